@@ -40,7 +40,7 @@ from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.metadata import bearer
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, open_door
+from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.support.nats import NatsServer
 
 STREAM, SUBJECT = "BENCH", "bench.events"
@@ -62,15 +62,17 @@ async def at_rate(count: int, rate_s: float, publish: Publish) -> None:
     await asyncio.gather(*pending)
 
 
-async def through_the_gateway(mesh: Mesh, door: Door, subscribers: int, count: int, rate_s: float) -> Measured:
+async def through_the_gateway(
+    mesh: Mesh, client: GatewayClient, subscribers: int, count: int, rate_s: float
+) -> Measured:
     topics = [eventpb.TOPIC_STRATEGY]
-    created = await door.events.CreateEventStream(
+    created = await client.events.CreateEventStream(
         eventservicepb.CreateEventStreamRequest(world_id=WORLD, topics=topics)
     )
     latencies, ready, key = list[float](), asyncio.Semaphore(0), f"s-fan-{subscribers}"
 
     async def follow() -> None:
-        call = door.events.SubscribeEvents(
+        call = client.events.SubscribeEvents(
             eventservicepb.SubscribeEventsRequest(), metadata=bearer(created.stream.stream_token)
         )
         try:
@@ -215,14 +217,14 @@ async def main(events: int) -> None:
         async with (
             Mesh(free_plan(home / "home")) as mesh,
             floor_server(home) as (port, broker),
-            open_door(mesh.address("gateway"), mesh.home) as door,
+            open_gateway_client(mesh.address("gateway"), mesh.home) as client,
         ):
-            await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD))
+            await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD))
             for subscribers, rate_s in RATES.items():
                 count = min(events, 10 * rate_s)
                 base = await bare(port, broker, subscribers, count, rate_s)
                 before = cpu_s(mesh)["gateway"]
-                found = await through_the_gateway(mesh, door, subscribers, count, rate_s)
+                found = await through_the_gateway(mesh, client, subscribers, count, rate_s)
                 spent = cpu_s(mesh)["gateway"] - before
                 tell(f"floor to {subscribers}, {rate_s} events/s", base)
                 tell(f"events to {subscribers}, {rate_s} events/s", found, base)

@@ -35,8 +35,8 @@ from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, in_chunks, open_door, source_node, submission
-from tests.mesh.estate import Estate
+from tests.mesh.gateway_client import GatewayClient, in_chunks, open_gateway_client, source_node, submission
+from tests.mesh.trading_mesh import TradingMesh
 from tests.support.waiting import eventually
 
 FLOOR = "/bench.Floor/Commit"
@@ -79,14 +79,14 @@ async def floor_call(folder: Path) -> AsyncIterator[Callable[[bytes], Awaitable[
         await process.wait()
 
 
-async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Awaitable[object]]) -> None:
+async def submits(mesh: Mesh, client: GatewayClient, count: int, floor: Callable[[bytes], Awaitable[object]]) -> None:
     done: dict[int, tuple[float, str]] = {}
     world = "bench"
     body = asked(world, 0).SerializeToString()
 
     async def submit(index: int) -> None:
         begun = time.time()
-        reply = await door.strategies.SubmitStrategy(in_chunks(asked(world, index)))
+        reply = await client.strategies.SubmitStrategy(in_chunks(asked(world, index)))
         done[index] = begun, reply.strategy.strategy_id
 
     await measure(submit, 5, 1)
@@ -99,7 +99,7 @@ async def submits(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], A
         say(f"floor, {in_flight} in flight", base)
         say(f"submit to COMPLETED, {in_flight} in flight", found, base)
         tell_cpu(mesh, before, total, {name: share * found.seconds for name, share in idle.items()})
-        await stages(door, [done[index] for index in done if index >= first])
+        await stages(client, [done[index] for index in done if index >= first])
 
 
 def tell_cpu(mesh: Mesh, before: Mapping[str, float], count: int, idle: Mapping[str, float]) -> None:
@@ -115,12 +115,12 @@ def asked(world: str, index: int) -> strategypb.StrategySubmission:
     return request
 
 
-async def stages(door: Door, sent: Sequence[tuple[float, str]]) -> None:
+async def stages(client: GatewayClient, sent: Sequence[tuple[float, str]]) -> None:
     """Medians of the steps between call, acceptance, claim and completion, from the strategies' own histories."""
     parts: dict[str, list[float]] = {"accept": [], "wait for a worker": [], "bind, decide, diff": []}
     for begun, strategy_id in sent[:100]:
         asked_for = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        entries = (await door.strategies.GetStrategyHistory(asked_for)).entries
+        entries = (await client.strategies.GetStrategyHistory(asked_for)).entries
         times = [entry.time.ToNanoseconds() / 1e9 for entry in entries]
         if len(times) == 3:
             for name, step in zip(parts, (times[0] - begun, times[1] - times[0], times[2] - times[1]), strict=True):
@@ -129,15 +129,15 @@ async def stages(door: Door, sent: Sequence[tuple[float, str]]) -> None:
     sys.stdout.write(f"{'':34} {split}\n")
 
 
-async def orders(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Awaitable[object]]) -> None:
+async def orders(mesh: Mesh, client: GatewayClient, count: int, floor: Callable[[bytes], Awaitable[object]]) -> None:
     """Limit orders that rest far below a market whose bars go on coming."""
-    estate = Estate(mesh, {"gateway": door})
-    await estate.prepare(bars_per_second=1.0)
-    await eventually(lambda: rests(estate), 30.0)
-    body, states = estate.order("floor").SerializeToString(), Counter[str]()
+    trading = TradingMesh(mesh, {"gateway": client})
+    await trading.prepare(bars_per_second=1.0)
+    await eventually(lambda: rests(trading), 30.0)
+    body, states = trading.order("floor").SerializeToString(), Counter[str]()
 
     async def send(index: int) -> None:
-        status = (await estate.submit(estate.order(f"o-{index}"))).status
+        status = (await trading.submit(trading.order(f"o-{index}"))).status
         states[f"{orderpb.OrderState.Name(status.state)} {orderpb.Denial.Name(status.denial)}"] += 1
 
     idle = await idle_share(mesh)
@@ -150,9 +150,9 @@ async def orders(mesh: Mesh, door: Door, count: int, floor: Callable[[bytes], Aw
     sys.stdout.write(f"{'':34} {', '.join(f'{n} {state}' for state, n in sorted(states.items()))}\n")
 
 
-async def rests(estate: Estate) -> bool:
+async def rests(trading: TradingMesh) -> bool:
     """Whether the venue has a price by now."""
-    status = (await estate.submit(estate.order(f"first-{time.monotonic_ns()}"))).status
+    status = (await trading.submit(trading.order(f"first-{time.monotonic_ns()}"))).status
     return status.state != orderpb.ORDER_STATE_DENIED
 
 
@@ -169,11 +169,11 @@ async def main(given: argparse.Namespace) -> None:
         async with (
             Mesh(free_plan(home / "home", limitless(home))) as mesh,
             floor_call(home) as floor,
-            open_door(mesh.address("gateway"), mesh.home) as door,
+            open_gateway_client(mesh.address("gateway"), mesh.home) as client,
         ):
-            await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="bench"))
-            await submits(mesh, door, given.submits, floor)
-            await orders(mesh, door, given.orders, floor)
+            await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="bench"))
+            await submits(mesh, client, given.submits, floor)
+            await orders(mesh, client, given.orders, floor)
 
 
 if __name__ == "__main__":

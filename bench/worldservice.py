@@ -70,7 +70,7 @@ COHORT = 500
 SHARED, OWN, CUTS = 25, 25, 20  # nodes of a strategy's graph, and edges between shared ones
 
 
-class Estate:
+class BenchedService:
     """Two services of one home, as processes, and stubs on them."""
 
     def __init__(self, home: Path, nats_url: str, stack: AsyncExitStack) -> None:
@@ -111,7 +111,7 @@ class Estate:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Estate]:
+async def running() -> AsyncIterator[BenchedService]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         ensure_dev_keys(home)
@@ -122,13 +122,13 @@ async def running() -> AsyncIterator[Estate]:
         nats.start()
         async with AsyncExitStack() as stack:
             stack.callback(nats.stop)
-            estate = Estate(home, nats.url, stack)
-            estate.start()
-            world = await estate.world()
+            benched = BenchedService(home, nats.url, stack)
+            benched.start()
+            world = await benched.world()
             await eventually(
                 lambda: answers(lambda: world.policies.ListMetrics(policyservicepb.ListMetricsRequest())), 30.0
             )
-            yield estate
+            yield benched
 
 
 async def answers(call: Callable[[], Awaitable[object]]) -> bool:
@@ -213,9 +213,9 @@ async def cut(world: WorldStubs, world_id: str) -> None:
         await world.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
 
 
-async def bench_binds(estate: Estate) -> None:
+async def bench_binds(benched: BenchedService) -> None:
     """What telling a graph costs: the floor is a bind without one."""
-    world = await estate.world()
+    world = await benched.world()
     await fill(world, "binds", 1)
     numbers = iter(range(100_000))
 
@@ -248,8 +248,8 @@ def cel_ms(count: int) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-async def bench_decisions(estate: Estate, sizes: list[int]) -> None:
-    world = await estate.world()
+async def bench_decisions(benched: BenchedService, sizes: list[int]) -> None:
+    world = await benched.world()
     for count in sizes:
         world_id = f"size-{count}"
         await fill(world, world_id, count)
@@ -278,9 +278,9 @@ async def bench_decisions(estate: Estate, sizes: list[int]) -> None:
         say(row(f"decide {count}, {CUTS} edges off", decide, floor))
 
 
-async def bench_floor(estate: Estate, bus: Bus) -> float:
+async def bench_floor(benched: BenchedService, bus: Bus) -> float:
     """Two published events that came back, and two fences."""
-    fence = await estate.fence()
+    fence = await benched.fence()
     epochs = iter(range(1, 10_000))
     frozen, mode = "FENCE_STATE_FROZEN", commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -292,7 +292,7 @@ async def bench_floor(estate: Estate, bus: Bus) -> float:
                 )
             )
 
-    world = await estate.world()
+    world = await benched.world()
     await fill(world, "floor", 1)
 
     async with bus.subscribe(["policy_updated"]) as deliveries:
@@ -324,17 +324,17 @@ async def follow(bus: Bus, gates: HeldActivations) -> None:
             await delivery.ack()
 
 
-async def bench_apply(estate: Estate, gateways: list[int]) -> None:
-    world = await estate.world()
-    bus = await Bus.connect(estate.nats_url, service="bench", clock=SystemClock())
-    estate.stack.push_async_callback(bus.close)
-    floor = await bench_floor(estate, bus)
+async def bench_apply(benched: BenchedService, gateways: list[int]) -> None:
+    world = await benched.world()
+    bus = await Bus.connect(benched.nats_url, service="bench", clock=SystemClock())
+    benched.stack.push_async_callback(bus.close)
+    floor = await bench_floor(benched, bus)
     tasks: list[asyncio.Task[None]] = []
     for count in gateways:
         world_id = f"gates-{count}"
         await fill(world, world_id, 1)
         while len(tasks) < 3 * count:
-            gates = HeldActivations(await estate.peers(), SystemClock(), f"g{len(tasks)}", 1.0)
+            gates = HeldActivations(await benched.peers(), SystemClock(), f"g{len(tasks)}", 1.0)
             tasks += [
                 asyncio.create_task(gates.run()),
                 asyncio.create_task(gates.run_acks()),
@@ -369,10 +369,10 @@ async def apply_once(world: WorldStubs, world_id: str, run_id: str) -> None:
 
 
 async def bench(sizes: list[int], gateways: list[int]) -> None:
-    async with running() as estate:
-        await bench_apply(estate, gateways)
-        await bench_decisions(estate, sizes)
-        await bench_binds(estate)
+    async with running() as benched:
+        await bench_apply(benched, gateways)
+        await bench_decisions(benched, sizes)
+        await bench_binds(benched)
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ def qmtl(tmp_path: Path) -> Run:
     return run
 
 
-WORLD, PRESET = "estate", "demo.btc.15m"
+WORLD, PRESET = "shown", "demo.btc.15m"
 CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
 POLICY = """\
 data_currency: {max_lag: 1d, min_history: 30d}
@@ -101,7 +101,7 @@ selection:
 
 
 @dataclass(frozen=True)
-class Estate:
+class CliMesh:
     """A running mesh where one strategy has traded on paper and another is not selected."""
 
     mesh: Mesh
@@ -127,19 +127,19 @@ class Estate:
 
 
 @pytest.fixture(scope="session")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def cli_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliMesh]:
     """One for all tests that only look, or leave it as it was."""
-    folder = tmp_path_factory.mktemp("estate")
+    folder = tmp_path_factory.mktemp("shown")
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     with Mesh(free_plan(folder / "home")) as mesh:
-        estate = Estate(mesh, Invoke(folder / "none.toml"), "", "", "")
-        estate.ask("world", "create", WORLD, "--preset", PRESET, "--policy", folder / "policy.yaml")
+        cli_mesh = CliMesh(mesh, Invoke(folder / "none.toml"), "", "", "")
+        cli_mesh.ask("world", "create", WORLD, "--preset", PRESET, "--policy", folder / "policy.yaml")
         submitted = [
-            estate.json("submit", ROOT / "examples" / name, "--world", WORLD, "--end", CUT.isoformat())
+            cli_mesh.json("submit", ROOT / "examples" / name, "--world", WORLD, "--end", CUT.isoformat())
             for name in ("ema_cross.py", "ema_trend.py")
         ]
         cross, trend = (one["strategy_id"] for one in submitted)
-        estate.ask("world", "activate", WORLD, cross, "--stage", "paper")
+        cli_mesh.ask("world", "activate", WORLD, cross, "--stage", "paper")
         gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
         paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=PaperTerms(bars_per_second=1000.0))
-        yield replace(estate, cross=cross, trend=trend, account=paper.account.account)
+        yield replace(cli_mesh, cross=cross, trend=trend, account=paper.account.account)

@@ -1,4 +1,4 @@
-"""Every RPC says what it does and which errors it answers; every service, message and enum door is described."""
+"""Every RPC says what it does and which errors it answers; every service, message and enum is described."""
 
 from __future__ import annotations
 

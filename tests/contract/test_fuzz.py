@@ -27,7 +27,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from tests.contract.fuzzing import AREAS, Requests, Rpc, rpcs
-from tests.mesh.door import new_world, open_door
+from tests.mesh.gateway_client import new_world, open_gateway_client
 
 ROUNDS_SHORT, ROUNDS_SOAK = 2, 71  # rounds of every RPC on both ways: 71 are more than 20,000 calls
 AT_ONCE = 24
@@ -195,8 +195,8 @@ def _undecodable(call: Call) -> bool:
 
 
 async def _assert_stands(mesh: Mesh, seed: int, rounds: int) -> None:
-    async with open_door(mesh.address("gateway"), mesh.home) as door:
-        await new_world(door, "demo.btc.15m")
+    async with open_gateway_client(mesh.address("gateway"), mesh.home) as client:
+        await new_world(client, "demo.btc.15m")
     await _play(mesh, seed + 1, 1)  # what is loaded and cached at first use is no growth
     before = _memory(mesh)
     outcomes, codes = await _play(mesh, seed, rounds)
@@ -206,8 +206,8 @@ async def _assert_stands(mesh: Mesh, seed: int, rounds: int) -> None:
     assert {name: pid for name, (pid, _) in after.items()} == {name: pid for name, (pid, _) in before.items()}
     grown = {name: after[name][1] - before[name][1] for name in after}
     assert all(growth < GROWTH_MAX for growth in grown.values()), grown
-    async with open_door(mesh.address("gateway"), mesh.home) as door:
-        await new_world(door)
+    async with open_gateway_client(mesh.address("gateway"), mesh.home) as client:
+        await new_world(client)
 
 
 @pytest.mark.timeout(300)

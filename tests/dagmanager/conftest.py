@@ -7,16 +7,16 @@ import pytest
 
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.sql.database import Database
-from tests.dagmanager.estate import Estate
+from tests.dagmanager.graph_store import GraphStore
 from tests.dagmanager.serving import Served, serving
 
 
 @pytest.fixture
-async def estate(database_url: str) -> AsyncIterator[Estate]:
+async def graph_store(database_url: str) -> AsyncIterator[GraphStore]:
     """An empty graph, on SQLite and on PostgreSQL."""
     db = Database(database_url)
     await db.migrate("dagmanager:migrations")
-    yield Estate(db)
+    yield GraphStore(db)
     await db.close()
 
 

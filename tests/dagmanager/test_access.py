@@ -1,4 +1,4 @@
-"""Who may change what: the token's role in the estate, or the grants of every world a change concerns."""
+"""Who may change what: the token's role in the mesh, or the grants of every world a change concerns."""
 
 from __future__ import annotations
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from qmtl.sql.database import Database
-from tests.gateway.estate import Estate, running_estate
+from tests.gateway.harness import GatewayHarness, running_harness
 
 
 @pytest.fixture
-async def estate(tmp_path: Path, nats_url: str) -> AsyncIterator[Estate]:
+async def harness(tmp_path: Path, nats_url: str) -> AsyncIterator[GatewayHarness]:
     """A gateway with its peers, all running."""
-    async with running_estate(tmp_path, nats_url) as estate:
-        yield estate
+    async with running_harness(tmp_path, nats_url) as harness:
+        yield harness
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The public door and those who should not come in, over real channels: bad tokens, forged streams, too much.
+"""The public entry and those who should not come in, over real channels: bad tokens, forged streams, too much.
 
 Every refusal is looked at twice: by its code and reason, and for whether it or the log shows a part of a token.
 """
@@ -41,9 +41,9 @@ from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.status import from_rpc_error
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1.world_service_pb2_grpc import WorldServiceStub
-from tests.gateway.estate import Estate, lone_gateway, make_world
 from tests.gateway.events.signing import stored_stream_keys
-from tests.mesh.door import Door, door_over
+from tests.gateway.harness import GatewayHarness, lone_gateway, make_world
+from tests.mesh.gateway_client import GatewayClient, client_over
 from tests.rpc.certificates import authority
 from tests.rpc.mesh import services_of
 from tests.support.logbook import lines, logged
@@ -61,9 +61,9 @@ def out() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def lone(tmp_path: Path, nats_url: str, out: io.StringIO) -> AsyncIterator[Estate]:
-    async with lone_gateway(tmp_path, nats_url) as estate:
-        yield estate
+async def lone(tmp_path: Path, nats_url: str, out: io.StringIO) -> AsyncIterator[GatewayHarness]:
+    async with lone_gateway(tmp_path, nats_url) as harness:
+        yield harness
 
 
 # Tokens, good and bad.
@@ -192,7 +192,7 @@ def assert_hidden(token: str, *texts: str) -> None:
 
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_token_is_refused_by_every_kind_of_call_and_told_to_nobody(
-    lone: Estate, out: io.StringIO, name: str
+    lone: GatewayHarness, out: io.StringIO, name: str
 ) -> None:
     make, reason = BAD[name]
     token = make(lone.home)
@@ -219,7 +219,7 @@ async def test_bad_token_is_refused_by_every_kind_of_call_and_told_to_nobody(
     ids=["none", "bare", "basic", "twice", "user as service", "spoilt service"],
 )
 async def test_good_token_said_wrongly_is_refused(
-    lone: Estate, out: io.StringIO, said: Callable[[str, str], Metadata], reason: str
+    lone: GatewayHarness, out: io.StringIO, said: Callable[[str, str], Metadata], reason: str
 ) -> None:
     good, peer = mint_user_token(lone.home, Role.OWNER, "ann"), mint_service_token(lone.home, "gateway")
     async with aio.insecure_channel(lone.mesh_address("gateway")) as channel:
@@ -256,17 +256,17 @@ def forged_streams(home: Path, other: Path, audience: str, kid: str, x: str) -> 
     }
 
 
-async def subscribed(door: Door, token: str, resume: str = "") -> eventpb.Frame:
+async def subscribed(client: GatewayClient, token: str, resume: str = "") -> eventpb.Frame:
     """The first frame of a stream."""
     request = eventservicepb.SubscribeEventsRequest(resume_token=resume)
-    with scoped(door.events.SubscribeEvents(request, metadata=bearer(token))) as replies:
+    with scoped(client.events.SubscribeEvents(request, metadata=bearer(token))) as replies:
         return (await anext(aiter(replies))).frame
 
 
 async def test_forged_and_foreign_stream_tokens_open_nothing(
-    lone: Estate, out: io.StringIO, tmp_path_factory: pytest.TempPathFactory
+    lone: GatewayHarness, out: io.StringIO, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    ann = await lone.door()
+    ann = await lone.client()
     (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
     keys, user = stored_stream_keys(lone.home), mint_user_token(lone.home, Role.OWNER, "ann")
     other = tmp_path_factory.mktemp("other")
@@ -286,7 +286,7 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
         assert refused.value.reason == reason, name
         assert_hidden(token, str(refused.value), out.getvalue())
     good = keys.stream_token(SCOPE, MINUTE, "s")[0]
-    eve = await lone.door(subject="eve")
+    eve = await lone.client(subject="eve")
     with pytest.raises(Unauthenticated) as denied:
         await eve.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(stream_token=good))
     assert denied.value.reason == "E_STREAM_TOKEN"
@@ -295,11 +295,11 @@ async def test_forged_and_foreign_stream_tokens_open_nothing(
 
 
 async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
-    out: io.StringIO, estate: Estate, tmp_path_factory: pytest.TempPathFactory
+    out: io.StringIO, harness: GatewayHarness, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    ann = await estate.door()
+    ann = await harness.client()
     mine, other = await make_world(ann), await make_world(ann)
-    keys = stored_stream_keys(estate.home)
+    keys = stored_stream_keys(harness.home)
     (public,) = (await ann.events.GetJwks(eventservicepb.GetJwksRequest())).keys
     request = eventservicepb.CreateEventStreamRequest(world_id=mine, topics=[STRATEGY])
     token = (await ann.events.CreateEventStream(request)).stream.stream_token
@@ -307,7 +307,7 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
     elsewhere = tmp_path_factory.mktemp("other")
     bad = {
         **{(name, "E_RESUME_TOKEN"): forgery for name, forgery in
-           forged_streams(estate.home, elsewhere, "qmtl-resume", public.kid, public.x).items()},
+           forged_streams(harness.home, elsewhere, "qmtl-resume", public.kid, public.x).items()},
         ("of another world", "E_RESUME_SCOPE"): keys.resume_token(
             Scope("ann", other, "", (STRATEGY,)), StreamPosition(1, 0)
         ),
@@ -321,7 +321,9 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
             await subscribed(ann, token, resume)
         assert refused.value.reason == reason, name
         assert_hidden(resume, str(refused.value), out.getvalue())
-    stranger = await estate.door(Role.READER, "ann", worlds=[other])  # the same subject, let into the other world only
+    stranger = await harness.client(
+        Role.READER, "ann", worlds=[other]
+    )  # the same subject, let into the other world only
     with pytest.raises(PermissionDenied) as denied:
         await stranger.events.CreateEventStream(request)
     assert denied.value.reason == "E_WORLD_FORBIDDEN"
@@ -331,7 +333,9 @@ async def test_stream_and_resume_tokens_of_another_world_show_nothing_of_it(
 # Too much.
 
 
-async def test_oversized_metadata_is_refused_every_time_and_large_is_not(lone: Estate, out: io.StringIO) -> None:
+async def test_oversized_metadata_is_refused_every_time_and_large_is_not(
+    lone: GatewayHarness, out: io.StringIO
+) -> None:
     """Core has two limits and refuses at random between them; a call here is refused always or never."""
     limit = Limits().metadata_bytes_max
     worlds = [f"w-{number:04}" for number in range(620)]
@@ -354,7 +358,7 @@ async def test_oversized_metadata_is_refused_every_time_and_large_is_not(lone: E
 # What the door shows of itself.
 
 
-async def test_reflection_is_for_those_with_a_token_in_dev(lone: Estate) -> None:
+async def test_reflection_is_for_those_with_a_token_in_dev(lone: GatewayHarness) -> None:
     token = mint_user_token(lone.home, Role.READER, "ann")
     assert "qmtl.gateway.v1.TradingService" in await services_of(await lone.channel(token=token))
 
@@ -370,19 +374,19 @@ async def test_reflection_answers_nobody_in_prod(tmp_path: Path, nats_url: str, 
         issuers=tuple(dev_issuers(tmp_path)),
     )  # fmt: skip
     prod = {"mesh": mesh, "database_url": postgres_url, "tls_cert": cert, "tls_key": key, "tls_client_ca": ca.file}
-    async with lone_gateway(tmp_path, nats_url, **prod) as estate:
+    async with lone_gateway(tmp_path, nats_url, **prod) as harness:
         token = mint_user_token(tmp_path, Role.OWNER, "ann")
-        channel = await estate.stack.enter_async_context(
-            connect(estate.mesh_address("gateway"), ca=ca.file, user_token=lambda: token)
+        channel = await harness.stack.enter_async_context(
+            connect(harness.mesh_address("gateway"), ca=ca.file, user_token=lambda: token)
         )
-        status = await door_over(channel).status.GetStatus(gatewaystatuspb.GetStatusRequest())
+        status = await client_over(channel).status.GetStatus(gatewaystatuspb.GetStatusRequest())
         assert status.status.service == "gateway"
         with pytest.raises(QmtlError) as refused:
             await services_of(channel)
         assert refused.value.__cause__ is not None
         assert code_of(refused.value.__cause__) is grpc.StatusCode.UNIMPLEMENTED
         with pytest.raises(Unavailable):
-            await get_status(await estate.channel(token=token), ())  # in the clear: not even a refusal
+            await get_status(await harness.channel(token=token), ())  # in the clear: not even a refusal
 
 
 def code_of(error: BaseException) -> Any:

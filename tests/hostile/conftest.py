@@ -9,8 +9,8 @@ import pytest
 
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
-from tests.mesh.door import open_door
-from tests.mesh.estate import Estate
+from tests.mesh.gateway_client import open_gateway_client
+from tests.mesh.trading_mesh import TradingMesh
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 
 @pytest.fixture
-async def estate(mesh: Mesh) -> AsyncIterator[Estate]:
+async def trading(mesh: Mesh) -> AsyncIterator[TradingMesh]:
     """A strategy that trades on paper."""
-    async with open_door(mesh.address("gateway"), mesh.home) as door:
-        estate = Estate(mesh, {"gateway": door})
-        await estate.prepare()
-        yield estate
+    async with open_gateway_client(mesh.address("gateway"), mesh.home) as client:
+        trading = TradingMesh(mesh, {"gateway": client})
+        await trading.prepare()
+        yield trading

@@ -1,4 +1,4 @@
-"""Large, broken and unwanted bodies at the doors of a mesh that trades (findings 32, 33, 40)."""
+"""Large, broken and unwanted bodies at the entries of a mesh that trades (findings 32, 33, 40)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from tests.hostile.attackers import Attack, attacked, pids, resident_mb, watched
-from tests.mesh.estate import Estate
+from tests.mesh.trading_mesh import TradingMesh
 
 GET_STRATEGY = "/qmtl.gateway.v1.StrategyService/GetStrategy"
 EVALUATE = "/qmtl.world.v1.EvaluationService/Evaluate"
@@ -30,10 +30,12 @@ def metrics(count: int) -> bytes:
     return request.SerializeToString()
 
 
-async def trades_through(estate: Estate, *attacks: Attack) -> tuple[list[dict[grpc.StatusCode, int]], dict[str, float]]:
+async def trades_through(
+    trading: TradingMesh, *attacks: Attack
+) -> tuple[list[dict[grpc.StatusCode, int]], dict[str, float]]:
     """Orders go one after the other while the attacks last: how those ended, and how much memory grew."""
-    address = estate.mesh.address("gateway")
-    running = pids(estate.mesh, SERVICES)
+    address = trading.mesh.address("gateway")
+    running = pids(trading.mesh, SERVICES)
     quiet = {name: resident_mb(pid) for name, pid in running.items()}
     over, denied, took = asyncio.Event(), [], []
 
@@ -42,34 +44,34 @@ async def trades_through(estate: Estate, *attacks: Attack) -> tuple[list[dict[gr
         while not over.is_set() or number < 20:
             number += 1
             started = time.monotonic()
-            reply = await estate.submit(estate.order(f"o-{time.monotonic_ns()}"))
+            reply = await trading.submit(trading.order(f"o-{time.monotonic_ns()}"))
             took.append(time.monotonic() - started)
             if reply.status.state == orderpb.ORDER_STATE_DENIED:
                 denied.append(orderpb.Denial.Name(reply.status.denial))
 
     async with watched(lambda: {name: resident_mb(pid) for name, pid in running.items()}) as top:
-        trading = asyncio.create_task(trade())
+        placing = asyncio.create_task(trade())
         try:
             codes = [dict(await attacked(address, attack)) for attack in attacks]
         finally:
             over.set()
-        await trading
+        await placing
     assert denied == []
     return codes, {name: top[name] / quiet[name] for name in running}
 
 
-async def test_nobodys_bodies_are_not_taken(estate: Estate) -> None:
-    (codes,), grew = await trades_through(estate, Attack(GET_STRATEGY, BIG, 600))
+async def test_nobodys_bodies_are_not_taken(trading: TradingMesh) -> None:
+    (codes,), grew = await trades_through(trading, Attack(GET_STRATEGY, BIG, 600))
     assert codes == {grpc.StatusCode.UNAUTHENTICATED: 600}
     assert max(grew.values()) < 2.0, grew
 
 
-async def test_bodies_of_who_has_no_role_lapse_no_gate(estate: Estate) -> None:
-    token = mint_user_token(estate.mesh.home, Role.NONE, "eve")
+async def test_bodies_of_who_has_no_role_lapse_no_gate(trading: TradingMesh) -> None:
+    token = mint_user_token(trading.mesh.home, Role.NONE, "eve")
     large, largest = metrics(50_000), metrics(700_000)
     assert len(large) < 1024 * 1024 < len(largest)
     found, grew = await trades_through(
-        estate, Attack(EVALUATE, largest, 60, token), Attack(EVALUATE, large, 200, token)
+        trading, Attack(EVALUATE, largest, 60, token), Attack(EVALUATE, large, 200, token)
     )
     refused = {
         grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.PERMISSION_DENIED,
@@ -80,12 +82,12 @@ async def test_bodies_of_who_has_no_role_lapse_no_gate(estate: Estate) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "none", "broken"])
-async def test_undecodable_bodies_have_a_name(estate: Estate, token: str) -> None:
+async def test_undecodable_bodies_have_a_name(trading: TradingMesh, token: str) -> None:
     given = {
-        "": "", "none": mint_user_token(estate.mesh.home, Role.NONE, "eve"),
+        "": "", "none": mint_user_token(trading.mesh.home, Role.NONE, "eve"),
         "broken": "eyJhbGciOiJFZERTQSJ9.W1tbW1tb.AAAA",
     }[token]  # fmt: skip
     want = grpc.StatusCode.INVALID_ARGUMENT if token == "none" else grpc.StatusCode.UNAUTHENTICATED
-    address = estate.mesh.address("gateway")
+    address = trading.mesh.address("gateway")
     for method in (GET_STRATEGY, EVALUATE, "/qmtl.gateway.v1.TradingService/TradeStream"):
         assert dict(await attacked(address, Attack(method, b"\xff\xff\xff", 20, given))) == {want: 20}, method

@@ -14,16 +14,16 @@ from qmtl.core.roles import Role
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from tests.hostile.attackers import connections
-from tests.mesh.door import new_world
-from tests.mesh.estate import PRESET, Estate
+from tests.mesh.gateway_client import new_world
+from tests.mesh.trading_mesh import PRESET, TradingMesh
 
 TRADE_STREAM = "/qmtl.gateway.v1.TradingService/TradeStream"
 
 
-async def test_streams_of_one_identity(estate: Estate) -> None:
-    token = mint_user_token(estate.mesh.home, Role.NONE, "eve")
+async def test_streams_of_one_identity(trading: TradingMesh) -> None:
+    token = mint_user_token(trading.mesh.home, Role.NONE, "eve")
     refused: list[grpc.StatusCode] = []
-    async with connections(estate.mesh.address("gateway"), 4) as channels:
+    async with connections(trading.mesh.address("gateway"), 4) as channels:
         calls = [
             channels[number % 4].stream_stream(TRADE_STREAM)(metadata=(("authorization", f"Bearer {token}"),))
             for number in range(400)
@@ -39,7 +39,7 @@ async def test_streams_of_one_identity(estate: Estate) -> None:
                     await asyncio.sleep(0.05)
             assert set(refused) == {grpc.StatusCode.RESOURCE_EXHAUSTED}
             for number in range(20):
-                reply = await estate.submit(estate.order(f"beside-{number}"))
+                reply = await trading.submit(trading.order(f"beside-{number}"))
                 assert reply.status.state != orderpb.ORDER_STATE_DENIED
         finally:
             for call in calls:
@@ -47,12 +47,12 @@ async def test_streams_of_one_identity(estate: Estate) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_sessions_of_one_world_leave_room_for_another(estate: Estate) -> None:
-    greedy = await new_world(estate.door)
+async def test_sessions_of_one_world_leave_room_for_another(trading: TradingMesh) -> None:
+    greedy = await new_world(trading.client)
 
     async def open_session(world: str, name: str) -> None:
         request = datasessionservicepb.OpenDataSessionRequest(session_id=name, world_id=world, preset=PRESET)
-        await estate.door.data_sessions.OpenDataSession(request)
+        await trading.client.data_sessions.OpenDataSession(request)
 
     for number in range(8):
         await open_session(greedy, f"{greedy}-{number}")
@@ -60,4 +60,4 @@ async def test_sessions_of_one_world_leave_room_for_another(estate: Estate) -> N
         with pytest.raises(Exhausted) as caught:
             await open_session(greedy, f"{greedy}-more-{number}")
         assert caught.value.reason == "E_DATA_SESSIONS"
-    await open_session(estate.world, f"{estate.world}-another")
+    await open_session(trading.world, f"{trading.world}-another")

@@ -9,7 +9,7 @@ import pytest
 
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
-from tests.mesh.door import Door, open_door
+from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 
 @pytest.fixture
-async def door(mesh: Mesh) -> AsyncIterator[Door]:
+async def client(mesh: Mesh) -> AsyncIterator[GatewayClient]:
     """The gateway as the local operator sees it."""
-    async with open_door(mesh.address("gateway"), mesh.home) as opened:
+    async with open_gateway_client(mesh.address("gateway"), mesh.home) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""An estate over a far venue whose bars come only when the test lets them, and brokerage's own records of it."""
+"""A trading mesh over a far venue whose bars come only when the test lets them, and brokerage's own records of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
-from tests.mesh.estate import PRESET, Estate
+from tests.mesh.trading_mesh import PRESET, TradingMesh
 from tests.support.waiting import eventually
 
 PACE = "pace"
@@ -89,8 +89,8 @@ class Records:
 
 
 @dataclass
-class PacedEstate(Estate):
-    """An estate whose bars come one by one, when they are asked for."""
+class PacedTradingMesh(TradingMesh):
+    """A trading mesh whose bars come one by one, when they are asked for."""
 
     shown: int = 0
     peeked: list[barspb.Bar] = field(default_factory=list)
@@ -117,8 +117,8 @@ class PacedEstate(Estate):
     async def step(self) -> None:
         """Let the next bar come, and wait until the venue has shown it."""
         session = datasessionservicepb.GetDataSessionRequest(session_id=self.session_id)
-        mark = (await self.door.data_sessions.GetDataSession(session)).session.watermark
-        await self.door.data_sessions.ConfirmBars(
+        mark = (await self.client.data_sessions.GetDataSession(session)).session.watermark
+        await self.client.data_sessions.ConfirmBars(
             datasessionservicepb.ConfirmBarsRequest(session_id=self.session_id, follower=PACE, through=mark)
         )
         await eventually(self._shown_beyond(mark.ToNanoseconds()), 30.0)
@@ -144,7 +144,7 @@ class PacedEstate(Estate):
     def _shown_beyond(self, time_ns: int) -> Callable[[], Awaitable[bool]]:
         async def beyond() -> bool:
             try:
-                reply = await self.door.portfolios.GetPortfolio(
+                reply = await self.client.portfolios.GetPortfolio(
                     portfolioservicepb.GetPortfolioRequest(account=self.world)
                 )
             except QmtlError:  # brokerage is being restarted
@@ -156,14 +156,14 @@ class PacedEstate(Estate):
     async def _peek(self) -> None:
         """The bars to come, as another session over the same data plays them."""
         mine = datasessionservicepb.GetDataSessionRequest(session_id=self.session_id)
-        start = (await self.door.data_sessions.GetDataSession(mine)).session.start_time
+        start = (await self.client.data_sessions.GetDataSession(mine)).session.start_time
         other = f"peek-{uuid.uuid4().hex}"
-        await self.door.data_sessions.OpenDataSession(
+        await self.client.data_sessions.OpenDataSession(
             datasessionservicepb.OpenDataSessionRequest(
                 session_id=other, world_id=self.world, preset=PRESET, start_time=start
             )
         )
-        call = self.door.data.Subscribe(dataservicepb.SubscribeRequest(dataset=PRESET, session_id=other))
+        call = self.client.data.Subscribe(dataservicepb.SubscribeRequest(dataset=PRESET, session_id=other))
         try:
             async for answer in call:
                 self.peeked += answer.bars

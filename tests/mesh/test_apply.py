@@ -24,8 +24,8 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import apply_pb2 as applypb
-from tests.mesh.door import open_door
-from tests.mesh.estate import COMPLETED, ENDED, FROZEN, Estate, at_work
+from tests.mesh.gateway_client import open_gateway_client
+from tests.mesh.trading_mesh import COMPLETED, ENDED, FROZEN, TradingMesh, at_work
 from tests.support.waiting import eventually
 
 GATEWAYS = ("gateway", "gateway-2", "gateway-3")
@@ -33,7 +33,7 @@ OPEN = fencepb.FENCE_STATE_OPEN
 
 
 @dataclass
-class WatchedEstate(Estate):
+class WatchedTradingMesh(TradingMesh):
     """And what brokerage's fence did meanwhile."""
 
     fences: dict[int, fencepb.Fence] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class WatchedEstate(Estate):
         found: list[orderpb.OrderStatus] = []
         page = commonpb.PageRequest(page_size=1000)
         while True:
-            reply = await self.door.orders.ListOrders(
+            reply = await self.client.orders.ListOrders(
                 orderservicepb.ListOrdersRequest(account=self.world, world_id=self.world, page=page)
             )
             found += [status for status in reply.statuses if status.state != orderpb.ORDER_STATE_DENIED]
@@ -73,11 +73,14 @@ class WatchedEstate(Estate):
 
 
 @pytest.fixture
-async def estate(tmp_path: Path) -> AsyncIterator[WatchedEstate]:
+async def trading(tmp_path: Path) -> AsyncIterator[WatchedTradingMesh]:
     async with AsyncExitStack() as stack:
         mesh = await stack.enter_async_context(Mesh(free_plan(tmp_path / "home", replicas={"gateway": 3})))
-        doors = {name: await stack.enter_async_context(open_door(mesh.address(name), mesh.home)) for name in GATEWAYS}
-        made = WatchedEstate(mesh, doors)
+        clients = {
+            name: await stack.enter_async_context(open_gateway_client(mesh.address(name), mesh.home))
+            for name in GATEWAYS
+        }
+        made = WatchedTradingMesh(mesh, clients)
         await made.prepare(bars_per_second=2.0)
         await stack.enter_async_context(at_work(*(made.orders_flow(name) for name in GATEWAYS), made.fence_watched()))
         await eventually(made.all_pass, 30.0)
@@ -85,28 +88,28 @@ async def estate(tmp_path: Path) -> AsyncIterator[WatchedEstate]:
 
 
 @pytest.mark.timeout(240)
-async def test_no_order_passes_a_freeze_whoever_is_stopped_or_killed(estate: WatchedEstate) -> None:
-    await estate.apply("plain")
-    assert (await estate.until("plain", *ENDED)).state == COMPLETED
+async def test_no_order_passes_a_freeze_whoever_is_stopped_or_killed(trading: WatchedTradingMesh) -> None:
+    await trading.apply("plain")
+    assert (await trading.until("plain", *ENDED)).state == COMPLETED
 
-    estate.mesh.kill("gateway-3", signal.SIGSTOP)
-    await estate.apply("stopped")
-    stopped = await estate.until("stopped", *ENDED)
-    estate.mesh.kill("gateway-3", signal.SIGCONT)
+    trading.mesh.kill("gateway-3", signal.SIGSTOP)
+    await trading.apply("stopped")
+    stopped = await trading.until("stopped", *ENDED)
+    trading.mesh.kill("gateway-3", signal.SIGCONT)
     assert stopped.state == COMPLETED, stopped.message
     assert any("waived" in step.message for step in stopped.steps)
 
-    estate.mesh.kill("gateway-2", signal.SIGSTOP)  # so that the freeze lasts until worldservice is killed in it
-    await estate.apply("killed")
-    await estate.until("killed", applypb.APPLY_STATE_FREEZING)
-    pid = estate.mesh.kill("worldservice", signal.SIGKILL)
-    await estate.mesh.ready("worldservice", other_than=pid)
-    estate.mesh.kill("gateway-2", signal.SIGCONT)
-    killed = await estate.until("killed", *ENDED)
+    trading.mesh.kill("gateway-2", signal.SIGSTOP)  # so that the freeze lasts until worldservice is killed in it
+    await trading.apply("killed")
+    await trading.until("killed", applypb.APPLY_STATE_FREEZING)
+    pid = trading.mesh.kill("worldservice", signal.SIGKILL)
+    await trading.mesh.ready("worldservice", other_than=pid)
+    trading.mesh.kill("gateway-2", signal.SIGCONT)
+    killed = await trading.until("killed", *ENDED)
     assert killed.state in (COMPLETED, FROZEN)
     assert killed.state == COMPLETED or "gateway" in killed.message
 
     if killed.state == COMPLETED:
-        estate.passed.clear()
-        await eventually(estate.all_pass, 30.0)
-    await estate.check_the_freeze_held()
+        trading.passed.clear()
+        await eventually(trading.all_pass, 30.0)
+    await trading.check_the_freeze_held()

@@ -84,16 +84,16 @@ async def test_exactly_the_listed_calls_are_not_built(mesh: Mesh, service: str) 
     unbuilt, vague = set(), []
     async with aio.insecure_channel(mesh.address(service)) as channel:
         seen = {
-            f"{file.package}.{door.name}": door
+            f"{file.package}.{client.name}": client
             for file in await reflected(channel, said)
-            for door in file.service
+            for client in file.service
             if file.package.startswith("qmtl.")
         }
         if service == "gateway":  # what it forwards is asked at its owners: calls between services stop here
             assert {name.split(".")[1] for name in seen} == {"gateway", "world", "dag", "broker", "data", "control"}
-            seen = {name: door for name, door in seen.items() if name.startswith("qmtl.gateway.")}
-        for full_name, door in seen.items():
-            for method in door.method:
+            seen = {name: client for name, client in seen.items() if name.startswith("qmtl.gateway.")}
+        for full_name, client in seen.items():
+            for method in client.method:
                 name = f"{full_name}/{method.name}"
                 code, details = await code_of(channel, name, method, metadata(mesh, service, name))
                 assert code not in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN), (name, code, details)

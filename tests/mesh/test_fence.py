@@ -28,9 +28,9 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.world.v1 import apply_pb2 as applypb
-from tests.mesh.door import open_door
-from tests.mesh.estate import COMPLETED, ENDED, Estate, at_work
-from tests.mesh.far_venue import PacedEstate, Records
+from tests.mesh.far_venue import PacedTradingMesh, Records
+from tests.mesh.gateway_client import open_gateway_client
+from tests.mesh.trading_mesh import COMPLETED, ENDED, TradingMesh, at_work
 from tests.support.waiting import eventually
 from tests.support.wire import Wire, wired
 
@@ -58,24 +58,24 @@ def far_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
 
 
 @pytest.fixture
-async def far(far_mesh: Mesh) -> AsyncIterator[PacedEstate]:
+async def far(far_mesh: Mesh) -> AsyncIterator[PacedTradingMesh]:
     async with AsyncExitStack() as stack:
-        doors = {
-            name: await stack.enter_async_context(open_door(far_mesh.address(name), far_mesh.home))
+        clients = {
+            name: await stack.enter_async_context(open_gateway_client(far_mesh.address(name), far_mesh.home))
             for name in ("gateway", "gateway-2")
         }
-        made = PacedEstate(far_mesh, doors)
+        made = PacedTradingMesh(far_mesh, clients)
         await made.open()
         yield made
 
 
 @asynccontextmanager
-async def watching(estate: Estate) -> AsyncIterator[Records]:
+async def watching(trading: TradingMesh) -> AsyncIterator[Records]:
     """Brokerage's records, and an order every moment through each gateway."""
-    records = Records(estate.mesh.home, estate.world)
+    records = Records(trading.mesh.home, trading.world)
     try:
-        async with at_work(records.watched(), *(estate.orders_flow(name) for name in estate.doors)):
-            await eventually(estate.all_pass, 30.0)
+        async with at_work(records.watched(), *(trading.orders_flow(name) for name in trading.clients)):
+            await eventually(trading.all_pass, 30.0)
             yield records
     finally:
         records.close()
@@ -98,20 +98,22 @@ def said(run: applypb.ApplyRun, words: str) -> set[str]:
     return {intent.rpartition("/")[2] for line in lines for intent in line.removeprefix(": ").split(", ")}
 
 
-def check_freeze(estate: PacedEstate, records: Records, run: applypb.ApplyRun) -> set[str]:
+def check_freeze(trading: PacedTradingMesh, records: Records, run: applypb.ApplyRun) -> set[str]:
     """Nothing was put on the wire under a frozen fence, and nothing arrived in it but what was listed; the arrivals."""
     frozen = {seen.epoch for seen in records.seen if seen.state is FenceState.FROZEN}
     assert run.fence_epoch in frozen
     assert not frozen & records.on_the_wire_under()
     during = [seen.venue for seen in records.seen if seen.epoch == run.fence_epoch]
-    listed = {estate.identity(name) for name in said(run, "on the wire")}
+    listed = {trading.identity(name) for name in said(run, "on the wire")}
     arrived = set(during[-1] - during[0])
     assert arrived <= listed
     return arrived
 
 
 @pytest.mark.timeout(120)
-async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_stays_unknown(far: PacedEstate) -> None:
+async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_stays_unknown(
+    far: PacedTradingMesh,
+) -> None:
     heard, lost = far.named("heard", lost=False), far.named("lost", lost=True)
     async with watching(far) as records:
         for name in (heard, lost):
@@ -137,15 +139,15 @@ async def test_a_freeze_lists_what_is_on_the_wire_waits_for_it_and_flags_what_st
     assert records.kinds(far.identity(lost)) == [*sent, "UPDATED", "ACCEPTED"]
 
 
-async def holding(estate: PacedEstate) -> None:
+async def holding(trading: PacedTradingMesh) -> None:
     """The account holds something, and the next two bars fall below where the second of them closes."""
-    bought = estate.named("bought", lost=False)
-    await estate.submit(estate.order(bought, side="ORDER_SIDE_BUY", type="ORDER_TYPE_MARKET", quantity="0.02"))
-    await estate.until_order(bought, orderpb.ORDER_STATE_ACCEPTED)
-    while (await estate.status(bought)).state != orderpb.ORDER_STATE_FILLED or not recovers(
-        estate.peeked[estate.shown + 1]
+    bought = trading.named("bought", lost=False)
+    await trading.submit(trading.order(bought, side="ORDER_SIDE_BUY", type="ORDER_TYPE_MARKET", quantity="0.02"))
+    await trading.until_order(bought, orderpb.ORDER_STATE_ACCEPTED)
+    while (await trading.status(bought)).state != orderpb.ORDER_STATE_FILLED or not recovers(
+        trading.peeked[trading.shown + 1]
     ):
-        await estate.step()
+        await trading.step()
 
 
 def recovers(bar: barspb.Bar) -> bool:
@@ -154,7 +156,7 @@ def recovers(bar: barspb.Bar) -> bool:
 
 
 @pytest.mark.timeout(120)
-async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_in_it(far: PacedEstate) -> None:
+async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_in_it(far: PacedTradingMesh) -> None:
     await holding(far)
     first, second = far.peeked[far.shown : far.shown + 2]
     beyond = max(Decimal(repr(first.close)), Decimal(repr(second.close))) + 100
@@ -208,7 +210,7 @@ class WiredPlan(Plan):
 
 
 @asynccontextmanager
-async def wired_estate(home: Path) -> AsyncIterator[tuple[PacedEstate, Wire]]:
+async def wired_trading(home: Path) -> AsyncIterator[tuple[PacedTradingMesh, Wire]]:
     """Two gateways, of which the second reaches brokerage over the wire."""
     plan = free_plan(home, replicas={"gateway": 2})
     address = next(place.address for place in plan.places if place.service == "brokerage")
@@ -218,13 +220,13 @@ async def wired_estate(home: Path) -> AsyncIterator[tuple[PacedEstate, Wire]]:
             plan.home, plan.nats_url, plan.own_nats, plan.places, wired="gateway-2", wire=wire.address
         )
         mesh = await stack.enter_async_context(Mesh(wired_plan))
-        doors = {
-            name: await stack.enter_async_context(open_door(mesh.address(name), mesh.home))
+        clients = {
+            name: await stack.enter_async_context(open_gateway_client(mesh.address(name), mesh.home))
             for name in ("gateway", "gateway-2")
         }
-        estate = PacedEstate(mesh, doors)
-        await estate.open()
-        yield estate, wire
+        trading = PacedTradingMesh(mesh, clients)
+        await trading.open()
+        yield trading, wire
 
 
 async def refused_once(mesh: Mesh) -> bool:
@@ -241,30 +243,30 @@ async def refused_once(mesh: Mesh) -> bool:
 
 @pytest.mark.timeout(120)
 async def test_an_order_that_has_passed_its_gate_misses_the_freeze_whenever_it_arrives(tmp_path: Path) -> None:
-    async with wired_estate(tmp_path / "home") as (estate, wire):
-        await estate.submit(estate.order("before"), "gateway-2")
+    async with wired_trading(tmp_path / "home") as (trading, wire):
+        await trading.submit(trading.order("before"), "gateway-2")
         wire.hold()
-        sending = asyncio.create_task(estate.submit(estate.order("in-it"), "gateway-2"))
+        sending = asyncio.create_task(trading.submit(trading.order("in-it"), "gateway-2"))
         await eventually(lambda: wire.holds(b"in-it"))
-        async with stopped(estate.mesh, "gateway-2"):
-            await estate.apply("stopped")
-            frozen = await estate.until_fence(fencepb.FENCE_STATE_FROZEN)
+        async with stopped(trading.mesh, "gateway-2"):
+            await trading.apply("stopped")
+            frozen = await trading.until_fence(fencepb.FENCE_STATE_FROZEN)
             wire.release()
-            await eventually(lambda: refused_once(estate.mesh))
+            await eventually(lambda: refused_once(trading.mesh))
             with pytest.raises(NotFound):
-                await estate.status("in-it")
-            assert await estate.fence() == frozen
-        assert (await estate.until("stopped", *ENDED)).state == COMPLETED
+                await trading.status("in-it")
+            assert await trading.fence() == frozen
+        assert (await trading.until("stopped", *ENDED)).state == COMPLETED
         answer = (await sending).status
         assert answer.denial == orderpb.DENIAL_GATE_FROZEN or answer.fence_epoch > frozen.fence_epoch
 
         wire.hold()
-        sending = asyncio.create_task(estate.submit(estate.order("after-it"), "gateway-2"))
+        sending = asyncio.create_task(trading.submit(trading.order("after-it"), "gateway-2"))
         await eventually(lambda: wire.holds(b"after-it"))
-        await estate.apply("late")
-        run = await estate.until("late", *ENDED)
+        await trading.apply("late")
+        run = await trading.until("late", *ENDED)
         assert run.state == COMPLETED, run.message
         wire.release()
         answer = (await sending).status
         assert answer.state == orderpb.ORDER_STATE_ACCEPTED
-        assert answer.fence_epoch == (await estate.fence()).fence_epoch > run.fence_epoch
+        assert answer.fence_epoch == (await trading.fence()).fence_epoch > run.fence_epoch

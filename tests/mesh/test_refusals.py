@@ -1,4 +1,4 @@
-"""Bad input through the public door: refused with a stable reason, and nothing is left behind."""
+"""Bad input through the public entry: refused with a stable reason, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, child_node, in_chunks, new_world, open_door, source_node, submission
+from tests.mesh.gateway_client import (
+    GatewayClient,
+    child_node,
+    in_chunks,
+    new_world,
+    open_gateway_client,
+    source_node,
+    submission,
+)
 
 Submit = strategypb.StrategySubmission
 
@@ -107,37 +115,37 @@ def unknown_hint(request: Submit) -> None:
     ],
 )
 async def test_submission_is_refused_and_leaves_nothing(
-    door: Door, spoil: Callable[[Submit], None], reason: str
+    client: GatewayClient, spoil: Callable[[Submit], None], reason: str
 ) -> None:
-    world_id = await new_world(door)
+    world_id = await new_world(client)
     request = submission(world_id, [source_node()])
     spoil(request)
     with pytest.raises(InvalidRequest) as refused:
-        await door.strategies.SubmitStrategy(in_chunks(request))
+        await client.strategies.SubmitStrategy(in_chunks(request))
     assert refused.value.reason == reason
     assert refused.value.violations
-    listed = await door.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id))
+    listed = await client.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id))
     assert list(listed.strategies) == []
 
 
-async def test_unknown_world(door: Door) -> None:
+async def test_unknown_world(client: GatewayClient) -> None:
     with pytest.raises(NotFound) as refused:
-        await door.strategies.SubmitStrategy(in_chunks(submission("no-such-world", [source_node()])))
+        await client.strategies.SubmitStrategy(in_chunks(submission("no-such-world", [source_node()])))
     assert refused.value.reason == "E_WORLD_UNKNOWN"
 
 
 async def test_expired_token(mesh: Mesh) -> None:
     expired = mint_user_token(mesh.home, Role.OPERATOR, "ada", ttl=timedelta(seconds=-60))
-    async with open_door(mesh.address("gateway"), mesh.home, token=expired) as door:
+    async with open_gateway_client(mesh.address("gateway"), mesh.home, token=expired) as client:
         with pytest.raises(Unauthenticated) as refused:
-            await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
+            await client.status.GetStatus(gatewaystatuspb.GetStatusRequest())
     assert refused.value.reason == "E_TOKEN_EXPIRED"
 
 
-async def test_token_for_another_world(mesh: Mesh, door: Door) -> None:
-    world_id = await new_world(door)
+async def test_token_for_another_world(mesh: Mesh, client: GatewayClient) -> None:
+    world_id = await new_world(client)
     narrow = mint_user_token(mesh.home, Role.OPERATOR, "ada", worlds=["elsewhere"])
-    async with open_door(mesh.address("gateway"), mesh.home, token=narrow) as limited:
+    async with open_gateway_client(mesh.address("gateway"), mesh.home, token=narrow) as limited:
         with pytest.raises(PermissionDenied) as refused:
             await limited.strategies.SubmitStrategy(in_chunks(submission(world_id, [source_node()])))
         with pytest.raises(PermissionDenied) as proxied:
@@ -145,9 +153,9 @@ async def test_token_for_another_world(mesh: Mesh, door: Door) -> None:
     assert refused.value.reason == proxied.value.reason == "E_WORLD_FORBIDDEN"
 
 
-async def test_reader_may_not_submit(mesh: Mesh, door: Door) -> None:
-    world_id = await new_world(door)
-    async with open_door(mesh.address("gateway"), mesh.home, role=Role.READER) as reader:
+async def test_reader_may_not_submit(mesh: Mesh, client: GatewayClient) -> None:
+    world_id = await new_world(client)
+    async with open_gateway_client(mesh.address("gateway"), mesh.home, role=Role.READER) as reader:
         with pytest.raises(PermissionDenied) as refused:
             await reader.strategies.SubmitStrategy(in_chunks(submission(world_id, [source_node()])))
     assert refused.value.reason == "E_ROLE_REQUIRED"
@@ -157,24 +165,24 @@ async def test_reader_may_not_submit(mesh: Mesh, door: Door) -> None:
     "document",
     ["selection: {gates: {and: ['sharpe >= ']}}", "colour: blue", "selection: {score: 'no_such_metric'}", "[", "- 1"],
 )
-async def test_malformed_policy(door: Door, document: str) -> None:
-    world_id = await new_world(door)
+async def test_malformed_policy(client: GatewayClient, document: str) -> None:
+    world_id = await new_world(client)
     with pytest.raises(InvalidRequest) as refused:
-        await door.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id=world_id, document=document))
+        await client.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id=world_id, document=document))
     assert refused.value.reason.startswith("E_POLICY")
     assert refused.value.violations
 
 
 @pytest.mark.parametrize("dataset", ["no.such.preset", "ohlcv:nowhere:BTC-USD:15m", "ohlcv.binance.spot.1m"])
-async def test_unavailable_dataset_is_refused_fast(door: Door, dataset: str) -> None:
+async def test_unavailable_dataset_is_refused_fast(client: GatewayClient, dataset: str) -> None:
     with pytest.raises((NotFound, NotReady)) as refused:
-        async for _ in door.data.Fetch(dataservicepb.FetchRequest(dataset=dataset), timeout=5):
+        async for _ in client.data.Fetch(dataservicepb.FetchRequest(dataset=dataset), timeout=5):
             pass
     assert refused.value.reason in ("E_DATASET_UNKNOWN", "E_DATASET_UNAVAILABLE")
 
 
-async def test_every_error_is_of_the_tree_and_says_its_reason(door: Door) -> None:
+async def test_every_error_is_of_the_tree_and_says_its_reason(client: GatewayClient) -> None:
     with pytest.raises(QmtlError) as refused:
-        await door.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id="s-none"))
+        await client.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id="s-none"))
     assert not isinstance(refused.value, Unavailable | DeadlineExceeded | Exhausted)
     assert refused.value.reason == "E_STRATEGY_UNKNOWN"

@@ -21,7 +21,7 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, queue_keys
 from qmtl.sdk.strategy.assembly import assemble
-from tests.mesh.door import Door, new_world
+from tests.mesh.gateway_client import GatewayClient, new_world
 
 KILLED = """
 import asyncio
@@ -58,8 +58,8 @@ async def submit(mesh: Mesh, world: str, strategy: EmaCross | EmaTrend) -> Submi
 
 
 @pytest.mark.timeout(120)
-async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, door: Door) -> None:
-    world = await new_world(door)
+async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, gateway_client: GatewayClient) -> None:
+    world = await new_world(gateway_client)
     first = await submit(mesh, world, EmaCross())
     assert (first.reused.read, sorted(first.reused.computed)) == ([], ["ema_192", "ema_48"])
     second = await submit(mesh, world, EmaTrend())
@@ -72,8 +72,10 @@ async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, doo
 
 
 @pytest.mark.timeout(120)
-async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(mesh: Mesh, door: Door) -> None:
-    world, address = await new_world(door), mesh.address("gateway")
+async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(
+    mesh: Mesh, gateway_client: GatewayClient
+) -> None:
+    world, address = await new_world(gateway_client), mesh.address("gateway")
     async with open_client(Gateway(address=address, home=mesh.home)) as client:
         submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), world)
         keys = queue_keys(await submitter.bind(assemble(EmaCross())))

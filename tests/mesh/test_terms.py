@@ -21,8 +21,8 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, child_node, source_node
-from tests.mesh.estate import COMPLETED, POLICY, RESTING, Estate
+from tests.mesh.gateway_client import GatewayClient, child_node, source_node
+from tests.mesh.trading_mesh import COMPLETED, POLICY, RESTING, TradingMesh
 from tests.support.waiting import eventually
 
 SOURCE = source_node()
@@ -31,8 +31,8 @@ DENIED, ACCEPTED = orderpb.ORDER_STATE_DENIED, orderpb.ORDER_STATE_ACCEPTED
 
 
 @pytest.fixture
-async def estate(mesh: Mesh, door: Door) -> Estate:
-    made = Estate(mesh, {"gateway": door})
+async def trading(mesh: Mesh, client: GatewayClient) -> TradingMesh:
+    made = TradingMesh(mesh, {"gateway": client})
     await made.prepare(nodes=[SOURCE, AVERAGE])
     numbers = itertools.count()
 
@@ -44,115 +44,117 @@ async def estate(mesh: Mesh, door: Door) -> Estate:
     return made
 
 
-async def outcome(estate: Estate, name: str, **terms: str) -> tuple[orderpb.OrderState, orderpb.Denial]:
-    status = (await estate.submit(estate.order(name, **{**RESTING, **terms}))).status
+async def outcome(trading: TradingMesh, name: str, **terms: str) -> tuple[orderpb.OrderState, orderpb.Denial]:
+    status = (await trading.submit(trading.order(name, **{**RESTING, **terms}))).status
     return status.state, status.denial
 
 
-async def set_policy(estate: Estate, extra: str = "") -> None:
-    put = policyservicepb.PutPolicyRequest(world_id=estate.world, document=POLICY + extra, make_default=True)
-    await estate.door.policies.PutPolicy(put)
+async def set_policy(trading: TradingMesh, extra: str = "") -> None:
+    put = policyservicepb.PutPolicyRequest(world_id=trading.world, document=POLICY + extra, make_default=True)
+    await trading.client.policies.PutPolicy(put)
 
 
-async def activate(estate: Estate) -> None:
+async def activate(trading: TradingMesh) -> None:
     change = activationpb.ActivationChange(
-        strategy_id=estate.strategy_id, side=commonpb.SIDE_LONG, active=True, stage=bindingpb.STAGE_PAPER
+        strategy_id=trading.strategy_id, side=commonpb.SIDE_LONG, active=True, stage=bindingpb.STAGE_PAPER
     )
-    request = activationservicepb.SetActivationRequest(world_id=estate.world, changes=[change])
-    await estate.door.activation.SetActivation(request)
+    request = activationservicepb.SetActivationRequest(world_id=trading.world, changes=[change])
+    await trading.client.activation.SetActivation(request)
 
 
-async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_says_otherwise(estate: Estate) -> None:
+async def test_an_order_beyond_the_policys_limits_is_denied_until_the_policy_says_otherwise(
+    trading: TradingMesh,
+) -> None:
     """0.01 BTC at 20,000 is 200."""
     await set_policy(
-        estate, "gating_policy: {risk_limits: {max_order_notional: '200', max_position_notional: {long: 900}}}"
+        trading, "gating_policy: {risk_limits: {max_order_notional: '200', max_position_notional: {long: 900}}}"
     )
-    fence = await estate.fence()
+    fence = await trading.fence()
     assert (fence.limits.order_notional_max, fence.limits.long_notional_max) == ("200", "900")
-    assert await outcome(estate, "small") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
-    large = (await estate.submit(estate.order("large", **{**RESTING, "quantity": "0.011"}))).status
+    assert await outcome(trading, "small") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
+    large = (await trading.submit(trading.order("large", **{**RESTING, "quantity": "0.011"}))).status
     assert (large.state, large.denial) == (DENIED, orderpb.DENIAL_NOTIONAL_ABOVE_LIMIT)
     assert large.message.startswith("WORLD_LIMIT: ")
-    state, denial = await outcome(estate, "second")  # with the first it is 0.02 BTC at the market: above 900
+    state, denial = await outcome(trading, "second")  # with the first it is 0.02 BTC at the market: above 900
     assert (state, denial) == (DENIED, orderpb.DENIAL_POSITION_ABOVE_LIMIT)
-    await set_policy(estate)
-    assert (await estate.fence()).fence_epoch > fence.fence_epoch
-    assert await outcome(estate, "later", quantity="0.011") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
+    await set_policy(trading)
+    assert (await trading.fence()).fence_epoch > fence.fence_epoch
+    assert await outcome(trading, "later", quantity="0.011") == (ACCEPTED, orderpb.DENIAL_UNSPECIFIED)
 
 
-async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(estate: Estate) -> None:
+async def test_an_edge_that_is_switched_off_ends_trading_of_who_has_it(trading: TradingMesh) -> None:
     """The gateway told worldservice the graph when it bound the strategy."""
-    assert await passes(estate, "before")
+    assert await passes(trading, "before")
     edge = worldgraphpb.EdgeOverride(
-        world_id=estate.world,
+        world_id=trading.world,
         from_node_id=SOURCE.node_id,
         to_node_id=AVERAGE.node_id,
         to_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
         message="the feed is broken",
     )
-    await estate.door.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
-    assert (await estate.fence()).state == fencepb.FENCE_STATE_FROZEN
-    assert not await passes(estate, "cut")
-    reply = await estate.door.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id=estate.world))
+    await trading.client.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=edge))
+    assert (await trading.fence()).state == fencepb.FENCE_STATE_FROZEN
+    assert not await passes(trading, "cut")
+    reply = await trading.client.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id=trading.world))
     assert "the feed is broken" in reply.reports[0].verdicts[1].explanation
     gone = worldgraphservicepb.DeleteEdgeOverrideRequest(
-        world_id=estate.world,
+        world_id=trading.world,
         from_node_id=edge.from_node_id,
         to_node_id=edge.to_node_id,
         to_domain=edge.to_domain,
     )
-    await estate.door.world_graph.DeleteEdgeOverride(gone)
-    assert not await passes(estate, "still-cut")  # nothing rises by itself
-    await activate(estate)
-    assert await passes(estate, "after")
+    await trading.client.world_graph.DeleteEdgeOverride(gone)
+    assert not await passes(trading, "still-cut")  # nothing rises by itself
+    await activate(trading)
+    assert await passes(trading, "after")
 
 
-async def passes(estate: Estate, name: str, **terms: str) -> bool:
+async def passes(trading: TradingMesh, name: str, **terms: str) -> bool:
     try:
-        return (await outcome(estate, name, **terms))[0] != DENIED
+        return (await outcome(trading, name, **terms))[0] != DENIED
     except QmtlError:  # refused at the gate
         return False
 
 
-async def test_paper_takes_an_apply_where_the_policy_shuts_its_edges(estate: Estate) -> None:
-    await set_policy(estate, "gating_policy: {edges: {pre_promotion: {disable_edges_to: dryrun}}}")
-    assert not await passes(estate, "unpromoted")
+async def test_paper_takes_an_apply_where_the_policy_shuts_its_edges(trading: TradingMesh) -> None:
+    await set_policy(trading, "gating_policy: {edges: {pre_promotion: {disable_edges_to: dryrun}}}")
+    assert not await passes(trading, "unpromoted")
     with pytest.raises(NotReady) as refused:
-        await activate(estate)
+        await activate(trading)
     assert refused.value.reason == "E_MODE_CEILING"
-    await estate.apply("promotion")
-    await estate.until("promotion", COMPLETED)
-    assert await passes(estate, "promoted")
+    await trading.apply("promotion")
+    await trading.until("promotion", COMPLETED)
+    assert await passes(trading, "promoted")
     (bound,) = (
-        await estate.door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=estate.world))
+        await trading.client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=trading.world))
     ).bindings
     assert list(bound.opened_domains) == [commonpb.EXECUTION_DOMAIN_DRYRUN]
 
 
-async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, door: Door) -> None:
-    estate = Estate(mesh, {"gateway": door})
-    await estate.prepare(bars_per_second=10.0)
-    await set_policy(estate, "position_policy: {on_demote: drain}\n")
+async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, client: GatewayClient) -> None:
+    trading = TradingMesh(mesh, {"gateway": client})
+    await trading.prepare(bars_per_second=10.0)
+    await set_policy(trading, "position_policy: {on_demote: drain}\n")
     numbers = itertools.count()
-    await eventually(lambda: passes(estate, f"open-{next(numbers)}", **MARKET, side="ORDER_SIDE_BUY"))
-    await eventually(lambda: holds(estate, "0.01"))
-    await estate.evaluate("run-2", sharpe=0.1)  # below the policy's gate
-    assert (await estate.fence()).state == fencepb.FENCE_STATE_DRAIN
-    assert not await passes(estate, "more", **MARKET, side="ORDER_SIDE_BUY")
-    assert not await passes(estate, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
-    assert await passes(estate, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
-    await eventually(lambda: holds(estate, "0.005"))
-    await door.worlds.UpdateWorld(
+    await eventually(lambda: passes(trading, f"open-{next(numbers)}", **MARKET, side="ORDER_SIDE_BUY"))
+    await eventually(lambda: holds(trading, "0.01"))
+    await trading.evaluate("run-2", sharpe=0.1)  # below the policy's gate
+    assert (await trading.fence()).state == fencepb.FENCE_STATE_DRAIN
+    assert not await passes(trading, "more", **MARKET, side="ORDER_SIDE_BUY")
+    assert not await passes(trading, "round", **{**MARKET, "quantity": "0.02"}, side="ORDER_SIDE_SELL")
+    assert await passes(trading, "half", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+    await eventually(lambda: holds(trading, "0.005"))
+    await client.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
-            world_id=estate.world, circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
+            world_id=trading.world, circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
         )
     )
-    assert not await passes(estate, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+    assert not await passes(trading, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
 
 
 MARKET = {"type": "ORDER_TYPE_MARKET", "limit_price": ""}
 
 
-async def holds(estate: Estate, quantity: str) -> bool:
-    request = portfolioservicepb.ListPositionsRequest(account=estate.world, world_id=estate.world)
-    return [held.quantity for held in (await estate.door.portfolios.ListPositions(request)).positions] == [quantity]
+async def holds(trading: TradingMesh, quantity: str) -> bool:
+    request = portfolioservicepb.ListPositionsRequest(account=trading.world, world_id=trading.world)
+    return [held.quantity for held in (await trading.client.portfolios.ListPositions(request)).positions] == [quantity]

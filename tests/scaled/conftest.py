@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scaled.estate import ScaledMesh
+from tests.scaled.scaled_mesh import ScaledMesh
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
-from tests.scaled.estate import ScaledMesh
+from tests.scaled.scaled_mesh import ScaledMesh
 from tests.scaled.test_story import level
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually

@@ -23,11 +23,11 @@ from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
-from tests.scaled.estate import ScaledMesh
+from tests.scaled.scaled_mesh import ScaledMesh
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 
-WORLD = "estate"
+WORLD = "trading"
 TOPICS = (eventpb.TOPIC_ACTIVATION, eventpb.TOPIC_ORDERS)
 pytestmark = pytest.mark.timeout(600)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.worldservice.estate import Estate, running_estate
+from tests.worldservice.harness import WorldHarness, running_harness
 
 
 @pytest.fixture
-async def estate(tmp_path: Path, nats_url: str) -> AsyncIterator[Estate]:
+async def harness(tmp_path: Path, nats_url: str) -> AsyncIterator[WorldHarness]:
     """A worldservice with a brokerage beside it."""
-    async with running_estate(tmp_path, nats_url) as estate:
-        yield estate
+    async with running_harness(tmp_path, nats_url) as harness:
+        yield harness

@@ -27,7 +27,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.processes import python_env
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import LONG, evaluation_at, eventually, raising
+from tests.worldservice.harness import LONG, evaluation_at, eventually, raising
 from tests.worldservice.samples import DOCUMENT
 
 SERVICES = ("worldservice", "brokerage")

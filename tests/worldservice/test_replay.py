@@ -19,7 +19,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
-from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_world, raising, running_estate
+from tests.worldservice.harness import LONG, SHORT, WorldHarness, evaluation, make_world, raising, running_harness
 from worldservice.activation.domain.activation import fence_for
 from worldservice.activation.store import activations
 from worldservice.activation.wire import activation_to_proto
@@ -35,15 +35,15 @@ selection:
 """
 
 
-async def lived(estate: Estate) -> WorldStubs:
+async def lived(harness: WorldHarness) -> WorldStubs:
     """Some days of a world: joins, evaluations, changes, a breaker, a stricter policy."""
-    ann = await make_world(estate, "w1", document=POLICY)
+    ann = await make_world(harness, "w1", document=POLICY)
     for name in ("a", "b", "c"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
     for day, sharpes in enumerate([(1, 2, 3), (1, 0, 3), (2, 0, 0), (2, 1, 3)]):
         for name, sharpe in zip("abc", sharpes, strict=True):
-            estate.clock.advance(60.0)
-            await ann.evaluation.Evaluate(evaluation(estate, "w1", name, f"r{day}", sharpe=float(sharpe)))
+            harness.clock.advance(60.0)
+            await ann.evaluation.Evaluate(evaluation(harness, "w1", name, f"r{day}", sharpe=float(sharpe)))
     selected = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected
     for name in selected:
         await ann.activation.SetActivation(raising("w1", name))
@@ -94,8 +94,8 @@ async def test_the_audit_log_replayed_makes_the_same_decisions_and_the_same_acti
     for name in ("replay", "life"):
         (tmp_path / name).mkdir()
     async with (
-        running_estate(tmp_path / "replay", nats_url) as replay,
-        running_estate(tmp_path / "life", nats_url) as life,
+        running_harness(tmp_path / "replay", nats_url) as replay,
+        running_harness(tmp_path / "life", nats_url) as life,
     ):
         before = await lived(life)
         again = await replay.stub()
@@ -107,10 +107,10 @@ async def test_the_audit_log_replayed_makes_the_same_decisions_and_the_same_acti
         assert await runs_of(again) == await runs_of(before)
 
 
-async def test_the_history_of_activations_makes_the_present_one(estate: Estate) -> None:
-    before = await state(await lived(estate))
-    await estate.stop()
-    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+async def test_the_history_of_activations_makes_the_present_one(harness: WorldHarness) -> None:
+    before = await state(await lived(harness))
+    await harness.stop()
+    db = Database(sqlite_url(harness.home / "state" / "worldservice.db"))
     rows = await db.read(lambda conn: activations.history_after(conn, "w1", 0, 1000))
     stored = await db.read(
         lambda conn: activations.load_activation(conn, "w1", worlds.get_world(conn, "w1").created_at)

@@ -31,7 +31,7 @@ from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import LONG, Estate, evaluation, eventually, raising, running_estate
+from tests.worldservice.harness import LONG, WorldHarness, evaluation, eventually, raising, running_harness
 from tests.worldservice.samples import DOCUMENT
 from worldservice.__main__ import compose
 from worldservice.config import Settings
@@ -42,19 +42,19 @@ COMPLETED = applypb.APPLY_STATE_COMPLETED
 class Replicas:
     """Two services over one store; a user's stub on each."""
 
-    def __init__(self, estate: Estate, url: str, stack: AsyncExitStack) -> None:
-        self.estate, self._url, self._stack = estate, url, stack
+    def __init__(self, harness: WorldHarness, url: str, stack: AsyncExitStack) -> None:
+        self.harness, self._url, self._stack = harness, url, stack
         self._running: dict[int, tuple[Runtime, asyncio.Task[None]]] = {}
         self.stubs: list[WorldStubs] = []
 
     async def start(self, number: int) -> None:
-        addresses = {**self.estate.addresses, "worldservice": f"127.0.0.1:{free_port()}"}
-        mesh = MeshSettings(home=self.estate.home, nats_url=self.estate.mesh.nats_url, addresses=addresses)
+        addresses = {**self.harness.addresses, "worldservice": f"127.0.0.1:{free_port()}"}
+        mesh = MeshSettings(home=self.harness.home, nats_url=self.harness.mesh.nats_url, addresses=addresses)
         settings = Settings(service="worldservice", mesh=mesh, metrics_port=0, database_url=self._url)
-        runtime = Runtime(settings, "worldservice", self.estate.clock)
+        runtime = Runtime(settings, "worldservice", self.harness.clock)
         self._running[number] = (runtime, asyncio.create_task(compose(runtime, settings)))
-        user = mint_user_token(self.estate.home, Role.OWNER, "ann", clock=self.estate.clock)
-        service = mint_service_token(self.estate.home, "gateway", clock=self.estate.clock)
+        user = mint_user_token(self.harness.home, Role.OWNER, "ann", clock=self.harness.clock)
+        service = mint_service_token(self.harness.home, "gateway", clock=self.harness.clock)
         channel = connect(addresses["worldservice"], user_token=lambda: user, service_token=lambda: service)
         self.stubs.append(WorldStubs(await self._stack.enter_async_context(channel)))
         host, port = addresses["worldservice"].split(":")
@@ -84,9 +84,9 @@ class Replicas:
 
 @pytest.fixture
 async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIterator[Replicas]:
-    async with running_estate(tmp_path, nats_url) as estate, AsyncExitStack() as stack:
-        await estate.stop()
-        made = Replicas(estate, postgres_url, stack)
+    async with running_harness(tmp_path, nats_url) as harness, AsyncExitStack() as stack:
+        await harness.stop()
+        made = Replicas(harness, postgres_url, stack)
         stack.push_async_callback(made.stop_all)
         for number in (0, 1):
             await made.start(number)
@@ -97,7 +97,7 @@ async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIte
         )
         for name in ("s", "t"):
             await one.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
-            await one.evaluation.Evaluate(evaluation(estate, "w1", name))
+            await one.evaluation.Evaluate(evaluation(harness, "w1", name))
             await one.activation.SetActivation(raising("w1", name))
         yield made
 
@@ -124,7 +124,7 @@ async def test_changes_through_both_make_one_history(replicas: Replicas) -> None
             await stub.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
         ).activation
         assert (shown.world_revision, shown.state_hash) == (last.world_revision, last.state_hash)
-    assert replicas.estate.brokerage.state("w1")[0] == last.fence_epoch
+    assert replicas.harness.brokerage.state("w1")[0] == last.fence_epoch
 
 
 async def test_both_decide_the_same(replicas: Replicas) -> None:
@@ -168,7 +168,7 @@ async def test_one_apply_whichever_is_asked_and_whoever_is_left_finishes_it(repl
         )
 
     async def ended() -> bool:
-        replicas.estate.clock.advance(0.1)
+        replicas.harness.clock.advance(0.1)
         run = (await left.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id))).run
         return run.state == COMPLETED
 

@@ -23,7 +23,7 @@ from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
-from tests.worldservice.estate import Estate, evaluation, make_trading, raising
+from tests.worldservice.harness import WorldHarness, evaluation, make_trading, raising
 from tests.worldservice.samples import DOCUMENT, cohort_chunks
 
 PUBLIC = sorted(
@@ -54,20 +54,20 @@ def wanted(name: str) -> Role | None:
     return Role.OWNER if name in OWNER else Role.OPERATOR if name in OPERATOR else Role.READER
 
 
-def requests(estate: Estate) -> dict[str, Message]:
+def requests(harness: WorldHarness) -> dict[str, Message]:
     """A call of each RPC that its role alone decides; what is not listed needs only the world's id."""
     edge = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=NODE, to_node_id=OTHER)
     view = worldgraphpb.WorldNode(world_id="w1", node_id=NODE, status=worldgraphpb.WORLD_NODE_STATUS_VALID)
     parts = worldgraphpb.EvalKeyParts(world_id="w1", node_id=NODE)
     cohort = evaluationservicepb.EvaluationCohort(world_id="w1", run_id="run-8", stage=bindingpb.STAGE_BACKTEST)
-    cohort.strategies.append(evaluation(estate, "w1", "s", "run-8"))
+    cohort.strategies.append(evaluation(harness, "w1", "s", "run-8"))
     return {
         "UpdateWorld": worldservicepb.UpdateWorldRequest(world_id="w1", update_mask={"paths": ["circuit_breaker"]}),
         "PutPolicy": policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.5")),
         "SetDefaultPolicy": policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1),
         "BindStrategy": bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"),
         "UnbindStrategy": bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="gone"),
-        "Evaluate": evaluation(estate, "w1", "s", "run-9"),
+        "Evaluate": evaluation(harness, "w1", "s", "run-9"),
         "EvaluateCohort": cohort,
         "GetEvaluationRun": evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1"),
         "SetActivation": raising("w1", "s"),
@@ -111,11 +111,11 @@ async def called(stub: WorldStubs, name: str, request: Message) -> QmtlError | N
     return None
 
 
-async def test_who_may_call_what(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    ready = requests(estate)
+async def test_who_may_call_what(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    ready = requests(harness)
     for role in (Role.READER, Role.OPERATOR, Role.OWNER):
-        stub = await estate.stub(role, f"u{role.value}")
+        stub = await harness.stub(role, f"u{role.value}")
         for name in PUBLIC:
             need = wanted(name)
             if need is None or (name == "DeleteWorld" and role is Role.OWNER):
@@ -133,10 +133,10 @@ async def test_who_may_call_what(estate: Estate) -> None:
     assert refusals == set(lower)
 
 
-async def test_a_token_for_other_worlds_opens_nothing_here(estate: Estate) -> None:
-    await make_trading(estate, "w1", "s")
-    ready = requests(estate)
-    eve = await estate.stub(Role.OWNER, "eve", ["w2"])
+async def test_a_token_for_other_worlds_opens_nothing_here(harness: WorldHarness) -> None:
+    await make_trading(harness, "w1", "s")
+    ready = requests(harness)
+    eve = await harness.stub(Role.OWNER, "eve", ["w2"])
     for name in PUBLIC:
         if wanted(name) is None:
             continue
@@ -146,10 +146,10 @@ async def test_a_token_for_other_worlds_opens_nothing_here(estate: Estate) -> No
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-async def test_what_is_for_services_is_refused_to_those_without_the_grant(estate: Estate, name: str) -> None:
+async def test_what_is_for_services_is_refused_to_those_without_the_grant(harness: WorldHarness, name: str) -> None:
     request: Message = GetMessageClass(METHODS[name].input_type)()
     reads = METHODS[name].GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS  # which operators may
-    for stub in [await estate.gateway(service) for service in ("dagmanager", *(() if reads else ("operator",)))]:
+    for stub in [await harness.gateway(service) for service in ("dagmanager", *(() if reads else ("operator",)))]:
         assert isinstance(await called(stub, name, request), PermissionDenied)
 
 

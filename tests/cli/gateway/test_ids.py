@@ -6,7 +6,7 @@ import pytest
 
 from qmtl.cli.gateway.ids import digest_of, the_one
 from qmtl.core.errors import Conflict
-from tests.cli.conftest import WORLD, Estate
+from tests.cli.conftest import WORLD, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -26,22 +26,22 @@ def test_digests_with_and_without_their_algorithm(text: str, digest: str) -> Non
     assert digest_of(text) == digest
 
 
-def test_commands_take_the_beginning_of_an_id(estate: Estate) -> None:
-    short = estate.cross[:8]
-    assert estate.json("strategy", "show", short)["strategy_id"] == estate.cross
-    assert estate.cross in estate.ask("graph", "show", short)
-    queues = estate.json("queues", "list", "--strategy", short, "--domain", "backtest")
+def test_commands_take_the_beginning_of_an_id(cli_mesh: CliMesh) -> None:
+    short = cli_mesh.cross[:8]
+    assert cli_mesh.json("strategy", "show", short)["strategy_id"] == cli_mesh.cross
+    assert cli_mesh.cross in cli_mesh.ask("graph", "show", short)
+    queues = cli_mesh.json("queues", "list", "--strategy", short, "--domain", "backtest")
     assert len(queues) == 6
     key, node = queues[0]["compute_key"], queues[0]["node_id"]
-    assert estate.json("queues", "show", key.removeprefix("blake3:")[:12]) == queues[0]
-    assert estate.json("graph", "node", node[:20])["node"]["node_id"] == node
-    (version,) = estate.json("sentinel", "list", short)
-    assert estate.json("sentinel", "set", f"{short}@1", "1")["sentinel_id"] == version["sentinel_id"]
-    order = estate.json("orders", "list", "--world", WORLD, "--limit", "1")[0]["order"]["client_order_id"]
-    assert estate.json("orders", "show", order)["order"]["client_order_id"] == order
+    assert cli_mesh.json("queues", "show", key.removeprefix("blake3:")[:12]) == queues[0]
+    assert cli_mesh.json("graph", "node", node[:20])["node"]["node_id"] == node
+    (version,) = cli_mesh.json("sentinel", "list", short)
+    assert cli_mesh.json("sentinel", "set", f"{short}@1", "1")["sentinel_id"] == version["sentinel_id"]
+    order = cli_mesh.json("orders", "list", "--world", WORLD, "--limit", "1")[0]["order"]["client_order_id"]
+    assert cli_mesh.json("orders", "show", order)["order"]["client_order_id"] == order
 
 
-def test_a_beginning_of_several_ids_is_refused_with_them(estate: Estate) -> None:
-    refusal = estate.refused("strategy", "show", "s-")
+def test_a_beginning_of_several_ids_is_refused_with_them(cli_mesh: CliMesh) -> None:
+    refusal = cli_mesh.refused("strategy", "show", "s-")
     assert "E_ID_AMBIGUOUS" in refusal
-    assert estate.cross in refusal
+    assert cli_mesh.cross in refusal

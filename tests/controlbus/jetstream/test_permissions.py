@@ -50,7 +50,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[NatsServ
     server.stop()
 
 
-class Estate:
+class ConnectedServices:
     """Every service connected with its own credentials."""
 
     def __init__(self, buses: dict[str, Bus], registries: dict[str, CollectorRegistry]) -> None:
@@ -63,7 +63,7 @@ class Estate:
 
 
 @asynccontextmanager
-async def connected_estate(server: NatsServer, home: Path) -> AsyncIterator[Estate]:
+async def connected_services(server: NatsServer, home: Path) -> AsyncIterator[ConnectedServices]:
     async with AsyncExitStack() as stack:
         registries = {service: CollectorRegistry() for service in RIGHTS}
         buses = {}
@@ -72,12 +72,12 @@ async def connected_estate(server: NatsServer, home: Path) -> AsyncIterator[Esta
             buses[service] = await Bus.connect(server.url, service=service, credentials=credentials, registry=registry)
             stack.push_async_callback(buses[service].close)
         await asyncio.gather(*(bus.wait_ready(10) for bus in buses.values()))
-        yield Estate(buses, registries)
+        yield ConnectedServices(buses, registries)
 
 
 @pytest.fixture
-async def estate(guarded: tuple[NatsServer, Path]) -> AsyncIterator[Estate]:
-    async with connected_estate(*guarded) as connected:
+async def broker(guarded: tuple[NatsServer, Path]) -> AsyncIterator[ConnectedServices]:
+    async with connected_services(*guarded) as connected:
         yield connected
 
 
@@ -97,55 +97,55 @@ def test_seeds_are_made_once_and_are_nobody_elses(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "keys" / "nats").stat().st_mode) == 0o700
 
 
-async def test_each_subject_has_its_publisher_and_no_other(estate: Estate) -> None:
-    for service, bus in estate.buses.items():
+async def test_each_subject_has_its_publisher_and_no_other(broker: ConnectedServices) -> None:
+    for service, bus in broker.buses.items():
         for subject, owners in OWNERS.items():
             if service in owners or service == "controlbus":
                 await bus.publish(subject, b"x", msg_id=unique("m"))
                 continue
-            before = estate.violations(service)
+            before = broker.violations(service)
             async with asyncio.timeout(3):  # well before an acknowledgement would be given up
                 with pytest.raises(Unavailable, match="E_BUS_FORBIDDEN"):
                     await bus.publish(subject, b"x", msg_id=unique("m"))
-            assert estate.violations(service) == before + 1
+            assert broker.violations(service) == before + 1
 
 
-async def test_only_the_operator_service_may_change_or_empty_streams(estate: Estate) -> None:
+async def test_only_the_operator_service_may_change_or_empty_streams(broker: ConnectedServices) -> None:
     for service in set(RIGHTS) - {"controlbus"}:
-        link = estate.buses[service].link
+        link = broker.buses[service].link
         for act in ("CREATE", "UPDATE", "DELETE", "PURGE"):
             subject = f"$JS.API.STREAM.{act}.CONTROL"
             with pytest.raises(Unavailable, match="E_BUS_FORBIDDEN"):
                 await link.ask(link.nc.request(subject, b"{}", timeout=5), subject)
-    assert (await estate.buses["controlbus"].link.js.stream_info("CONTROL")).config.name == "CONTROL"
+    assert (await broker.buses["controlbus"].link.js.stream_info("CONTROL")).config.name == "CONTROL"
 
 
-async def test_answers_to_others_cannot_be_heard(estate: Estate) -> None:
+async def test_answers_to_others_cannot_be_heard(broker: ConnectedServices) -> None:
     async def ignore(_: object) -> None:
         """Nothing comes."""
 
-    link = estate.buses["gateway"].link
+    link = broker.buses["gateway"].link
     wanted = {"_INBOX.>", "_INBOX.worldservice.>", "qmtl.>", "$KV.>"}
     for subject in wanted:
         await link.nc.subscribe(subject, cb=ignore)
     await eventually(lambda: {subject.lower() for subject in wanted} <= link.forbidden)
 
 
-async def test_what_services_do_works_with_their_rights(estate: Estate) -> None:
-    for service, bus in estate.buses.items():
+async def test_what_services_do_works_with_their_rights(broker: ConnectedServices) -> None:
+    for service, bus in broker.buses.items():
         assert await Lease(bus, f"{service}/{unique('job')}", SystemClock()).acquire()
         async with bus.subscribe(["policy_updated"], durable=unique(service)):
             assert bus.status().connected
     for service in ("brokerage", "seamless"):
         bucket = Limit("venue/{account}", tokens=1, interval_s=1, burst=1).bucket(
-            estate.buses[service], SystemClock(), account=unique("a")
+            broker.buses[service], SystemClock(), account=unique("a")
         )
         assert await bucket.take() == 0.0
-    assert [estate.violations(service) for service in RIGHTS if service != "controlbus"] == [0.0] * (len(RIGHTS) - 1)
+    assert [broker.violations(service) for service in RIGHTS if service != "controlbus"] == [0.0] * (len(RIGHTS) - 1)
 
 
-async def test_gateways_write_and_read_data_records_and_dagmanagers_clear_them(estate: Estate) -> None:
-    gateway, dagmanager, queue = estate.buses["gateway"], estate.buses["dagmanager"], new_queue()
+async def test_gateways_write_and_read_data_records_and_dagmanagers_clear_them(broker: ConnectedServices) -> None:
+    gateway, dagmanager, queue = broker.buses["gateway"], broker.buses["dagmanager"], new_queue()
     tenure = await ProducerLeases(gateway, SystemClock()).acquire(queue.compute_key, "run")
     writer = await RecordWriter.open(gateway, queue, tenure.epoch)
     await writer.publish(batch(queue, tenure.epoch, 1, 2))
@@ -154,8 +154,8 @@ async def test_gateways_write_and_read_data_records_and_dagmanagers_clear_them(e
             assert (await anext(read_records(bus, queue, From.LAST))).batch.writer_epoch == tenure.epoch
     await dagmanager.link.ask(dagmanager.link.js.purge_stream(queue.stream, subject=queue.subject))
     with pytest.raises(Unavailable, match="E_BUS_FORBIDDEN"):
-        await estate.buses["brokerage"].link.find(
-            estate.buses["brokerage"].link.js.get_last_msg(queue.stream, queue.subject),
+        await broker.buses["brokerage"].link.find(
+            broker.buses["brokerage"].link.js.get_last_msg(queue.stream, queue.subject),
             f"$JS.API.STREAM.MSG.GET.{queue.stream}",
         )
 

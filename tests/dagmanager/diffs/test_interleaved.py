@@ -13,7 +13,7 @@ from dagmanager.diffs.answers import Answer
 from dagmanager.diffs.lookups import DagMembers
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.database import Database
-from tests.dagmanager.estate import Estate, assignments
+from tests.dagmanager.graph_store import GraphStore, assignments
 from tests.dagmanager.graphs import chain, context, node
 
 
@@ -47,29 +47,29 @@ def shared_with(answer: Answer) -> list[int]:
 @pytest.mark.parametrize("first", [False, True], ids=["again", "for the first time"])
 async def test_a_strategy_that_joins_during_a_diff_is_in_the_next_answer(db: Database, first: bool) -> None:
     """The diff's own reference may be new, which counts in its context as the other's does."""
-    nodes, estate, other = chain(3), Estate(db), Estate(db)
+    nodes, graph_store, other = chain(3), GraphStore(db), GraphStore(db)
     if not first:
-        await estate.diff(nodes, "s1")
-    await estate.diff(nodes, "s2")
-    estate.members = Interrupted(asyncio.get_running_loop(), lambda: other.diff(nodes, "s3", request_id="joined"))
-    assert shared_with(await estate.diff(nodes, "s1")) == [1, 1, 1]
-    after = await estate.diff(nodes, "s1")
+        await graph_store.diff(nodes, "s1")
+    await graph_store.diff(nodes, "s2")
+    graph_store.members = Interrupted(asyncio.get_running_loop(), lambda: other.diff(nodes, "s3", request_id="joined"))
+    assert shared_with(await graph_store.diff(nodes, "s1")) == [1, 1, 1]
+    after = await graph_store.diff(nodes, "s1")
     assert (shared_with(after), after.summary.seen_before) == ([2, 2, 2], False)
-    again = await estate.diff(nodes, "s1")
+    again = await graph_store.diff(nodes, "s1")
     assert (shared_with(again), again.summary.seen_before) == ([2, 2, 2], True)
 
 
 async def test_a_schema_that_changes_during_a_diff_that_changes_another_unsettles_it(db: Database) -> None:
     """The other change is in another world, so that only the schemas' own revision tells of it."""
-    a, b, estate, other = node("a"), node("b"), Estate(db), Estate(db)
-    await estate.diff([a, b], "s1")
-    await estate.diff([a, b], "s2")
+    a, b, graph_store, other = node("a"), node("b"), GraphStore(db), GraphStore(db)
+    await graph_store.diff([a, b], "s1")
+    await graph_store.diff([a, b], "s2")
     changed = [a, node("b", schema_hash="s2")]
-    estate.members = Interrupted(
+    graph_store.members = Interrupted(
         asyncio.get_running_loop(),
         lambda: other.diff([node("a", schema_hash="s2")], "s3", [context("w2")], request_id="changed"),
     )
-    await estate.diff(changed, "s1")
-    after = await estate.diff(changed, "s1")
+    await graph_store.diff(changed, "s1")
+    after = await graph_store.diff(changed, "s1")
     assert not after.summary.seen_before
     assert {each.disposition for each in assignments(after)} == {diffpb.DISPOSITION_REUSED_WITH_BUFFERING}

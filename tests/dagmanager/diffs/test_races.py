@@ -10,11 +10,11 @@ from dagmanager.diffs.races import TRIES, RacingWrites
 from dagmanager.metrics import GraphMetrics
 from dagmanager.plans.store import Raced
 from qmtl.core.errors import Unavailable
-from tests.dagmanager.estate import Estate
+from tests.dagmanager.graph_store import GraphStore
 
 
 @pytest.mark.parametrize("losses", [0, 1, TRIES - 1, TRIES])
-async def test_a_write_that_loses_ten_races_is_unavailable(estate: Estate, losses: int) -> None:
+async def test_a_write_that_loses_ten_races_is_unavailable(graph_store: GraphStore, losses: int) -> None:
     metrics = GraphMetrics(CollectorRegistry())
     left = losses
 
@@ -25,7 +25,7 @@ async def test_a_write_that_loses_ten_races_is_unavailable(estate: Estate, losse
             raise Raced
         return "written"
 
-    writes = RacingWrites(estate.db, metrics)
+    writes = RacingWrites(graph_store.db, metrics)
     if losses < TRIES:
         assert await writes.run(work) == "written"
     else:

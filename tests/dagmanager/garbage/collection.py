@@ -23,7 +23,7 @@ from qmtl.core.clock import VirtualClock
 from qmtl.core.identity.nodes import DagNode, QueueClass
 from qmtl.dag.v1 import queue_pb2 as queuepb
 from qmtl.data.v1 import records_pb2 as recordspb
-from tests.dagmanager.estate import Estate, assignments
+from tests.dagmanager.graph_store import GraphStore, assignments
 from tests.dagmanager.graphs import NOW, context, node
 
 BAR = timedelta(seconds=900)
@@ -32,15 +32,15 @@ BAR = timedelta(seconds=900)
 class CollectorHarness:
     """A graph, a broker and the collector over both, in a world nobody else uses."""
 
-    def __init__(self, estate: Estate, bus: Bus, root: Path | str, **limits: int) -> None:
-        self.estate = estate
+    def __init__(self, graph_store: GraphStore, bus: Bus, root: Path | str, **limits: int) -> None:
+        self.graph_store = graph_store
         self.bus = bus
         self.world = f"w-{uuid4().hex[:12]}"
         self.clock = VirtualClock(NOW)
         self.root = str(root)
         words = {"batch": 50, "archive_bytes_max": 1 << 20, "storage_bytes_max": 0} | limits
         self.collector = Collector(
-            estate.db, bus, self.clock, Limits(self.root, **words), GraphMetrics(CollectorRegistry())
+            graph_store.db, bus, self.clock, Limits(self.root, **words), GraphMetrics(CollectorRegistry())
         )
 
     async def queue(self, name: str, queue_class: QueueClass = QueueClass.TRADE, **words: Sequence[str]) -> DataQueue:
@@ -49,7 +49,7 @@ class CollectorHarness:
         return await self.take_up(name, made)
 
     async def take_up(self, strategy_id: str, made: DagNode) -> DataQueue:
-        answer = await self.estate.diff([made], strategy_id, [context(self.world)], decline=True)
+        answer = await self.graph_store.diff([made], strategy_id, [context(self.world)], decline=True)
         (each,) = assignments(answer)
         return DataQueue(each.compute_key, made.queue_class.value.lower(), self.world, "BACKTEST")
 
@@ -60,7 +60,7 @@ class CollectorHarness:
         written = await writer.publish(batch)
         rows = last - first + 1 if counted is None else counted
         if rows:
-            await self.estate.write(
+            await self.graph_store.write(
                 lambda conn: recompute.report_progress(
                     conn, queue.compute_key, NOW + first * BAR, NOW + last * BAR, rows, Cause(NOW)
                 )
@@ -68,10 +68,12 @@ class CollectorHarness:
         return written.sequence
 
     async def release(self, strategy_id: str, at: datetime = NOW) -> None:
-        await self.estate.write(lambda conn: plans_release.release_plan(conn, strategy_id, 1, self.world, Cause(at)))
+        await self.graph_store.write(
+            lambda conn: plans_release.release_plan(conn, strategy_id, 1, self.world, Cause(at))
+        )
 
     async def state(self, queue: DataQueue) -> queuepb.Queue:
-        return await self.estate.db.read(lambda conn: reads.get_queue(conn, queue.compute_key))
+        return await self.graph_store.db.read(lambda conn: reads.get_queue(conn, queue.compute_key))
 
     async def held(self, subject: str, stream: str) -> int:
         """Messages of a subject at the broker."""

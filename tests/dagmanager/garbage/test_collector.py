@@ -24,8 +24,8 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import Exhausted, NotReady, Unavailable
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from tests.dagmanager.estate import Estate
 from tests.dagmanager.garbage.collection import CollectorHarness, after
+from tests.dagmanager.graph_store import GraphStore
 from tests.dagmanager.graphs import NOW, context, node, tag_query_node
 from tests.support.nats import NatsServer
 from tests.support.waiting import eventually
@@ -50,8 +50,8 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-def harness(estate: Estate, bus: Bus, tmp_path: Path) -> CollectorHarness:
-    return CollectorHarness(estate, bus, tmp_path / "graph")
+def harness(graph_store: GraphStore, bus: Bus, tmp_path: Path) -> CollectorHarness:
+    return CollectorHarness(graph_store, bus, tmp_path / "graph")
 
 
 CASES = [
@@ -86,7 +86,7 @@ async def test_a_round_over_all_takes_what_is_due_and_nothing_else(harness: Coll
         await harness.write(queue, 0, 1)
         if name != "live":
             await harness.release(name, after(days=7).now if name == "young" else NOW)
-    await harness.estate.write(lambda conn: conn.execute(_reclassified(made["strange"].compute_key)))
+    await harness.graph_store.write(lambda conn: conn.execute(_reclassified(made["strange"].compute_key)))
     looked = await harness.collector.look((), after(days=8))
     assert (looked.observed, [each.compute_key for each in looked.candidates]) == (3, [made["due"].compute_key])
     assert await harness.records(made["due"]) == 1
@@ -126,7 +126,7 @@ async def test_a_trade_queue_is_archived_before_it_is_dropped(harness: Collector
     assert (table["bucket"].to_pylist(), used_by) == (list(range(6)), queue.compute_key)
     assert table["qmtl_from"].to_pylist()[4].timestamp() == (NOW.timestamp() + 4 * 900)
     assert await harness.records(queue) == 0
-    rows = await harness.estate.db.read(lambda conn: conn.execute(sa.select(artifacts)).all())
+    rows = await harness.graph_store.db.read(lambda conn: conn.execute(sa.select(artifacts)).all())
     assert [(row.path, row.checksum) for row in rows] == [(artifact.path, artifact.checksum)]
 
 
@@ -152,7 +152,7 @@ async def test_buckets_that_do_not_verify_keep_the_queue(harness: CollectorHarne
     queue = await harness.queue("q")
     await harness.write(queue, 0, 3)
     shifted = sa.update(queues).values(first_bucket_us=queues.c.first_bucket_us + 1)
-    await harness.estate.write(lambda conn: conn.execute(shifted))
+    await harness.graph_store.write(lambda conn: conn.execute(shifted))
     await harness.release("q")
     seen = await harness.collector.collect((), after(days=97))
     assert seen.skipped == {queue.compute_key: Kept.ARCHIVE_INCOMPLETE}
@@ -173,19 +173,19 @@ async def test_records_the_broker_lost_keep_the_queue(harness: CollectorHarness)
 
 
 @pytest.mark.parametrize("root", ["forgetful://archive", "/dev/null/archive", "nosuch://archive"])
-async def test_an_archive_that_cannot_be_kept_keeps_the_queue(estate: Estate, bus: Bus, root: str) -> None:
+async def test_an_archive_that_cannot_be_kept_keeps_the_queue(graph_store: GraphStore, bus: Bus, root: str) -> None:
     fsspec.register_implementation("forgetful", Forgetful, clobber=True)
-    harness = CollectorHarness(estate, bus, root)
+    harness = CollectorHarness(graph_store, bus, root)
     queue = await harness.queue("q")
     await harness.write(queue, 0, 3)
     await harness.release("q")
     seen = await harness.collector.collect((), after(days=97))
     assert seen.skipped == {queue.compute_key: Kept.ARCHIVE_FAILED}
-    assert (await harness.records(queue), await estate.count(artifacts)) == (1, 0)
+    assert (await harness.records(queue), await graph_store.count(artifacts)) == (1, 0)
 
 
-async def test_what_is_too_large_or_no_arrow_is_kept(estate: Estate, bus: Bus, tmp_path: Path) -> None:
-    small = CollectorHarness(estate, bus, tmp_path, archive_bytes_max=10)
+async def test_what_is_too_large_or_no_arrow_is_kept(graph_store: GraphStore, bus: Bus, tmp_path: Path) -> None:
+    small = CollectorHarness(graph_store, bus, tmp_path, archive_bytes_max=10)
     queue = await small.queue("q")
     await small.write(queue, 0, 3)
     await small.release("q")
@@ -202,7 +202,7 @@ async def test_records_above_the_limit_are_not_read_to_the_end(harness: Collecto
 
 
 async def test_two_processes_never_collect_at_once(harness: CollectorHarness) -> None:
-    held = await harness.estate.db.try_lock(LOCK)
+    held = await harness.graph_store.db.try_lock(LOCK)
     assert held is not None
     try:
         with pytest.raises(Unavailable, match="E_GARBAGE_BUSY"):
@@ -238,8 +238,10 @@ async def test_foreign_records_are_never_touched(harness: CollectorHarness) -> N
     assert await harness.held(f"qmtl.data.raw.{harness.world}.BACKTEST.manual", "DATA_RAW") == 1
 
 
-async def test_what_failed_waits_an_hour_and_does_not_fill_the_batch(estate: Estate, bus: Bus, tmp_path: Path) -> None:
-    harness = CollectorHarness(estate, bus, tmp_path, batch=1)
+async def test_what_failed_waits_an_hour_and_does_not_fill_the_batch(
+    graph_store: GraphStore, bus: Bus, tmp_path: Path
+) -> None:
+    harness = CollectorHarness(graph_store, bus, tmp_path, batch=1)
     stuck = await harness.queue("stuck")
     await harness.write(stuck, 0, 3, counted=9)
     await harness.release("stuck")
@@ -257,8 +259,8 @@ async def test_what_failed_waits_an_hour_and_does_not_fill_the_batch(estate: Est
     assert [each.compute_key for each in asked.candidates] == [stuck.compute_key]
 
 
-async def test_high_broker_storage_halves_the_batch(estate: Estate, bus: Bus, tmp_path: Path) -> None:
-    harness = CollectorHarness(estate, bus, tmp_path, batch=4, storage_bytes_max=1)
+async def test_high_broker_storage_halves_the_batch(graph_store: GraphStore, bus: Bus, tmp_path: Path) -> None:
+    harness = CollectorHarness(graph_store, bus, tmp_path, batch=4, storage_bytes_max=1)
     for index in range(4):
         await harness.queue(f"q{index}", RAW)
         await harness.release(f"q{index}")
@@ -266,9 +268,11 @@ async def test_high_broker_storage_halves_the_batch(estate: Estate, bus: Bus, tm
     assert (await harness.collector.collect((), after(days=8))).processed == 2
 
 
-async def test_without_a_broker_nothing_is_dropped(estate: Estate, nats_server: NatsServer, tmp_path: Path) -> None:
+async def test_without_a_broker_nothing_is_dropped(
+    graph_store: GraphStore, nats_server: NatsServer, tmp_path: Path
+) -> None:
     async with connected(nats_server.url, service="t") as bus:
-        harness = CollectorHarness(estate, bus, tmp_path)
+        harness = CollectorHarness(graph_store, bus, tmp_path)
         queue = await harness.queue("q", RAW)
         await harness.release("q")
         nats_server.kill()
@@ -287,9 +291,9 @@ async def test_what_was_taken_up_meanwhile_stays(harness: CollectorHarness) -> N
     await harness.take_up("revived", node("revived", queue_class=RAW))
     await harness.write(written, 0, 1)
     condemned = [Condemned(each, 99) for each in seen.candidates]
-    kept = await harness.estate.write(lambda conn: garbage_store.drop(conn, condemned, after(days=8)))
+    kept = await harness.graph_store.write(lambda conn: garbage_store.drop(conn, condemned, after(days=8)))
     assert kept == {revived.compute_key: Kept.CHANGED, written.compute_key: Kept.CHANGED}
-    assert await harness.estate.count(purges) == 0
+    assert await harness.graph_store.count(purges) == 0
 
 
 async def test_records_of_a_queues_next_life_survive_a_late_purge(harness: CollectorHarness) -> None:
@@ -298,7 +302,7 @@ async def test_records_of_a_queues_next_life_survive_a_late_purge(harness: Colle
     last = await harness.write(queue, 0, 3)
     await harness.release("q")
     (candidate,) = (await harness.collector.look((), after(days=8))).candidates
-    await harness.estate.write(lambda conn: garbage_store.drop(conn, [Condemned(candidate, last)], after(days=8)))
+    await harness.graph_store.write(lambda conn: garbage_store.drop(conn, [Condemned(candidate, last)], after(days=8)))
     with pytest.raises(NotReady):
         await harness.write(queue, 4, 4)
     assert await harness.take_up("q", node("q", queue_class=RAW)) == queue
@@ -308,32 +312,32 @@ async def test_records_of_a_queues_next_life_survive_a_late_purge(harness: Colle
     assert await harness.records(queue) == 3
     await harness.collector.collect((), after(days=8))
     assert await harness.records(queue) == 2
-    assert await harness.estate.count(purges) == 0
+    assert await harness.graph_store.count(purges) == 0
 
 
 async def test_events_tell_of_the_end_and_then_of_the_set(harness: CollectorHarness) -> None:
-    await harness.estate.diff([tag_query_node(["btc"])], "asker", [context(harness.world)], decline=True)
+    await harness.graph_store.diff([tag_query_node(["btc"])], "asker", [context(harness.world)], decline=True)
     queue = await harness.queue("q", tags=["btc"])
     await harness.queue("other", RAW, tags=["btc"])
     await harness.write(queue, 0, 1)
     await harness.release("q")
     await harness.collector.collect((), after(days=97))
-    told = [event for event in await harness.estate.events() if event.key == queue.compute_key]
+    told = [event for event in await harness.graph_store.events() if event.key == queue.compute_key]
     steps = [(event.queue_lifecycle.step, event.revision) for event in told]
     assert steps == [
         (controlpb.QUEUE_LIFECYCLE_STEP_ARCHIVED, 1), (controlpb.QUEUE_LIFECYCLE_STEP_DROPPED, 2)
     ]  # fmt: skip
-    assert (await harness.estate.events())[-1].HasField("queue_updated")
-    sets = [event for event in await harness.estate.events() if event.HasField("queue_updated")]
+    assert (await harness.graph_store.events())[-1].HasField("queue_updated")
+    sets = [event for event in await harness.graph_store.events() if event.HasField("queue_updated")]
     assert [event.revision for event in sets] == [1, 2, 3, 4, 5]
     assert [len(event.queue_updated.queues) for event in sets] == [0, 1, 2, 1, 1]
 
 
 async def test_the_background_rounds_go_on_whatever_the_broker_does(
-    estate: Estate, nats_server: NatsServer, tmp_path: Path
+    graph_store: GraphStore, nats_server: NatsServer, tmp_path: Path
 ) -> None:
     async with connected(nats_server.url, service="t") as bus:
-        harness = CollectorHarness(estate, bus, tmp_path)
+        harness = CollectorHarness(graph_store, bus, tmp_path)
         queue = await harness.queue("q", RAW)
         await harness.release("q", after(days=-8).now)
         nats_server.kill()

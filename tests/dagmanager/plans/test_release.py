@@ -8,39 +8,39 @@ import sqlalchemy as sa
 from dagmanager.plans import reads, release
 from dagmanager.tables import queues
 from qmtl.core.errors import NotFound
-from tests.dagmanager.estate import CAUSE, Estate, keys
+from tests.dagmanager.graph_store import CAUSE, GraphStore, keys
 from tests.dagmanager.graphs import chain, node
 
 
-async def test_release_frees_only_what_nobody_else_holds(estate: Estate) -> None:
+async def test_release_frees_only_what_nobody_else_holds(graph_store: GraphStore) -> None:
     common = chain(2)
-    await estate.diff([*common, node("mine", common[-1])], "s1")
-    await estate.diff(common, "s2")
+    await graph_store.diff([*common, node("mine", common[-1])], "s1")
+    await graph_store.diff(common, "s2")
     released = [
-        await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
-        await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
-        await estate.write(lambda conn: release.release_plan(conn, "s2", 1, "w1", CAUSE)),
+        await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
+        await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)),
+        await graph_store.write(lambda conn: release.release_plan(conn, "s2", 1, "w1", CAUSE)),
     ]
     assert released == [1, 0, 2]
     with pytest.raises(NotFound):
-        await estate.write(lambda conn: release.release_plan(conn, "s1", 9, "w1", CAUSE))
+        await graph_store.write(lambda conn: release.release_plan(conn, "s1", 9, "w1", CAUSE))
 
 
-async def test_two_versions_of_one_strategy_hold_what_they_share(estate: Estate) -> None:
-    await estate.diff(chain(2))
-    await estate.diff(chain(3))
-    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 0
-    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 2, "w1", CAUSE)) == 3
+async def test_two_versions_of_one_strategy_hold_what_they_share(graph_store: GraphStore) -> None:
+    await graph_store.diff(chain(2))
+    await graph_store.diff(chain(3))
+    assert await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 0
+    assert await graph_store.write(lambda conn: release.release_plan(conn, "s1", 2, "w1", CAUSE)) == 3
 
 
-async def test_a_released_plan_comes_back_to_life(estate: Estate) -> None:
-    first = await estate.diff(chain(2))
-    await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE))
-    again = await estate.diff(chain(2))
+async def test_a_released_plan_comes_back_to_life(graph_store: GraphStore) -> None:
+    first = await graph_store.diff(chain(2))
+    await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE))
+    again = await graph_store.diff(chain(2))
     assert keys(again) == keys(first)
     assert not again.summary.seen_before
-    states = await estate.db.read(lambda conn: set(conn.execute(sa.select(queues.c.state)).scalars()))
+    states = await graph_store.db.read(lambda conn: set(conn.execute(sa.select(queues.c.state)).scalars()))
     assert states == {"ACTIVE"}
-    plan = await estate.db.read(lambda conn: reads.get_plan(conn, "s1", 1, None))
+    plan = await graph_store.db.read(lambda conn: reads.get_plan(conn, "s1", 1, None))
     assert list(plan.live_worlds) == ["w1"]
-    assert await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 2
+    assert await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", CAUSE)) == 2

@@ -26,7 +26,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.database import Database
-from tests.dagmanager.estate import Estate
+from tests.dagmanager.graph_store import GraphStore
 from tests.dagmanager.graphs import NOW, node, tag_query_node
 
 KIND = "queue_updated"
@@ -51,42 +51,42 @@ async def play(acts: list[Act]) -> History:
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/graph.db", synchronous="NORMAL")
         await db.migrate("dagmanager:migrations")
-        estate = Estate(db)
-        await estate.diff([tag_query_node(["btc"])], "asker", decline=True)
-        states, published, live = [await current(estate)], [len(await sets(estate))], set[str]()
+        graph_store = GraphStore(db)
+        await graph_store.diff([tag_query_node(["btc"])], "asker", decline=True)
+        states, published, live = [await current(graph_store)], [len(await sets(graph_store))], set[str]()
         for day, (verb, which) in enumerate(acts):
-            await act(estate, verb, f"s{which}", day, live)
-            states.append(await current(estate))
-            published.append(len(await sets(estate)))
-        history = History(await sets(estate), states, published)
+            await act(graph_store, verb, f"s{which}", day, live)
+            states.append(await current(graph_store))
+            published.append(len(await sets(graph_store)))
+        history = History(await sets(graph_store), states, published)
         await db.close()
         return history
 
 
-async def act(estate: Estate, verb: str, strategy: str, turn: int, live: set[str]) -> None:
+async def act(graph_store: GraphStore, verb: str, strategy: str, turn: int, live: set[str]) -> None:
     cause = Cause(NOW + turn * timedelta(days=40))
     shared = node("shared", tags=["btc"], queue_class=QueueClass.RAW)
     own = node(strategy, shared, tags=["btc", strategy], queue_class=QueueClass.RAW)
     if verb in ("diff", "more"):
         extra = [node(f"more-{strategy}", tags=["btc"])] if verb == "more" else []
-        await estate.diff([shared, own, *extra], strategy, decline=True, now=cause.now)
+        await graph_store.diff([shared, own, *extra], strategy, decline=True, now=cause.now)
         live.add(strategy)
     elif verb == "release" and strategy in live:
-        await estate.write(lambda conn: release.release_plan(conn, strategy, 0, "w1", cause))
+        await graph_store.write(lambda conn: release.release_plan(conn, strategy, 0, "w1", cause))
     elif verb == "collect":
-        found = await estate.db.read(lambda conn: garbage_store.due(conn, cause.now, tried_before=True))
+        found = await graph_store.db.read(lambda conn: garbage_store.due(conn, cause.now, tried_before=True))
         condemned = [Condemned(each, 0) for each in found if judge(each, cause.now) is None]
-        await estate.write(lambda conn: garbage_store.drop(conn, condemned, cause))
+        await graph_store.write(lambda conn: garbage_store.drop(conn, condemned, cause))
 
 
-async def current(estate: Estate) -> Current:
+async def current(graph_store: GraphStore) -> Current:
     """What the server answers to whoever asks for a snapshot."""
-    found, revision = await estate.db.read(lambda conn: watches.snapshot(conn, QUERY))
+    found, revision = await graph_store.db.read(lambda conn: watches.snapshot(conn, QUERY))
     return Current(KIND, QUERY.key, revision, controlpb.QueueUpdated(queues=found))
 
 
-async def sets(estate: Estate) -> list[Current]:
-    events = [event for event in await estate.events() if event.HasField(KIND)]
+async def sets(graph_store: GraphStore) -> list[Current]:
+    events = [event for event in await graph_store.events() if event.HasField(KIND)]
     return [
         Current(KIND, event.key, event.revision, controlpb.QueueUpdated(queues=event.queue_updated.queues))
         for event in events

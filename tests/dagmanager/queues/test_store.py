@@ -12,21 +12,21 @@ from dagmanager.queues import store as queues_store
 from dagmanager.tables import queues
 from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from tests.dagmanager.estate import Estate, assignments
+from tests.dagmanager.graph_store import GraphStore, assignments
 from tests.dagmanager.graphs import NOW, node
 
 
-async def test_progress_counts_each_range_once(estate: Estate) -> None:
-    (each,) = assignments(await estate.diff([node("n")]))
+async def test_progress_counts_each_range_once(graph_store: GraphStore) -> None:
+    (each,) = assignments(await graph_store.diff([node("n")]))
     hour = timedelta(hours=1)
 
     async def report(first: int, last: int, rows: int) -> queuepb.Queue:
-        await estate.write(
+        await graph_store.write(
             lambda conn: queues_store.report_progress(
                 conn, each.compute_key, NOW + first * hour, NOW + last * hour, rows
             )
         )
-        return await estate.db.read(lambda conn: reads.get_queue(conn, each.compute_key))
+        return await graph_store.db.read(lambda conn: reads.get_queue(conn, each.compute_key))
 
     assert (await report(0, 3, 4)).rows == 4
     assert (await report(0, 3, 4)).rows == 4
@@ -37,6 +37,6 @@ async def test_progress_counts_each_range_once(estate: Estate) -> None:
     for overlapping, empty in ((5, 2), (9, 2), (6, 0)):
         with pytest.raises(InvalidRequest, match="E_PROGRESS"):
             await report(overlapping, 6, empty)
-    await estate.write(lambda conn: conn.execute(sa.update(queues).values(state="DROPPED")))
+    await graph_store.write(lambda conn: conn.execute(sa.update(queues).values(state="DROPPED")))
     with pytest.raises(NotReady, match="E_QUEUE_DROPPED"):
         await report(6, 7, 2)

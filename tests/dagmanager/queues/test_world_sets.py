@@ -6,43 +6,47 @@ from dagmanager.plans import release
 from dagmanager.queues.world_sets import SHOWN_MAX, world_set_revision
 from dagmanager.sentinels import reads as sentinel_reads
 from qmtl.common.v1 import common_pb2 as commonpb
-from tests.dagmanager.estate import CAUSE, Estate
+from tests.dagmanager.graph_store import CAUSE, GraphStore
 from tests.dagmanager.graphs import chain, context
 
 
-async def published(estate: Estate) -> list[tuple[str, int, int]]:
+async def published(graph_store: GraphStore) -> list[tuple[str, int, int]]:
     """(world, revision, queues shown) of each set."""
-    return [(event.key, event.revision, len(event.world_queues_updated.queues)) for event in await estate.world_sets()]
+    return [
+        (event.key, event.revision, len(event.world_queues_updated.queues)) for event in await graph_store.world_sets()
+    ]
 
 
-async def test_a_set_follows_what_is_added_and_released_and_nothing_else(estate: Estate) -> None:
-    await estate.diff(chain(2), strategy_id="s1")
-    await estate.diff(chain(2), strategy_id="s2")  # shares the queues of the first
-    await estate.diff(chain(3), strategy_id="s3")
-    await estate.write(lambda conn: release.release_plan(conn, "s3", 1, "w1", CAUSE))
-    assert await published(estate) == [("w1", 1, 2), ("w1", 2, 3), ("w1", 3, 2)]
-    assert await estate.db.read(lambda conn: world_set_revision(conn, "w1")) == 3
+async def test_a_set_follows_what_is_added_and_released_and_nothing_else(graph_store: GraphStore) -> None:
+    await graph_store.diff(chain(2), strategy_id="s1")
+    await graph_store.diff(chain(2), strategy_id="s2")  # shares the queues of the first
+    await graph_store.diff(chain(3), strategy_id="s3")
+    await graph_store.write(lambda conn: release.release_plan(conn, "s3", 1, "w1", CAUSE))
+    assert await published(graph_store) == [("w1", 1, 2), ("w1", 2, 3), ("w1", 3, 2)]
+    assert await graph_store.db.read(lambda conn: world_set_revision(conn, "w1")) == 3
 
 
-async def test_worlds_have_sets_of_their_own(estate: Estate) -> None:
-    await estate.diff(chain(1), contexts=[context("w1"), context("w2")])
-    await estate.diff(chain(2), contexts=[context("w2")])
-    assert await published(estate) == [("w1", 1, 1), ("w2", 1, 1), ("w2", 2, 2)]
-    assert {queue.world_id for queue in (await estate.world_sets())[-1].world_queues_updated.queues} == {"w2"}
-    assert await estate.db.read(lambda conn: world_set_revision(conn, "w3")) == 0
+async def test_worlds_have_sets_of_their_own(graph_store: GraphStore) -> None:
+    await graph_store.diff(chain(1), contexts=[context("w1"), context("w2")])
+    await graph_store.diff(chain(2), contexts=[context("w2")])
+    assert await published(graph_store) == [("w1", 1, 1), ("w2", 1, 1), ("w2", 2, 2)]
+    assert {queue.world_id for queue in (await graph_store.world_sets())[-1].world_queues_updated.queues} == {"w2"}
+    assert await graph_store.db.read(lambda conn: world_set_revision(conn, "w3")) == 0
 
 
-async def test_a_set_too_large_for_an_event_only_says_that_it_changed(estate: Estate) -> None:
-    await estate.diff(chain(SHOWN_MAX))
-    await estate.diff(chain(SHOWN_MAX + 1))
-    whole, cut = [event.world_queues_updated for event in await estate.world_sets()]
+async def test_a_set_too_large_for_an_event_only_says_that_it_changed(graph_store: GraphStore) -> None:
+    await graph_store.diff(chain(SHOWN_MAX))
+    await graph_store.diff(chain(SHOWN_MAX + 1))
+    whole, cut = [event.world_queues_updated for event in await graph_store.world_sets()]
     assert (len(whole.queues), whole.truncated) == (SHOWN_MAX, False)
     assert (len(cut.queues), cut.truncated) == (0, True)
 
 
-async def test_a_listing_of_sentinels_carries_the_revision_of_the_last_event(estate: Estate) -> None:
+async def test_a_listing_of_sentinels_carries_the_revision_of_the_last_event(graph_store: GraphStore) -> None:
     for length in (1, 2):
-        await estate.diff(chain(length))
-    listed = await estate.db.read(lambda conn: sentinel_reads.list_sentinels(conn, "s1", commonpb.PageRequest(), None))
-    events = [event for event in await estate.events() if event.HasField("sentinel_weight_updated")]
+        await graph_store.diff(chain(length))
+    listed = await graph_store.db.read(
+        lambda conn: sentinel_reads.list_sentinels(conn, "s1", commonpb.PageRequest(), None)
+    )
+    events = [event for event in await graph_store.events() if event.HasField("sentinel_weight_updated")]
     assert listed.sentinel_set_revision == events[-1].revision == 2

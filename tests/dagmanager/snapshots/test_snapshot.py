@@ -17,40 +17,40 @@ from qmtl.core.errors import DataLoss, InvalidRequest, NotFound, PermissionDenie
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.sql.database import Database
-from tests.dagmanager.estate import Estate
+from tests.dagmanager.graph_store import GraphStore
 from tests.dagmanager.graphs import NOW, chain, context, node
 from tests.dagmanager.serving import Served, asking, diff_request
 
 
-async def filled(estate: Estate) -> Estate:
+async def filled(graph_store: GraphStore) -> GraphStore:
     """Two strategies that share nodes, one of them released, with odd names."""
-    await estate.diff(chain(3, tags=["btc"]), "s1", [context("w1"), context("Ωmega_w")])
-    await estate.diff([*chain(3, tags=["btc"]), node("Z", tags=["a"])], "S2", [context("w1")])
-    await estate.write(lambda conn: release.release_plan(conn, "S2", 1, "w1", Cause(NOW)))
-    return estate
+    await graph_store.diff(chain(3, tags=["btc"]), "s1", [context("w1"), context("Ωmega_w")])
+    await graph_store.diff([*chain(3, tags=["btc"]), node("Z", tags=["a"])], "S2", [context("w1")])
+    await graph_store.write(lambda conn: release.release_plan(conn, "S2", 1, "w1", Cause(NOW)))
+    return graph_store
 
 
-async def hash_of(estate: Estate) -> str:
-    return await estate.db.read(snapshot.current_hash)
+async def hash_of(graph_store: GraphStore) -> str:
+    return await graph_store.db.read(snapshot.current_hash)
 
 
-async def test_a_round_trip_says_what_was_exported(estate: Estate, tmp_path: Path) -> None:
-    await filled(estate)
-    made = await estate.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "snapshots/a.gz"))
-    assert snapshot.read(str(tmp_path), "snapshots/a.gz") == made.content_hash == await hash_of(estate)
+async def test_a_round_trip_says_what_was_exported(graph_store: GraphStore, tmp_path: Path) -> None:
+    await filled(graph_store)
+    made = await graph_store.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "snapshots/a.gz"))
+    assert snapshot.read(str(tmp_path), "snapshots/a.gz") == made.content_hash == await hash_of(graph_store)
     text = gzip.decompress((tmp_path / "snapshots" / "a.gz").read_bytes()).decode()
     assert chain(3)[1].node_id in text
     assert "dag_body" in text
 
 
-async def test_stores_with_one_graph_have_one_hash(estate: Estate, tmp_path: Path) -> None:
+async def test_stores_with_one_graph_have_one_hash(graph_store: GraphStore, tmp_path: Path) -> None:
     """Also PostgreSQL and SQLite, whose numbers and sort orders differ."""
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     await other.migrate("dagmanager:migrations")
-    twin = Estate(other)
+    twin = GraphStore(other)
     await twin.diff([node("dropped later")], "elsewhere", decline=True)  # shifts every number of the store
     await twin.write(_emptied)
-    assert await hash_of(await filled(estate)) == await hash_of(await filled(twin))
+    assert await hash_of(await filled(graph_store)) == await hash_of(await filled(twin))
     await other.close()
 
 
@@ -59,22 +59,22 @@ def _emptied(conn: Connection) -> None:
         conn.exec_driver_sql(f"DELETE FROM {table}")
 
 
-async def test_every_change_of_the_graph_changes_the_hash(estate: Estate) -> None:
-    await filled(estate)
-    hashes = [await hash_of(estate)]
-    await estate.diff([node("one more")], "s1")
-    hashes.append(await hash_of(estate))
-    await estate.write(lambda conn: weights.set_weight(conn, "s1@1", 0.5, "", Cause(NOW)))
-    hashes.append(await hash_of(estate))
-    await estate.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", Cause(NOW)))
-    hashes.append(await hash_of(estate))
+async def test_every_change_of_the_graph_changes_the_hash(graph_store: GraphStore) -> None:
+    await filled(graph_store)
+    hashes = [await hash_of(graph_store)]
+    await graph_store.diff([node("one more")], "s1")
+    hashes.append(await hash_of(graph_store))
+    await graph_store.write(lambda conn: weights.set_weight(conn, "s1@1", 0.5, "", Cause(NOW)))
+    hashes.append(await hash_of(graph_store))
+    await graph_store.write(lambda conn: release.release_plan(conn, "s1", 1, "w1", Cause(NOW)))
+    hashes.append(await hash_of(graph_store))
     assert len(set(hashes)) == 4
 
 
-async def test_a_changed_byte_is_data_loss(estate: Estate, tmp_path: Path) -> None:
-    await filled(estate)
-    made = await estate.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "a"))
-    raw = await estate.db.read(lambda _: (tmp_path / "a").read_bytes())
+async def test_a_changed_byte_is_data_loss(graph_store: GraphStore, tmp_path: Path) -> None:
+    await filled(graph_store)
+    made = await graph_store.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "a"))
+    raw = await graph_store.db.read(lambda _: (tmp_path / "a").read_bytes())
     assert snapshot.content_hash_of(raw, "a") == made.content_hash
     places = {0, 4, 9, len(raw) - 1, *random.Random(1).sample(range(len(raw)), 200), *range(len(raw) - 120, len(raw))}
     for place in sorted(places):
@@ -87,10 +87,12 @@ async def test_a_changed_byte_is_data_loss(estate: Estate, tmp_path: Path) -> No
             snapshot.content_hash_of(cut, "a")
 
 
-async def test_another_encoding_has_the_same_hash_and_other_content_none(estate: Estate, tmp_path: Path) -> None:
-    await filled(estate)
-    made = await estate.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "a"))
-    raw = await estate.db.read(lambda _: (tmp_path / "a").read_bytes())
+async def test_another_encoding_has_the_same_hash_and_other_content_none(
+    graph_store: GraphStore, tmp_path: Path
+) -> None:
+    await filled(graph_store)
+    made = await graph_store.db.read(lambda conn: snapshot.export(conn, str(tmp_path), "a"))
+    raw = await graph_store.db.read(lambda _: (tmp_path / "a").read_bytes())
     body = gzip.decompress(raw).rpartition(b'{"bytes"')[0]
     slow = gzip.compress(body, compresslevel=9)
     assert snapshot.content_hash_of(slow + snapshot.seal(slow), "a") == made.content_hash
@@ -132,7 +134,7 @@ def damage(path: Path) -> None:
     path.write_bytes(raw)
 
 
-async def test_the_whole_graph_is_for_operators_of_the_estate(served: Served) -> None:
+async def test_the_whole_graph_is_for_operators_of_the_mesh(served: Served) -> None:
     for role, worlds in ((Role.READER, None), (Role.OPERATOR, ["w1"]), (Role.OWNER, ["w1"])):
         async with served.stub(role=role, worlds=worlds) as stub:
             with pytest.raises(PermissionDenied):

@@ -20,17 +20,25 @@ from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceStub
-from tests.gateway.estate import Estate, gateway_status, level_is, make_world, request_for, running_estate, submitted
-from tests.mesh.door import in_chunks
+from tests.gateway.harness import (
+    GatewayHarness,
+    gateway_status,
+    level_is,
+    make_world,
+    request_for,
+    running_harness,
+    submitted,
+)
+from tests.mesh.gateway_client import in_chunks
 from tests.support.waiting import eventually
 
 ROLE_TTL_S = 11
 
 
-async def test_no_submission_without_worldservice_and_its_breaker_opens_and_closes(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_no_submission_without_worldservice_and_its_breaker_opens_and_closes(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
-    await estate.stop("worldservice")
+    await harness.stop("worldservice")
 
     async def breaker_is_closed(closed: bool) -> bool:
         found = {one.name: one.breaker for one in (await gateway_status(ann)).status.dependencies}
@@ -41,16 +49,16 @@ async def test_no_submission_without_worldservice_and_its_breaker_opens_and_clos
         await ann.strategies.SubmitStrategy(in_chunks(request_for(world)), timeout=1.0)
     assert refused.value.reason == "E_DEGRADED"
     await eventually(lambda: breaker_is_closed(False))
-    await estate.start("worldservice")
+    await harness.start("worldservice")
     await eventually(lambda: breaker_is_closed(True))
     await eventually(lambda: level_is(ann, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL))
     await submitted(ann, world)
 
 
-async def test_cancel_passes_long_after_worldservice_went_away(estate: Estate) -> None:
-    ann, bob = await estate.door(Role.OPERATOR), await estate.door(Role.READER, "bob")
-    await estate.stop("worldservice")
-    estate.clock.slept_s = ROLE_TTL_S
+async def test_cancel_passes_long_after_worldservice_went_away(harness: GatewayHarness) -> None:
+    ann, bob = await harness.client(Role.OPERATOR), await harness.client(Role.READER, "bob")
+    await harness.stop("worldservice")
+    harness.clock.slept_s = ROLE_TTL_S
     key = orderpb.OrderKey(account="none", world_id="w", strategy_id="s", client_order_id="o")
     with pytest.raises(NotFound):
         await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
@@ -59,9 +67,9 @@ async def test_cancel_passes_long_after_worldservice_went_away(estate: Estate) -
 
 
 async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path: Path, nats_url: str) -> None:
-    async with running_estate(tmp_path, nats_url, rate_per_s=0.5, rate_burst=500.0) as estate:
-        token = mint_user_token(estate.home, Role.READER, "hasty")
-        async with aio.insecure_channel(estate.mesh_address("gateway")) as channel:
+    async with running_harness(tmp_path, nats_url, rate_per_s=0.5, rate_burst=500.0) as harness:
+        token = mint_user_token(harness.home, Role.READER, "hasty")
+        async with aio.insecure_channel(harness.mesh_address("gateway")) as channel:
             stub = StrategyServiceStub(channel)
             said = (("authorization", f"Bearer {token}"),)
 
@@ -80,5 +88,5 @@ async def test_identity_that_calls_too_often_is_told_when_to_come_back(tmp_path:
                 assert judged.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
         assert 500 <= codes.count(grpc.StatusCode.OK) <= 510
-        ann = await estate.door()
+        ann = await harness.client()
         assert (await gateway_status(ann)).status.service == "gateway"

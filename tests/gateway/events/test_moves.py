@@ -35,8 +35,8 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from tests.gateway.estate import Estate, make_world, request_for, running_estate, settled, submitted
-from tests.mesh.door import Door, door_over, in_chunks
+from tests.gateway.harness import GatewayHarness, make_world, request_for, running_harness, settled, submitted
+from tests.mesh.gateway_client import GatewayClient, client_over, in_chunks
 from tests.support.forwarding import Forwarder, forwarding
 from tests.support.logbook import lines, logged
 from tests.support.nats import NatsServer
@@ -136,10 +136,10 @@ def _value(event: controlpb.ControlEvent) -> object:
 
 @dataclass
 class Scene:
-    """The estate, a world, and those who change it while the client moves."""
+    """The harness, a world, and those who change it while the client moves."""
 
-    estate: Estate
-    ann: Door
+    harness: GatewayHarness
+    ann: GatewayClient
     world: str
     bus: Bus
     dice: random.Random  # of those who act: the client has its own, or the two would depend on who is faster
@@ -210,8 +210,8 @@ class Scene:
         await settled(self.ann, self.strategies[-1])
         await eventually(self._relayed)
         await self.bus.link.js.purge_stream("CONTROL")
-        await self.estate.stop(at)
-        await self.estate.start_gateway(at)
+        await self.harness.stop(at)
+        await self.harness.start_gateway(at)
 
     async def owners_say(self) -> tuple[dict[str, Held], int]:
         """The states a client should hold, from those who own them, and how many order events there were."""
@@ -239,19 +239,19 @@ class Scene:
 async def setting(home: Path, nats_url: str, seed: int) -> AsyncIterator[Scene]:
     """Two gateways, each behind a wire that can be cut, and a world with one strategy."""
     async with (
-        running_estate(home, nats_url, feed_max=100, bookmark_s=0.5, stream_token_ttl_s=3600) as estate,
+        running_harness(home, nats_url, feed_max=100, bookmark_s=0.5, stream_token_ttl_s=3600) as harness,
         connected(nats_url, service="t") as bus,
-        forwarding(estate.mesh_address("gateway")) as one,
+        forwarding(harness.mesh_address("gateway")) as one,
     ):
-        await estate.start_gateway("gateway-2")
-        async with forwarding(estate.mesh_address("gateway-2")) as two:
-            ann = await estate.door()
+        await harness.start_gateway("gateway-2")
+        async with forwarding(harness.mesh_address("gateway-2")) as two:
+            ann = await harness.client()
             world = await make_world(ann)
             first = (await submitted(ann, world, "FIRST")).strategy_id
             request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=TOPICS)
             token = (await ann.events.CreateEventStream(request)).stream.stream_token
             wires = dict(zip(GATEWAYS, (one, two), strict=True))
-            yield Scene(estate, ann, world, bus, random.Random(seed), wires, token, [first])
+            yield Scene(harness, ann, world, bus, random.Random(seed), wires, token, [first])
 
 
 async def read_some(call: Reading, folded: Folded, count: int) -> None:
@@ -275,11 +275,11 @@ async def read_to_the_cut(call: Reading, folded: Folded) -> None:
 
 async def stay(scene: Scene, folded: Folded, at: str, trouble: str, count: int) -> None:
     """One connection to a gateway, for so many frames and until the trouble that ends it."""
-    wire, ann = scene.wires[at], mint_user_token(scene.estate.home, Role.READER, "ann")
+    wire, ann = scene.wires[at], mint_user_token(scene.harness.home, Role.READER, "ann")
     folded.connects()
     async with connect(wire.address, user_token=lambda: ann) as channel:
         request = eventservicepb.SubscribeEventsRequest(resume_token=folded.resume)
-        with scoped(door_over(channel).events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
+        with scoped(client_over(channel).events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
             acting = asyncio.create_task(scene.acts())
             try:
                 await read_some(call, folded, count)
@@ -342,8 +342,8 @@ async def see_the_end(scene: Scene, folded: Folded, at: str, *, order_too: bool 
     order_ends = {orders} if order_too else {orders, None}
     folded.connects()
     request = eventservicepb.SubscribeEventsRequest(resume_token=folded.resume)
-    door = await scene.estate.door(at=at)
-    with scoped(door.events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
+    client = await scene.harness.client(at=at)
+    with scoped(client.events.SubscribeEvents(request, metadata=bearer(scene.token))) as call:
         async with asyncio.timeout(READ_S):
             while folded.states != said or folded.order_sequence not in order_ends or not folded.resume:
                 await read_some(call, folded, 1)

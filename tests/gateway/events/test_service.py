@@ -27,24 +27,24 @@ from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
-from tests.gateway.estate import Estate, make_world, request_for, running_estate, submitted
-from tests.mesh.door import Door, in_chunks
+from tests.gateway.harness import GatewayHarness, make_world, request_for, running_harness, submitted
+from tests.mesh.gateway_client import GatewayClient, in_chunks
 from tests.support.waiting import eventually
 
 ACTIVATION, STRATEGY, POLICY = eventpb.TOPIC_ACTIVATION, eventpb.TOPIC_STRATEGY, eventpb.TOPIC_POLICY
 SEED = 7
 
 
-async def created(door: Door, world_id: str, *topics: eventpb.Topic, strategy: str = "") -> str:
+async def created(client: GatewayClient, world_id: str, *topics: eventpb.Topic, strategy: str = "") -> str:
     """A stream's token."""
     request = eventservicepb.CreateEventStreamRequest(world_id=world_id, strategy_id=strategy, topics=topics)
-    return (await door.events.CreateEventStream(request)).stream.stream_token
+    return (await client.events.CreateEventStream(request)).stream.stream_token
 
 
 @asynccontextmanager
-async def following(door: Door, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[eventpb.Frame]]:
+async def following(client: GatewayClient, token: str, resume: str = "") -> AsyncIterator[AsyncIterator[eventpb.Frame]]:
     """The frames of a stream."""
-    call = door.events.SubscribeEvents(
+    call = client.events.SubscribeEvents(
         eventservicepb.SubscribeEventsRequest(resume_token=resume), metadata=bearer(token)
     )
     with scoped(call) as replies:
@@ -76,13 +76,13 @@ class Seen:
         self.resume = token or self.resume
 
 
-async def submit_many(door: Door, world_id: str, count: int) -> None:
+async def submit_many(client: GatewayClient, world_id: str, count: int) -> None:
     for symbol in range(count):
-        await door.strategies.SubmitStrategy(in_chunks(request_for(world_id, f"S{symbol}")))
+        await client.strategies.SubmitStrategy(in_chunks(request_for(world_id, f"S{symbol}")))
 
 
-async def test_snapshot_then_each_change_in_order(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_snapshot_then_each_change_in_order(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     first = await submitted(ann, world, "FIRST")
     seen = Seen()
@@ -95,8 +95,8 @@ async def test_snapshot_then_each_change_in_order(estate: Estate) -> None:
     assert [key for key, _ in seen.shown] == [second.strategy_id] * 3
 
 
-async def test_activation_is_shown_with_its_domain(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_activation_is_shown_with_its_domain(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     async with following(ann, await created(ann, world, ACTIVATION)) as frames:
         states = (await anext(frames)).snapshot.states
@@ -104,8 +104,8 @@ async def test_activation_is_shown_with_its_domain(estate: Estate) -> None:
     assert states[0].activation_updated.activation.execution_domain == commonpb.EXECUTION_DOMAIN_BACKTEST
 
 
-async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_every_topic_has_a_snapshot(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     topics = list(TYPES)
@@ -122,8 +122,8 @@ async def test_every_topic_has_a_snapshot(estate: Estate) -> None:
         await created(ann, world)
 
 
-async def test_a_new_queue_is_an_event_that_follows_on_the_snapshot(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_a_new_queue_is_an_event_that_follows_on_the_snapshot(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     await submitted(ann, world, "ONE")
     async with following(ann, await created(ann, world, eventpb.TOPIC_QUEUES)) as frames:
@@ -136,8 +136,8 @@ async def test_a_new_queue_is_an_event_that_follows_on_the_snapshot(estate: Esta
     assert len(event.world_queues_updated.queues) == 2
 
 
-async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_events_of_other_worlds_and_strategies_are_not_shown(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     mine, other = await make_world(ann), await make_world(ann)
     one = await submitted(ann, mine, "ONE")
     async with following(ann, await created(ann, mine, STRATEGY, strategy=one.strategy_id)) as frames:
@@ -150,8 +150,8 @@ async def test_events_of_other_worlds_and_strategies_are_not_shown(estate: Estat
     assert [event.key for event in frame.events.events] == [one.strategy_id]
 
 
-async def test_scope_and_token_are_checked(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+async def test_scope_and_token_are_checked(harness: GatewayHarness) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
     world = await make_world(ann)
     token = await created(ann, world, STRATEGY)
     with pytest.raises(PermissionDenied):
@@ -177,38 +177,38 @@ async def test_scope_and_token_are_checked(estate: Estate) -> None:
     assert refused.value.reason == "E_RESUME_SCOPE"
 
 
-async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(estate: Estate) -> None:
-    await estate.start_gateway("gateway-2")
-    ann = await estate.door()
-    doors = [ann, await estate.door(at="gateway-2")]
+async def test_client_moved_between_two_gateways_at_random_sees_each_event_once(harness: GatewayHarness) -> None:
+    await harness.start_gateway("gateway-2")
+    ann = await harness.client()
+    clients = [ann, await harness.client(at="gateway-2")]
     world = await make_world(ann)
     token = await created(ann, world, STRATEGY)
     dice, seen = random.Random(SEED), Seen()
     work = asyncio.create_task(submit_many(ann, world, 40))
     while not work.done():
-        async with following(dice.choice(doors), token, seen.resume) as frames:
+        async with following(dice.choice(clients), token, seen.resume) as frames:
             for _ in range(dice.randrange(1, 5)):
                 seen.take(await anext(frames))
     await work
     listed = (await ann.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world))).strategies
     final = {one.strategy_id: one.strategy_revision for one in listed}
-    async with following(dice.choice(doors), token, seen.resume) as frames:
+    async with following(dice.choice(clients), token, seen.resume) as frames:
         while seen.revisions != final:
             seen.take(await anext(frames))
     assert len(seen.shown) == len(set(seen.shown))
     assert seen.snapshots == 1
 
 
-async def test_drain_says_going_away_with_a_place(estate: Estate) -> None:
-    await estate.start_gateway("gateway-2")
-    ann, there = await estate.door(), await estate.door(at="gateway-2")
+async def test_drain_says_going_away_with_a_place(harness: GatewayHarness) -> None:
+    await harness.start_gateway("gateway-2")
+    ann, there = await harness.client(), await harness.client(at="gateway-2")
     world = await make_world(ann)
     token = await created(ann, world, STRATEGY)
     seen = Seen()
     async with following(there, token) as frames:
         seen.take(await anext(frames))
         seen.take(await anext(frames))
-        stopping = asyncio.create_task(estate.stop("gateway-2"))
+        stopping = asyncio.create_task(harness.stop("gateway-2"))
         while eventpb.NOTICE_KIND_GOING_AWAY not in seen.notices:
             seen.take(await anext(frames))
         await stopping
@@ -218,8 +218,8 @@ async def test_drain_says_going_away_with_a_place(estate: Estate) -> None:
             seen.take(await anext(frames))
 
 
-async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_stream_ends_with_its_token_unless_renewed(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     token = await created(ann, world, STRATEGY)
     kept = await created(ann, world, STRATEGY)
@@ -228,11 +228,11 @@ async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None
         for shown, stream in ((seen, frames), (other, renewed)):
             shown.take(await anext(stream))
             shown.take(await anext(stream))
-        estate.clock.slept_s = 290
+        harness.clock.slept_s = 290
         fresh = (
             await ann.events.RefreshEventStream(eventservicepb.RefreshEventStreamRequest(stream_token=kept))
         ).stream.stream_token
-        estate.clock.slept_s = 310
+        harness.clock.slept_s = 310
         while eventpb.NOTICE_KIND_GOING_AWAY not in seen.notices:
             seen.take(await anext(frames))
         await submitted(ann, world)
@@ -247,11 +247,11 @@ async def test_stream_ends_with_its_token_unless_renewed(estate: Estate) -> None
 
 
 async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path: Path, nats_url: str) -> None:
-    async with running_estate(tmp_path, nats_url, subscriber_write_s=1.0, workers=1) as estate:
-        ann = await estate.door()
+    async with running_harness(tmp_path, nats_url, subscriber_write_s=1.0, workers=1) as harness:
+        ann = await harness.client()
         world = await make_world(ann)
         token = await created(ann, world, STRATEGY)
-        stuck = (await estate.door()).events.SubscribeEvents(
+        stuck = (await harness.client()).events.SubscribeEvents(
             eventservicepb.SubscribeEventsRequest(), metadata=bearer(token)
         )
         await stuck.read()
@@ -267,7 +267,7 @@ async def test_one_stuck_reader_among_many_delays_nobody_and_is_dropped(tmp_path
         final: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
         reading = [asyncio.create_task(read_all(seen, final)) for seen in readers]
         await eventually(lambda: all(seen.snapshots for seen in readers))  # what is published below has no owner to ask
-        await publish_much(estate, world, 3_000)
+        await publish_much(harness, world, 3_000)
         final.set_result({"big": 3_000})
         async with asyncio.timeout(30):
             await asyncio.gather(*reading)
@@ -287,13 +287,13 @@ async def drain(stuck: UnaryStreamCall[Any, Any]) -> None:
         pass
 
 
-async def publish_much(estate: Estate, world_id: str, count: int) -> None:
+async def publish_much(harness: GatewayHarness, world_id: str, count: int) -> None:
     """Revisions of one key that fill every buffer on the way to a reader that reads nothing."""
     payload = controlpb.StrategyStateChanged(strategy_id="big", reason="x" * 1000, world_ids=[world_id])
-    async with connected(estate.mesh.nats_url, service="t") as bus:
+    async with connected(harness.mesh.nats_url, service="t") as bus:
         for start in range(1, count + 1, 100):
             events = [
-                number(ControlEventDraft("gateway", "big", payload, estate.clock.now()), revision)
+                number(ControlEventDraft("gateway", "big", payload, harness.clock.now()), revision)
                 for revision in range(start, start + 100)
             ]
             for event in events:
@@ -301,8 +301,8 @@ async def publish_much(estate: Estate, world_id: str, count: int) -> None:
                 await bus.publish(subject, event.SerializeToString(), msg_id=event.event_id)
 
 
-async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_snapshot(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_snapshot(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     await submitted_and_told(ann, world)
     request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
@@ -316,12 +316,12 @@ async def test_a_descriptor_s_own_place_begins_after_what_there_was_without_a_sn
     assert {key for key, _ in seen.shown} == {after.strategy_id}
 
 
-async def submitted_and_told(door: Door, world_id: str) -> None:
+async def submitted_and_told(client: GatewayClient, world_id: str) -> None:
     """Submit a strategy and see all three of its events: its relay may be behind its answer."""
     seen = Seen()
-    async with following(door, await created(door, world_id, STRATEGY)) as frames:
+    async with following(client, await created(client, world_id, STRATEGY)) as frames:
         while not seen.resume:
             seen.take(await anext(frames))
-        await submitted(door, world_id)
+        await submitted(client, world_id)
         while len(seen.shown) < 3:
             seen.take(await anext(frames))

@@ -22,8 +22,8 @@ from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
-from tests.gateway.estate import Estate, lone_gateway, make_world
-from tests.mesh.door import Door, door_over
+from tests.gateway.harness import GatewayHarness, lone_gateway, make_world
+from tests.mesh.gateway_client import GatewayClient, client_over
 from tests.support.forwarding import forwarding
 from tests.support.logbook import lines, logged
 from tests.support.waiting import eventually
@@ -44,8 +44,8 @@ async def test_trade_stream_on_which_nothing_moves_is_ended_and_any_message_keep
     tmp_path: Path, nats_url: str
 ) -> None:
     idle_s = 2.0
-    async with lone_gateway(tmp_path, nats_url, trade_idle_s=idle_s) as estate:
-        ann, clock = await estate.door(), asyncio.get_running_loop()
+    async with lone_gateway(tmp_path, nats_url, trade_idle_s=idle_s) as harness:
+        ann, clock = await harness.client(), asyncio.get_running_loop()
         begun = clock.time()
         with scoped(ann.trading.TradeStream()) as call:
             while clock.time() < begun + 1.5 * idle_s:
@@ -71,8 +71,8 @@ def trading_tasks() -> list[str]:
 async def test_trader_who_reads_nothing_is_cut_off_and_leaves_nothing_behind(
     tmp_path: Path, nats_url: str, out: io.StringIO
 ) -> None:
-    async with lone_gateway(tmp_path, nats_url, subscriber_write_s=0.5) as estate:
-        ann = await estate.door()
+    async with lone_gateway(tmp_path, nats_url, subscriber_write_s=0.5) as harness:
+        ann = await harness.client()
         with scoped(ann.trading.TradeStream()) as call:
 
             async def ask() -> None:
@@ -105,34 +105,36 @@ def ended_with(out: io.StringIO) -> str:
     return next((str(line["code"]) for line in lines(out) if line.get("method") == TRADE), "")
 
 
-async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_subscriber_who_reads_nothing_is_gone_when_its_token_lapses(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
     token = (await ann.events.CreateEventStream(request)).stream.stream_token
     with scoped(ann.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(token))):
         await eventually(lambda: subscribers(ann, 1))
-        estate.clock.slept_s = 310
+        harness.clock.slept_s = 310
         await eventually(lambda: subscribers(ann, 0))
 
 
-async def subscribers(door: Door, count: int) -> bool:
-    status = await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
+async def subscribers(client: GatewayClient, count: int) -> bool:
+    status = await client.status.GetStatus(gatewaystatuspb.GetStatusRequest())
     return status.event_subscribers == count
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(180)
-async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(estate: Estate, out: io.StringIO) -> None:
-    ann, token = await estate.door(), mint_user_token(estate.home, Role.OWNER, "ann")
+async def test_streams_of_a_machine_that_vanished_are_let_go_on_both_sides(
+    harness: GatewayHarness, out: io.StringIO
+) -> None:
+    ann, token = await harness.client(), mint_user_token(harness.home, Role.OWNER, "ann")
     world = await make_world(ann)
     request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[STRATEGY])
     stream = (await ann.events.CreateEventStream(request)).stream.stream_token
     async with (
-        forwarding(estate.mesh_address("gateway")) as wire,
+        forwarding(harness.mesh_address("gateway")) as wire,
         connect(wire.address, user_token=lambda: token) as channel,
     ):
-        far = door_over(channel)
+        far = client_over(channel)
         events = far.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(stream))
         trading = far.trading.TradeStream()
         with scoped(events), scoped(trading):

@@ -29,7 +29,7 @@ from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
-from tests.mesh.door import Door, new_world, open_door
+from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
 from tests.support.waiting import eventually
 
 KEY = "big"
@@ -64,7 +64,7 @@ class Crowd:
     """Subscribers of one world, who read in the background, and the one who may join them and read nothing."""
 
     mesh: Mesh
-    door: Door
+    client: GatewayClient
     world: str
     token: str
     bus: Bus
@@ -92,7 +92,7 @@ class Crowd:
 
     async def subscribers(self) -> int:
         """As the gateway counts them."""
-        return (await self.door.status.GetStatus(gatewaystatuspb.GetStatusRequest())).event_subscribers
+        return (await self.client.status.GetStatus(gatewaystatuspb.GetStatusRequest())).event_subscribers
 
     def resident(self) -> int:
         """The gateway process' memory."""
@@ -110,17 +110,17 @@ async def crowd(home: Path, readers: int, **settings: object) -> AsyncIterator[C
     environ = {f"QMTL__GATEWAY__{name.upper()}": str(value) for name, value in settings.items()}
     async with (
         Mesh(replace(free_plan(home), environ=environ)) as mesh,
-        open_door(mesh.address("gateway"), home) as door,
+        open_gateway_client(mesh.address("gateway"), home) as client,
     ):
-        world = await new_world(door)
+        world = await new_world(client)
         request = eventservicepb.CreateEventStreamRequest(world_id=world, topics=[eventpb.TOPIC_STRATEGY])
-        token = (await door.events.CreateEventStream(request)).stream.stream_token
+        token = (await client.events.CreateEventStream(request)).stream.stream_token
         bus = await Bus.connect(mesh.nats_url, service="gateway", credentials=seed_path(home, "gateway"))
-        made = Crowd(mesh, door, world, token, bus)
+        made = Crowd(mesh, client, world, token, bus)
         try:
             await bus.wait_ready(10.0)
             made.readers = [Reader() for _ in range(readers)]
-            made.reading = [asyncio.create_task(read(door, token, reader)) for reader in made.readers]
+            made.reading = [asyncio.create_task(read(client, token, reader)) for reader in made.readers]
             await eventually(lambda: _count_is(made, readers))
             yield made
         finally:
@@ -134,10 +134,10 @@ async def _count_is(crowd: Crowd, count: int) -> bool:
     return await crowd.subscribers() == count
 
 
-async def read(door: Door, token: str, reader: Reader) -> None:
+async def read(client: GatewayClient, token: str, reader: Reader) -> None:
     """Follow a stream for ever."""
     with scoped(
-        door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(token))
+        client.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(token))
     ) as replies:
         async for reply in replies:
             reader.take(reply.frame.events.events)
@@ -146,9 +146,9 @@ async def read(door: Door, token: str, reader: Reader) -> None:
 @asynccontextmanager
 async def stuck(crowd: Crowd) -> AsyncIterator[None]:
     """A subscriber on a connection of its own that reads one frame and then none."""
-    async with open_door(crowd.mesh.address("gateway"), crowd.mesh.home) as door:
+    async with open_gateway_client(crowd.mesh.address("gateway"), crowd.mesh.home) as client:
         with scoped(
-            door.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(crowd.token))
+            client.events.SubscribeEvents(eventservicepb.SubscribeEventsRequest(), metadata=bearer(crowd.token))
         ) as call:
             await call.read()
             yield

@@ -18,39 +18,39 @@ from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from tests.gateway.estate import Estate, make_world, submitted, trading
 from tests.gateway.events.test_service import created, following
+from tests.gateway.harness import GatewayHarness, make_world, submitted, trading
 from tests.gateway.orders.test_service import reply_of
-from tests.mesh.door import Door
+from tests.mesh.gateway_client import GatewayClient
 from tests.support.waiting import eventually
 
 PRESET = "demo.btc.15m"
 
 
-async def account_of(estate: Estate, door: Door) -> tuple[str, str, str]:
+async def account_of(harness: GatewayHarness, client: GatewayClient) -> tuple[str, str, str]:
     """World, strategy and paper account, all open."""
-    await estate.start("seamless")
-    world = await make_world(door, PRESET)
-    strategy_id = (await submitted(door, world)).strategy_id
-    await trading(door, world, strategy_id)
-    activation = await door.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=world))
+    await harness.start("seamless")
+    world = await make_world(client, PRESET)
+    strategy_id = (await submitted(client, world)).strategy_id
+    await trading(client, world, strategy_id)
+    activation = await client.activation.GetActivation(activationservicepb.GetActivationRequest(world_id=world))
     opened = accountservicepb.OpenPaperAccountRequest(
         account=f"a-{world}", world_id=world, data_preset=PRESET,
         data_session_id=activation.activation.sessions[0].session_id,
     )  # fmt: skip
-    return world, strategy_id, (await door.accounts.OpenPaperAccount(opened)).account.account
+    return world, strategy_id, (await client.accounts.OpenPaperAccount(opened)).account.account
 
 
-async def replayed(door: Door, account: str, after: int) -> list[int]:
+async def replayed(client: GatewayClient, account: str, after: int) -> list[int]:
     request = tradingservicepb.ReplayFillsRequest(account=account, after_account_fill_number=after)
-    return [fill.account_fill_number async for reply in door.trading.ReplayFills(request) for fill in reply.fills]
+    return [fill.account_fill_number async for reply in client.trading.ReplayFills(request) for fill in reply.fills]
 
 
-async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
-    world, strategy_id, account = await account_of(estate, ann)
+async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(harness: GatewayHarness) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
+    world, strategy_id, account = await account_of(harness, ann)
     assert await replayed(ann, account, 0) == []
-    async with connected(estate.mesh.nats_url, service="t") as bus:
+    async with connected(harness.mesh.nats_url, service="t") as bus:
         for sequence in (1, 2, 3, 5):
             fill = orderpb.Fill(account=account, world_id=world, strategy_id=strategy_id, account_fill_number=sequence)
             name = f"{account}-{sequence}"
@@ -64,9 +64,9 @@ async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(estate
         await replayed(eve, account, 0)
 
 
-async def test_reported_fills_are_booked_once_and_come_back_in_the_log(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
-    world, strategy_id, account = await account_of(estate, ann)
+async def test_reported_fills_are_booked_once_and_come_back_in_the_log(harness: GatewayHarness) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
+    world, strategy_id, account = await account_of(harness, ann)
     await ann.trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
     key = orderpb.OrderKey(account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1")
     fill = reportedfillservicepb.ReportedFill(
@@ -103,10 +103,10 @@ def market_order(world: str, strategy_id: str, account: str) -> orderpb.Order:
 
 
 async def test_order_on_a_trade_stream_is_answered_and_its_events_come_there_and_on_the_event_stream(
-    estate: Estate,
+    harness: GatewayHarness,
 ) -> None:
-    ann = await estate.door()
-    world, strategy_id, account = await account_of(estate, ann)
+    ann = await harness.client()
+    world, strategy_id, account = await account_of(harness, ann)
     order = market_order(world, strategy_id, account)
     token = await created(ann, world, eventpb.TOPIC_ORDERS)
     call = ann.trading.TradeStream(timeout=20)

@@ -19,8 +19,8 @@ from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from tests.gateway.estate import Estate, gates_hold, make_world, submitted, trading
-from tests.mesh.door import Door
+from tests.gateway.harness import GatewayHarness, gates_hold, make_world, submitted, trading
+from tests.mesh.gateway_client import GatewayClient
 from tests.support.waiting import eventually
 
 LAPSE_S = 4.0  # a gate session's ttl without its margin
@@ -36,8 +36,8 @@ def order(world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> tra
     ))  # fmt: skip
 
 
-async def trading_world(estate: Estate) -> tuple[Door, str, str]:
-    ann = await estate.door()
+async def trading_world(harness: GatewayHarness) -> tuple[GatewayClient, str, str]:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy_id = (await submitted(ann, world)).strategy_id
     await trading(ann, world, strategy_id)
@@ -45,40 +45,42 @@ async def trading_world(estate: Estate) -> tuple[Door, str, str]:
     return ann, world, strategy_id
 
 
-async def passes(door: Door, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> bool:
+async def passes(client: GatewayClient, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> bool:
     """Whether an order gets as far as brokerage."""
-    return await verdict(door, world_id, strategy_id, side) is None
+    return await verdict(client, world_id, strategy_id, side) is None
 
 
-async def verdict(door: Door, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY) -> orderpb.Denial | None:
+async def verdict(
+    client: GatewayClient, world_id: str, strategy_id: str, side: orderpb.OrderSide = BUY
+) -> orderpb.Denial | None:
     """The gate's rule that refused an order, None when it passed."""
     try:
-        status = (await door.trading.SubmitOrder(order(world_id, strategy_id, side))).status
+        status = (await client.trading.SubmitOrder(order(world_id, strategy_id, side))).status
     except NotFound:
         return None
     assert status.state == orderpb.ORDER_STATE_DENIED
     return status.denial
 
 
-async def change(door: Door, world_id: str, entry: activationpb.ActivationChange) -> None:
+async def change(client: GatewayClient, world_id: str, entry: activationpb.ActivationChange) -> None:
     entry.side = commonpb.SIDE_LONG
     entry.active = True
-    await door.activation.SetActivation(activationservicepb.SetActivationRequest(world_id=world_id, changes=[entry]))
+    await client.activation.SetActivation(activationservicepb.SetActivationRequest(world_id=world_id, changes=[entry]))
 
 
-async def test_activated_strategy_passes_and_others_do_not(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_activated_strategy_passes_and_others_do_not(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     assert await verdict(ann, world, "s-other") == orderpb.DENIAL_GATE_INACTIVE
     with pytest.raises(NotFound) as unknown:
         await ann.trading.SubmitOrder(order("w-none", strategy_id))
     assert unknown.value.reason == "E_WORLD_UNKNOWN"
-    bob = await estate.door(Role.READER, "bob")
+    bob = await harness.client(Role.READER, "bob")
     with pytest.raises(PermissionDenied):
         await bob.trading.SubmitOrder(order(world, strategy_id))
 
 
-async def test_new_strategy_does_not_pass(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_new_strategy_does_not_pass(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy_id = (await submitted(ann, world)).strategy_id
     assert await verdict(ann, world, strategy_id) in (
@@ -87,8 +89,8 @@ async def test_new_strategy_does_not_pass(estate: Estate) -> None:
     )  # fmt: skip
 
 
-async def test_freeze_shuts_and_drain_lets_reducing_pass(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_freeze_shuts_and_drain_lets_reducing_pass(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     await change(ann, world, activationpb.ActivationChange(strategy_id=strategy_id, freeze=True))
 
     async def frozen() -> bool:
@@ -101,19 +103,19 @@ async def test_freeze_shuts_and_drain_lets_reducing_pass(estate: Estate) -> None
     assert await verdict(ann, world, strategy_id) is not None
 
 
-async def test_suspended_gateway_is_shut_before_it_asks_anybody(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
-    await estate.stop("worldservice")
-    estate.clock.slept_s = LAPSE_S
+async def test_suspended_gateway_is_shut_before_it_asks_anybody(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
+    await harness.stop("worldservice")
+    harness.clock.slept_s = LAPSE_S
     assert await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_SESSION_LAPSED
-    await estate.start("worldservice")
+    await harness.start("worldservice")
     await eventually(lambda: passes(ann, world, strategy_id))
 
 
-async def test_gate_shuts_by_itself_when_worldservice_stays_away(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_gate_shuts_by_itself_when_worldservice_stays_away(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     stopped = asyncio.get_running_loop().time()
-    await estate.stop("worldservice")
+    await harness.stop("worldservice")
 
     async def lapsed() -> bool:
         return await verdict(ann, world, strategy_id) == orderpb.DENIAL_GATE_SESSION_LAPSED
@@ -123,8 +125,8 @@ async def test_gate_shuts_by_itself_when_worldservice_stays_away(estate: Estate)
     assert not await gates_hold(ann)
 
 
-async def test_canceled_strategy_loses_its_entry(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_canceled_strategy_loses_its_entry(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy_id))
 
     async def shut() -> bool:
@@ -133,16 +135,16 @@ async def test_canceled_strategy_loses_its_entry(estate: Estate) -> None:
     await eventually(shut)
 
 
-async def test_cancel_passes_although_the_gate_is_shut(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
-    estate.clock.slept_s = LAPSE_S
+async def test_cancel_passes_although_the_gate_is_shut(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
+    harness.clock.slept_s = LAPSE_S
     key = orderpb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
     with pytest.raises(NotFound):
         await ann.trading.CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
 
 
-async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_symbol_of_no_version_does_not_pass(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     sentinels = (
         await ann.sentinels.ListSentinels(sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id))
     ).sentinels
@@ -159,8 +161,8 @@ async def test_symbol_of_no_version_does_not_pass(estate: Estate) -> None:
     await eventually(lambda: passes(ann, world, strategy_id))
 
 
-async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(estate: Estate) -> None:
-    ann, world, strategy_id = await trading_world(estate)
+async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
     call = ann.trading.TradeStream(timeout=20)
     with scoped(call):
         good, shut, empty = order(world, strategy_id).order, order(world, "s-other").order, orderpb.Order()
@@ -192,7 +194,7 @@ async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(esta
             order_event_number=1,
             account_event_number=1,
         )
-        async with connected(estate.mesh.nats_url, service="t") as bus:
+        async with connected(harness.mesh.nats_url, service="t") as bus:
             for event in (others, mine):
                 name = f"{world}-{event.client_order_id}"
                 await bus.publish(orders_subject(world, "none"), event.SerializeToString(), msg_id=name)

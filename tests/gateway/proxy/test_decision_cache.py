@@ -19,17 +19,17 @@ from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
-from tests.gateway.estate import Estate, level_is, make_world
-from tests.mesh.door import Door, new_world, open_door
+from tests.gateway.harness import GatewayHarness, level_is, make_world
+from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
 from tests.support.waiting import eventually
 from tests.worldservice.samples import DOCUMENT
 
 LONGEST_S = 5.0  # for a caller without a deadline: two questions of 2 s each, and the way
 
 
-async def decision(door: Door, world_id: str, within_s: float = 5.0) -> decisionpb.DecisionEnvelope:
+async def decision(client: GatewayClient, world_id: str, within_s: float = 5.0) -> decisionpb.DecisionEnvelope:
     return (
-        await door.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id), timeout=within_s)
+        await client.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id), timeout=within_s)
     ).decision
 
 
@@ -37,16 +37,18 @@ def is_safe(found: decisionpb.DecisionEnvelope) -> bool:
     return found.stale and found.effective_mode == commonpb.EFFECTIVE_MODE_COMPUTE_ONLY and bool(found.reasons)
 
 
-async def test_decision_is_remembered_for_its_ttl_then_the_safe_default_holds_until_recovery(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_decision_is_remembered_for_its_ttl_then_the_safe_default_holds_until_recovery(
+    harness: GatewayHarness,
+) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     first = await decision(ann, world)
-    await estate.stop("worldservice")
+    await harness.stop("worldservice")
     again = await decision(ann, world)
     assert again == first
-    estate.clock.slept_s = first.ttl.seconds + 1
+    harness.clock.slept_s = first.ttl.seconds + 1
     assert is_safe(await decision(ann, world))
-    await estate.start("worldservice")
+    await harness.start("worldservice")
 
     async def recovered() -> bool:
         return not (await decision(ann, world)).stale
@@ -54,12 +56,14 @@ async def test_decision_is_remembered_for_its_ttl_then_the_safe_default_holds_un
     await eventually(recovered)
 
 
-async def test_unresponsive_worldservice_gives_the_safe_default_within_the_callers_deadline(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_unresponsive_worldservice_gives_the_safe_default_within_the_callers_deadline(
+    harness: GatewayHarness,
+) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
-    await estate.stop("worldservice")
+    await harness.stop("worldservice")
 
-    host, port = estate.addresses["worldservice"].split(":")
+    host, port = harness.addresses["worldservice"].split(":")
     with socket.create_server((host, int(port))):  # takes connections and never says a word
         started = time.monotonic()
         assert is_safe(await decision(ann, world, within_s=1.0))
@@ -70,14 +74,17 @@ async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_re
     tmp_path: Path,
 ) -> None:
     """A stopped process keeps its connections and says nothing; nobody's role is remembered either."""
-    async with Mesh(free_plan(tmp_path / "home")) as mesh, open_door(mesh.address("gateway"), mesh.home) as door:
-        world = await new_world(door)
+    async with (
+        Mesh(free_plan(tmp_path / "home")) as mesh,
+        open_gateway_client(mesh.address("gateway"), mesh.home) as client,
+    ):
+        world = await new_world(client)
 
         async def timed(within_s: float | None) -> float:
             """How long a safe default took; the caller's own deadline would raise."""
             started = time.monotonic()
             request = evaluationservicepb.DecideRequest(world_id=world)
-            assert is_safe((await door.evaluation.Decide(request, timeout=within_s)).decision)
+            assert is_safe((await client.evaluation.Decide(request, timeout=within_s)).decision)
             return time.monotonic() - started
 
         mesh.kill("worldservice", signal.SIGSTOP)
@@ -86,14 +93,14 @@ async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_re
         mesh.kill("worldservice", signal.SIGCONT)
 
         async def recovered() -> bool:
-            return not (await decision(door, world)).stale
+            return not (await decision(client, world)).stale
 
         await eventually(recovered)
-        await eventually(lambda: level_is(door, gatewaystatuspb.DEGRADATION_LEVEL_NORMAL))
+        await eventually(lambda: level_is(client, gatewaystatuspb.DEGRADATION_LEVEL_NORMAL))
 
 
-async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_own_write_is_seen_by_the_next_decision(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     before = await decision(ann, world)
     document = DOCUMENT.replace("total: 8", "total: 9")
@@ -102,12 +109,14 @@ async def test_own_write_is_seen_by_the_next_decision(estate: Estate) -> None:
     assert (await decision(ann, world)).policy_version == before.policy_version + 1
 
 
-async def test_decision_of_another_world_is_not_answered_to_a_token_that_may_not_read_it(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+async def test_decision_of_another_world_is_not_answered_to_a_token_that_may_not_read_it(
+    harness: GatewayHarness,
+) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
     world = await make_world(ann)
     await decision(ann, world)
     with pytest.raises(PermissionDenied):
         await decision(eve, world)
-    await estate.stop("worldservice")
+    await harness.stop("worldservice")
     with pytest.raises(PermissionDenied):
         await decision(eve, world)

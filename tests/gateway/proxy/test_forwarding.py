@@ -26,8 +26,8 @@ from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.gateway.estate import Estate, make_world, submitted
-from tests.worldservice.estate import evaluation_at
+from tests.gateway.harness import GatewayHarness, make_world, submitted
+from tests.worldservice.harness import evaluation_at
 
 
 async def test_each_public_method_has_a_handler_of_its_kind_and_each_other_one_refuses() -> None:
@@ -55,33 +55,33 @@ async def test_each_public_method_has_a_handler_of_its_kind_and_each_other_one_r
         assert proxy.service(gone) is None
 
 
-async def test_an_owner_acts_for_the_caller_whose_token_travels_unchanged(estate: Estate) -> None:
-    ann = await estate.door(subject="ann")
+async def test_an_owner_acts_for_the_caller_whose_token_travels_unchanged(harness: GatewayHarness) -> None:
+    ann = await harness.client(subject="ann")
     world = await make_world(ann)
     entries = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id=world))).entries
     assert {entry.actor for entry in entries} == {"ann"}
 
 
-async def test_an_owners_error_comes_through_with_its_reason_and_words(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_an_owners_error_comes_through_with_its_reason_and_words(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     with pytest.raises(NotFound) as unknown:
         await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w-none"))
     assert unknown.value.reason == "E_WORLD_UNKNOWN"
     assert "w-none" in unknown.value.message
 
 
-async def test_calls_between_services_stop_at_the_door_even_for_a_service(estate: Estate) -> None:
-    token = mint_user_token(estate.home, Role.OWNER, "ann")
+async def test_calls_between_services_stop_at_the_door_even_for_a_service(harness: GatewayHarness) -> None:
+    token = mint_user_token(harness.home, Role.OWNER, "ann")
     for service, reason in (("", "E_SERVICE_REQUIRED"), ("gateway", "E_NOT_PROXIED")):
-        stub = diffrpc.DiffServiceStub(await estate.channel(token=token, service=service))
+        stub = diffrpc.DiffServiceStub(await harness.channel(token=token, service=service))
         with pytest.raises(QmtlError) as refused:
             async for _ in stub.Diff(Chunked(diffservicepb.DiffRequest, diffpb.DiffQuestion())):
                 pass
         assert refused.value.reason == reason
 
 
-async def test_a_body_that_cannot_be_read_is_the_callers_fault(estate: Estate) -> None:
-    channel = await estate.channel(token=mint_user_token(estate.home, Role.OWNER, "ann"))
+async def test_a_body_that_cannot_be_read_is_the_callers_fault(harness: GatewayHarness) -> None:
+    channel = await harness.channel(token=mint_user_token(harness.home, Role.OWNER, "ann"))
     for method in ("WorldService/CreateWorld", "WorldService/GetWorld", "EvaluationService/Decide"):
         with pytest.raises(QmtlError) as refused:
             await channel.unary_unary(f"/qmtl.world.v1.{method}")(b"\xff\xff\xff")
@@ -99,8 +99,8 @@ def cohort_for(world: str, names: Sequence[str]) -> evaluationservicepb.Evaluati
     return cohort
 
 
-async def test_a_cohort_of_many_chunks_is_evaluated_through_the_gateway(estate: Estate) -> None:
-    ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
+async def test_a_cohort_of_many_chunks_is_evaluated_through_the_gateway(harness: GatewayHarness) -> None:
+    ann, bob = await harness.client(), await harness.client(Role.READER, "bob")
     world = await make_world(ann)
     names = [(await submitted(ann, world, symbol)).strategy_id for symbol in ("BTC-USD", "ETH-USD", "SOL-USD")]
     cohort = cohort_for(world, names)

@@ -9,14 +9,14 @@ from qmtl.core.errors import PermissionDenied, QmtlError
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.gateway.estate import Estate
-from tests.mesh.door import Door
+from tests.gateway.harness import GatewayHarness
+from tests.mesh.gateway_client import GatewayClient
 
 LIVE = (("x-allow-live", "true"),)
 
 
-async def test_what_can_cause_live_trading_needs_to_say_so(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_what_can_cause_live_trading_needs_to_say_so(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     create = worldservicepb.CreateWorldRequest(world_id="live-world", allow_live=True)
     with pytest.raises(PermissionDenied) as refused:
         await ann.worlds.CreateWorld(create)
@@ -33,6 +33,8 @@ async def test_what_can_cause_live_trading_needs_to_say_so(estate: Estate) -> No
         assert answered.value.reason != "E_LIVE_GUARD"
 
 
-async def change(door: Door, entry: activationpb.ActivationChange, metadata: tuple[tuple[str, str], ...] = ()) -> None:
+async def change(
+    client: GatewayClient, entry: activationpb.ActivationChange, metadata: tuple[tuple[str, str], ...] = ()
+) -> None:
     request = activationservicepb.SetActivationRequest(world_id="live-world", changes=[entry])
-    await door.activation.SetActivation(request, metadata=metadata)
+    await client.activation.SetActivation(request, metadata=metadata)

@@ -16,8 +16,8 @@ from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.client.streams import scoped
-from tests.gateway.estate import Estate, assignments_of, make_world, submitted
-from tests.mesh.door import Door
+from tests.gateway.harness import GatewayHarness, assignments_of, make_world, submitted
+from tests.mesh.gateway_client import GatewayClient
 
 BUCKET_S = 900
 
@@ -42,28 +42,28 @@ async def sent(batches: Iterable[recordspb.RecordBatch]) -> AsyncIterator[queues
         yield queueservicepb.PublishRecordsRequest(batch=one)
 
 
-async def published(door: Door, *batches: recordspb.RecordBatch) -> queueservicepb.PublishRecordsResponse:
-    return await door.queues.PublishRecords(sent(batches))
+async def published(client: GatewayClient, *batches: recordspb.RecordBatch) -> queueservicepb.PublishRecordsResponse:
+    return await client.queues.PublishRecords(sent(batches))
 
 
 async def acquired(
-    door: Door, world: str, strategy: strategypb.Strategy, run: str = ""
+    client: GatewayClient, world: str, strategy: strategypb.Strategy, run: str = ""
 ) -> queueservicepb.ProducerLease:
     request = queueservicepb.AcquireProducerRequest(
-        compute_key=await key_of(door, strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
+        compute_key=await key_of(client, strategy), world_id=world, strategy_id=strategy.strategy_id, run_id=run
     )
-    return (await door.queues.AcquireProducer(request)).lease
+    return (await client.queues.AcquireProducer(request)).lease
 
 
-async def key_of(door: Door, strategy: strategypb.Strategy) -> str:
-    return (await assignments_of(door, strategy))[0].compute_key
+async def key_of(client: GatewayClient, strategy: strategypb.Strategy) -> str:
+    return (await assignments_of(client, strategy))[0].compute_key
 
 
 async def read(
-    door: Door, request: queueservicepb.ReadQueueRequest, count: int
+    client: GatewayClient, request: queueservicepb.ReadQueueRequest, count: int
 ) -> list[queueservicepb.ReadQueueResponse]:
     found: list[queueservicepb.ReadQueueResponse] = []
-    with scoped(door.queues.ReadQueue(request, timeout=10)) as replies:
+    with scoped(client.queues.ReadQueue(request, timeout=10)) as replies:
         async for reply in replies:
             found.append(reply)
             if len(found) == count:
@@ -71,8 +71,8 @@ async def read(
     return found
 
 
-async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_one_produces_and_others_read_from_any_place(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
@@ -96,8 +96,8 @@ async def test_one_produces_and_others_read_from_any_place(estate: Estate) -> No
     assert (queue.last_bucket.seconds, queue.rows) == (15 * BUCKET_S, 6)
 
 
-async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_batches_sent_again_are_committed_once(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)
@@ -112,9 +112,11 @@ async def test_batches_sent_again_are_committed_once(estate: Estate) -> None:
     assert [reply.batch.end_time.seconds // BUCKET_S for reply in shown] == list(range(6))
 
 
-async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_from_its_state(estate: Estate) -> None:
-    await estate.start_gateway("gateway-2")
-    ann, there = await estate.door(), await estate.door(at="gateway-2")
+async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_from_its_state(
+    harness: GatewayHarness,
+) -> None:
+    await harness.start_gateway("gateway-2")
+    ann, there = await harness.client(), await harness.client(at="gateway-2")
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     key = await key_of(ann, strategy)
@@ -138,8 +140,8 @@ async def test_producer_that_lost_its_lease_writes_nothing_and_the_next_goes_on_
     assert refused.value.reason == "E_LEASE_LOST"
 
 
-async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(harness: GatewayHarness) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
     world, other = await make_world(ann), await make_world(ann)
     strategy, stranger = await submitted(ann, world, "MINE"), await submitted(ann, other, "OTHER")
     request = queueservicepb.AcquireProducerRequest(
@@ -148,10 +150,10 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
     with pytest.raises(PermissionDenied) as refused:
         await ann.queues.AcquireProducer(request)
     assert refused.value.reason == "E_NOT_BOUND"
-    for world_id, door, error in ((other, ann, NotFound), (world, eve, PermissionDenied)):
+    for world_id, client, error in ((other, ann, NotFound), (world, eve, PermissionDenied)):
         asked = queueservicepb.ReadQueueRequest(compute_key=await key_of(ann, strategy), world_id=world_id, last=True)
         with pytest.raises(error):
-            await read(door, asked, 1)
+            await read(client, asked, 1)
     with pytest.raises(PermissionDenied):
         await published(eve, batch(await key_of(ann, strategy), 1, 1, 1))
     with pytest.raises(InvalidRequest, match="E_POSITION"):
@@ -161,8 +163,8 @@ async def test_only_a_bound_strategy_may_produce_and_only_its_world_reads(estate
         await acquired(ann, world, strategy)
 
 
-async def test_what_is_no_record_is_refused_and_not_written(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_what_is_no_record_is_refused_and_not_written(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     lease = await acquired(ann, world, strategy)

@@ -30,7 +30,7 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, in_chunks, open_door, source_node, submission
+from tests.mesh.gateway_client import GatewayClient, in_chunks, open_gateway_client, source_node, submission
 from tests.support.waiting import eventually
 
 PAGE = 500
@@ -54,11 +54,11 @@ async def pair(tmp_path: Path) -> AsyncIterator[Mesh]:
         yield mesh
 
 
-async def make_worlds(door: Door, count: int) -> list[str]:
+async def make_worlds(gateway_client: GatewayClient, count: int) -> list[str]:
     """Several, because worldservice binds at most 2,000 strategies to one."""
     names = [f"burst-{number}" for number in range(count)]
     for world_id in names:
-        await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
+        await gateway_client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
     return names
 
 
@@ -113,12 +113,12 @@ async def disturb(mesh: Mesh, told: Told, count: int, stopped_s: float) -> None:
     mesh.kill("dagmanager", signal.SIGCONT)
 
 
-async def listed(door: Door, world_id: str) -> dict[str, int]:
+async def listed(gateway_client: GatewayClient, world_id: str) -> dict[str, int]:
     """The state of each of the world's strategies."""
     states: dict[str, int] = {}
     page = commonpb.PageRequest(page_size=PAGE)
     while True:
-        reply = await door.strategies.ListStrategies(
+        reply = await gateway_client.strategies.ListStrategies(
             strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page)
         )
         assert not states.keys() & {strategy.strategy_id for strategy in reply.strategies}
@@ -128,11 +128,13 @@ async def listed(door: Door, world_id: str) -> dict[str, int]:
         page.page_token = reply.page.next_page_token
 
 
-async def all_settled(door: Door, worlds: Sequence[str], count: int, within_s: float) -> dict[str, list[str]]:
+async def all_settled(
+    gateway_client: GatewayClient, worlds: Sequence[str], count: int, within_s: float
+) -> dict[str, list[str]]:
     """Ids of each world's strategies once all are COMPLETED."""
     deadline = time.monotonic() + within_s
     while True:
-        found = {world_id: await listed(door, world_id) for world_id in worlds}
+        found = {world_id: await listed(gateway_client, world_id) for world_id in worlds}
         states = Counter(state for strategies in found.values() for state in strategies.values())
         if states == {controlpb.STRATEGY_STATE_COMPLETED: count}:
             return {world_id: sorted(strategies) for world_id, strategies in found.items()}
@@ -140,45 +142,47 @@ async def all_settled(door: Door, worlds: Sequence[str], count: int, within_s: f
         await asyncio.sleep(0.25)
 
 
-async def bindings_of(door: Door, world_id: str) -> list[str]:
+async def bindings_of(gateway_client: GatewayClient, world_id: str) -> list[str]:
     """Strategies bound to the world."""
     bindings: list[str] = []
     page = commonpb.PageRequest(page_size=PAGE)
     while True:
-        reply = await door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world_id, page=page))
+        reply = await gateway_client.bindings.ListBindings(
+            bindingservicepb.ListBindingsRequest(world_id=world_id, page=page)
+        )
         bindings += [binding.strategy_id for binding in reply.bindings]
         if not reply.page.next_page_token:
             return sorted(bindings)
         page.page_token = reply.page.next_page_token
 
 
-async def check_each_completed_once(door: Door, told: Told, found: Mapping[str, list[str]]) -> None:
+async def check_each_completed_once(gateway_client: GatewayClient, told: Told, found: Mapping[str, list[str]]) -> None:
     """Exactly what was acknowledged is there, each with one completion, one binding and one plan."""
     ids = [strategy_id for strategies in found.values() for strategy_id in strategies]
     assert sorted(ids) == sorted(told.acknowledged.values())
     assert len(set(ids)) == len(ids)
     for world_id, strategies in found.items():
-        assert await bindings_of(door, world_id) == strategies
+        assert await bindings_of(gateway_client, world_id) == strategies
     for strategy_id in ids:
         asked = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-        entries = (await door.strategies.GetStrategyHistory(asked)).entries
+        entries = (await gateway_client.strategies.GetStrategyHistory(asked)).entries
         assert [entry.strategy_revision for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.state for entry in entries].count(controlpb.STRATEGY_STATE_COMPLETED) == 1
-        plans = (await door.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
+        plans = (await gateway_client.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
         assert [plan.version for plan in plans] == [1]
 
 
 async def burst(mesh: Mesh, count: int, clients: int, worlds: int, stopped_s: float, within_s: float) -> Told:
     told, work = Told(), asyncio.Queue[strategypb.StrategySubmission]()
     give_up = time.monotonic() + within_s
-    async with open_door(mesh.address("gateway"), mesh.home) as door:
-        names = await make_worlds(door, worlds)
+    async with open_gateway_client(mesh.address("gateway"), mesh.home) as gateway_client:
+        names = await make_worlds(gateway_client, worlds)
         for request in requests(names, count):
             work.put_nowait(request)
         disturbing = asyncio.create_task(disturb(mesh, told, count, stopped_s))
         await asyncio.gather(*(client(mesh, number, work, told, give_up) for number in range(clients)))
         await disturbing
-        await check_each_completed_once(door, told, await all_settled(door, names, count, within_s))
+        await check_each_completed_once(gateway_client, told, await all_settled(gateway_client, names, count, within_s))
     assert set(told.codes) <= OK_CODES | {GONE}
     assert len(told.acknowledged) == count
     return told

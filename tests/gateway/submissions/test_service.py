@@ -17,20 +17,29 @@ from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
-from tests.gateway.estate import Estate, assignments_of, bound, live_worlds, make_world, request_for, settled, submitted
-from tests.mesh.door import Door, in_chunks, source_node, submission
+from tests.gateway.harness import (
+    GatewayHarness,
+    assignments_of,
+    bound,
+    live_worlds,
+    make_world,
+    request_for,
+    settled,
+    submitted,
+)
+from tests.mesh.gateway_client import GatewayClient, in_chunks, source_node, submission
 from tests.support.waiting import eventually
 
 COMPLETED, CANCELED = controlpb.STRATEGY_STATE_COMPLETED, controlpb.STRATEGY_STATE_CANCELED
 
 
-async def history(door: Door, strategy_id: str) -> list[int]:
+async def history(client: GatewayClient, strategy_id: str) -> list[int]:
     request = strategyservicepb.GetStrategyHistoryRequest(strategy_id=strategy_id)
-    return [entry.state for entry in (await door.strategies.GetStrategyHistory(request)).entries]
+    return [entry.state for entry in (await client.strategies.GetStrategyHistory(request)).entries]
 
 
-async def test_submission_completes_bound_and_planned(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_submission_completes_bound_and_planned(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     assert strategy.state == COMPLETED
@@ -41,22 +50,22 @@ async def test_submission_completes_bound_and_planned(estate: Estate) -> None:
     assert await live_worlds(ann, strategy.strategy_id) == [world]
 
 
-async def test_same_request_from_many_at_once_is_one_strategy(estate: Estate) -> None:
-    await estate.start_gateway("gateway-2")
-    doors = [await estate.door(), await estate.door(at="gateway-2")]
-    request = request_for(await make_world(doors[0]))
-    replies = await asyncio.gather(*(doors[n % 2].strategies.SubmitStrategy(in_chunks(request)) for n in range(16)))
+async def test_same_request_from_many_at_once_is_one_strategy(harness: GatewayHarness) -> None:
+    await harness.start_gateway("gateway-2")
+    clients = [await harness.client(), await harness.client(at="gateway-2")]
+    request = request_for(await make_world(clients[0]))
+    replies = await asyncio.gather(*(clients[n % 2].strategies.SubmitStrategy(in_chunks(request)) for n in range(16)))
     assert len({reply.strategy.strategy_id for reply in replies}) == 1
     assert [reply.repeated_request for reply in replies].count(False) == 1
-    strategy = await settled(doors[0], replies[0].strategy.strategy_id)
-    assert Counter(await history(doors[1], strategy.strategy_id))[COMPLETED] == 1
+    strategy = await settled(clients[0], replies[0].strategy.strategy_id)
+    assert Counter(await history(clients[1], strategy.strategy_id))[COMPLETED] == 1
 
 
-async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> None:
-    await estate.start_gateway("gateway-2")
-    doors = [await estate.door(), await estate.door(at="gateway-2")]
-    world = await make_world(doors[0])
-    calls = [doors[n % 2].strategies.SubmitStrategy(in_chunks(request_for(world))) for n in range(8)]
+async def test_same_dag_from_many_at_once_is_accepted_once(harness: GatewayHarness) -> None:
+    await harness.start_gateway("gateway-2")
+    clients = [await harness.client(), await harness.client(at="gateway-2")]
+    world = await make_world(clients[0])
+    calls = [clients[n % 2].strategies.SubmitStrategy(in_chunks(request_for(world))) for n in range(8)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     won = [one for one in outcomes if isinstance(one, strategyservicepb.SubmitStrategyResponse)]
     lost = [one for one in outcomes if isinstance(one, AlreadyExists)]
@@ -64,8 +73,8 @@ async def test_same_dag_from_many_at_once_is_accepted_once(estate: Estate) -> No
     assert {one.metadata["strategy_id"] for one in lost} == {won[0].strategy.strategy_id}
 
 
-async def test_request_id_with_another_body_is_refused(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_request_id_with_another_body_is_refused(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     await ann.strategies.SubmitStrategy(in_chunks(request_for(world, "BTC-USD", "same")))
     with pytest.raises(Conflict) as refused:
@@ -73,8 +82,8 @@ async def test_request_id_with_another_body_is_refused(estate: Estate) -> None:
     assert refused.value.reason == "E_REQUEST_ID_REUSED"
 
 
-async def test_submission_needs_operator_in_a_known_world(estate: Estate) -> None:
-    ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
+async def test_submission_needs_operator_in_a_known_world(harness: GatewayHarness) -> None:
+    ann, bob = await harness.client(), await harness.client(Role.READER, "bob")
     world = await make_world(ann)
     with pytest.raises(PermissionDenied):
         await bob.strategies.SubmitStrategy(in_chunks(request_for(world)))
@@ -105,9 +114,9 @@ async def drained(replies: AsyncIterable[object]) -> None:
     ],
 )
 async def test_labels_that_no_listing_has_room_for_are_refused(
-    estate: Estate, labels: dict[str, str], field: str
+    harness: GatewayHarness, labels: dict[str, str], field: str
 ) -> None:
-    ann = await estate.door()
+    ann = await harness.client()
     asked = request_for(await make_world(ann))
     asked.meta.labels.update(labels)
     with pytest.raises(InvalidRequest) as refused:
@@ -115,9 +124,9 @@ async def test_labels_that_no_listing_has_room_for_are_refused(
     assert (refused.value.reason, refused.value.violations[0].field) == ("E_FIELD", field)
 
 
-async def test_a_submission_for_other_worlds_than_its_metadata_names_is_refused(estate: Estate) -> None:
+async def test_a_submission_for_other_worlds_than_its_metadata_names_is_refused(harness: GatewayHarness) -> None:
     """Its caller's role was asked in the worlds of the metadata only."""
-    ann = await estate.door()
+    ann = await harness.client()
     here, there = await make_world(ann), await make_world(ann)
     asked = request_for(there)
     for worlds in ([here], [here, there]):
@@ -127,16 +136,16 @@ async def test_a_submission_for_other_worlds_than_its_metadata_names_is_refused(
     assert await bound(ann, there) == []
 
 
-async def test_who_may_not_submit_is_refused_before_the_payload_is_read(estate: Estate) -> None:
-    ann, bob = await estate.door(), await estate.door(Role.READER, "bob")
+async def test_who_may_not_submit_is_refused_before_the_payload_is_read(harness: GatewayHarness) -> None:
+    ann, bob = await harness.client(), await harness.client(Role.READER, "bob")
     world = await make_world(ann)
     said = (("x-total-bytes", "1000000"), ("x-world-ids", world))
     with pytest.raises(PermissionDenied):
         await bob.strategies.SubmitStrategy(metadata=said, timeout=20)  # nothing of it is ever sent
 
 
-async def test_a_submission_of_many_chunks_completes(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_a_submission_of_many_chunks_completes(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     ballast = {f"ballast-{index}": "x" * 90_000 for index in range(10)}
     asked = submission(world, [source_node(f"S{number}", **ballast) for number in range(3)])
@@ -145,8 +154,8 @@ async def test_a_submission_of_many_chunks_completes(estate: Estate) -> None:
     assert (await settled(ann, reply.strategy.strategy_id)).state == COMPLETED
 
 
-async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_dry_run_checks_its_worlds(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     request = request_for(await make_world(ann))
     dry = strategypb.StrategySubmission(
         meta=request.meta, dag=request.dag, node_ids_crc32=request.node_ids_crc32, world_ids=request.world_ids
@@ -165,8 +174,8 @@ async def test_dry_run_checks_its_worlds(estate: Estate) -> None:
     assert refused.value.reason == "E_WORLD_IDS_REQUIRED"
 
 
-async def test_the_outcome_has_the_binding_and_the_plan(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_the_outcome_has_the_binding_and_the_plan(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     (binding,) = (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world))).bindings
@@ -174,30 +183,30 @@ async def test_the_outcome_has_the_binding_and_the_plan(estate: Estate) -> None:
     assert strategy.outcomes[0].binding == binding
 
 
-async def test_accepted_while_dagmanager_is_away_completes_when_it_is_back(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_accepted_while_dagmanager_is_away_completes_when_it_is_back(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
-    await estate.stop("dagmanager")
+    await harness.stop("dagmanager")
     reply = await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))
     assert reply.strategy.state in (controlpb.STRATEGY_STATE_QUEUED, controlpb.STRATEGY_STATE_PROCESSING)
-    await estate.start("dagmanager")
+    await harness.start("dagmanager")
     strategy = await settled(ann, reply.strategy.strategy_id)
     assert strategy.state == COMPLETED
     assert Counter(await history(ann, strategy.strategy_id))[COMPLETED] == 1
 
 
-async def test_watch_tells_each_state_until_the_last(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_watch_tells_each_state_until_the_last(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
-    await estate.stop("dagmanager")
+    await harness.stop("dagmanager")
     strategy_id = (await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))).strategy.strategy_id
     watching = asyncio.create_task(settled(ann, strategy_id))
-    await estate.start("dagmanager")
+    await harness.start("dagmanager")
     assert (await watching).state == COMPLETED
 
 
-async def test_canceled_strategy_ends_unbound_and_released(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_canceled_strategy_ends_unbound_and_released(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     for message in ("a\x00b", "x" * 201):
@@ -216,17 +225,17 @@ async def test_canceled_strategy_ends_unbound_and_released(estate: Estate) -> No
 
 
 @pytest.mark.parametrize("away", ["worldservice", "dagmanager"])
-async def test_canceled_while_a_service_is_away_is_undone_when_it_is_back(estate: Estate, away: str) -> None:
-    ann = await estate.door()
+async def test_canceled_while_a_service_is_away_is_undone_when_it_is_back(harness: GatewayHarness, away: str) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
-    await estate.stop(away)
+    await harness.stop(away)
     canceled = (await ann.strategies.CancelStrategy(request)).strategy
     assert (canceled.state, canceled.release_pending) == (CANCELED, True)
-    await estate.stop("gateway")
-    await estate.start(away)
-    await estate.start_gateway("gateway")
+    await harness.stop("gateway")
+    await harness.start(away)
+    await harness.start_gateway("gateway")
 
     async def undone() -> bool:
         reply = await ann.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
@@ -237,10 +246,10 @@ async def test_canceled_while_a_service_is_away_is_undone_when_it_is_back(estate
     assert await live_worlds(ann, strategy.strategy_id) == []
 
 
-async def test_canceled_in_the_middle_of_its_work_ends_unbound(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_canceled_in_the_middle_of_its_work_ends_unbound(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
-    await estate.stop("dagmanager")
+    await harness.stop("dagmanager")
     strategy_id = (await ann.strategies.SubmitStrategy(in_chunks(request_for(world)))).strategy.strategy_id
 
     async def is_bound() -> bool:
@@ -248,7 +257,7 @@ async def test_canceled_in_the_middle_of_its_work_ends_unbound(estate: Estate) -
 
     await eventually(is_bound)
     await ann.strategies.CancelStrategy(strategyservicepb.CancelStrategyRequest(strategy_id=strategy_id))
-    await estate.start("dagmanager")
+    await harness.start("dagmanager")
 
     async def undone() -> bool:
         reply = await ann.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy_id))
@@ -259,8 +268,8 @@ async def test_canceled_in_the_middle_of_its_work_ends_unbound(estate: Estate) -
     assert await live_worlds(ann, strategy_id) == []
 
 
-async def test_canceled_strategy_is_listed_without_outcomes(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_canceled_strategy_is_listed_without_outcomes(harness: GatewayHarness) -> None:
+    ann = await harness.client()
     world = await make_world(ann)
     strategy = await submitted(ann, world)
     cancel = strategyservicepb.CancelStrategyRequest(strategy_id=strategy.strategy_id)
@@ -272,8 +281,8 @@ async def test_canceled_strategy_is_listed_without_outcomes(estate: Estate) -> N
     assert listed.strategies[0].outcomes == []
 
 
-async def test_token_of_other_worlds_sees_nothing(estate: Estate) -> None:
-    ann, eve = await estate.door(), await estate.door(Role.OWNER, "eve", ["w-other"])
+async def test_token_of_other_worlds_sees_nothing(harness: GatewayHarness) -> None:
+    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
     strategy = await submitted(ann, await make_world(ann))
     with pytest.raises(PermissionDenied) as refused:
         await eve.strategies.GetStrategy(strategyservicepb.GetStrategyRequest(strategy_id=strategy.strategy_id))
@@ -281,8 +290,10 @@ async def test_token_of_other_worlds_sees_nothing(estate: Estate) -> None:
     assert (await eve.strategies.ListStrategies(strategyservicepb.ListStrategiesRequest())).strategies == []
 
 
-async def test_a_strategy_of_thousands_of_nodes_is_answered_in_replies_of_a_message_each(estate: Estate) -> None:
-    ann = await estate.door()
+async def test_a_strategy_of_thousands_of_nodes_is_answered_in_replies_of_a_message_each(
+    harness: GatewayHarness,
+) -> None:
+    ann = await harness.client()
     first, second = sorted([await make_world(ann), await make_world(ann)])
     made = [source_node(f"S{number}") for number in range(3_000)]
     asked = submission(first, made)

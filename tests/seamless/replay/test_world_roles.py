@@ -1,4 +1,4 @@
-"""Who may touch a data session: roles of the estate and of the world in its name, with and without worldservice."""
+"""Who may touch a data session: roles of the mesh and of the world in its name, with and without worldservice."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.worldservice.estate import COMPUTE_ONLY as LOW
-from tests.worldservice.estate import LONG, Estate, evaluation, eventually, make_world, raising
-from tests.worldservice.estate import PAPER as ON_PAPER
+from tests.worldservice.harness import COMPUTE_ONLY as LOW
+from tests.worldservice.harness import LONG, WorldHarness, evaluation, eventually, make_world, raising
+from tests.worldservice.harness import PAPER as ON_PAPER
 from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, fresh, world
 from worldservice.activation.domain.activation import Activation, Ceiling, Entry, FenceState, empty, narrowed, no_exit
 from worldservice.activation.domain.operator_changes import Change, change_activation
@@ -288,8 +288,8 @@ def test_nobody_reduces_over_an_edge_that_is_off() -> None:
     assert exit_mode(edges=Edges(frozenset({ExecutionDomain.DRYRUN}), known=False)) is COMPUTE_ONLY
 
 
-async def entries(estate: Estate) -> dict[str, tuple[bool, bool, commonpb.EffectiveMode]]:
-    ann = await estate.stub()
+async def entries(harness: WorldHarness) -> dict[str, tuple[bool, bool, commonpb.EffectiveMode]]:
+    ann = await harness.stub()
     found = (
         await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     ).activation.entries
@@ -298,36 +298,36 @@ async def entries(estate: Estate) -> dict[str, tuple[bool, bool, commonpb.Effect
     }
 
 
-async def test_a_demoted_strategy_drains_until_the_world_is_stopped(estate: Estate) -> None:
-    ann = await make_world(estate, "w1", document=DOCUMENT + DRAINS)
+async def test_a_demoted_strategy_drains_until_the_world_is_stopped(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1", document=DOCUMENT + DRAINS)
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     await ann.activation.SetActivation(raising("w1", "s"))
-    epoch, state = estate.brokerage.state("w1")
+    epoch, state = harness.brokerage.state("w1")
     assert state == "OPEN"
-    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
+    reply = await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-2", sharpe=0.1))
     assert reply.decision.effective_mode == LOW
-    assert await entries(estate) == {"s": (True, True, ON_PAPER)}
-    assert estate.brokerage.state("w1") == (epoch + 1, "DRAIN")
+    assert await entries(harness) == {"s": (True, True, ON_PAPER)}
+    assert harness.brokerage.state("w1") == (epoch + 1, "DRAIN")
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
             world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
         )
     )
-    assert await entries(estate) == {"s": (True, True, LOW)}
-    assert estate.brokerage.state("w1") == (epoch + 2, "FROZEN")
+    assert await entries(harness) == {"s": (True, True, LOW)}
+    assert harness.brokerage.state("w1") == (epoch + 2, "FROZEN")
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
             world_id="w1", circuit_breaker=False, update_mask={"paths": ["circuit_breaker"]}
         )
     )
-    assert await entries(estate) == {"s": (True, True, LOW)}
+    assert await entries(harness) == {"s": (True, True, LOW)}
     change = activationpb.ActivationChange(
         strategy_id="s", side=LONG, active=True, drain=True, stage=bindingpb.STAGE_PAPER
     )
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
-    assert await entries(estate) == {"s": (True, True, ON_PAPER)}
-    assert estate.brokerage.state("w1") == (epoch + 3, "DRAIN")
+    assert await entries(harness) == {"s": (True, True, ON_PAPER)}
+    assert harness.brokerage.state("w1") == (epoch + 3, "DRAIN")
     with pytest.raises(NotReady):
         await ann.activation.SetActivation(raising("w1", "s"))
     assert (
@@ -335,14 +335,14 @@ async def test_a_demoted_strategy_drains_until_the_world_is_stopped(estate: Esta
     ).same_as_stored
 
 
-async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) -> None:
-    ann = await make_world(estate, "w1", document=DOCUMENT + DRAINS)
+async def test_an_apply_opens_its_targets_and_drains_the_others(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1", document=DOCUMENT + DRAINS)
     for name in ("s", "t"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
-        await ann.evaluation.Evaluate(evaluation(estate, "w1", name))
+        await ann.evaluation.Evaluate(evaluation(harness, "w1", name))
     await ann.activation.SetActivation(raising("w1", "s"))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "run-2", sharpe=0.1))
-    session = await open_session(estate)
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-2", sharpe=0.1))
+    session = await open_session(harness)
     target = applypb.ApplyTarget(strategy_id="t", side=LONG, weight="1.0", stage=bindingpb.STAGE_PAPER)
     numbers = itertools.count(3)
     asked = applyservicepb.ApplyRequest(
@@ -355,22 +355,22 @@ async def test_an_apply_opens_its_targets_and_drains_the_others(estate: Estate) 
 
     async def ended() -> bool:
         """Decisions go on meanwhile."""
-        estate.clock.advance(0.2)
+        harness.clock.advance(0.2)
         await ann.evaluation.Evaluate(
-            evaluation(estate, "w1", "t", f"run-{next(numbers)}", sharpe=1.0 + next(numbers) / 1000)
+            evaluation(harness, "w1", "t", f"run-{next(numbers)}", sharpe=1.0 + next(numbers) / 1000)
         )
         return (
             await ann.applies.GetApplyRun(applyservicepb.GetApplyRunRequest(world_id="w1", run_id="r1"))
         ).run.HasField("ended_at")
 
     await eventually(ended)
-    assert await entries(estate) == {"s": (True, True, ON_PAPER), "t": (True, False, ON_PAPER)}
-    assert estate.brokerage.state("w1")[1] == "OPEN"
-    assert await open_session(estate) == session  # what it holds is in an account of this session
+    assert await entries(harness) == {"s": (True, True, ON_PAPER), "t": (True, False, ON_PAPER)}
+    assert harness.brokerage.state("w1")[1] == "OPEN"
+    assert await open_session(harness) == session  # what it holds is in an account of this session
 
 
-async def open_session(estate: Estate) -> str:
-    ann = await estate.stub()
+async def open_session(harness: WorldHarness) -> str:
+    ann = await harness.stub()
     (session,) = (
         await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     ).activation.sessions

@@ -21,7 +21,7 @@ from qmtl.core.errors import Unavailable
 from qmtl.core.paging import Page
 from qmtl.sql.database import Database
 from tests.support.waiting import eventually
-from tests.worldservice.estate import Brokerage
+from tests.worldservice.harness import Brokerage
 from tests.worldservice.stored import ACT, SETTINGS, load, make_trading, open_store
 from worldservice.activation.domain.activation import outrank
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome
@@ -36,7 +36,7 @@ RETRY_S = 0.01
 
 @dataclass
 class BrokerageStub:
-    """The calls of the keeper, answered by the peer of the estate in this process; it can be away."""
+    """The calls of the keeper, answered by the peer of the harness in this process; it can be away."""
 
     peer: Brokerage
     is_away: bool = False

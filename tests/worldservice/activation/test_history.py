@@ -30,7 +30,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.waiting import eventually
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, make_trading, make_world, raising
+from tests.worldservice.harness import LONG, SHORT, WorldHarness, evaluation, make_trading, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, binding
 from worldservice.activation.domain.activation import Activation, confirm, empty, narrowed
 from worldservice.activation.domain.history import ActivationRecord, rebuild, record_of
@@ -138,11 +138,11 @@ async def ended(stub: WorldStubs, run_id: str) -> None:
     await eventually(there, 20.0)
 
 
-async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     for name in ("s", "t"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
-        await ann.evaluation.Evaluate(evaluation(estate, "w1", name, "r1"))
+        await ann.evaluation.Evaluate(evaluation(harness, "w1", name, "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
     await ann.activation.SetActivation(raising("w1", "t", SHORT))
     narrower = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.25", drain=True)
@@ -178,18 +178,18 @@ async def same(ann: WorldStubs) -> bool:
     return (await rebuilt(ann)).same_as_stored
 
 
-async def test_a_log_that_was_tampered_with_is_told(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_a_log_that_was_tampered_with_is_told(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
     await ann.activation.SetActivation(
         activationservicepb.SetActivationRequest(
             world_id="w1", changes=[activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")]
         )
     )
-    assert (await rebuilt(await estate.stub(Role.READER, "rob"))).records >= 2
-    await tamper(estate.home)
+    assert (await rebuilt(await harness.stub(Role.READER, "rob"))).records >= 2
+    await tamper(harness.home)
     with pytest.raises(DataLoss) as told:
         await rebuilt(ann)
     assert told.value.reason == "E_AUDIT_BROKEN"
@@ -209,11 +209,11 @@ async def tamper(home: Path) -> None:
     await db.close()
 
 
-async def test_what_an_older_build_changed_without_a_record_does_not_break_the_log(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
+async def test_what_an_older_build_changed_without_a_record_does_not_break_the_log(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
     await eventually(lambda: same(ann))
     revision = (await rebuilt(ann)).activation.world_revision
-    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+    db = Database(sqlite_url(harness.home / "state" / "worldservice.db"))
     blank = {"record": None, "record_revision": None, "record_whole": None}
     unrecorded = sa.update(audit_log).where(audit_log.c.record_revision == revision).values(**blank)
     await db.write(lambda conn: conn.execute(unrecorded))
@@ -224,12 +224,12 @@ async def test_what_an_older_build_changed_without_a_record_does_not_break_the_l
     assert (await rebuilt(ann)).activation.world_revision == revision + 1
 
 
-async def test_old_worlds_without_records_get_a_whole_one_first(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_old_worlds_without_records_get_a_whole_one_first(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
-    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+    db = Database(sqlite_url(harness.home / "state" / "worldservice.db"))
     await db.write(lambda conn: conn.execute(sa.delete(audit_log).where(audit_log.c.record.is_not(None))))
     await db.close()
     await ann.activation.SetActivation(raising("w1", "s", SHORT))

@@ -19,13 +19,13 @@ from qmtl.world.v1 import session_pb2 as sessionpb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import LONG, PAPER, Estate, evaluation, make_trading, make_world, raising, stamp
+from tests.worldservice.harness import LONG, PAPER, WorldHarness, evaluation, make_trading, make_world, raising, stamp
 
 DRYRUN = commonpb.EXECUTION_DOMAIN_DRYRUN
 
 
-async def session(estate: Estate, world_id: str = "w1") -> sessionpb.Session:
-    gateway = await estate.gateway()
+async def session(harness: WorldHarness, world_id: str = "w1") -> sessionpb.Session:
+    gateway = await harness.gateway()
     return (
         await gateway.sessions.GetSession(
             sessionservicepb.GetSessionRequest(world_id=world_id, execution_domain=DRYRUN)
@@ -33,63 +33,63 @@ async def session(estate: Estate, world_id: str = "w1") -> sessionpb.Session:
     ).session
 
 
-async def replay_world(estate: Estate) -> WorldStubs:
+async def replay_world(harness: WorldHarness) -> WorldStubs:
     """A world on recorded data that ended long ago."""
-    ann = await make_world(estate, "w1", presets=("demo.btc.15m",))
+    ann = await make_world(harness, "w1", presets=("demo.btc.15m",))
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    run = evaluation(estate, "w1", "s")
-    end = estate.clock.now() - timedelta(days=1000)
+    run = evaluation(harness, "w1", "s")
+    end = harness.clock.now() - timedelta(days=1000)
     run.data_start.CopyFrom(stamp(end - timedelta(days=80)))
     run.data_end.CopyFrom(stamp(end))
     await ann.evaluation.Evaluate(run)
     return ann
 
 
-async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(estate: Estate) -> None:
-    await make_world(estate, "w1")
+async def test_the_first_strategy_opens_the_session_and_the_last_closes_it(harness: WorldHarness) -> None:
+    await make_world(harness, "w1")
     with pytest.raises(NotFound, match="E_SESSION_UNKNOWN"):
-        await session(estate)
-    ann = await make_trading(estate, "w1", "s", "t")
-    opened = await session(estate)
+        await session(harness)
+    ann = await make_trading(harness, "w1", "s", "t")
+    opened = await session(harness)
     assert (opened.start, opened.state) == (opened.watermark, sessionpb.SESSION_STATE_OPEN)
     shown = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert list(shown.sessions) == [opened]
     for strategy_id in ("s", "t"):
-        assert await session(estate) == opened
+        assert await session(harness) == opened
         low = activationpb.ActivationChange(strategy_id=strategy_id, side=LONG, stage=bindingpb.STAGE_BACKTEST)
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[low]))
     with pytest.raises(NotFound, match="E_SESSION_UNKNOWN"):
-        await session(estate)
+        await session(harness)
 
 
-async def test_opening_answers_the_open_session_and_never_opens_for_nobody(estate: Estate) -> None:
-    gateway = await estate.gateway()
-    await make_world(estate, "w1")
+async def test_opening_answers_the_open_session_and_never_opens_for_nobody(harness: WorldHarness) -> None:
+    gateway = await harness.gateway()
+    await make_world(harness, "w1")
     request = sessionservicepb.OpenSessionRequest(world_id="w1", execution_domain=DRYRUN)
     with pytest.raises(NotReady) as caught:
         await gateway.sessions.OpenSession(request)
     assert caught.value.reason == "E_MODE_CEILING"
-    await make_trading(estate, "w1", "s")
-    assert (await gateway.sessions.OpenSession(request)).session == await session(estate)
+    await make_trading(harness, "w1", "s")
+    assert (await gateway.sessions.OpenSession(request)).session == await session(harness)
     with pytest.raises(InvalidRequest, match="E_DOMAIN"):
         await gateway.sessions.OpenSession(
             sessionservicepb.OpenSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_BACKTEST)
         )
 
 
-async def test_a_watermark_only_grows_and_keeps_the_world_current(estate: Estate) -> None:
-    await make_trading(estate, "w1", "s")
-    gateway, opened = await estate.gateway(), await session(estate)
-    estate.clock.advance(timedelta(minutes=4))
-    ahead = stamp(estate.clock.now())
+async def test_a_watermark_only_grows_and_keeps_the_world_current(harness: WorldHarness) -> None:
+    await make_trading(harness, "w1", "s")
+    gateway, opened = await harness.gateway(), await session(harness)
+    harness.clock.advance(timedelta(minutes=4))
+    ahead = stamp(harness.clock.now())
     moved = await gateway.sessions.AdvanceWatermark(
         sessionservicepb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=ahead)
     )
     assert moved.session.watermark == ahead
     back = sessionservicepb.AdvanceWatermarkRequest(session_id=opened.session_id, watermark=opened.start)
     assert (await gateway.sessions.AdvanceWatermark(back)).session.watermark == ahead
-    estate.clock.advance(timedelta(minutes=4))
-    ann = await estate.stub()
+    harness.clock.advance(timedelta(minutes=4))
+    ann = await harness.stub()
     assert (
         await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))
     ).decision.effective_mode == PAPER
@@ -99,13 +99,13 @@ async def test_a_watermark_only_grows_and_keeps_the_world_current(estate: Estate
         )
 
 
-async def test_a_replay_world_is_current_by_its_watermark_and_never_live(estate: Estate) -> None:
-    ann = await replay_world(estate)
+async def test_a_replay_world_is_current_by_its_watermark_and_never_live(harness: WorldHarness) -> None:
+    ann = await replay_world(harness)
     decision = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
     assert decision.effective_mode == PAPER
     assert decisionpb.DECISION_REASON_REPLAY_NEVER_LIVE in decision.reasons
     await ann.activation.SetActivation(raising("w1", "s"))
-    opened = await session(estate)
+    opened = await session(harness)
     assert opened.start == decision.data_end
     assert (opened.data_preset, opened.dataset_fingerprint) == ("demo.btc.15m", "blake3:data")
     assert (
@@ -113,9 +113,9 @@ async def test_a_replay_world_is_current_by_its_watermark_and_never_live(estate:
     ).decision.as_of == opened.start
 
 
-async def test_a_session_in_use_is_not_closed(estate: Estate) -> None:
-    ann, gateway = await make_trading(estate, "w1", "s"), await estate.gateway()
-    opened = await session(estate)
+async def test_a_session_in_use_is_not_closed(harness: WorldHarness) -> None:
+    ann, gateway = await make_trading(harness, "w1", "s"), await harness.gateway()
+    opened = await session(harness)
     with pytest.raises(NotReady) as caught:
         await gateway.sessions.CloseSession(sessionservicepb.CloseSessionRequest(session_id=opened.session_id))
     assert caught.value.reason == "E_SESSION_IN_USE"
@@ -126,9 +126,9 @@ async def test_a_session_in_use_is_not_closed(estate: Estate) -> None:
     assert closed.state == sessionpb.SESSION_STATE_CLOSED
 
 
-async def test_a_gateway_joins_with_every_activation_and_renews_with_what_is_new(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    gateway = await estate.gateway()
+async def test_a_gateway_joins_with_every_activation_and_renews_with_what_is_new(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    gateway = await harness.gateway()
     joined = await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     assert [envelope.world_revision for envelope in joined.activations] == [1]
     assert joined.session.ttl.ToTimedelta() == timedelta(seconds=5)
@@ -141,16 +141,16 @@ async def test_a_gateway_joins_with_every_activation_and_renews_with_what_is_new
     assert (await ann.status.GetStatus(statusservicepb.GetStatusRequest())).gate_sessions == 1
 
 
-async def test_a_deaf_gateway_is_not_renewed(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    gateway = await estate.gateway()
+async def test_a_deaf_gateway_is_not_renewed(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    gateway = await harness.gateway()
     await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     weight = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[weight]))
     deaf = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1", applied_world_revisions={"w1": 1})
-    estate.clock.advance(2.0)
+    harness.clock.advance(2.0)
     await gateway.gates.RenewGateSession(deaf)
-    estate.clock.advance(2.0)
+    harness.clock.advance(2.0)
     with pytest.raises(NotReady) as caught:
         await gateway.gates.RenewGateSession(deaf)
     assert caught.value.reason == "E_GATE_LAGS"
@@ -158,15 +158,15 @@ async def test_a_deaf_gateway_is_not_renewed(estate: Estate) -> None:
     await gateway.gates.RenewGateSession(deaf)
 
 
-async def test_a_gate_session_that_lapsed_or_was_taken_over_has_to_be_opened_again(estate: Estate) -> None:
-    gateway = await estate.gateway()
+async def test_a_gate_session_that_lapsed_or_was_taken_over_has_to_be_opened_again(harness: WorldHarness) -> None:
+    gateway = await harness.gateway()
     renew = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1")
     with pytest.raises(NotFound):
         await gateway.gates.RenewGateSession(renew)
     await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
-    estate.clock.advance(6.0)
+    harness.clock.advance(6.0)
     await gateway.gates.RenewGateSession(renew)
-    estate.clock.advance(6.1)
+    harness.clock.advance(6.1)
     with pytest.raises(NotFound) as caught:
         await gateway.gates.RenewGateSession(renew)
     assert caught.value.reason == "E_GATE_SESSION_UNKNOWN"
@@ -175,8 +175,10 @@ async def test_a_gate_session_that_lapsed_or_was_taken_over_has_to_be_opened_aga
         await gateway.gates.RenewGateSession(renew)
 
 
-async def test_a_gateway_id_belongs_to_the_process_that_runs_and_another_is_refused_by_name(estate: Estate) -> None:
-    gates = (await estate.gateway()).gates
+async def test_a_gateway_id_belongs_to_the_process_that_runs_and_another_is_refused_by_name(
+    harness: WorldHarness,
+) -> None:
+    gates = (await harness.gateway()).gates
 
     async def open_as(boot: str) -> None:
         await gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id=boot))
@@ -194,29 +196,29 @@ async def test_a_gateway_id_belongs_to_the_process_that_runs_and_another_is_refu
         assert refused.value.reason == "E_GATEWAY_ID_IN_USE"
         assert refused.value.metadata == {"gateway_id": "g1"}
     await renew_as("b1")
-    estate.clock.advance(6.1)  # b1 is gone
+    harness.clock.advance(6.1)  # b1 is gone
     await open_as("b2")
     await renew_as("b2")
 
 
 async def test_a_restarted_gateway_has_its_session_at_once_and_a_copy_that_is_woken_late_does_not_take_it(
-    estate: Estate,
+    harness: WorldHarness,
 ) -> None:
-    gates = (await estate.gateway()).gates
+    gates = (await harness.gateway()).gates
     for boot in ("b1", "b2"):
         await gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id=boot))
     new = gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b2")
     for _ in range(2):
-        estate.clock.advance(4.0)
+        harness.clock.advance(4.0)
         await gates.RenewGateSession(new)
     with pytest.raises(NotFound, match="has no session"):
         await gates.RenewGateSession(gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1"))
     await gates.RenewGateSession(new)
 
 
-async def test_gate_sessions_are_for_services_only(estate: Estate) -> None:
+async def test_gate_sessions_are_for_services_only(harness: WorldHarness) -> None:
     with pytest.raises(InvalidRequest):
-        await (await estate.gateway()).gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1"))
-    nobody = await estate.gateway("seamless")
+        await (await harness.gateway()).gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1"))
+    nobody = await harness.gateway("seamless")
     with pytest.raises(PermissionDenied):
         await nobody.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))

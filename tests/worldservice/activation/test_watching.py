@@ -11,9 +11,9 @@ from controlbus.bus import Bus
 from qmtl.core.errors import Unavailable
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from tests.worldservice.estate import (
+from tests.worldservice.harness import (
     LONG,
-    Estate,
+    WorldHarness,
     make_trading,
 )
 
@@ -25,8 +25,8 @@ def change(
     return activationservicepb.SetActivationRequest(world_id=world_id, changes=[item])
 
 
-async def test_a_watcher_gets_the_snapshot_and_then_every_revision(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_a_watcher_gets_the_snapshot_and_then_every_revision(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
     seen = [(await anext(aiter(stream))).activation]
     for weight in (0.9, 0.8, 0.7):
@@ -45,21 +45,21 @@ async def test_a_watcher_gets_the_snapshot_and_then_every_revision(estate: Estat
     )
 
 
-async def test_watchers_are_sent_away_when_the_server_stops(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_watchers_are_sent_away_when_the_server_stops(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     stream = ann.activation.WatchActivation(activationservicepb.WatchActivationRequest(world_id="w1"))
     await anext(aiter(stream))
-    await estate.stop()
+    await harness.stop()
     with pytest.raises(Unavailable):
         await anext(aiter(stream))
 
 
-async def test_every_change_leaves_one_event_in_order(estate: Estate, nats_url: str) -> None:
+async def test_every_change_leaves_one_event_in_order(harness: WorldHarness, nats_url: str) -> None:
     bus = await Bus.connect(nats_url, service="test")
     try:
         await bus.wait_ready(10)
         async with bus.subscribe(["activation_updated"], ["events-1"]) as events:
-            ann = await make_trading(estate, "events-1", "s")
+            ann = await make_trading(harness, "events-1", "s")
             await ann.activation.SetActivation(change("events-1", activationpb.ActivationChange(drain=True)))
             got: list[activationpb.ActivationEnvelope] = []
             async with asyncio.timeout(10):

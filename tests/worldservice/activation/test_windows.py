@@ -16,7 +16,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import gate, plan, reach
-from tests.worldservice.estate import COMPUTE_ONLY, LONG, PAPER, Estate, evaluation, make_world, raising
+from tests.worldservice.harness import COMPUTE_ONLY, LONG, PAPER, WorldHarness, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
 from worldservice.activation.tables import activations
 from worldservice.policy.tables import policies
@@ -33,16 +33,16 @@ async def put(ann: WorldStubs, document: str) -> None:
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=document, make_default=True))
 
 
-async def trading(estate: Estate) -> WorldStubs:
-    ann = await make_world(estate, "w1")
+async def trading(harness: WorldHarness) -> WorldStubs:
+    ann = await make_world(harness, "w1")
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", "r1"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
     return ann
 
 
-async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     before = await activation(ann)
     await put(ann, DOCUMENT + WINDOWS)
     after = await activation(ann)
@@ -63,8 +63,8 @@ async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(est
     )
 
 
-async def test_an_operator_s_change_keeps_the_windows(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_an_operator_s_change_keeps_the_windows(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     await put(ann, DOCUMENT + WINDOWS)
     change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     changed = (
@@ -73,16 +73,16 @@ async def test_an_operator_s_change_keeps_the_windows(estate: Estate) -> None:
     assert len(changed.windows) == 1
 
 
-async def test_with_promotion_disabled_nobody_is_approved(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_with_promotion_disabled_nobody_is_approved(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     await put(ann, DOCUMENT + DISABLED)
     with pytest.raises(NotReady) as refused:
         await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
     assert refused.value.reason == "E_LIVE_PROMOTION_DISABLED"
 
 
-async def store(estate: Estate, statement: sa.Update) -> None:
-    db = Database(sqlite_url(estate.home / "state" / "worldservice.db"))
+async def store(harness: WorldHarness, statement: sa.Update) -> None:
+    db = Database(sqlite_url(harness.home / "state" / "worldservice.db"))
     await db.write(lambda conn: conn.execute(statement))
     await db.close()
 
@@ -92,27 +92,27 @@ def without_windows() -> sa.Update:
     return sa.update(activations).values(windows="[]")
 
 
-async def test_a_policy_that_cannot_be_read_takes_no_windows_away(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_a_policy_that_cannot_be_read_takes_no_windows_away(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     await put(ann, DOCUMENT + WINDOWS)
     before = await activation(ann)
     newest = sa.update(policies).where(policies.c.version == 2)
-    await store(estate, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
+    await store(harness, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", name="x", update_mask={"paths": ["name"]})
     )
     unread = await activation(ann)
     assert (list(unread.windows), unread.effective_mode) == (list(before.windows), COMPUTE_ONLY)
-    await store(estate, newest.values(document=DOCUMENT + WINDOWS))
+    await store(harness, newest.values(document=DOCUMENT + WINDOWS))
     raised = (await ann.activation.SetActivation(raising("w1", "s"))).activation
     assert (list(raised.windows), raised.effective_mode) == (list(before.windows), PAPER)
 
 
-async def test_an_operator_s_change_is_made_under_the_policy_s_windows(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_an_operator_s_change_is_made_under_the_policy_s_windows(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     await put(ann, DOCUMENT + WINDOWS)
     before = await activation(ann)
-    await store(estate, without_windows())
+    await store(harness, without_windows())
     change = activationpb.ActivationChange(strategy_id="s", side=LONG, active=True)
     changed = (
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
@@ -120,22 +120,22 @@ async def test_an_operator_s_change_is_made_under_the_policy_s_windows(estate: E
     assert (list(changed.windows), changed.fence_epoch) == (list(before.windows), before.fence_epoch + 1)
 
 
-async def test_an_apply_opens_under_the_policy_s_windows(estate: Estate) -> None:
-    ann = await trading(estate)
+async def test_an_apply_opens_under_the_policy_s_windows(harness: WorldHarness) -> None:
+    ann = await trading(harness)
     await put(ann, DOCUMENT + WINDOWS)
     before = await activation(ann)
-    slow = await gate(estate, "g1")
+    slow = await gate(harness, "g1")
     request = plan("r1", "s")
     request.unfreeze_ack = applypb.UNFREEZE_ACK_NONE
     await ann.applies.Apply(request)
-    await reach(estate, applypb.APPLY_STATE_FROZEN, gates=(slow,), step_s=1.0)
-    await store(estate, without_windows())
-    await estate.stop_brokerage()  # so that it waits, still frozen
+    await reach(harness, applypb.APPLY_STATE_FROZEN, gates=(slow,), step_s=1.0)
+    await store(harness, without_windows())
+    await harness.stop_brokerage()  # so that it waits, still frozen
     await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
     assert list((await activation(ann)).windows) == list(before.windows)
-    await store(estate, without_windows())
-    await estate.start_brokerage()
-    await reach(estate, applypb.APPLY_STATE_COMPLETED, "resume:r1")
+    await store(harness, without_windows())
+    await harness.start_brokerage()
+    await reach(harness, applypb.APPLY_STATE_COMPLETED, "resume:r1")
     after = await activation(ann)
     assert [entry.active for entry in after.entries] == [True]
     assert list(after.windows) == list(before.windows)

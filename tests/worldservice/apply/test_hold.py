@@ -19,7 +19,7 @@ from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import FREEZING, FROZEN, gate, plan, reach, shown
-from tests.worldservice.estate import Estate, eventually, make_trading, raising
+from tests.worldservice.harness import WorldHarness, eventually, make_trading, raising
 from worldservice.activation.domain.activation import (
     Activation,
     Entry,
@@ -97,39 +97,41 @@ async def entries(stub: WorldStubs) -> dict[str, activationpb.ActivationEntry]:
     return {entry.strategy_id: entry for entry in found.activation.entries}
 
 
-async def resumed(estate: Estate, stub: WorldStubs, run_id: str) -> None:
+async def resumed(harness: WorldHarness, stub: WorldStubs, run_id: str) -> None:
     await stub.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id=run_id))
-    await reach(estate, applypb.APPLY_STATE_COMPLETED, f"resume:{run_id}")
+    await reach(harness, applypb.APPLY_STATE_COMPLETED, f"resume:{run_id}")
 
 
-async def test_a_freeze_is_committed_at_brokerage_before_it_is_answered_and_left_by_resume(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    epoch = estate.brokerage.state("w1")[0]
+async def test_a_freeze_is_committed_at_brokerage_before_it_is_answered_and_left_by_resume(
+    harness: WorldHarness,
+) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    epoch = harness.brokerage.state("w1")[0]
     before = await entries(ann)
     reply = await freeze(ann, message="drill")
-    assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
+    assert harness.brokerage.state("w1") == (epoch + 1, "FROZEN")
     assert (reply.fence_pending, reply.run.fence_epoch, reply.run.state) == (False, epoch + 1, FROZEN)
     assert (reply.run.run_id, reply.run.message) == ("freeze:1", "ann: drill")
     assert all(entry.freeze and not entry.active for entry in (await entries(ann)).values())
     again = await freeze(ann, message="drill")
-    assert (again.run.fence_epoch, estate.brokerage.state("w1")) == (epoch + 1, (epoch + 1, "FROZEN"))
+    assert (again.run.fence_epoch, harness.brokerage.state("w1")) == (epoch + 1, (epoch + 1, "FROZEN"))
     audit = (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries
     assert [entry.actor for entry in audit if entry.event == "FreezeWorld"] == ["ann", "ann"]
-    await resumed(estate, ann, "freeze:1")
+    await resumed(harness, ann, "freeze:1")
     after = await entries(ann)
     assert {name: (e.active, e.freeze, e.weight) for name, e in after.items()} == {
         name: (e.active, e.freeze, e.weight) for name, e in before.items()
     }
-    assert estate.brokerage.state("w1")[1] == "OPEN"
+    assert harness.brokerage.state("w1")[1] == "OPEN"
 
 
 @pytest.mark.parametrize(("hold", "reason"), [(freeze, "E_WORLD_FROZEN"), (drain, "E_WORLD_DRAINED")])
 async def test_it_holds_for_what_is_bound_and_asked_for_later(
-    estate: Estate, hold: Callable[[WorldStubs], object], reason: str
+    harness: WorldHarness, hold: Callable[[WorldStubs], object], reason: str
 ) -> None:
-    ann = await make_trading(estate, "w1", "s")
+    ann = await make_trading(harness, "w1", "s")
     await hold(ann)  # type: ignore[misc] # both are awaited
-    held = estate.brokerage.state("w1")
+    held = harness.brokerage.state("w1")
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="later"))
     assert "later" not in await entries(ann)
     for name in ("s", "later"):
@@ -137,60 +139,60 @@ async def test_it_holds_for_what_is_bound_and_asked_for_later(
             await ann.activation.SetActivation(raising("w1", name))
         with pytest.raises(NotReady, match=reason):
             await ann.applies.Apply(plan("r1", name))
-    assert estate.brokerage.state("w1") == held
+    assert harness.brokerage.state("w1") == held
 
 
-async def test_an_apply_under_way_ends_frozen_and_never_opens(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
-    member = await gate(estate, "g1")
+async def test_an_apply_under_way_ends_frozen_and_never_opens(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
+    member = await gate(harness, "g1")
     await ann.applies.Apply(plan())
-    await reach(estate, FREEZING, step_s=0.05)
+    await reach(harness, FREEZING, step_s=0.05)
     await freeze(ann)
-    run = await shown(estate)
+    run = await shown(harness)
     assert (run.state, run.message) == (FROZEN, "overruled by freeze:1 of ann")
     await member.renew()
     with pytest.raises(NotFound, match="E_RUN_UNKNOWN"):
         await member.ack("r1", 1)
     for _ in range(5):
-        estate.clock.advance(30)
-        assert estate.brokerage.state("w1")[1] == "FROZEN"
+        harness.clock.advance(30)
+        assert harness.brokerage.state("w1")[1] == "FROZEN"
     with pytest.raises(NotReady, match="E_RUN_NOT_FROZEN"):
         await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="r1"))
-    await resumed(estate, ann, "freeze:1")
+    await resumed(harness, ann, "freeze:1")
     assert {name: entry.active for name, entry in (await entries(ann)).items()}["s"]
 
 
-async def test_a_drain_lets_reduce_and_opens_nothing_that_is_frozen(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_a_drain_lets_reduce_and_opens_nothing_that_is_frozen(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     reply = await drain(ann)
-    assert (reply.run.state, reply.fence_pending, estate.brokerage.state("w1")[1]) == (DRAINED, False, "DRAIN")
+    assert (reply.run.state, reply.fence_pending, harness.brokerage.state("w1")[1]) == (DRAINED, False, "DRAIN")
     await freeze(ann, "2")
-    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    assert harness.brokerage.state("w1")[1] == "FROZEN"
     await drain(ann, "3")
-    assert estate.brokerage.state("w1")[1] == "FROZEN"
+    assert harness.brokerage.state("w1")[1] == "FROZEN"
 
 
-async def test_a_freeze_while_brokerage_is_away_is_pending_and_told_until_it_has_it(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    epoch = estate.brokerage.state("w1")[0]
-    estate.brokerage.answering.clear()
+async def test_a_freeze_while_brokerage_is_away_is_pending_and_told_until_it_has_it(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    epoch = harness.brokerage.state("w1")[0]
+    harness.brokerage.answering.clear()
     reply = await freeze(ann)
     assert (reply.fence_pending, reply.run.fence_confirmed) == (True, False)
     with pytest.raises(NotReady, match="E_FENCE_UNCONFIRMED"):
         await ann.applies.Resume(applyservicepb.ResumeRequest(world_id="w1", run_id="freeze:1"))
-    estate.brokerage.answering.set()
+    harness.brokerage.answering.set()
 
     async def told() -> bool:
-        estate.clock.advance(1.0)
-        return (await shown(estate, "freeze:1")).fence_confirmed
+        harness.clock.advance(1.0)
+        return (await shown(harness, "freeze:1")).fence_confirmed
 
     await eventually(told)
-    assert estate.brokerage.state("w1") == (epoch + 1, "FROZEN")
+    assert harness.brokerage.state("w1") == (epoch + 1, "FROZEN")
     assert not (await freeze(ann)).fence_pending
 
 
-async def test_who_may_not_and_what_is_not_there_is_refused(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_who_may_not_and_what_is_not_there_is_refused(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     with pytest.raises(InvalidRequest, match="request_id"):
         await freeze(ann, "")
     with pytest.raises(NotFound, match="E_WORLD_UNKNOWN"):

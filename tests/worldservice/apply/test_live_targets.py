@@ -17,7 +17,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.apply.test_service import COMPLETED, plan, reach
-from tests.worldservice.estate import LONG, Estate, make_trading
+from tests.worldservice.harness import LONG, WorldHarness, make_trading
 from tests.worldservice.samples import NOW, binding
 from worldservice.activation.domain.activation import Entry
 from worldservice.apply.domain.targets import evaluated_targets
@@ -25,15 +25,15 @@ from worldservice.evaluation.domain.decision import Decision, Verdicts
 from worldservice.worlds.domain.binding import Side, Stage
 
 
-async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
+async def test_live_needs_an_owners_approval_and_ends_with_it(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )
     live = plan("r1", "t", stage=bindingpb.STAGE_LIVE)
     with pytest.raises(NotReady):
         await ann.applies.Apply(live)
-    opal = await estate.stub(Role.OPERATOR, "opal")
+    opal = await harness.stub(Role.OPERATOR, "opal")
     approve = bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="t", message="reviewed")
     with pytest.raises(PermissionDenied):
         await opal.bindings.ApproveLive(approve)
@@ -48,7 +48,7 @@ async def test_live_needs_an_owners_approval_and_ends_with_it(estate: Estate) ->
             )
         )
     await opal.applies.Apply(live)
-    await reach(estate, COMPLETED)
+    await reach(harness, COMPLETED)
     entries = (
         await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     ).activation.entries

@@ -20,7 +20,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import LONG, SHORT, Estate, evaluation, evaluation_at, make_world, raising
+from tests.worldservice.harness import LONG, SHORT, WorldHarness, evaluation, evaluation_at, make_world, raising
 from tests.worldservice.samples import DOCUMENT, NOW, candidate, fresh, world
 from worldservice.bindings.recent_decisions import RECENT_MAX, Noted, RecentDecisions
 from worldservice.bindings.stamps import Stamp
@@ -79,41 +79,41 @@ async def decision(ann: WorldStubs) -> decisionpb.DecisionEnvelope:
     return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
 
 
-async def two(estate: Estate) -> WorldStubs:
+async def two(harness: WorldHarness) -> WorldStubs:
     """A world of two strategies, one of them on paper, that has just answered a bind."""
-    ann = await make_world(estate, "w1")
+    ann = await make_world(harness, "w1")
     for name in ("s", "t"):
         await bind(ann, name)
-        await ann.evaluation.Evaluate(evaluation(estate, "w1", name, "r1"))
+        await ann.evaluation.Evaluate(evaluation(harness, "w1", name, "r1"))
     await ann.activation.SetActivation(raising("w1", "s"))
     await bind(ann, "u")
     return ann
 
 
-async def test_strategies_that_join_are_answered_with_one_decision(estate: Estate) -> None:
-    ann = await two(estate)
+async def test_strategies_that_join_are_answered_with_one_decision(harness: WorldHarness) -> None:
+    ann = await two(harness)
     first = await bind(ann, "v")
-    estate.clock.advance(MOMENT)
+    harness.clock.advance(MOMENT)
     again = await bind(ann, "x")
     assert again == first
-    estate.clock.advance(MOMENT)
-    estate.clock.advance(MOMENT)
+    harness.clock.advance(MOMENT)
+    harness.clock.advance(MOMENT)
     later = await bind(ann, "y")
     assert later.decided_at.ToDatetime() - first.decided_at.ToDatetime() == 3 * MOMENT
     assert later.etag == first.etag
 
 
-async def test_the_bind_after_a_session_has_opened_names_its_as_of(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_the_bind_after_a_session_has_opened_names_its_as_of(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     await bind(ann, "s")
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     await ann.activation.SetActivation(raising("w1", "s"))
-    estate.clock.advance(MOMENT)
+    harness.clock.advance(MOMENT)
     assert await bind(ann, "s") == await decision(ann)
 
 
-async def test_a_bind_that_closes_the_session_is_not_told_again(estate: Estate) -> None:
-    ann = await two(estate)
+async def test_a_bind_that_closes_the_session_is_not_told_again(harness: WorldHarness) -> None:
+    ann = await two(harness)
     narrowed = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=[SHORT])
     closing = (await ann.bindings.BindStrategy(narrowed)).decision
     after = await bind(ann, "v")
@@ -121,29 +121,29 @@ async def test_a_bind_that_closes_the_session_is_not_told_again(estate: Estate) 
     assert after.data_end != closing.data_end
 
 
-Write: TypeAlias = "Callable[[WorldStubs, Estate], Awaitable[object]]"
+Write: TypeAlias = "Callable[[WorldStubs, WorldHarness], Awaitable[object]]"
 WRITES: dict[str, Write] = {
-    "breaker": lambda ann, estate: ann.worlds.UpdateWorld(
+    "breaker": lambda ann, harness: ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
             world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
         )
     ),
-    "policy": lambda ann, estate: ann.policies.PutPolicy(
+    "policy": lambda ann, harness: ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)
     ),
-    "evaluated": lambda ann, estate: ann.evaluation.Evaluate(
-        evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2", sharpe=0.1)
+    "evaluated": lambda ann, harness: ann.evaluation.Evaluate(
+        evaluation_at(harness.clock.now() + timedelta(seconds=30), "w1", "t", "r2", sharpe=0.1)
     ),
-    "evaluated, nothing else new": lambda ann, estate: ann.evaluation.Evaluate(
-        evaluation_at(estate.clock.now() + timedelta(seconds=30), "w1", "t", "r2")
+    "evaluated, nothing else new": lambda ann, harness: ann.evaluation.Evaluate(
+        evaluation_at(harness.clock.now() + timedelta(seconds=30), "w1", "t", "r2")
     ),
-    "left": lambda ann, estate: ann.bindings.UnbindStrategy(
+    "left": lambda ann, harness: ann.bindings.UnbindStrategy(
         bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="t")
     ),
-    "unselected left": lambda ann, estate: ann.bindings.UnbindStrategy(
+    "unselected left": lambda ann, harness: ann.bindings.UnbindStrategy(
         bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="u")
     ),
-    "lowered": lambda ann, estate: ann.activation.SetActivation(
+    "lowered": lambda ann, harness: ann.activation.SetActivation(
         activationservicepb.SetActivationRequest(
             world_id="w1",
             changes=[
@@ -155,20 +155,20 @@ WRITES: dict[str, Write] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_after_a_write_a_bind_answers_with_a_new_decision(estate: Estate, name: str) -> None:
-    ann = await two(estate)
-    estate.clock.advance(MOMENT)
-    await WRITES[name](ann, estate)
+async def test_after_a_write_a_bind_answers_with_a_new_decision(harness: WorldHarness, name: str) -> None:
+    ann = await two(harness)
+    harness.clock.advance(MOMENT)
+    await WRITES[name](ann, harness)
     assert await bind(ann, "v") == await decision(ann)
 
 
-async def test_a_watermark_that_moved_is_in_the_next_answer(estate: Estate) -> None:
-    ann = await two(estate)
+async def test_a_watermark_that_moved_is_in_the_next_answer(harness: WorldHarness) -> None:
+    ann = await two(harness)
     request = sessionservicepb.GetSessionRequest(world_id="w1", execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN)
-    gateway = await estate.gateway()
+    gateway = await harness.gateway()
     session = (await gateway.sessions.GetSession(request)).session
-    estate.clock.advance(MOMENT)
+    harness.clock.advance(MOMENT)
     moved = sessionservicepb.AdvanceWatermarkRequest(session_id=session.session_id)
-    moved.watermark.FromDatetime(estate.clock.now())
+    moved.watermark.FromDatetime(harness.clock.now())
     await gateway.sessions.AdvanceWatermark(moved)
     assert await bind(ann, "v") == await decision(ann)

@@ -19,37 +19,37 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import COMPUTE_ONLY, PAPER, Estate, evaluation, make_world, stamp
+from tests.worldservice.harness import COMPUTE_ONLY, PAPER, WorldHarness, evaluation, make_world, stamp
 from tests.worldservice.samples import cohort_chunks
 
 
-async def decision(estate: Estate, world_id: str = "w1") -> decisionpb.DecisionEnvelope:
-    ann = await estate.stub()
+async def decision(harness: WorldHarness, world_id: str = "w1") -> decisionpb.DecisionEnvelope:
+    ann = await harness.stub()
     return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))).decision
 
 
-async def bound(estate: Estate, *strategies: str) -> None:
-    ann = await make_world(estate, "w1")
+async def bound(harness: WorldHarness, *strategies: str) -> None:
+    ann = await make_world(harness, "w1")
     for strategy_id in strategies:
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=strategy_id))
 
 
-async def test_a_world_without_bindings_only_validates(estate: Estate) -> None:
-    await bound(estate)
-    shown = await decision(estate)
+async def test_a_world_without_bindings_only_validates(harness: WorldHarness) -> None:
+    await bound(harness)
+    shown = await decision(harness)
     assert list(shown.reasons) == [decisionpb.DECISION_REASON_NO_BINDINGS]
     assert decisionpb.DecisionEnvelope().effective_mode != shown.effective_mode
 
 
-async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: Estate) -> None:
-    await bound(estate, "s")
-    assert (await decision(estate)).effective_mode == COMPUTE_ONLY
-    ann = await estate.stub()
-    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    assert (await decision(harness)).effective_mode == COMPUTE_ONLY
+    ann = await harness.stub()
+    reply = await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     assert reply.run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
     assert (reply.run.report.selected, reply.run.report.rank) == (True, 1)
     assert reply.run.recommended_stage == bindingpb.STAGE_PAPER
-    shown = await decision(estate)
+    shown = await decision(harness)
     assert shown == reply.decision
     assert shown.effective_mode == PAPER
     assert list(shown.reasons) == [
@@ -62,13 +62,13 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(estate: 
     assert shown.ruleset_hash == reply.run.report.ruleset_hash
 
 
-async def test_deciding_changes_nothing_and_the_etag_follows_content(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
-    first = await decision(estate)
-    estate.clock.advance(5.0)
-    later = await decision(estate)
+async def test_deciding_changes_nothing_and_the_etag_follows_content(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
+    first = await decision(harness)
+    harness.clock.advance(5.0)
+    later = await decision(harness)
     assert later.etag == first.etag
     assert later.decided_at != first.decided_at
     await ann.worlds.UpdateWorld(
@@ -76,13 +76,13 @@ async def test_deciding_changes_nothing_and_the_etag_follows_content(estate: Est
             world_id="w1", circuit_breaker=True, update_mask={"paths": ["circuit_breaker"]}
         )
     )
-    assert (await decision(estate)).etag != first.etag
+    assert (await decision(harness)).etag != first.etag
 
 
-async def test_a_failing_gate_says_which_with_the_numbers(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    report = (await ann.evaluation.Evaluate(evaluation(estate, "w1", "s", sharpe=0.2))).run.report
+async def test_a_failing_gate_says_which_with_the_numbers(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    report = (await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", sharpe=0.2))).run.report
     failed = [v for v in report.verdicts if v.outcome == evaluationpb.OUTCOME_FAIL]
     assert [(v.rule, v.reason) for v in failed] == [("sharpe >= 0.6", decisionpb.DECISION_REASON_GATE_FAILED)]
     assert [(n.name, n.value) for n in failed[0].inputs] == [("sharpe", 0.2)]
@@ -90,10 +90,10 @@ async def test_a_failing_gate_says_which_with_the_numbers(estate: Estate) -> Non
     assert not report.HasField("score")
 
 
-async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    request = evaluation(estate, "w1", "s")
+async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    request = evaluation(harness, "w1", "s")
     first = (await ann.evaluation.Evaluate(request)).run
     assert (await ann.evaluation.Evaluate(request)).run == first
     changed = evaluationservicepb.EvaluateRequest()
@@ -110,16 +110,16 @@ async def test_the_same_run_twice_is_one_revision_and_other_numbers_are_the_next
     assert [(run.run_id, run.run_revision) for run in listed] == [("run-1", 2)]
 
 
-async def test_empty_metrics_come_from_the_latest_run_and_say_so(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
+async def test_empty_metrics_come_from_the_latest_run_and_say_so(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
     empty = evaluationservicepb.EvaluateRequest(
         world_id="w1", strategy_id="s", run_id="run-2", stage=bindingpb.STAGE_BACKTEST
     )
     with pytest.raises(NotReady) as caught:
         await ann.evaluation.Evaluate(empty)
     assert caught.value.reason == "E_NO_METRICS"
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     run = (await ann.evaluation.Evaluate(empty)).run
     assert {(m.source, m.source_id) for m in run.metrics} == {(evaluationpb.METRIC_SOURCE_LATEST_RUN, "run-1")}
     assert run.report.selected
@@ -136,10 +136,10 @@ async def test_empty_metrics_come_from_the_latest_run_and_say_so(estate: Estate)
         (evaluationpb.Metric(name="sharpe", value=1.0), "E_METRIC_TWICE"),
     ],
 )
-async def test_a_bad_metric_is_refused(estate: Estate, metric: evaluationpb.Metric, reason: str) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    request = evaluation(estate, "w1", "s")
+async def test_a_bad_metric_is_refused(harness: WorldHarness, metric: evaluationpb.Metric, reason: str) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    request = evaluation(harness, "w1", "s")
     request.metrics.append(metric)
     with pytest.raises(InvalidRequest) as caught:
         await ann.evaluation.Evaluate(request)
@@ -149,56 +149,56 @@ async def test_a_bad_metric_is_refused(estate: Estate, metric: evaluationpb.Metr
     ).runs
 
 
-async def test_an_unbound_strategy_is_not_evaluated(estate: Estate) -> None:
-    await bound(estate)
-    ann = await estate.stub()
+async def test_an_unbound_strategy_is_not_evaluated(harness: WorldHarness) -> None:
+    await bound(harness)
+    ann = await harness.stub()
     with pytest.raises(NotFound) as caught:
-        await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+        await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     assert caught.value.reason == "E_BINDING_UNKNOWN"
 
 
-async def test_a_time_range_that_ends_before_it_starts_is_refused(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    request = evaluation(estate, "w1", "s")
-    request.data_start.CopyFrom(stamp(estate.clock.now()))
+async def test_a_time_range_that_ends_before_it_starts_is_refused(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    request = evaluation(harness, "w1", "s")
+    request.data_start.CopyFrom(stamp(harness.clock.now()))
     with pytest.raises(InvalidRequest) as caught:
         await ann.evaluation.Evaluate(request)
     assert caught.value.reason == "E_TIME_RANGE"
 
 
-async def test_an_unspecified_stage_is_refused(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    request = evaluation(estate, "w1", "s")
+async def test_an_unspecified_stage_is_refused(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    request = evaluation(harness, "w1", "s")
     request.stage = bindingpb.STAGE_UNSPECIFIED
     with pytest.raises(InvalidRequest) as caught:
         await ann.evaluation.Evaluate(request)
     assert caught.value.reason == "E_ENUM"
 
 
-async def test_a_paper_run_is_recorded_and_does_not_replace_the_backtest_evidence(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
-    paper = evaluation(estate, "w1", "s", "paper-1", sample_days=2)
+async def test_a_paper_run_is_recorded_and_does_not_replace_the_backtest_evidence(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
+    paper = evaluation(harness, "w1", "s", "paper-1", sample_days=2)
     paper.stage = bindingpb.STAGE_PAPER
     run = (await ann.evaluation.Evaluate(paper)).run
     assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_FAIL
-    assert (await decision(estate)).effective_mode == PAPER
+    assert (await decision(harness)).effective_mode == PAPER
 
 
-async def test_the_as_of_asked_for_is_the_as_of_answered(estate: Estate) -> None:
-    await bound(estate, "s")
-    ann = await estate.stub()
-    as_of = stamp(estate.clock.now() - timedelta(days=3))
+async def test_the_as_of_asked_for_is_the_as_of_answered(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    ann = await harness.stub()
+    as_of = stamp(harness.clock.now() - timedelta(days=3))
     assert (
         await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1", as_of=as_of))
     ).decision.as_of == as_of
 
 
-async def test_an_unknown_world_is_not_found(estate: Estate) -> None:
-    ann = await estate.stub()
+async def test_an_unknown_world_is_not_found(harness: WorldHarness) -> None:
+    ann = await harness.stub()
     with pytest.raises(NotFound) as caught:
         await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="nowhere"))
     assert caught.value.reason == "E_WORLD_UNKNOWN"
@@ -214,10 +214,10 @@ selection:
 """
 
 
-def cohort(estate: Estate, run_id: str, **sharpes: float) -> evaluationservicepb.EvaluationCohort:
+def cohort(harness: WorldHarness, run_id: str, **sharpes: float) -> evaluationservicepb.EvaluationCohort:
     request = evaluationservicepb.EvaluationCohort(world_id="w1", run_id=run_id, stage=bindingpb.STAGE_BACKTEST)
     for strategy_id, sharpe in sharpes.items():
-        each = evaluation(estate, "w1", strategy_id, run_id, sharpe=sharpe)
+        each = evaluation(harness, "w1", strategy_id, run_id, sharpe=sharpe)
         each.footprint.CopyFrom(evaluationpb.Footprint(long_gross="0.3", short_gross="0.2", sector="crypto"))
         for other in sharpes:
             each.correlations[other] = 0.9 if {strategy_id, other} == {"a", "b"} else 0.1
@@ -232,19 +232,19 @@ async def stored(ann: WorldStubs, run: evaluationpb.EvaluationRun) -> evaluation
     return (await ann.evaluation.GetEvaluationRun(request)).run
 
 
-async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(estate: Estate) -> None:
-    await bound(estate, "a", "b", "c")
-    ann = await estate.stub()
+async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(harness: WorldHarness) -> None:
+    await bound(harness, "a", "b", "c")
+    ann = await harness.stub()
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=PATIENT, make_default=True))
-    first = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r1", a=3.0, b=2.0, c=1.0)))
+    first = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(harness, "r1", a=3.0, b=2.0, c=1.0)))
     assert not first.decision.selected
-    again = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r1", a=3.0, b=2.0, c=1.0)))
+    again = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(harness, "r1", a=3.0, b=2.0, c=1.0)))
     assert list(again.runs) == list(first.runs)
     assert not again.decision.selected
-    await estate.stop()
-    await estate.start()
-    estate.clock.advance(60.0)
-    second = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r2", a=3.0, b=2.0, c=1.0)))
+    await harness.stop()
+    await harness.start()
+    harness.clock.advance(60.0)
+    second = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(harness, "r2", a=3.0, b=2.0, c=1.0)))
     assert list(second.decision.selected) == ["a", "c"]
     assert [(run.strategy_id, len(run.metrics), len(run.correlations)) for run in second.runs] == [
         ("a", 0, 0), ("b", 0, 0), ("c", 0, 0)
@@ -254,8 +254,8 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     assert reasons == {"a": 0, "b": decisionpb.DECISION_REASON_CORRELATED, "c": 0}
     assert second.runs[0].footprint.sector == "crypto"
     assert runs[0].correlations["b"] == 0.9
-    estate.clock.advance(60.0)
-    third = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(estate, "r3", a=0.1, b=2.0, c=1.0)))
+    harness.clock.advance(60.0)
+    third = await ann.evaluation.EvaluateCohort(cohort_chunks(cohort(harness, "r3", a=0.1, b=2.0, c=1.0)))
     assert list(third.decision.selected) == ["c", "a"]
     last = await stored(ann, third.runs[0])
     assert last.report.verdicts[-1].reason == decisionpb.DECISION_REASON_HELD_BY_HYSTERESIS
@@ -276,11 +276,11 @@ async def test_a_cohort_is_judged_together_and_repeating_it_changes_nothing(esta
     ],
 )
 async def test_a_cohort_that_does_not_belong_together_is_refused(
-    estate: Estate, change: dict[str, object], reason: str
+    harness: WorldHarness, change: dict[str, object], reason: str
 ) -> None:
-    await bound(estate, "a", "b")
-    ann = await estate.stub()
-    request = cohort(estate, "r1", a=1.0, b=1.0)
+    await bound(harness, "a", "b")
+    ann = await harness.stub()
+    request = cohort(harness, "r1", a=1.0, b=1.0)
     request.strategies[0].MergeFrom(evaluationservicepb.EvaluateRequest(**change))  # type: ignore[arg-type]  # fields by name
     with pytest.raises(InvalidRequest) as caught:
         await ann.evaluation.EvaluateCohort(cohort_chunks(request))
@@ -291,16 +291,16 @@ async def test_a_cohort_that_does_not_belong_together_is_refused(
         )
 
 
-async def test_a_large_evaluation_is_read_for_who_may_make_it_only_and_audited(estate: Estate) -> None:
-    await bound(estate, "s")
-    request = evaluation(estate, "w1", "s")
+async def test_a_large_evaluation_is_read_for_who_may_make_it_only_and_audited(harness: WorldHarness) -> None:
+    await bound(harness, "s")
+    request = evaluation(harness, "w1", "s")
     for number in range(2000):
         request.correlations[f"another-strategy-{number}"] = 0.5
     assert request.ByteSize() > 40_000
-    bob = await estate.stub(Role.READER, "bob")
+    bob = await harness.stub(Role.READER, "bob")
     with pytest.raises(PermissionDenied):
         await bob.evaluation.Evaluate(request)
-    ann = await estate.stub()
+    ann = await harness.stub()
     reply = await ann.evaluation.Evaluate(request)
     assert reply.run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
     page = commonpb.PageRequest(page_size=100)

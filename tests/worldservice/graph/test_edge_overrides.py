@@ -25,11 +25,11 @@ from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import (
+from tests.worldservice.harness import (
     COMPUTE_ONLY,
     LONG,
     PAPER,
-    Estate,
+    WorldHarness,
     evaluation,
     eventually,
     make_trading,
@@ -84,9 +84,9 @@ async def reports(ann: WorldStubs) -> dict[str, evaluationpb.EvaluationReport]:
     return {report.strategy_id: report for report in reply.reports}
 
 
-async def apply(estate: Estate, run_id: str, *names: str) -> applypb.ApplyRun:
+async def apply(harness: WorldHarness, run_id: str, *names: str) -> applypb.ApplyRun:
     """To its end, without gateways."""
-    ann = await estate.stub()
+    ann = await harness.stub()
     targets = [
         applypb.ApplyTarget(strategy_id=name, side=LONG, weight="1.0", stage=bindingpb.STAGE_PAPER) for name in names
     ]
@@ -95,30 +95,32 @@ async def apply(estate: Estate, run_id: str, *names: str) -> applypb.ApplyRun:
         world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
     )
     await ann.applies.Apply(asked)
-    return await over(estate, run_id)
+    return await over(harness, run_id)
 
 
-async def over(estate: Estate, run_id: str) -> applypb.ApplyRun:
+async def over(harness: WorldHarness, run_id: str) -> applypb.ApplyRun:
     """The run once it has ended."""
-    ann, get = await estate.stub(), applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id)
+    ann, get = await harness.stub(), applyservicepb.GetApplyRunRequest(world_id="w1", run_id=run_id)
 
     async def ended() -> bool:
-        estate.clock.advance(0.2)
+        harness.clock.advance(0.2)
         return (await ann.applies.GetApplyRun(get)).run.HasField("ended_at")
 
     await eventually(ended)
     return (await ann.applies.GetApplyRun(get)).run
 
 
-async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back_by_an_operator(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
+async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back_by_an_operator(
+    harness: WorldHarness,
+) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
     await tell(ann, "s", A, B)
     await tell(ann, "t", A, C)
-    epoch, _ = estate.brokerage.state("w1")
+    epoch, _ = harness.brokerage.state("w1")
     reply = await ann.world_graph.PutEdgeOverride(edge())
     assert (reply.override.standing, reply.fence_pending) == (OFF, False)
     assert await modes(ann) == {"s": COMPUTE_ONLY, "t": PAPER}
-    assert estate.brokerage.state("w1")[0] == epoch + 1
+    assert harness.brokerage.state("w1")[0] == epoch + 1
     line = (await reports(ann))["s"].verdicts[1]
     assert (line.stage, line.reason) == (evaluationpb.PIPELINE_STAGE_EDGES, decisionpb.DECISION_REASON_EDGE_OFF)
     assert "why" in line.explanation
@@ -131,8 +133,8 @@ async def test_an_edge_switched_off_is_left_before_it_is_answered_and_comes_back
     assert await modes(ann) == {"s": PAPER, "t": PAPER}
 
 
-async def test_off_in_live_leaves_paper_alone(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_off_in_live_leaves_paper_alone(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     await tell(ann, "s", A, B)
     await ann.world_graph.PutEdgeOverride(edge(LIVE))
     assert await modes(ann) == {"s": PAPER}
@@ -140,8 +142,8 @@ async def test_off_in_live_leaves_paper_alone(estate: Estate) -> None:
     assert await modes(ann) == {"s": COMPUTE_ONLY}
 
 
-async def test_a_graph_nobody_told_may_have_the_edge(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_a_graph_nobody_told_may_have_the_edge(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     await ann.world_graph.PutEdgeOverride(edge())
     assert await modes(ann) == {"s": COMPUTE_ONLY}
     assert (await reports(ann))["s"].verdicts[1].reason == decisionpb.DECISION_REASON_EDGES_UNKNOWN
@@ -152,8 +154,8 @@ async def test_a_graph_nobody_told_may_have_the_edge(estate: Estate) -> None:
     assert await modes(ann) == {"s": COMPUTE_ONLY}
 
 
-async def test_who_leaves_the_world_takes_its_nodes_along(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_who_leaves_the_world_takes_its_nodes_along(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     await tell(ann, "s", A, C)
     await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
@@ -161,35 +163,35 @@ async def test_who_leaves_the_world_takes_its_nodes_along(estate: Estate) -> Non
     assert (await reports(ann))["s"].verdicts[1].reason == decisionpb.DECISION_REASON_EDGES_UNKNOWN
 
 
-async def test_brokerage_away_the_cut_stands_and_says_so(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_brokerage_away_the_cut_stands_and_says_so(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     await tell(ann, "s", A, B)
-    estate.brokerage.answering.clear()
+    harness.brokerage.answering.clear()
     asked = asyncio.ensure_future(ann.world_graph.PutEdgeOverride(edge()))
-    await eventually(lambda: _advanced(estate, asked))
+    await eventually(lambda: _advanced(harness, asked))
     assert (await asked).fence_pending
     assert await modes(ann) == {"s": COMPUTE_ONLY}
-    estate.brokerage.answering.set()
+    harness.brokerage.answering.set()
 
 
-async def _advanced(estate: Estate, task: asyncio.Future[worldgraphservicepb.PutEdgeOverrideResponse]) -> bool:
-    estate.clock.advance(0.5)
+async def _advanced(harness: WorldHarness, task: asyncio.Future[worldgraphservicepb.PutEdgeOverrideResponse]) -> bool:
+    harness.clock.advance(0.5)
     return task.done()
 
 
-async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(estate: Estate) -> None:
-    ann = await make_world(estate, "w1", document=DOCUMENT + SHUT)
+async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1", document=DOCUMENT + SHUT)
     for name in ("s", "t"):
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=[A, B])
         )
-        run = (await ann.evaluation.Evaluate(evaluation(estate, "w1", name))).run
+        run = (await ann.evaluation.Evaluate(evaluation(harness, "w1", name))).run
         assert run.recommended_stage == bindingpb.STAGE_PAPER  # by an apply it may
     with pytest.raises(NotReady) as caught:
         await ann.activation.SetActivation(raising("w1", "s"))
     assert caught.value.reason == "E_MODE_CEILING"
     assert "by an apply only" in caught.value.message
-    promotion = await apply(estate, "r1", "s")
+    promotion = await apply(harness, "r1", "s")
     assert promotion.state == COMPLETED
     assert "targets set behind the freeze; edges opened: s DRYRUN" in [step.message for step in promotion.steps]
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
@@ -198,7 +200,7 @@ async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(
     await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[lowered]))
     await ann.activation.SetActivation(raising("w1", "s"))  # open to it until an apply closes them
     assert (await modes(ann))["s"] == PAPER
-    assert (await apply(estate, "r2", "t")).state == COMPLETED
+    assert (await apply(harness, "r2", "t")).state == COMPLETED
     assert await opened(ann) == {"s": [], "t": [DRYRUN]}
     assert {name: mode for name, mode in (await modes(ann)).items() if mode == PAPER} == {"t": PAPER}
     with pytest.raises(NotReady):
@@ -210,11 +212,11 @@ async def opened(ann: WorldStubs) -> dict[str, list[commonpb.ExecutionDomain]]:
     return {binding.strategy_id: list(binding.opened_domains) for binding in bindings}
 
 
-async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
-    assert (await apply(estate, "r1", "s")).state == COMPLETED
+async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
+    assert (await apply(harness, "r1", "s")).state == COMPLETED
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
-    gateway = await estate.gateway()
+    gateway = await harness.gateway()
     await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
     plan = applypb.ApplyTargets(
         targets=[applypb.ApplyTarget(strategy_id="t", side=LONG, weight="1", stage=bindingpb.STAGE_PAPER)]
@@ -223,12 +225,12 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
     get = applyservicepb.GetApplyRunRequest(world_id="w1", run_id="r2")
 
     async def reached(state: applypb.ApplyState) -> bool:
-        estate.clock.advance(0.2)
+        harness.clock.advance(0.2)
         await gateway.gates.RenewGateSession(gateservicepb.RenewGateSessionRequest(gateway_id="g1", boot_id="b1"))
         return (await ann.applies.GetApplyRun(get)).run.state == state
 
     await eventually(lambda: reached(applypb.APPLY_STATE_FREEZING))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "t", "run-2", sharpe=0.1))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "t", "run-2", sharpe=0.1))
     ack = gateservicepb.AckActivationRequest(
         world_id="w1", run_id="r2", apply_sequence=1, gateway_id="g1", boot_id="b1"
     )
@@ -237,9 +239,9 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(estate: Est
     assert await opened(ann) == {"s": [DRYRUN], "t": []}
 
 
-async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: Estate) -> None:
+async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(harness: WorldHarness) -> None:
     """Its binding stays at the stage an apply once gave it."""
-    ann = await make_trading(estate, "w1", "s", "t")
+    ann = await make_trading(harness, "w1", "s", "t")
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )
@@ -257,7 +259,7 @@ async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: E
                 world_id="w1", run_id=run_id, targets=plan, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
             )
         )
-        await over(estate, run_id)
+        await over(harness, run_id)
     again = applyservicepb.ApplyRequest(
         world_id="w1", run_id="r3", evaluate=True, unfreeze_ack=applypb.UNFREEZE_ACK_NONE
     )
@@ -265,9 +267,9 @@ async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(estate: E
     assert aimed_at == {("s", bindingpb.STAGE_PAPER), ("t", bindingpb.STAGE_PAPER)}
 
 
-async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
-    assert (await apply(estate, "r1", "s")).state == COMPLETED
+async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
+    assert (await apply(harness, "r1", "s")).state == COMPLETED
     await ann.activation.SetActivation(raising("w1", "t"))
     await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + SHUT, make_default=True)
@@ -276,17 +278,17 @@ async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(estate: E
     assert (found["s"], found["t"]) == (PAPER, COMPUTE_ONLY)
 
 
-async def test_an_edge_between_domains_waits_for_the_promotion_of_who_has_it(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
+async def test_an_edge_between_domains_waits_for_the_promotion_of_who_has_it(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
     await tell(ann, "s", A, C)
     await tell(ann, "t", A, B)
     crossing = edge(DRYRUN, active=True, begins=BACKTEST)
     assert (await ann.world_graph.PutEdgeOverride(crossing)).override.standing == AWAITS
-    await apply(estate, "r1", "s")
+    await apply(harness, "r1", "s")
     assert await standing(ann) == [AWAITS]
-    await apply(estate, "r2", "t")
+    await apply(harness, "r2", "t")
     assert await standing(ann) == [ON]
-    await apply(estate, "r3", "s")
+    await apply(harness, "r3", "s")
     assert await standing(ann) == [AWAITS]
     assert await modes(ann) == {"s": PAPER, "t": PAPER}  # it takes nothing from anybody
 
@@ -297,8 +299,8 @@ async def standing(ann: WorldStubs) -> list[worldgraphpb.EdgeStanding]:
 
 
 @pytest.mark.parametrize("nodes", [["a"], [f"blake3:{n:064x}" for n in range(10_001)]])
-async def test_nodes_that_are_none_or_too_many_are_refused(estate: Estate, nodes: list[str]) -> None:
-    ann = await make_world(estate, "w1")
+async def test_nodes_that_are_none_or_too_many_are_refused(harness: WorldHarness, nodes: list[str]) -> None:
+    ann = await make_world(harness, "w1")
     with pytest.raises(InvalidRequest):
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", node_ids=nodes)
@@ -306,12 +308,12 @@ async def test_nodes_that_are_none_or_too_many_are_refused(estate: Estate, nodes
     assert not (await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings
 
 
-async def test_edges_of_the_shadow_and_of_strangers_are_refused(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_edges_of_the_shadow_and_of_strangers_are_refused(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     with pytest.raises(InvalidRequest, match="E_EDGE") as caught:
         await ann.world_graph.PutEdgeOverride(edge(commonpb.EXECUTION_DOMAIN_SHADOW))
     assert caught.value.violations[0].field == "override.from_domain"
-    rob = await estate.stub(Role.READER, "rob")
+    rob = await harness.stub(Role.READER, "rob")
     for call in (rob.world_graph.PutEdgeOverride(edge()), rob.world_graph.DeleteEdgeOverride(gone())):
         with pytest.raises(Exception, match="reader"):
             await call
@@ -321,19 +323,19 @@ LIMITED = "gating_policy: {risk_limits: {max_order_notional: '2500.50', max_gros
 TOLD = limitspb.RiskLimits(order_notional_max="2500.5", gross_notional_max="100000")
 
 
-async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
-    epoch, _ = estate.brokerage.state("w1")
+async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    epoch, _ = harness.brokerage.state("w1")
     await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
     )
-    assert estate.brokerage.fences["w1"].limits == TOLD
-    assert estate.brokerage.state("w1")[0] == epoch + 1
+    assert harness.brokerage.fences["w1"].limits == TOLD
+    assert harness.brokerage.state("w1")[0] == epoch + 1
     shown = (await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))).activation
     assert (shown.limits, shown.fence_epoch, shown.fence_pending) == (TOLD, epoch + 1, False)
     await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1))
-    assert not estate.brokerage.fences["w1"].HasField("limits")
-    assert estate.brokerage.state("w1")[0] == epoch + 2
+    assert not harness.brokerage.fences["w1"].HasField("limits")
+    assert harness.brokerage.state("w1")[0] == epoch + 2
     again = await ann.activation.RebuildActivation(
         activationservicepb.RebuildActivationRequest(world_id="w1", world_revision=shown.world_revision)
     )
@@ -343,24 +345,24 @@ async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered
     ).same_as_stored
 
 
-async def test_limits_go_through_a_freeze_and_out_of_it(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s", "t")
+async def test_limits_go_through_a_freeze_and_out_of_it(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", "t")
     await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
     )
-    assert (await apply(estate, "r1", "t")).state == COMPLETED
-    assert all(request.limits == TOLD for request in estate.brokerage.asked[-2:])
-    assert estate.brokerage.state("w1")[1] == "OPEN"
+    assert (await apply(harness, "r1", "t")).state == COMPLETED
+    assert all(request.limits == TOLD for request in harness.brokerage.asked[-2:])
+    assert harness.brokerage.state("w1")[1] == "OPEN"
 
 
-async def test_what_a_run_assumed_is_kept_and_what_is_asked_is_told(estate: Estate) -> None:
+async def test_what_a_run_assumed_is_kept_and_what_is_asked_is_told(harness: WorldHarness) -> None:
     asked = "gating_policy: {execution_model: {taker_fee_bps: 5}}\n"
-    ann = await make_world(estate, "w1", document=DOCUMENT + asked)
+    ann = await make_world(harness, "w1", document=DOCUMENT + asked)
     bound = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     assert bound.decision.execution_model == decisionpb.ExecutionModel(taker_fee_rate="0.0005")
-    reply = await ann.evaluation.Evaluate(evaluation(estate, "w1", "s"))
+    reply = await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     assert reply.run.report.verdicts[2].reason == decisionpb.DECISION_REASON_EXECUTION_MODEL_UNKNOWN
-    request = evaluation(estate, "w1", "s", "run-2")
+    request = evaluation(harness, "w1", "s", "run-2")
     request.execution_model.CopyFrom(
         decisionpb.ExecutionModel(
             fill=decisionpb.FILL_MODEL_NEXT_BAR,

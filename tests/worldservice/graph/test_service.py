@@ -13,7 +13,7 @@ from qmtl.world.v1 import audit_pb2 as auditpb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
-from tests.worldservice.estate import Estate, make_world
+from tests.worldservice.harness import WorldHarness, make_world
 
 BACKTEST, DRYRUN = commonpb.EXECUTION_DOMAIN_BACKTEST, commonpb.EXECUTION_DOMAIN_DRYRUN
 A, B, C = (f"blake3:{letter * 64}" for letter in "abc")
@@ -30,8 +30,8 @@ def parts(node_id: str = A, **fields: object) -> worldgraphpb.EvalKeyParts:
     return worldgraphpb.EvalKeyParts(**known)  # type: ignore[arg-type]  # fields by name
 
 
-async def test_a_node_is_seen_per_domain_and_an_unset_domain_is_backtest(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_a_node_is_seen_per_domain_and_an_unset_domain_is_backtest(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     written = (await ann.world_graph.UpsertWorldNode(node(annotations={"why": "tested"}))).node
     assert written.execution_domain == BACKTEST
     await ann.world_graph.UpsertWorldNode(node(execution_domain=DRYRUN, status=worldgraphpb.WORLD_NODE_STATUS_RUNNING))
@@ -61,8 +61,8 @@ async def test_a_node_is_seen_per_domain_and_an_unset_domain_is_backtest(estate:
     )
 
 
-async def test_a_validation_is_found_under_its_key_and_under_no_other(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_a_validation_is_found_under_its_key_and_under_no_other(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     put = worldgraphservicepb.PutValidationRequest(parts=parts(), valid=True, metrics={"error": 0.5})
     stored = (await ann.world_graph.PutValidation(put)).validation
     assert stored.eval_key == eval_key(EvalFacts(A, "w1", ExecutionDomain.BACKTEST, "c", "", "1", ""))
@@ -81,8 +81,8 @@ async def test_a_validation_is_found_under_its_key_and_under_no_other(estate: Es
         assert caught.value.reason == "E_VALIDATION_UNKNOWN"
 
 
-async def test_invalidation_is_scoped_by_node_and_domain(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_invalidation_is_scoped_by_node_and_domain(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     for node_id in (A, B):
         for domain in (BACKTEST, DRYRUN):
             put = worldgraphservicepb.PutValidationRequest(parts=parts(node_id, execution_domain=domain), valid=True)
@@ -97,9 +97,9 @@ async def test_invalidation_is_scoped_by_node_and_domain(estate: Estate) -> None
     ).invalidated == 1
 
 
-async def test_edges_are_switched_per_world(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
-    await make_world(estate, "w2")
+async def test_edges_are_switched_per_world(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
+    await make_world(harness, "w2")
     off = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=False, message="not promoted")
     await ann.world_graph.PutEdgeOverride(worldgraphservicepb.PutEdgeOverrideRequest(override=off))
     on = worldgraphpb.EdgeOverride(world_id="w1", from_node_id=A, to_node_id=B, active=True, message="promoted")
@@ -119,9 +119,9 @@ async def test_edges_are_switched_per_world(estate: Estate) -> None:
     assert caught.value.reason == "E_EDGE_OVERRIDE_UNKNOWN"
 
 
-async def test_bad_ids_and_strangers_are_refused_and_audited(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
-    rob = await estate.stub(Role.READER, "rob")
+async def test_bad_ids_and_strangers_are_refused_and_audited(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
+    rob = await harness.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
         await rob.world_graph.UpsertWorldNode(node())
     for request in (node("a"), node(A, last_eval_key="x"), node(A, annotations={"": "x"}), node(A, status=0)):

@@ -23,7 +23,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.estate import Estate, evaluation, make_world, raising
+from tests.worldservice.harness import WorldHarness, evaluation, make_world, raising
 from tests.worldservice.samples import DOCUMENT
 from worldservice.bindings.service import BINDINGS_MAX
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
@@ -34,33 +34,33 @@ from worldservice.worlds.store import bindings, roles
 OWNER, OPERATOR, READER = commonpb.ROLE_OWNER, commonpb.ROLE_OPERATOR, commonpb.ROLE_READER
 
 
-async def grant(estate: Estate, subject: str, role: commonpb.Role, world_id: str = "w1") -> None:
-    ann = await estate.stub()
+async def grant(harness: WorldHarness, subject: str, role: commonpb.Role, world_id: str = "w1") -> None:
+    ann = await harness.stub()
     await ann.access.Grant(accessservicepb.GrantRequest(world_id=world_id, subject=subject, role=role))
 
 
-async def test_the_creator_is_owner_even_with_a_lesser_token(estate: Estate) -> None:
-    opal = await estate.stub(Role.OPERATOR, "opal")
+async def test_the_creator_is_owner_even_with_a_lesser_token(harness: WorldHarness) -> None:
+    opal = await harness.stub(Role.OPERATOR, "opal")
     await opal.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
     role = await opal.access.GetEffectiveRole(accessservicepb.GetEffectiveRoleRequest(world_id="w1"))
     assert (role.role, role.subject) == (OWNER, "opal")
     await opal.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
 
 
-async def test_a_grant_gives_and_a_revoke_takes(estate: Estate) -> None:
-    await make_world(estate, "w1")
-    eve = await estate.stub(Role.NONE, "eve")
+async def test_a_grant_gives_and_a_revoke_takes(harness: WorldHarness) -> None:
+    await make_world(harness, "w1")
+    eve = await harness.stub(Role.NONE, "eve")
     with pytest.raises(PermissionDenied):
         await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
-    await grant(estate, "eve", READER)
+    await grant(harness, "eve", READER)
     await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
     with pytest.raises(PermissionDenied):
         await eve.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
-    await grant(estate, "eve", OPERATOR)
+    await grant(harness, "eve", OPERATOR)
     await eve.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     with pytest.raises(PermissionDenied):
         await eve.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
-    ann = await estate.stub()
+    ann = await harness.stub()
     listed = (await ann.access.ListGrants(accessservicepb.ListGrantsRequest(world_id="w1"))).grants
     assert {g.subject: g.role for g in listed} == {"ann": OWNER, "eve": OPERATOR}
     await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="eve"))
@@ -68,22 +68,22 @@ async def test_a_grant_gives_and_a_revoke_takes(estate: Estate) -> None:
         await eve.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
 
 
-async def test_a_world_keeps_an_owner(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_a_world_keeps_an_owner(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     with pytest.raises(NotReady) as caught:
         await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="ann"))
     assert caught.value.reason == "E_LAST_OWNER"
     with pytest.raises(NotReady):
-        await grant(estate, "ann", READER)
+        await grant(harness, "ann", READER)
     with pytest.raises(NotFound):
         await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="nobody"))
     with pytest.raises(InvalidRequest):
-        await grant(estate, "bob", commonpb.ROLE_UNSPECIFIED)
+        await grant(harness, "bob", commonpb.ROLE_UNSPECIFIED)
 
 
-async def test_a_token_for_another_world_is_refused_whatever_its_role(estate: Estate) -> None:
-    await make_world(estate, "w1")
-    elsewhere = await estate.stub(worlds=["w2"])
+async def test_a_token_for_another_world_is_refused_whatever_its_role(harness: WorldHarness) -> None:
+    await make_world(harness, "w1")
+    elsewhere = await harness.stub(worlds=["w2"])
     for call in (
         elsewhere.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1")),
         elsewhere.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1")),
@@ -96,7 +96,7 @@ async def test_a_token_for_another_world_is_refused_whatever_its_role(estate: Es
         assert caught.value.reason == "E_WORLD_FORBIDDEN"
 
 
-Ask: TypeAlias = "Callable[[WorldStubs, Estate], Awaitable[object]]"
+Ask: TypeAlias = "Callable[[WorldStubs, WorldHarness], Awaitable[object]]"
 ASKS: tuple[tuple[Role, Ask], ...] = (
     (Role.READER, lambda c, e: c.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))),
     (Role.READER, lambda c, e: c.policies.GetPolicy(policyservicepb.GetPolicyRequest(world_id="w1"))),
@@ -139,24 +139,24 @@ ASKS: tuple[tuple[Role, Ask], ...] = (
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_each_role_may_do_its_own_and_what_is_below(estate: Estate, role: Role) -> None:
-    await make_world(estate, "w1")
-    caller = await estate.stub(role, "someone")
+async def test_each_role_may_do_its_own_and_what_is_below(harness: WorldHarness, role: Role) -> None:
+    await make_world(harness, "w1")
+    caller = await harness.stub(role, "someone")
     for want, ask in ASKS:
         if role >= want:
-            await ask(caller, estate)
+            await ask(caller, harness)
         else:
             with pytest.raises(PermissionDenied):
-                await ask(caller, estate)
+                await ask(caller, harness)
 
 
-async def test_queued_work_records_the_user_it_was_accepted_for(estate: Estate) -> None:
-    await make_world(estate, "w1")
-    gateway = await estate.gateway()
+async def test_queued_work_records_the_user_it_was_accepted_for(harness: WorldHarness) -> None:
+    await make_world(harness, "w1")
+    gateway = await harness.gateway()
     request = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", on_behalf_of="bob")
     bound = (await gateway.bindings.BindStrategy(request)).binding
     assert (bound.created_by, bound.stage) == ("bob", bindingpb.STAGE_BACKTEST)
-    ann = await estate.stub()
+    ann = await harness.stub()
     assert (await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))).entries[0].actor == "bob"
     with pytest.raises(PermissionDenied) as caught:
         await ann.bindings.BindStrategy(
@@ -165,8 +165,8 @@ async def test_queued_work_records_the_user_it_was_accepted_for(estate: Estate) 
     assert caught.value.reason == "E_ON_BEHALF_OF"
 
 
-async def test_binding_twice_changes_nothing(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_binding_twice_changes_nothing(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     first = (
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     ).binding
@@ -177,30 +177,30 @@ async def test_binding_twice_changes_nothing(estate: Estate) -> None:
     assert len((await ann.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id="w1"))).bindings) == 1
 
 
-async def test_each_binding_is_answered_with_what_decide_would_say(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_each_binding_is_answered_with_what_decide_would_say(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     for name in ("first", "second", "third"):
         told = (
             await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
         ).decision
         asked = (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
         assert (told.etag, told.reasons, told.effective_mode) == (asked.etag, asked.reasons, asked.effective_mode)
-        assert estate.clock.now() - told.decided_at.ToDatetime(UTC) <= timedelta(seconds=1)
+        assert harness.clock.now() - told.decided_at.ToDatetime(UTC) <= timedelta(seconds=1)
 
 
-async def test_binding_anew_what_was_evaluated_decides_anew(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_binding_anew_what_was_evaluated_decides_anew(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     for name in ("a", "b"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
-    await ann.evaluation.Evaluate(evaluation(estate, "w1", "a", "r1"))
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "a", "r1"))
     await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="a"))
     assert not (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision.selected
     again = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="a"))
     assert list(again.decision.selected) == ["a"]
 
 
-async def test_binding_again_without_a_word_keeps_sides(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_binding_again_without_a_word_keeps_sides(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     bind = bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s", sides=["SIDE_LONG"])
     first = (await ann.bindings.BindStrategy(bind)).binding
     assert (
@@ -210,8 +210,8 @@ async def test_binding_again_without_a_word_keeps_sides(estate: Estate) -> None:
     assert list((await ann.bindings.BindStrategy(late)).binding.sides) == [commonpb.SIDE_SHORT]
 
 
-async def test_nothing_is_bound_to_a_suspended_world(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_nothing_is_bound_to_a_suspended_world(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
             world_id="w1", state=worldpb.WORLD_STATE_SUSPENDED, update_mask={"paths": ["state"]}
@@ -222,9 +222,9 @@ async def test_nothing_is_bound_to_a_suspended_world(estate: Estate) -> None:
     assert caught.value.reason == "E_WORLD_SUSPENDED"
 
 
-async def test_refusals_are_audited_like_writes(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
-    rob = await estate.stub(Role.READER, "rob")
+async def test_refusals_are_audited_like_writes(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
+    rob = await harness.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
         await rob.activation.SetActivation(raising("w1", "s"))
     with pytest.raises(InvalidRequest):
@@ -246,10 +246,10 @@ async def test_refusals_are_audited_like_writes(estate: Estate) -> None:
     assert [e.audit_number for e in (*first.entries, *rest.entries)] == [e.audit_number for e in entries]
 
 
-async def test_an_account_has_grants_of_its_own(estate: Estate) -> None:
+async def test_an_account_has_grants_of_its_own(harness: WorldHarness) -> None:
     """Its first owner is named by an owner of the mesh; worlds and accounts of one name are strangers."""
-    await make_world(estate, "w1")
-    ann, opal = await estate.stub(Role.OWNER, "ann"), await estate.stub(Role.NONE, "opal")
+    await make_world(harness, "w1")
+    ann, opal = await harness.stub(Role.OWNER, "ann"), await harness.stub(Role.NONE, "opal")
     asked = accessservicepb.GetEffectiveRoleRequest(account="w1")
     assert (await opal.access.GetEffectiveRole(asked)).role == commonpb.ROLE_UNSPECIFIED
     made = await ann.access.Grant(accessservicepb.GrantRequest(account="w1", subject="opal", role=OWNER))
@@ -260,7 +260,7 @@ async def test_an_account_has_grants_of_its_own(estate: Estate) -> None:
     assert [(one.subject, one.role) for one in listed.grants] == [("opal", OWNER), ("rita", READER)]
     with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
         await opal.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT))
-    rita = await estate.stub(Role.NONE, "rita")
+    rita = await harness.stub(Role.NONE, "rita")
     with pytest.raises(PermissionDenied, match="E_ROLE_REQUIRED"):
         await rita.access.Revoke(accessservicepb.RevokeRequest(account="w1", subject="opal"))
     await opal.access.Revoke(accessservicepb.RevokeRequest(account="w1", subject="rita"))
@@ -272,37 +272,37 @@ def test_a_token_for_some_worlds_has_no_role_in_an_account() -> None:
         require_account_role(Caller("ann", Role.OWNER, frozenset({"w1"})), "acc", Role.NONE, [])
 
 
-async def test_grants_of_a_scope_are_bounded_and_those_there_are_may_change(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_grants_of_a_scope_are_bounded_and_those_there_are_may_change(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
 
     def fill(conn: Connection) -> None:
         for number in range(GRANTS_MAX - 1):
-            roles.save_grant(conn, Grant("world:w1", f"s{number}", Role.READER, "ann", estate.clock.now()))
+            roles.save_grant(conn, Grant("world:w1", f"s{number}", Role.READER, "ann", harness.clock.now()))
 
-    await estate.fill(fill)
+    await harness.fill(fill)
     with pytest.raises(Exhausted, match="E_TOO_MANY_GRANTS"):
-        await grant(estate, "eve", READER)
-    await grant(estate, "s0", OPERATOR)
+        await grant(harness, "eve", READER)
+    await grant(harness, "s0", OPERATOR)
     await ann.access.Revoke(accessservicepb.RevokeRequest(world_id="w1", subject="s1"))
-    await grant(estate, "eve", READER)
+    await grant(harness, "eve", READER)
 
 
-async def test_strategies_of_a_world_are_bounded(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_strategies_of_a_world_are_bounded(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     sides = frozenset({Side.LONG})
 
     def fill(conn: Connection) -> None:
         for number in range(BINDINGS_MAX):
-            one = Binding("w1", f"s{number}", Stage.BACKTEST, BindingState.ACTIVE, sides, "ann", estate.clock.now())
+            one = Binding("w1", f"s{number}", Stage.BACKTEST, BindingState.ACTIVE, sides, "ann", harness.clock.now())
             bindings.save_binding(conn, one)
 
-    await estate.fill(fill)
+    await harness.fill(fill)
     with pytest.raises(Exhausted, match="E_TOO_MANY_BINDINGS"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="one-more"))
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s0"))
 
 
-async def test_what_was_never_approved_cannot_be_revoked(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_what_was_never_approved_cannot_be_revoked(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     with pytest.raises(NotFound, match="E_APPROVAL_UNKNOWN"):
         await ann.bindings.RevokeLive(bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="s"))

@@ -13,12 +13,12 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.worldservice.estate import Estate, make_trading, make_world
+from tests.worldservice.harness import WorldHarness, make_trading, make_world
 from tests.worldservice.samples import DOCUMENT
 
 
-async def test_creating_a_world_twice_answers_the_same_world(estate: Estate) -> None:
-    ann = await estate.stub()
+async def test_creating_a_world_twice_answers_the_same_world(harness: WorldHarness) -> None:
+    ann = await harness.stub()
     request = worldservicepb.CreateWorldRequest(world_id="w1", labels={"team": "a"}, data_presets=["demo.btc.15m"])
     first = (await ann.worlds.CreateWorld(request)).world
     assert (await ann.worlds.CreateWorld(request)).world == first
@@ -29,8 +29,8 @@ async def test_creating_a_world_twice_answers_the_same_world(estate: Estate) -> 
 
 
 @pytest.mark.parametrize("world_id", ["", "Upper", "-dash", "a" * 64, "a b", "ä"])
-async def test_a_bad_world_id_is_refused(estate: Estate, world_id: str) -> None:
-    ann = await estate.stub()
+async def test_a_bad_world_id_is_refused(harness: WorldHarness, world_id: str) -> None:
+    ann = await harness.stub()
     with pytest.raises(InvalidRequest) as caught:
         await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id))
     assert caught.value.reason == "E_WORLD_ID"
@@ -39,8 +39,8 @@ async def test_a_bad_world_id_is_refused(estate: Estate, world_id: str) -> None:
 
 
 @pytest.mark.parametrize(("preset", "reason"), [("nope", "E_PRESET_UNKNOWN"), ("demo.gone", "E_DATASET_UNAVAILABLE")])
-async def test_a_preset_that_nobody_serves_is_refused_by_name(estate: Estate, preset: str, reason: str) -> None:
-    ann = await make_world(estate, "w1")
+async def test_a_preset_that_nobody_serves_is_refused_by_name(harness: WorldHarness, preset: str, reason: str) -> None:
+    ann = await make_world(harness, "w1")
     presets = ["demo.btc.15m", preset]
     for call in (
         ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w2", data_presets=presets)),
@@ -57,8 +57,8 @@ async def test_a_preset_that_nobody_serves_is_refused_by_name(estate: Estate, pr
         await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w2"))
 
 
-async def test_an_update_needs_the_etag_that_was_read(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_an_update_needs_the_etag_that_was_read(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     world = (await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))).world
     changed = await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(
@@ -76,8 +76,8 @@ async def test_an_update_needs_the_etag_that_was_read(estate: Estate) -> None:
     assert caught.value.reason == "E_ETAG_MISMATCH"
 
 
-async def test_listing_pages_through_what_the_caller_may_see(estate: Estate) -> None:
-    ann = await estate.stub()
+async def test_listing_pages_through_what_the_caller_may_see(harness: WorldHarness) -> None:
+    ann = await harness.stub()
     for name in ("a", "b", "c"):
         await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=name))
     first = await ann.worlds.ListWorlds(worldservicepb.ListWorldsRequest(page={"page_size": 2}))
@@ -86,16 +86,16 @@ async def test_listing_pages_through_what_the_caller_may_see(estate: Estate) -> 
     )
     assert [w.world_id for w in first.worlds] + [w.world_id for w in rest.worlds] == ["a", "b", "c"]
     assert not rest.page.next_page_token
-    limited = await estate.stub(worlds=["b"])
+    limited = await harness.stub(worlds=["b"])
     assert [w.world_id for w in (await limited.worlds.ListWorlds(worldservicepb.ListWorldsRequest())).worlds] == ["b"]
-    nobody = await estate.stub(Role.NONE, "eve")
+    nobody = await harness.stub(Role.NONE, "eve")
     assert not (await nobody.worlds.ListWorlds(worldservicepb.ListWorldsRequest())).worlds
     with pytest.raises(InvalidRequest):
         await ann.worlds.ListWorlds(worldservicepb.ListWorldsRequest(page={"page_token": "%%%"}))
 
 
-async def test_policies_are_versions_and_the_default_can_be_rolled_back(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_policies_are_versions_and_the_default_can_be_rolled_back(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     second = await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.9"))
     )
@@ -130,9 +130,9 @@ async def test_policies_are_versions_and_the_default_can_be_rolled_back(estate: 
     ],
 )
 async def test_a_malformed_policy_is_refused_with_its_path(
-    estate: Estate, document: str, reason: str, path: str
+    harness: WorldHarness, document: str, reason: str, path: str
 ) -> None:
-    ann = await estate.stub()
+    ann = await harness.stub()
     await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
     with pytest.raises(InvalidRequest) as caught:
         await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=document))
@@ -140,8 +140,8 @@ async def test_a_malformed_policy_is_refused_with_its_path(
     assert not (await ann.policies.ListPolicies(policyservicepb.ListPoliciesRequest(world_id="w1"))).policies
 
 
-async def test_the_catalogue_and_the_presets_are_public(estate: Estate) -> None:
-    ann = await estate.stub()
+async def test_the_catalogue_and_the_presets_are_public(harness: WorldHarness) -> None:
+    ann = await harness.stub()
     metrics = {m.name: m for m in (await ann.policies.ListMetrics(policyservicepb.ListMetricsRequest())).metrics}
     assert metrics["n_trades"].type == policypb.METRIC_TYPE_INT
     assert metrics["sharpe"].direction == policypb.METRIC_DIRECTION_HIGHER_IS_BETTER
@@ -153,8 +153,8 @@ async def test_the_catalogue_and_the_presets_are_public(estate: Estate) -> None:
         assert put.policy.version == number
 
 
-async def test_a_world_that_trades_is_not_deleted(estate: Estate) -> None:
-    ann = await make_trading(estate, "w1", "s")
+async def test_a_world_that_trades_is_not_deleted(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
     with pytest.raises(NotReady) as caught:
         await ann.worlds.DeleteWorld(worldservicepb.DeleteWorldRequest(world_id="w1"))
     assert caught.value.reason == "E_WORLD_ACTIVE"
@@ -171,14 +171,14 @@ async def test_a_world_that_trades_is_not_deleted(estate: Estate) -> None:
         )
 
 
-async def test_a_reader_may_not_create_a_world(estate: Estate) -> None:
-    reader = await estate.stub(Role.READER, "rob")
+async def test_a_reader_may_not_create_a_world(harness: WorldHarness) -> None:
+    reader = await harness.stub(Role.READER, "rob")
     with pytest.raises(PermissionDenied):
         await reader.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
 
 
-async def test_status_counts_worlds_and_tells_of_the_bus(estate: Estate) -> None:
-    ann = await make_world(estate, "w1")
+async def test_status_counts_worlds_and_tells_of_the_bus(harness: WorldHarness) -> None:
+    ann = await make_world(harness, "w1")
     status = await ann.status.GetStatus(statusservicepb.GetStatusRequest())
     assert status.worlds == 1
     assert status.status.service == "worldservice"

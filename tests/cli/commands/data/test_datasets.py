@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import PRESET, Estate
+from tests.cli.conftest import PRESET, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_data(estate: Estate) -> None:
-    (ready,) = [one for one in estate.json("data", "list") if one["state"] == "DATASET_STATE_READY"]
-    assert ready["dataset"] in estate.ask("data", "list")
-    assert PRESET in estate.ask("data", "presets")
-    whole = estate.json("data", "coverage", PRESET)
-    day = estate.json("data", "coverage", PRESET, "--start", "2021-12-20", "--end", "2021-12-21")
+def test_data(cli_mesh: CliMesh) -> None:
+    (ready,) = [one for one in cli_mesh.json("data", "list") if one["state"] == "DATASET_STATE_READY"]
+    assert ready["dataset"] in cli_mesh.ask("data", "list")
+    assert PRESET in cli_mesh.ask("data", "presets")
+    whole = cli_mesh.json("data", "coverage", PRESET)
+    day = cli_mesh.json("data", "coverage", PRESET, "--start", "2021-12-20", "--end", "2021-12-21")
     assert len(whole["gaps"]) > len(day["gaps"]) == 0
-    assert "gaps: 9" in estate.ask("data", "coverage", PRESET)
-    assert "rows in" in estate.ask("data", "conformance", PRESET)
-    assert "E_DATASET_UNKNOWN" in estate.refused("data", "conformance", "nothing")
-    assert "E_TIME" in estate.refused("data", "coverage", PRESET, "--start", "yesterday")
+    assert "gaps: 9" in cli_mesh.ask("data", "coverage", PRESET)
+    assert "rows in" in cli_mesh.ask("data", "conformance", PRESET)
+    assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
+    assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")

@@ -6,7 +6,7 @@ import pytest
 
 from qmtl.cli.commands.graph.garbage import garbage_line, skip_rows
 from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
-from tests.cli.conftest import Estate
+from tests.cli.conftest import CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,7 +25,7 @@ def test_garbage_reasons_are_counted() -> None:
     assert "nothing was dropped" in garbage_line(reply, dry_run=True)
 
 
-def test_garbage_is_reported_without_dropping(estate: Estate) -> None:
-    reply = estate.json("gc", "--dry-run")
+def test_garbage_is_reported_without_dropping(cli_mesh: CliMesh) -> None:
+    reply = cli_mesh.json("gc", "--dry-run")
     assert reply["processed"] == 0
-    assert "dry run, nothing was dropped" in estate.ask("gc", "--dry-run")
+    assert "dry run, nothing was dropped" in cli_mesh.ask("gc", "--dry-run")

@@ -8,7 +8,7 @@ from qmtl.cli.commands.mesh.status import Report, counts_of, dependency_rows, ga
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
-from tests.cli.conftest import WORLD, Estate
+from tests.cli.conftest import WORLD, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -48,13 +48,13 @@ def test_gates_and_lag() -> None:
     assert [row[1] for row in lag_rows(streams)] == ["b", "a"]
 
 
-def test_status_shows_every_service_and_the_bus(estate: Estate) -> None:
-    document = estate.json("status")
+def test_status_shows_every_service_and_the_bus(cli_mesh: CliMesh) -> None:
+    document = cli_mesh.json("status")
     assert {one["service"] for one in document["services"]} == {
         "gateway", "dagmanager", "worldservice", "brokerage", "seamless", "controlbus",
     }  # fmt: skip
     assert not any(one["error"] for one in document["services"])
     assert document["bus"]["streams"]
-    text = estate.ask("status")
+    text = cli_mesh.ask("status")
     for word in ("gateway level NORMAL", "breaker", "outbox", "order gates", "CLOSED", WORLD):
         assert word in text

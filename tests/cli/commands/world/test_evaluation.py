@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CUT, PRESET, ROOT, WORLD, Estate
+from tests.cli.conftest import CUT, PRESET, ROOT, WORLD, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -15,34 +15,34 @@ pytestmark = pytest.mark.timeout(180)
 STRICT = 'data_currency: {max_lag: 1d}\nselection: {gates: {and: ["n_trades >= 100000"]}}\n'
 
 
-def test_explain_tells_who_is_in_who_is_out_and_why(estate: Estate) -> None:
-    document = estate.json("world", "explain", WORLD)
+def test_explain_tells_who_is_in_who_is_out_and_why(cli_mesh: CliMesh) -> None:
+    document = cli_mesh.json("world", "explain", WORLD)
     chosen = {one["strategy_id"]: one for one in document["strategies"]}
-    assert (chosen[estate.cross]["selected"], chosen[estate.trend]["selected"]) == (True, False)
-    text = estate.ask("world", "explain", WORLD, "--as", "reader")
+    assert (chosen[cli_mesh.cross]["selected"], chosen[cli_mesh.trend]["selected"]) == (True, False)
+    text = cli_mesh.ask("world", "explain", WORLD, "--as", "reader")
     inside, outside = text.split("\n\n")[1:]
-    assert inside.startswith(f"IN   ema-cross ({estate.cross}): ")
+    assert inside.startswith(f"IN   ema-cross ({cli_mesh.cross}): ")
     assert "n_trades >= 1 " in inside
     assert "long trades in PAPER at weight 1" in inside
-    assert outside.startswith(f"OUT  ema-trend ({estate.trend}): top total 1: all slots are taken by better ranks")
+    assert outside.startswith(f"OUT  ema-trend ({cli_mesh.trend}): top total 1: all slots are taken by better ranks")
     assert "[NOT_IN_TOP_K]" in outside
-    assert f"qmtl world activate {WORLD} {estate.trend} --stage paper" in outside
+    assert f"qmtl world activate {WORLD} {cli_mesh.trend} --stage paper" in outside
     assert "live trading is not allowed in this world [LIVE_NOT_ALLOWED]" in text
 
 
-def test_a_failed_gate_is_explained_with_its_number(estate: Estate, tmp_path: Path) -> None:
+def test_a_failed_gate_is_explained_with_its_number(cli_mesh: CliMesh, tmp_path: Path) -> None:
     world = f"w-{uuid.uuid4().hex[:8]}"
     (tmp_path / "strict.yaml").write_text(STRICT, encoding="utf-8")
-    estate.ask("world", "create", world, "--preset", PRESET, "--policy", tmp_path / "strict.yaml")
-    estate.ask("submit", ROOT / "examples" / "ema_cross.py", "--world", world, "--end", CUT.isoformat())
-    text = estate.ask("world", "explain", world)
+    cli_mesh.ask("world", "create", world, "--preset", PRESET, "--policy", tmp_path / "strict.yaml")
+    cli_mesh.ask("submit", ROOT / "examples" / "ema_cross.py", "--world", world, "--end", CUT.isoformat())
+    text = cli_mesh.ask("world", "explain", world)
     assert f"world {world} only computes" in text
     assert "n_trades >= 100000: does not hold: n_trades = " in text
     assert "the policy selects none of its strategies [NOTHING_SELECTED]" in text
 
 
-def test_evaluate_again_with_the_latest_numbers(estate: Estate) -> None:
-    reply = estate.json("world", "evaluate", WORLD, estate.trend)
+def test_evaluate_again_with_the_latest_numbers(cli_mesh: CliMesh) -> None:
+    reply = cli_mesh.json("world", "evaluate", WORLD, cli_mesh.trend)
     assert reply["run"]["report"]["summary"] == "EVALUATION_SUMMARY_FAIL"
-    assert "top total 1" in estate.ask("world", "evaluate", WORLD, estate.trend)
-    assert "E_METRIC_OPTION" in estate.refused("world", "evaluate", WORLD, estate.trend, "--metric", "sharpe=x")
+    assert "top total 1" in cli_mesh.ask("world", "evaluate", WORLD, cli_mesh.trend)
+    assert "E_METRIC_OPTION" in cli_mesh.refused("world", "evaluate", WORLD, cli_mesh.trend, "--metric", "sharpe=x")

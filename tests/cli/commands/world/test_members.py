@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import WORLD, Estate
+from tests.cli.conftest import WORLD, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_roles_and_audit(estate: Estate) -> None:
-    granted = estate.json("world", "grant", WORLD, "alice", "reader", "--as", "owner")
+def test_roles_and_audit(cli_mesh: CliMesh) -> None:
+    granted = cli_mesh.json("world", "grant", WORLD, "alice", "reader", "--as", "owner")
     assert (granted["subject"], granted["role"]) == ("alice", "ROLE_READER")
-    assert "alice" in estate.ask("world", "grants", WORLD)
-    assert "alice" in estate.ask("world", "revoke", WORLD, "alice", "--as", "owner")
-    assert "alice" not in estate.ask("world", "grants", WORLD)
-    assert "E_ROLE_REQUIRED" in estate.refused("world", "grant", WORLD, "bob", "owner", "--as", "reader")
-    events = [entry["event"] for entry in estate.json("world", "audit", WORLD, "--limit", "3")]
+    assert "alice" in cli_mesh.ask("world", "grants", WORLD)
+    assert "alice" in cli_mesh.ask("world", "revoke", WORLD, "alice", "--as", "owner")
+    assert "alice" not in cli_mesh.ask("world", "grants", WORLD)
+    assert "E_ROLE_REQUIRED" in cli_mesh.refused("world", "grant", WORLD, "bob", "owner", "--as", "reader")
+    events = [entry["event"] for entry in cli_mesh.json("world", "audit", WORLD, "--limit", "3")]
     assert events == ["Grant", "Revoke", "Grant"]
-    assert "REFUSED" in estate.ask("world", "audit", WORLD)
+    assert "REFUSED" in cli_mesh.ask("world", "audit", WORLD)

@@ -6,18 +6,18 @@ import uuid
 
 import pytest
 
-from tests.cli.conftest import PRESET, Estate
+from tests.cli.conftest import PRESET, CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_policy_from_a_preset(estate: Estate) -> None:
+def test_policy_from_a_preset(cli_mesh: CliMesh) -> None:
     world = f"w-{uuid.uuid4().hex[:8]}"
-    estate.ask("world", "create", world, "--preset", PRESET)
-    assert "there is no policy: qmtl world policy set [NO_POLICY]" in estate.ask("world", "explain", world)
-    assert estate.json("world", "policy", "set", world, "--preset", "sandbox")["version"] == 1
-    refused = estate.refused("world", "policy", "set", world, "--preset", "none")
+    cli_mesh.ask("world", "create", world, "--preset", PRESET)
+    assert "there is no policy: qmtl world policy set [NO_POLICY]" in cli_mesh.ask("world", "explain", world)
+    assert cli_mesh.json("world", "policy", "set", world, "--preset", "sandbox")["version"] == 1
+    refused = cli_mesh.refused("world", "policy", "set", world, "--preset", "none")
     assert "E_POLICY_PRESET_UNKNOWN" in refused
     assert "sandbox" in refused
-    assert "# conservative" in estate.ask("world", "policy", "presets")
-    assert "E_POLICY_OPTIONS" in estate.refused("world", "policy", "set", world)
+    assert "# conservative" in cli_mesh.ask("world", "policy", "presets")
+    assert "E_POLICY_OPTIONS" in cli_mesh.refused("world", "policy", "set", world)

@@ -40,10 +40,10 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
-from tests.mesh.door import Door, door_over, in_chunks, source_node, submission
+from tests.mesh.gateway_client import GatewayClient, client_over, in_chunks, source_node, submission
 from tests.support.nats import free_port
 from tests.support.waiting import eventually
-from tests.worldservice.estate import evaluation_at, raising
+from tests.worldservice.harness import evaluation_at, raising
 from tests.worldservice.samples import DOCUMENT
 
 SNAPSHOT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -70,7 +70,7 @@ class SuspendableClock(SystemClock):
         return super().monotonic() + self.slept_s
 
 
-class Estate:
+class GatewayHarness:
     """The running services, by name; "gateway-2" is a second gateway on the same submissions database."""
 
     def __init__(self, home: Path, nats_url: str, stack: AsyncExitStack, gateway: Mapping[str, object]) -> None:
@@ -102,8 +102,8 @@ class Estate:
     async def start_gateway(self, name: str) -> None:
         """Start a gateway and wait until it has seen its peers: before that it takes no submission and no lease."""
         await self.start(name)
-        door = await self.door(at=name)
-        await eventually(lambda: gates_hold(door))
+        client = await self.client(at=name)
+        await eventually(lambda: gates_hold(client))
 
     async def stop(self, name: str) -> None:
         """Stop a service as SIGTERM does."""
@@ -116,12 +116,12 @@ class Estate:
         for name in reversed(list(self._running)):
             await self.stop(name)
 
-    async def door(
+    async def client(
         self, role: Role = Role.OWNER, subject: str = "ann", worlds: Sequence[str] | None = None, at: str = "gateway"
-    ) -> Door:
+    ) -> GatewayClient:
         """Stubs of a user on a gateway."""
         token = mint_user_token(self.home, role, subject, worlds)
-        return door_over(await self.channel(at, token))
+        return client_over(await self.channel(at, token))
 
     async def channel(self, at: str = "gateway", token: str = "", service: str = "") -> MeshChannel:
         """A channel with a user's token, a service's, or none."""
@@ -158,46 +158,46 @@ async def _coroutine(work: Awaitable[None]) -> None:
 
 
 @asynccontextmanager
-async def running_estate(
+async def running_harness(
     home: Path, nats_url: str, clocks: Callable[[], Clock] | None = None, **gateway: object
-) -> AsyncIterator[Estate]:
+) -> AsyncIterator[GatewayHarness]:
     """All services up; `gateway` are settings of the gateways, `clocks` makes each service's clock."""
     ensure_dev_keys(home)
     for service in COMPOSED:
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
-        estate = Estate(home, nats_url, stack, gateway)
-        estate.clocks = clocks
-        stack.push_async_callback(estate.stop_all)
+        harness = GatewayHarness(home, nats_url, stack, gateway)
+        harness.clocks = clocks
+        stack.push_async_callback(harness.stop_all)
         for name in STARTED:
-            await (estate.start_gateway(name) if name == "gateway" else estate.start(name))
-        yield estate
+            await (harness.start_gateway(name) if name == "gateway" else harness.start(name))
+        yield harness
 
 
 @asynccontextmanager
-async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIterator[Estate]:
+async def lone_gateway(home: Path, nats_url: str, **settings: object) -> AsyncIterator[GatewayHarness]:
     """A gateway none of whose peers is there: what it refuses by itself it refuses without them."""
     ensure_dev_keys(home)
     ensure_service_token(home, "gateway")
     async with AsyncExitStack() as stack:
-        estate = Estate(home, nats_url, stack, settings)
-        stack.push_async_callback(estate.stop_all)
-        await estate.start("gateway")
-        yield estate
+        harness = GatewayHarness(home, nats_url, stack, settings)
+        stack.push_async_callback(harness.stop_all)
+        await harness.start("gateway")
+        yield harness
 
 
-async def gates_hold(door: Door) -> bool:
+async def gates_hold(client: GatewayClient) -> bool:
     """Whether the gateway has seen what an order needs."""
-    level = (await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())).level
+    level = (await client.status.GetStatus(gatewaystatuspb.GetStatusRequest())).level
     return level in (gatewaystatuspb.DEGRADATION_LEVEL_NORMAL, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL)
 
 
-async def make_world(door: Door, *presets: str) -> str:
+async def make_world(client: GatewayClient, *presets: str) -> str:
     """A world, without data presets unless named: then nothing of seamless is asked."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
-    await door.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
+    await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
     put = policyservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
-    await door.policies.PutPolicy(put)
+    await client.policies.PutPolicy(put)
     return world_id
 
 
@@ -208,55 +208,55 @@ def request_for(world_id: str, symbol: str = "BTC-USD", request_id: str = "") ->
     return request
 
 
-async def submitted(door: Door, world_id: str, symbol: str = "BTC-USD") -> strategypb.Strategy:
+async def submitted(client: GatewayClient, world_id: str, symbol: str = "BTC-USD") -> strategypb.Strategy:
     """A strategy that is COMPLETED."""
-    strategy = (await door.strategies.SubmitStrategy(in_chunks(request_for(world_id, symbol)))).strategy
-    return await settled(door, strategy.strategy_id)
+    strategy = (await client.strategies.SubmitStrategy(in_chunks(request_for(world_id, symbol)))).strategy
+    return await settled(client, strategy.strategy_id)
 
 
-async def settled(door: Door, strategy_id: str) -> strategypb.Strategy:
+async def settled(client: GatewayClient, strategy_id: str) -> strategypb.Strategy:
     """The strategy once it is settled."""
     last = strategypb.Strategy()
-    async for reply in door.strategies.WatchStrategy(
+    async for reply in client.strategies.WatchStrategy(
         strategyservicepb.WatchStrategyRequest(strategy_id=strategy_id), timeout=30
     ):
         last = reply.strategy
     return last
 
 
-async def bound(door: Door, world_id: str) -> list[str]:
+async def bound(client: GatewayClient, world_id: str) -> list[str]:
     """Names of the strategies bound to a world."""
-    found = (await door.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world_id))).bindings
+    found = (await client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world_id))).bindings
     return [one.strategy_id for one in found if one.state == bindingpb.BINDING_STATE_ACTIVE]
 
 
-async def live_worlds(door: Door, strategy_id: str) -> list[str]:
+async def live_worlds(client: GatewayClient, strategy_id: str) -> list[str]:
     """Worlds whose reference to the strategy's newest plan is not released."""
-    plans = (await door.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
+    plans = (await client.plans.ListPlans(planservicepb.ListPlansRequest(strategy_id=strategy_id))).plans
     return sorted({world for plan in plans for world in plan.live_worlds})
 
 
-async def trading(door: Door, world_id: str, *strategies: str) -> None:
+async def trading(client: GatewayClient, world_id: str, *strategies: str) -> None:
     """Strategies that passed and may trade long on paper."""
     for strategy_id in strategies:
-        await door.evaluation.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
-        await door.activation.SetActivation(raising(world_id, strategy_id))
+        await client.evaluation.Evaluate(evaluation_at(datetime.now(UTC), world_id, strategy_id, f"run-{strategy_id}"))
+        await client.activation.SetActivation(raising(world_id, strategy_id))
 
 
-async def gateway_status(door: Door) -> gatewaystatuspb.GetStatusResponse:
-    return await door.status.GetStatus(gatewaystatuspb.GetStatusRequest())
+async def gateway_status(client: GatewayClient) -> gatewaystatuspb.GetStatusResponse:
+    return await client.status.GetStatus(gatewaystatuspb.GetStatusRequest())
 
 
-async def level_is(door: Door, level: gatewaystatuspb.DegradationLevel) -> bool:
-    return (await gateway_status(door)).level == level
+async def level_is(client: GatewayClient, level: gatewaystatuspb.DegradationLevel) -> bool:
+    return (await gateway_status(client)).level == level
 
 
-async def assignments_of(door: Door, strategy: strategypb.Strategy) -> list[diffpb.QueueAssignment]:
+async def assignments_of(client: GatewayClient, strategy: strategypb.Strategy) -> list[diffpb.QueueAssignment]:
     """Every queue of a strategy in its first world, page by page."""
     request = strategyservicepb.ListAssignmentsRequest(strategy_id=strategy.strategy_id, world_id=strategy.world_ids[0])
     found: list[diffpb.QueueAssignment] = []
     while True:
-        reply = await door.strategies.ListAssignments(request)
+        reply = await client.strategies.ListAssignments(request)
         found += reply.assignments
         request.page.page_token = reply.page.next_page_token
         if not request.page.page_token:

@@ -103,7 +103,7 @@ class Catalogue(cataloguerpc.CatalogueServiceServicer):
         return catalogueservicepb.GetPresetResponse(preset=preset)
 
 
-class Estate:
+class WorldHarness:
     """One running worldservice and the means to talk to it."""
 
     def __init__(self, home: Path, nats_url: str, clock: VirtualClock, stack: AsyncExitStack) -> None:
@@ -195,18 +195,18 @@ class Estate:
 
 
 @asynccontextmanager
-async def running_estate(home: Path, nats_url: str) -> AsyncIterator[Estate]:
+async def running_harness(home: Path, nats_url: str) -> AsyncIterator[WorldHarness]:
     ensure_dev_keys(home)
     for service in ("worldservice", "brokerage", "seamless"):
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
-        estate = Estate(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
-        stack.push_async_callback(estate.stop_brokerage)
-        stack.push_async_callback(estate.stop)
-        await estate.start_brokerage()
-        await estate.start_seamless()
-        await estate.start()
-        yield estate
+        harness = WorldHarness(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
+        stack.push_async_callback(harness.stop_brokerage)
+        stack.push_async_callback(harness.stop)
+        await harness.start_brokerage()
+        await harness.start_seamless()
+        await harness.start()
+        yield harness
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
@@ -224,10 +224,10 @@ def stamp(instant: datetime) -> Timestamp:
 
 
 async def make_world(
-    estate: Estate, world_id: str, *, document: str = DOCUMENT, presets: tuple[str, ...] = ()
+    harness: WorldHarness, world_id: str, *, document: str = DOCUMENT, presets: tuple[str, ...] = ()
 ) -> WorldStubs:
     """A world with a policy, owned by ann."""
-    ann = await estate.stub()
+    ann = await harness.stub()
     await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
     await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id=world_id, document=document, make_default=True)
@@ -236,10 +236,10 @@ async def make_world(
 
 
 def evaluation(
-    estate: Estate, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
+    harness: WorldHarness, world_id: str, strategy_id: str, run_id: str = "run-1", **changes: float
 ) -> evaluationservicepb.EvaluateRequest:
     """The good numbers with changes; the data ends a minute ago."""
-    return evaluation_at(estate.clock.now(), world_id, strategy_id, run_id, **changes)
+    return evaluation_at(harness.clock.now(), world_id, strategy_id, run_id, **changes)
 
 
 def evaluation_at(
@@ -265,13 +265,13 @@ def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> acti
     return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], message="a test")
 
 
-async def make_trading(estate: Estate, world_id: str, *strategies: str) -> WorldStubs:
+async def make_trading(harness: WorldHarness, world_id: str, *strategies: str) -> WorldStubs:
     """A world whose strategies passed and are in paper."""
-    ann = await make_world(estate, world_id)
+    ann = await make_world(harness, world_id)
     for strategy_id in strategies:
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id)
         )
-        await ann.evaluation.Evaluate(evaluation(estate, world_id, strategy_id))
+        await ann.evaluation.Evaluate(evaluation(harness, world_id, strategy_id))
         await ann.activation.SetActivation(raising(world_id, strategy_id))
     return ann

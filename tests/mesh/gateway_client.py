@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class GatewayClient:
     """The public services at one address."""
 
     strategies: StrategyServiceAsyncStub
@@ -95,16 +95,18 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(address: str, home: Path, *, token: str = "", role: Role = Role.OPERATOR) -> AsyncIterator[Door]:
+async def open_gateway_client(
+    address: str, home: Path, *, token: str = "", role: Role = Role.OPERATOR
+) -> AsyncIterator[GatewayClient]:
     """Stubs with a token given, or that of a role."""
     source = (lambda: token) if token else file_token(user_token_path(home, role))
     async with connect(address, user_token=source, default_timeout_s=30.0) as channel:
-        yield door_over(channel)
+        yield client_over(channel)
 
 
-def door_over(channel: MeshChannel) -> Door:
+def client_over(channel: MeshChannel) -> GatewayClient:
     """Stubs of the public services over a channel."""
-    return Door(
+    return GatewayClient(
         StrategyServiceStub(channel),
         EventServiceStub(channel),
         TradingServiceStub(channel),
@@ -129,11 +131,11 @@ def door_over(channel: MeshChannel) -> Door:
     )
 
 
-async def new_world(door: Door, *presets: str) -> str:
+async def new_world(gateway_client: GatewayClient, *presets: str) -> str:
     """A world of its own for one test."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
     request = worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets or ("demo.btc.15m",))
-    await door.worlds.CreateWorld(request)
+    await gateway_client.worlds.CreateWorld(request)
     return world_id
 
 

@@ -33,7 +33,7 @@ CAUSE = Cause(NOW)
 T = TypeVar("T")
 
 
-class Estate:
+class GraphStore:
     """One store; `diff` is what the Diff RPC does without its wire."""
 
     def __init__(self, db: Database) -> None:

@@ -35,7 +35,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
-from tests.mesh.door import Door, in_chunks, new_world, source_node, submission
+from tests.mesh.gateway_client import GatewayClient, in_chunks, new_world, source_node, submission
 from tests.support.waiting import eventually
 
 PRESET = "demo.btc.15m"
@@ -51,19 +51,19 @@ ENDED = (COMPLETED, FROZEN, applypb.APPLY_STATE_ROLLED_BACK)
 
 
 @dataclass
-class Estate:
+class TradingMesh:
     """A mesh whose gateways all send orders of one strategy; the account has the world's name."""
 
     mesh: Mesh
-    doors: dict[str, Door]
+    clients: dict[str, GatewayClient]
     world: str = ""
     strategy_id: str = ""
     session_id: str = ""
     passed: dict[str, int] = field(default_factory=dict)
 
     @property
-    def door(self) -> Door:
-        return self.doors["gateway"]
+    def client(self) -> GatewayClient:
+        return self.clients["gateway"]
 
     def order(self, name: str, **terms: Any) -> orderpb.Order:
         """An order on these terms; without any, a buying limit far below the market, which rests."""
@@ -71,14 +71,14 @@ class Estate:
         return orderpb.Order(**{**named, "client_order_id": name, **SMALL, **(terms or RESTING)})
 
     async def submit(self, order: orderpb.Order, gateway: str = "gateway") -> tradingservicepb.SubmitOrderResponse:
-        return await self.doors[gateway].trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=order))
+        return await self.clients[gateway].trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=order))
 
     async def status(self, name: str) -> orderpb.OrderStatus:
         """An order as brokerage has it. Raises NotFound."""
         key = orderpb.OrderKey(
             account=self.world, world_id=self.world, strategy_id=self.strategy_id, client_order_id=name
         )
-        return (await self.door.orders.GetOrder(orderservicepb.GetOrderRequest(key=key))).status
+        return (await self.client.orders.GetOrder(orderservicepb.GetOrderRequest(key=key))).status
 
     async def until_order(self, name: str, *states: orderpb.OrderState) -> orderpb.OrderStatus:
         """The order, once it is in one of these states."""
@@ -122,12 +122,12 @@ class Estate:
             await asyncio.sleep(0.05)
 
     async def all_pass(self) -> bool:
-        return len(self.passed) == len(self.doors)
+        return len(self.passed) == len(self.clients)
 
     async def run(self, run_id: str) -> applypb.ApplyRun | None:
         request = applyservicepb.GetApplyRunRequest(world_id=self.world, run_id=run_id)
         try:
-            return (await self.door.applies.GetApplyRun(request)).run
+            return (await self.client.applies.GetApplyRun(request)).run
         except QmtlError:
             return None
 
@@ -146,7 +146,7 @@ class Estate:
         target = applypb.ApplyTarget(
             strategy_id=self.strategy_id, side=commonpb.SIDE_LONG, weight="1.0", stage=bindingpb.STAGE_PAPER
         )
-        await self.door.applies.Apply(
+        await self.client.applies.Apply(
             applyservicepb.ApplyRequest(
                 world_id=self.world, run_id=run_id, targets=applypb.ApplyTargets(targets=[target])
             )
@@ -160,17 +160,17 @@ class Estate:
         nodes: Sequence[dagpb.DagNode] = (),
     ) -> None:
         """A world in which one strategy trades on paper, over recorded bars that its followers let come."""
-        self.world = await new_world(self.door)
+        self.world = await new_world(self.client)
         put = policyservicepb.PutPolicyRequest(world_id=self.world, document=POLICY, make_default=True)
-        await self.door.policies.PutPolicy(put)
-        reply = await self.door.strategies.SubmitStrategy(in_chunks(submission(self.world, nodes or [source_node()])))
+        await self.client.policies.PutPolicy(put)
+        reply = await self.client.strategies.SubmitStrategy(in_chunks(submission(self.world, nodes or [source_node()])))
         self.strategy_id = reply.strategy.strategy_id
         await eventually(self._is_bound, 20.0)
         await self._select()
         asked = activationservicepb.GetActivationRequest(world_id=self.world)
-        (session,) = (await self.door.activation.GetActivation(asked)).activation.sessions
+        (session,) = (await self.client.activation.GetActivation(asked)).activation.sessions
         self.session_id = session.session_id
-        await self.door.data_sessions.OpenDataSession(
+        await self.client.data_sessions.OpenDataSession(
             datasessionservicepb.OpenDataSessionRequest(
                 session_id=self.session_id,
                 world_id=self.world,
@@ -180,7 +180,7 @@ class Estate:
                 followers=followers,
             )
         )
-        await self.door.accounts.OpenPaperAccount(
+        await self.client.accounts.OpenPaperAccount(
             accountservicepb.OpenPaperAccountRequest(
                 account=self.world,
                 world_id=self.world,
@@ -192,11 +192,11 @@ class Estate:
 
     async def _is_bound(self) -> bool:
         request = bindingservicepb.ListBindingsRequest(world_id=self.world)
-        return bool((await self.door.bindings.ListBindings(request)).bindings)
+        return bool((await self.client.bindings.ListBindings(request)).bindings)
 
     async def evaluate(self, run_id: str, sharpe: float) -> None:
         """Report a backtest."""
-        await self.door.evaluation.Evaluate(
+        await self.client.evaluation.Evaluate(
             evaluationservicepb.EvaluateRequest(
                 world_id=self.world,
                 strategy_id=self.strategy_id,
@@ -220,7 +220,7 @@ class Estate:
             weight="1.0",
             stage=bindingpb.STAGE_PAPER,
         )
-        await self.door.activation.SetActivation(
+        await self.client.activation.SetActivation(
             activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])
         )
 
