@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from brokerage import verify
 from brokerage.accounts.access import AccountAccess
@@ -30,6 +31,7 @@ from brokerage.orders.stream import OrderEventStream
 from brokerage.schema import outbox
 from brokerage.status import StatusService
 from brokerage.venues.dispatch.service import ReportedFillService
+from brokerage.venues.paper.store import clamp_arrivals
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -53,6 +55,7 @@ from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.broker.v1 import venue_service_pb2_grpc as venuerpc
 from qmtl.core.clock import Clock
+from qmtl.core.instants import to_ns
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
@@ -72,6 +75,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock, market = runtime.clock, market_of(settings)
     async with open_database(runtime) as db, service_bus(runtime) as bus:
         await runtime.patiently("store", lambda: db.read(lambda conn: verify.verify_books(conn, market)))
+        clamping = partial(clamp_arrivals, now_ns=to_ns(clock.now()), latency_bars=market.link.latency_bars)
+        await runtime.patiently("store", lambda: db.write(clamping))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")
         source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))

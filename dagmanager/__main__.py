@@ -16,6 +16,7 @@ from dagmanager.graph.service import GraphService
 from dagmanager.maintenance import MaintenanceService
 from dagmanager.metrics import GraphMetrics
 from dagmanager.plans.service import PlanService
+from dagmanager.queues.losses import RecordLosses
 from dagmanager.queues.service import QueueCatalogueService, QueueProgressService
 from dagmanager.queues.watches import QueueWatches, forget_dead_watches
 from dagmanager.sentinels.service import SentinelService
@@ -58,6 +59,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.background("outbox-relay", relay.run)
         runtime.background("prune", partial(prune, db, clock, settings.prune_interval_s))
         metrics = GraphMetrics(runtime.metrics.registry)
+        losses = RecordLosses(db, bus, clock)
+        runtime.background("records", losses.run)
         collector = Collector(db, bus, clock, limits_of(settings), metrics)
         runtime.background("garbage", partial(collector.run, settings.garbage_interval_s))
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))

@@ -29,6 +29,7 @@ class Counts:
     queues: int
     plans: int
     graph_revision: int
+    lost: int
     outbox_depth: int
 
 
@@ -61,10 +62,14 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
             queues=counts.queues,
             plans=counts.plans,
             graph_revision=counts.graph_revision,
+            queues_with_lost_records=counts.lost,
         )
 
 
 def count(conn: Connection) -> Counts:
     """Rows of the three tables people ask about, and what waits."""
     held = [conn.execute(sa.select(sa.func.count()).select_from(each)).scalar_one() for each in (nodes, queues, plans)]
-    return Counts(held[0], held[1], held[2], revision(conn, GRAPH), outbox.backlog(conn).depth)
+    lost = sa.select(sa.func.count()).select_from(queues).where(queues.c.lost_last_us.is_not(None))
+    return Counts(
+        held[0], held[1], held[2], revision(conn, GRAPH), conn.execute(lost).scalar_one(), outbox.backlog(conn).depth
+    )

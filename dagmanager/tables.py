@@ -130,6 +130,8 @@ queues = sa.Table(
     _int("last_bucket_us", nullable=True),
     _int("rows"),
     _int("retry_us", nullable=True),  # collection failed: not before this instant again
+    _int("lost_first_us", nullable=True),  # buckets whose records the broker lost, until they are written again
+    _int("lost_last_us", nullable=True),
     sa.Index("queues_node", "node_id"),
     sa.Index("queues_world", "world_id", "execution_domain", "compute_key"),
     sa.Index(
@@ -138,6 +140,19 @@ queues = sa.Table(
         sqlite_where=sa.text("released_us IS NOT NULL"),
         postgresql_where=sa.text("released_us IS NOT NULL"),
     ),
+    sa.Index(
+        "queues_lost",
+        "lost_last_us",
+        sqlite_where=sa.text("lost_last_us IS NOT NULL"),
+        postgresql_where=sa.text("lost_last_us IS NOT NULL"),
+    ),
+)
+record_streams = sa.Table(
+    "record_streams",
+    metadata,
+    _text("stream", key=True),
+    _int("made_us"),  # when the broker made it: another instant is another store
+    _int("last_sequence"),  # how far it had come
 )
 sentinels = sa.Table(
     "sentinels",

@@ -12,7 +12,7 @@ from controlbus.outbox.status import clock_status
 from gateway.admission.probes import Probes
 from gateway.events.subscribers import Subscribers
 from gateway.orders.activations import HeldActivations
-from gateway.submissions.store import strategies
+from gateway.submissions.store import room
 from gateway.submissions.tables import OUTBOX
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.roles import Role
@@ -63,7 +63,7 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
         self, request: gatewaystatuspb.GetStatusRequest, context: object
     ) -> gatewaystatuspb.GetStatusResponse:
         level = self._probes.level()
-        queued, backlog = await self._db.read(lambda conn: (strategies.queued(conn), OUTBOX.backlog(conn)))
+        queued, backlog = await self._db.read(lambda conn: (room.queued(conn), OUTBOX.backlog(conn)))
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,

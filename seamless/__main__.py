@@ -22,6 +22,7 @@ from qmtl.rpc.server.server import Server
 from qmtl.sql.database import open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
@@ -36,6 +37,7 @@ from seamless.presets.builtin import presets_of
 from seamless.replay.service import DataSessionServicer
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
+from seamless.replay.world_ends import WorldEnds
 from seamless.status import StatusServicer
 
 SERVICE = "seamless"
@@ -57,6 +59,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("ingest", partial(keep_ingested, inventory))
         runtime.background("replays", sessions.run)
+        ends = WorldEnds(sessions, worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
+        runtime.background("replays-of-worlds", ends.run)
         runtime.background("replays-end", partial(keep_closing, sessions, server.draining))
         await runtime.serve(server)
 

@@ -1,7 +1,7 @@
 """Composition root: store, bus, relay, fence keeper, re-decider, servicers. `python -m worldservice`."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -46,6 +46,7 @@ from worldservice.activation.service.activation import ActivationServicer
 from worldservice.activation.service.gates import GateServicer
 from worldservice.activation.service.sessions import SessionServicer
 from worldservice.activation.store import gates
+from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
 from worldservice.apply.service import ApplyServicer
@@ -92,9 +93,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     clock = runtime.clock
     async with open_database(runtime) as db, service_bus(runtime) as bus:
         started_at = clock.now()
-        await db.write(lambda conn: gates.clamp_gates(conn, started_at))
-        relay = Relay(db, outbox, bus, SERVICE, clock)
         rules = _rules_of(settings)
+        await db.write(lambda conn: clamp(conn, started_at, rules.timeouts))
+        relay = Relay(db, outbox, bus, SERVICE, clock)
         metrics = WorldMetrics(runtime.metrics.registry)
         fences = FenceKeeper(
             db,
@@ -121,6 +122,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run)
         runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run)
         await runtime.serve(server)
+
+
+def clamp(conn: Connection, now: datetime, timeouts: ApplyTimeouts) -> None:
+    """What was stored before the machine's clock was set back counts from now on."""
+    gates.clamp_gates(conn, now)
+    apply_store.clamp_runs(conn, now, timeouts)
 
 
 def _rules_of(settings: Settings) -> _Rules:

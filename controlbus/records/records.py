@@ -64,6 +64,13 @@ Written = Committed | AlreadyCommitted
 
 
 @dataclass(frozen=True, slots=True)
+class Follows:
+    """The last bucket of the log that a batch goes on from; None: it is the log's first."""
+
+    to_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _End:
     """The end of the log as a writer knows it."""
 
@@ -95,17 +102,22 @@ class RecordWriter:
             raise lease_lost(queue.compute_key, epoch, f"epoch {last.batch.writer_epoch} has written")
         return cls(bus, queue, epoch, last)
 
-    async def publish(self, batch: recordspb.RecordBatch) -> Written:
+    async def publish(self, batch: recordspb.RecordBatch, follows: Follows | None = None) -> Written:
         """Append a batch that begins after the last bucket of the log; what is there already is not written again.
 
+        `follows`: refused unless the log ends there, as it does not when the broker lost its store; None: anywhere.
+
         Raises NotReady (E_LEASE_LOST: acquire again; E_BUCKET_ORDER: begins at or before the last bucket and is no
-        repetition), InvalidRequest, Exhausted (E_BATCH_TOO_LARGE), Conflict, and Unavailable: repeat the same batch.
+        repetition, or does not follow it), InvalidRequest, Exhausted (E_BATCH_TOO_LARGE), Conflict, and Unavailable:
+        repeat the same batch.
         """
         body = _checked(self._queue, self._epoch, batch)
         message_id = blake2b(body, digest_size=16).hexdigest()
         if self._end.to_ns is not None and span(batch)[0] <= self._end.to_ns:
             return await self._written_before(batch, message_id)
         self._check_epoch()
+        if follows is not None and follows.to_ns != self._end.to_ns:
+            raise self._out_of_order(f"follows the bucket {follows.to_ns} ns, and the log ends at {self._end.to_ns} ns")
         expected = self._end.sequence
         try:
             sequence = await self._bus.publish(
@@ -130,12 +142,7 @@ class RecordWriter:
         there = await find_bucket(self._bus, self._queue, from_ns)
         if there is None or not (there.from_ns <= from_ns and to_ns <= there.to_ns):
             self._check_epoch()
-            raise NotReady(
-                "E_BUCKET_ORDER",
-                f"the batch {from_ns}..{to_ns} ns begins at or before the last bucket, {self._end.to_ns} ns",
-                hint="go on after the last bucket of the queue",
-                metadata={"last_to_ns": str(self._end.to_ns), "last_sequence": str(self._end.sequence)},
-            )
+            raise self._out_of_order(f"{from_ns}..{to_ns} ns begins at or before the last bucket, {self._end.to_ns} ns")
         if there.message_id == message_id:
             return Committed(there.sequence)
         conflict = there.batch.input_window_hash != batch.input_window_hash
@@ -143,6 +150,14 @@ class RecordWriter:
             self._bus.link.metrics.commit_conflicts.inc()
             log.error("bucket_computed_from_other_inputs", queue=self._subject, sequence=there.sequence)
         return AlreadyCommitted(there.sequence, there.batch.input_window_hash, conflict)
+
+    def _out_of_order(self, why: str) -> NotReady:
+        return NotReady(
+            "E_BUCKET_ORDER",
+            f"the batch {why}",
+            hint="go on after the last bucket of the queue",
+            metadata={"last_to_ns": str(self._end.to_ns), "last_sequence": str(self._end.sequence)},
+        )
 
     def _check_epoch(self) -> None:
         if self._end.epoch > self._epoch:

@@ -24,6 +24,7 @@ from dagmanager.garbage.store import Condemned
 from dagmanager.metrics import GraphMetrics
 from dagmanager.queues import recompute, records
 from dagmanager.queues.events import Cause
+from dagmanager.queues.losses import RecordLosses
 from dagmanager.queues.records import Foreign, Incomplete, queue_of
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, Unavailable
@@ -55,6 +56,7 @@ class Collector:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._losses = RecordLosses(db, bus, clock)
         self._here = asyncio.Lock()
 
     async def run(self, interval_s: float) -> None:
@@ -94,6 +96,7 @@ class Collector:
         """One round over these queues, or over all. Raises Unavailable: nothing was dropped."""
         async with self._alone():
             used = await records.storage_used(self._bus, self._limits.storage_bytes_max)
+            await self._losses.look()  # sequences that are given out anew must not be purged by those of before
             await self._purge()
             seen = await self.look(names, cause, tried_before=tried_before)
             batch = batch_size(self._limits.batch, used)

@@ -133,8 +133,9 @@ def _mark_dropped(conn: Connection, queue: Candidate) -> bool:
         queues.c.rows == counters.rows,
         queues.c.last_bucket_us.is_not_distinct_from(counters.last_us),
     )
-    after = {"state": QueueState.DROPPED.name, "released_us": None, "retry_us": None}
-    return conn.execute(sa.update(queues).where(*same).values(after)).rowcount == 1
+    forgotten = dict.fromkeys(("released_us", "retry_us", "lost_first_us", "lost_last_us"))
+    after = sa.update(queues).where(*same).values(state=QueueState.DROPPED.name, **forgotten)
+    return conn.execute(after).rowcount == 1
 
 
 def _record(conn: Connection, condemned: Condemned, cause: Cause) -> None:

@@ -149,4 +149,7 @@ def _message(row: sa.Row[tuple[object, ...]]) -> queuepb.Queue:
         message.first_bucket.FromDatetime(instant(row.first_bucket_us))
     if row.last_bucket_us is not None:
         message.last_bucket.FromDatetime(instant(row.last_bucket_us))
+    if row.lost_last_us is not None:
+        message.lost_first_bucket.FromDatetime(instant(row.lost_first_us))
+        message.lost_last_bucket.FromDatetime(instant(row.lost_last_us))
     return message

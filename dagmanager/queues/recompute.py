@@ -43,7 +43,9 @@ def report_progress(
     conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int, cause: Cause
 ) -> None:
     """Count rows written to a queue; ends its buffering once they cover it. Raises as queuerows.report_progress."""
-    store.report_progress(conn, compute_key, first, last, rows)
+    if store.report_progress(conn, compute_key, first, last, rows):
+        step = controlpb.QUEUE_LIFECYCLE_STEP_RECOMPUTED
+        events.publish_step(conn, compute_key, step, "what the broker had lost is written again", cause)
     row = conn.execute(
         sa.select(
             buffering.c.node_id,

@@ -50,6 +50,25 @@ async def last_sequence(bus: Bus, queue: DataQueue) -> int:
     return last.sequence if last else 0
 
 
+async def last_buckets(bus: Bus, queues: list[DataQueue]) -> dict[DataQueue, int]:
+    """The last bucket that the broker holds of each, microseconds since the epoch. Raises Unavailable.
+
+    Queues of which it holds nothing are not in it, nor those on whose subject something foreign stands last.
+    """
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(queue: DataQueue) -> tuple[DataQueue, int | None]:
+        async with turn:
+            try:
+                last = await last_record(bus, queue)
+            except Conflict:
+                return queue, None
+            return queue, None if last is None else last.to_ns // 1000
+
+    found = await asyncio.gather(*(one(queue) for queue in queues))
+    return {queue: end_us for queue, end_us in found if end_us is not None}
+
+
 async def read_all(bus: Bus, queue: DataQueue, until: int, bytes_max: int) -> list[Record]:
     """Every record up to a sequence. Raises Incomplete, Exhausted (E_ARCHIVE_TOO_LARGE), Unavailable."""
     found: list[Record] = []

@@ -20,8 +20,10 @@ CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
 Condition = sa.ColumnElement[bool]
 
 
-def report_progress(conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int) -> None:
+def report_progress(conn: Connection, compute_key: str, first: datetime, last: datetime, rows: int) -> bool:
     """Count rows written to a queue; what reaches no further than before is a repeat and changes nothing.
+
+    Returns whether they are the last of those that the broker had lost.
 
     Raises NotFound (E_QUEUE_UNKNOWN), NotReady (E_QUEUE_DROPPED), InvalidRequest (E_PROGRESS) when the range is empty
     or overlaps what was counted.
@@ -29,7 +31,7 @@ def report_progress(conn: Connection, compute_key: str, first: datetime, last: d
     if first > last or rows < 1:
         raise errors.refused("E_PROGRESS", "last_bucket, rows", f"{last} with {rows} rows", "a range with rows in it")
     mine = queues.c.compute_key == compute_key
-    locked = sa.select(queues.c.last_bucket_us, queues.c.state).where(mine).with_for_update()
+    locked = sa.select(queues).where(mine).with_for_update()
     row = conn.execute(locked).one_or_none()
     if row is None:
         raise NotFound("E_QUEUE_UNKNOWN", f"no queue {compute_key!r}", metadata={"compute_key": compute_key})
@@ -41,15 +43,15 @@ def report_progress(conn: Connection, compute_key: str, first: datetime, last: d
             metadata={"compute_key": compute_key},
         )
     if row.last_bucket_us is not None and micros(last) <= row.last_bucket_us:
-        return
+        return False
     if row.last_bucket_us is not None and micros(first) <= row.last_bucket_us:
         raise errors.refused("E_PROGRESS", "first_bucket", str(first), f"after {instant(row.last_bucket_us)}")
-    counted = {
-        "first_bucket_us": sa.func.coalesce(queues.c.first_bucket_us, micros(first)),
-        "last_bucket_us": micros(last),
-        "rows": queues.c.rows + rows,
-    }
-    conn.execute(sa.update(queues).where(mine).values(counted))
+    begins = micros(first) if row.first_bucket_us is None else row.first_bucket_us
+    counted = {"first_bucket_us": begins, "last_bucket_us": micros(last), "rows": queues.c.rows + rows}
+    found = row.lost_last_us is not None and begins <= row.lost_first_us and row.lost_last_us <= micros(last)
+    cleared = {"lost_first_us": None, "lost_last_us": None} if found else {}
+    conn.execute(sa.update(queues).where(mine).values({**counted, **cleared}))
+    return found
 
 
 def same_context_as_queue() -> tuple[Condition, ...]:

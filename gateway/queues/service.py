@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from controlbus.records.data_queue import From, span
 from controlbus.records.producer_leases import TTL_S, Tenure
-from controlbus.records.records import AlreadyCommitted, RecordWriter, Written, read_records
+from controlbus.records.records import AlreadyCommitted, Follows, RecordWriter, Written, read_records
 from gateway.queues.catalogue import KnownQueue, QueueCatalogue
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.data.v1 import records_pb2 as recordspb
@@ -73,7 +73,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         counts = PublishedCounts()
         try:
             async for request in request_iterator:
-                await self._publish(counts, request.batch)
+                await self._publish(counts, request.batch, _follows(request))
         finally:
             await self._report(counts)
         return queueservicepb.PublishRecordsResponse(
@@ -91,7 +91,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         if self._draining.is_set():
             raise Unavailable("E_GOING_AWAY", "the gateway stops", hint="go on after the last record")
 
-    async def _publish(self, counts: PublishedCounts, batch: recordspb.RecordBatch) -> None:
+    async def _publish(self, counts: PublishedCounts, batch: recordspb.RecordBatch, follows: Follows | None) -> None:
         from controlbus.records.form import check_form  # Arrow takes 50 MB, which a gateway without producers spares
 
         key = batch.compute_key, batch.writer_epoch
@@ -103,7 +103,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
             writer = await RecordWriter.open(self._queues.bus, queue.data, batch.writer_epoch)
             opened = counts.opened[key] = OpenQueue(queue, writer)
         check_form(batch)
-        written = await self._written(opened.writer, batch)
+        written = await self._written(opened.writer, batch, follows)
         counts.last_sequence = max(counts.last_sequence, written.sequence)
         if isinstance(written, AlreadyCommitted):
             counts.already += 1
@@ -112,15 +112,15 @@ class QueueServicer(queuerpc.QueueServiceServicer):
         first_ns, opened.last_ns = span(batch)
         opened.first_ns = first_ns if opened.first_ns is None else opened.first_ns
 
-    async def _written(self, writer: RecordWriter, batch: recordspb.RecordBatch) -> Written:
+    async def _written(self, writer: RecordWriter, batch: recordspb.RecordBatch, follows: Follows | None) -> Written:
         """Publish a batch; while the broker is away, the same again for a while."""
         bus = self._queues.bus
         for _ in range(TRIES - 1):
             try:
-                return await writer.publish(batch)
+                return await writer.publish(batch, follows)
             except Unavailable:
                 await bus.link.pause()
-        return await writer.publish(batch)
+        return await writer.publish(batch, follows)
 
     async def _report(self, counts: PublishedCounts) -> None:
         """The catalogue hears of it when it can: what is written is in the log, whatever it says."""
@@ -138,6 +138,16 @@ def _lease(tenure: Tenure) -> queueservicepb.ProducerLease:
         acquired=tenure.acquired,
         holder="" if tenure.acquired else tenure.holder,
     )
+
+
+def _follows(request: queueservicepb.PublishRecordsRequest) -> Follows | None:
+    """What the producer goes on from; None where it does not say."""
+    match request.WhichOneof("follows"):
+        case "follows_end_time":
+            return Follows(request.follows_end_time.ToNanoseconds())
+        case "follows_nothing" if request.follows_nothing:
+            return Follows(None)
+    return None
 
 
 def _begin(request: queueservicepb.ReadQueueRequest) -> From:

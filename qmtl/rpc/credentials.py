@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from qmtl.config import certificates
 from qmtl.config.settings import ServiceSettings
 from qmtl.core.clock import Clock
-from qmtl.core.errors import InvalidRequest, QmtlError, Unauthenticated, Violation
+from qmtl.core.errors import InvalidRequest, QmtlError, Unauthenticated, Unavailable, Violation
 from qmtl.rpc import tls
 from qmtl.rpc.auth.tokens import file_token, service_token_path
 from qmtl.rpc.auth.verification import Authenticator
@@ -124,6 +124,8 @@ class OwnCredentials:
             return Credential(TOKEN, path, self._authenticator.service_token_ends(file_token(path)(), service))
         except Unauthenticated as error:
             return Credential(TOKEN, path, None, error.message)
+        except Unavailable:  # its issuer's keys are not here yet, which is told by itself: nothing can be said of it
+            return Credential(TOKEN, path, None)
 
     def _certificate(self) -> Credential | None:
         path = self._settings.tls_cert

@@ -39,7 +39,7 @@ from qmtl.rpc.outages import Check, Outages
 from qmtl.rpc.server.inbound import Limits
 from qmtl.rpc.server.interceptor import Admit
 from qmtl.rpc.server.server import Server
-from qmtl.rpc.steady import SteadyClock
+from qmtl.rpc.steady import SteadyClock, mark_path, read_mark
 from qmtl.rpc.telemetry import logs, traces
 from qmtl.rpc.telemetry.clock_watch import ClockWatch
 from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint
@@ -58,7 +58,7 @@ class Runtime:
     def __init__(self, settings: ServiceSettings, service: str, clock: Clock | None = None) -> None:
         self.settings = settings
         self.service = service
-        self.clock = clock or SteadyClock()
+        self.clock = clock or SteadyClock(before=read_mark(mark_path(settings.mesh.home, service)))
         self.metrics = Metrics()
         self.log = structlog.stdlib.get_logger(f"qmtl.{service}")
         self.authenticator = Authenticator.from_settings(settings, self.clock)
@@ -232,8 +232,8 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
     if settings.mesh.profile == "dev":
         ensure_service_token(settings.mesh.home, service)
     keys = KeyMirror.of(settings.mesh.issuers, settings.mesh.home)
-    await keys.fetch()
     runtime = Runtime(settings, service)
+    await keys.begin(runtime.outages.note)
     runtime.credentials.check()
     runtime.metrics.add_process_collectors()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -247,9 +247,10 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
             runtime.background("service-token", partial(_keep_token_fresh, runtime))
         runtime.background("credentials", runtime.credentials.run)
         if keys.urls:
-            runtime.background("jwks", partial(keys.run, runtime.clock))
+            runtime.background("jwks", partial(keys.run, runtime.clock, runtime.outages.note))
         if isinstance(runtime.clock, SteadyClock):
-            runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry).run)
+            mark = mark_path(settings.mesh.home, service)
+            runtime.background("clock", ClockWatch(runtime.clock, runtime.metrics.registry, mark).run)
         await runtime.run(main(runtime))
 
 

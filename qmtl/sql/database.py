@@ -24,6 +24,7 @@ from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.sql.health import make_check_table, write_check
 from qmtl.sql.locks import Held
 from qmtl.sql.migrations import upgrade
+from qmtl.sql.pages import BEFORE_USE_BYTES_MAX
 from qmtl.sql.postgres import PostgresStore
 from qmtl.sql.sqlite import SqliteStore
 from qmtl.sql.transactions import raised_signals
@@ -40,13 +41,24 @@ def signal(conn: Connection, name: str) -> None:
 class Database:
     """One store. SQLite: one writer thread with group commit and a few readers; PostgreSQL: a bounded pool."""
 
-    def __init__(self, url: str, *, synchronous: str = "FULL", pending_max: int = 10_000, pool_size: int = 8) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: str = "FULL",
+        pending_max: int = 10_000,
+        pool_size: int = 8,
+        pages_before_use_max: int = BEFORE_USE_BYTES_MAX,
+    ) -> None:
+        """`pages_before_use_max`: an SQLite file of more bytes is read for damage beside its use, not before it."""
         parsed = make_url(url)
         self._listeners: dict[str, list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]] = {}
         self._store: SqliteStore | PostgresStore
         match parsed.get_backend_name():
             case "sqlite":
-                self._store = SqliteStore(parsed, synchronous, pending_max, pool_size, self._notify)
+                self._store = SqliteStore(
+                    parsed, synchronous, pending_max, pool_size, self._notify, pages_before_use_max
+                )
             case "postgresql":
                 self._store = PostgresStore(parsed, pending_max, pool_size, self._notify)
             case other:
@@ -77,9 +89,12 @@ class Database:
         await self._store.in_thread(lambda: self._store.exclusively(prepare))
 
     async def check(self) -> str:
-        """Commit a row, as every write does: "" when the store takes it. Raises as `write` does."""
+        """Commit a row, as every write does: "" when the store takes it and no page was found damaged.
+
+        Raises as `write` does.
+        """
         await self.write(write_check)
-        return ""
+        return self._store.damage()
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
         """Run fn in a write transaction and return its value after the commit.

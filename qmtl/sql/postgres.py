@@ -63,6 +63,10 @@ class PostgresStore:
     def refuse_damage(self) -> None:
         """PostgreSQL tells of damaged pages by itself, where they are read."""
 
+    def damage(self) -> str:
+        """As above: nothing is looked for."""
+        return ""
+
     def try_lock(self, name: str) -> Held | None:
         try:
             return try_session_lock(self._lock_engine, name)

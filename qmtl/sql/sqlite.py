@@ -18,6 +18,7 @@ from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import corrupt, translated
 from qmtl.sql.group_commit import GroupWriter
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
+from qmtl.sql.pages import PageCheck
 from qmtl.sql.prepared import execute
 from qmtl.sql.transactions import Notify, T, Work, run_read
 
@@ -29,7 +30,9 @@ class SqliteStore:
 
     dialect = "sqlite"
 
-    def __init__(self, url: URL, synchronous: str, pending_max: int, pool_size: int, notify: Notify) -> None:
+    def __init__(
+        self, url: URL, synchronous: str, pending_max: int, pool_size: int, notify: Notify, pages_before_use_max: int
+    ) -> None:
         self._path = _sqlite_path(url)
         if synchronous not in SYNCHRONOUS:
             raise InvalidRequest(
@@ -47,6 +50,7 @@ class SqliteStore:
         except (OSError, DBAPIError) as error:
             self._write_engine.dispose()
             raise _opening_failed(self._path, error) from error
+        self._pages = PageCheck(self._path, self._read_engine, pages_before_use_max)
         self._readers = BoundedPool(min(pool_size, 4), pending_max, "sqlite-reader")
 
     def submit_write(self, fn: Work[T]) -> Future[T]:
@@ -60,14 +64,12 @@ class SqliteStore:
         self._writer.submit(fn).result()
 
     def refuse_damage(self) -> None:
-        """Read every page. Raises DataLoss (E_DATABASE_CORRUPT) naming the file and the first damage."""
-        try:
-            with self._read_engine.connect() as conn:
-                found = conn.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-        except DBAPIError as error:
-            raise translated(error) from error
-        if found != "ok":
-            raise corrupt(f"{self._path}: {found}")
+        """Read every page, of a large file beside its use: see PageCheck. Raises DataLoss (E_DATABASE_CORRUPT)."""
+        self._pages.begin()
+
+    def damage(self) -> str:
+        """What was found damaged since, "" for nothing."""
+        return self._pages.damage
 
     def try_lock(self, name: str) -> Held | None:
         return try_file_lock(self._path, name)
@@ -76,6 +78,7 @@ class SqliteStore:
         return await asyncio.to_thread(fn)
 
     def close(self) -> None:
+        self._pages.close()
         self._writer.close()
         self._readers.close()
         self._write_engine.dispose()

@@ -5,6 +5,8 @@ released when the pace allows it and everyone who follows has taken the one befo
 the paper venue that fills its orders stay together however fast the replay runs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +39,10 @@ class Replay:
     @property
     def finished(self) -> bool:
         return self.watermark_ns >= self.span.end_ns
+
+    def ended(self) -> Replay:
+        """The session as one that plays no further."""
+        return replace(self, span=Span(self.span.start_ns, self.watermark_ns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Player:
         self._touched = asyncio.Event()
         self._advanced = asyncio.Event()
         self._closed = False
+        self._writing = asyncio.Lock()
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
@@ -70,6 +71,16 @@ class Player:
     def close(self) -> None:
         """Send every subscriber away: the server stops."""
         self._closed = True
+        self._announce()
+
+    async def end(self) -> None:
+        """Play no further: the session ends at its watermark. Raises as the store does."""
+        async with self._writing:
+            if self.replay.finished:
+                return
+            await self._resources.db.write(lambda conn: store.end_replay(conn, self.replay.session_id))
+            self.replay = self.replay.ended()
+        self._followers.clear()
         self._announce()
 
     async def run(self) -> None:
@@ -160,13 +171,16 @@ class Player:
 
     async def _advance(self, after: Replay) -> None:
         try:
-            await self._resources.db.write(lambda conn: store.advance_replay(conn, after))
+            async with self._writing:
+                if self.replay.finished:  # it was ended meanwhile
+                    return
+                await self._resources.db.write(lambda conn: store.advance_replay(conn, after))
+                self.replay = after
         except (Unavailable, Exhausted) as error:
             log.warning("replay_waits_for_store", session=after.session_id, reason=error.reason, error=error.message)
             await self._resources.clock.sleep(_STORE_RETRY_S)
             return
         self._resources.metrics.replayed_bars.inc()
-        self.replay = after
         self._announce()
 
     def _announce(self) -> None:

@@ -52,5 +52,14 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
             player.leave(request.follower)
         return datasessionservicepb.ConfirmBarsResponse(watermark=ns_to_proto(player.replay.watermark_ns))
 
+    async def CloseDataSession(
+        self, request: datasessionservicepb.CloseDataSessionRequest, context: object
+    ) -> datasessionservicepb.CloseDataSessionResponse:
+        replay = await self._sessions.find(request.session_id)
+        await self._roles.require(replay.world_id, Role.OPERATOR)
+        return datasessionservicepb.CloseDataSessionResponse(
+            session=self._session(await self._sessions.close(request.session_id))
+        )
+
     def _session(self, replay: Replay) -> datasessionspb.DataSession:
         return replay_to_proto(replay, self._sessions.waiting_for(replay.session_id))

@@ -80,6 +80,27 @@ class ReplaySessions:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no data session {session_id!r}")
         return found
 
+    async def close(self, session_id: str) -> Replay:
+        """End a session where it stands. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
+        await self.find(session_id)
+        async with self._starting:  # none begins to play it meanwhile
+            if session_id in self._players:
+                await self._players[session_id].end()
+            else:
+                await self._resources.db.write(lambda conn: store.end_replay(conn, session_id))
+        return await self.find(session_id)
+
+    async def worlds(self) -> list[str]:
+        """Worlds whose sessions still have bars to play."""
+        return await self._resources.db.read(store.unfinished_worlds)
+
+    async def close_world(self, world_id: str) -> int:
+        """End every session of a world; how many."""
+        names = await self._resources.db.read(lambda conn: store.unfinished_of(conn, world_id))
+        for name in names:
+            await self.close(name)
+        return len(names)
+
     async def player(self, session_id: str) -> Player:
         """The player of a session, started if need be. Raises NotFound (E_DATA_SESSION_UNKNOWN), NotReady."""
         async with self._starting:

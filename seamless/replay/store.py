@@ -82,6 +82,24 @@ def remove_follower(conn: Connection, session_id: str, name: str) -> None:
     conn.execute(sa.delete(followers).where(followers.c.session_id == session_id, followers.c.name == name))
 
 
+def end_replay(conn: Connection, session_id: str) -> None:
+    """What has been played of a session is all there is of it; nobody is waited for any more."""
+    mine = replays.c.session_id == session_id
+    conn.execute(sa.update(replays).where(mine, _UNFINISHED).values(end_ns=replays.c.watermark_ns))
+    conn.execute(sa.delete(followers).where(followers.c.session_id == session_id))
+
+
+def unfinished_worlds(conn: Connection) -> list[str]:
+    """Worlds with sessions that still have bars to play."""
+    return list(conn.scalars(sa.select(replays.c.world_id).where(_UNFINISHED).distinct().order_by(replays.c.world_id)))
+
+
+def unfinished_of(conn: Connection, world_id: str) -> list[str]:
+    """A world's sessions that still have bars to play."""
+    query = sa.select(replays.c.session_id).where(_UNFINISHED, replays.c.world_id == world_id)
+    return list(conn.scalars(query.order_by(replays.c.session_id)))
+
+
 def unfinished_replays(conn: Connection, world_id: str) -> tuple[int, int]:
     """How many sessions still have bars to play: in all, and of one world."""
     whole = sa.select(sa.func.count()).where(_UNFINISHED)

@@ -10,24 +10,12 @@ import pytest
 
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.roles import Role
-from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.auth.tokens import mint_user_token
-from qmtl.world.v1 import evaluation_pb2 as evaluationpb
-from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from tests.hostile.attackers import Attack, attacked, pids, resident_mb, watched
+from tests.hostile.siege import BIG, EVALUATE, GET_STRATEGY, metrics
 from tests.mesh.trading_mesh import TradingMesh
 
-GET_STRATEGY = "/qmtl.gateway.v1.StrategyService/GetStrategy"
-EVALUATE = "/qmtl.world.v1.EvaluationService/Evaluate"
 SERVICES = ("gateway", "worldservice", "brokerage")
-BIG = strategyservicepb.GetStrategyRequest(strategy_id="s" * 15_000_000).SerializeToString()
-
-
-def metrics(count: int) -> bytes:
-    """An evaluation of nobody's strategy with many numbers."""
-    request = evaluationservicepb.EvaluateRequest(world_id="w", run_id="r")
-    request.metrics.extend(evaluationpb.Metric(name=f"m{number}", value=1.0) for number in range(count))
-    return request.SerializeToString()
 
 
 async def trades_through(

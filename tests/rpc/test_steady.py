@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from qmtl.core.clock import VirtualClock
-from qmtl.rpc.steady import FOLLOWED_S, JUMP_S, SLEW, SteadyClock, clock_detail
+from qmtl.rpc.steady import (
+    FOLLOWED_S,
+    JUMP_S,
+    MARK_AGE_MAX_S,
+    SLEW,
+    SteadyClock,
+    clock_detail,
+    read_mark,
+    write_mark,
+)
 from tests.support.clocks import START, SetMachine
 
 
@@ -119,3 +130,42 @@ async def test_sleeping_until_an_instant_follows_the_steady_time() -> None:
     clock = SteadyClock(SetMachine())
     await clock.sleep_until(START - timedelta(seconds=1))
     await clock.sleep(0)
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, -0.6, 0.6, 600.0])
+def test_a_clock_that_is_begun_again_goes_on_from_its_mark(tmp_path: Path, by_s: float) -> None:
+    machine = SetMachine()
+    clock = SteadyClock(machine)
+    write_mark(tmp_path / "run" / "clock-x", clock)
+    machine.advance(5)
+    machine.set_by(by_s)
+    again = SteadyClock(machine, read_mark(tmp_path / "run" / "clock-x"))
+    assert again.now() == clock.now()
+    assert again.jumps == 1
+    assert again.ahead_s == pytest.approx(-by_s)
+    assert clock_detail(again)
+    machine.advance(7)
+    assert again.now() == clock.now()
+
+
+def test_a_mark_of_a_clock_that_was_not_set_or_is_old_changes_nothing(tmp_path: Path) -> None:
+    machine, path = SetMachine(), tmp_path / "clock"
+    write_mark(path, SteadyClock(machine))
+    machine.advance(60)
+    machine.set_by(JUMP_S / 2)
+    assert SteadyClock(machine, read_mark(path)).now() == machine.now()
+    machine.set_by(2 * FOLLOWED_S)
+    assert SteadyClock(machine, read_mark(path)).now() == machine.now()
+    machine.advance(MARK_AGE_MAX_S)
+    machine.set_by(-2 * FOLLOWED_S - 100)
+    assert SteadyClock(machine, read_mark(path)).now() == machine.now()
+
+
+def test_a_mark_of_another_boot_or_none_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "clock"
+    write_mark(path, SteadyClock(SetMachine()))
+    told = json.loads(path.read_text())
+    for broken in ("", "[]", "{", json.dumps({**told, "boot": "other"}), json.dumps({**told, "at": "2026-01-01"})):
+        path.write_text(broken)
+        assert read_mark(path) is None, broken
+    assert read_mark(tmp_path / "none") is None

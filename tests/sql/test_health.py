@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,32 @@ async def test_a_damaged_page_is_refused_by_name_at_the_start(tmp_path: Path) ->
             await db.migrate("worldservice:migrations")
     finally:
         await db.close()
+
+
+async def test_a_large_file_is_used_while_its_pages_are_read_and_what_is_found_is_an_outage(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    db = await migrated(sqlite_url(path))
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+    filling = f"CREATE TABLE filling AS {numbers} SELECT i, hex(randomblob(400)) FROM n"
+    await db.write(lambda conn: conn.exec_driver_sql(filling).close())
+    await db.close()
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size - 8192)
+        file.write(b"\xff" * 4096)
+    db = Database(sqlite_url(path), pages_before_use_max=4096)
+    try:
+        await db.migrate("worldservice:migrations")  # not refused: it is in use before it is read whole
+
+        async def is_found() -> bool:
+            return re.search(r"damaged: .*s\.db: .*(malformed|[Pp]age)", await db.check()) is not None
+
+        await eventually(is_found, timeout_s=10)
+    finally:
+        await db.close()
+    whole = Database(sqlite_url(tmp_path / "other.db"), pages_before_use_max=0)
+    await whole.migrate("worldservice:migrations")
+    assert await whole.check() == ""
+    await whole.close()
 
 
 def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,23 @@ class SmallDisk:
         self._ballast.unlink(missing_ok=True)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    folder = tmp_path / "disk"
+@contextmanager
+def mounted(folder: Path, size: int) -> Iterator[SmallDisk | None]:
+    """A disk of that many bytes; None where this process may not mount one."""
     folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES},mode=700", "qmtl-test", str(folder)]
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "qmtl-test", str(folder)]
     if subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no tmpfs can be mounted here: full disks are not tested")
+        yield None
+        return
     try:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with mounted(tmp_path / "disk", SMALL_BYTES) as disk:
+        if disk is None:
+            pytest.skip("no tmpfs can be mounted here: full disks are not tested")
+        yield disk

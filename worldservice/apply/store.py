@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
 from qmtl.sql.instants import instant, micros, micros_or_none
-from worldservice.apply.domain.run import ApplyRun, ApplyState, TimelineStep
+from worldservice.apply.domain.run import ApplyRun, ApplyState, ApplyTimeouts, TimelineStep, clamped
 from worldservice.apply.tables import apply_runs, apply_steps
 
 _RUN = TypeAdapter(ApplyRun)
@@ -51,6 +51,17 @@ def unsettled_runs(conn: Connection) -> list[tuple[str, str]]:
     """World and run id of every run for which something is still to be done."""
     query = sa.select(apply_runs.c.world_id, apply_runs.c.run_id).where(apply_runs.c.unsettled)
     return [(row.world_id, row.run_id) for row in conn.execute(query.order_by(apply_runs.c.sequence))]
+
+
+def clamp_runs(conn: Connection, now: datetime, limits: ApplyTimeouts) -> int:
+    """Bring in the deadlines of unsettled runs that were stored before the clock was set back; how many runs."""
+    late = 0
+    for world_id, run_id in unsettled_runs(conn):
+        run = get_run(conn, world_id, run_id)
+        if (within := clamped(run, now, limits)) != run:
+            save_run(conn, within)
+            late += 1
+    return late
 
 
 def append_step(conn: Connection, run: ApplyRun, detail: str, time: datetime) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
+from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.fees.volumes import DAYS_KEPT, Traded, TradedVolumes
 from brokerage.domain.orders.events import EventTime
@@ -18,6 +19,7 @@ from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.simulation.arrivals import FOUND, Arrival, OrderArrivals
 from brokerage.fences.intents import INTENT, UNANSWERED
 from qmtl.core.errors import NotFound
+from qmtl.sql.statements import bounded
 
 
 def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
@@ -30,6 +32,29 @@ def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
     )
     rows = conn.execute(query)
     return OrderArrivals({row.venue_order_id: Arrival(row.arrives_ns, row.answer_lost) for row in rows})
+
+
+def clamp_arrivals(conn: Connection, now_ns: int, latency_bars: int) -> int:
+    """Bring in arrivals on live feeds that lie farther ahead than the link is long; how many there were.
+
+    They were stored before the clock was set back. On a replay arrivals go by its data, which no clock moves.
+    """
+    venue, feeds, heads = t.venue_orders.c, t.account_feeds.c, t.orders.c
+    query = (
+        sa.select(venue.venue_order_id, venue.arrives_ns, feeds.interval_s)
+        .join(t.send_intents, INTENT.venue_order_id == venue.venue_order_id)
+        .join(t.orders, heads.order_id == INTENT.order_id)
+        .outerjoin(t.account_feeds, sa.and_(feeds.account == venue.account, feeds.symbol == heads.symbol))
+        .where(UNANSWERED, venue.arrives_ns > now_ns, sa.func.coalesce(feeds.session_id, "") == "")
+    )
+    late = [
+        row.venue_order_id
+        for row in conn.execute(query).all()
+        if row.arrives_ns > now_ns + latency_bars * (row.interval_s or 0) * SECOND_NS
+    ]
+    for part in bounded(late):
+        conn.execute(sa.update(t.venue_orders).where(venue.venue_order_id.in_(part)).values(arrives_ns=now_ns))
+    return len(late)
 
 
 def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> Arrival:

@@ -74,7 +74,16 @@ def _create_graph() -> None:
         sa.Column("last_bucket_us", _BIG, nullable=True),
         sa.Column("rows", _BIG, nullable=False),
         sa.Column("retry_us", _BIG, nullable=True),
+        sa.Column("lost_first_us", _BIG, nullable=True),
+        sa.Column("lost_last_us", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("compute_key"),
+    )
+    op.create_index(
+        "queues_lost",
+        "queues",
+        ["lost_last_us"],
+        sqlite_where=sa.text("lost_last_us IS NOT NULL"),
+        postgresql_where=sa.text("lost_last_us IS NOT NULL"),
     )
     op.create_index("queues_node", "queues", ["node_id"])
     op.create_index(
@@ -85,6 +94,13 @@ def _create_graph() -> None:
         postgresql_where=sa.text("released_us IS NOT NULL"),
     )
     op.create_index("queues_world", "queues", ["world_id", "execution_domain", "compute_key"])
+    op.create_table(
+        "record_streams",
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("made_us", _BIG, nullable=False),
+        sa.Column("last_sequence", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("stream"),
+    )
 
 
 def _create_plans() -> None:

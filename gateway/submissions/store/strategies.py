@@ -17,6 +17,7 @@ from controlbus.outbox.outbox import RawDraft
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
 from gateway.submissions.events import TODO_SIGNAL, publish_steps, strategy_signal
 from gateway.submissions.store import releases
+from gateway.submissions.store.room import check_room
 from gateway.submissions.tables import (
     ASSIGNMENTS,
     HISTORY,
@@ -29,7 +30,7 @@ from gateway.submissions.tables import (
     STRATEGIES,
     WORLDS,
 )
-from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, Unavailable
+from qmtl.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
 from qmtl.sql.instants import instant, micros
@@ -46,7 +47,8 @@ def accept(
 ) -> tuple[Record, bool]:
     """Store a submission, QUEUED or, with a claim, PROCESSING at once; (record, True): it was accepted before.
 
-    Raises Conflict (E_REQUEST_ID_REUSED), AlreadyExists (E_DUPLICATE), Exhausted (E_QUEUE_FULL).
+    Raises Conflict (E_REQUEST_ID_REUSED), AlreadyExists (E_DUPLICATE), Exhausted (E_QUEUE_FULL,
+    E_SHARE_EXCEEDED).
     """
     if known := find_request(conn, submission.subject, submission.request_id):
         if known.body_digest != submission.body_digest:
@@ -57,7 +59,7 @@ def accept(
                 metadata={"strategy_id": known.strategy_id},
             )
         return known, True
-    _check_room(conn, pending_max)
+    check_room(conn, submission, pending_max)
     _reserve_dag(conn, submission)
     _ingest(conn, submission)
     steps = [Step(State.QUEUED, submission.subject, at)]
@@ -177,11 +179,6 @@ def history(conn: Connection, strategy_id: str) -> list[tuple[int, Step]]:
     ]
 
 
-def queued(conn: Connection) -> int:
-    """How many submissions wait or are in work."""
-    return int(_COUNT_TODO.rows(conn).scalar_one())
-
-
 def worlds_of(conn: Connection, strategy_id: str) -> tuple[str, ...]:
     """The worlds of a strategy, sorted."""
     return tuple(_WORLDS_OF.rows(conn, {"id": strategy_id}).scalars())
@@ -205,14 +202,6 @@ def _ingest(conn: Connection, submission: Submission) -> None:
         headers = {"qmtl-subject": _ascii(submission.subject), "qmtl-part": f"{number}/{len(parts)}"}
         drafts.append(RawDraft(subject, strategy_id, f"ingest:{strategy_id}/{number}", part, headers))
     OUTBOX.append_raw(conn, drafts)
-
-
-def _check_room(conn: Connection, pending_max: int) -> None:
-    if queued(conn) >= pending_max:
-        raise Exhausted(
-            "E_QUEUE_FULL", f"{pending_max} submissions wait already", hint="retry with the same request_id",
-            retry_after_s=1.0,
-        )  # fmt: skip
 
 
 def _reserve_dag(conn: Connection, submission: Submission) -> None:
@@ -302,9 +291,6 @@ _REQUEST = Prepared(
     STRATEGY_ROWS.where(
         STRATEGIES.c.subject == sa.bindparam("subject"), STRATEGIES.c.request_id == sa.bindparam("request_id")
     )
-)
-_COUNT_TODO = Prepared(
-    sa.select(sa.func.count()).where(STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value)))
 )
 _WORLDS_OF = Prepared(
     sa.select(WORLDS.c.world_id).where(WORLDS.c.strategy_id == sa.bindparam("id")).order_by(WORLDS.c.world_id)

@@ -74,6 +74,7 @@ class Mesh:
         self._lock = lock_home(self.home)
         try:
             await stop_leftovers(self.home, self._report)
+            forget_clocks(self.home)
             refuse_small_disk(self.plan)
             units = self.plan.units()
             refuse_taken((unit.name, unit.address) for unit in units)
@@ -227,6 +228,12 @@ class _LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def forget_clocks(home: Path) -> None:
+    """A mesh that starts takes the machine's time; only a service that is restarted in it goes on with its own."""
+    for mark in (home / "run").glob("clock-*"):
+        mark.unlink(missing_ok=True)
 
 
 def refuse_small_disk(plan: Plan) -> None:

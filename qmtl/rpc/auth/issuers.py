@@ -12,18 +12,21 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from qmtl.config.settings import Issuer
-from qmtl.core.errors import Unauthenticated
+from qmtl.core.errors import Unauthenticated, Unavailable
 from qmtl.rpc.auth.keys import keys_folder
 
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth")
 
 
 class KeyFile:
-    """An issuer's public keys, read again whenever the file changes; a broken rewrite keeps the old keys."""
+    """An issuer's public keys, read again whenever the file changes; a broken rewrite keeps the old keys.
 
-    def __init__(self, path: Path) -> None:
+    `url`: where the file is copied from.
+    """
+
+    def __init__(self, path: Path, url: str = "") -> None:
         self.path = path
+        self._url = url
         self.generation = 0
         self._stamp: tuple[int, int, int] | None = None
         self._raw: bytes | None = None  # what the keys were read from; None while there was nothing good
@@ -31,13 +34,19 @@ class KeyFile:
         self._trouble = ""
 
     def keys(self) -> KeySet:
-        """The keys of the newest good state. Raises Unauthenticated (E_TOKEN_ISSUER) before the first one."""
+        """The keys of the newest good state.
+
+        Before the first one: raises Unavailable (E_JWKS) where a copy is to come, else Unauthenticated
+        (E_TOKEN_ISSUER).
+        """
         try:
             self._look()
         except (OSError, ValueError) as error:
             if str(error) != self._trouble:  # a line for each trouble, not for each call that meets it
                 self._trouble = str(error)
                 log.warning("keys_not_read", path=str(self.path), error=self._trouble, kept=len(self._keys.keys))
+        if self._raw is None and self._url:
+            raise Unavailable("E_JWKS", f"no keys of the issuer yet: {self._url} is asked again", retry_after_s=1.0)
         if self._raw is None:
             raise Unauthenticated("E_TOKEN_ISSUER", "the issuer's keys cannot be read")
         return self._keys
@@ -58,13 +67,8 @@ class KeyFile:
 
 
 def copy_of(url: str, home: Path) -> Path:
-    """Where the copy of a key set is that an issuer publishes at a URL; see jwks.py."""
+    """Where the copy of a key set is that an issuer publishes at a URL; see key_mirror.py."""
     return keys_folder(home) / f"jwks-{hashlib.blake2s(url.encode(), digest_size=8).hexdigest()}.json"
-
-
-def with_copy(issuer: Issuer, home: Path) -> Issuer:
-    path = str(copy_of(issuer.jwks, home)) if "://" in issuer.jwks else issuer.jwks
-    return issuer.model_copy(update={"jwks": path})
 
 
 def public_keys(raw: bytes, source: str) -> KeySet:

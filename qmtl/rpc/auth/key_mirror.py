@@ -1,8 +1,9 @@
 """Key sets of issuers that publish them at a URL, mirrored into files that the authenticator reads.
 
-A process starts with the keys it can fetch, or with the copy of an earlier day; without either it refuses to start.
-Afterwards a set that cannot be fetched or read leaves the copy as it is: an issuer's outage signs nobody out. A sound
-set without keys is no outage: its issuer withdraws them, and its tokens are refused.
+A process starts with the keys it can fetch, or with the copy of an earlier day. An issuer of which it has neither is
+an outage: its tokens cannot be judged (E_JWKS, UNAVAILABLE), everybody else's are, and it is asked every few seconds.
+A set that cannot be fetched or read leaves the copy as it is: an issuer's outage signs nobody out. A sound set without
+keys is no outage: its issuer withdraws them, and its tokens are refused.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.message import Message
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -30,8 +31,10 @@ from qmtl.config.settings import Issuer, is_loopback
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, QmtlError, Unavailable, Violation
 from qmtl.rpc.auth.issuers import copy_of, public_keys
+from qmtl.rpc.auth.keys import SERVICE_AUDIENCE
 
 REFRESH_S: Final = 60.0
+AGAIN_S: Final = 2.0  # while there are no keys at all
 TIMEOUT_S: Final = 5.0  # of one step: a connection, a read
 WHOLE_S: Final = 10.0  # of a set from its first step to its last byte
 BYTES_MAX: Final = 64 * 1024
@@ -39,42 +42,67 @@ TEXT_MAX: Final = 200  # characters of an error: it may quote the answer
 log: Final = structlog.stdlib.get_logger("qmtl.rpc.auth")
 
 
+class Note(Protocol):
+    """Tells that something is away, or, with an empty detail, that it is not."""
+
+    def __call__(self, name: str, detail: str, *, vital: bool = False) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeyMirror:
-    """Where each issuer's key set comes from, and the home its copies are kept in."""
+    """Where each issuer's key set comes from, and the home its copies are kept in.
+
+    `vital`: those whose tokens the services of the mesh show one another.
+    """
 
     urls: tuple[str, ...]
     home: Path
     whole_s: float = WHOLE_S
+    vital: frozenset[str] = frozenset()
     _asking: dict[str, Future[bytes]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, issuers: Iterable[Issuer], home: Path, whole_s: float = WHOLE_S) -> KeyMirror:
         """The mirror of the issuers that have a URL. Raises InvalidRequest (E_CONFIG) for one that is not safe."""
-        urls = set()
+        urls, vital = set(), set()
         for issuer in issuers:
             if "://" in issuer.jwks:
                 if not _is_safe(issuer.jwks):
                     raise _config(f"mesh.issuers[{issuer.issuer}].jwks", repr(issuer.jwks), "an https URL, or a path")
                 urls.add(issuer.jwks)
-        return cls(tuple(sorted(urls)), home, whole_s)
+                if issuer.audience == SERVICE_AUDIENCE:
+                    vital.add(issuer.jwks)
+        return cls(tuple(sorted(urls)), home, whole_s, frozenset(vital))
 
-    async def fetch(self) -> None:
-        """Copy every set now, side by side.
-
-        Raises for one of which there is no good copy: Unavailable (E_JWKS) when it cannot be had, InvalidRequest
-        (E_CONFIG) when it cannot be written.
-        """
+    async def fetch(self) -> Mapping[str, QmtlError]:
+        """Copy every set now, side by side; why there are no keys of an issuer, by its URL, where there are none."""
         left = await asyncio.gather(*(self._copied(url) for url in self.urls))
-        for url, error in zip(self.urls, left, strict=True):
-            if error is not None and not _is_good(copy_of(url, self.home)):
-                raise error
+        pairs = zip(self.urls, left, strict=True)
+        return {url: error for url, error in pairs if error is not None and not self._has_keys(url)}
 
-    async def run(self, clock: Clock) -> None:
-        """Copy what changed, for ever."""
+    async def begin(self, note: Note) -> None:
+        """Copy every set before the service serves, and tell of issuers without keys.
+
+        Raises InvalidRequest (E_CONFIG) where there is no good copy and none can be written.
+        """
+        missing = await self.fetch()
+        for error in missing.values():
+            if isinstance(error, InvalidRequest):
+                raise error
+        self._tell(missing, note)
+
+    async def run(self, clock: Clock, note: Note) -> None:
+        """Copy what changed, for ever, and tell of issuers without keys."""
         while True:
-            await clock.sleep(REFRESH_S)
-            await asyncio.gather(*(self._copied(url) for url in self.urls))
+            await clock.sleep(REFRESH_S if all(map(self._has_keys, self.urls)) else AGAIN_S)
+            self._tell(await self.fetch(), note)
+
+    def _has_keys(self, url: str) -> bool:
+        return _is_good(copy_of(url, self.home))
+
+    def _tell(self, missing: Mapping[str, QmtlError], note: Note) -> None:
+        for url in self.urls:
+            note(f"issuer {url}", missing[url].message if url in missing else "", vital=url in self.vital)
 
     async def _copied(self, url: str) -> QmtlError | None:
         """Why the copy was left as it is; None when it is what the issuer publishes now."""

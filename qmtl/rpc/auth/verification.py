@@ -24,7 +24,7 @@ from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.identity import Identity, ServiceIdentity
-from qmtl.rpc.auth.issuers import KeyFile, with_copy
+from qmtl.rpc.auth.issuers import KeyFile, copy_of
 from qmtl.rpc.auth.keys import (
     ALGORITHM,
     REGISTRY,
@@ -66,16 +66,17 @@ class _Verified:
 class Authenticator:
     """Turns tokens into identities; the errors say which of the things that can be wrong with a token is."""
 
-    def __init__(self, issuers: Iterable[Issuer], clock: Clock, *, leeway_s: int = LEEWAY_S) -> None:
+    def __init__(
+        self, issuers: Iterable[Issuer], clock: Clock, *, home: Path | None = None, leeway_s: int = LEEWAY_S
+    ) -> None:
+        """`home`: where the copies of key sets lie that issuers publish at a URL."""
         self._clock = clock
         self._leeway_s = leeway_s
         files: dict[str, KeyFile] = {}
         self._issuers: dict[tuple[str, str], KeyFile] = {}
         self._verified: OrderedDict[tuple[str, str], _Verified] = OrderedDict()
         for issuer in issuers:
-            if "://" in issuer.jwks:
-                raise InvalidRequest("E_CONFIG", f"jwks is {issuer.jwks!r}, want the path of its copy")
-            file = files.setdefault(issuer.jwks, KeyFile(Path(issuer.jwks)))
+            file = files.setdefault(issuer.jwks, _key_file(issuer.jwks, home))
             self._issuers[issuer.issuer, issuer.audience] = file
 
     @classmethod
@@ -83,14 +84,14 @@ class Authenticator:
         """The configured issuers; in profile dev without any, the local one, whose keys are made if absent."""
         mesh = settings.mesh
         if mesh.issuers:
-            return cls([with_copy(issuer, mesh.home) for issuer in mesh.issuers], clock or SystemClock())
+            return cls(mesh.issuers, clock or SystemClock(), home=mesh.home)
         if mesh.profile != "dev":
             raise InvalidRequest("E_CONFIG", "mesh.issuers is empty, want at least one issuer in profile prod")
         ensure_dev_keys(mesh.home)
         return cls(dev_issuers(mesh.home), clock or SystemClock())
 
     def user(self, token: str) -> Identity:
-        """Verify a user token. Raises Unauthenticated (E_TOKEN_*)."""
+        """Verify a user token. Raises Unauthenticated (E_TOKEN_*), Unavailable (E_JWKS: no keys of its issuer yet)."""
         claims = self._verify(token, USER_AUDIENCE)
         return Identity(claims.subject, claims.role, claims.worlds, token)
 
@@ -170,6 +171,14 @@ _AUDIENCE_HINTS: Final[Mapping[str, str]] = {
     USER_AUDIENCE: "user tokens go into authorization, service tokens into x-qmtl-service",
     SERVICE_AUDIENCE: "service tokens go into x-qmtl-service, user tokens into authorization",
 }
+
+
+def _key_file(jwks: str, home: Path | None) -> KeyFile:
+    if "://" not in jwks:
+        return KeyFile(Path(jwks))
+    if home is None:
+        raise InvalidRequest("E_CONFIG", f"jwks is {jwks!r}, want the path of its copy")
+    return KeyFile(copy_of(jwks, home), jwks)
 
 
 def _bad(reason: str, message: str, hint: str = "") -> Unauthenticated:

@@ -18,6 +18,7 @@ from controlbus.records.records import (
     STATE_BYTES_MAX,
     AlreadyCommitted,
     Committed,
+    Follows,
     RecordWriter,
     read_records,
 )
@@ -55,6 +56,18 @@ async def take(bus: Bus, queue: DataQueue, begin: From, count: int) -> list[Reco
             if len(found) == count:
                 break
     return found
+
+
+async def test_a_batch_that_follows_what_is_not_there_is_refused(bus: Bus, queue: DataQueue) -> None:
+    """As after the broker lost its store: else the log would begin in the middle of its node."""
+    writer = await RecordWriter.open(bus, queue, 1)
+    with pytest.raises(NotReady, match=r"E_BUCKET_ORDER.*follows the bucket 60000000000 ns, and the log ends at None"):
+        await writer.publish(batch(queue, 1, 2, 3), Follows(MINUTE_NS))
+    first = await writer.publish(batch(queue, 1, 0, 1), Follows(None))
+    assert await writer.publish(batch(queue, 1, 0, 1), Follows(None)) == first
+    with pytest.raises(NotReady, match="E_BUCKET_ORDER"):
+        await writer.publish(batch(queue, 1, 2, 3), Follows(None))
+    assert isinstance(await writer.publish(batch(queue, 1, 2, 3), Follows(MINUTE_NS)), Committed)
 
 
 async def written(bus: Bus, queue: DataQueue, *ranges: tuple[int, int], epoch: int = 1) -> list[int]:

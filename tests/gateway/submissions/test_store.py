@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, strategy_id_of
-from gateway.submissions.store import claims, releases, strategies
+from gateway.submissions.store import claims, releases, room, strategies
 from gateway.submissions.tables import LIVE_DAGS, OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
 from qmtl.core.paging import Page
@@ -129,6 +131,31 @@ async def test_full_queue_refuses_with_a_time_to_come_back(db: Database) -> None
     with pytest.raises(Exhausted, match="E_QUEUE_FULL") as refused:
         await accepted(db, submission("r2", dag="blake3:bb"), pending_max=1)
     assert refused.value.retry_after_s
+
+
+async def test_bytes_that_wait_are_shared_by_identity_and_by_world(db: Database) -> None:
+    """The two limits are of the whole queue of a person, and of a world whoever submits to it."""
+    large, shares = b"x" * 500, room.QueueShares(identity_bytes_max=1000, world_bytes_max=2000, counted_from=1)
+
+    def of(subject: str, name: str, body: bytes, *worlds: str) -> Submission:
+        made = submission(name, dag=f"blake3:{subject}-{name}", worlds=worlds)
+        return replace(made, strategy_id=strategy_id_of(subject, name), subject=subject, request=body)
+
+    def check(entry: Submission, within: room.QueueShares = shares) -> Callable[[Connection], None]:
+        return lambda conn: room.check_room(conn, entry, 100, within)
+
+    await accepted(db, of("ada", "r1", large, "w1"))
+    await db.read(check(of("ada", "r2", large, "w1")))
+    more = of("ada", "r3", large + b"x", "w2")
+    with pytest.raises(Exhausted, match=r"E_SHARE_EXCEEDED: 500 bytes of submissions of ada wait") as refused:
+        await db.read(check(more))
+    assert (refused.value.retry_after_s, refused.value.metadata["share"]) == (1.0, "queue_bytes")
+    await db.read(check(more, replace(shares, counted_from=2)))
+    for subject in ("bob", "eve", "joe"):
+        await accepted(db, of(subject, "r1", large, "w0", "w1"))
+    with pytest.raises(Exhausted, match="of world w1 wait already"):
+        await db.read(check(of("zoe", "r1", b"x", "w2", "w1")))
+    await db.read(check(of("zoe", "r1", b"x", "w0")))
 
 
 async def test_each_submission_is_claimed_once(db: Database) -> None:

@@ -8,10 +8,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,75 +22,29 @@ from qmtl.config.settings import Issuer, MeshSettings, ServiceSettings, load_mes
 from qmtl.core.clock import SystemClock, VirtualClock
 from qmtl.core.errors import InvalidRequest, Unauthenticated, Unavailable
 from qmtl.rpc.auth.issuers import copy_of, public_keys
-from qmtl.rpc.auth.key_mirror import BYTES_MAX, REFRESH_S, KeyMirror
-from qmtl.rpc.auth.keys import new_key
+from qmtl.rpc.auth.key_mirror import AGAIN_S, BYTES_MAX, REFRESH_S, KeyMirror
+from qmtl.rpc.auth.keys import SERVICE_AUDIENCE, new_key
 from qmtl.rpc.auth.tokens import mint
 from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.telemetry import logs
+from tests.rpc.auth.published_keys import Published, published
 from tests.rpc.mesh import until
-
-
-@dataclass
-class Published:
-    """What the issuer's server answers now."""
-
-    body: bytes = b""
-    status: int = 200
-    location: str = ""
-    raw: bytes = b""  # the whole answer, instead of the above
-    url: str = ""
-    drips: threading.Event | None = None  # a byte every now and then after `raw`, until it is set
-    meanwhile: Callable[[], object] = lambda: None  # done before the body is sent
-    asked: list[str] = field(default_factory=list)
-
-    def publish(self, *keys: OKPKey) -> None:
-        self.body = json.dumps({"keys": [key.as_dict(private=True) for key in keys]}).encode()
-
-
-@contextmanager
-def published() -> Iterator[Published]:
-    told = Published()
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            told.asked.append(self.path)
-            if told.raw:
-                with suppress(OSError):  # who asked may have gone
-                    self.wfile.write(told.raw)
-                    while told.drips is not None and not told.drips.wait(0.02):
-                        self.wfile.write(b" ")
-                return
-            self.send_response(told.status)
-            if told.location:
-                self.send_header("location", told.location)
-            self.end_headers()
-            self.wfile.flush()
-            told.meanwhile()
-            self.wfile.write(told.body)
-
-        def do_CONNECT(self) -> None:
-            told.asked.append(self.path)
-            self.send_error(403)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}/jwks"
-    try:
-        yield told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
 def issuer() -> Iterator[Published]:
     with published() as told:
         yield told
+
+
+@dataclass
+class Told:
+    """What the mirror says is away: name, detail, whether it is vital."""
+
+    notes: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def __call__(self, name: str, detail: str, *, vital: bool = False) -> None:
+        self.notes.append((name, detail, vital))
 
 
 def mirror(told: Published, home: Path) -> KeyMirror:
@@ -165,7 +118,7 @@ NO_SET: dict[str, Published] = {
 
 
 @pytest.mark.parametrize("case", NO_SET)
-async def test_what_is_no_key_set_leaves_the_copy_and_without_one_refuses_to_start(
+async def test_what_is_no_key_set_leaves_the_copy_and_without_one_is_told(
     issuer: Published, tmp_path: Path, case: str
 ) -> None:
     key = new_key()
@@ -176,10 +129,43 @@ async def test_what_is_no_key_set_leaves_the_copy_and_without_one_refuses_to_sta
     await keys.fetch()
     await mirror(issuer, tmp_path / "old").fetch()
     assert authenticator(issuer, tmp_path / "old").user(token(key)).subject == "ada"
+    missing = await mirror(issuer, tmp_path / "fresh").fetch()
+    assert [(url, error.reason) for url, error in missing.items()] == [(issuer.url, "E_JWKS")]
+    assert issuer.url in missing[issuer.url].message
     with pytest.raises(Unavailable) as refused:
-        await mirror(issuer, tmp_path / "fresh").fetch()
+        authenticator(issuer, tmp_path / "fresh").user(token(key))
     assert refused.value.reason == "E_JWKS"
-    assert issuer.url in refused.value.message
+
+
+async def test_an_issuer_that_is_away_at_the_start_is_told_and_asked_until_it_is_there(
+    issuer: Published, tmp_path: Path
+) -> None:
+    told = Told()
+    key, clock = new_key(), VirtualClock(SystemClock().now())
+    issuer.publish(key)
+    issuer.status = 503
+    services = Issuer(issuer="corp", jwks=issuer.url, audience=SERVICE_AUDIENCE)
+    keys = KeyMirror.of([Issuer(issuer="corp", jwks=issuer.url), services], tmp_path)
+    await keys.begin(told)
+    running = authenticator(issuer, tmp_path)
+    asking = asyncio.create_task(keys.run(clock, told))
+    try:
+        with pytest.raises(Unavailable):
+            running.user(token(key))
+        issuer.status = 200
+
+        def is_there() -> bool:
+            clock.advance(AGAIN_S)
+            return told.notes[-1][1] == ""
+
+        await until(is_there)
+        assert not asking.done()
+    finally:
+        asking.cancel()
+    name, detail, vital = told.notes[0]
+    assert (name, vital) == (f"issuer {issuer.url}", True)
+    assert "HTTPError" in detail
+    assert running.user(token(key)).subject == "ada"
 
 
 async def test_a_copy_that_is_broken_itself_does_not_suffice(issuer: Published, tmp_path: Path) -> None:
@@ -187,8 +173,7 @@ async def test_a_copy_that_is_broken_itself_does_not_suffice(issuer: Published, 
     await mirror(issuer, tmp_path).fetch()
     copy_of(issuer.url, tmp_path).write_bytes(b"\xff")
     issuer.status = 503
-    with pytest.raises(Unavailable):
-        await mirror(issuer, tmp_path).fetch()
+    assert set(await mirror(issuer, tmp_path).fetch()) == {issuer.url}
     issuer.status = 200
     await mirror(issuer, tmp_path).fetch()
     assert b"Ed25519" in copy_of(issuer.url, tmp_path).read_bytes()
@@ -205,7 +190,7 @@ async def test_a_refresh_outlives_whatever_comes_and_says_how_old_the_copy_is(
     copy = copy_of(issuer.url, tmp_path)
     os.utime(copy, (0, 0))
     logs.configure("gateway", stream=out)
-    refreshing = asyncio.create_task(keys.run(clock))
+    refreshing = asyncio.create_task(keys.run(clock, Told()))
 
     def left_as_it_was() -> list[dict[str, object]]:
         return [json.loads(line) for line in out.getvalue().splitlines() if "jwks_not_copied" in line]
@@ -332,7 +317,7 @@ async def test_a_home_that_cannot_be_written_is_named(issuer: Published, tmp_pat
     issuer.publish(new_key())
     (tmp_path / "keys").write_text("in the way")
     with pytest.raises(InvalidRequest) as refused:
-        await mirror(issuer, tmp_path).fetch()
+        await mirror(issuer, tmp_path).begin(Told())
     assert refused.value.reason == "E_CONFIG"
     assert [each.field for each in refused.value.violations] == ["mesh.home"]
 
@@ -341,8 +326,7 @@ async def test_a_redirect_is_not_followed(issuer: Published, tmp_path: Path) -> 
     with published() as elsewhere:
         elsewhere.publish(new_key())
         issuer.status, issuer.location = 302, elsewhere.url
-        with pytest.raises(Unavailable):
-            await mirror(issuer, tmp_path).fetch()
+        assert await mirror(issuer, tmp_path).fetch()
         assert elsewhere.asked == []
 
 
@@ -357,8 +341,7 @@ async def test_the_environments_proxy_is_used_but_not_for_a_set_on_this_machine(
         issuer.publish(new_key())
         await mirror(issuer, tmp_path).fetch()
         assert (issuer.asked, proxy.asked) == (["/jwks"], [])
-        with pytest.raises(Unavailable):
-            await KeyMirror.of([Issuer(issuer="corp", jwks="https://id.example/jwks")], tmp_path).fetch()
+        assert await KeyMirror.of([Issuer(issuer="corp", jwks="https://id.example/jwks")], tmp_path).fetch()
         assert proxy.asked == ["id.example:443"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -10,10 +12,10 @@ from qmtl.rpc.telemetry.clock_watch import ClockWatch
 from tests.support.clocks import SetMachine
 
 
-def test_a_jump_is_told_once() -> None:
+def test_a_jump_is_told_once(tmp_path: Path) -> None:
     machine, registry = SetMachine(), CollectorRegistry()
     clock = SteadyClock(machine)
-    watch = ClockWatch(clock, registry)
+    watch = ClockWatch(clock, registry, tmp_path / "clock")
     with capture_logs() as lines:
         watch.look()
         machine.set_by(-3600)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock, VirtualClock
-from qmtl.core.errors import Exhausted, NotFound, NotReady
+from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady
 from qmtl.sql.database import Database
 from seamless.config import Settings
 from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest
@@ -79,3 +79,24 @@ async def test_one_world_has_its_sessions_and_no_more_and_idle_ones_give_their_p
     assert (await sessions.find("two")).session_id == "two"
     with pytest.raises(NotFound):
         await sessions.find("one")
+
+
+async def test_a_session_that_is_closed_ends_where_it_stands_and_makes_room(
+    sessions: ReplaySessions, seamless: Seamless
+) -> None:
+    preset = seamless.inventory.presets.named(DEMO)
+    opened = await sessions.open(preset, _request("one"))
+    await sessions.following("one", "account")
+    closed = await sessions.close("one")
+    assert (closed.finished, closed.watermark_ns) == (True, opened.watermark_ns)
+    assert await sessions.close("one") == closed
+    assert await sessions.worlds() == []
+    with pytest.raises(Conflict) as caught:
+        await sessions.open(preset, _request("one"))
+    assert caught.value.reason == "E_DATA_SESSION_CONFLICT"
+    await sessions.open(preset, _request("two"))
+    assert await sessions.worlds() == ["w1"]
+    assert await sessions.close_world("w1") == 1
+    assert await sessions.worlds() == []
+    with pytest.raises(NotFound):
+        await sessions.close("three")

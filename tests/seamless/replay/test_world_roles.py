@@ -88,3 +88,22 @@ async def test_without_worldservice_only_a_role_of_the_estate_counts(seamless: S
     with pytest.raises(PermissionDenied) as caught:
         await stray.sessions.GetDataSession(ASK)
     assert caught.value.reason == "E_WORLD_FORBIDDEN"
+
+
+async def test_an_operator_closes_a_session_and_its_subscribers_see_its_end(seamless: Seamless) -> None:
+    alice, bob = await seamless.stubs(Role.READER), await seamless.stubs(Role.READER, subject="bob")
+    await alice.sessions.OpenDataSession(_opening())
+    closing = datasessionservicepb.CloseDataSessionRequest(session_id=SESSION)
+    with pytest.raises(PermissionDenied):
+        await bob.sessions.CloseDataSession(closing)
+    last = False
+    call = alice.data.Subscribe(dataservicepb.SubscribeRequest(dataset=DEMO, session_id=SESSION, follower="runner"))
+    closed = None
+    async for reply in call:
+        last = reply.end_of_session
+        if closed is None:
+            closed = (await alice.sessions.CloseDataSession(closing)).session
+    assert last
+    assert closed is not None
+    assert closed.end_time == closed.watermark == reply.watermark
+    assert (await alice.sessions.CloseDataSession(closing)).session == closed

@@ -18,7 +18,7 @@ from tests.worldservice.apply.test_run import requested, trading
 from tests.worldservice.samples import NOW
 from worldservice.activation.store import gates
 from worldservice.apply import store as apply_store
-from worldservice.apply.domain.run import ApplyRun, ApplyState, Awaited
+from worldservice.apply.domain.run import GONE_AFTER, ApplyRun, ApplyState, ApplyTimeouts, Awaited
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.selection import Tenure
 from worldservice.graph.domain.nodes import NodeStatus, Validation, WorldNode
@@ -47,6 +47,29 @@ def whole() -> ApplyRun:
         until=NOW + timedelta(seconds=30),
         epoch=7,
     )
+
+
+async def test_deadlines_of_before_the_clock_was_set_back_are_brought_in(db: Database) -> None:
+    run = replace(whole(), intents_until=NOW + timedelta(seconds=5))
+    limits = ApplyTimeouts(timedelta(seconds=30), timedelta(seconds=5))
+    await db.write(lambda conn: apply_store.insert_run(conn, run))
+    assert await db.write(lambda conn: apply_store.clamp_runs(conn, NOW, limits)) == 0
+    earlier = NOW - timedelta(hours=1)
+    assert await db.write(lambda conn: apply_store.clamp_runs(conn, earlier, limits)) == 1
+    found = await db.read(lambda conn: apply_store.get_run(conn, run.world_id, run.run_id))
+    assert found == replace(
+        run,
+        until=earlier + timedelta(seconds=30),
+        intents_until=earlier + timedelta(seconds=5),
+        awaited=(replace(run.awaited[0], gone_at=earlier + GONE_AFTER),),
+    )
+    own = replace(
+        whole(), world_id="beta", run_id="own", freeze_timeout=timedelta(hours=3), until=NOW + timedelta(seconds=60)
+    )
+    await db.write(lambda conn: apply_store.insert_run(conn, own))
+    await db.write(lambda conn: apply_store.clamp_runs(conn, earlier, limits))
+    kept = await db.read(lambda conn: apply_store.get_run(conn, own.world_id, "own"))
+    assert kept.until == own.until  # the policy's own timeout is longer
 
 
 async def test_a_run_comes_out_as_it_went_in_with_its_timeline(db: Database) -> None:

@@ -217,6 +217,17 @@ def sequence_due(run: ApplyRun) -> int:
     return OPEN_SEQUENCE if run.state is ApplyState.UNFREEZING else FREEZE_SEQUENCE
 
 
+def clamped(run: ApplyRun, now: datetime, limits: ApplyTimeouts) -> ApplyRun:
+    """The run with no deadline farther ahead than one is ever set: those were stored before the clock was set back."""
+    phase_end, intents_end = now + (run.freeze_timeout or limits.freeze_timeout), now + limits.intents_wait
+    return replace(
+        run,
+        until=None if run.until is None else min(run.until, phase_end),
+        intents_until=None if run.intents_until is None else min(run.intents_until, intents_end),
+        awaited=tuple(replace(each, gone_at=min(each.gone_at, now + GONE_AFTER)) for each in run.awaited),
+    )
+
+
 def advance(run: ApplyRun, event: Event, now: datetime, limits: ApplyTimeouts) -> Step:
     """The run after an event, with what its timeline says of it. An event that comes too late changes nothing."""
     limits = _limits(run, limits)

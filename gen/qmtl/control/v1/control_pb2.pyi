@@ -26,6 +26,7 @@ class QueueLifecycleStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     QUEUE_LIFECYCLE_STEP_RELEASED: _ClassVar[QueueLifecycleStep]
     QUEUE_LIFECYCLE_STEP_ARCHIVED: _ClassVar[QueueLifecycleStep]
     QUEUE_LIFECYCLE_STEP_DROPPED: _ClassVar[QueueLifecycleStep]
+    QUEUE_LIFECYCLE_STEP_RECORDS_LOST: _ClassVar[QueueLifecycleStep]
 
 class StrategyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -42,6 +43,7 @@ QUEUE_LIFECYCLE_STEP_RECOMPUTED: QueueLifecycleStep
 QUEUE_LIFECYCLE_STEP_RELEASED: QueueLifecycleStep
 QUEUE_LIFECYCLE_STEP_ARCHIVED: QueueLifecycleStep
 QUEUE_LIFECYCLE_STEP_DROPPED: QueueLifecycleStep
+QUEUE_LIFECYCLE_STEP_RECORDS_LOST: QueueLifecycleStep
 STRATEGY_STATE_UNSPECIFIED: StrategyState
 STRATEGY_STATE_QUEUED: StrategyState
 STRATEGY_STATE_PROCESSING: StrategyState

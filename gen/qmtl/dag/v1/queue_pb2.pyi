@@ -36,7 +36,7 @@ MATCH_MODE_ANY: MatchMode
 MATCH_MODE_ALL: MatchMode
 
 class Queue(_message.Message):
-    __slots__ = ("compute_key", "node_id", "world_id", "execution_domain", "as_of", "partition", "topic", "interval", "tags", "queue_class", "state", "created_at", "first_bucket", "last_bucket", "rows", "references")
+    __slots__ = ("compute_key", "node_id", "world_id", "execution_domain", "as_of", "partition", "topic", "interval", "tags", "queue_class", "state", "created_at", "first_bucket", "last_bucket", "rows", "references", "lost_first_bucket", "lost_last_bucket")
     COMPUTE_KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,8 @@ class Queue(_message.Message):
     LAST_BUCKET_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     REFERENCES_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIRST_BUCKET_FIELD_NUMBER: _ClassVar[int]
+    LOST_LAST_BUCKET_FIELD_NUMBER: _ClassVar[int]
     compute_key: str
     node_id: str
     world_id: str
@@ -69,7 +71,9 @@ class Queue(_message.Message):
     last_bucket: _timestamp_pb2.Timestamp
     rows: int
     references: int
-    def __init__(self, compute_key: _Optional[str] = ..., node_id: _Optional[str] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[str] = ..., topic: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., queue_class: _Optional[_Union[_dag_pb2.QueueClass, str]] = ..., state: _Optional[_Union[QueueState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rows: _Optional[int] = ..., references: _Optional[int] = ...) -> None: ...
+    lost_first_bucket: _timestamp_pb2.Timestamp
+    lost_last_bucket: _timestamp_pb2.Timestamp
+    def __init__(self, compute_key: _Optional[str] = ..., node_id: _Optional[str] = ..., world_id: _Optional[str] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[str] = ..., topic: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tags: _Optional[_Iterable[str]] = ..., queue_class: _Optional[_Union[_dag_pb2.QueueClass, str]] = ..., state: _Optional[_Union[QueueState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rows: _Optional[int] = ..., references: _Optional[int] = ..., lost_first_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lost_last_bucket: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TagQuery(_message.Message):
     __slots__ = ("tags", "match_mode", "interval", "world_id", "execution_domain")

@@ -26,7 +26,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/dag/v1/status_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"\xb5\x01\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x14\n\x05nodes\x18\x02 \x01(\x04R\x05nodes\x12\x16\n\x06queues\x18\x03 \x01(\x04R\x06queues\x12\x14\n\x05plans\x18\x04 \x01(\x04R\x05plans\x12%\n\x0egraph_revision\x18\x05 \x01(\x04R\rgraphRevision2d\n\rStatusService\x12S\n\tGetStatus\x12\x1d.qmtl.dag.v1.GetStatusRequest\x1a\x1e.qmtl.dag.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42U\n\x0eio.qmtl.dag.v1B\x12StatusServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/dag/v1/status_service.proto\x12\x0bqmtl.dag.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"\xee\x01\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x14\n\x05nodes\x18\x02 \x01(\x04R\x05nodes\x12\x16\n\x06queues\x18\x03 \x01(\x04R\x06queues\x12\x14\n\x05plans\x18\x04 \x01(\x04R\x05plans\x12%\n\x0egraph_revision\x18\x05 \x01(\x04R\rgraphRevision\x12\x37\n\x18queues_with_lost_records\x18\x06 \x01(\x04R\x15queuesWithLostRecords2d\n\rStatusService\x12S\n\tGetStatus\x12\x1d.qmtl.dag.v1.GetStatusRequest\x1a\x1e.qmtl.dag.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42U\n\x0eio.qmtl.dag.v1B\x12StatusServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=108
   _globals['_GETSTATUSREQUEST']._serialized_end=126
   _globals['_GETSTATUSRESPONSE']._serialized_start=129
-  _globals['_GETSTATUSRESPONSE']._serialized_end=310
-  _globals['_STATUSSERVICE']._serialized_start=312
-  _globals['_STATUSSERVICE']._serialized_end=412
+  _globals['_GETSTATUSRESPONSE']._serialized_end=367
+  _globals['_STATUSSERVICE']._serialized_start=369
+  _globals['_STATUSSERVICE']._serialized_end=469
 # @@protoc_insertion_point(module_scope)

@@ -12,15 +12,17 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("status", "nodes", "queues", "plans", "graph_revision")
+    __slots__ = ("status", "nodes", "queues", "plans", "graph_revision", "queues_with_lost_records")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     QUEUES_FIELD_NUMBER: _ClassVar[int]
     PLANS_FIELD_NUMBER: _ClassVar[int]
     GRAPH_REVISION_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_WITH_LOST_RECORDS_FIELD_NUMBER: _ClassVar[int]
     status: _common_pb2.ServiceStatus
     nodes: int
     queues: int
     plans: int
     graph_revision: int
-    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., nodes: _Optional[int] = ..., queues: _Optional[int] = ..., plans: _Optional[int] = ..., graph_revision: _Optional[int] = ...) -> None: ...
+    queues_with_lost_records: int
+    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., nodes: _Optional[int] = ..., queues: _Optional[int] = ..., plans: _Optional[int] = ..., graph_revision: _Optional[int] = ..., queues_with_lost_records: _Optional[int] = ...) -> None: ...

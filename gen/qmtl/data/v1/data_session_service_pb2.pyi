@@ -65,3 +65,15 @@ class ConfirmBarsResponse(_message.Message):
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
     watermark: _timestamp_pb2.Timestamp
     def __init__(self, watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CloseDataSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CloseDataSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _data_sessions_pb2.DataSession
+    def __init__(self, session: _Optional[_Union[_data_sessions_pb2.DataSession, _Mapping]] = ...) -> None: ...

@@ -50,6 +50,11 @@ class DataSessionServiceStub:
                 request_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.SerializeToString,
                 response_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.FromString,
                 _registered_method=True)
+        self.CloseDataSession = channel.unary_unary(
+                '/qmtl.data.v1.DataSessionService/CloseDataSession',
+                request_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionResponse.FromString,
+                _registered_method=True)
 
 
 class DataSessionServiceServicer:
@@ -88,6 +93,17 @@ class DataSessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseDataSession(self, request, context):
+        """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
+        would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
+        deleted are closed by themselves within a minute. Needs operator in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DataSessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +121,11 @@ def add_DataSessionServiceServicer_to_server(servicer, server):
                     servicer.ConfirmBars,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.FromString,
                     response_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.SerializeToString,
+            ),
+            'CloseDataSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseDataSession,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +210,33 @@ class DataSessionService:
             '/qmtl.data.v1.DataSessionService/ConfirmBars',
             qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.SerializeToString,
             qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseDataSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.data.v1.DataSessionService/CloseDataSession',
+            qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

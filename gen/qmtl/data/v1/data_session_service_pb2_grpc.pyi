@@ -53,6 +53,13 @@ class DataSessionServiceStub:
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
     INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
     """
+    CloseDataSession: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.CloseDataSessionRequest, _data_session_service_pb2.CloseDataSessionResponse]
+    """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
+    would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
+    deleted are closed by themselves within a minute. Needs operator in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
+    """
 
 @_typing.type_check_only
 class DataSessionServiceAsyncStub(DataSessionServiceStub):
@@ -78,6 +85,13 @@ class DataSessionServiceAsyncStub(DataSessionServiceStub):
 
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
     INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
+    """
+    CloseDataSession: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.CloseDataSessionRequest, _data_session_service_pb2.CloseDataSessionResponse]  # type: ignore[assignment]
+    """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
+    would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
+    deleted are closed by themselves within a minute. Needs operator in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
     """
 
 class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +133,19 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
         INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseDataSession(
+        self,
+        request: _data_session_service_pb2.CloseDataSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_data_session_service_pb2.CloseDataSessionResponse, _abc.Awaitable[_data_session_service_pb2.CloseDataSessionResponse]]:
+        """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
+        would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
+        deleted are closed by themselves within a minute. Needs operator in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN).
         """
 
 def add_DataSessionServiceServicer_to_server(servicer: DataSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

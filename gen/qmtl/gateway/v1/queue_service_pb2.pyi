@@ -57,10 +57,14 @@ class RenewProducerResponse(_message.Message):
     def __init__(self, lease: _Optional[_Union[ProducerLease, _Mapping]] = ...) -> None: ...
 
 class PublishRecordsRequest(_message.Message):
-    __slots__ = ("batch",)
+    __slots__ = ("batch", "follows_end_time", "follows_nothing")
     BATCH_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWS_END_TIME_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWS_NOTHING_FIELD_NUMBER: _ClassVar[int]
     batch: _records_pb2.RecordBatch
-    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ...) -> None: ...
+    follows_end_time: _timestamp_pb2.Timestamp
+    follows_nothing: bool
+    def __init__(self, batch: _Optional[_Union[_records_pb2.RecordBatch, _Mapping]] = ..., follows_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., follows_nothing: _Optional[bool] = ...) -> None: ...
 
 class PublishRecordsResponse(_message.Message):
     __slots__ = ("committed", "already_committed", "last_queue_sequence")

@@ -119,6 +119,8 @@ def show(access: Access, compute_key: Key) -> None:
         ("live plans", str(queue.references)),
         ("created", when(queue.created_at)),
     ]
+    if queue.HasField("lost_last_bucket"):
+        pairs.append(("lost by the broker", f"{when(queue.lost_first_bucket)} to {when(queue.lost_last_bucket)}"))
     show_pairs("queue", pairs)
 
 

@@ -60,6 +60,10 @@ class NodeWork:
     def finished(self, at: NodeProgress) -> bool:
         return at.done == len(self._times)
 
+    def last_bucket_ns(self, at: NodeProgress) -> int | None:
+        """The open of the last bucket that is done; None before the first."""
+        return self._bucket(at.done - 1) if at.done else None
+
     def take(self, at: NodeProgress, batch: recordspb.RecordBatch) -> NodeProgress | None:
         """The progress with a record added; None for one that was made of other inputs.
 

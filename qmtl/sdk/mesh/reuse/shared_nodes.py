@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
 from qmtl.core.identity.nodes import SemanticKind
@@ -28,6 +28,7 @@ from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.counts import ReuseCounts
 from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX, NodeProgress, NodeWork, QueueLease
+from qmtl.wire.instants import ns_to_proto
 
 LEASE_WAIT_S = 30.0
 READ_WAIT_S = 10.0
@@ -135,22 +136,27 @@ class SharedNodes:
         """Compute the rest and publish each batch as it is made; a lease that is lost ends the publishing only."""
         rest, publishing = work.compute(at, key, self._record_rows_max), True
         while (made := await asyncio.to_thread(next, rest, None)) is not None:
+            follows_ns = work.last_bucket_ns(at)
             at, batch = made
-            publishing = publishing and await self._published(batch)
+            publishing = publishing and await self._published(batch, follows_ns)
         return at
 
-    async def _published(self, batch: recordspb.RecordBatch) -> bool:
+    async def _published(self, batch: recordspb.RecordBatch, follows_ns: int | None) -> bool:
+        """Whether it stands in the queue, where the record before it ended at `follows_ns`; None: it is the first."""
+        follows = {"follows_nothing": True} if follows_ns is None else {"follows_end_time": ns_to_proto(follows_ns)}
+        request = queueservicepb.PublishRecordsRequest(batch=batch, **follows)
         try:
-            await self._retrying.ask(lambda: self._client.queues.PublishRecords(_sent([batch])), "publish")
+            await self._retrying.ask(lambda: self._client.queues.PublishRecords(_sent(request)), "publish")
         except QmtlError as error:
             log.warning("records of %s are not published: %s", batch.compute_key, error)
             return False
         return True
 
 
-async def _sent(batches: Sequence[recordspb.RecordBatch]) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
-    for batch in batches:
-        yield queueservicepb.PublishRecordsRequest(batch=batch)
+async def _sent(
+    request: queueservicepb.PublishRecordsRequest,
+) -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
+    yield request
 
 
 def _rest(work: NodeWork, at: NodeProgress) -> NodeProgress:

@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
+from brokerage import schema
 from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Order, order_id
@@ -22,8 +24,10 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
+from brokerage.venues.paper.store import clamp_arrivals
 from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import SystemClock
+from qmtl.core.instants import to_ns
 from tests.brokerage.mesh import until
 from tests.brokerage.samples import MARKET, OWNER, Book, bar, fence, open_book, order
 from tests.brokerage.venues.dispatch.test_emulation import stop
@@ -85,6 +89,26 @@ async def test_a_process_that_died_with_the_order_in_its_hands_does_not_send_it_
             await until(state(book), lambda found: found is OrderState.CANCELED)
         assert (await book.order("o1")).record.detail == NOT_AT_VENUE
         assert await book.reached_venue() == set()
+
+
+async def test_an_arrival_of_before_the_clock_was_set_back_is_brought_in(tmp_path: Path) -> None:
+    async with opened(tmp_path, replace(MARKET, link=replace(SOON, answer_timeout_ns=3600 * 10**9))) as book:
+        await book.submit(order("o1"))
+        assert await book.to_wire("o1")
+        await book.arrive("o1")
+        now_ns = to_ns(SystemClock().now())
+        hour = 3600 * 10**9
+        for session, late in (("replay", 0), ("", 1)):
+            await book.db.write(
+                lambda conn, session=session: (  # type: ignore[misc]  # default binds the loop's value
+                    conn.execute(sa.update(schema.account_feeds).values(session_id=session)),
+                    conn.execute(sa.update(schema.venue_orders).values(arrives_ns=now_ns + hour)),
+                )
+            )
+            found = await book.db.write(lambda conn: clamp_arrivals(conn, now_ns, latency_bars=1))
+            assert found == late, session
+        async with sending(book):
+            await until(state(book), lambda found: found is OrderState.ACCEPTED)
 
 
 async def test_an_intent_written_before_a_death_is_checked_again_and_sent_after_it(tmp_path: Path) -> None:

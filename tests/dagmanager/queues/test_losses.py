@@ -1,0 +1,168 @@
+"""A broker that lost its store, or got an older one back: what is gone is named until it is written again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from controlbus.bus import Bus
+from dagmanager.queues.domain.losses import Extent, kept_of
+from dagmanager.queues.losses import RecordLosses
+from dagmanager.status import count
+from dagmanager.tables import purges
+from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.identity.nodes import QueueClass
+from tests.dagmanager.garbage.collection import BAR, CollectorHarness
+from tests.dagmanager.graph_store import CAUSE, GraphStore
+from tests.dagmanager.graphs import NOW
+from tests.support.nats import NatsServer
+
+LOST = controlpb.QUEUE_LIFECYCLE_STEP_RECORDS_LOST
+RECOMPUTED = controlpb.QUEUE_LIFECYCLE_STEP_RECOMPUTED
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    made = await Bus.connect(nats_server.url, service="dagmanager")
+    try:
+        await made.wait_ready(10)
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.fixture
+def harness(graph_store: GraphStore, bus: Bus, tmp_path: Path) -> CollectorHarness:
+    return CollectorHarness(graph_store, bus, tmp_path / "files")
+
+
+async def restarted(server: NatsServer, bus: Bus, meanwhile: Callable[[Path], object] = Path.exists) -> None:
+    """The broker ends and comes back; `meanwhile` its store is at hand."""
+    generation = bus.link.generation
+    server.kill()
+    meanwhile(server.folder / "store")
+    server.start()
+    while bus.link.generation == generation:
+        await bus.link.wait_change(generation)
+        await bus.link.wait_up()
+    await bus.wait_ready(10)
+
+
+async def steps(graph_store: GraphStore) -> list[tuple[int, str]]:
+    found = [event.queue_lifecycle for event in await graph_store.events() if event.HasField("queue_lifecycle")]
+    return [(each.step, each.compute_key) for each in found]
+
+
+async def lost_queues(graph_store: GraphStore) -> int:
+    return (await graph_store.db.read(count)).lost
+
+
+async def test_records_of_a_removed_store_are_named_and_counted_again(
+    harness: CollectorHarness, nats_server: NatsServer
+) -> None:
+    losses = RecordLosses(harness.graph_store.db, harness.bus, harness.clock)
+    whole, empty = await harness.queue("whole", QueueClass.INDICATOR), await harness.queue("empty", QueueClass.RAW)
+    assert await losses.look() == 0
+    await harness.write(whole, 0, 9)
+    assert await losses.look() == 0
+    await restarted(nats_server, harness.bus, shutil.rmtree)
+    assert [await losses.look(), await losses.look(), await losses.look()] == [1, 0, 0]
+    gone = await harness.state(whole)
+    assert (gone.rows, gone.HasField("first_bucket"), gone.HasField("last_bucket")) == (0, False, False)
+    assert (gone.lost_first_bucket.ToDatetime(NOW.tzinfo), gone.lost_last_bucket.ToDatetime(NOW.tzinfo)) == (
+        NOW,
+        NOW + 9 * BAR,
+    )
+    assert not (await harness.state(empty)).HasField("lost_last_bucket")
+    assert (await steps(harness.graph_store), await lost_queues(harness.graph_store)) == (
+        [(LOST, whole.compute_key)],
+        1,
+    )
+    await harness.write(whole, 0, 5)
+    assert await lost_queues(harness.graph_store) == 1
+    await harness.write(whole, 6, 9)
+    assert await lost_queues(harness.graph_store) == 0
+    assert await steps(harness.graph_store) == [(LOST, whole.compute_key), (RECOMPUTED, whole.compute_key)]
+    assert (await harness.state(whole)).rows == 10
+
+
+async def test_an_older_copy_of_the_store_lacks_what_came_after_it(
+    harness: CollectorHarness, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    losses = RecordLosses(harness.graph_store.db, harness.bus, harness.clock)
+    early, late = await harness.queue("early", QueueClass.TRADE), await harness.queue("late", QueueClass.TRADE)
+    await harness.write(early, 0, 3)
+    await harness.write(late, 0, 3)
+    copy = tmp_path / "copy"
+
+    def put_back(store: Path) -> None:
+        shutil.rmtree(store)
+        shutil.copytree(copy, store)
+
+    await restarted(nats_server, harness.bus, lambda store: shutil.copytree(store, copy))
+    assert await losses.look() == 0
+    await harness.write(late, 4, 9)
+    await harness.graph_store.write(
+        lambda conn: conn.execute(sa.insert(purges).values(compute_key="k", queue_class="TRADE", world_id="w",
+                                                            execution_domain="BACKTEST", last_sequence=3))
+    )  # fmt: skip
+    assert await losses.look() == 0
+    await restarted(nats_server, harness.bus, put_back)
+    assert await losses.look() == 1
+    left = await harness.state(late)
+    assert (left.rows, left.first_bucket.ToDatetime(NOW.tzinfo)) == (4, NOW)
+    assert left.last_bucket.ToDatetime(NOW.tzinfo) == NOW + 3 * BAR
+    assert left.lost_first_bucket.ToDatetime(NOW.tzinfo) == NOW + 4 * BAR
+    assert (await harness.state(early)).rows == 4
+    pending = await harness.graph_store.db.read(
+        lambda conn: conn.execute(sa.select(purges.c.last_sequence)).scalar_one()
+    )
+    assert pending == 2  # what follows in the stream is not what was to be removed
+
+
+async def test_a_purge_of_a_removed_store_removes_nothing_of_the_next(
+    harness: CollectorHarness, nats_server: NatsServer
+) -> None:
+    queue = await harness.queue("again", QueueClass.INDICATOR)
+    for first in (0, 2, 4):
+        await harness.write(queue, first, first + 1)
+    await harness.collector.collect((), CAUSE)
+    await harness.graph_store.write(
+        lambda conn: conn.execute(sa.insert(purges).values(compute_key=queue.compute_key, queue_class="INDICATOR",
+                                                            world_id=queue.world_id, execution_domain=queue.domain,
+                                                            last_sequence=3))
+    )  # fmt: skip
+    await restarted(nats_server, harness.bus, shutil.rmtree)
+    await harness.write(queue, 6, 7)
+    await harness.collector.collect((), CAUSE)
+    assert await harness.records(queue) == 1
+
+
+async def test_a_restart_of_the_broker_loses_nothing(harness: CollectorHarness, nats_server: NatsServer) -> None:
+    losses = RecordLosses(harness.graph_store.db, harness.bus, harness.clock)
+    queue = await harness.queue("kept", QueueClass.RAW)
+    await harness.write(queue, 0, 9)
+    assert await losses.look() == 0
+    await restarted(nats_server, harness.bus)
+    assert await losses.look() == 0
+    assert (await harness.state(queue)).rows == 10
+
+
+@pytest.mark.parametrize(
+    ("end", "interval", "kept", "lost_from"),
+    [
+        (None, 10, None, 100),
+        (90, 10, None, 100),
+        (100, 10, Extent(100, 100, 2, 10), 110),
+        (110, 10, Extent(100, 110, 3, 10), 120),
+        (115, 0, Extent(100, 115, 4, 0), 115),
+    ],
+)
+def test_what_is_left_and_where_the_loss_begins(
+    end: int | None, interval: int, kept: Extent | None, lost_from: int
+) -> None:
+    assert kept_of(Extent(100, 120, 4, interval), end) == (kept, lost_from)
