@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from controlbus.bus import Bus
+from controlbus.events.control_event import payload_type
 from controlbus.outbox.relay import Relay
 from controlbus.records.producer_leases import ProducerLeases
 from controlbus.service_bus import service_bus
@@ -45,6 +46,7 @@ from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.config.files import create_once
 from qmtl.config.settings import split_address
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
@@ -66,7 +68,6 @@ from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 
 RELAY_GATHER_S = 0.02  # a submission commits three times within as long
-FOLLOWED = ("activation_updated", "decision_updated", "policy_updated", "sentinel_weight_updated")
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
@@ -85,6 +86,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         decisions = DecisionCache(peers, roles, clock)
         stored = await runtime.patiently("store", partial(StoredStreamKeys.load, db, clock))
         sources = stream_sources(clock, settings, bus, db, Snapshots(db, peers), activations.closes_at, stored.keys)
+        sources.control.listen(partial(hear, activations, decisions, shares))
         workers = Workers(db, peers, clock, worker_settings(settings, gateway_id))
         gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
         guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, clock)
@@ -119,7 +121,6 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             ("gates", activations.run),
             ("gate-acks", activations.run_acks),
             ("gate-warnings", partial(activations.run_warnings, sources.limits.warn)),
-            ("gate-events", partial(follow_changes, bus, activations, decisions, shares)),
             ("probes", probes.run),
         ):
             runtime.background(name, work)
@@ -167,19 +168,18 @@ def stream_sources(
     return StreamSources(control, orders, snapshots, keys, clock, limits, closes_at)
 
 
-async def follow_changes(
-    bus: Bus, activations: HeldActivations, decisions: DecisionCache, shares: CanaryShares
+def hear(
+    activations: HeldActivations, decisions: DecisionCache, shares: CanaryShares, event: controlpb.ControlEvent
 ) -> None:
-    """Bring changes to gates and caches as they are published; what is missed comes with the next renewal or ttl."""
-    async with bus.subscribe(FOLLOWED) as deliveries:
-        async for delivery in deliveries:
-            if delivery.event.HasField("sentinel_weight_updated"):
-                shares.on_event(delivery.event)
-            else:
-                decisions.forget(delivery.event.key)
-            if delivery.event.HasField("activation_updated"):
-                activations.on_event(delivery.event)
-            await delivery.ack()
+    """Bring a change to gates and caches as it is published; what is missed comes with the next renewal or ttl."""
+    match payload_type(event):
+        case "sentinel_weight_updated":
+            shares.on_event(event)
+        case "activation_updated":
+            decisions.forget(event.key)
+            activations.on_event(event)
+        case "decision_updated" | "policy_updated":
+            decisions.forget(event.key)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,11 @@ class Feed(Generic[T]):
         self._bytes = 0
         self._largest = 0  # bytes of the largest event that ever came: what is never large need not be measured
         self._seen = Newest()
+        self._listeners: list[Callable[[T], None]] = []
+
+    def listen(self, listener: Callable[[T], None]) -> None:
+        """Tell of each event that is news, before it is shown; what the stream no longer had is not told."""
+        self._listeners.append(listener)
 
     async def run(self) -> None:
         """Read for ever; begins at the stream's end, and again when the stream was made anew."""
@@ -127,13 +132,13 @@ class Feed(Generic[T]):
     async def add(self, sequence: int, body: bytes) -> None:
         """Sort one message in and wake whom it concerns."""
         event = self.source.decode(body)
-        worlds = (
-            await self.source.worlds(event)
-            if event is not None and self._seen.is_news(*self.source.mark(event))
-            else ()
-        )
-        for world in worlds:
-            self._lanes.setdefault(world, Lane()).items.append((sequence, event))  # type: ignore[arg-type]  # worlds are of an event
+        worlds: tuple[str, ...] = ()
+        if event is not None and self._seen.is_news(*self.source.mark(event)):
+            for listener in self._listeners:
+                listener(event)
+            worlds = await self.source.worlds(event)
+            for world in worlds:
+                self._lanes.setdefault(world, Lane()).items.append((sequence, event))
         self.head = sequence
         self._kept.append((sequence, len(body), worlds))
         self._bytes += len(body)

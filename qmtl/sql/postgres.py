@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
-from qmtl.sql.transactions import Notify, T, Work, raised_signals, run_read
+from qmtl.sql.transactions import Notify, T, Work, raised_signals
 
 # A server or a network that is gone without a word is noticed in about ten seconds, not in the kernel's two hours.
 PATIENCE = {
@@ -51,7 +51,15 @@ class PostgresStore:
         return self._threads.submit(lambda: self._write(fn))
 
     def submit_read(self, fn: Work[T]) -> Future[T]:
-        return self._threads.submit(lambda: run_read(self._engine, _read_only(fn)))
+        return self._threads.submit(lambda: self._read(fn))
+
+    def _read(self, fn: Work[T]) -> T:
+        try:
+            with self._engine.connect() as conn, conn.begin():
+                conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                return fn(conn)
+        except DBAPIError as error:
+            raise translated(error) from error
 
     def exclusively(self, fn: Work[None]) -> None:
         def locked(conn: Connection) -> None:
@@ -100,11 +108,3 @@ class PostgresStore:
         if signals:
             self._notify(signals)
         return result
-
-
-def _read_only(fn: Work[T]) -> Work[T]:
-    def run(conn: Connection) -> T:
-        conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        return fn(conn)
-
-    return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -20,7 +21,7 @@ from qmtl.sql.group_commit import GroupWriter
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
 from qmtl.sql.pages import PageCheck
 from qmtl.sql.prepared import execute
-from qmtl.sql.transactions import Notify, T, Work, run_read
+from qmtl.sql.transactions import Notify, T, Work
 
 SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")
 
@@ -42,7 +43,7 @@ class SqliteStore:
             )
         pragmas = ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={synchronous}", "PRAGMA foreign_keys=ON"]
         self._write_engine = _sqlite_engine(url, "BEGIN IMMEDIATE", pragmas, pool_size=1)
-        self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size)
+        self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size + 1)
         try:
             private_folder(self._path.parent)
             private_file(self._path)  # SQLite gives -wal and -shm the mode of the database
@@ -52,12 +53,29 @@ class SqliteStore:
             raise _opening_failed(self._path, error) from error
         self._pages = PageCheck(self._path, self._read_engine, pages_before_use_max)
         self._readers = BoundedPool(min(pool_size, 4), pending_max, "sqlite-reader")
+        self._reading = _Reading()
+        self._opened: list[Connection] = []
 
     def submit_write(self, fn: Work[T]) -> Future[T]:
         return self._writer.submit(fn)
 
     def submit_read(self, fn: Work[T]) -> Future[T]:
-        return self._readers.submit(lambda: run_read(self._read_engine, fn))
+        return self._readers.submit(lambda: self._read(fn))
+
+    def _read(self, fn: Work[T]) -> T:
+        """On the thread's own connection: to take one from the pool and give it back costs more than a small query."""
+        conn = self._reading.conn
+        if conn is None:
+            conn = self._reading.conn = self._read_engine.connect()
+            self._opened.append(conn)
+        try:
+            with conn.begin():
+                return fn(conn)
+        except DBAPIError as error:
+            self._reading.conn = None  # whatever became of it, the next read begins with another
+            self._opened.remove(conn)
+            conn.close()
+            raise translated(error) from error
 
     def exclusively(self, fn: Work[None]) -> None:
         """On the writer's connection: BEGIN IMMEDIATE keeps other processes out until the commit."""
@@ -81,8 +99,16 @@ class SqliteStore:
         self._pages.close()
         self._writer.close()
         self._readers.close()
+        for conn in self._opened:
+            conn.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
+
+
+class _Reading(threading.local):
+    """The connection of a reader's thread."""
+
+    conn: Connection | None = None
 
 
 def _opening_failed(path: Path, error: OSError | DBAPIError) -> Exception:

@@ -72,6 +72,15 @@ async def test_reads_cannot_write(db: Database) -> None:
         await db.read(note("x"))
 
 
+async def test_reads_that_fail_leave_the_next_as_they_were(db: Database) -> None:
+    """As many as there are threads for reads: each has a connection of its own."""
+    for _ in range(10):
+        with pytest.raises(Exception, match="absent"):
+            await db.read(lambda conn: conn.execute(text("SELECT * FROM absent")))
+    await db.write(note("x"))
+    assert await asyncio.gather(*(db.read(count) for _ in range(10))) == [1] * 10
+
+
 async def test_signals_arrive_after_the_commit_and_not_after_a_failure(db: Database) -> None:
     heard = asyncio.Event()
     db.on_signal("notes", heard.set)

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -73,6 +73,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._outcomes = OutcomeLog()
         self._shares = Shares(limits)
         self._bodies = Bodies(self._shares)
+        self._wrapped: dict[str, tuple[Handler, Handler]] = {}
         self._enters_trace = traces.only_ids()  # else an interceptor around this one does
 
     async def intercept_service(
@@ -84,7 +85,11 @@ class MeshInterceptor(aio.ServerInterceptor):
         rule = self._rules.get(handler_call_details.method)
         if handler is None or rule is None:
             return None  # grpc answers UNIMPLEMENTED
-        return self._wrap(handler, rule)
+        known, wrapped = self._wrapped.get(rule.name, (None, None))
+        if known is not handler:  # a proxy makes one for each call
+            wrapped = self._wrap(handler, rule)
+            self._wrapped[rule.name] = handler, wrapped
+        return wrapped
 
     def _wrap(self, handler: Handler, rule: MethodRule) -> Handler:
         """The handler with all layers around it, as one of a client's stream: it runs before the body is taken."""
@@ -163,13 +168,16 @@ class MeshInterceptor(aio.ServerInterceptor):
     async def _around(self, inbound: Inbound) -> AsyncIterator[Inbound]:
         if self._enters_trace:
             traces.enter(inbound.metadata)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._observed(inbound))
-            await stack.enter_async_context(self._bounded(inbound))
+        async with self._observed(inbound), self._bounded(inbound):
             self._enter(inbound)
-            stack.enter_context(self._shares.place(caller_of(inbound.call), inbound.rule, inbound.kind))
-            await stack.enter_async_context(_timed(inbound.call))
-            yield inbound
+            with self._shares.place(caller_of(inbound.call), inbound.rule, inbound.kind):
+                try:
+                    async with asyncio.timeout(inbound.call.remaining_s()) as scope:  # nobody waits for it then
+                        yield inbound
+                except TimeoutError:
+                    if scope.expired():
+                        raise _too_late() from None
+                    raise
 
     @asynccontextmanager
     async def _observed(self, inbound: Inbound) -> AsyncIterator[None]:
@@ -259,13 +267,5 @@ class MeshInterceptor(aio.ServerInterceptor):
         )
 
 
-@asynccontextmanager
-async def _timed(call: Call) -> AsyncIterator[None]:
-    """Stop the work when nobody waits for it any more."""
-    try:
-        async with asyncio.timeout(call.remaining_s()) as scope:
-            yield
-    except TimeoutError:
-        if scope.expired():
-            raise DeadlineExceeded("E_DEADLINE_EXCEEDED", "the call's deadline passed while it was served") from None
-        raise
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("E_DEADLINE_EXCEEDED", "the call's deadline passed while it was served")

@@ -74,8 +74,13 @@ class Shares:
                 hint="back off and try again",
                 retry_after_s=self._limits.retry_after_s,
             )
-        with _counted(self._open, pool), _counted(self._of, own):
+        _add(self._open, pool, 1)
+        _add(self._of, own, 1)
+        try:
             yield
+        finally:
+            _add(self._of, own, -1)
+            _add(self._open, pool, -1)
 
     @contextmanager
     def body(self, caller: Caller, size: int) -> Iterator[Body]:
@@ -128,15 +133,6 @@ class Body:
         """Hold this many bytes from now on. Raises Exhausted (E_OVERLOADED, E_SHARE_EXCEEDED) and holds as before."""
         self._shares.take(self._caller, size - self._size)
         self._size = size
-
-
-@contextmanager
-def _counted(counter: Counter[Key], key: Key) -> Iterator[None]:
-    _add(counter, key, 1)
-    try:
-        yield
-    finally:
-        _add(counter, key, -1)
 
 
 def _add(counter: Counter[Key], key: Key, by: int) -> None:
