@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
 from brokerage.commit_notices import Pulse, either
 from brokerage.domain.orders.order import Order
-from brokerage.domain.risk.fence import Fence
+from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.risk.fence import Fence, GateStamp
 from brokerage.fences import change
 from brokerage.fences import store as fences_store
 from brokerage.market.context import MarketContext
@@ -62,8 +64,11 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
     ) -> orderentryservicepb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.owner.world_id)
-        seen, now_ns = await self._in_step(order, gate.epoch), self._now_ns()
-        stored, known = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
+        taken = await self._db.write(partial(self._take_in_step, order, gate, self._now_ns()))
+        if taken is None:
+            seen, now_ns = await self._come_in_step(order, gate.epoch), self._now_ns()
+            taken = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
+        stored, known = taken
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
     async def ReplaceOrder(
@@ -101,12 +106,16 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         accounts_store.account(conn, of.account, of.world_id)
         return (of.world_id,) if of.world_id else accounts_store.worlds_of(conn, [of.account])[of.account]
 
-    async def _in_step(self, order: Order, epoch: int) -> Fence:
+    def _take_in_step(
+        self, order: Order, gate: GateStamp, now_ns: int, conn: Connection
+    ) -> tuple[StoredOrder, bool] | None:
+        """Take an order whose fence and bar are here already, as nearly all are; None: they are not."""
+        seen = readiness.in_step(conn, order, gate.epoch)  # before anything is locked
+        return None if seen is None else submit(conn, self._market, order, gate, now_ns, seen.limits)
+
+    async def _come_in_step(self, order: Order, epoch: int) -> Fence:
         """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
         world_id = order.owner.world_id
-        seen = await self._db.read(lambda conn: readiness.in_step(conn, order, epoch))
-        if seen is not None:
-            return seen
         await self._wait(self._bars, lambda conn: readiness.caught_up(conn, order))
         await self._wait(self._fences, lambda conn: readiness.known_fence(conn, world_id, epoch) is not None)
         return (await self._db.read(lambda conn: change.current(conn, world_id)))[0]
