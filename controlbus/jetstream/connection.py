@@ -93,7 +93,7 @@ def servers_of(url: str) -> list[str]:
     """The servers of a comma-separated URL. Raises InvalidRequest (E_CONFIG)."""
     servers = [each.strip() for each in url.split(",")]
     for each in servers:
-        if urlsplit(each).scheme not in ("nats", "tls", "ws", "wss") or not urlsplit(each).hostname:
+        if urlsplit(each).scheme not in ("nats", "tls") or not urlsplit(each).hostname:
             raise _config("mesh.nats_url", each, "nats://host:port, several separated by commas")
     return servers
 

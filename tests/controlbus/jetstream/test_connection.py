@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from controlbus.jetstream.connection import servers_of
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable
 from tests.rpc.certificates import authority
 from tests.support.nats import NatsServer
+from tests.support.processes import python_env
 from tests.support.waiting import eventually
 
 
@@ -118,10 +121,17 @@ async def test_bad_credentials_are_named_at_once(tmp_path: Path, content: str | 
         await Bus.connect("nats://127.0.0.1:1", service="t", credentials=path)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:4222", "http://x:1", "nats://", "nats://a:1,"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:4222", "http://x:1", "nats://", "nats://a:1,", "ws://a:1"])
 async def test_bad_urls_are_named_at_once(url: str) -> None:
     with pytest.raises(InvalidRequest, match="nats_url"):
         await Bus.connect(url, service="t")
+
+
+def test_a_process_on_the_bus_does_not_load_what_only_websockets_need() -> None:
+    """And who needs it for something else finds it afterwards, where it is installed."""
+    code = "import sys, controlbus.bus; print('aiohttp' in sys.modules, 'nats' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], env=python_env(), capture_output=True, text=True, check=True)
+    assert said.stdout == "False True\n"
 
 
 def test_several_servers() -> None:
