@@ -139,6 +139,26 @@ def buying_power(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal |
     return _covered(worth, base, now)
 
 
+def short_available(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """On margin no more is sold short, over all owners of the account, than the profile has to borrow that day."""
+    profile = now.view.profile
+    if order.side is Side.BUY or not profile.borrow or profile.buying_power is BuyingPower.CASH:
+        return None
+    available = profile.borrowed(order.symbol, now.at_ns).available
+    short = max(now.reach(order, sized) - now.held, 0)
+    if available is None or not short:
+        return None
+    for owner, book in now.view.books.items():
+        if owner != now.owner:
+            held = book.held(order.symbol)
+            short += max(book.open_totals(order.symbol, Side.SELL).reach(Side.SELL, held) - held, 0)
+    if short <= available:
+        return None
+    sold, most = (format_decimal(now.instrument.quantity_decimal(amount)) for amount in (short, available))
+    message = f"with its open orders the account would be short {sold} {order.symbol}, {most} can be borrowed"
+    return Refusal(Denial.SHORT_UNAVAILABLE, message)
+
+
 def _covered(cost: int, currency: str, now: RiskContext) -> Refusal | None:
     free = now.view.free(currency)
     if cost <= free:

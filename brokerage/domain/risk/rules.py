@@ -14,7 +14,7 @@ from brokerage.domain.orders.denials import Refusal
 from brokerage.domain.orders.order import Order, SizedOrder
 from brokerage.domain.risk.account_limits import account_limits
 from brokerage.domain.risk.context import RiskContext
-from brokerage.domain.risk.exposure_rules import buying_power, circuit, exposures
+from brokerage.domain.risk.exposure_rules import buying_power, circuit, exposures, short_available
 from brokerage.domain.risk.limits import tightened
 from brokerage.domain.risk.order_rules import (
     bounds,
@@ -43,6 +43,7 @@ _RULES: tuple[Rule, ...] = (
     notional,
     exposures,
     account_limits,
+    short_available,
     buying_power,
 )
 

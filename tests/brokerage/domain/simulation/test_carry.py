@@ -145,6 +145,23 @@ def test_shorts_pay_the_rate_of_their_day() -> None:
     assert desk.amounts() == [("BORROW", -500_000), ("BORROW", -5_000_000), ("BORROW", -5_000_000)]
 
 
+def test_no_more_is_sold_short_than_can_be_borrowed_that_day() -> None:
+    rows = tuple(Dated(at(11, day, 0), BorrowRate(available=units)) for day, units in ((27, 50), (29, 60), (30, None)))
+    desk = Desk(replace(FREE, loans=None, borrow={"X": rows}), STOCK)
+    assert desk.trade(at(11, 27), "-51", 100) is Denial.SHORT_UNAVAILABLE
+    assert desk.trade(at(11, 27, 16), "-50", 100) is None
+    assert desk.trade(at(11, 27, 17), "-1", 100) is Denial.SHORT_UNAVAILABLE
+    assert desk.trade(at(11, 29), "-10", 100) is None
+    assert desk.trade(at(11, 29, 16), "70", 100) is None  # turns round
+    assert desk.trade(at(11, 29, 17), "-71", 100) is Denial.SHORT_UNAVAILABLE
+    assert desk.trade(at(11, 29, 18), "-70", 100) is None
+    assert desk.trade(at(11, 30), "-1", 100) is None
+    stranger = desk.account.view.book(replace(LOCAL, strategy_id="other"))
+    stranger.ledger.book(STOCK, Side.SELL, Fill("t", 1000, 100_00, 0, "USD", Liquidity.TAKER, 1))
+    desk.account.view.profile = replace(desk.account.view.profile, borrow={"X": rows[:2]})
+    assert desk.trade(at(11, 30, 16), "-1", 100) is Denial.SHORT_UNAVAILABLE  # another's shorts count
+
+
 def test_perpetuals_pay_their_rate_at_its_instants_at_the_mark_before() -> None:
     coin = replace(COIN, quote="USDT")
     rates = (
