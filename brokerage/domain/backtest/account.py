@@ -93,7 +93,7 @@ class SimulatedAccount:
         self._exchange = SimulatedExchange(profile)
         self._carry = Carry(self.view, ledger)
         self._moves_with_time = profile.moves_with_time
-        self._lot_steps: dict[str, list[LotFill | LotSplit]] = {}
+        self._lot_steps: dict[str, list[tuple[Side, Fill] | LotSplit]] = {}
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
@@ -136,7 +136,8 @@ class SimulatedAccount:
         events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time, quote))
         for event in events:
             if event.fill is not None:
-                self._keep_lots(event, event.fill)
+                side = self.book.records[event.order_id].order.side
+                self._lot_steps.setdefault(symbol, []).append((side, event.fill))
         self.view.marks[symbol] = mark_of(bar)
         return events
 
@@ -160,12 +161,15 @@ class SimulatedAccount:
 
     def lots(self, symbol: str) -> FifoBook:
         """The position's lots, first in first out, beside its average cost; folded anew at each call."""
-        return fifo_book(self.instrument(symbol), self._lot_steps.get(symbol, ()))
-
-    def _keep_lots(self, event: OrderEvent, fill: Fill) -> None:
-        order = self.book.records[event.order_id].order
-        steps = lot_fills(self.instrument(order.symbol), order.side.sign * fill.quantity, fill)
-        self._lot_steps.setdefault(order.symbol, []).extend(steps)
+        instrument = self.instrument(symbol)
+        history: list[LotFill | LotSplit] = []
+        for step in self._lot_steps.get(symbol, ()):
+            if isinstance(step, LotSplit):
+                history.append(step)
+            else:
+                side, fill = step
+                history.extend(lot_fills(instrument, side.sign * fill.quantity, fill))
+        return fifo_book(instrument, history)
 
     def convert(self, source: str, target: str, amount: Decimal, rate: Decimal, at_ns: int) -> Decimal:
         """Exchange settled cash at a rate (target per source); what came in.
