@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy import Connection
+
 from brokerage import verify
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
@@ -15,7 +17,7 @@ from brokerage.books import store as books_store
 from brokerage.books.service import PortfolioService
 from brokerage.commit_notices import Pulse
 from brokerage.config import Settings
-from brokerage.feeds import service as feeds_service
+from brokerage.domain.accounts.account import Account
 from brokerage.feeds.follow import BarSource, FeedFollower
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.feeds.service import VenueService
@@ -147,13 +149,16 @@ def serve_accounts(server: Server, process: Process, openings: AccountOpening, a
 
 def serve_venue(server: Server, process: Process, feeds: FeedFollower, status: StatusService) -> None:
     """Serve instruments, the venue and the status."""
-    venue = VenueService(  # type: ignore[abstract]  # planned calls are answered before they reach it
-        process.db, process.access, feeds
-    )
+    differences = partial(_differences, process.market)
+    venue = VenueService(process.db, process.access, feeds, differences)
     instruments = InstrumentService(process.market.instruments, VENUE)
     server.add(instrumentrpc.add_InstrumentServiceServicer_to_server, instruments, service_of(instrumentservicepb))
-    server.add(venuerpc.add_VenueServiceServicer_to_server, venue, service_of(venueservicepb), feeds_service.PLANNED)
+    server.add(venuerpc.add_VenueServiceServicer_to_server, venue, service_of(venueservicepb))
     server.add(brokerstatusrpc.add_StatusServiceServicer_to_server, status, service_of(brokerstatusservicepb))
+
+
+def _differences(market: MarketContext, conn: Connection, account: Account) -> list[str]:
+    return verify.differences(conn, market, account)
 
 
 def main() -> None:

@@ -212,12 +212,14 @@ fills = sa.Table(
     _text("account", key=True),
     _int("sequence", key=True),
     _text("venue"),
+    _text("symbol"),
     _text("trade_id"),
     _text("world_id"),
     _text("strategy_id"),
     _text("order_id"),
     _int("seq"),
-    sa.UniqueConstraint("account", "venue", "trade_id", name="fills_trade_id"),
+    # trade ids repeat across symbols, and both sides of a trade with oneself have one
+    sa.UniqueConstraint("account", "venue", "symbol", "trade_id", "order_id", name="fills_trade_id"),
 )
 
 positions = sa.Table(
@@ -352,6 +354,33 @@ open_order_totals = sa.Table(
 )
 
 sa.Index("open_order_totals_world", open_order_totals.c.world_id)
+
+# Orders by a venue's own numbers of them, which its trades name.
+venue_links = sa.Table(
+    "venue_links",
+    metadata,
+    _text("account", key=True),
+    _text("symbol", key=True),
+    _text("number", key=True),
+    _text("order_id"),
+)
+
+venue_cursors = sa.Table(
+    "venue_cursors",
+    metadata,
+    _text("account", key=True),
+    _int("read_ms"),  # time of the last trade that was booked
+)
+
+# Which process drives an account at a venue.
+venue_leases = sa.Table(
+    "venue_leases",
+    metadata,
+    _text("account", key=True),
+    _text("holder"),  # empty: given up
+    _int("epoch"),
+    _int("renewals"),
+)
 
 audit_log = sa.Table(
     "audit_log",

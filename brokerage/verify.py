@@ -80,19 +80,32 @@ class _Replayed:
         return held, money, waiting
 
 
+def differences(conn: Connection, market: MarketContext, account: Account) -> list[str]:
+    """Where the stored books of an account are not the replay of its events; nothing where they are."""
+    held, money, waiting = rebuilt(conn, market, account)
+    heads = orders_store.open_records(conn, market.instruments, account.account)
+    folds = [stored.record for stored in orders_store.open_orders(conn, market.instruments, account.account)]
+    stored_held = {(owner, symbol): at for owner, symbol, at in books_store.load_positions(conn, account.account)}
+    stored_waiting = {(at_ns, currency): amount for at_ns, currency, amount in cash.pending(conn, account.account)}
+    agree = {
+        "positions": stored_held == held,
+        "settled cash": cash.load_cash(conn, account.account) == money,
+        "cash on its way": stored_waiting == waiting,
+        "open orders": heads == folds,
+        "totals of open orders": _totals_hold(conn, account, heads),
+    }
+    return [f"{part} as stored are not the replay of the account's events" for part, same in agree.items() if not same]
+
+
 def verify_books(conn: Connection, market: MarketContext) -> int:
     """Replay every account and compare with its stored books; how many accounts. Raises Conflict (E_BOOKS_DIFFER)."""
     found = accounts_store.accounts(conn)
     for account in found:
-        held = {(owner, symbol): at for owner, symbol, at in books_store.load_positions(conn, account.account)}
-        heads = orders_store.open_records(conn, market.instruments, account.account)
-        folds = [stored.record for stored in orders_store.open_orders(conn, market.instruments, account.account)]
-        waiting = {(at_ns, currency): amount for at_ns, currency, amount in cash.pending(conn, account.account)}
-        books = (held, cash.load_cash(conn, account.account), waiting)
-        if books != rebuilt(conn, market, account) or heads != folds or not _totals_hold(conn, account, heads):
+        differ = differences(conn, market, account)
+        if differ:
             raise Conflict(
                 "E_BOOKS_DIFFER",
-                f"the stored books of account {account.account} are not the replay of its events",
+                f"account {account.account}: {'; '.join(differ)}",
                 hint="restore the store from a backup; nothing was changed",
             )
     return len(found)

@@ -95,6 +95,7 @@ def _fill_values(order: Order, event: OrderEvent, sequence: int) -> schema.Value
         "account": order.owner.account,
         "sequence": sequence,
         "venue": order.venue,
+        "symbol": order.symbol,
         "trade_id": event.fill.trade_id if event.fill else "",
         "world_id": order.owner.world_id,
         "strategy_id": order.owner.strategy_id,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
-from brokerage.domain.orders.reports import Outcome
+from brokerage.domain.orders.reports import Outcome, VenueReport
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.venues.port import Venue, VenueEvent
@@ -41,6 +41,10 @@ class VenueRig(Protocol):
         """Write a cancel of an order that works, that is about to be handed to the venue."""
         ...
 
+    async def wait(self) -> None:
+        """Let so much time pass that what the venue does not list by then has never come."""
+        ...
+
     async def fill(self) -> None:
         """Let the market trade so that what works at the venue fills."""
         ...
@@ -69,7 +73,7 @@ class VenueContract:
         nobody = replace(await rig.sent("o1"), order_id="nobody", venue_order_id="nobody")
         for answer in (await rig.venue.cancel(nobody), await rig.venue.replace(nobody, nobody)):
             assert (answer.outcome, bool(answer.reason)) == (Outcome.REJECTED, True)
-        found = await rig.venue.query(nobody)
+        found = await self._found(rig, nobody)
         assert found is not None
         assert (found.kind, bool(found.reason)) == (EventKind.CANCELED, True)
 
@@ -84,7 +88,7 @@ class VenueContract:
     async def test_a_query_says_what_never_came(self, rig: VenueRig) -> None:
         order = await rig.sent("o1")
         await rig.unheard(order)
-        report = await rig.venue.query(order)
+        report = await self._found(rig, order)
         assert report is not None
         assert (report.kind, bool(report.reason)) == (EventKind.CANCELED, True)
 
@@ -123,7 +127,7 @@ class VenueContract:
     async def test_a_replace_that_never_came_is_not_found(self, rig: VenueRig) -> None:
         order = await self._working(rig, "o1")
         by = await rig.wanted(order)
-        missing, old = await rig.venue.query(by), await rig.venue.query(order)
+        missing, old = await self._found(rig, by), await rig.venue.query(order)
         assert missing is not None
         assert missing.kind is EventKind.CANCELED
         assert old is not None
@@ -163,6 +167,12 @@ class VenueContract:
         await rig.venue.submit(order)
         await rig.heard(order)
         return order
+
+    async def _found(self, rig: VenueRig, order: VenueOrder) -> VenueReport | None:
+        """What the venue has under an id, once it cannot be on its way any more."""
+        if await rig.venue.query(order) is None:
+            await rig.wait()
+        return await rig.venue.query(order)
 
     async def _told(self, rig: VenueRig, after: int, count: int) -> list[VenueEvent]:
         """The next of what the stream tells."""

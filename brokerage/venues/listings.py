@@ -33,6 +33,7 @@ class ListedOrder:
     filled: Decimal
     kind: EventKind
     reduce_only: bool
+    created_ms: int
     at_ms: int
 
 

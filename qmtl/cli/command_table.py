@@ -48,6 +48,7 @@ COMMANDS = {
     "positions": "trading.holdings:positions",
     "cash": "trading.holdings:cash",
     "fills": "trading.holdings:fills",
+    "reconcile": "trading.venues:reconcile",
     "gc": "graph.garbage:gc",
     "world create": "world.worlds:create",
     "world list": "world.worlds:list_worlds",

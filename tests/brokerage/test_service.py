@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.feeds import service as feeds_service
 from brokerage.orders.entry import service as entry_service
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -339,18 +338,28 @@ async def test_reported_fills_are_booked_once_over_the_wire(mesh: Mesh, client: 
         )
 
 
-PLANNED = {**entry_service.PLANNED, **feeds_service.PLANNED}
+PLANNED = entry_service.PLANNED
 
 
 @pytest.mark.parametrize("name", sorted(PLANNED))
 async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
     answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
         "SubmitOrderList": lambda: client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest()),
-        "ReconcileVenue": lambda: client.venue.ReconcileVenue(venueservicepb.ReconcileVenueRequest()),
     }
     with pytest.raises(NotBuilt) as caught:
         await answers[name]()
     assert caught.value.metadata["part"] == PLANNED[name]
+
+
+async def test_the_books_of_a_paper_account_are_compared_with_its_events(mesh: Mesh, client: Client) -> None:
+    await client.submit(order("o1"))
+    mesh.feed.push(bar(1))
+    await until(client.fills, lambda found: len(found) == 1)
+    found = await client.venue.ReconcileVenue(venueservicepb.ReconcileVenueRequest(account="acc"))
+    assert (found.orders_resolved, found.fills_booked, list(found.differences)) == (0, 0, [])
+    for account, venue, reason in (("acc", "mars", "E_VENUE_UNKNOWN"), ("nobody", "", "E_ACCOUNT_UNKNOWN")):
+        with pytest.raises(NotFound, match=reason):
+            await client.venue.ReconcileVenue(venueservicepb.ReconcileVenueRequest(account=account, venue=venue))
 
 
 async def test_a_reader_without_the_role_is_not_let_to_change(mesh: Mesh, client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from aiohttp import web
@@ -43,6 +44,9 @@ def _troubled(exchange: Exchange, dialects: Sequence[Dialect]) -> Callable[..., 
     async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
         _witnessed(exchange, request, False)
         trouble = exchange.faults.request(_kind(request))
+        if trouble is Trouble.HELD:
+            await request.read()  # the connection is gone when it is looked at
+            exchange.faults.held.append(partial(handler, request))
         response = await handler(request) if trouble.done else web.Response()
         _witnessed(exchange, request, True)
         if trouble.silent:

@@ -217,13 +217,14 @@ def _create_events() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("sequence", _BIG, nullable=False),
         sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("trade_id", sa.Text(), nullable=False),
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("seq", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account", "sequence"),
-        sa.UniqueConstraint("account", "venue", "trade_id", name="fills_trade_id"),
+        sa.UniqueConstraint("account", "venue", "symbol", "trade_id", "order_id", name="fills_trade_id"),
     )
 
 
@@ -317,6 +318,28 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("venue_order_id", "act"),
     )
     op.create_index("venue_changes_order", "venue_changes", ["order_id"])
+    op.create_table(
+        "venue_links",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "symbol", "number"),
+    )
+    op.create_table(
+        "venue_cursors",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("read_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+    )
+    op.create_table(
+        "venue_leases",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("epoch", _BIG, nullable=False),
+        sa.Column("renewals", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+    )
     op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),

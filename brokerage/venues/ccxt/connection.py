@@ -78,17 +78,24 @@ def _moved(urls: object, address: str) -> object:
 
 
 class Connection:
-    """Calls an exchange for one account. `now` is the time that requests are signed with."""
+    """Calls an exchange for one account.
 
-    def __init__(self, exchange: Any, clock: Clock, budget: RequestBudget | None = None) -> None:
+    `signed_at` tells the time that a request is signed with, in ms, and may refuse to: the lease of who drives the
+    account does. `budget` is None where nobody else calls the exchange; a call waits `wait_s` for it at most.
+    """
+
+    def __init__(
+        self,
+        exchange: Any,
+        clock: Clock,
+        budget: RequestBudget | None = None,
+        signed_at: Callable[[], int] | None = None,
+        wait_s: float = BUDGET_WAIT_S,
+    ) -> None:
         self.exchange = exchange
-        self._clock = clock
+        self._wait_s = wait_s
         self._budget = budget
-        exchange.nonce = self.now_ms
-
-    def now_ms(self) -> int:
-        """The time that a request is signed with."""
-        return to_ns(self._clock.now()) // MS_NS
+        exchange.nonce = signed_at or (lambda: to_ns(clock.now()) // MS_NS)
 
     async def call(
         self,
@@ -106,7 +113,7 @@ class Connection:
         """
         if self._budget is not None:
             spend = self._budget.order if order else self._budget.request
-            await spend(purpose, weight=weight, timeout_s=BUDGET_WAIT_S)
+            await spend(purpose, weight=weight, timeout_s=self._wait_s)
         try:
             with outcomes(self.exchange.id):
                 return await endpoint(params)

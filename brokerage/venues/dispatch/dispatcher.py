@@ -175,6 +175,8 @@ class Dispatcher:
         if order is None:
             return False
         found = None if by is None else await venue.query(by)
+        if by is not None and found is None:
+            return False  # it may be on its way, whatever has become of the one that it replaces
         if intent.act is VenueAct.REPLACE and found is not None and found.kind is EventKind.ACCEPTED:
             answer = VenueAnswer(Outcome.ACCEPTED, reason=found.reason)
             heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)

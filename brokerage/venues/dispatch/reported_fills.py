@@ -96,13 +96,17 @@ def _book(conn: Connection, market: MarketContext, report: ReportedFill, now_ns:
 
 
 def _known(conn: Connection, stored: StoredOrder, report: ReportedFill, fill: Fill) -> bool:
-    """Whether this trade is booked with the same content. Raises Conflict (E_FILL_CONFLICT) for other content."""
-    fills, events = t.fills.c, t.order_events
+    """Whether this trade is booked with the same content. Raises Conflict (E_FILL_CONFLICT) for other content.
+
+    A trade with oneself has one id and two sides: an order of the other side says nothing about this one.
+    """
+    fills, events, order = t.fills.c, t.order_events, stored.record.order
     query = (
         sa.select(events)
         .join(t.fills, sa.and_(fills.order_id == events.c.order_id, fills.seq == events.c.seq))
-        .where(fills.account == report.name.owner.account, fills.venue == report.venue)
-        .where(fills.trade_id == report.trade_id)
+        .join(t.orders, t.orders.c.order_id == fills.order_id)
+        .where(fills.account == order.owner.account, fills.venue == report.venue, fills.symbol == order.symbol)
+        .where(fills.trade_id == report.trade_id, t.orders.c.side == order.side.value)
     )
     row = conn.execute(query).one_or_none()
     if row is None:

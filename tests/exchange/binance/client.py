@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +10,8 @@ from typing import Any
 
 from brokerage.venues.ccxt.connection import made
 from brokerage.venues.ccxt.dialects.binance import OPTIONS
+from qmtl.core.clock import Clock
+from qmtl.core.instants import to_ns
 from qmtl.exchanges.credentials import Credentials
 from tests.exchange.binance.spot import BinanceSpot
 from tests.exchange.core.exchange import Exchange
@@ -43,6 +45,11 @@ class Client:
         return await self.ccxt.private_post_order({**asked, **more})
 
 
+def clocked(clock: Clock) -> Callable[[], int]:
+    """A clock as an exchange reads it: milliseconds."""
+    return lambda: to_ns(clock.now()) // 1_000_000
+
+
 def opened(**settings: Any) -> Exchange:
     """An exchange that quotes bitcoin at 99 to 101 and ether at 9 to 11, and has a client with money."""
     exchange = Exchange([BTC, ETH], **settings)
@@ -55,11 +62,17 @@ def opened(**settings: Any) -> Exchange:
 @asynccontextmanager
 async def connected(exchange: Exchange, keys: Credentials = KEYS) -> AsyncIterator[Client]:
     """A client of a served exchange, until the block ends."""
-    async with serving(exchange, BinanceSpot(exchange)) as address:
-        found = made("binance", keys, options=OPTIONS, address=address, timeout_ms=PATIENCE_MS)
-        found.timeout_on_exit = 0
-        try:
-            await found.load_markets()
-            yield Client(exchange, found)
-        finally:
-            await found.close()
+    async with serving(exchange, BinanceSpot(exchange)) as address, client_of(address, keys) as found:
+        yield Client(exchange, found)
+
+
+@asynccontextmanager
+async def client_of(address: str, keys: Credentials = KEYS) -> AsyncIterator[Any]:
+    """The ccxt class as a client of a served exchange, until the block ends."""
+    found = made("binance", keys, options=OPTIONS, address=address, timeout_ms=PATIENCE_MS)
+    found.timeout_on_exit = 0
+    try:
+        await found.load_markets()
+        yield found
+    finally:
+        await found.close()

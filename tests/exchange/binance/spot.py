@@ -41,6 +41,7 @@ class BinanceSpot:
             web.get("/api/v3/order", self._signed(self._order)),
             web.post("/api/v3/order/cancelReplace", self._signed(self._replace)),
             web.get("/api/v3/openOrders", self._signed(self._open_orders)),
+            web.get("/api/v3/allOrders", self._signed(self._orders)),
             web.get("/api/v3/myTrades", self._signed(self._trades)),
             web.get("/api/v3/account", self._signed(self._account)),
             web.get("/ws-api/v3", self._websocket),
@@ -96,6 +97,11 @@ class BinanceSpot:
     def _open_orders(self, account: Account, params: Params) -> object:
         found = self._exchange.open_orders(account.name, params.get("symbol"))
         return [words.order(one) for one in found if not self._exchange.listings[one.ask.symbol].contract]
+
+    def _orders(self, account: Account, params: Params) -> object:
+        mine = [one for one in self._exchange.orders.values() if one.account == account.name]
+        limit = min(int(params.get("limit", TRADES_DEFAULT)), TRADES_MAX)
+        return [words.order(one) for one in mine if one.ask.symbol == params["symbol"]][-limit:]
 
     def _trades(self, account: Account, params: Params) -> object:
         found = self._exchange.executions(account.name, params["symbol"])

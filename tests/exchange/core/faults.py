@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 
 
@@ -19,6 +19,7 @@ class Trouble(Enum):
     BANNED = "BANNED"  # 418
     BROKEN_BEFORE = "BROKEN_BEFORE"  # 503
     BROKEN_AFTER = "BROKEN_AFTER"
+    HELD = "HELD"  # cut, and on its way: it comes when `Faults.deliver` lets it
     UNSURE_AFTER = "UNSURE_AFTER"  # an answer that says the outcome is unknown
 
     @property
@@ -32,7 +33,7 @@ class Trouble(Enum):
 
     @property
     def cut(self) -> bool:
-        return self in (Trouble.CUT_BEFORE, Trouble.CUT_AFTER)
+        return self in (Trouble.CUT_BEFORE, Trouble.CUT_AFTER, Trouble.HELD)
 
 
 class Delivery(Enum):
@@ -49,6 +50,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.witness: Callable[[str, bool], None] | None = None  # told of each request as it comes, and once it is done
+        self.held: list[Callable[[], Awaitable[object]]] = []  # requests that are still on their way
         self._requests: dict[str, deque[Trouble]] = defaultdict(deque)
         self._events: dict[str, deque[Delivery]] = defaultdict(deque)
 
@@ -59,6 +61,12 @@ class Faults:
     def plan_events(self, account: str, *deliveries: Delivery) -> None:
         """The next events of an account's stream arrive like this, in order."""
         self._events[account].extend(deliveries)
+
+    async def deliver(self) -> None:
+        """Let everything come that is on its way."""
+        held, self.held = self.held, []
+        for come in held:
+            await come()
 
     def clear(self) -> None:
         """All is well from now on."""

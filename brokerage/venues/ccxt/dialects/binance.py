@@ -15,6 +15,7 @@ from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import SECOND_NS, VenueTraits
 from brokerage.venues.ccxt.connection import Connection, NoSuchOrder
 from brokerage.venues.ccxt.dialects.dialect import (
+    ORDERS_MAX,
     OutgoingOrder,
     Row,
     decimal,
@@ -52,6 +53,7 @@ _TYPES = {
     OrderType.STOP_MARKET: "STOP_LOSS",
     OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
 }
+_CREATED = ("time", "workingTime", "transactTime")
 _ENDED = {
     "CANCELED": EventKind.CANCELED,
     "PENDING_CANCEL": EventKind.CANCELED,
@@ -112,6 +114,11 @@ class BinanceSpot:
         found = await at.call(at.exchange.private_get_openorders, params, purpose=Purpose.RECONCILE, weight=weight)
         return [_order(at, row) for row in rows(found)]
 
+    async def orders(self, at: Connection, symbol: str) -> list[ListedOrder]:
+        params = {"symbol": at.exchange.market(symbol)["id"], "limit": ORDERS_MAX}
+        found = await at.call(at.exchange.private_get_allorders, params, purpose=Purpose.RECONCILE, weight=20)
+        return [_order(at, row) for row in rows(found)]
+
     async def trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]:
         """Trades from a time on, page by page: the first by time, each other from the last id on, both of whose sides
         may be ours.
@@ -136,7 +143,13 @@ class BinanceSpot:
         return {asset: total for asset, total in totals.items() if total}
 
     async def positions(self, at: Connection) -> dict[str, Decimal]:
-        return {}  # coins are balances
+        """Coins by the first instrument that trades them, in order of symbol: on spot a position is a balance."""
+        held, found = await self.balances(at), dict[str, Decimal]()
+        for market in sorted(at.exchange.markets.values(), key=lambda one: str(one["symbol"])):
+            coins = held.pop(str(market["base"]), None)
+            if coins is not None:
+                found[str(market["symbol"])] = coins
+        return found
 
     async def instruments(self, at: Connection) -> list[Instrument]:
         await at.exchange.load_markets()
@@ -163,6 +176,7 @@ def _order(at: Connection, row: Row) -> ListedOrder:
         filled=decimal(row, "executedQty"),
         kind=_ENDED.get(text(row, "status"), EventKind.ACCEPTED),
         reduce_only=False,
+        created_ms=whole(row, next(name for name in _CREATED if name in row)),
         at_ms=whole(row, "transactTime" if "transactTime" in row else "updateTime"),
     )
 

@@ -17,6 +17,9 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import Unavailable
 from qmtl.exchanges.budgets import Purpose
 
+ORDERS_MAX = 1_000
+"""How many orders are listed at once, at most."""
+
 Row = Mapping[str, object]
 
 
@@ -54,6 +57,10 @@ class Dialect(Protocol):
     ) -> ListedOrder | None: ...
 
     async def open_orders(self, at: Connection, symbol: str) -> list[ListedOrder]: ...
+
+    async def orders(self, at: Connection, symbol: str) -> list[ListedOrder]:
+        """The newest orders of a symbol, however they ended, oldest first, ORDERS_MAX at most."""
+        ...
 
     async def trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]: ...
 

@@ -61,8 +61,8 @@ class VenueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReconcileVenue(self, request, context):
-        """Compares a venue's orders, fills, positions and balances with the books. Needs operator of every world of the
-        account.
+        """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
+        compared with the replay of the account's events. Needs operator of every world of the account.
 
         Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
         """

@@ -39,8 +39,8 @@ class VenueServiceStub:
     Errors: NOT_FOUND (E_VENUE_UNKNOWN).
     """
     ReconcileVenue: _grpc.UnaryUnaryMultiCallable[_venue_service_pb2.ReconcileVenueRequest, _venue_service_pb2.ReconcileVenueResponse]
-    """Compares a venue's orders, fills, positions and balances with the books. Needs operator of every world of the
-    account.
+    """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
+    compared with the replay of the account's events. Needs operator of every world of the account.
 
     Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
     """
@@ -56,8 +56,8 @@ class VenueServiceAsyncStub(VenueServiceStub):
     Errors: NOT_FOUND (E_VENUE_UNKNOWN).
     """
     ReconcileVenue: _aio.UnaryUnaryMultiCallable[_venue_service_pb2.ReconcileVenueRequest, _venue_service_pb2.ReconcileVenueResponse]  # type: ignore[assignment]
-    """Compares a venue's orders, fills, positions and balances with the books. Needs operator of every world of the
-    account.
+    """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
+    compared with the replay of the account's events. Needs operator of every world of the account.
 
     Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
     """
@@ -82,8 +82,8 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _venue_service_pb2.ReconcileVenueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_service_pb2.ReconcileVenueResponse, _abc.Awaitable[_venue_service_pb2.ReconcileVenueResponse]]:
-        """Compares a venue's orders, fills, positions and balances with the books. Needs operator of every world of the
-        account.
+        """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
+        compared with the replay of the account's events. Needs operator of every world of the account.
 
         Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
         """

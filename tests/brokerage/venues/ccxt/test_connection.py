@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from brokerage.venues.ccxt.connection import Connection, NoSuchOrder, VenueRefused, made
+from controlbus.bus import connected as connected_bus
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
-from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.budgets import Purpose, RequestBudget
+from qmtl.exchanges.published import limits_of
+from tests.controlbus.states import unique
 from tests.exchange.binance.client import KEYS, Client, connected, opened
 from tests.exchange.core.faults import Trouble
 
@@ -85,3 +88,25 @@ def test_an_exchange_that_ccxt_does_not_have_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="no exchange 'nowhere'") as raised:
         made("nowhere", KEYS, options={})
     assert raised.value.reason == "E_VENUE_INVALID"
+
+
+async def test_what_adds_risk_leaves_the_reserve_and_a_ban_is_everybodys(one: Connected, nats_url: str) -> None:
+    name, exchange = unique("a"), one.client.exchange
+    async with connected_bus(nats_url, service="t") as bus:
+        limits = limits_of(40, 10_000.0, 20, 10_000.0)  # ten orders at once, two of them for what takes risk away
+        budget = RequestBudget(bus, SystemClock(), "test", egress=name, account=name, limits=limits)
+        at = Connected(Connection(one.client.ccxt, SystemClock(), budget, wait_s=0.1), one.client)
+        for number in range(8):
+            await at.send(newClientOrderId=f"o{number}")
+        with pytest.raises(Exhausted):
+            await at.send(newClientOrderId="o9")
+        assert len(exchange.open_orders("client")) == 8
+        asked = {"symbol": "BTCUSDT", "origClientOrderId": "o0"}
+        await at.at.call(one.client.ccxt.private_delete_order, asked, purpose=Purpose.CANCEL, order=True)
+        one.client.plan("GET account", Trouble.TOO_MANY)
+        seen: list[str] = []
+        exchange.faults.witness = lambda kind, done: seen.append(kind)
+        for _ in range(2):
+            with pytest.raises(Exhausted):
+                await at.at.call(one.client.ccxt.private_get_account, {}, purpose=Purpose.RECONCILE)
+        assert seen == ["GET account"] * 2  # as it came and as it went: the second call was not made

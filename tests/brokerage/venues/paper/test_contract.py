@@ -57,6 +57,9 @@ class PaperRig:
     async def unwanted(self, order: VenueOrder) -> None:
         await self.book.cancel(order.order.client_order_id)
 
+    async def wait(self) -> None:
+        """It answers at once."""
+
     async def fill(self) -> None:
         await self.book.show(bar(1))
 

@@ -39,6 +39,8 @@ def test_accounts_instruments_and_what_is_held(cli_mesh: CliMesh) -> None:
     assert "BTC-USD" in cli_mesh.ask("accounts", "show", cli_mesh.account)
     assert "ACTIVE" in cli_mesh.ask("accounts", "list")
     assert "E_ACCOUNT_UNKNOWN" in cli_mesh.refused("accounts", "show", "nobody")
+    assert cli_mesh.json("reconcile", cli_mesh.account) == {"orders_resolved": 0, "fills_booked": 0, "differences": []}
+    assert "nothing" in cli_mesh.ask("reconcile", cli_mesh.account)
     symbols = [one["symbol"] for one in cli_mesh.json("instruments", "list")]
     assert symbols == sorted(symbols)
     assert "BTC priced in USD" in cli_mesh.ask("instruments", "show", "BTC-USD")

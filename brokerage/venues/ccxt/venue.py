@@ -1,0 +1,253 @@
+"""One account at a real exchange, behind the port.
+
+An order is sent once under its id; without an answer its outcome is UNKNOWN, and only a query decides. An order that
+the exchange does not list counts as absent when it was asked twice, its acceptance window and a second apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import SECOND_NS
+from brokerage.domain.orders.events import EventTime, Fill
+from brokerage.domain.orders.reports import Outcome, VenueAnswer, VenueReport
+from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.venue_order import VenueOrder
+from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.venues.ccxt.connection import Connection, VenueRefused, outcomes
+from brokerage.venues.ccxt.dialects.dialect import ORDERS_MAX, Dialect, OutgoingOrder
+from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
+from brokerage.venues.port import VenueEvent, VenueFill
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Exhausted, OutOfRange, Unavailable
+from qmtl.core.instants import to_ns
+from qmtl.exchanges.budgets import Purpose
+
+NEVER_CAME = "NEVER_CAME: the venue does not list it, asked twice after its acceptance window"
+NOT_WORKING = "NOT_WORKING: no order works at the venue under this id"
+NUMBERS_PER_MS = 1_000_000
+
+
+class CcxtVenue:
+    """An account at an exchange that trades `instruments`, by their symbols."""
+
+    def __init__(
+        self, dialect: Dialect, connection: Connection, clock: Clock, instruments: Mapping[str, Instrument]
+    ) -> None:
+        self._dialect = dialect
+        self._at = connection
+        self._clock = clock
+        self._instruments = instruments
+        self._answers: dict[str, VenueAnswer] = {}  # what this process has sent, and what it heard
+        self._absent: dict[str, int] = {}  # since when an order is not listed
+        self._ours: dict[str, str] = {}  # our ids of orders by the ids they were sent with
+        self._clients: dict[tuple[str, str], str] = {}  # the client's id by symbol and number of the exchange
+
+    @property
+    def traits(self) -> VenueTraits:
+        return self._dialect.traits
+
+    async def submit(self, order: VenueOrder) -> VenueAnswer:
+        known = self._answers.get(order.venue_order_id)
+        if known is None:
+            known = await self._send(order, order.order.quantity)
+        return known
+
+    async def replace(self, order: VenueOrder, by: VenueOrder) -> VenueAnswer:
+        """Cancel, learn what had filled, and send the rest under the new id: never more than is wanted in all."""
+        known = self._answers.get(by.venue_order_id)
+        if known is not None:
+            return known
+        ended = await self._end(order)
+        if isinstance(ended, VenueAnswer):
+            return ended
+        left = by.order.quantity - ended.filled
+        if left <= 0:
+            return VenueAnswer(Outcome.REJECTED, reason=f"{ended.filled} had filled by then")
+        return await self._send(by, left)
+
+    async def cancel(self, order: VenueOrder) -> VenueAnswer:
+        ended = await self._end(order)
+        if not isinstance(ended, VenueAnswer):
+            return _accepted(ended)
+        if ended.reason == NOT_WORKING:  # perhaps by this very cancel: a lost connection may have sent it twice
+            found = await self._listed(order)
+            if found is not None and found.kind is EventKind.CANCELED:
+                return _accepted(found)
+        return ended
+
+    async def query(self, order: VenueOrder) -> VenueReport | None:
+        listed = await self._listed(order)
+        now_ns = to_ns(self._clock.now())
+        if listed is not None:
+            self._absent.pop(order.venue_order_id, None)
+            return VenueReport(order.order_id, listed.kind, EventTime(listed.at_ms * MS_NS, now_ns))
+        since_ns = self._absent.setdefault(order.venue_order_id, now_ns)
+        if now_ns - since_ns < self.traits.acceptance_window_ns + SECOND_NS:
+            return None
+        return VenueReport(order.order_id, EventKind.CANCELED, EventTime(now_ns, now_ns), reason=NEVER_CAME)
+
+    async def open_orders(self, symbol: str = "") -> list[str]:
+        if symbol and symbol not in self._instruments:
+            return []
+        return [listed.client_id for listed in await self._dialect.open_orders(self._at, symbol)]
+
+    async def fills_since(self, number: int) -> list[VenueFill]:
+        """Fills of all instruments from the millisecond of `number` on; fills of one millisecond are told apart by
+        their place in it. Who reads on asks from some time before what it has read: a venue may list a fill late.
+        """
+        trades = await self.trades(number // NUMBERS_PER_MS)
+        numbered = zip(_numbers([trade.at_ms for trade in trades]), trades, strict=True)
+        return [
+            VenueFill(at, await self._client_of(trade), filled(self._instruments[trade.symbol], trade))
+            for at, trade in numbered
+            if at > number
+        ]
+
+    async def trades(self, since_ms: int) -> list[ListedTrade]:
+        found = [
+            trade for symbol in self._instruments for trade in await self._dialect.trades(self._at, symbol, since_ms)
+        ]
+        return sorted(found, key=lambda trade: (trade.at_ms, trade.symbol, int(trade.trade_id), trade.number))
+
+    async def working(self) -> list[ListedOrder]:
+        return await self._dialect.open_orders(self._at, "")
+
+    async def listed(self, symbol: str, number: str) -> ListedOrder | None:
+        return await self._dialect.order(self._at, symbol, number=number)
+
+    async def told(self) -> None:
+        with outcomes(self._at.exchange.id):
+            await self._at.exchange.watch_orders()
+
+    async def balances(self) -> dict[str, Decimal]:
+        return await self._dialect.balances(self._at)
+
+    async def positions(self) -> dict[str, Decimal]:
+        return await self._dialect.positions(self._at)
+
+    async def stream(self, after: int = 0) -> AsyncGenerator[VenueEvent, None]:
+        """What the exchange lists after a number, read again each time that it tells of something: its own stream may
+        drop, repeat and reorder, its lists do not. An order that is replaced ends there, and one with a new id begins.
+        """
+        while True:
+            for event in await self._events(after):
+                after = event.number
+                yield event
+            await self.told()
+
+    async def _events(self, after: int) -> list[VenueEvent]:
+        found: list[tuple[_Place, VenueReport]] = []
+        for symbol in self._instruments:
+            history = await self._dialect.orders(self._at, symbol)
+            if len(history) >= ORDERS_MAX and history[0].created_ms > after // NUMBERS_PER_MS:
+                oldest = history[0].created_ms * NUMBERS_PER_MS
+                raise OutOfRange("E_RESUME_TOO_OLD", f"{symbol} is listed from {oldest} on, not from {after}")
+            for listed in history:
+                found += self._history(listed)
+        for trade in await self.trades(after // NUMBERS_PER_MS):
+            fill, of = filled(self._instruments[trade.symbol], trade), await self._client_of(trade)
+            report = self._report(of, EventKind.FILLED, trade.at_ms, fill)
+            found.append((_place(trade.at_ms, _FILLED, trade.number), report))
+        ordered = sorted(found, key=lambda one: one[0])
+        numbers = _numbers([place[0] for place, _ in ordered])
+        told = zip(numbers, ordered, strict=True)
+        return [VenueEvent(number, report) for number, (_, report) in told if number > after]
+
+    def _history(self, listed: ListedOrder) -> list[tuple[_Place, VenueReport]]:
+        """An order's acceptance, and its end if it was no fill."""
+        of = listed.client_id
+        accepted = self._report(of, EventKind.ACCEPTED, listed.created_ms)
+        found = [(_place(listed.created_ms, _ACCEPTED, listed.number), accepted)]
+        if listed.kind is not EventKind.ACCEPTED:
+            found.append((_place(listed.at_ms, _ENDED, listed.number), self._report(of, listed.kind, listed.at_ms)))
+        return found
+
+    def _report(self, client_id: str, kind: EventKind, at_ms: int, fill: Fill | None = None) -> VenueReport:
+        at_ns = at_ms * MS_NS
+        return VenueReport(self._ours.get(client_id, client_id), kind, EventTime(at_ns, at_ns), fill)
+
+    async def _send(self, order: VenueOrder, quantity: Decimal) -> VenueAnswer:
+        self._answers[order.venue_order_id] = VenueAnswer(Outcome.UNKNOWN, order.venue_order_id)
+        self._ours[order.venue_order_id] = order.order_id
+        try:
+            listed = await self._dialect.submit(self._at, _outgoing(order, quantity))
+            answer = _accepted(listed)
+        except VenueRefused as refused:
+            answer = await self._refused(order, refused)
+        except Exhausted as limited:
+            answer = VenueAnswer(Outcome.REJECTED, reason=str(limited))
+        except Unavailable as lost:
+            answer = VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
+        self._answers[order.venue_order_id] = answer
+        return answer
+
+    async def _end(self, order: VenueOrder) -> ListedOrder | VenueAnswer:
+        """Cancel an order: as it ended, or the answer where it did not, or nobody knows."""
+        try:
+            ended = await self._dialect.cancel(self._at, order.order.symbol, order.venue_order_id)
+        except (VenueRefused, Exhausted) as refused:
+            return VenueAnswer(Outcome.REJECTED, reason=str(refused))
+        except Unavailable as lost:
+            return VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
+        return ended or VenueAnswer(Outcome.REJECTED, reason=NOT_WORKING)
+
+    async def _refused(self, order: VenueOrder, refused: VenueRefused) -> VenueAnswer:
+        """A refusal, unless the exchange has the order: its id was refused because it is there already."""
+        try:
+            listed = await self._listed(order)
+        except (VenueRefused, Exhausted, Unavailable):
+            return VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(refused))
+        return VenueAnswer(Outcome.REJECTED, reason=str(refused)) if listed is None else _accepted(listed)
+
+    async def _listed(self, order: VenueOrder) -> ListedOrder | None:
+        return await self._dialect.order(self._at, order.order.symbol, client_id=order.venue_order_id)
+
+    async def _client_of(self, trade: ListedTrade) -> str:
+        """The id that the client gave the order of a trade."""
+        key = (trade.symbol, trade.number)
+        if key not in self._clients:
+            listed = await self._dialect.order(self._at, trade.symbol, number=trade.number)
+            self._clients[key] = f"#{trade.number}" if listed is None else listed.client_id
+        return self._clients[key]
+
+
+def _accepted(listed: ListedOrder) -> VenueAnswer:
+    return VenueAnswer(Outcome.ACCEPTED, listed.client_id, at_ns=listed.at_ms * MS_NS)
+
+
+_Place = tuple[int, int, int]
+_ACCEPTED, _FILLED, _ENDED = 0, 1, 2
+
+
+def _place(at_ms: int, rank: int, number: str) -> _Place:
+    """Where something stands in the order of things: of one millisecond, an order is there, fills, and ends."""
+    return at_ms, rank, int(number)
+
+
+def _numbers(times_ms: Sequence[int]) -> Iterator[int]:
+    """A number for each of a sequence of times: the millisecond, and the place in it."""
+    place, last_ms = 0, -1
+    for at_ms in times_ms:
+        place = place + 1 if at_ms == last_ms else 0
+        last_ms = at_ms
+        yield at_ms * NUMBERS_PER_MS + place
+
+
+def _outgoing(order: VenueOrder, quantity: Decimal) -> OutgoingOrder:
+    asked = order.order
+    return OutgoingOrder(
+        client_id=order.venue_order_id,
+        symbol=asked.symbol,
+        side=asked.side,
+        type=asked.type,
+        tif=asked.tif,
+        quantity=quantity,
+        limit=asked.limit_price,
+        stop=asked.stop_price,
+        reduce_only=asked.reduce_only,
+        post_only=asked.post_only,
+        purpose=Purpose.REDUCE if asked.reduce_only else Purpose.INCREASE,
+    )

@@ -1,0 +1,128 @@
+"""Drives one account at a venue that lives elsewhere, while this process holds its lease.
+
+First the books are brought to what the venue lists, then orders flow. Whenever the venue tells of something, and every
+so often without a word, its lists are read again; after a break all begins with a comparison.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+
+from brokerage.venues.dispatch.dispatcher import Dispatcher
+from brokerage.venues.lease import VenueLease
+from brokerage.venues.listings import ListedVenue
+from brokerage.venues.reconcile.reconcile import Found, Reconciler
+from qmtl.core.clock import Clock
+from qmtl.core.errors import QmtlError
+from qmtl.core.tasks.ending import end
+
+LOOK_S = 1.0
+RENEW_S = 2.5
+LADDER_S = (0.5, 1.0, 2.0, 5.0)
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
+
+
+class LinkState(Enum):
+    """Whether the books of an account follow its venue."""
+
+    ELSEWHERE = "ELSEWHERE"  # another process drives it
+    RECONCILING = "RECONCILING"
+    CONNECTED = "CONNECTED"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How the link is doing, for people."""
+
+    state: LinkState
+    detail: str = ""
+
+
+class VenueDriver:
+    """The one that drives an account, or waits to. `run` ends only when cancelled."""
+
+    def __init__(
+        self,
+        venue: ListedVenue,
+        reconciler: Reconciler,
+        dispatcher: Dispatcher,
+        lease: VenueLease,
+        clock: Clock,
+        *,
+        poll_s: float,
+    ) -> None:
+        self._venue = venue
+        self._reconciler = reconciler
+        self._dispatcher = dispatcher
+        self._lease = lease
+        self._clock = clock
+        self._poll_s = poll_s
+        self._one = asyncio.Lock()
+        self.status = LinkStatus(LinkState.ELSEWHERE)
+
+    async def run(self) -> None:
+        """Take the lease whenever it is free, and drive the account until it is lost."""
+        while True:
+            if await self._lease.acquire():
+                log.info("venue_lease_taken", epoch=self._lease.epoch)
+                await _first_to_end(self._keep_lease(), self._drive(), self._dispatch())
+            self.status = LinkStatus(LinkState.ELSEWHERE)
+            await self._clock.sleep(LOOK_S)
+
+    async def reconcile(self) -> Found:
+        """Compare now. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED)."""
+        async with self._one:
+            return await self._reconciler.reconcile()
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease until it is lost."""
+        while await self._lease.renew():
+            await self._clock.sleep(RENEW_S)
+        log.warning("venue_lease_lost", epoch=self._lease.epoch)
+
+    async def _dispatch(self) -> None:
+        """Send orders, from the first comparison on."""
+        while self.status.state is not LinkState.CONNECTED:
+            await self._clock.sleep(LADDER_S[0])
+        await self._dispatcher.run()
+
+    async def _drive(self) -> None:
+        """Compare, again whenever there is a reason to; a break is taken up step by step."""
+        failures = 0
+        while True:
+            try:
+                self.status = LinkStatus(LinkState.RECONCILING, self.status.detail)
+                found = await self.reconcile()
+                self.status = LinkStatus(LinkState.CONNECTED, "; ".join(found.differences))
+                failures = 0
+                await self._until_told()
+            except QmtlError as error:
+                self.status = LinkStatus(LinkState.BROKEN, str(error))
+                log.warning("venue_broken", error=str(error))
+                await self._clock.sleep(LADDER_S[min(failures, len(LADDER_S) - 1)])
+                failures += 1
+
+    async def _until_told(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll_s):
+                await self._venue.told()
+        except TimeoutError:
+            return
+
+
+async def _first_to_end(*works: Coroutine[None, None, None]) -> None:
+    """Do all of it until one part ends, then end the others; what one raised is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(*tasks)
+    for task in done:
+        task.result()

@@ -1,0 +1,139 @@
+"""What a venue lists, booked in the account's books: each trade once, orders of others as EXTERNAL."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.order import Order, Owner, order_id
+from brokerage.domain.orders.record import OrderRecord, accept_fill, born, happened
+from brokerage.domain.orders.reports import VenueReport
+from brokerage.domain.orders.states import EventKind, OrderType
+from brokerage.domain.risk.fence import GateStamp
+from brokerage.domain.trading import reports
+from brokerage.market.context import MarketContext
+from brokerage.orders import journal
+from brokerage.orders import store as orders_store
+from brokerage.orders.entry.submit import add_order
+from brokerage.orders.working import load_orders
+from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
+from brokerage.venues.reconcile import store
+from qmtl.core.decimals import to_scaled
+from qmtl.core.errors import NotFound
+from qmtl.core.modes import ExecutionDomain
+
+EXTERNAL = "@external"
+"""Owns what a venue did without us: orders of other clients, liquidations, deleveraging."""
+
+_GATE = GateStamp(0, RATE_ONE, ExecutionDomain.LIVE, False)
+
+
+def adopt(conn: Connection, market: MarketContext, account_name: str, listed: ListedOrder, now_ns: int) -> str:
+    """The order of ours that a listed one is; one that nobody here has sent is taken over as EXTERNAL."""
+    known = store.order_of(conn, account_name, listed.symbol, listed.number)
+    if known is not None:
+        return known
+    found = store.sent_as(conn, account_name, listed.client_id)
+    if found is None:
+        found = _take_over(conn, market, accounts_store.account(conn, account_name, lock=True), listed, now_ns)
+    store.link(conn, account_name, listed.symbol, listed.number, found)
+    return found
+
+
+def book_trade(conn: Connection, market: MarketContext, account_name: str, trade: ListedTrade, now_ns: int) -> bool:
+    """Book a trade of an order that is known; whether it was new.
+
+    Raises NotFound (E_ORDER_UNKNOWN), Conflict (E_TRADE_ID_REUSED): it is booked with other content.
+    """
+    account = accounts_store.account(conn, account_name, lock=True)
+    of = store.order_of(conn, account_name, trade.symbol, trade.number)
+    if of is None:
+        raise NotFound("E_ORDER_UNKNOWN", f"no order {trade.number} of {trade.symbol} at {account.venue} is known")
+    fill = filled(_instrument(market, trade.symbol), trade)
+    known = store.known_fill(conn, trade.trade_id, of)
+    if not accept_fill(fill, known):
+        return False
+    book = _book_of(conn, market, account, of)
+    journal.record_in(conn, account, book, [reports.book_fill(book, of, fill, EventTime(fill.venue_ns, now_ns))])
+    return True
+
+
+def book_state(conn: Connection, market: MarketContext, account_name: str, found: VenueReport) -> bool:
+    """Book how an order ended, or that it is there; whether it was news."""
+    account = accounts_store.account(conn, account_name, lock=True)
+    book = _book_of(conn, market, account, found.order_id)
+    record = book.record(found.order_id)
+    if record.closed or (found.kind is EventKind.ACCEPTED and record.acknowledged):
+        return False
+    journal.record_in(conn, account, book, [reports.book_report(book, found)])
+    return True
+
+
+def _book_of(conn: Connection, market: MarketContext, account: Account, of: str) -> StrategyBook:
+    [record] = orders_store.records(conn, market.instruments, [of])
+    return load_orders(conn, market, account, record.order.owner, of)[1]
+
+
+def _take_over(conn: Connection, market: MarketContext, account: Account, listed: ListedOrder, now_ns: int) -> str:
+    """An order of somebody else, from its birth to its acceptance."""
+    instrument = _instrument(market, listed.symbol)
+    order = _order_of(account, listed)
+    record, events = _accepted(order, instrument, listed, now_ns)
+    book = load_orders(conn, market, account, order.owner)[1]
+    book.keep(record)
+    add_order(conn, account, order, record, _GATE)
+    journal.record(conn, account, [(book, event) for event in events], new=record.id)
+    return record.id
+
+
+def _order_of(account: Account, listed: ListedOrder) -> Order:
+    kinds = {
+        (False, False): OrderType.MARKET,
+        (True, False): OrderType.LIMIT,
+        (False, True): OrderType.STOP_MARKET,
+        (True, True): OrderType.STOP_LIMIT,
+    }
+    return Order(
+        owner=Owner(account.account, EXTERNAL, EXTERNAL),
+        client_order_id=f"{listed.symbol} {listed.number}",
+        symbol=listed.symbol,
+        side=listed.side,
+        quantity=listed.quantity,
+        type=kinds[listed.limit is not None, listed.stop is not None],
+        limit_price=listed.limit,
+        stop_price=listed.stop,
+        reduce_only=listed.reduce_only,
+        venue=account.venue,
+        tags=(listed.client_id,),
+    )
+
+
+def _accepted(
+    order: Order, instrument: Instrument, listed: ListedOrder, now_ns: int
+) -> tuple[OrderRecord, list[OrderEvent]]:
+    first = OrderEvent(
+        order_id(order.owner, order.client_order_id),
+        1,
+        EventKind.INITIALIZED,
+        listed.at_ms * MS_NS,
+        now_ns,
+        quantity=to_scaled(listed.quantity, instrument.quantity_scale),
+        limit=None if listed.limit is None else instrument.price_units(listed.limit),
+        stop=None if listed.stop is None else instrument.price_units(listed.stop),
+    )
+    record, accepted = happened(
+        born(order, instrument, first), EventKind.ACCEPTED, EventTime(listed.at_ms * MS_NS, now_ns)
+    )
+    return record, [first, accepted]
+
+
+def _instrument(market: MarketContext, symbol: str) -> Instrument:
+    found = market.instruments.find(symbol)
+    if found is None:
+        raise NotFound("E_INSTRUMENT_UNKNOWN", f"no properties of {symbol[:80]!r} are known")
+    return found

@@ -1,0 +1,151 @@
+"""Compares an account with its venue until nothing is new: trades, orders, then balances and positions.
+
+Safe at any moment and as often as wanted: what is booked is known by its key, so a pass that was killed is done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.venue_order import order_at_venue
+from brokerage.market.context import MarketContext
+from brokerage.orders import store as orders_store
+from brokerage.venues.listings import ListedOrder, ListedTrade, ListedVenue
+from brokerage.venues.reconcile import book, compare, store
+from qmtl.core.clock import Clock
+from qmtl.core.decimals import format_decimal
+from qmtl.core.instants import to_ns
+from qmtl.sql.database import Database
+
+PASSES_MAX = 5
+OVERLAP_MS = 60_000  # a trade may be listed so much later than one that came after it
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Found:
+    """What a comparison has come to."""
+
+    orders_resolved: int = 0
+    fills_booked: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+class Reconciler:
+    """Compares one account with its venue. One at a time."""
+
+    def __init__(self, db: Database, market: MarketContext, venue: ListedVenue, account: str, clock: Clock) -> None:
+        self._db = db
+        self._market = market
+        self._venue = venue
+        self._account = account
+        self._clock = clock
+        self._seen: dict[str, Decimal] = {}  # what the last comparison could not explain
+
+    async def reconcile(self) -> Found:
+        """Book what is new and tell what differs. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted."""
+        found = Found()
+        for _ in range(PASSES_MAX):
+            await self._catch_up(found)
+            balances, positions = await self._venue.balances(), await self._venue.positions()
+            if not await self._catch_up(found) and balances == await self._venue.balances():
+                found.differences += await self._settle(balances, positions)
+                return found
+        found.differences.append("the venue moves too fast to be compared: only its trades were booked")
+        return found
+
+    async def _catch_up(self, found: Found) -> int:
+        """Trades and orders, as the venue lists them now; how much was new."""
+        booked = await self._trades()
+        resolved = await self._orders(found)
+        found.fills_booked += booked
+        found.orders_resolved += resolved
+        return booked + resolved
+
+    async def _trades(self) -> int:
+        read_ms = await self._db.read(partial(store.read_up_to, account_name=self._account))
+        trades, booked = await self._venue.trades(max(read_ms - OVERLAP_MS, 0)), 0
+        for trade in trades:
+            await self._know(trade, trades)
+            booked += await self._write(partial(self._book, trade))
+        return booked
+
+    def _book(self, trade: ListedTrade, conn: Connection, now_ns: int) -> bool:
+        new = book.book_trade(conn, self._market, self._account, trade, now_ns)
+        if new and trade.at_ms > store.read_up_to(conn, self._account):
+            store.save_read(conn, self._account, trade.at_ms)
+        return new
+
+    async def _know(self, trade: ListedTrade, trades: Sequence[ListedTrade]) -> None:
+        """See to it that the order of a trade is known."""
+        if await self._db.read(lambda conn: store.order_of(conn, self._account, *trade.place)) is None:
+            listed = await self._venue.listed(*trade.place) or compare.order_of_trade(trade, trades)
+            await self._write(partial(self._adopt, listed))
+
+    def _adopt(self, listed: ListedOrder, conn: Connection, now_ns: int) -> str:
+        return book.adopt(conn, self._market, self._account, listed, now_ns)
+
+    async def _orders(self, found: Found) -> int:
+        """Take over what works there, and ask about what does not work there any more."""
+        there: set[str] = set()
+        for listed in await self._venue.working():
+            if self._market.instruments.find(listed.symbol) is None:
+                found.differences.append(f"order {listed.number} of {listed.symbol} works there: no such instrument")
+                continue
+            there.add(await self._write(partial(self._adopt, listed)))
+        await self._tell_ended(there, found)
+        resolved = 0
+        for record in await self._db.read(self._open):
+            # what has become of one that is being replaced is asked under its new id first, by who sent it
+            if record.wanted is None and (record.id not in there or not record.acknowledged):
+                resolved += await self._ask(record)
+        return resolved
+
+    async def _tell_ended(self, there: set[str], found: Found) -> None:
+        """Tell of orders that work there and have ended here: they are not in anybody's limits."""
+        known = await self._db.read(lambda conn: orders_store.records(conn, self._market.instruments, sorted(there)))
+        for record in known:
+            text = f"order {record.id} of {record.order.symbol} works there and is {record.state.value} here"
+            if record.closed and text not in found.differences:
+                found.differences.append(text)
+
+    def _open(self, conn: Connection) -> list[OrderRecord]:
+        """Open orders that the venue has, or may have."""
+        open_orders = orders_store.open_records(conn, self._market.instruments, self._account)
+        return [record for record in open_orders if record.acknowledged or record.on_the_wire]
+
+    async def _ask(self, record: OrderRecord) -> bool:
+        order = order_at_venue(record, self._venue.traits.order_id_length_max)
+        report = await self._venue.query(order)
+        if report is None:
+            return False
+        return await self._write(lambda conn, now_ns: book.book_state(conn, self._market, self._account, report))
+
+    async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal]) -> list[str]:
+        """Tell what differs; what differed by as much at the comparison before is a transfer, and is booked."""
+        there = await self._db.read(lambda conn: compare.compared(conn, self._market, self._account, balances))
+        moved = await self._db.read(lambda conn: compare.misplaced(conn, self._market, self._account, positions))
+        again = {currency: amount for currency, amount in there.items() if self._seen.get(currency) == amount}
+        self._seen = {currency: amount for currency, amount in there.items() if currency not in again}
+        if again:
+            await self._write(lambda conn, now_ns: compare.transfer(conn, self._market, self._account, again, now_ns))
+        beyond = [
+            f"{symbol}: the venue holds {format_decimal(quantity)} beyond the books"
+            for symbol, quantity in sorted(moved.items())
+        ]
+        for currency, amount in sorted(there.items()):
+            booked = ", booked as a transfer" if currency in again else ""
+            beyond.append(f"{currency}: the venue has {format_decimal(amount)} beyond the books{booked}")
+        return beyond
+
+    async def _write(self, act: Callable[[Connection, int], T]) -> T:
+        now_ns = to_ns(self._clock.now())
+        return await self._db.write(lambda conn: act(conn, now_ns))

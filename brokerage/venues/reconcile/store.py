@@ -1,0 +1,65 @@
+"""What is known of a venue's own names: its numbers of orders, how far its trades were read, and transfers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.domain.orders.events import Fill
+from brokerage.fences.intents import INTENT
+from brokerage.orders.rows import event_of
+
+ID_LENGTH_MIN = 16  # 80 bits: what is shorter is not ours
+
+
+def order_of(conn: Connection, account_name: str, symbol: str, number: str) -> str | None:
+    """The order that a venue has under a number of its own."""
+    links = t.venue_links.c
+    query = sa.select(links.order_id).where(
+        links.account == account_name, links.symbol == symbol, links.number == number
+    )
+    found: str | None = conn.execute(query).scalar_one_or_none()
+    return found
+
+
+def sent_as(conn: Connection, account_name: str, client_id: str) -> str | None:
+    """The order that was sent under an id; a venue may take the beginning of ours only."""
+    if len(client_id) < ID_LENGTH_MIN:
+        return None
+    same = INTENT.venue_order_id.startswith(client_id, autoescape=True)
+    query = sa.select(INTENT.order_id).where(INTENT.account == account_name, same)
+    found: str | None = conn.execute(query.limit(1)).scalar_one_or_none()
+    return found
+
+
+def link(conn: Connection, account_name: str, symbol: str, number: str, order_id: str) -> None:
+    """The venue has an order under a number of its own."""
+    values = {"account": account_name, "symbol": symbol, "number": number, "order_id": order_id}
+    conn.execute(sa.insert(t.venue_links).values(values))
+
+
+def known_fill(conn: Connection, trade_id: str, order_id: str) -> Fill | None:
+    """The fill of an order that is booked under a trade's id, which is unique within the order."""
+    fills, events = t.fills.c, t.order_events
+    query = (
+        sa.select(events)
+        .join(t.fills, sa.and_(fills.order_id == events.c.order_id, fills.seq == events.c.seq))
+        .where(fills.order_id == order_id, fills.trade_id == trade_id)
+    )
+    row = conn.execute(query).one_or_none()
+    return None if row is None else event_of(row).fill
+
+
+def read_up_to(conn: Connection, account_name: str) -> int:
+    """The time of the last trade that was booked, in ms; 0: none."""
+    query = sa.select(t.venue_cursors.c.read_ms).where(t.venue_cursors.c.account == account_name)
+    return int(conn.execute(query).scalar_one_or_none() or 0)
+
+
+def save_read(conn: Connection, account_name: str, read_ms: int) -> None:
+    """The venue's trades were read up to a time."""
+    table = t.venue_cursors
+    found = sa.update(table).where(table.c.account == account_name)
+    if not conn.execute(found.values(read_ms=read_ms)).rowcount:
+        conn.execute(sa.insert(table).values(account=account_name, read_ms=read_ms))

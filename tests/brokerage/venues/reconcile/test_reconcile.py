@@ -1,0 +1,247 @@
+"""The books follow the venue, whatever was lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokerage.accounts.cash import load_cash
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import OrderState
+from brokerage.venues.reconcile.book import EXTERNAL
+from tests.brokerage.venues.reconcile.live import OWNER, Live, living
+from tests.exchange.core.faults import Trouble
+from tests.exchange.core.values import Ask
+from tests.exchange.core.values import Side as ExchangeSide
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    async with living(f"sqlite:///{tmp_path / 'store.db'}") as found:
+        yield found
+
+
+async def cash(live: Live) -> dict[str, Decimal]:
+    held = await live.db.read(lambda conn: load_cash(conn, OWNER.account))
+    return {currency: Decimal(amount).scaleb(-8) for currency, amount in held.items()}
+
+
+async def test_an_account_begins_with_what_the_venue_has(live: Live) -> None:
+    assert await cash(live) == {"USDT": Decimal(10_000), "BTC": Decimal(1)}
+    assert (await live.reconciler.reconcile()).differences == []
+    await live.require_books_of_the_exchange()
+
+
+async def test_fills_of_our_orders_are_booked_with_their_fees(live: Live) -> None:
+    await live.order("o1")
+    await live.dispatch()
+    live.exchange.quote("BTCUSDT", "96", "97", size="0.04")
+    assert (await live.reconciler.reconcile()).fills_booked == 1
+    assert (await live.records())["o1"].state is OrderState.PARTIALLY_FILLED
+    live.exchange.quote("BTCUSDT", "96", "97")
+    assert (await live.reconciler.reconcile()).fills_booked == 1
+    assert (await live.records())["o1"].state is OrderState.FILLED
+    await live.require_books_of_the_exchange()
+
+
+async def test_what_is_booked_is_not_booked_again(live: Live) -> None:
+    await live.order("o1", price=None)
+    await live.dispatch()
+    assert (await live.reconciler.reconcile()).fills_booked == 1
+    live.restart()
+    found = await live.reconciler.reconcile()
+    assert (found.fills_booked, found.orders_resolved, found.differences) == (0, 0, [])
+
+
+async def test_orders_of_another_client_are_kept_as_external(live: Live) -> None:
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.5"), "web_1", Decimal(110)))
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.1"), "web_2"))
+    await live.reconciler.reconcile()
+    records = await live.records()
+    found = {record.order.tags: record for record in records.values() if record.order.owner.strategy_id == EXTERNAL}
+    assert {tags: record.state for tags, record in found.items()} == {
+        ("web_1",): OrderState.ACCEPTED,
+        ("web_2",): OrderState.FILLED,
+    }
+    assert (await live.reconciler.reconcile()).differences == []
+    await live.require_books_of_the_exchange()
+
+
+async def test_an_order_that_another_client_ended_has_ended(live: Live) -> None:
+    await live.order("o1")
+    await live.dispatch()
+    [order] = live.exchange.open_orders("client")
+    live.exchange.cancel(order)
+    assert (await live.reconciler.reconcile()).orders_resolved == 1
+    assert (await live.records())["o1"].state is OrderState.CANCELED
+
+
+async def test_a_trade_with_oneself_is_two_fills_of_one_id(live: Live) -> None:
+    await live.order("o1", price="100")
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.1"), "web", Decimal(100)))
+    await live.dispatch()
+    assert (await live.reconciler.reconcile()).fills_booked == 2
+    assert {fill[1] for fill in await live.booked()} == {"1"}
+    await live.require_books_of_the_exchange()
+
+
+async def test_trade_ids_of_two_symbols_are_two_trades(live: Live) -> None:
+    for symbol, quantity in (("BTCUSDT", "0.1"), ("ETHUSDT", "1")):
+        live.exchange.place("client", Ask(symbol, ExchangeSide.BUY, Decimal(quantity), f"web_{symbol}"))
+    await live.reconciler.reconcile()
+    assert [fill[:2] for fill in await live.booked()] == [("BTC/USDT", "1"), ("ETH/USDT", "1")]
+
+
+async def test_a_transfer_is_told_first_and_booked_when_it_is_seen_again(live: Live) -> None:
+    live.exchange.transfer("client", "USDT", "-250.5")
+    before = await cash(live)
+    assert (await live.reconciler.reconcile()).differences == ["USDT: the venue has -250.5 beyond the books"]
+    assert await cash(live) == before
+    booked = ["USDT: the venue has -250.5 beyond the books, booked as a transfer"]
+    assert (await live.reconciler.reconcile()).differences == booked
+    assert (await live.reconciler.reconcile()).differences == []
+    assert (await cash(live))["USDT"] == Decimal("9749.5")
+    await live.require_books_of_the_exchange()
+
+
+async def test_fees_in_a_third_currency_are_paid_from_it(live: Live) -> None:
+    live.exchange.transfer("client", "BNB", "1")
+    live.exchange.accounts["client"].fee_asset = "BNB"
+    await live.reconciler.reconcile()
+    await live.reconciler.reconcile()
+    await live.order("o1", price=None)
+    await live.dispatch()
+    assert (await live.reconciler.reconcile()).differences == []
+    assert (await cash(live))["BNB"] == Decimal("0.9899")
+
+
+async def test_an_order_that_the_venue_lists_no_longer_is_known_by_its_trades(live: Live) -> None:
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.BUY, Decimal("0.1"), "web"))
+    live.exchange.orders.pop(("BTCUSDT", max(number for symbol, number in live.exchange.orders if symbol == "BTCUSDT")))
+    assert (await live.reconciler.reconcile()).fills_booked == 1
+    [record] = (await live.records()).values()
+    assert (record.state, record.order.tags[0][0]) == (OrderState.FILLED, "#")
+    assert (await live.reconciler.reconcile()).differences == []
+
+
+@pytest.mark.parametrize("trouble", [Trouble.CUT_AFTER, Trouble.BROKEN_AFTER, Trouble.UNSURE_AFTER, Trouble.CUT_BEFORE])
+async def test_an_order_whose_answer_is_lost_is_there_once_or_ended(live: Live, trouble: Trouble) -> None:
+    live.client.plan("POST order", trouble)
+    await live.order("o1")
+    await live.settle()
+    assert (await live.records())["o1"].state is (OrderState.ACCEPTED if trouble.done else OrderState.CANCELED)
+    await live.require_books_of_the_exchange()
+
+
+async def test_an_order_that_filled_while_its_answer_was_lost_is_not_sent_again(live: Live) -> None:
+    live.client.plan("POST order", Trouble.CUT_AFTER)
+    await live.order("o1", price=None)
+    await live.settle()
+    assert (await live.records())["o1"].state is OrderState.FILLED
+    await live.require_books_of_the_exchange()
+
+
+async def test_a_sale_of_what_was_bought_comes_back_to_cash(live: Live) -> None:
+    await live.order("o1", price=None)
+    await live.settle()
+    await live.order("o2", Side.SELL, "0.09", price=None)
+    await live.settle()
+    assert {name: record.state for name, record in (await live.records()).items()} == {
+        "o1": OrderState.FILLED,
+        "o2": OrderState.FILLED,
+    }
+    await live.require_books_of_the_exchange()
+
+
+async def test_a_replaced_order_works_once_and_its_fills_are_one_orders(live: Live) -> None:
+    await live.order("o1", quantity="0.2")
+    await live.dispatch()
+    live.exchange.quote("BTCUSDT", "96", "97", size="0.05")
+    live.exchange.quote("BTCUSDT", "99", "101")
+    await live.reconciler.reconcile()
+    await live.replace("o1", quantity="0.3", limit_price="97")
+    await live.dispatch()
+    record = (await live.records())["o1"]
+    assert (record.state, record.generation) == (OrderState.PARTIALLY_FILLED, 1)
+    works = [(one.left, one.ask.price) for one in live.exchange.open_orders("client")]
+    assert works == [(Decimal("0.25"), Decimal(97))]
+    live.exchange.quote("BTCUSDT", "95", "96")
+    await live.settle()
+    assert (await live.records())["o1"].state is OrderState.FILLED
+    assert sum(fill[3] for fill in await live.booked()) == 30_000_000
+
+
+@pytest.mark.parametrize("trouble", [Trouble.CUT_AFTER, Trouble.CUT_BEFORE])
+async def test_a_replace_whose_answer_is_lost_is_not_taken_for_a_cancel(live: Live, trouble: Trouble) -> None:
+    await live.order("o1", quantity="0.2")
+    await live.dispatch()
+    live.client.plan("POST order", trouble)
+    await live.replace("o1", quantity="0.3")
+    await live.dispatch()
+    assert (await live.reconciler.reconcile()).differences == []
+    assert not (await live.records())["o1"].closed
+    await live.settle()
+    works = [one.ask.quantity for one in live.exchange.open_orders("client")]
+    assert works == ([Decimal("0.3")] if trouble.done else [])
+    assert (await live.records())["o1"].state is (OrderState.ACCEPTED if trouble.done else OrderState.CANCELED)
+
+
+@pytest.mark.parametrize(("late_s", "arrives"), [(1.5, True), (2.5, False)])
+async def test_an_order_that_was_held_up_is_not_given_up_before_the_venue_would_refuse_it(
+    live: Live, late_s: float, arrives: bool
+) -> None:
+    live.client.plan("POST order", Trouble.HELD)
+    await live.order("o1")
+    await live.dispatch()
+    live.advance(late_s)
+    await live.dispatch()
+    await live.reconciler.reconcile()
+    assert (await live.records())["o1"].state is OrderState.SUBMITTED
+    await live.exchange.faults.deliver()
+    await live.settle()
+    assert (await live.records())["o1"].state is (OrderState.ACCEPTED if arrives else OrderState.CANCELED)
+    await live.require_books_of_the_exchange()
+
+
+async def test_a_replace_that_is_held_up_is_not_taken_for_a_cancel(live: Live) -> None:
+    await live.order("o1", quantity="0.2")
+    await live.dispatch()
+    live.client.plan("POST order", Trouble.HELD)
+    await live.replace("o1", quantity="0.3")
+    await live.dispatch()
+    for _ in range(4):  # in doubt after 0.3 s, asked after as much again
+        live.advance(0.35)
+        await live.dispatch(1)
+    assert not (await live.records())["o1"].closed
+    await live.exchange.faults.deliver()
+    await live.settle()
+    assert (await live.records())["o1"].state is OrderState.ACCEPTED
+    assert [one.ask.quantity for one in live.exchange.open_orders("client")] == [Decimal("0.3")]
+
+
+async def test_trades_of_one_millisecond_are_all_booked(live: Live) -> None:
+    for number in range(2):
+        live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.BUY, Decimal("0.1"), f"web_{number}"))
+        assert (await live.reconciler.reconcile()).fills_booked == 1
+
+
+async def test_an_order_that_works_there_and_has_ended_here_is_told(live: Live) -> None:
+    await live.order("o1", price=None)
+    await live.settle()
+    identity = (await live.records())["o1"].id
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.BUY, Decimal("0.1"), identity, Decimal(90)))
+    [told] = (await live.reconciler.reconcile()).differences
+    assert "works there and is FILLED here" in told
+
+
+async def test_both_stores_keep_the_books_of_a_venue(database_url: str) -> None:
+    async with living(database_url) as live:
+        await live.order("o1", price="100")
+        live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.1"), "web", Decimal(100)))
+        await live.settle()
+        live.exchange.transfer("client", "USDT", "1")
+        assert (await live.settle()).differences == []
+        await live.require_books_of_the_exchange()
