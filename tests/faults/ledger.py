@@ -96,7 +96,8 @@ def judge(ledger: Ledger, held: Held) -> Judgement:
         found.doubled.extend(f"{kind} {name}" for name in _twice(name for name, _ in there))
         for each in ledger.of(kind):
             if each.name not in by_name:
-                found.lost.append(f"{kind} {each.name}")
+                if each.answer != DENIED:  # what a gate denies is no order
+                    found.lost.append(f"{kind} {each.name}")
             elif kind == "submission" and by_name[each.name] != each.answer:
                 found.doubled.append(f"submission {each.name}: {each.answer}, {by_name[each.name]}")
             elif kind == "order" and each.answer == DENIED != by_name[each.name]:

@@ -63,6 +63,10 @@ def test_what_is_doubled(ledger: Ledger, held: Held, doubled: str) -> None:
     assert judge(ledger, held).doubled == [doubled]
 
 
+def test_what_a_gate_denied_is_nowhere(ledger: Ledger) -> None:
+    assert judge(ledger, replace(WHOLE, orders=WHOLE.orders[:1])) == Judgement()
+
+
 def test_what_passed_in_a_freeze(ledger: Ledger) -> None:
     orders = list(WHOLE.orders)
     for name, asked_s, answered_s, state in (("in", 4.0, 5.0, "ORDER_STATE_ACCEPTED"), ("out", 4.0, 5.0, DENIED)):
