@@ -144,7 +144,7 @@ async def test_cancel_and_cash_reservations(client: Client) -> None:
     ].reserved == "0"
     await client.submit(order("o2"))
     swept = await client.entry.CancelAll(orderentryservicepb.CancelAllRequest(account="acc"))
-    assert [status.order.client_order_id for status in swept.statuses] == ["o2"]
+    assert ([status.order.client_order_id for status in swept.statuses], swept.orders) == (["o2"], 1)
 
 
 async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> None:
@@ -158,6 +158,14 @@ async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> N
         portfolioservicepb.ListPositionsRequest(account="acc", strategy_id="s2")
     )
     assert [held.quantity for held in one.positions] == ["5"]
+    asked = portfolioservicepb.ListPositionsRequest(account="acc", page=commonpb.PageRequest(page_size=1))
+    first = await client.portfolios.ListPositions(asked)
+    asked.page.page_token = first.page.next_page_token
+    rest = await client.portfolios.ListPositions(asked)
+    assert [*first.positions, *rest.positions] == list(apart.positions)
+    assert (len(first.positions), rest.page.next_page_token) == (1, "")
+    book = portfolioservicepb.GetPortfolioRequest(account="acc", strategy_id="s2")
+    assert list((await client.portfolios.GetPortfolio(book)).portfolio.positions) == list(one.positions)
     netted = await client.portfolios.ListPositions(portfolioservicepb.ListPositionsRequest(account="acc", netted=True))
     assert [(held.strategy_id, held.quantity) for held in netted.positions] == [("", "15")]
 

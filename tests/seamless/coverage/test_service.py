@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from tests.seamless.asking import (
     DEMO,
@@ -13,3 +14,19 @@ async def test_coverage_names_spans_and_gaps(stub: Stubs) -> None:
     reply = await stub.coverage.GetCoverage(coverageservicepb.GetCoverageRequest(dataset=DEMO))
     assert (len(reply.spans), len(reply.gaps)) == (10, 9)
     assert reply.data_ratio == reply.resolved_ratio == 8684 / 8927
+
+
+async def test_coverage_is_read_page_by_page(stub: Stubs) -> None:
+    whole = await stub.coverage.GetCoverage(coverageservicepb.GetCoverageRequest(dataset=DEMO))
+    asked = coverageservicepb.GetCoverageRequest(dataset=DEMO, page=commonpb.PageRequest(page_size=7))
+    found = coverageservicepb.GetCoverageResponse()
+    sizes: list[tuple[int, int]] = []
+    while asked.page.page_token or not sizes:
+        reply = await stub.coverage.GetCoverage(asked)
+        assert reply.data_ratio == whole.data_ratio
+        sizes.append((len(reply.spans), len(reply.gaps)))
+        found.spans.extend(reply.spans)
+        found.gaps.extend(reply.gaps)
+        asked.page.page_token = reply.page.next_page_token
+    assert sizes == [(7, 0), (3, 4), (0, 5)]
+    assert (found.spans, found.gaps) == (whole.spans, whole.gaps)

@@ -80,8 +80,16 @@ async def modes(ann: WorldStubs) -> dict[str, commonpb.EffectiveMode]:
 
 
 async def reports(ann: WorldStubs) -> dict[str, evaluationpb.EvaluationReport]:
-    reply = await ann.evaluation.ListReports(evaluationservicepb.ListReportsRequest(world_id="w1"))
-    return {report.strategy_id: report for report in reply.reports}
+    """By strategy, read one to a page."""
+    asked = evaluationservicepb.ListReportsRequest(world_id="w1", page=commonpb.PageRequest(page_size=1))
+    found: dict[str, evaluationpb.EvaluationReport] = {}
+    while True:
+        reply = await ann.evaluation.ListReports(asked)
+        assert len(reply.reports) <= 1
+        found.update((report.strategy_id, report) for report in reply.reports)
+        asked.page.page_token = reply.page.next_page_token
+        if not asked.page.page_token:
+            return found
 
 
 async def apply(harness: WorldHarness, run_id: str, *names: str) -> applypb.ApplyRun:
