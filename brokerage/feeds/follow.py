@@ -192,7 +192,7 @@ class FeedFollower:
                     bars.append(bar_from_doubles(instrument, start, end - start, values))
             except (InvalidRequest, ValueError) as error:
                 self._measures.bad.inc()
-                log.error("bad_bar", symbol=symbol, open_time=message.open_time.ToJsonString(), error=str(error))
+                log.error("bad_bar", symbol=symbol, open_time_s=message.open_time.seconds, error=str(error))
         return bars
 
     async def _progress(self, feed: Feed) -> int:

@@ -17,7 +17,7 @@ from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.server.streaming import until_set
-from qmtl.wire.instants import instant_from_proto, instant_to_proto
+from qmtl.wire.instants import instant_from_proto, instant_to_proto, ns_from_proto
 
 QUEUES_PER_CALL = 256
 TRIES = 5
@@ -144,7 +144,7 @@ def _follows(request: queueservicepb.PublishRecordsRequest) -> Follows | None:
     """What the producer goes on from; None where it does not say."""
     match request.WhichOneof("follows"):
         case "follows_end_time":
-            return Follows(request.follows_end_time.ToNanoseconds())
+            return Follows(ns_from_proto(request.follows_end_time, "follows_end_time"))
         case "follows_nothing" if request.follows_nothing:
             return Follows(None)
     return None

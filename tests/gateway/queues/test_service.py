@@ -174,3 +174,17 @@ async def test_what_is_no_record_is_refused_and_not_written(harness: GatewayHarn
         with pytest.raises(InvalidRequest, match="E_RECORD_MALFORMED"):
             await published(ann, broken)
     assert (await published(ann, batch(await key_of(ann, strategy), lease.lease_epoch, 1, 1))).committed == 1
+
+
+async def test_a_time_that_is_none_is_refused(harness: GatewayHarness) -> None:
+    ann = await harness.client()
+    strategy = await submitted(ann, await make_world(ann))
+    request = queueservicepb.PublishRecordsRequest(batch=batch(await key_of(ann, strategy), 1, 1, 1))
+    request.follows_end_time.seconds = 2**62
+
+    async def broken() -> AsyncIterator[queueservicepb.PublishRecordsRequest]:
+        yield request
+
+    with pytest.raises(InvalidRequest) as refused:
+        await ann.queues.PublishRecords(broken())
+    assert (refused.value.reason, refused.value.violations[0].field) == ("E_TIMESTAMP", "follows_end_time")
