@@ -13,7 +13,7 @@ settings.register_profile("qmtl", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None, print_blob=True)
 settings.load_profile("qmtl")
 
-LONGEST_FIRST = ("scaled", "clients", "hostile", "mesh", "cli")
+LONGEST_FIRST = ("scaled", "clients", "hostile", "faults", "mesh", "cli")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
