@@ -262,8 +262,8 @@ ASKED = (
     "gating_policy: {execution_model: {fill: next_bar, maker_fee_bps: 2, taker_fee_bps: 5, slippage_bps: 3, "
     "participation: 0.1, profile: ibkr_equities}}\n"
 )
-RATES = (Decimal(rate) for rate in ("0.0002", "0.0005", "0.0003", "0.1"))
-STRICT = ExecutionModel(FillModel.NEXT_BAR, *RATES, "ibkr_equities")
+MAKER, TAKER, SLIPPAGE, SHARE = (Decimal(rate) for rate in ("0.0002", "0.0005", "0.0003", "0.1"))
+STRICT = ExecutionModel(FillModel.NEXT_BAR, MAKER, TAKER, SLIPPAGE, SHARE, "ibkr_equities")
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_the_terms_that_others_keep() -> None:
         "  observability: {slo: {cross_context_cache_hit: 0}}\n"
     ).gating
     assert gating.edges == EdgePolicy(frozenset({DRYRUN, LIVE}), frozenset({DRYRUN}))
-    rates = [Decimal(rate) for rate in ("0.0002", "0.00055", "0.0003", "0.1")]
-    assert gating.execution == ExecutionModel(FillModel.NEXT_BAR, *rates, "ibkr_fx")
+    maker, taker, slippage, share = (Decimal(rate) for rate in ("0.0002", "0.00055", "0.0003", "0.1"))
+    assert gating.execution == ExecutionModel(FillModel.NEXT_BAR, maker, taker, slippage, share, "ibkr_fx")
     assert gating.limits == RiskLimits(Decimal("2500.50"), Decimal(500_000), None, Decimal(1_000_000), None)
     assert gating.no_cross_context
 
