@@ -25,7 +25,6 @@ from brokerage.fences.service import FenceService
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.market.service import InstrumentService
-from brokerage.orders.entry import service as entry_service
 from brokerage.orders.entry.service import OrderEntryService
 from brokerage.orders.service import OrderService
 from brokerage.orders.store import ORDERS_SIGNAL
@@ -112,9 +111,7 @@ def serve_orders(server: Server, process: Process) -> None:
     """Serve order entry, orders, portfolios and reported fills."""
     db, market, clock = process.db, process.market, process.clock
     draining, poll_s = process.draining, process.poll_s
-    entry = OrderEntryService(  # type: ignore[abstract]  # planned calls are answered before they reach it
-        db, market, clock, draining, poll_s
-    )
+    entry = OrderEntryService(db, market, clock, draining, poll_s)
     stream = OrderEventStream(db, market, Pulse(db, ORDERS_SIGNAL), draining, poll_s)
     orders = OrderService(db, market, process.roles, process.access, stream)
     portfolios = PortfolioService(db, market, process.access, draining, poll_s)
@@ -122,7 +119,6 @@ def serve_orders(server: Server, process: Process) -> None:
         orderentryrpc.add_OrderEntryServiceServicer_to_server,
         entry,
         service_of(orderentryservicepb),
-        entry_service.PLANNED,
     )
     server.add(orderrpc.add_OrderServiceServicer_to_server, orders, service_of(orderservicepb))
     server.add(portfoliorpc.add_PortfolioServiceServicer_to_server, portfolios, service_of(portfolioservicepb))

@@ -131,6 +131,7 @@ orders = sa.Table(
     _int("decided_ns", nullable=True),
     _int("strategy_version"),
     _text("tags"),  # JSON
+    *(_text(name) for name in ("list_id", "parent", "contingency", "linked")),  # client order ids; linked is JSON
     _flag("gate_reduce_only"),
     _int("epoch"),
     _flag("open"),
@@ -158,11 +159,12 @@ orders = sa.Table(
     _price("wanted_stop", nullable=True),
     _int("wanted_expire_ns", nullable=True),
     _price("wanted_worst", nullable=True),
-    _int("replaces"),
-    _int("generation"),
+    *(_int(name) for name in ("replaces", "generation", "begun")),
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )
+_listed = orders.c.list_id != ""
+sa.Index("orders_list", orders.c.account, orders.c.list_id, sqlite_where=_listed, postgresql_where=_listed)
 sa.Index("orders_open", orders.c.account, sqlite_where=orders.c.open, postgresql_where=orders.c.open)
 
 order_events = sa.Table(

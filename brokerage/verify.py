@@ -17,7 +17,7 @@ from brokerage.domain.accounts.ledger import Ledger, Settles
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_by_side
 from brokerage.domain.simulation.carry import book_payment
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
@@ -113,9 +113,9 @@ def verify_books(conn: Connection, market: MarketContext) -> int:
 
 def _totals_hold(conn: Connection, account: Account, records: Iterable[OrderRecord]) -> bool:
     """Whether the stored open-order totals are those of the open orders."""
-    found: totals.Totals = {}
+    owned: dict[Owner, list[OrderRecord]] = {}
     for record in records:
-        of, key = found.setdefault(record.order.owner, {}), (record.order.symbol, record.order.side)
-        of[key] = of.get(key, NO_OPEN_ORDERS) + totals_of(record)
+        owned.setdefault(record.order.owner, []).append(record)
+    found = {owner: totals_by_side(mine) for owner, mine in owned.items()}
     wanted = {owner: {key: of for key, of in sides.items() if of != NO_OPEN_ORDERS} for owner, sides in found.items()}
     return totals.load(conn, account.account) == {owner: sides for owner, sides in wanted.items() if sides}

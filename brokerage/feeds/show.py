@@ -19,6 +19,7 @@ from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
+from brokerage.orders.entry.contingencies import settle_lists
 from brokerage.orders.margin import call_margin
 from brokerage.orders.working import load_open_orders
 from brokerage.venues.dispatch.emulation import release_touched
@@ -135,10 +136,14 @@ def _show(
     account, symbol = money.account, money.symbol
     venue = step.begin(conn, account, money.view)
     done: list[tuple[StrategyBook, OrderEvent]] = []
+
+    def then(book: StrategyBook, time: EventTime) -> list[OrderEvent]:
+        return settle_lists(conn, market, account, money.view, book, time)
+
     for bar in bars:
         money.advance(bar.start_ns, done)
         for book in venue.books:
-            made = venue.on_bar(book, symbol, bar, progress.received_ns)
+            made = venue.on_bar(book, symbol, bar, progress.received_ns, then)
             made += release_touched(
                 conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
             )
@@ -146,4 +151,4 @@ def _show(
         money.view.marks[symbol] = mark_of(bar)
         money.advance(bar.end_ns, done)
     venue.end(conn, account)
-    return [*done, *venue.answers(progress)]
+    return [*done, *venue.answers(progress, then)]

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
+from brokerage.domain.orders.order import OrderName, Owner
+from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import Fence, FenceState, unset
 from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
@@ -53,6 +55,17 @@ def save_fence(conn: Connection, fence: Fence, now_ns: int) -> None:
         "updated_ns": now_ns,
     }
     conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
+
+
+def held_orders(conn: Connection, world_id: str) -> list[OrderName]:
+    """Open orders of a world that a freeze holds: watched here, or waiting for another of their list."""
+    heads = t.orders.c
+    held = heads.state.in_((OrderState.EMULATED.value, OrderState.INITIALIZED.value))
+    query = sa.select(t.orders).where(heads.open, heads.world_id == world_id, held)
+    return [
+        OrderName(Owner(row.account, row.world_id, row.strategy_id), row.client_order_id)
+        for row in conn.execute(query.order_by(heads.account, heads.created_sequence))
+    ]
 
 
 def _fence_of(row: AnyRow) -> Fence:

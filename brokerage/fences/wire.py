@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from brokerage.domain.orders.order import OrderName
 from brokerage.domain.risk.fence import Fence, FenceState, WireIntent
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import refused
 from qmtl.wire.contexts import MODE_NUMBERS, MODES
 from qmtl.wire.fields import INT64_MAX, known_enum, require_text
@@ -53,4 +55,17 @@ def intents_to_proto(intents: Iterable[WireIntent]) -> list[fencepb.WireIntent]:
             sent_at=ns_to_proto(intent.sent_ns),
         )
         for intent in intents
+    ]
+
+
+def names_to_proto(names: Iterable[OrderName]) -> list[orderpb.OrderKey]:
+    """The orders that names name."""
+    return [
+        orderpb.OrderKey(
+            account=name.owner.account,
+            world_id=name.owner.world_id,
+            strategy_id=name.owner.strategy_id,
+            client_order_id=name.client_order_id,
+        )
+        for name in names
     ]

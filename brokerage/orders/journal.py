@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -24,10 +24,10 @@ from controlbus.outbox.outbox import RawDraft
 from qmtl.sql.database import signal
 
 
-def record(conn: Connection, account: Account, done: Done, new: str = "") -> Account:
+def record(conn: Connection, account: Account, done: Done, new: Collection[str] = ()) -> Account:
     """Store events in order with the books they changed, and queue them for ORDERS and FILLS.
 
-    `new` is an order whose head was stored with its events just now.
+    `new` are orders whose heads were stored with their events just now.
     """
     rows: list[schema.Values] = []
     filled: list[schema.Values] = []
@@ -43,7 +43,7 @@ def record(conn: Connection, account: Account, done: Done, new: str = "") -> Acc
     store.add_fills(conn, filled)
     schema.outbox.append_raw(conn, drafts)
     for order in {event.order_id: book.records[event.order_id] for book, event in done}.values():
-        if order.id != new:
+        if order.id not in new:
             store.save_order(conn, order)
     if filled:
         save_books(conn, account, done)
@@ -61,13 +61,13 @@ def record(conn: Connection, account: Account, done: Done, new: str = "") -> Acc
     return changed
 
 
-def _settle_intents(conn: Connection, done: Done, new: str) -> None:
+def _settle_intents(conn: Connection, done: Done, new: Collection[str]) -> None:
     """Of what was sent, the outcomes that events tell: all of an order that ended, else of the act they answer."""
     known: dict[VenueAct | None, set[str]] = {}
     for book, event in done:
         record, act = book.records[event.order_id], _ANSWERS.get(event.kind)
         if record.closed:
-            if record.id != new:
+            if record.id not in new:
                 known.setdefault(None, set()).add(record.id)
         elif event.order_id in book.heard:
             known.setdefault(VenueAct.SUBMIT, set()).add(record.id)

@@ -82,4 +82,4 @@ def _reduce(
     add_order(conn, account, order, record, GateStamp(fence.epoch, RATE_ONE, ExecutionDomain.DRYRUN, True))
     if record.denial is None:
         intents.write(conn, record, fence.epoch, now_ns)
-    return journal.record(conn, account, [(book, event) for event in events], new=record.id), order.client_order_id
+    return journal.record(conn, account, [(book, event) for event in events], new=(record.id,)), order.client_order_id

@@ -9,7 +9,7 @@ from decimal import Decimal
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import Fill, Liquidity, OrderEvent, WorkedTerms
-from brokerage.domain.orders.order import Order, Owner, PositionSide, Side, TrailOffsetType, effective
+from brokerage.domain.orders.order import Contingency, Order, Owner, PositionSide, Side, TrailOffsetType, effective
 from brokerage.domain.orders.record import OrderRecord, advance, born
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
@@ -50,6 +50,10 @@ def asked_of(row: AnyRow) -> Order:
         tags=tuple(json.loads(row.tags)) if row.tags else (),
         strategy_version=row.strategy_version,
         position_target=_decimal(row.position_target),
+        list_id=row.list_id,
+        parent=row.parent,
+        contingency=Contingency(row.contingency) if row.contingency else None,
+        linked=tuple(json.loads(row.linked)) if row.linked else (),
     )
 
 
@@ -78,6 +82,10 @@ def asked_values(order: Order) -> dict[str, str | int | bool | None]:
         "decided_ns": order.decided_ns,
         "strategy_version": order.strategy_version,
         "position_target": _text(order.position_target),
+        "list_id": order.list_id,
+        "parent": order.parent,
+        "contingency": order.contingency.value if order.contingency else "",
+        "linked": json.dumps(order.linked) if order.linked else "",
         "tags": json.dumps(order.tags) if order.tags else "",
     }
 
@@ -121,6 +129,7 @@ def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
         wanted=_wanted_of(row),
         replaces=row.replaces,
         generation=row.generation,
+        begun=row.begun,
     )
 
 
@@ -156,6 +165,7 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
         **_wanted_values(record.wanted),
         "replaces": record.replaces,
         "generation": record.generation,
+        "begun": record.begun,
     }
 
 

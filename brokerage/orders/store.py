@@ -98,6 +98,13 @@ def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]
     return [record_of(row, instruments) for row in conn.execute(query)]
 
 
+def records_of_list(conn: Connection, instruments: Instruments, account_name: str, list_id: str) -> list[OrderRecord]:
+    """The orders of one list name in an account, whoever's, in the order they were taken."""
+    heads = t.orders.c
+    query = sa.select(t.orders).where(heads.account == account_name, heads.list_id == list_id, heads.list_id != "")
+    return [record_of(row, instruments) for row in conn.execute(query.order_by(heads.created_sequence))]
+
+
 def symbol_of(conn: Connection, order_id: str) -> str:
     """The symbol of an order."""
     found: str = conn.execute(sa.select(t.orders.c.symbol).where(t.orders.c.order_id == order_id)).scalar_one()

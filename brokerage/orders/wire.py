@@ -13,7 +13,9 @@ from brokerage.accounts.wire import VENUE
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
+from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
+    Contingency,
     Order,
     OrderName,
     Owner,
@@ -21,6 +23,7 @@ from brokerage.domain.orders.order import (
     Side,
     TrailOffsetType,
     require_well_formed,
+    venue_order_id,
 )
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
@@ -41,6 +44,7 @@ SIDES = {orderpb.ORDER_SIDE_BUY: Side.BUY, orderpb.ORDER_SIDE_SELL: Side.SELL}
 TYPES = {orderpb.OrderType.Value(f"ORDER_TYPE_{kind.name}"): kind for kind in OrderType}
 TIFS = {orderpb.TimeInForce.Value(f"TIME_IN_FORCE_{tif.name}"): tif for tif in TimeInForce}
 TRAIL_OFFSET_TYPES = {orderpb.TrailOffsetType.Value(f"TRAIL_OFFSET_TYPE_{kind.name}"): kind for kind in TrailOffsetType}
+CONTINGENCIES = {orderpb.Contingency.Value(f"CONTINGENCY_{one.name}"): one for one in Contingency}
 POSITION_SIDES = {
     orderpb.POSITION_SIDE_UNSPECIFIED: PositionSide.BOTH,
     orderpb.POSITION_SIDE_BOTH: PositionSide.BOTH,
@@ -49,6 +53,18 @@ POSITION_SIDES = {
 
 def order_from_proto(message: orderpb.Order) -> Order:
     """The client's order as a value. Raises InvalidRequest naming the field."""
+    _require_single(message)
+    return _order_from_proto(message)
+
+
+def orders_from_proto(messages: Iterable[orderpb.Order]) -> list[Order]:
+    """The orders of a list as values. Raises InvalidRequest naming the field."""
+    orders = [_order_from_proto(message) for message in messages]
+    require_list(orders)
+    return orders
+
+
+def _order_from_proto(message: orderpb.Order) -> Order:
     order = Order(
         owner=_owner(message, "order"),
         client_order_id=require_text(message.client_order_id, "order.client_order_id", TEXT_MAX),
@@ -71,8 +87,15 @@ def order_from_proto(message: orderpb.Order) -> Order:
         tags=_tags(message.tags),
         strategy_version=message.strategy_version,
         position_target=_optional(message.position_target, "order.position_target"),
+        list_id=_optional_name(message.list_id, "order.list_id"),
+        parent=_optional_name(message.parent_client_order_id, "order.parent_client_order_id"),
+        contingency=known_enum(CONTINGENCIES, message.contingency, "order.contingency")
+        if message.contingency
+        else None,
+        linked=tuple(
+            require_text(link, "order.linked_client_order_ids", TEXT_MAX) for link in message.linked_client_order_ids
+        ),
     )
-    _require_single(message)
     require_well_formed(order)
     return order
 
@@ -103,6 +126,10 @@ def order_to_proto(order: Order) -> orderpb.Order:
         tags=order.tags,
         strategy_version=order.strategy_version,
         position_target=_written(order.position_target),
+        list_id=order.list_id,
+        parent_client_order_id=order.parent,
+        contingency=f"CONTINGENCY_{order.contingency.name}" if order.contingency else None,
+        linked_client_order_ids=order.linked,
     )
 
 
@@ -143,6 +170,7 @@ def name_from_proto(message: orderpb.OrderKey, where: str = "key") -> OrderName:
 def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
     """An order with what has become of it."""
     record, instrument = stored.record, stored.record.instrument
+    sent = any(event.kind is EventKind.SUBMITTED for event in stored.events)
     status = orderpb.OrderStatus(
         order=order_to_proto(stored.order),
         order_id=record.id,
@@ -158,7 +186,7 @@ def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
         fence_epoch=stored.epoch,
         created_at=ns_to_proto(record.created_ns),
         updated_at=ns_to_proto(record.updated_ns),
-        venue_order_id=record.id if any(event.kind is EventKind.SUBMITTED for event in stored.events) else "",
+        venue_order_id=venue_order_id(record.id, record.generation) if sent else "",
         order_event_number=record.seq,
     )
     if record.filled and instrument is not None:
@@ -226,6 +254,14 @@ def _require_single(message: orderpb.Order) -> None:
     """What ties orders together has no meaning outside a list."""
     if message.list_id or message.parent_client_order_id or message.contingency or message.linked_client_order_ids:
         raise refused("E_ORDER_MALFORMED", "order.list_id", message.list_id, "no list, parent or contingency by itself")
+
+
+def _contingency(number: orderpb.Contingency) -> Contingency | None:
+    return known_enum(CONTINGENCIES, number, "order.contingency") if number else None
+
+
+def _optional_name(value: str, field: str) -> str:
+    return require_text(value, field, TEXT_MAX) if value else ""
 
 
 def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | None:

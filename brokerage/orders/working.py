@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
 from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
@@ -19,13 +22,27 @@ def load_orders(
     """An account, and the book of one owner with these orders in it."""
     view = load_view(conn, market, account)
     book = view.book(owner)
-    book.recall(store.records(conn, market.instruments, order_ids))
+    records = store.records(conn, market.instruments, order_ids)
+    book.recall(records)
+    recall_lists(conn, market, view, records)
     return view, book
+
+
+def recall_lists(conn: Connection, market: MarketContext, view: AccountView, records: Iterable[OrderRecord]) -> None:
+    """Load the orders that these are tied to, ended ones too: what they may do depends on them."""
+    lists = {(record.order.owner.account, record.order.list_id) for record in records if record.order.list_id}
+    for account_name, list_id in sorted(lists):
+        for record in store.records_of_list(conn, market.instruments, account_name, list_id):
+            book = view.book(record.order.owner)
+            if record.id not in book.records:
+                book.recall([record])
 
 
 def load_open_orders(conn: Connection, market: MarketContext, account: Account) -> AccountView:
     """An account with all its open orders in the books of their owners."""
     view = load_view(conn, market, account)
-    for record in store.open_records(conn, market.instruments, account.account):
+    records = store.open_records(conn, market.instruments, account.account)
+    for record in records:
         view.book(record.order.owner).recall([record])
+    recall_lists(conn, market, view, records)
     return view

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 import nats
 import pytest
-from google.protobuf.message import Message
+from google.protobuf import field_mask_pb2
 
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.orders.entry import service as entry_service
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
@@ -29,7 +28,6 @@ from qmtl.core.errors import (
     Conflict,
     DeadlineExceeded,
     InvalidRequest,
-    NotBuilt,
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -38,6 +36,7 @@ from qmtl.core.errors import (
 from qmtl.core.roles import Role
 from tests.brokerage.feed import SESSION
 from tests.brokerage.mesh import Client, Mesh, key, until
+from tests.brokerage.orders.entry.test_submit_list import bracket
 from tests.brokerage.samples import MINUTE, bar, order, reported
 
 
@@ -346,17 +345,33 @@ async def test_reported_fills_are_booked_once_over_the_wire(mesh: Mesh, client: 
         )
 
 
-PLANNED = entry_service.PLANNED
-
-
-@pytest.mark.parametrize("name", sorted(PLANNED))
-async def test_what_is_not_built_says_which_part_will_build_it(client: Client, name: str) -> None:
-    answers: Mapping[str, Callable[[], Awaitable[Message]]] = {
-        "SubmitOrderList": lambda: client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest()),
-    }
-    with pytest.raises(NotBuilt) as caught:
-        await answers[name]()
-    assert caught.value.metadata["part"] == PLANNED[name]
+async def test_a_list_and_a_change_of_it_over_the_wire(mesh: Mesh, client: Client) -> None:
+    gate = orderentryservicepb.GateStamp(fence_epoch=1, weight="1", execution_domain="EXECUTION_DOMAIN_DRYRUN")
+    request = orderentryservicepb.SubmitOrderListRequest(orders=map(order_to_proto, bracket()), gate=gate)
+    taken = await client.entry.SubmitOrderList(request)
+    assert [status.order.client_order_id for status in taken.statuses] == ["entry", "stop", "target"]
+    assert (taken.duplicate, (await client.entry.SubmitOrderList(request)).duplicate) == (False, True)
+    change = orderentryservicepb.ReplaceOrderRequest(
+        key=key("target"),
+        terms=orderentryservicepb.OrderTerms(limit_price="106"),
+        update_mask=field_mask_pb2.FieldMask(paths=["limit_price"]),
+        gate=gate,
+        request_id="r1",
+    )
+    answer = await client.entry.ReplaceOrder(change)
+    assert (answer.denial, answer.status.state) == (orderpb.DENIAL_UNSPECIFIED, orderpb.ORDER_STATE_INITIALIZED)
+    held = (await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))).held
+    assert [name.client_order_id for name in held] == ["stop", "target"]
+    mesh.feed.push(bar(1))
+    await until(client.venue_minute, lambda minute: minute >= 2)
+    assert (await client.status_of("stop")).state == orderpb.ORDER_STATE_ACCEPTED
+    keeper = mesh.client(role=None, service="worldservice")
+    assert (await keeper.fence(2, "FROZEN")).held == []
+    request.orders.pop()
+    with pytest.raises(InvalidRequest, match="E_ORDER_LIST_MALFORMED"):
+        await client.entry.SubmitOrderList(request)
+    with pytest.raises(PermissionDenied, match="E_WORLD_FORBIDDEN"):
+        await mesh.client(worlds=["w2"]).entry.ReplaceOrder(change)
 
 
 async def test_the_books_of_a_paper_account_are_compared_with_its_events(mesh: Mesh, client: Client) -> None:

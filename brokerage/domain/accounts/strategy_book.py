@@ -8,7 +8,7 @@ from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals, totals_of
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals, totals_of, totals_of_rivals
 from qmtl.core.errors import NotFound
 
 
@@ -35,7 +35,7 @@ class StrategyBook:
     def keep(self, record: OrderRecord) -> None:
         """Take over what became of an order: its record and its part of the totals."""
         known = self.records.get(record.id)
-        before, after = totals_of(known), totals_of(record)
+        before, after = self._counted(record, known), self._counted(record, record)
         if before != after:
             key = (record.order.symbol, record.order.side)
             self.totals[key] = self.totals.get(key, NO_OPEN_ORDERS) - before + after
@@ -43,6 +43,15 @@ class StrategyBook:
         if known is not None and not known.acknowledged and record.acknowledged:
             self.heard.add(record.id)
         self._put(record)
+
+    def _counted(self, of: OrderRecord, as_is: OrderRecord | None) -> OpenOrderTotals:
+        """What an order counts for with its rivals on its side, of which only one can fill."""
+        if not of.rivals:
+            return totals_of(as_is)
+        key = (of.order.symbol, of.order.side)
+        others = [self.records[name] for name in of.rivals if name in self.records]
+        others = [other for other in others if (other.order.symbol, other.order.side) == key]
+        return totals_of_rivals([*others, *([as_is] if as_is is not None else [])])
 
     def record(self, order_id: str) -> OrderRecord:
         """Raises NotFound (ORDER_UNKNOWN)."""

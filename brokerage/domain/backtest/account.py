@@ -7,7 +7,7 @@ doubles into bars.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
 
@@ -34,7 +34,7 @@ from brokerage.domain.simulation.carry import Carry, Payment
 from brokerage.domain.simulation.corporate import apply_dividend, apply_split
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
-from brokerage.domain.trading.reports import book_reports
+from brokerage.domain.trading.order_lists import AT_ONCE, book_with_lists, settle, submit_list
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 
@@ -79,6 +79,7 @@ class SimulatedAccount:
         for currency, amount in starting_cash.items():
             ledger.deposit(currency, to_scaled(amount, currency_scale(currency)))
         self.owner = owner
+        self._has_lists = False
         self.book = StrategyBook(ledger)
         self.view = AccountView(
             profile,
@@ -115,13 +116,27 @@ class SimulatedAccount:
             order = replace(order, decided_ns=max(order.decided_ns or 0, at_ns) + self._latency_ns)
         return submit(self.view, order, EventTime(at_ns, at_ns), weight=weight)
 
+    def submit_list(self, orders: Sequence[Order], at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
+        """Submit orders that belong together: a bracket, or others tied by OTO, OCO or OUO (docs/orders.md).
+
+        Denied whole if one is. Raises InvalidRequest (E_ORDER_LIST_MALFORMED, E_OWNER_MISMATCH).
+        """
+        for order in orders:
+            if order.owner != self.owner:
+                raise InvalidRequest("E_OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+        self._has_lists = True
+        return submit_list(self.view, orders, EventTime(at_ns, at_ns), AT_ONCE.first_rest, weight=weight)
+
     def market(self, symbol: str, side: Side, quantity: Decimal, at_ns: int, client_order_id: str) -> list[OrderEvent]:
         """Submit a market order: it fills at the open of the first bar that starts at or after `at_ns`."""
         return self.submit(Order(self.owner, client_order_id, symbol, side, quantity), at_ns)
 
     def cancel(self, client_order_id: str, at_ns: int) -> OrderEvent | None:
         """Cancel an open order; None if it is closed already. Raises NotFound."""
-        return cancel(self.book, order_id(self.owner, client_order_id), EventTime(at_ns, at_ns))
+        time = EventTime(at_ns, at_ns)
+        event = cancel(self.book, order_id(self.owner, client_order_id), time)
+        self._settle(time)
+        return event
 
     def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
         """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
@@ -133,13 +148,19 @@ class SimulatedAccount:
         `quote` is the best bid and ask at its close, where they are known.
         """
         time = EventTime(bar.end_ns, bar.end_ns)
-        events = book_reports(self.book, self._exchange.on_bar(self.book, symbol, bar, time, quote))
+        reports = self._exchange.on_bar(self.book, symbol, bar, time, quote)
+        events = book_with_lists(self.book, reports, lambda: self._settle(time))
+        events += self._settle(time)
         for event in events:
             if event.fill is not None:
                 side = self.book.records[event.order_id].order.side
                 self._lot_steps.setdefault(symbol, []).append((side, event.fill))
         self.view.marks[symbol] = mark_of(bar)
         return events
+
+    def _settle(self, time: EventTime) -> list[OrderEvent]:
+        """What lists are due to do."""
+        return settle(self.view, self.book, time, AT_ONCE) if self._has_lists else []
 
     def advance(self, at_ns: int) -> list[Payment]:
         """Bring the account's money to an instant: what has settled by then, and what time costs and brings.

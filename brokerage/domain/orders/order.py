@@ -40,6 +40,16 @@ class PositionSide(Enum):
     SHORT = "SHORT"
 
 
+class Contingency(Enum):
+    """How an order is tied to its linked orders: its fill sends them (OTO), its fill or end cancels them (OCO), its
+    fill reduces them by as much (OUO).
+    """
+
+    OTO = "OTO"
+    OCO = "OCO"
+    OUO = "OUO"
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose order it is. Positions, client order ids and accounting are kept per owner."""
@@ -54,6 +64,8 @@ class Order:
     """The client's unscaled order. Two orders are the same request exactly when they are equal.
 
     `position_target` is the signed position that is wanted in the end: the gate's weight bounds what is held by it.
+
+    `parent` and `linked` are client order ids of its list: whose fill sends it, and what it is tied to.
 
     `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
     """
@@ -79,6 +91,10 @@ class Order:
     tags: tuple[str, ...] = ()
     strategy_version: int = 0
     position_target: Decimal | None = None
+    list_id: str = ""
+    parent: str = ""
+    contingency: Contingency | None = None
+    linked: tuple[str, ...] = ()
 
 
 def require_well_formed(order: Order) -> None:

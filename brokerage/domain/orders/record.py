@@ -8,7 +8,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
-from brokerage.domain.orders.order import Order
+from brokerage.domain.orders.order import Contingency, Order, order_id
 from brokerage.domain.orders.states import (
     CLOSED,
     PENDING,
@@ -32,7 +32,7 @@ class OrderRecord:
 
     `worst` is the worst price it can trade at, by what was known when it was taken; 0: none, or an order of before.
     `wanted` are the terms of a replace whose outcome is not known; `replaces` counts the replaces that were asked for,
-    and `generation` is the number of the one that works.
+    and `generation` is the number of the one that works. `begun` is the quantity it was taken with.
     """
 
     id: str
@@ -59,6 +59,7 @@ class OrderRecord:
     wanted: WorkedTerms | None = None
     replaces: int = 0
     generation: int = 0
+    begun: int = 0
 
     @property
     def terms(self) -> WorkedTerms:
@@ -68,6 +69,18 @@ class OrderRecord:
     @property
     def closed(self) -> bool:
         return self.state in CLOSED
+
+    @property
+    def waiting(self) -> bool:
+        """An order of a list whose parent has not filled: it is not worked, and holds nothing."""
+        return self.state is OrderState.INITIALIZED and bool(self.order.parent)
+
+    @property
+    def rivals(self) -> list[str]:
+        """Ids of the orders of its list of which it is one of: what one fills, the others do not."""
+        if self.order.contingency not in _RIVALRIES:
+            return []
+        return [order_id(self.order.owner, name) for name in self.order.linked]
 
     @property
     def acknowledged(self) -> bool:
@@ -111,6 +124,7 @@ def born(order: Order, instrument: Instrument | None, event: OrderEvent) -> Orde
         created_ns=event.received_ns,
         updated_ns=event.received_ns,
         worst=event.worst,
+        begun=event.quantity,
     )
 
 
@@ -172,6 +186,7 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         wanted,
         replaces,
         generation,
+        record.begun,
     )
 
 
@@ -188,6 +203,7 @@ def _replaced(record: OrderRecord, event: OrderEvent) -> tuple[WorkedTerms | Non
     return None if gone else record.wanted, record.replaces, record.generation
 
 
+_RIVALRIES = frozenset({Contingency.OCO, Contingency.OUO})
 _BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
 _TERMED = frozenset({EventKind.UPDATED, EventKind.PENDING_UPDATE})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
@@ -81,12 +82,36 @@ def totals_of_new(order: Order, sized: SizedOrder, instrument: Instrument) -> Op
 
 def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
     """What one order adds to the sum of its side; while a replace is pending, the more of what works and is wanted."""
-    if record is None or record.closed or record.instrument is None:
+    if record is None or record.closed or record.instrument is None or record.waiting:
         return NO_OPEN_ORDERS
     working = _totals_at(record, record.instrument, record.terms)
     if record.wanted is None:
         return working
     return working.or_more(_totals_at(record, record.instrument, record.wanted))
+
+
+def totals_of_rivals(records: Iterable[OrderRecord]) -> OpenOrderTotals:
+    """What orders of which only one can fill add to the sum of their side: the most that any of them does."""
+    total = NO_OPEN_ORDERS
+    for record in records:
+        total = total.or_more(totals_of(record))
+    return total
+
+
+def totals_by_side(records: Iterable[OrderRecord]) -> dict[tuple[str, Side], OpenOrderTotals]:
+    """What orders of one owner come to by symbol and side, rivals counted once."""
+    found: dict[tuple[str, Side], OpenOrderTotals] = {}
+    left = {record.id: record for record in records}
+    while left:
+        record = next(iter(left.values()))
+        key = (record.order.symbol, record.order.side)
+        group = [left.pop(name) for name in (record.id, *record.rivals) if name in left and _is_of(left[name], key)]
+        found[key] = found.get(key, NO_OPEN_ORDERS) + totals_of_rivals(group)
+    return found
+
+
+def _is_of(record: OrderRecord, key: tuple[str, Side]) -> bool:
+    return (record.order.symbol, record.order.side) == key
 
 
 def _totals_at(record: OrderRecord, instrument: Instrument, terms: WorkedTerms) -> OpenOrderTotals:

@@ -62,6 +62,11 @@ def check(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     )
 
 
+def check_standing(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """What can be said of an order that waits for another: whether the venue takes it, whether its prices are sane."""
+    return supported(order, sized, now) or price_known(order, sized, now)
+
+
 def _first(order: Order, sized: SizedOrder, now: RiskContext, world: RiskLimits) -> Refusal | None:
     limits = tightened(now.limits, world, order.side, currency_scale(now.view.base_currency))
     bound = now if limits is now.limits else replace(now, limits=limits)

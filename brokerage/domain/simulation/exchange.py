@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
@@ -28,6 +29,7 @@ from brokerage.domain.orders.states import (
     TimeInForce,
 )
 from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
+from brokerage.domain.simulation.rivals import in_turn
 from qmtl.calendars.published import hours_around
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotFound
@@ -77,11 +79,20 @@ class SimulatedExchange:
             return
         instrument = resting[0].instrument
         budget = volume_budget(instrument, bar, self._profile.participation) if instrument is not None else 0
-        for record in resting:
+        for known in in_turn(resting, partial(self._alone, bar=bar, budget=budget, quote=quote)):
+            record = book.record(known.id) if known.order.list_id else known
+            if record.closed:  # what another order of its list did in this bar has ended it
+                continue
             for report in self._step(book, record, _Shown(bar, time, budget, quote)):
                 if report.fill is not None and budget >= 0:
                     budget -= report.fill.quantity
                 yield report
+
+    def _alone(self, record: OrderRecord, bar: Bar, budget: int, quote: Quote | None) -> Match:
+        """What the bar would do to an order by itself."""
+        tif = record.order.tif
+        session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
+        return match(record, bar, self._profile.slippage, budget, quote=quote, session=session)
 
     def _step(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         """What the bar does to one order."""
@@ -114,8 +125,7 @@ class SimulatedExchange:
         if record.order.type in MARKET_ONCE_TRIGGERED and not record.triggered and not _is_regular(record, bar):
             return
         tif = record.order.tif
-        session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
-        found = match(record, bar, self._profile.slippage, shown.budget, shown.quote, session)
+        found = self._alone(record, bar, shown.budget, shown.quote)
         if found.triggered or found.stop is not None or found.limit is not None:
             for report in _moves(record, found, shown):
                 yield report

@@ -30,7 +30,7 @@ _LAST = {
 """The events after INITIALIZED, by the one they end in."""
 
 _UNSENT = frozenset({OrderState.INITIALIZED, OrderState.EMULATED, OrderState.RELEASED})
-_UNSIZED = SizedOrder(0, None, None, None, 0)
+UNSIZED = SizedOrder(0, None, None, None, 0)
 
 
 def submit(
@@ -49,13 +49,26 @@ def submit(
     and InvalidRequest for a malformed order; those leave no trace.
     """
     require_well_formed(order)
+    instrument, sized = view.instruments.find(order.symbol), UNSIZED
+    if refusal is None and order_id(order.owner, order.client_order_id) not in view.book(order.owner).records:
+        sized, refusal = examine(view, order, instrument, time.at_ns, weight)
+    return take(view, order, time, sized, refusal, until)
+
+
+def take(
+    view: AccountView,
+    order: Order,
+    time: EventTime,
+    sized: SizedOrder,
+    refusal: Refusal | None,
+    until: EventKind | None,
+) -> list[OrderEvent]:
+    """Let an order that was judged begin: it ends in `until`, in DENIED, or (None) waits. Raises Conflict for a client
+    order id in use.
+    """
     book, identity = view.book(order.owner), order_id(order.owner, order.client_order_id)
     if identity in book.records:
         raise Conflict("E_CLIENT_ORDER_ID_USED", f"client_order_id {order.client_order_id} was used")
-    instrument = view.instruments.find(order.symbol)
-    sized = _UNSIZED
-    if refusal is None:
-        sized, refusal = _examine(view, order, instrument, time.at_ns, weight)
     first = OrderEvent(
         identity,
         1,
@@ -68,12 +81,12 @@ def submit(
         expire_ns=sized.expire_ns,
         worst=sized.worst,
     )
-    record, events = born(order, instrument, first), [first]
+    record, events = born(order, view.instruments.find(order.symbol), first), [first]
     if refusal is not None:
         record, denied = happened(record, EventKind.DENIED, time, denial=refusal.denial, detail=refusal.message)
         events.append(denied)
     else:
-        for kind in _LAST[until]:
+        for kind in _LAST[until] if until is not None else ():
             record, event = happened(record, kind, time)
             events.append(event)
     book.keep(record)
@@ -102,6 +115,12 @@ def release(book: StrategyBook, identity: str, time: EventTime, *, direct: bool)
     """Let an emulated order go to the venue as a market order; the caller has asked the fence."""
     kinds = (EventKind.RELEASED, *(_LAST[EventKind.ACCEPTED] if direct else ()))
     return [_happen(book, book.record(identity), kind, time) for kind in kinds]
+
+
+def go(book: StrategyBook, identity: str, terms: WorkedTerms, time: EventTime, until: EventKind) -> list[OrderEvent]:
+    """Let an order that waited for another go, with the terms of the moment; the caller has asked fence and rules."""
+    made = [_happen(book, book.record(identity), EventKind.UPDATED, time, terms=terms, detail="")]
+    return made + [_happen(book, book.record(identity), kind, time) for kind in _LAST[until]]
 
 
 def narrow(book: StrategyBook, identity: str) -> None:
@@ -153,16 +172,16 @@ def refuse_replace(book: StrategyBook, identity: str, time: EventTime, refusal: 
     return _happen(book, record, EventKind.MODIFY_REJECTED, time, detail=refusal.message, denial=refusal.denial)
 
 
-def _examine(
+def examine(
     view: AccountView, order: Order, instrument: Instrument | None, at_ns: int, weight: int
 ) -> tuple[SizedOrder, Refusal | None]:
     if instrument is None:
         message = f"no properties of {order.symbol} are known; add it to the instruments that the venue is set up with"
-        return _UNSIZED, Refusal(Denial.INSTRUMENT_UNKNOWN, message)
+        return UNSIZED, Refusal(Denial.INSTRUMENT_UNKNOWN, message)
     now = context_of(view, order, instrument, at_ns, weight)
     sized = size(order, now)
     if isinstance(sized, Refusal):
-        return _UNSIZED, sized
+        return UNSIZED, sized
     return sized, check(order, sized, now)
 
 

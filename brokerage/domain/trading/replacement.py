@@ -11,12 +11,12 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import WorkedTerms
-from brokerage.domain.orders.order import Order, OrderName, SizedOrder, require_well_formed
+from brokerage.domain.orders.order import TRAILING, Order, OrderName, SizedOrder, require_well_formed
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.totals import totals_of
+from brokerage.domain.orders.totals import totals_of, totals_of_rivals
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.context import context_of
-from brokerage.domain.risk.rules import check
+from brokerage.domain.risk.rules import check, check_standing
 from brokerage.domain.risk.sizing import size
 
 
@@ -49,6 +49,8 @@ def asked_anew(record: OrderRecord, change: Change) -> Order:
         for price in (record.limit, record.stop)
     )
     expiry = record.expire_ns if order.expire_at_ns is not None else None
+    if order.type in TRAILING:
+        limit = stop = None  # they follow the price, and stay where they are
     asked = replace(
         order,
         quantity=order.quantity if change.quantity is None else change.quantity,
@@ -81,9 +83,12 @@ def judge(view: AccountView, record: OrderRecord, change: Change, at_ns: int, we
         left = whole - record.filled
         if left > 0:
             rest = replace(sized, quantity=left)
-            refused = check(_of(asked, instrument, rest), rest, now)
+            rules = check_standing if record.waiting else check  # the rest is asked when it goes
+            refused = rules(_of(asked, instrument, rest), rest, now)
             if refused is not None:
                 return refused
+    if asked.type in TRAILING:
+        sized = replace(sized, limit=record.limit, stop=record.stop, worst=record.worst)
     expiry = record.expire_ns if change.expire_at_ns is None else sized.expire_ns
     return WorkedTerms(whole, sized.limit, sized.stop, expiry, sized.worst)
 
@@ -105,8 +110,9 @@ def _of(asked: Order, instrument: Instrument, sized: SizedOrder) -> Order:
 def _set_aside(book: StrategyBook, record: OrderRecord) -> Iterator[None]:
     """The book as if an order were not open."""
     key = (record.order.symbol, record.order.side)
-    known = book.open_totals(*key)
-    book.totals[key] = known - totals_of(record)
+    known, rivals = book.open_totals(*key), [book.records[name] for name in record.rivals if name in book.records]
+    beside = totals_of_rivals(rival for rival in rivals if rival.order.side is record.order.side)
+    book.totals[key] = known - beside.or_more(totals_of(record)) + beside
     try:
         yield
     finally:

@@ -135,6 +135,10 @@ def _create_orders() -> None:
         sa.Column("decided_ns", _BIG, nullable=True),
         sa.Column("strategy_version", _BIG, nullable=False),
         sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("list_id", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=False),
+        sa.Column("contingency", sa.Text(), nullable=False),
+        sa.Column("linked", sa.Text(), nullable=False),
         sa.Column("gate_reduce_only", sa.Boolean(), nullable=False),
         sa.Column("epoch", _BIG, nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
@@ -164,10 +168,13 @@ def _create_orders() -> None:
         sa.Column("wanted_worst", sa.Text(), nullable=True),
         sa.Column("replaces", _BIG, nullable=False),
         sa.Column("generation", _BIG, nullable=False),
+        sa.Column("begun", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
         sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
         sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
     )
+    where = sa.text("list_id != ''")
+    op.create_index("orders_list", "orders", ["account", "list_id"], sqlite_where=where, postgresql_where=where)
     where = sa.text("open")
     op.create_index("orders_open", "orders", ["account"], sqlite_where=where, postgresql_where=where)
 

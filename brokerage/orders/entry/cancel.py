@@ -12,7 +12,7 @@ from brokerage.domain.trading.commands import cancel
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
-from brokerage.orders.journal import record_in
+from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.working import load_orders
 
 
@@ -22,14 +22,14 @@ def cancel_order(conn: Connection, market: MarketContext, name: OrderName, now_n
     known = store.order(conn, name, market.instruments)
     if account is None or known.record.closed:
         return known
-    _, book = load_orders(conn, market, account, name.owner, known.record.id)
+    view, book = load_orders(conn, market, account, name.owner, known.record.id)
     time, record = account.time(now_ns, known.order.symbol), book.record(known.record.id)
     event = cancel(book, record.id, time, direct=market.link.direct)
     if event is None:
         return known
     if event.kind is EventKind.PENDING_CANCEL:
         intents.write_cancel(conn, book.record(record.id), now_ns)
-    record_in(conn, account, book, [event])
+    record_in(conn, market, account, (view, book), [event])
     return StoredOrder(known.order, known.epoch, (*known.events, event), book.record(record.id))
 
 

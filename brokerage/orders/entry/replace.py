@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from brokerage.domain.orders.denials import Refusal
 from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.order import Contingency
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
@@ -16,7 +17,8 @@ from brokerage.domain.trading import commands
 from brokerage.domain.trading.replacement import Replace, judge, reduces
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
-from brokerage.orders import journal, store
+from brokerage.orders import store
+from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.entry.gated import admit, bind, hold
 from brokerage.orders.rows import change_text
 from brokerage.orders.working import load_orders
@@ -44,14 +46,15 @@ def replace_order(
     """Change an open order, or say by which rule not; the order then works on as it was.
 
     `seen`: see `hold`. Raises NotFound (E_ACCOUNT_UNKNOWN, E_ORDER_UNKNOWN), Conflict (E_REPLACE_CONFLICT), NotReady
-    (E_STALE_EPOCH, E_ORDER_CLOSED, E_ORDER_PENDING), InvalidRequest (E_ORDER_MALFORMED); none leaves a trace.
+    (E_STALE_EPOCH, E_ORDER_CLOSED, E_ORDER_PENDING, E_ORDER_LISTED), InvalidRequest (E_ORDER_MALFORMED); none leaves
+    a trace.
     """
     held = hold(conn, market, wanted.name.owner, seen)
     known = store.order(conn, wanted.name, market.instruments)
     asked = store.replace_asked(conn, known.record.id, wanted.request_id)
     if asked is not None:
         return Replaced(known, _same(wanted, asked), duplicate=True)
-    _require_changeable(known)
+    _require_changeable(known, wanted)
     view, book = load_orders(conn, market, held.account, wanted.name.owner, known.record.id)
     fence = bind(conn, market, held, view, wanted.name.owner)
     record, time = book.record(known.record.id), held.account.time(now_ns, known.order.symbol)
@@ -66,16 +69,18 @@ def replace_order(
         if events[-1].kind is EventKind.PENDING_UPDATE:
             intents.write(conn, book.record(record.id), gate.epoch, now_ns, VenueAct.REPLACE, record.replaces + 1)
     store.add_replace(conn, record.id, wanted.request_id, change_text(wanted.change), refused)
-    journal.record(conn, account, [(book, event) for event in events])
+    record_in(conn, market, account, (view, book), events)
     stored = StoredOrder(known.order, known.epoch, (*known.events, *events), book.record(record.id))
     return Replaced(stored, refused, duplicate=False)
 
 
-def _require_changeable(known: StoredOrder) -> None:
+def _require_changeable(known: StoredOrder, wanted: Replace) -> None:
     record = known.record
     name = {"client_order_id": known.order.client_order_id}
     if record.closed:
         raise NotReady("E_ORDER_CLOSED", f"the order is {record.state.value}", metadata=name)
+    if wanted.change.quantity is not None and (known.order.parent or known.order.contingency is Contingency.OUO):
+        raise NotReady("E_ORDER_LISTED", "the list decides the quantity of the order", metadata=name)
     if record.wanted is not None or record.on_the_wire:
         raise NotReady("E_ORDER_PENDING", "the venue has not answered what was asked before", metadata=name)
 

@@ -20,11 +20,13 @@ from brokerage.orders.entry import readiness
 from brokerage.orders.entry.cancel import cancel_all, cancel_order
 from brokerage.orders.entry.replace import Replaced, replace_order
 from brokerage.orders.entry.submit import submit
+from brokerage.orders.entry.submit_list import submit_list
 from brokerage.orders.store import OrdersOf
 from brokerage.orders.wire import (
     gate_from_proto,
     name_from_proto,
     order_from_proto,
+    orders_from_proto,
     replace_from_proto,
     status_to_proto,
 )
@@ -36,7 +38,6 @@ from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
 from qmtl.wire.paging import parts_of
 
-PLANNED = {"SubmitOrderList": "Brokerage, complete"}
 ARRIVAL_S = 2.0
 
 
@@ -70,6 +71,19 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
             taken = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
         stored, known = taken
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
+
+    async def SubmitOrderList(
+        self, request: orderentryservicepb.SubmitOrderListRequest, context: object
+    ) -> orderentryservicepb.SubmitOrderListResponse:
+        orders, gate = orders_from_proto(request.orders), gate_from_proto(request.gate)
+        require_world(orders[0].owner.world_id)
+        seen, now_ns = await self._come_in_step(orders[0], gate.epoch), self._now_ns()
+        stored, known = await self._db.write(
+            lambda conn: submit_list(conn, self._market, orders, gate, now_ns, seen.limits)
+        )
+        return orderentryservicepb.SubmitOrderListResponse(
+            statuses=[status_to_proto(one) for one in stored], duplicate=known
+        )
 
     async def ReplaceOrder(
         self, request: orderentryservicepb.ReplaceOrderRequest, context: object

@@ -54,7 +54,7 @@ def submit(
     add_order(conn, account, order, record, gate)
     if record.denial is None and until is not EventKind.EMULATED:
         intents.write(conn, record, gate.epoch, now_ns)
-    journal.record(conn, account, [(book, event) for event in events], new=record.id)
+    journal.record(conn, account, [(book, event) for event in events], new=(record.id,))
     return StoredOrder(order, gate.epoch, tuple(events), record), False
 
 
@@ -69,13 +69,15 @@ def _same(known: StoredOrder, order: Order) -> StoredOrder:
     )
 
 
-def add_order(conn: Connection, account: Account, order: Order, record: OrderRecord, gate: GateStamp) -> None:
-    """The order's head as it is born."""
+def add_order(
+    conn: Connection, account: Account, order: Order, record: OrderRecord, gate: GateStamp, after: int = 0
+) -> None:
+    """The order's head as it is born, `after` so many events of the same transaction."""
     values: schema.Values = {
         **asked_values(order),
         **head_values(record),
         "order_id": record.id,
         "epoch": gate.epoch,
-        "created_sequence": account.event_sequence + 1,
+        "created_sequence": account.event_sequence + after + 1,
     }
     store.add_order(conn, values)

@@ -21,6 +21,7 @@ from brokerage.fences import intents
 from brokerage.fences import store as fences_store
 from brokerage.market.configured import MS_NS
 from brokerage.market.context import MarketContext
+from brokerage.orders.entry import protection
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
 from brokerage.venues.dispatch.pending import PendingIntent
 from brokerage.venues.port import Venue, VenueOf
@@ -65,6 +66,7 @@ class Dispatcher:
         while True:
             wire, fences = self._wire.next(), self._fences.next()
             try:
+                await self._narrow()
                 if looked is not fences:
                     await self._look_at_stops()
                     looked = fences
@@ -90,6 +92,13 @@ class Dispatcher:
         ]
         ahead = [at_ns - now_ns for at_ns in due if at_ns is not None]
         return max(min([LOOK_S, *(left / SECOND_NS for left in ahead)]), 0.0)
+
+    async def _narrow(self) -> None:
+        """Protection outlives permission: where a fence narrowed, what could add is withdrawn."""
+        now_ns = self._now_ns()
+        for account in await self._db.read(protection.accounts_to_narrow):
+            narrow = partial(protection.narrow_account, market=self._market, account_name=account, now_ns=now_ns)
+            await self._db.write(narrow)
 
     async def _look_at_stops(self) -> None:
         now_ns = self._now_ns()

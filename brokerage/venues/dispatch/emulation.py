@@ -22,21 +22,22 @@ from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
+from brokerage.orders.entry.contingencies import settle_lists
+from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_open_orders
-from brokerage.venues.dispatch.permission import may_go, narrow
 
 HELD = "HELD: its stop was reached while the fence or the account lets nothing like it pass"
 
 
 def accounts_with_stops(conn: Connection) -> list[str]:
-    """Accounts in which an emulated stop is watched."""
-    heads = t.orders.c
-    query = sa.select(heads.account).where(heads.open, heads.state == OrderState.EMULATED.value)
+    """Accounts in which an emulated stop is watched, or an order of a list waits for another."""
+    heads, held = t.orders.c, (OrderState.EMULATED.value, OrderState.INITIALIZED.value)
+    query = sa.select(heads.account).where(heads.open, heads.state.in_(held))
     return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
 
 
 def release_reached(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
-    """Look anew at an account's emulated stops after its fence moved: those the last price is still beyond may go."""
+    """Look anew at an account's emulated stops and waiting lists after its fence moved: what was held may go now."""
     account = accounts_store.account(conn, account_name, lock=True)
     view = load_open_orders(conn, market, account)
     done: list[tuple[StrategyBook, OrderEvent]] = []
@@ -45,6 +46,8 @@ def release_reached(conn: Connection, market: MarketContext, account_name: str, 
             if still_reached(view, record):
                 time = account.time(now_ns, record.order.symbol)
                 done += [(book, event) for event in _let_go(conn, market, account, book, record, time)]
+    for book in view.books.values():
+        done += [(book, event) for event in settle_lists(conn, market, account, view, book, account.time(now_ns, ""))]
     if done:
         journal.record(conn, account, done)
     return len(done)

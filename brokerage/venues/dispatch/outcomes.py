@@ -18,7 +18,7 @@ from brokerage.domain.trading import reports
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
-from brokerage.orders.journal import record_in
+from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.working import load_orders
 from brokerage.venues.paper import store as paper_store
 
@@ -28,13 +28,13 @@ NOT_REPLACED = "NOT_REPLACED: it works on as it was; the replace never came"
 def answer(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> None:
     """Hear the venue's answer to an order that has arrived; an order never accepted here has none."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
-    _, book = load_orders(conn, market, account, name.owner, order_id)
+    view, book = load_orders(conn, market, account, name.owner, order_id)
     if order_id not in book.records:
         return
     answers = paper_store.arrivals(conn, account.account).answers(
         book, _time(account, book, order_id, now_ns).at_ns, now_ns
     )
-    record_in(conn, account, book, reports.book_reports(book, answers))
+    record_in(conn, market, account, (view, book), reports.book_reports(book, answers))
 
 
 def heard(
@@ -48,14 +48,18 @@ def heard(
 ) -> None:
     """Book a venue's answer to an act, if its outcome is not known yet."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
-    _, book = load_orders(conn, market, account, name.owner, order_id)
+    view, book = load_orders(conn, market, account, name.owner, order_id)
     if order_id not in book.records or intents.unanswered(conn, order_id, act) is None:
         return
     time = _time(account, book, order_id, now_ns)
     if answer.at_ns:
         time = EventTime(answer.at_ns, now_ns)
     record_in(
-        conn, account, book, reports.book_reports(book, reports.answers(book.record(order_id), act, answer, time))
+        conn,
+        market,
+        account,
+        (view, book),
+        reports.book_reports(book, reports.answers(book.record(order_id), act, answer, time)),
     )
 
 
@@ -69,9 +73,15 @@ def lose(
 ) -> None:
     """No answer to an act came in time: flag the outcome as unknown."""
     account = accounts_store.account(conn, name.owner.account, lock=True)
-    _, book = load_orders(conn, market, account, name.owner, order_id)
+    view, book = load_orders(conn, market, account, name.owner, order_id)
     if order_id in book.records:
-        record_in(conn, account, book, reports.lose(book, order_id, _time(account, book, order_id, now_ns), act))
+        record_in(
+            conn,
+            market,
+            account,
+            (view, book),
+            reports.lose(book, order_id, _time(account, book, order_id, now_ns), act),
+        )
 
 
 def resolve(
@@ -83,7 +93,7 @@ def resolve(
     works on under its old id is refused.
     """
     account = accounts_store.account(conn, name.owner.account, lock=True)
-    _, book = load_orders(conn, market, account, name.owner, found.order_id)
+    view, book = load_orders(conn, market, account, name.owner, found.order_id)
     record = book.records.get(found.order_id)
     if record is None or record.closed or intents.unanswered(conn, record.id, act) is None:
         return False
@@ -101,7 +111,7 @@ def resolve(
     made = [reports.book_report(book, found)]
     if pending:
         made.append(reports.book_report(book, replace(found, kind=EventKind.PENDING_CANCEL, reason="")))
-    record_in(conn, account, book, made)
+    record_in(conn, market, account, (view, book), made)
     return True
 
 

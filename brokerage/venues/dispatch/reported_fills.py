@@ -24,7 +24,7 @@ from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
-from brokerage.orders.journal import record_in
+from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.rows import event_of
 from brokerage.orders.wire import SIDES, name_from_proto
 from brokerage.orders.working import load_orders
@@ -89,9 +89,9 @@ def _book(conn: Connection, market: MarketContext, report: ReportedFill, now_ns:
     fill = _fill(record, report, now_ns)
     if _known(conn, stored, report, fill):
         return False
-    _, book = load_orders(conn, market, account, owner, record.id)
+    view, book = load_orders(conn, market, account, owner, record.id)
     event = reports.book_fill(book, record.id, fill, EventTime(fill.venue_ns, now_ns))
-    record_in(conn, account, book, [event])
+    record_in(conn, market, account, (view, book), [event])
     return True
 
 

@@ -17,10 +17,10 @@ from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
-from brokerage.orders.journal import record_in
+from brokerage.orders.entry.contingencies import record_in
+from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.emulation import HELD, still_reached
-from brokerage.venues.dispatch.permission import may_go, narrow
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
 
@@ -38,8 +38,9 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
     view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
-    if record.triggered:
-        goes = may_go(book, trading, record, fence) and (row.epoch == fence.epoch or still_reached(view, record))
+    if record.triggered or record.order.parent:  # brokerage's own acts are held, never denied
+        still = row.epoch == fence.epoch or not record.triggered or still_reached(view, record)
+        goes = may_go(book, trading, record, fence) and still
         made = [] if goes else commands.note(book, order_id, time, HELD)
     else:
         refused = _refusal(book, trading, record, fence, row.epoch)
@@ -49,7 +50,7 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
         narrow(book, trading, record, fence)
         intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns)
         made = [commands.send(book, order_id, time)]
-    record_in(conn, account, book, made)
+    record_in(conn, market, account, (view, book), made)
     return goes
 
 
@@ -63,14 +64,14 @@ def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, or
     if account is None or row is None or row.wire_ns is not None:
         return False
     fence = locked_fence(conn, name.owner.world_id)
-    _, book = load_orders(conn, market, account, name.owner, order_id)
+    view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     if record.closed or record.wanted is None:
         return False
     refused = _refusal(book, account.trading_state, record, fence, row.epoch)
     if refused is not None:
         time = account.time(now_ns, record.order.symbol)
-        record_in(conn, account, book, [commands.refuse_replace(book, order_id, time, refused)])
+        record_in(conn, market, account, (view, book), [commands.refuse_replace(book, order_id, time, refused)])
         return False
     intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns, VenueAct.REPLACE)
     return True

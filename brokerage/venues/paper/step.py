@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -18,6 +19,7 @@ from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.arrivals import NO_ARRIVALS, OrderArrivals
 from brokerage.domain.simulation.exchange import SimulatedExchange
+from brokerage.domain.trading.order_lists import book_with_lists
 from brokerage.domain.trading.reports import book_reports
 from brokerage.fences import intents
 from brokerage.venues.paper import store
@@ -25,6 +27,9 @@ from qmtl.sql.database import signal
 
 Changes = Callable[[OrderRecord, int], Iterable[VenueReport]]
 """What the venue has done to an order and nobody has heard of; with the time it is heard now."""
+
+Then = Callable[[StrategyBook, EventTime], Sequence[OrderEvent]]
+"""What lists of a book are made to do by what happened until a time."""
 
 
 class PaperStep:
@@ -38,12 +43,16 @@ class PaperStep:
         owners = sorted(view.books, key=lambda owner: owner.strategy_id)
         self.books = [view.books[owner] for owner in owners if view.books[owner].open_orders()]
 
-    def on_bar(self, book: StrategyBook, symbol: str, bar: Bar, now_ns: int) -> list[OrderEvent]:
-        """What one bar does to one owner's orders."""
-        heard = book_reports(book, self._arrivals.answers(book, bar.start_ns, now_ns))
-        heard += book_reports(book, self._changes_of(book, now_ns))
+    def on_bar(self, book: StrategyBook, symbol: str, bar: Bar, now_ns: int, then: Then) -> list[OrderEvent]:
+        """What one bar does to one owner's orders, and what each event of a list makes the list do before the next."""
         time = EventTime(bar.end_ns, now_ns)
-        return heard + book_reports(book, self._exchange.on_bar(book, symbol, bar, time))
+        reports = chain(
+            self._arrivals.answers(book, bar.start_ns, now_ns),
+            self._changes_of(book, now_ns),
+            self._exchange.on_bar(book, symbol, bar, time),
+        )
+        made = book_with_lists(book, reports, partial(then, book, time))
+        return [*made, *then(book, time)]
 
     def end(self, conn: Connection, account: Account) -> None:
         """Store what of the venue's own memory the bars have changed."""
@@ -56,11 +65,12 @@ class PaperStep:
             if record.wanted is not None or record.state is OrderState.PENDING_CANCEL:
                 yield from self._changes(record, now_ns)
 
-    def answers(self, progress: EventTime) -> Iterator[tuple[StrategyBook, OrderEvent]]:
-        """What is heard once the bars are through."""
+    def answers(self, progress: EventTime, then: Then) -> Iterator[tuple[StrategyBook, OrderEvent]]:
+        """What is heard once the bars are through, and what that makes lists do."""
         for book in self.books:
             answers = self._arrivals.answers(book, progress.at_ns, progress.received_ns)
-            for event in book_reports(book, answers):
+            heard = book_reports(book, answers)
+            for event in [*heard, *(then(book, progress) if heard else ())]:
                 yield book, event
 
 

@@ -13,7 +13,7 @@ from brokerage.domain.orders.order import Order, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from brokerage.domain.risk.fence import Fence, FenceState
 from brokerage.fences.wire import fence_from_proto, fence_to_proto
-from brokerage.orders.wire import gate_from_proto, order_from_proto, order_to_proto
+from brokerage.orders.wire import gate_from_proto, order_from_proto, order_to_proto, orders_from_proto
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
@@ -23,6 +23,7 @@ from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.limits import UNLIMITED, RiskLimits, limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
+from tests.brokerage.orders.entry.test_submit_list import bracket
 from tests.brokerage.samples import LIMIT_NAMES, order
 
 NAMES = st.text("abcXYZ-_é1", min_size=1, max_size=20)
@@ -183,3 +184,10 @@ def test_a_fence_needs_an_epoch_and_known_words() -> None:
 def test_an_order_without_a_gate_stamp_was_not_gated() -> None:
     with pytest.raises(InvalidRequest):
         gate_from_proto(orderentryservicepb.GateStamp())
+
+
+def test_a_list_survives_its_message_and_one_of_it_is_no_single_order() -> None:
+    sent = [order_to_proto(one) for one in bracket()]
+    assert orders_from_proto(sent) == bracket()
+    with pytest.raises(InvalidRequest, match="E_ORDER_MALFORMED"):
+        order_from_proto(sent[0])

@@ -1,4 +1,5 @@
 from qmtl.broker.v1 import fence_pb2 as _fence_pb2
+from qmtl.broker.v1 import order_pb2 as _order_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import limits_pb2 as _limits_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
@@ -25,12 +26,14 @@ class SetFenceRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., fence_epoch: _Optional[int] = ..., state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
 
 class SetFenceResponse(_message.Message):
-    __slots__ = ("fence", "on_the_wire")
+    __slots__ = ("fence", "on_the_wire", "held")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ON_THE_WIRE_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     fence: _fence_pb2.Fence
     on_the_wire: _containers.RepeatedCompositeFieldContainer[_fence_pb2.WireIntent]
-    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., on_the_wire: _Optional[_Iterable[_Union[_fence_pb2.WireIntent, _Mapping]]] = ...) -> None: ...
+    held: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderKey]
+    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., on_the_wire: _Optional[_Iterable[_Union[_fence_pb2.WireIntent, _Mapping]]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ...) -> None: ...
 
 class GetFenceRequest(_message.Message):
     __slots__ = ("world_id",)
@@ -39,7 +42,9 @@ class GetFenceRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ...) -> None: ...
 
 class GetFenceResponse(_message.Message):
-    __slots__ = ("fence",)
+    __slots__ = ("fence", "held")
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     fence: _fence_pb2.Fence
-    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ...) -> None: ...
+    held: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderKey]
+    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ...) -> None: ...

@@ -54,10 +54,12 @@ class SubmitOrderListRequest(_message.Message):
     def __init__(self, orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., gate: _Optional[_Union[GateStamp, _Mapping]] = ...) -> None: ...
 
 class SubmitOrderListResponse(_message.Message):
-    __slots__ = ("statuses",)
+    __slots__ = ("statuses", "duplicate")
     STATUSES_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     statuses: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderStatus]
-    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ...) -> None: ...
+    duplicate: bool
+    def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
 
 class OrderTerms(_message.Message):
     __slots__ = ("quantity", "limit_price", "stop_price", "expire_at")

@@ -80,7 +80,12 @@ class OrderEntryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitOrderList(self, request, context):
-        """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole.
+        """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md), all or none. Orders without a
+        parent go, the others wait for its fills. Idempotent on the orders; a refusal of one denies all, by an OK reply with
+        its rule in one and LIST_DENIED in the others.
+
+        Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
+        which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +98,7 @@ class OrderEntryServiceServicer:
         terms.
 
         Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
-        gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+        gate once more; E_ORDER_CLOSED; E_ORDER_LISTED: its list decides its quantity; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
         ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
         E_NAME, E_DECIMAL, E_GATE_STAMP).
         """

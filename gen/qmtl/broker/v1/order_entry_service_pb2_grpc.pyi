@@ -43,7 +43,13 @@ class OrderEntryServiceStub:
     the same id.
     """
     SubmitOrderList: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitOrderListRequest, _order_entry_service_pb2.SubmitOrderListResponse]
-    """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole."""
+    """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md), all or none. Orders without a
+    parent go, the others wait for its fills. Idempotent on the orders; a refusal of one denies all, by an OK reply with
+    its rule in one and LIST_DENIED in the others.
+
+    Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
+    which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+    """
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]
     """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
     request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
@@ -51,7 +57,7 @@ class OrderEntryServiceStub:
     terms.
 
     Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
-    gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+    gate once more; E_ORDER_CLOSED; E_ORDER_LISTED: its list decides its quantity; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
     ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
     E_NAME, E_DECIMAL, E_GATE_STAMP).
     """
@@ -81,7 +87,13 @@ class OrderEntryServiceAsyncStub(OrderEntryServiceStub):
     the same id.
     """
     SubmitOrderList: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitOrderListRequest, _order_entry_service_pb2.SubmitOrderListResponse]  # type: ignore[assignment]
-    """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole."""
+    """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md), all or none. Orders without a
+    parent go, the others wait for its fills. Idempotent on the orders; a refusal of one denies all, by an OK reply with
+    its rule in one and LIST_DENIED in the others.
+
+    Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
+    which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+    """
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
     """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
     request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
@@ -89,7 +101,7 @@ class OrderEntryServiceAsyncStub(OrderEntryServiceStub):
     terms.
 
     Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
-    gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+    gate once more; E_ORDER_CLOSED; E_ORDER_LISTED: its list decides its quantity; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
     ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
     E_NAME, E_DECIMAL, E_GATE_STAMP).
     """
@@ -128,7 +140,13 @@ class OrderEntryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_entry_service_pb2.SubmitOrderListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_service_pb2.SubmitOrderListResponse, _abc.Awaitable[_order_entry_service_pb2.SubmitOrderListResponse]]:
-        """Takes several orders that belong together. Errors: as SubmitOrder, for the list as a whole."""
+        """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md), all or none. Orders without a
+        parent go, the others wait for its fills. Idempotent on the orders; a refusal of one denies all, by an OK reply with
+        its rule in one and LIST_DENIED in the others.
+
+        Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
+        which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+        """
 
     @_abc_1.abstractmethod
     def ReplaceOrder(
@@ -142,7 +160,7 @@ class OrderEntryServiceServicer(metaclass=_abc_1.ABCMeta):
         terms.
 
         Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_STALE_EPOCH: reload the activation and
-        gate once more; E_ORDER_CLOSED; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
+        gate once more; E_ORDER_CLOSED; E_ORDER_LISTED: its list decides its quantity; E_ORDER_PENDING: the venue has not answered what was asked before, try again later);
         ABORTED (E_REPLACE_CONFLICT): the request_id was another change; INVALID_ARGUMENT (E_REPLACE_MASK, E_ORDER_MALFORMED,
         E_NAME, E_DECIMAL, E_GATE_STAMP).
         """

@@ -268,7 +268,7 @@ async def test_a_freeze_between_intent_and_wire_refuses_a_replace_and_a_cancel_p
     assert not await book.to_wire("o1", VenueAct.REPLACE)
     record = (await book.order("o1")).record
     assert (record.state, record.wanted, record.quantity) == (OrderState.PENDING_CANCEL, None, 10)
-    assert record.detail.startswith("before the wire: ")
+    assert record.detail.startswith("when it was to be sent: ")
     assert await book.to_wire("o1", VenueAct.CANCEL)
     assert await book.fence(fence(2, FenceState.FROZEN)) == []
     assert await book.verify() == 1

@@ -1,0 +1,50 @@
+"""Protection outlives permission: of whoever may only reduce, which open orders go and which stay until it is flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import OrderState
+
+_LEAVING = frozenset({OrderState.RELEASED, OrderState.PENDING_CANCEL})
+"""What is asked at the wire again, and what ends already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """The orders that could add to a position, and those that only take off it but do not say so: they are to reduce
+    only from now on.
+    """
+
+    ending: list[OrderRecord]
+    narrowing: list[OrderRecord]
+
+
+def withdrawal(book: StrategyBook) -> Withdrawal:
+    """What becomes of the open orders of an owner that may only reduce.
+
+    Reduce-only orders stay. Of the others on the side that takes off the position those stay, the oldest first, that
+    come to no more than is held; all the rest could add. What waits for a parent is asked when it goes.
+    """
+    found = Withdrawal([], [])
+    for symbol in sorted(book.symbols()):
+        held = book.held(symbol)
+        left = abs(held)
+        for record in _free(book.open_orders(symbol)):
+            if held * record.order.side.sign < 0 and record.remaining <= left:
+                left -= record.remaining
+                found.narrowing.append(record)
+            else:
+                found.ending.append(record)
+    return found
+
+
+def _free(records: Iterable[OrderRecord]) -> list[OrderRecord]:
+    return [
+        record
+        for record in records
+        if not record.order.reduce_only and not record.waiting and record.state not in _LEAVING
+    ]

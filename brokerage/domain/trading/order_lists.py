@@ -1,0 +1,166 @@
+"""Lists of orders: taken whole or denied whole, and worked as their contingencies say. Above every venue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.denials import FINAL, Denial, Refusal
+from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.lists import LIST_MAX, require_list
+from brokerage.domain.orders.order import Order, SizedOrder, require_well_formed
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueReport
+from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of_new
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.context import context_of
+from brokerage.domain.risk.rules import check, check_standing
+from brokerage.domain.risk.sizing import size
+from brokerage.domain.trading import commands
+from brokerage.domain.trading.contingencies import Due, End, Release, Resize, due
+from brokerage.domain.trading.reports import book_report
+
+HELD = "HELD: it waits until the fence and the account let it go"
+Examined = tuple[SizedOrder, Refusal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """How orders of a list go: the event they come to rest with, whether one may go now, whether the venue answers at
+    once.
+    """
+
+    first_rest: Callable[[Order], EventKind]
+    may_go: Callable[[StrategyBook, OrderRecord], bool]
+    direct: bool
+
+
+AT_ONCE = Going(lambda order: EventKind.ACCEPTED, lambda book, record: True, direct=True)
+"""A venue that answers at once, and nothing that holds."""
+
+
+def submit_list(
+    view: AccountView,
+    orders: Sequence[Order],
+    time: EventTime,
+    first_rest: Callable[[Order], EventKind],
+    *,
+    weight: int = RATE_ONE,
+    refusal: Refusal | None = None,
+) -> list[OrderEvent]:
+    """Take a list whole: orders without a parent go, the others wait. One that is denied denies them all.
+
+    What waits is judged now by what can be said of it alone, and whole once it goes. Raises InvalidRequest
+    (E_ORDER_LIST_MALFORMED, E_ORDER_MALFORMED) and Conflict (E_CLIENT_ORDER_ID_USED); those leave no trace.
+    """
+    require_list(orders)
+    for order in orders:
+        require_well_formed(order)
+    examined = [(commands.UNSIZED, refusal)] * len(orders) if refusal else _examine(view, orders, time.at_ns, weight)
+    denied = any(refused is not None for _, refused in examined)
+    made: list[OrderEvent] = []
+    for order, (sized, refused) in zip(orders, examined, strict=True):
+        if denied and refused is None:
+            refused = Refusal(Denial.LIST_DENIED, f"another order of list {order.list_id} was denied")
+        rest = None if order.parent else first_rest(order)
+        made += commands.take(view, order, time, sized, refused, rest)
+    return made
+
+
+def settle(view: AccountView, book: StrategyBook, time: EventTime, going: Going) -> list[OrderEvent]:
+    """Do what the lists of a book are due to do, until nothing is. Asking again does nothing."""
+    made: list[OrderEvent] = []
+    for _ in range(LIST_MAX):
+        acts = due(book.open_orders(), book.records, lambda record: book.reducible(record.order))
+        done = [event for act in acts for event in _do(view, book, act, time, going)]
+        if not done:
+            break
+        made += done
+    return made
+
+
+def book_with_lists(
+    book: StrategyBook, reports: Iterable[VenueReport], then: Callable[[], Sequence[OrderEvent]]
+) -> list[OrderEvent]:
+    """Book reports one by one. What one of a list makes its list do (`then`) is done before the next is made."""
+    made: list[OrderEvent] = []
+    for report in reports:
+        event = book_report(book, report)
+        made.append(event)
+        if book.record(event.order_id).order.list_id:
+            made += then()
+    return made
+
+
+def _do(view: AccountView, book: StrategyBook, act: Due, time: EventTime, going: Going) -> Sequence[OrderEvent]:
+    record = book.record(act.order_id)
+    if record.closed:  # what was done before it in the same round has ended it
+        return []
+    match act:
+        case End():
+            ended = commands.cancel(book, record.id, time, direct=going.direct, detail=act.reason)
+            return [] if ended is None else [ended]
+        case Resize():
+            terms = replace(record.terms, quantity=act.quantity)
+            return commands.replace_terms(book, record.id, terms, time, direct=going.direct)
+        case Release():
+            return _release(view, book, record, act.quantity, time, going)
+
+
+def _release(
+    view: AccountView, book: StrategyBook, record: OrderRecord, quantity: int, time: EventTime, going: Going
+) -> Sequence[OrderEvent]:
+    """Let a waiting order go if it may. What only reduces waits on through a denial that a later moment may lift."""
+    instrument = record.instrument
+    if instrument is None:
+        return []
+    going_record = replace(record, quantity=quantity)
+    if not going.may_go(book, going_record):
+        return commands.note(book, record.id, time, HELD)
+    order = replace(record.order, quantity=instrument.quantity_decimal(quantity))
+    now = context_of(view, order, instrument, time.at_ns, RATE_ONE)
+    sized = size(order, now)
+    refused = sized if isinstance(sized, Refusal) else check(order, sized, now)
+    if refused is not None or isinstance(sized, Refusal):
+        refusal = refused or Refusal(Denial.PRECISION, "")
+        if order.reduce_only and refusal.denial not in FINAL:
+            return commands.note(book, record.id, time, f"HELD: {refusal.denial.value}")
+        return [commands.deny(book, record.id, time, refusal)]
+    terms = replace(record.terms, quantity=quantity, stop=sized.stop, limit=sized.limit, worst=sized.worst)
+    return commands.go(book, record.id, terms, time, going.first_rest(record.order))
+
+
+def _examine(view: AccountView, orders: Sequence[Order], at_ns: int, weight: int) -> list[Examined]:
+    """Each order judged with those before it in the account, but for its rivals: only one of them fills."""
+    book, found = view.book(orders[0].owner), list[Examined]()
+    for order in orders:
+        instrument = view.instruments.find(order.symbol)
+        if instrument is None:
+            found.append(commands.examine(view, order, None, at_ns, weight))
+            continue
+        key = (order.symbol, order.side)
+        known, before = book.open_totals(*key), NO_OPEN_ORDERS
+        for other, (sized, refused) in zip(orders, found, strict=False):
+            same = (other.symbol, other.side) == key and other.client_order_id not in order.linked
+            if same and refused is None and not other.parent:
+                before += totals_of_new(other, sized, instrument)
+        book.totals[key] = known + before
+        try:
+            found.append(_examine_one(view, order, at_ns, weight))
+        finally:
+            book.totals[key] = known
+    return found
+
+
+def _examine_one(view: AccountView, order: Order, at_ns: int, weight: int) -> Examined:
+    instrument = view.instruments.find(order.symbol)
+    if instrument is None or not order.parent:
+        return commands.examine(view, order, instrument, at_ns, weight)
+    now = context_of(view, order, instrument, at_ns, RATE_ONE)
+    sized = size(order, now)
+    if isinstance(sized, Refusal):
+        return commands.UNSIZED, sized
+    return sized, check_standing(order, sized, now)

@@ -1,0 +1,67 @@
+"""Does what lists are due to do, in the transaction of the event that made it due: a crash loses neither or both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection
+
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.states import EventKind
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.trading.order_lists import Going, settle
+from brokerage.fences import intents
+from brokerage.fences.store import locked_fence
+from brokerage.market.context import MarketContext
+from brokerage.orders import journal
+from brokerage.orders.entry.permission import may_go
+
+
+def settle_lists(
+    conn: Connection, market: MarketContext, account: Account, view: AccountView, book: StrategyBook, time: EventTime
+) -> list[OrderEvent]:
+    """Do what the lists of one owner are due to do under the fence of the moment; the intents of what is to be sent are
+    written with it.
+    """
+    owner = next((record.order.owner for record in book.open_orders() if record.order.list_id), None)
+    if owner is None:
+        return []
+    fence = locked_fence(conn, owner.world_id)
+    going = Going(
+        market.first_rest,
+        lambda book, record: may_go(book, account.trading_state, record, fence),
+        market.link.direct,
+    )
+    made = settle(view, book, time, going)
+    for event in made:
+        record = book.record(event.order_id)
+        released = event.kind is EventKind.RELEASED or (market.link.direct and event.kind is EventKind.SUBMITTED)
+        if released:
+            intents.write(conn, record, fence.epoch, time.received_ns)
+        elif event.kind is EventKind.PENDING_CANCEL:
+            intents.write_cancel(conn, record, time.received_ns)
+        elif event.kind is EventKind.PENDING_UPDATE and not market.link.direct:
+            intents.write(conn, record, fence.epoch, time.received_ns, VenueAct.REPLACE, record.replaces)
+    return made
+
+
+def record_in(
+    conn: Connection,
+    market: MarketContext,
+    account: Account,
+    loaded: tuple[AccountView, StrategyBook],
+    events: Sequence[OrderEvent],
+    new: Collection[str] = (),
+) -> Account:
+    """Store events of one owner, with what they make the lists of that owner do; the account then."""
+    if not events:
+        return account
+    view, book = loaded
+    made = list(events)
+    if any(book.record(event.order_id).order.list_id for event in events):
+        last = events[-1]
+        made += settle_lists(conn, market, account, view, book, EventTime(last.at_ns, last.received_ns))
+    return journal.record(conn, account, [(book, event) for event in made], new)

@@ -1,0 +1,223 @@
+"""SubmitOrderList: brackets, OTO, OCO and OUO on the paper venue, with the bars that decide them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.latency import Link
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.order import Contingency, Order, Side
+from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.states import EventKind, OrderState, OrderType
+from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.risk.fence import FenceState, GateStamp
+from brokerage.orders.entry.submit_list import submit_list
+from qmtl.core.errors import Conflict, InvalidRequest, NotReady
+from tests.brokerage.samples import GATE, MARKET, MINUTE, Book, bar, fence, open_book, order
+
+MARGIN = replace(MARKET, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN))
+PARTS = replace(MARKET, profile=BrokerageProfile(participation=RATE_ONE // 10))
+FILLED, CANCELED, WAITS = OrderState.FILLED, OrderState.CANCELED, OrderState.INITIALIZED
+
+
+def bracket(quantity: int = 10, kind: Contingency = Contingency.OCO, **entry: object) -> list[Order]:
+    """A purchase with a stop at 95 and a target at 105."""
+    exits = {"parent": "entry", "contingency": kind, "reduce_only": True, "list_id": "l1"}
+    first = replace(order("entry", quantity=quantity), list_id="l1", contingency=Contingency.OTO)
+    stop = replace(order("stop", Side.SELL, quantity), type=OrderType.STOP_MARKET, stop_price=Decimal(95))
+    target = replace(order("target", Side.SELL, quantity), type=OrderType.LIMIT, limit_price=Decimal(105))
+    return [
+        replace(first, linked=("stop", "target"), **entry),  # type: ignore[arg-type]
+        replace(stop, linked=("target",), **exits),  # type: ignore[arg-type]
+        replace(target, linked=("stop",), **exits),  # type: ignore[arg-type]
+    ]
+
+
+def wide(minute: int, low: int, high: int, volume: int = 10_000) -> Bar:
+    """A bar that opens and closes at 100."""
+    return Bar(minute * MINUTE, (minute + 1) * MINUTE, 100_00, high * 100, low * 100, 100_00, volume)
+
+
+async def submit(book: Book, orders: list[Order], gate: GateStamp = GATE) -> list[StoredOrder]:
+    return (await book.db.write(lambda conn: submit_list(conn, book.market, orders, gate, 6)))[0]
+
+
+async def states(book: Book, *names: str) -> list[OrderState]:
+    return [await book.state(name) for name in names or ("entry", "stop", "target")]
+
+
+async def quantities(book: Book, *names: str) -> list[int]:
+    return [(await book.order(name)).record.quantity for name in names]
+
+
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[Book]:
+    async with open_book(database_url) as made:
+        await made.open()
+        await made.show(bar(0))
+        yield made
+
+
+async def test_a_bracket_waits_goes_with_its_entry_and_one_exit_ends_the_other(book: Book) -> None:
+    orders = bracket()
+    assert [one.record.state for one in await submit(book, orders)] == [OrderState.ACCEPTED, WAITS, WAITS]
+    assert await book.show(wide(1, 99, 101)) == 1
+    assert await states(book) == [FILLED, OrderState.ACCEPTED, OrderState.ACCEPTED]
+    assert await book.verify() == 1
+    assert await book.show(wide(2, 99, 106)) == 1
+    assert await states(book) == [FILLED, CANCELED, FILLED]
+    assert (await book.order("stop")).record.detail == "OCO: target is filled"
+    assert [one.record.state for one in await submit(book, orders)] == [FILLED, CANCELED, FILLED]
+    assert await book.verify() == 1
+
+
+async def test_of_two_exits_touched_in_one_bar_the_worse_fills_and_the_other_never(book: Book) -> None:
+    await submit(book, bracket())
+    await book.show(wide(1, 99, 101))
+    assert await book.show(wide(2, 90, 110)) == 1
+    assert await states(book) == [FILLED, FILLED, CANCELED]
+    assert (await book.portfolio()).positions[0].quantity == "0"
+
+
+async def test_exits_that_are_not_reduce_only_still_never_both_fill(database_url: str) -> None:
+    async with open_book(database_url, MARGIN) as book:
+        await book.open()
+        await book.show(bar(0))
+        entry, *exits = bracket()
+        await submit(book, [entry, *(replace(one, reduce_only=False) for one in exits)])
+        await book.show(wide(1, 99, 101))
+        assert await book.show(wide(2, 90, 110)) == 1
+        assert (await book.portfolio()).positions[0].quantity == "0"
+        assert await book.verify() == 1
+
+
+async def test_children_go_in_proportion_to_the_fills_of_a_weighted_entry(database_url: str) -> None:
+    async with open_book(database_url, PARTS) as book:
+        await book.open()
+        await book.show(bar(0))
+        await submit(book, bracket(40, Contingency.OUO), replace(GATE, weight=RATE_ONE // 2))
+        await book.show(wide(1, 99, 101, volume=50))
+        assert await quantities(book, "entry", "stop", "target") == [20, 5, 5]
+        await book.show(wide(2, 99, 101, volume=1_000))
+        assert await quantities(book, "stop", "target") == [20, 20]
+        assert await book.show(wide(3, 99, 106, volume=80)) == 1
+        assert [(await book.order(name)).record.remaining for name in ("stop", "target")] == [12, 12]
+        assert await book.verify() == 1
+        assert await book.show(wide(4, 90, 110, volume=1_000)) == 1
+        assert await states(book) == [FILLED, FILLED, CANCELED]
+        assert (await book.portfolio()).positions[0].quantity == "0"
+
+
+async def test_an_entry_that_ends_unfilled_ends_what_waits_for_it(book: Book) -> None:
+    await submit(book, bracket(type=OrderType.LIMIT, limit_price=Decimal(90)))
+    await book.cancel("entry")
+    assert await states(book) == [CANCELED, CANCELED, CANCELED]
+
+
+async def test_a_freeze_holds_the_exits_of_a_fill_and_reopening_lets_them_go(book: Book) -> None:
+    await submit(book, bracket())
+    await book.fence(fence(2, FenceState.FROZEN))
+    await book.show(wide(1, 99, 101))
+    assert await states(book) == [FILLED, WAITS, WAITS]
+    assert (await book.order("stop")).record.detail.startswith("HELD")
+    await book.fence(fence(3))
+    await book.look_at_stops()
+    assert await states(book) == [FILLED, OrderState.ACCEPTED, OrderState.ACCEPTED]
+
+
+async def test_a_list_is_taken_whole_or_denied_whole(book: Book) -> None:
+    denied = await submit(book, bracket(10_000))
+    assert [one.record.denial for one in denied] == [
+        Denial.BALANCE_INSUFFICIENT,
+        Denial.LIST_DENIED,
+        Denial.LIST_DENIED,
+    ]
+    assert await book.verify() == 1
+
+
+async def test_a_pair_of_which_one_fills_holds_money_once(book: Book) -> None:
+    pair = [
+        replace(
+            order(name, quantity=900),
+            type=OrderType.LIMIT,
+            limit_price=Decimal(price),
+            list_id="l2",
+            contingency=Contingency.OCO,
+            linked=(other,),
+        )
+        for name, other, price in (("a", "b", 90), ("b", "a", 80))
+    ]
+    assert [one.record.denial for one in await submit(book, pair)] == [None, None]
+    assert await book.verify() == 1
+    await book.cancel("a")
+    assert await states(book, "a", "b") == [CANCELED, CANCELED]
+
+
+async def test_over_a_wire_each_step_is_an_intent_and_the_list_goes_on_after_it(database_url: str) -> None:
+    async with open_book(database_url, replace(MARKET, link=Link(latency_ms=1))) as book:
+        await book.open()
+        await book.show(bar(0))
+        await submit(book, bracket())
+        await _to_venue(book, "entry")
+        await book.show(wide(1, 99, 101))
+        assert await states(book) == [FILLED, OrderState.RELEASED, OrderState.RELEASED]
+        for name in ("stop", "target"):
+            await _to_venue(book, name)
+        await book.show(wide(2, 99, 106))
+        assert await states(book) == [FILLED, CANCELED, FILLED]
+        told = [event.kind for event in (await book.order("stop")).events[-2:]]
+        assert told == [EventKind.PENDING_CANCEL, EventKind.CANCELED]
+        assert not await book.to_wire("stop", VenueAct.CANCEL)
+        assert await book.verify() == 1
+
+
+async def _to_venue(book: Book, name: str) -> None:
+    assert await book.to_wire(name)
+    await book.arrive(name)
+    await book.answer(name)
+
+
+async def test_a_list_and_its_ids_are_taken_once(book: Book) -> None:
+    await submit(book, bracket())
+    with pytest.raises(Conflict, match="E_ORDER_CONFLICT"):
+        await submit(book, bracket(11))
+    with pytest.raises(NotReady, match="E_ORDER_LISTED"):
+        await book.replace("stop", quantity=5)
+
+
+@pytest.mark.parametrize(
+    ("which", "changes"),
+    [
+        (0, {"linked": ("stop",)}),
+        (0, {"linked": ("stop", "target", "nobody")}),
+        (0, {"contingency": None}),
+        (0, {"list_id": ""}),
+        (0, {"list_id": "other"}),
+        (0, {"client_order_id": "stop"}),
+        (1, {"parent": ""}),
+        (1, {"parent": "target"}),
+        (1, {"linked": ()}),
+        (1, {"linked": ("stop",)}),
+        (1, {"contingency": Contingency.OUO}),
+        (1, {"symbol": "MSFT"}),
+        (1, {"position_target": Decimal(1)}),
+        (2, {"contingency": Contingency.OTO}),
+    ],
+)
+async def test_orders_that_make_no_list_are_refused_and_leave_no_trace(
+    book: Book, which: int, changes: dict[str, object]
+) -> None:
+    orders = bracket()
+    orders[which] = replace(orders[which], **changes)  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="E_ORDER_LIST_MALFORMED"):
+        await submit(book, orders)
+    with pytest.raises(InvalidRequest, match="E_ORDER_LIST_MALFORMED"):
+        await submit(book, bracket()[:1])
