@@ -22,7 +22,6 @@ from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import end
 
 LOOK_S = 1.0
-RENEW_S = 2.5
 LADDER_S = (0.5, 1.0, 2.0, 5.0)
 
 log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
@@ -84,7 +83,7 @@ class VenueDriver:
     async def _keep_lease(self) -> None:
         """Renew the lease until it is lost."""
         while await self._lease.renew():
-            await self._clock.sleep(RENEW_S)
+            await self._clock.sleep(self._lease.renew_s)
         log.warning("venue_lease_lost", epoch=self._lease.epoch)
 
     async def _dispatch(self) -> None:

@@ -23,6 +23,7 @@ from qmtl.sql.database import Database
 
 TTL_S = 10.0
 MARGIN_S = 1.0
+RENEWALS = 3  # before too little is left
 MS_NS = 1_000_000
 
 _LEASE = t.venue_leases.c
@@ -37,6 +38,9 @@ class VenueLease:
         self._clock = clock
         self._ttl_s = ttl_s
         self._window_s = traits.acceptance_window_ns / SECOND_NS + MARGIN_S
+        self.renew_s = (ttl_s - self._window_s) / RENEWALS  # so that there is always enough left to sign with
+        if self.renew_s <= 0:
+            raise ValueError(f"ttl_s is {ttl_s}, want more than the venue's window and a second, {self._window_s}")
         self._me = uuid4().hex
         self._until = 0.0
         self._seen: tuple[int, int] | None = None  # epoch and renewals of somebody else's lease

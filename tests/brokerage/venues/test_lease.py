@@ -67,6 +67,18 @@ async def test_nothing_is_signed_that_the_venue_may_accept_after_the_lease(db: D
     assert raised.value.reason == "E_VENUE_UNREACHABLE"
 
 
+async def test_between_two_renewals_there_is_always_enough_left_to_sign_with(db: Database) -> None:
+    clock = VirtualClock(START)
+    lease = VenueLease(db, "acc", SPOT, clock, ttl_s=4.0)
+    await lease.acquire()
+    for _ in range(5):
+        clock.advance(lease.renew_s)
+        assert lease.signing_ms()
+        await lease.renew()
+    with pytest.raises(ValueError, match="more than the venue's window"):
+        VenueLease(db, "acc", SPOT, clock, ttl_s=3.0)
+
+
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[Live]:
     async with living(f"sqlite:///{tmp_path / 'store.db'}") as found:

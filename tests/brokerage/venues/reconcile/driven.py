@@ -28,7 +28,7 @@ from tests.brokerage.samples import GATE
 from tests.brokerage.venues.reconcile.live import LINK, OWNER
 from tests.exchange.binance.client import client_of
 
-TTL_S = 4.0
+TTL_S = 6.0
 
 
 async def main(store: str, address: str, name: str) -> None:
