@@ -83,9 +83,9 @@ class RecordLosses:
 
     async def _look_at(self, queue_class: QueueClass) -> int:
         stream = f"DATA_{queue_class.name}"
+        before = await self._db.read(partial(_seen, stream=stream))  # first: another look may keep a later mark
         info = await control_info(self._bus.link, stream)
         now = _mark(info)
-        before = await self._db.read(partial(_seen, stream=stream))
         lost = 0
         if before is not None and not now.follows(before):
             log.error("record_stream_lost", stream=stream, **_told("before", before), **_told("now", now))

@@ -48,7 +48,12 @@ class Prepared:
     def rows(self, conn: Connection, values: Values = NOTHING) -> AnyResult:
         """What a query finds. Raises DBAPIError."""
         plan, values = self._planned(conn, values)
-        return plan.result(execute(conn, plan.text, plan.arguments(values)))
+        arguments = plan.arguments(values)
+        cursor = execute(conn, plan.text, arguments)
+        try:
+            return plan.result(cursor)
+        except conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
+            raise _wrapped(conn, plan.text, arguments, error) from error
 
     def run(self, conn: Connection, values: Values = NOTHING) -> int:
         """Change rows; how many. Raises DBAPIError."""

@@ -85,7 +85,7 @@ def parts_of(messages: Iterable[M], bytes_max: int = PAGE_BYTES_MAX) -> Iterator
 
 def token_of(key: Sequence[str | int]) -> str:
     """The token of the page after the row with this key."""
-    return base64.urlsafe_b64encode(json.dumps(list(key), separators=(",", ":")).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps(list(key), ensure_ascii=False, separators=(",", ":")).encode()).decode()
 
 
 def page_token_refused(token: str) -> InvalidRequest:

@@ -5,14 +5,14 @@ from qmtl.core.paging import Page
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
-from qmtl.wire.paging import page_from_proto, page_of
+from qmtl.wire.paging import page_from_proto, page_of, page_token_refused
 from seamless.artifacts.inventory import Inventory
 from seamless.coverage.answers import CoverageAnswers
 from seamless.wire import range_from_proto
 
 
 class CoverageServicer(coveragerpc.CoverageServiceServicer):
-    """Answers from the newest sealed artifact of each dataset."""
+    """Answers from the newest sealed artifact of each dataset; further pages from the artifact of the first."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -23,18 +23,26 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
     ) -> coverageservicepb.GetCoverageResponse:
         preset = self._inventory.presets.serving(request.dataset)
         wanted = range_from_proto(request.range, "range")
+        page = page_from_proto(request.page, (int, str))
         manifest = await self._inventory.seen_at(preset, None)
+        if page.after is not None and page.after[1] != manifest.fingerprint:
+            found = await self._inventory.artifact(page.after[1])
+            if found is None or found.dataset != manifest.dataset:
+                raise page_token_refused(request.page.page_token)
+            manifest = found
         whole = self._answers.answer(preset, manifest, wanted.over(manifest.span, preset.dataset.interval_ns))
-        return _page(whole, page_from_proto(request.page, (int,)))
+        return _page(whole, page, manifest.fingerprint)
 
 
 def _page(
-    whole: coverageservicepb.GetCoverageResponse, page: Page[tuple[int]]
+    whole: coverageservicepb.GetCoverageResponse, page: Page[tuple[int, str]], fingerprint: str
 ) -> coverageservicepb.GetCoverageResponse:
-    """A page of an answer's spans, then of its gaps, with its ratios; the token is a place among both."""
+    """A page of an answer's spans, then of its gaps, with its ratios; the token is a place among both, and of what."""
     rows: list[tuple[int, commonpb.TimeRange | coveragepb.Gap]] = list(enumerate([*whole.spans, *whole.gaps]))
     first = 0 if page.after is None else max(0, page.after[0] + 1)
-    shown, info = page_of(rows[first : first + page.size + 1], page, lambda row: (row[0],), lambda row: row[1])
+    shown, info = page_of(
+        rows[first : first + page.size + 1], page, lambda row: (row[0], fingerprint), lambda row: row[1]
+    )
     return coverageservicepb.GetCoverageResponse(
         spans=[row for row in shown if isinstance(row, commonpb.TimeRange)],
         gaps=[row for row in shown if isinstance(row, coveragepb.Gap)],

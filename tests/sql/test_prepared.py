@@ -163,6 +163,15 @@ async def test_errors_are_those_of_an_execution(things: Database, several: bool)
         await things.read(lambda conn: conn.execute(sa.text("SELECT * FROM absent")).all())
 
 
+async def test_an_error_in_a_later_row_is_that_of_an_execution(things: Database) -> None:
+    """SQLite finds the rows of a query while they are fetched, so a damaged page may be met in any of them."""
+    least = "SELECT abs(CASE WHEN amount = 3 THEN -9223372036854775807 - 1 ELSE amount END) FROM things ORDER BY name"
+    with pytest.raises(DBAPIError) as error:
+        await things.read(lambda conn: Prepared(least).rows(conn).all())
+    with pytest.raises(type(error.value)):
+        await things.read(lambda conn: conn.execute(sa.text(least)).all())
+
+
 async def test_a_statement_serves_both_dialects_and_several_sets_of_names(things: Database, tmp_path: object) -> None:
     """One process may have stores of both, and the names given say which columns an insert has."""
     insert = Prepared(sa.insert(THINGS))

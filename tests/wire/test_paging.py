@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.paging import PAGE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, Page
+from qmtl.wire.fields import TEXT_MAX
 from qmtl.wire.paging import page_from_proto, page_of, parts_of, token_of
 
 
@@ -89,6 +90,12 @@ def test_a_foreign_token_is_refused(token: str) -> None:
         page_from_proto(request(token=token), (int, str))
     assert caught.value.reason == "E_PAGE_TOKEN"
     assert caught.value.violations[0].field == "page.page_token"
+
+
+@pytest.mark.parametrize("character", ["a", "é", "漢", "😀"])
+def test_the_key_of_a_text_of_any_script_is_a_token_that_is_taken(character: str) -> None:
+    key = (character * TEXT_MAX,)
+    assert page_from_proto(request(token=token_of(key)), (str,)).after == key
 
 
 @given(token=st.text(max_size=60))

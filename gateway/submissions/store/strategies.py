@@ -139,8 +139,9 @@ def outcome_of(conn: Connection, strategy_id: str) -> bytes:
 
 def assignments_of(conn: Connection, strategy_id: str, world_id: str, first: int, limit: int) -> list[bytes]:
     """At most `limit` parts of a strategy's assignments in a world, from part `first` on."""
+    after = ASSIGNMENTS.c.part >= sa.literal(first)  # a number of 64 bits, which the column's type has no room for
     query = sa.select(ASSIGNMENTS.c.body).where(
-        ASSIGNMENTS.c.strategy_id == strategy_id, ASSIGNMENTS.c.world_id == world_id, ASSIGNMENTS.c.part >= first
+        ASSIGNMENTS.c.strategy_id == strategy_id, ASSIGNMENTS.c.world_id == world_id, after
     )
     return list(conn.execute(query.order_by(ASSIGNMENTS.c.part).limit(limit)).scalars())
 

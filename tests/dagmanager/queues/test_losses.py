@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from controlbus.bus import Bus
 from dagmanager.queues.domain.losses import Extent, kept_of
@@ -16,6 +19,7 @@ from dagmanager.status import count
 from dagmanager.tables import purges
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.nodes import QueueClass
+from qmtl.sql.database import Database
 from tests.dagmanager.garbage.collection import BAR, CollectorHarness
 from tests.dagmanager.graph_store import CAUSE, GraphStore
 from tests.dagmanager.graphs import NOW
@@ -166,3 +170,24 @@ def test_what_is_left_and_where_the_loss_begins(
     end: int | None, interval: int, kept: Extent | None, lost_from: int
 ) -> None:
     assert kept_of(Extent(100, 120, 4, interval), end) == (kept, lost_from)
+
+
+async def test_looks_beside_one_another_find_nothing_lost(harness: CollectorHarness, database_url: str) -> None:
+    """Garbage collection looks beside the work that looks for ever: one may keep a mark while another waits to read."""
+    queue = await harness.queue("busy", next(iter(QueueClass)))
+    slow, may_read = Database(database_url, pool_size=1), threading.Event()
+    held = asyncio.create_task(slow.read(lambda conn: may_read.wait()))
+    quick, late = (RecordLosses(db, harness.bus, harness.clock) for db in (harness.graph_store.db, slow))
+    try:
+        with capture_logs() as told:
+            looking = asyncio.create_task(late.look())
+            await quick.look()
+            await harness.write(queue, 0, 9)
+            await quick.look()
+            may_read.set()
+            assert await looking == 0
+    finally:
+        may_read.set()
+        await held
+        await slow.close()
+    assert [entry for entry in told if entry["event"] == "record_stream_lost"] == []

@@ -327,3 +327,8 @@ async def test_what_was_stored_before_the_clock_was_set_back_is_due_at_the_next_
     assert await db.write(lambda conn: claims.clamp(conn, earlier)) >= 2
     again = {record.strategy_id for record in (await claimed(db, earlier), await claimed(db, earlier)) if record}
     assert again == {held.strategy_id, back.strategy_id}
+
+
+async def test_assignments_beyond_every_part_are_none(db: Database) -> None:
+    """A page may begin anywhere a token can say, farther than the number of a part can be."""
+    assert await db.read(lambda conn: strategies.assignments_of(conn, "s-1", "w1", 2**60, 2)) == []

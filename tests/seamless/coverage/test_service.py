@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
-from tests.seamless.asking import (
-    DEMO,
-)
+from qmtl.wire.paging import page_from_proto, token_of
+from tests.seamless.asking import DEMO
 from tests.seamless.serving import Stubs
 
 
@@ -30,3 +33,15 @@ async def test_coverage_is_read_page_by_page(stub: Stubs) -> None:
         asked.page.page_token = reply.page.next_page_token
     assert sizes == [(7, 0), (3, 4), (0, 5)]
     assert (found.spans, found.gaps) == (whole.spans, whole.gaps)
+
+
+async def test_the_pages_of_coverage_are_of_one_artifact(stub: Stubs) -> None:
+    """Places among the spans of a newer artifact are others: a page goes on in the artifact that the first was of."""
+    asked = coverageservicepb.GetCoverageRequest(dataset=DEMO, page=commonpb.PageRequest(page_size=7))
+    reply = await stub.coverage.GetCoverage(asked)
+    after = page_from_proto(commonpb.PageRequest(page_token=reply.page.next_page_token), (int, str)).after
+    found = await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=DEMO))
+    assert after == (6, found.artifacts[0].dataset_fingerprint)
+    asked.page.page_token = token_of((6, "blake3:00"))
+    with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
+        await stub.coverage.GetCoverage(asked)
