@@ -17,6 +17,8 @@ from brokerage.domain.market.instrument import PRICE_PLACES, Instrument
 from qmtl.core.decimals import INT64_MAX, to_decimal
 from qmtl.core.errors import InvalidRequest
 
+COARSE_NS = 3_600_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -29,6 +31,11 @@ class Bar:
     low: int
     close: int
     volume: int
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it lasts more than an hour: one that holds the opening of a session opens with it. Source: Lean."""
+        return self.end_ns - self.start_ns > COARSE_NS
 
 
 Doubles = npt.NDArray[np.float64]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.orders.states import AUCTIONS, TimeInForce
 from qmtl.calendars.exchanges import ExchangeHours
@@ -61,6 +62,22 @@ def auction_session(instrument: Instrument, ends_ns: int) -> Span:
     if session is None:
         raise refused("E_CALENDAR_RANGE", "session", ends_ns, f"the close of a session of {instrument.calendar}")
     return session.regular
+
+
+def opened_ns(instrument: Instrument, bar: Bar) -> int:
+    """When the open of a bar was traded: a bar of more than an hour that begins while its exchange is closed, and holds
+    the opening of a session, opens with it; any other at its start. A day from midnight UTC is so of its own session,
+    not of the evening before it in New York.
+
+    Raises InvalidRequest (E_CALENDAR_RANGE, E_CALENDAR_UNKNOWN) where the sessions of a long bar are not known.
+    """
+    if not instrument.calendar or not bar.coarse:
+        return bar.start_ns
+    hours = hours_around(instrument.calendar, bar.start_ns)
+    if hours.is_open(bar.start_ns):
+        return bar.start_ns
+    opens = hours.next_open(bar.start_ns)
+    return opens if opens < bar.end_ns else bar.start_ns
 
 
 _CALENDAR_FREE = frozenset({AssetClass.CRYPTO, AssetClass.FOREX})

@@ -113,7 +113,7 @@ class LoanRates:
     benchmark: tuple[Dated[int], ...]
 
     def of_day(self, currency: str, balance: int, at_ns: int) -> int:
-        """Interest of a day on a balance. Raises NotFound (E_PROFILE_TABLE_MISSING) before the first benchmark."""
+        """Interest of the day of an instant. Raises NotFound (E_PROFILE_TABLE_MISSING) before the first benchmark."""
         if balance >= 0:
             return 0
         benchmark = value_at(self.benchmark, at_ns, f"benchmark of {currency}")

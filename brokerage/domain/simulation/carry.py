@@ -1,6 +1,6 @@
 """What time does to an account's money: proceeds settle, futures are marked to market, loans, shorts and perpetual
 futures cost. Days change at midnight UTC, which is after the close of US exchanges; what is due there is paid at the
-last prices known before.
+last prices known before, and at the rates of the day that ends.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Carry:
         rate = self._funding.get(instrument.symbol, {}).get(at_ns)
         found = [(CashKind.FUNDING, 0 if rate is None else funding_payment(value, rate))]
         if at_ns % DAY_NS == 0:
-            found.append((CashKind.BORROW, borrow_cost(value, profile.borrowed(instrument.symbol, at_ns))))
+            found.append((CashKind.BORROW, borrow_cost(value, profile.borrowed(instrument.symbol, at_ns - 1))))
             if instrument.pays_profit_only:
                 found.append((CashKind.VARIATION, value - position.cost))
         for kind, amount in found:
@@ -110,7 +110,7 @@ class Carry:
             raise NotFound(
                 "E_PROFILE_TABLE_MISSING", f"profile {self._view.profile.name} has no interest on loans in {currency}"
             )
-        amount = loans[currency].of_day(currency, balance, at_ns)
+        amount = loans[currency].of_day(currency, balance, at_ns - 1)
         if amount:
             yield Payment(None, "", CashKind.INTEREST, currency, amount, at_ns)
 

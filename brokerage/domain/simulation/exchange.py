@@ -9,7 +9,7 @@ from functools import partial
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.day_orders import auction_session
+from brokerage.domain.models.day_orders import auction_session, opened_ns
 from brokerage.domain.models.fees.model import Execution
 from brokerage.domain.models.fees.volumes import Traded, TradedVolumes
 from brokerage.domain.models.fills.matching import match
@@ -146,7 +146,7 @@ class SimulatedExchange:
         order = record.order
         quantity = min(found.quantity, book.reducible(order)) if order.reduce_only else found.quantity
         notional = instrument.notional(found.price, quantity)
-        venue_ns = bar.start_ns if found.at_open else bar.end_ns
+        venue_ns = opened_ns(instrument, bar) if found.at_open else bar.end_ns
         fee, currency = self._profile.fee.charge(
             Execution(
                 instrument,

@@ -15,10 +15,11 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.volumes import volume_in_base
 from brokerage.domain.models.corporate import CorporateAction
+from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.errors import refused
-from qmtl.core.instants import NS_PER_S, to_ns
+from qmtl.core.instants import NS_PER_S, from_ns, timestamp_text, to_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
@@ -107,11 +108,23 @@ class _AccountReplay:
         return self._record
 
     def _act(self, symbol: str, bar: Bar) -> None:
-        """Apply the corporate actions that came before a bar of a symbol."""
-        while self._actions.get(symbol) and self._actions[symbol][0].at_ns <= bar.start_ns:
-            events, paid = self._account.act(self._actions[symbol].popleft(), bar.open)
+        """Apply the corporate actions that came before the open of a bar of a symbol."""
+        waiting = self._actions.get(symbol)
+        if not waiting:
+            return
+        opened = opened_ns(self._account.instrument(symbol), bar)
+        while waiting and waiting[0].at_ns <= opened:
+            events, paid = self._account.act(waiting.popleft(), bar.open)
             self._take(events)
             self._record.pay(self.currency, paid)
+        if waiting and waiting[0].at_ns < bar.end_ns and opened == bar.start_ns and bar.coarse:
+            raise refused(
+                "E_FIELD",
+                f"actions of {symbol}",
+                timestamp_text(from_ns(waiting[0].at_ns)),
+                "the start of a bar, or an instrument with the calendar of its exchange: whether a bar of more than an "
+                "hour opened before it is not known",
+            )
 
     def _call_margin(self, time_ns: int) -> None:
         """Close what equity no longer covers; with no equity left the run ends once everything is closed."""

@@ -87,3 +87,15 @@ def test_splits_and_dividends_reach_position_and_cash_before_the_first_bar_after
     # 40 become 160 with the third bar; the target of 40 is not decided on again
     assert result.equity == tuple(Decimal(value) for value in (10_000, 10_000, 10_000, 10_000, 10_000))
     assert result.carried == {"DIVIDEND": Decimal(160)}
+
+
+def test_a_split_within_a_long_bar_comes_before_its_open_where_the_session_opens_with_it() -> None:
+    bars = daily(100.0, 100.0, 25.0, 25.0)  # from midnight UTC; the exchange opens at 13:30
+    for after_ns, ok in ((0, True), (1, False)):
+        action = Split("X", bars.open_ns.tolist()[2] + 48_600 * 10**9 + after_ns, Fraction(4))
+        terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK,), actions=(action,))
+        result = Runner.backtest(Holding("X", 40), bars, terms=terms).replay
+        assert (result.equity[2] == 10_000) is ok
+    unknown = replace(terms, instruments=(instrument("X", base="X", quote="USD"),))
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*actions of X"):
+        Runner.backtest(Holding("X", 40), bars, terms=unknown)

@@ -8,9 +8,6 @@ from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.orders.states import TimeInForce
 from qmtl.calendars.spans import Span
 
-COARSE_NS = 3_600_000_000_000
-"""A bar of more than an hour that holds the opening of a session opens with it. Source: Lean."""
-
 
 def fill_on_open(bar: Bar, accepted_ns: int, session: Span, slip: Slip, limit: int | None = None) -> Match:
     """At the open of the first regular bar of a session that opened at or after the order, moved by slippage.
@@ -44,7 +41,7 @@ def auction_held(tif: TimeInForce, bar: Bar, accepted_ns: int, session: Span) ->
 
 def _opens(bar: Bar, session: Span) -> bool:
     """Whether the open of a bar is one of a session."""
-    if bar.end_ns - bar.start_ns > COARSE_NS and bar.start_ns <= session.start_ns < bar.end_ns:
+    if bar.coarse and bar.start_ns <= session.start_ns < bar.end_ns:
         return True
     return session.start_ns <= bar.start_ns < session.end_ns
 

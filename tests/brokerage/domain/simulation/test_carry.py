@@ -141,8 +141,33 @@ def test_shorts_pay_the_rate_of_their_day() -> None:
     desk = Desk(replace(FREE, loans=None, borrow={"X": rows}), STOCK)
     desk.trade(at(11, 27), "-50", 100)
     desk.show(at(11, 30), 200)
-    # 5,000 at 3.6 % a year of 360 days, then at 36 %; the price of the night is the last before it
-    assert desk.amounts() == [("BORROW", -500_000), ("BORROW", -5_000_000), ("BORROW", -5_000_000)]
+    # 5,000 at 3.6 % a year of 360 days for the 27th and 28th, at 36 % for the 29th; at the last price before each night
+    assert desk.amounts() == [("BORROW", -500_000), ("BORROW", -500_000), ("BORROW", -5_000_000)]
+
+
+def test_the_night_before_a_new_benchmark_costs_what_the_day_did() -> None:
+    desk = Desk(FREE, STOCK)
+    desk.trade(at(12, 17), "150", 100)
+    desk.show(at(12, 20), 100)
+    # 5,000 owed; the Fed's 4.75 % held through the 18th and 4.5 % from the 19th, and 1.5 %, of a year of 360 days
+    assert desk.amounts() == [("INTEREST", -868_056), ("INTEREST", -868_207), ("INTEREST", -833_623)]
+
+
+def test_shares_bought_at_the_open_of_a_day_from_midnight_utc_are_of_that_day() -> None:
+    desk = Desk(replace(FREE, buying_power=BuyingPower.CASH, leverage=1), STOCK)
+    desk.trade(at(5, 31), "100", 100)
+    desk.show(at(6, 2, 23, 59), 100)
+    made = Order(LOCAL, "sale", "X", Side.SELL, Decimal(100))
+    desk.account.submit(made, at(6, 3, 0))
+    day = replace(bar(at(6, 3, 0), 100), end_ns=at(6, 4, 0))
+    [sale] = desk.account.on_bar("X", day)
+    # Monday's open, not the evening of Sunday in New York: T+1 is Tuesday, 06:00
+    assert sale.fill is not None
+    assert sale.fill.venue_ns == at(6, 3, 13, 30)
+    desk.account.advance(at(6, 4, 10) - 1)
+    assert desk.account.cash("USD") == 0
+    desk.account.advance(at(6, 4, 10))
+    assert desk.account.cash("USD") == 10_000
 
 
 def test_no_more_is_sold_short_than_can_be_borrowed_that_day() -> None:
