@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -11,7 +11,6 @@ from brokerage import schema
 from brokerage.accounts import store as accounts_store
 from brokerage.books.post import Done, save_books, save_totals
 from brokerage.domain.accounts.account import Account, TradingState
-from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
 from brokerage.domain.orders.reports import VenueAct
@@ -49,12 +48,12 @@ def record(conn: Connection, account: Account, done: Done, new: Collection[str] 
         save_books(conn, account, done)
     _settle_intents(conn, done, new)
     save_totals(conn, done)
-    flagged = any(event.flag is not None for _, event in done)
+    narrows = account.trading_state is TradingState.ACTIVE and any(event.flag is not None for _, event in done)
     changed = replace(
         account,
         event_sequence=account.event_sequence + len(rows),
         fill_sequence=account.fill_sequence + len(filled),
-        trading_state=TradingState.REDUCING if flagged else account.trading_state,
+        trading_state=TradingState.REDUCING if narrows else account.trading_state,
     )
     accounts_store.save_account(conn, changed)
     signal(conn, store.ORDERS_SIGNAL)
@@ -82,12 +81,6 @@ _ANSWERS = {
     EventKind.MODIFY_REJECTED: VenueAct.REPLACE,
     EventKind.CANCEL_REJECTED: VenueAct.CANCEL,
 }
-
-
-def record_in(conn: Connection, account: Account, book: StrategyBook, events: Sequence[OrderEvent]) -> None:
-    """Store events of one book, if there are any."""
-    if events:
-        record(conn, account, [(book, event) for event in events])
 
 
 def _fill_values(order: Order, event: OrderEvent, sequence: int) -> schema.Values:

@@ -78,7 +78,7 @@ def _due(record: OrderRecord, members: Mapping[str, OrderRecord], reducible: Red
     most = record.filled + _left_to_reduce(record, parent, reducible)
     target = wanted if wanted < record.quantity else min(wanted, most)
     grows = target > record.quantity and parent is not None
-    shrinks = target < record.quantity and record.order.contingency is Contingency.OUO
+    shrinks = record.filled < target < record.quantity and record.order.contingency is Contingency.OUO
     return Resize(record.id, target) if grows or shrinks else None
 
 

@@ -14,13 +14,14 @@ from brokerage.domain.orders.order import Order, SizedOrder, require_well_formed
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind
-from brokerage.domain.orders.totals import NO_OPEN_ORDERS, totals_of_new
+from brokerage.domain.orders.totals import totals_of_new
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.context import context_of
 from brokerage.domain.risk.rules import check, check_standing
 from brokerage.domain.risk.sizing import size
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.contingencies import Due, End, Release, Resize, due
+from brokerage.domain.trading.replacement import Change, asked_anew, judge
 from brokerage.domain.trading.reports import book_report
 
 HELD = "HELD: it waits until the fence and the account let it go"
@@ -104,10 +105,26 @@ def _do(view: AccountView, book: StrategyBook, act: Due, time: EventTime, going:
             ended = commands.cancel(book, record.id, time, direct=going.direct, detail=act.reason)
             return [] if ended is None else [ended]
         case Resize():
-            terms = replace(record.terms, quantity=act.quantity)
-            return commands.replace_terms(book, record.id, terms, time, direct=going.direct)
+            return _resize(view, book, record, act.quantity, time, going)
         case Release():
             return _release(view, book, record, act.quantity, time, going)
+
+
+def _resize(
+    view: AccountView, book: StrategyBook, record: OrderRecord, quantity: int, time: EventTime, going: Going
+) -> Sequence[OrderEvent]:
+    """Have an order worked with another quantity. One that grows is asked for what it adds, and stays if that may not
+    go.
+    """
+    terms = replace(record.terms, quantity=quantity)
+    if quantity > record.quantity and record.instrument is not None:
+        if not going.may_go(book, replace(record, quantity=quantity)):
+            return commands.note(book, record.id, time, HELD)
+        change = Change(record.instrument.quantity_decimal(quantity))
+        judged = judge(view, record, change, time.at_ns, RATE_ONE)
+        if isinstance(judged, Refusal):
+            return commands.note(book, record.id, time, f"HELD: {judged.denial.value}")
+    return commands.replace_terms(book, record.id, terms, time, direct=going.direct)
 
 
 def _release(
@@ -120,7 +137,7 @@ def _release(
     going_record = replace(record, quantity=quantity)
     if not going.may_go(book, going_record):
         return commands.note(book, record.id, time, HELD)
-    order = replace(record.order, quantity=instrument.quantity_decimal(quantity))
+    order = asked_anew(record, Change(instrument.quantity_decimal(quantity)))
     now = context_of(view, order, instrument, time.at_ns, RATE_ONE)
     sized = size(order, now)
     refused = sized if isinstance(sized, Refusal) else check(order, sized, now)
@@ -136,22 +153,19 @@ def _release(
 def _examine(view: AccountView, orders: Sequence[Order], at_ns: int, weight: int) -> list[Examined]:
     """Each order judged with those before it in the account, but for its rivals: only one of them fills."""
     book, found = view.book(orders[0].owner), list[Examined]()
+    known = dict(book.totals)
     for order in orders:
-        instrument = view.instruments.find(order.symbol)
-        if instrument is None:
-            found.append(commands.examine(view, order, None, at_ns, weight))
-            continue
-        key = (order.symbol, order.side)
-        known, before = book.open_totals(*key), NO_OPEN_ORDERS
-        for other, (sized, refused) in zip(orders, found, strict=False):
-            same = (other.symbol, other.side) == key and other.client_order_id not in order.linked
-            if same and refused is None and not other.parent:
-                before += totals_of_new(other, sized, instrument)
-        book.totals[key] = known + before
         try:
+            for other, (sized, refused) in zip(orders, found, strict=False):
+                instrument = view.instruments.find(other.symbol)
+                goes = refused is None and not other.parent and other.client_order_id not in order.linked
+                if goes and instrument is not None:
+                    key = (other.symbol, other.side)
+                    book.totals[key] = book.open_totals(*key) + totals_of_new(other, sized, instrument)
             found.append(_examine_one(view, order, at_ns, weight))
         finally:
-            book.totals[key] = known
+            book.totals.clear()
+            book.totals.update(known)
     return found
 
 

@@ -6,12 +6,15 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
+from brokerage.accounts import store as accounts_store
+from brokerage.books.load import world_beside
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.trading.order_lists import Going, settle
 from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
@@ -30,6 +33,11 @@ def settle_lists(
     if owner is None:
         return []
     fence = locked_fence(conn, owner.world_id)
+    view.world_limits = fence.limits
+    if spans_accounts(market.limits, fence.limits):
+        view.world_beside = world_beside(
+            conn, market, account, owner.world_id, accounts_store.accounts_of(conn, owner.world_id)
+        )
     going = Going(
         market.first_rest,
         lambda book, record: may_go(book, account.trading_state, record, fence),

@@ -10,9 +10,9 @@ from brokerage.domain.orders.denials import Refusal
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Contingency
 from brokerage.domain.orders.reports import VenueAct
-from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import GateStamp
+from brokerage.domain.risk.fence import FenceState, GateStamp
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.replacement import Replace, judge, reduces
 from brokerage.fences import intents
@@ -59,8 +59,12 @@ def replace_order(
     fence = bind(conn, market, held, view, wanted.name.owner)
     record, time = book.record(known.record.id), held.account.time(now_ns, known.order.symbol)
     account, refused = admit(market, held, fence, gate, now_ns, reduces=reduces(book, record, wanted.change))
-    terms = refused or judge(view, record, wanted.change, time.at_ns, gate.weight)
+    if gate.reduce_only or fence.state is FenceState.DRAIN:
+        commands.narrow(book, record.id)  # judged, and worked from then on, as an order that came now would be
+    terms = refused or judge(view, book.record(record.id), wanted.change, time.at_ns, gate.weight)
     events: list[OrderEvent] = []
+    if isinstance(terms, Refusal) or terms == record.terms:
+        book.keep(record)
     if isinstance(terms, Refusal):
         refused = terms
         events.append(commands.refuse_replace(book, record.id, time, terms))
@@ -81,7 +85,7 @@ def _require_changeable(known: StoredOrder, wanted: Replace) -> None:
         raise NotReady("E_ORDER_CLOSED", f"the order is {record.state.value}", metadata=name)
     if wanted.change.quantity is not None and (known.order.parent or known.order.contingency is Contingency.OUO):
         raise NotReady("E_ORDER_LISTED", "the list decides the quantity of the order", metadata=name)
-    if record.wanted is not None or record.on_the_wire:
+    if record.wanted is not None or record.on_the_wire or record.state is OrderState.PENDING_CANCEL:
         raise NotReady("E_ORDER_PENDING", "the venue has not answered what was asked before", metadata=name)
 
 

@@ -7,10 +7,12 @@ gone, which is what an unknown outcome is for. With the default link there is ne
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
+from sqlalchemy import Connection
 
 from brokerage.commit_notices import Pulse, either
 from brokerage.domain.market.mark import SECOND_NS
@@ -67,8 +69,7 @@ class Dispatcher:
             wire, fences = self._wire.next(), self._fences.next()
             try:
                 await self._narrow()
-                if looked is not fences:
-                    await self._look_at_stops()
+                if looked is not fences and await self._look_at_stops():
                     looked = fences
                 wait_s = await self.work()
             except QmtlError as error:
@@ -85,7 +86,7 @@ class Dispatcher:
         unheard = {intent.order_id for intent in waiting if intent.act is VenueAct.SUBMIT}
         changing = {intent.order_id for intent in waiting if intent.act is VenueAct.REPLACE}
         due = [
-            await self._advance(intent, now_ns)
+            await self._step(intent, now_ns)
             for intent in waiting
             if intent.act is VenueAct.SUBMIT
             or (intent.order_id not in unheard and (intent.act is VenueAct.REPLACE or intent.order_id not in changing))
@@ -98,13 +99,37 @@ class Dispatcher:
         now_ns = self._now_ns()
         for account in await self._db.read(protection.accounts_to_narrow):
             narrow = partial(protection.narrow_account, market=self._market, account_name=account, now_ns=now_ns)
-            await self._db.write(narrow)
+            await self._in_account(account, narrow)
 
-    async def _look_at_stops(self) -> None:
+    async def _look_at_stops(self) -> bool:
+        """Whether every account could be looked at."""
         now_ns = self._now_ns()
-        for account in await self._db.read(emulation.accounts_with_stops):
-            look = partial(emulation.release_reached, market=self._market, account_name=account, now_ns=now_ns)
-            await self._db.write(look)
+        done = [
+            await self._in_account(
+                account,
+                partial(emulation.release_reached, market=self._market, account_name=account, now_ns=now_ns),
+            )
+            for account in await self._db.read(emulation.accounts_with_stops)
+        ]
+        return all(done)
+
+    async def _in_account(self, account: str, act: Callable[[Connection], int]) -> bool:
+        """Act on one account; whether that went well. An account that cannot be acted on holds up no other."""
+        try:
+            await self._db.write(act)
+        except QmtlError as error:
+            log.warning("account_interrupted", account=account, error=str(error))
+            return False
+        return True
+
+    async def _step(self, intent: PendingIntent, now_ns: int) -> int | None:
+        """One step for one intent; one that cannot be made is told and tried again, and holds up no other order."""
+        try:
+            return await self._advance(intent, now_ns)
+        except QmtlError as error:
+            order = {"account": intent.name.owner.account, "order_id": intent.order_id, "act": intent.act.value}
+            log.warning("intent_interrupted", **order, error=str(error))
+            return now_ns + int(RETRY_S * SECOND_NS)
 
     async def _advance(self, intent: PendingIntent, now_ns: int) -> int | None:
         """One step for one intent; when the next is due, None if only something else can move it."""

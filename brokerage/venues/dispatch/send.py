@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
@@ -9,9 +11,10 @@ from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.order import Contingency, OrderName
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import Fence, GateStamp, refusal
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -57,7 +60,8 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
 def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
     """Check the intent of a replace against the fence of this moment and put it on the wire; whether it went.
 
-    One that may no longer leave is refused, and its order works on as it was.
+    A client's that may no longer leave is refused, and its order works on as it was; one that a list asked for is held
+    until it may go, or is given up for a cancel.
     """
     account = accounts_store.find_account(conn, name.owner.account, lock=True)
     row = intents.unanswered(conn, order_id, VenueAct.REPLACE)
@@ -68,13 +72,25 @@ def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, or
     record = book.record(order_id)
     if record.closed or record.wanted is None:
         return False
-    refused = _refusal(book, account.trading_state, record, fence, row.epoch)
+    if _is_of_its_list(record):
+        goes = may_go(book, account.trading_state, replace(record, quantity=record.wanted.quantity), fence)
+        if not goes and record.state is not OrderState.PENDING_CANCEL:
+            return False
+        refused = None if goes else Refusal(Denial.FENCED, "a cancel was asked for while it was held")
+    else:
+        refused = _refusal(book, account.trading_state, record, fence, row.epoch)
     if refused is not None:
         time = account.time(now_ns, record.order.symbol)
         record_in(conn, market, account, (view, book), [commands.refuse_replace(book, order_id, time, refused)])
         return False
     intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns, VenueAct.REPLACE)
     return True
+
+
+def _is_of_its_list(record: OrderRecord) -> bool:
+    """Whether a pending replace is what its list asked for: no client changes the quantity of such an order."""
+    listed = record.order.parent or record.order.contingency is Contingency.OUO
+    return bool(listed) and record.wanted is not None and record.wanted.quantity != record.quantity
 
 
 def cancel_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:

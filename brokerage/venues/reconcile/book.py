@@ -14,11 +14,13 @@ from brokerage.domain.orders.order import Order, Owner, order_id
 from brokerage.domain.orders.record import OrderRecord, accept_fill, born, happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType
+from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
 from brokerage.orders import store as orders_store
+from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.entry.submit import add_order
 from brokerage.orders.working import load_orders
 from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
@@ -58,25 +60,27 @@ def book_trade(conn: Connection, market: MarketContext, account_name: str, trade
     known = store.known_fill(conn, trade.trade_id, of)
     if not accept_fill(fill, known):
         return False
-    book = _book_of(conn, market, account, of)
-    journal.record_in(conn, account, book, [reports.book_fill(book, of, fill, EventTime(fill.venue_ns, now_ns))])
+    view, book = _loaded(conn, market, account, of)
+    event = reports.book_fill(book, of, fill, EventTime(fill.venue_ns, now_ns))
+    record_in(conn, market, account, (view, book), [event])
     return True
 
 
 def book_state(conn: Connection, market: MarketContext, account_name: str, found: VenueReport) -> bool:
     """Book how an order ended, or that it is there; whether it was news."""
     account = accounts_store.account(conn, account_name, lock=True)
-    book = _book_of(conn, market, account, found.order_id)
+    view, book = _loaded(conn, market, account, found.order_id)
     record = book.record(found.order_id)
     if record.closed or (found.kind is EventKind.ACCEPTED and record.acknowledged):
         return False
-    journal.record_in(conn, account, book, [reports.book_report(book, found)])
+    record_in(conn, market, account, (view, book), [reports.book_report(book, found)])
     return True
 
 
-def _book_of(conn: Connection, market: MarketContext, account: Account, of: str) -> StrategyBook:
+def _loaded(conn: Connection, market: MarketContext, account: Account, of: str) -> tuple[AccountView, StrategyBook]:
+    """The account, and the book of an order's owner with the order and what it is tied to."""
     [record] = orders_store.records(conn, market.instruments, [of])
-    return load_orders(conn, market, account, record.order.owner, of)[1]
+    return load_orders(conn, market, account, record.order.owner, of)
 
 
 def _take_over(conn: Connection, market: MarketContext, account: Account, listed: ListedOrder, now_ns: int) -> str:

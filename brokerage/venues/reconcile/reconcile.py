@@ -118,9 +118,11 @@ class Reconciler:
                 found.differences.append(text)
 
     def _open(self, conn: Connection) -> list[OrderRecord]:
-        """Open orders that the venue has, or may have."""
+        """Open orders that the venue has, or may have. What is on its way may come yet: an order is asked about once no
+        answer to it came.
+        """
         open_orders = orders_store.open_records(conn, self._market.instruments, self._account)
-        return [record for record in open_orders if record.acknowledged or record.on_the_wire]
+        return [record for record in open_orders if record.acknowledged or (record.on_the_wire and record.unresolved)]
 
     async def _ask(self, record: OrderRecord) -> bool:
         order = order_at_venue(record, self._venue.traits.order_id_length_max)

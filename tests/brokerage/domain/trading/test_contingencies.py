@@ -106,6 +106,15 @@ def test_two_without_a_parent_reduce_each_other_from_what_they_began_with() -> N
     assert "stop" not in acts(in_state(stop, OrderState.ACCEPTED, quantity=6), filled)
 
 
+def test_an_exit_is_never_asked_to_work_with_no_more_than_it_has_filled() -> None:
+    first, stop, target = bracket(kind=Contingency.OUO)
+    entry = in_state(first, OrderState.FILLED, 10)
+    working = [in_state(one, OrderState.ACCEPTED) for one in (stop, target)]
+    assert acts(entry, *working, held=0) == {}
+    part = replace(working[0], state=OrderState.PARTIALLY_FILLED, filled=4)
+    assert "stop" not in acts(entry, part, working[1], held=0)
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(

@@ -167,3 +167,34 @@ def test_a_mask_says_what_is_meant() -> None:
     request.update_mask.CopyFrom(field_mask_pb2.FieldMask(paths=["quantity"]))
     read = replace_from_proto(request)
     assert (read.name, read.change) == (OrderName(OWNER, "o1"), Change(quantity=Decimal(5)))
+
+
+async def test_a_change_that_was_gated_to_reduce_only_adds_nothing(book: Book) -> None:
+    await book.submit(order("held"))
+    await book.show(bar(1))
+    await book.submit(resting())
+    await book.submit(order("o2", Side.SELL, type=OrderType.LIMIT, limit_price=Decimal(120), quantity=4))
+    only = replace(GATE, reduce_only=True)
+    refused = await book.replace("o1", gate=only, quantity=20)
+    assert refused.refusal is not None
+    assert refused.refusal.denial is Denial.REDUCE_ONLY_INCREASES
+    assert (refused.stored.record.quantity, refused.stored.record.order.reduce_only) == (10, False)
+    assert (await book.replace("o2", gate=only, quantity=11)).refusal is not None
+    assert not (await book.replace("o2", "r2", gate=only, quantity=4)).stored.record.order.reduce_only
+    done = await book.replace("o2", "r3", gate=only, quantity=10)
+    assert (done.refusal, done.stored.record.quantity, done.stored.record.order.reduce_only) == (None, 10, True)
+    assert (await book.order("o2")).record.order.reduce_only
+    assert await book.verify() == 1
+
+
+async def test_an_order_whose_cancel_is_pending_is_not_changed(database_url: str) -> None:
+    async with open_book(database_url, replace(MARKET, link=Link(latency_ms=1))) as book:
+        await book.open()
+        await book.show(bar(0))
+        await book.submit(resting())
+        await book.to_wire("o1")
+        await book.arrive("o1")
+        await book.answer("o1")
+        await book.cancel("o1")
+        with pytest.raises(NotReady, match="E_ORDER_PENDING"):
+            await book.replace("o1", quantity=4)

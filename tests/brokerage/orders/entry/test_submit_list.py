@@ -21,6 +21,7 @@ from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState, GateStamp
 from brokerage.orders.entry.submit_list import submit_list
 from qmtl.core.errors import Conflict, InvalidRequest, NotReady
+from qmtl.core.limits import RiskLimits
 from tests.brokerage.samples import GATE, MARKET, MINUTE, Book, bar, fence, open_book, order
 
 MARGIN = replace(MARKET, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN))
@@ -44,6 +45,15 @@ def bracket(quantity: int = 10, kind: Contingency = Contingency.OCO, **entry: ob
 def wide(minute: int, low: int, high: int, volume: int = 10_000) -> Bar:
     """A bar that opens and closes at 100."""
     return Bar(minute * MINUTE, (minute + 1) * MINUTE, 100_00, high * 100, low * 100, 100_00, volume)
+
+
+def pair(first: str, second: str) -> list[Order]:
+    """Two purchases of which one fills."""
+    limits = {"quantity": 900, "type": OrderType.LIMIT, "list_id": "l2", "contingency": Contingency.OCO}
+    return [
+        order(name, limit_price=Decimal(price), linked=(other,), **limits)  # type: ignore[arg-type]
+        for name, other, price in ((first, second, 90), (second, first, 80))
+    ]
 
 
 async def submit(book: Book, orders: list[Order], gate: GateStamp = GATE) -> list[StoredOrder]:
@@ -144,18 +154,7 @@ async def test_a_list_is_taken_whole_or_denied_whole(book: Book) -> None:
 
 
 async def test_a_pair_of_which_one_fills_holds_money_once(book: Book) -> None:
-    pair = [
-        replace(
-            order(name, quantity=900),
-            type=OrderType.LIMIT,
-            limit_price=Decimal(price),
-            list_id="l2",
-            contingency=Contingency.OCO,
-            linked=(other,),
-        )
-        for name, other, price in (("a", "b", 90), ("b", "a", 80))
-    ]
-    assert [one.record.denial for one in await submit(book, pair)] == [None, None]
+    assert [one.record.denial for one in await submit(book, pair("a", "b"))] == [None, None]
     assert await book.verify() == 1
     await book.cancel("a")
     assert await states(book, "a", "b") == [CANCELED, CANCELED]
@@ -191,6 +190,95 @@ async def test_a_list_and_its_ids_are_taken_once(book: Book) -> None:
         await submit(book, bracket(11))
     with pytest.raises(NotReady, match="E_ORDER_LISTED"):
         await book.replace("stop", quantity=5)
+
+
+async def test_a_part_of_a_list_is_another_list(book: Book) -> None:
+    first, second = (
+        [replace(one, list_id="l3", quantity=Decimal(9)) for one in pair(*names)] for names in (("a", "b"), ("c", "d"))
+    )
+    await submit(book, [*first, *second])
+    assert len(await submit(book, [*first, *second])) == 4
+    with pytest.raises(Conflict, match="E_ORDER_CONFLICT"):
+        await submit(book, first)
+
+
+async def test_an_exit_goes_with_the_price_that_it_was_changed_to_while_it_waited(book: Book) -> None:
+    await submit(book, bracket())
+    assert (await book.replace("stop", stop_price=97)).refusal is None
+    await book.show(wide(1, 99, 101))
+    assert await states(book) == [FILLED, OrderState.ACCEPTED, OrderState.ACCEPTED]
+    assert (await book.order("stop")).record.stop == 97_00
+    assert await book.show(wide(2, 96, 101)) == 1
+    assert await states(book) == [FILLED, FILLED, CANCELED]
+    assert await book.verify() == 1
+
+
+async def test_a_child_that_grows_is_held_to_the_limits_of_its_world(database_url: str) -> None:
+    async with open_book(database_url, PARTS) as book:
+        await book.open()
+        await book.show(bar(0))
+        await book.fence(fence(2, limits=RiskLimits(order_notional_max=Decimal(1_500))))
+        first = replace(order("entry"), list_id="l1", contingency=Contingency.OTO, linked=("more",))
+        more = order("more", quantity=30, type=OrderType.LIMIT, limit_price=Decimal(90), list_id="l1", parent="entry")
+        taken = await submit(book, [first, more], replace(GATE, epoch=2))
+        assert [one.record.denial for one in taken] == [None, None]
+        await book.show(wide(1, 99, 101, volume=40))
+        assert await quantities(book, "more") == [12]
+        await book.show(wide(2, 99, 101))
+        assert await states(book, "entry", "more") == [FILLED, OrderState.ACCEPTED]
+        found = (await book.order("more")).record
+        assert (found.quantity, found.detail) == (12, "HELD: NOTIONAL_ABOVE_LIMIT")
+        await book.fence(fence(3))
+        await book.show(wide(3, 99, 101))
+        assert await quantities(book, "more") == [30]
+        assert await book.verify() == 1
+
+
+@pytest.mark.parametrize("state", [FenceState.FROZEN, FenceState.DRAIN])
+async def test_what_a_list_takes_off_an_order_is_held_by_a_freeze_and_asked_for_once(
+    database_url: str, state: FenceState
+) -> None:
+    async with open_book(database_url, replace(PARTS, link=Link(latency_ms=1))) as book:
+        await book.open()
+        await book.show(bar(0))
+        await submit(book, bracket(kind=Contingency.OUO))
+        await _to_venue(book, "entry")
+        await book.show(wide(1, 99, 101))
+        for name in ("stop", "target"):
+            await _to_venue(book, name)
+        await book.fence(fence(2, state))
+        await book.show(wide(2, 99, 106, volume=40))
+        asked = (await book.order("stop")).record
+        assert (asked.state, asked.wanted and asked.wanted.quantity) == (OrderState.PENDING_UPDATE, 6)
+        if state is FenceState.DRAIN:
+            assert await book.to_wire("stop", VenueAct.REPLACE)
+            return
+        for _ in range(3):
+            assert not await book.to_wire("stop", VenueAct.REPLACE)
+        assert (await book.order("stop")).record.seq == asked.seq
+        await book.fence(fence(3))
+        assert await book.to_wire("stop", VenueAct.REPLACE)
+        await book.reach("stop", VenueAct.REPLACE)
+        await book.show(wide(3, 99, 101))
+        assert await quantities(book, "stop") == [6]
+        assert await book.verify() == 1
+
+
+async def test_a_cancel_goes_before_a_replace_that_is_held(database_url: str) -> None:
+    async with open_book(database_url, replace(PARTS, link=Link(latency_ms=1))) as book:
+        await book.open()
+        await book.show(bar(0))
+        await submit(book, bracket(kind=Contingency.OUO))
+        await _to_venue(book, "entry")
+        await book.show(wide(1, 99, 101))
+        for name in ("stop", "target"):
+            await _to_venue(book, name)
+        await book.fence(fence(2, FenceState.FROZEN))
+        await book.show(wide(2, 99, 106, volume=40))
+        assert (await book.cancel("stop")).record.state is OrderState.PENDING_CANCEL
+        assert not await book.to_wire("stop", VenueAct.REPLACE)
+        assert (await book.order("stop")).record.wanted is None
+        assert await book.to_wire("stop", VenueAct.CANCEL)
 
 
 @pytest.mark.parametrize(

@@ -17,19 +17,21 @@ from prometheus_client import CollectorRegistry
 from brokerage import schema
 from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.order import Order, order_id
+from brokerage.domain.orders.order import Order, OrderName, order_id
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
+from brokerage.orders import store as orders_store
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
 from brokerage.venues.paper.store import clamp_arrivals
 from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import SystemClock
+from qmtl.core.errors import Unavailable
 from qmtl.core.instants import to_ns
 from tests.brokerage.mesh import until
-from tests.brokerage.samples import MARKET, OWNER, Book, bar, fence, open_book, order
+from tests.brokerage.samples import ACCOUNT, MARKET, OWNER, Book, bar, fence, open_book, order
 from tests.brokerage.venues.dispatch.test_emulation import stop
 
 SOON = Link(latency_ms=1, answer_timeout_ns=20_000_000, query_after_ns=20_000_000)
@@ -221,3 +223,31 @@ async def test_a_stop_held_through_a_freeze_goes_when_the_fence_reopens(tmp_path
         assert await book.state("stop") is OrderState.EMULATED
         await book.fence(fence(3))
         await until(state(book, "stop"), lambda found: found is OrderState.ACCEPTED)
+
+
+async def test_an_account_whose_venue_cannot_be_reached_holds_up_no_other(tmp_path: Path) -> None:
+    def venue_of(account: str) -> PaperVenue:
+        if account == OWNER.account:
+            raise Unavailable("E_VENUE_UNREACHABLE", "its venue is away")
+        return PaperVenue(book.db, book.market, clock, account)
+
+    clock, other = SystemClock(), replace(OWNER, account="other")
+    async with opened(tmp_path, replace(MARKET, link=SOON)) as book:
+        await book.open(replace(ACCOUNT, account=other.account))
+        await book.show(bar(1))
+        await book.submit(order("o1"))
+        await book.submit(order("o2", owner=other))
+        sender = Dispatcher(book.db, book.market, venue_of, clock, DispatchMetrics(CollectorRegistry()))
+        running = asyncio.create_task(sender.run())
+        try:
+
+            async def found() -> OrderState:
+                read = partial(orders_store.order, name=OrderName(other, "o2"), instruments=book.market.instruments)
+                return (await book.db.read(lambda conn: read(conn))).record.state
+
+            await until(found, lambda state: state is OrderState.ACCEPTED)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+        assert (await book.order("o1")).record.state is OrderState.SUBMITTED

@@ -121,3 +121,11 @@ async def test_a_report_of_an_unknown_order_or_without_a_trade_id_is_refused(boo
         await book.book_fills(reported("t1", "never"))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: fills\[0\]\.key\.account"):
         await book.book_fills(reportedfillservicepb.ReportedFill(symbol="AAPL"))
+
+
+async def test_a_halted_account_stays_halted_when_more_fills_than_was_ordered(book: Book) -> None:
+    await book.submit(order("o1"))
+    await book.set_trading(TradingState.HALTED)
+    await book.book_fills(reported("t1", quantity="13"))
+    assert (await book.order("o1")).record.flag is FillFlag.OVERFILL
+    assert await trading(book) is TradingState.HALTED

@@ -17,7 +17,7 @@ from brokerage.domain.orders.reports import Outcome
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.trading import commands
-from brokerage.orders.journal import record_in
+from brokerage.orders import journal
 from brokerage.orders.working import load_orders
 from brokerage.venues.contract_suite import VenueContract
 from brokerage.venues.dispatch import outcomes
@@ -75,7 +75,7 @@ class PaperRig:
         terms = book.record(order_id).terms
         half = replace(terms, quantity=terms.quantity // 2)
         event = commands.ask_replace(book, order_id, half, account.time(9, "AAPL"))
-        record_in(conn, account, book, [event])
+        journal.record(conn, account, [(book, event)])
 
 
 @pytest.fixture

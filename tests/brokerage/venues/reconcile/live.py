@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -15,7 +16,7 @@ from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
-from brokerage.domain.orders.order import Order, OrderName, Owner, Side, venue_order_id
+from brokerage.domain.orders.order import Contingency, Order, OrderName, Owner, Side, venue_order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.stored import StoredOrder
@@ -27,6 +28,7 @@ from brokerage.orders import store as orders_store
 from brokerage.orders.entry import submit as orders_submit
 from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.replace import replace_order
+from brokerage.orders.entry.submit_list import submit_list
 from brokerage.orders.store import OrdersOf
 from brokerage.venues.ccxt.connection import Connection
 from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
@@ -119,6 +121,24 @@ class Live:
         return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, asked, GATE, self._now_ns())))[
             0
         ]
+
+    async def bracket(self) -> None:
+        """Have a purchase at 98 taken, with a target at 110 that waits for it."""
+        asked = Order(OWNER, "entry", "BTC/USDT", Side.BUY, Decimal("0.1"), OrderType.LIMIT, limit_price=Decimal(98))
+        entry = dataclasses.replace(
+            asked, venue="binance", list_id="l1", contingency=Contingency.OTO, linked=("target",)
+        )
+        target = dataclasses.replace(
+            asked,
+            client_order_id="target",
+            side=Side.SELL,
+            limit_price=Decimal(110),
+            venue="binance",
+            list_id="l1",
+            parent="entry",
+            reduce_only=True,
+        )
+        await self.db.write(lambda conn: submit_list(conn, self.market, [entry, target], GATE, self._now_ns()))
 
     async def replace(self, name: str, **change: str) -> None:
         """Have an order changed; the replace is on its way when this returns."""

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from brokerage.accounts.cash import load_cash
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.orders.states import OrderState
+from brokerage.venues.dispatch import send
 from brokerage.venues.reconcile.book import EXTERNAL
+from qmtl.core.instants import to_ns
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask
@@ -245,3 +247,23 @@ async def test_both_stores_keep_the_books_of_a_venue(database_url: str) -> None:
         live.exchange.transfer("client", "USDT", "1")
         assert (await live.settle()).differences == []
         await live.require_books_of_the_exchange()
+
+
+async def test_a_fill_lets_the_exit_that_waits_for_it_go(live: Live) -> None:
+    await live.bracket()
+    await live.dispatch()
+    live.exchange.quote("BTCUSDT", "96", "97")
+    assert (await live.reconciler.reconcile()).fills_booked == 1
+    assert (await live.records())["target"].state is OrderState.RELEASED
+    await live.dispatch()
+    assert (await live.records())["target"].state is OrderState.ACCEPTED
+
+
+async def test_an_order_that_is_on_its_way_is_not_taken_for_absent(live: Live) -> None:
+    stored = await live.order("o1")
+    name, identity = OrderName(OWNER, "o1"), stored.record.id
+    assert await live.db.write(lambda conn: send.to_wire(conn, live.market, name, identity, to_ns(live.clock.now())))
+    for _ in range(3):
+        await live.reconciler.reconcile()
+        live.advance(10)
+    assert (await live.records())["o1"].state is OrderState.SUBMITTED
