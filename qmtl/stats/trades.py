@@ -6,14 +6,31 @@ Average cost, exact decimals.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
 
 from qmtl.core.fills import FillEvent
 from qmtl.stats.moments import ratio
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStep:
+    """A split of a held position after so many fills of the run: new shares for each old one, what is held then, and
+    the cash for the rest (negative: paid by a short).
+    """
+
+    symbol: str
+    fills_before: int
+    time_ns: int
+    ratio: Fraction
+    held: Decimal
+    cash: Decimal
 
 
 @dataclass(slots=True)
@@ -23,19 +40,54 @@ class _Open:
     profit: Decimal = ZERO
 
 
-def round_trips(fills: Iterable[FillEvent], quote: str) -> tuple[Trade, ...]:
-    """Closed round trips in order of closing; profit in the quote currency."""
+NO_MULTIPLIERS: Mapping[str, Decimal] = MappingProxyType({})
+
+
+def round_trips(
+    fills: Sequence[FillEvent],
+    quote: str,
+    multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
+    splits: Iterable[SplitStep] = (),
+) -> tuple[Trade, ...]:
+    """Closed round trips in order of closing; profit in the quote currency.
+
+    `multipliers`: the value of one unit per unit of price, 1 where none is given. `splits` are in order.
+    """
     books: dict[str, _Open] = {}
     trades: list[Trade] = []
-    for fill in fills:
-        profit = _book(books.setdefault(fill.symbol, _Open()), fill, quote)
-        if profit is not None:
-            trades.append(Trade(fill.time_ns, float(profit)))
+    waiting = deque(splits)
+    for number in range(len(fills) + 1):
+        while waiting and waiting[0].fills_before == number:
+            step = waiting.popleft()
+            profit = _split(books.setdefault(step.symbol, _Open()), step)
+            if profit is not None:
+                trades.append(Trade(step.time_ns, float(profit)))
+        if number < len(fills):
+            fill = fills[number]
+            value = multipliers.get(fill.symbol, ONE)
+            profit = _book(books.setdefault(fill.symbol, _Open()), fill, quote, value)
+            if profit is not None:
+                trades.append(Trade(fill.time_ns, float(profit)))
     return tuple(trades)
 
 
-def _book(book: _Open, fill: FillEvent, quote: str) -> Decimal | None:
+def _split(book: _Open, step: SplitStep) -> Decimal | None:
+    """The rest that is paid out takes its share of the cost with it; a profit where nothing is left."""
+    if not book.quantity:
+        return None
+    kept = Fraction(step.held) / (Fraction(book.quantity) * step.ratio)
+    left = book.cost * kept.numerator / kept.denominator
+    book.profit += step.cash - (book.cost - left)
+    book.quantity, book.cost = step.held, left
+    if book.quantity:
+        return None
+    profit, book.profit = book.profit, ZERO
+    return profit
+
+
+def _book(book: _Open, fill: FillEvent, quote: str, multiplier: Decimal) -> Decimal | None:
     signed, price, fee = _received(fill, quote)
+    price *= multiplier
     held = book.quantity
     if held * signed >= 0:
         book.quantity += signed

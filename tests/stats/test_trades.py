@@ -2,13 +2,14 @@
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.fills import FillEvent
-from qmtl.stats.trades import profit_factor, round_trips, win_rate
+from qmtl.stats.trades import SplitStep, profit_factor, round_trips, win_rate
 
 
 def fill(quantity: str, price: str, fee: str = "0", currency: str = "USD", at: int = 0) -> FillEvent:
@@ -64,3 +65,26 @@ def test_fees_of_a_flip_belong_to_the_trip_that_closes() -> None:
 
 def test_a_fee_in_the_asset_of_a_sale_raises_what_is_given() -> None:
     assert profits(fill("3", "100"), fill("-2", "100", "1", "BTC")) == pytest.approx([-100.0])
+
+
+def test_a_contract_earns_its_multiplier_and_pays_its_fee_once() -> None:
+    future = [
+        FillEvent("ES", Decimal(n), Decimal(p), Decimal("2.25"), "USD", 1, "") for n, p in ((2, 5000), (-2, 5010))
+    ]
+    assert [trade.profit for trade in round_trips(future, "USD", {"ES": Decimal(50)})] == [995.5]
+
+
+def test_a_split_moves_a_trip_to_the_new_shares() -> None:
+    def split(ratio: Fraction, held: str, cash: str = "0") -> SplitStep:
+        return SplitStep("BTC-USD", 1, 7, ratio, Decimal(held), Decimal(cash))
+
+    def made(first: str, step: SplitStep, *rest: FillEvent) -> list[tuple[int, float]]:
+        trips = round_trips([fill(first, "400", "1"), *rest], "USD", splits=[step])
+        return [(trade.closed_ns, trade.profit) for trade in trips]
+
+    assert made("100", split(Fraction(4), "400"), fill("-400", "101", "1", at=9)) == [(9, 398.0)]
+    assert made("-100", split(Fraction(4), "-400"), fill("400", "101", "1", at=9)) == [(9, -402.0)]
+    # 25 become 2 and a half: the half is paid out at 4,100, of its cost of 2,000
+    assert made("25", split(Fraction(1, 10), "2", "2050"), fill("-2", "4100", at=9)) == [(9, 249.0)]
+    # nothing is left: the trip ends with the split
+    assert made("5", split(Fraction(1, 10), "0", "2050"), fill("1", "10", at=9)) == [(7, 49.0)]

@@ -14,10 +14,12 @@ from datetime import timedelta
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.volumes import volume_in_base
-from brokerage.domain.models.corporate import CorporateAction
+from brokerage.domain.models.corporate import CorporateAction, Split
 from brokerage.domain.models.day_orders import opened_ns
+from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
+from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S, from_ns, timestamp_text, to_ns
 from qmtl.sdk.data.bars import Bars
@@ -31,6 +33,7 @@ from qmtl.sdk.execution.simulated import SimulatedExecution, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.stats.trades import SplitStep
 
 _NEVER = 2**63
 
@@ -83,7 +86,7 @@ class _AccountReplay:
         )
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
-        self._record = RunRecord()
+        self._record = RunRecord(multipliers={one.symbol: one.multiplier for one in traded})
         self._actions: dict[str, deque[CorporateAction]] = {}
         for action in sorted(terms.actions, key=lambda one: one.at_ns):
             self._actions.setdefault(action.symbol, deque()).append(action)
@@ -114,9 +117,12 @@ class _AccountReplay:
             return
         opened = opened_ns(self._account.instrument(symbol), bar)
         while waiting and waiting[0].at_ns <= opened:
-            events, paid = self._account.act(waiting.popleft(), bar.open)
+            action, held = waiting.popleft(), self._account.position(symbol)
+            events, paid = self._account.act(action, bar.open)
             self._take(events)
             self._record.pay(self.currency, paid)
+            if isinstance(action, Split) and held:
+                self._record.splits.append(self._split_step(action, sum(payment.amount for payment in paid)))
         if waiting and waiting[0].at_ns < bar.end_ns and opened == bar.start_ns and bar.coarse:
             raise refused(
                 "E_FIELD",
@@ -125,6 +131,11 @@ class _AccountReplay:
                 "the start of a bar, or an instrument with the calendar of its exchange: whether a bar of more than an "
                 "hour opened before it is not known",
             )
+
+    def _split_step(self, action: Split, cash: int) -> SplitStep:
+        symbol, paid = action.symbol, from_scaled(cash, currency_scale(self.currency))
+        held = self._account.position(symbol)
+        return SplitStep(symbol, len(self._record.fills), action.at_ns, action.ratio, held, paid)
 
     def _call_margin(self, time_ns: int) -> None:
         """Close what equity no longer covers; with no equity left the run ends once everything is closed."""

@@ -17,7 +17,7 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
-from qmtl.stats.trades import Trade, round_trips
+from qmtl.stats.trades import SplitStep, Trade, round_trips
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
@@ -59,7 +59,9 @@ class RunResult:
 
 @dataclass(slots=True)
 class RunRecord:
-    """The recording while it runs; `invested` counts the bars with an open position."""
+    """The recording while it runs; `invested` counts the bars with an open position. `multipliers` are the instruments'
+    values of one unit per unit of price.
+    """
 
     times: list[int] = field(default_factory=list)
     equity: list[Decimal] = field(default_factory=list)
@@ -69,6 +71,8 @@ class RunRecord:
     margin_calls: list[MarginCall] = field(default_factory=list)
     ended: str = ""
     carried: dict[str, Decimal] = field(default_factory=dict)
+    multipliers: Mapping[str, Decimal] = field(default_factory=dict)
+    splits: list[SplitStep] = field(default_factory=list)
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
@@ -80,7 +84,7 @@ class RunRecord:
 
 def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
     """The result of a record: round trips and metrics added."""
-    trades = round_trips(record.fills, currency)
+    trades = round_trips(record.fills, currency, record.multipliers, record.splits)
     times = np.array(record.times, dtype=np.int64)
     equity = np.array([float(value) for value in record.equity])
     metrics: dict[str, float] = {}
@@ -102,8 +106,11 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
 
 
 def _activity(record: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:
-    fees = sum((f.fee if f.fee_currency == currency else f.fee * f.price for f in record.fills), Decimal(0))
-    notional = sum((abs(fill.quantity) * fill.price for fill in record.fills), Decimal(0))
+    value = {fill.symbol: record.multipliers.get(fill.symbol, Decimal(1)) for fill in record.fills}
+    fees = sum(
+        (f.fee if f.fee_currency == currency else f.fee * f.price * value[f.symbol] for f in record.fills), Decimal(0)
+    )
+    notional = sum((abs(fill.quantity) * fill.price * value[fill.symbol] for fill in record.fills), Decimal(0))
     years = float(times[-1] - times[0]) / _YEAR_NS
     found = {"exposure": record.invested / len(equity), "fees_paid": float(fees)}
     if years > 0.0 and equity.mean() > 0.0:

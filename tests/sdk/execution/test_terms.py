@@ -24,15 +24,15 @@ FREE = margin(2, fee="0", participation="0")
 
 
 class Holding(Strategy):
-    """Holds a fixed number from the first bar on."""
+    """Holds a fixed number while the price is above a level."""
 
-    def __init__(self, symbol: str, units: float) -> None:
+    def __init__(self, symbol: str, units: float, above: float = 0.0) -> None:
         super().__init__()
-        self._symbol, self._units = symbol, units
+        self._symbol, self._units, self._above = symbol, units, above
 
     def setup(self) -> None:
         price = StreamInput(self._symbol, interval="1d") if self._symbol == "X" else StreamInput(self._symbol)
-        direction = signals.threshold(price, above=0.0, below=-1.0)
+        direction = signals.threshold(price, above=self._above, below=self._above - 1.0)
         target = signals.position_target(direction, long=self._units, short=0.0)
         self.trade(target, price, sizing=Sizing.UNITS)
 
@@ -99,3 +99,12 @@ def test_a_split_within_a_long_bar_comes_before_its_open_where_the_session_opens
     unknown = replace(terms, instruments=(instrument("X", base="X", quote="USD"),))
     with pytest.raises(InvalidRequest, match=r"E_FIELD.*actions of X"):
         Runner.backtest(Holding("X", 40), bars, terms=unknown)
+
+
+def test_a_trip_over_a_split_earned_what_the_account_did() -> None:
+    bars = daily(100.0, 100.0, 25.0, 30.0, 30.0)
+    action = Split("X", bars.open_ns.tolist()[2], Fraction(4))
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK,), actions=(action,))
+    result = Runner.backtest(Holding("X", 40, above=50.0), bars, terms=terms).replay
+    assert [fill.quantity for fill in result.fills] == [40, -160]
+    assert [trade.profit for trade in result.trades] == [float(result.equity[-1] - 10_000)]

@@ -49,7 +49,8 @@ def equity_record(
     carry = Carry(view, ledger)
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
-    record = RunRecord(fills=list(waiting), denials=list(denials))
+    multipliers = {instrument.symbol: instrument.multiplier}
+    record = RunRecord(fills=list(waiting), denials=list(denials), multipliers=multipliers)
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
