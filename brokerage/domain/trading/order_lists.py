@@ -21,7 +21,7 @@ from brokerage.domain.risk.rules import check, check_standing
 from brokerage.domain.risk.sizing import size
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.contingencies import Due, End, Release, Resize, due
-from brokerage.domain.trading.replacement import Change, asked_anew, judge
+from brokerage.domain.trading.replacement import Change, asked_anew, judge, set_aside
 from brokerage.domain.trading.reports import book_report
 
 HELD = "HELD: it waits until the fence and the account let it go"
@@ -138,9 +138,10 @@ def _release(
     if not going.may_go(book, going_record):
         return commands.note(book, record.id, time, HELD)
     order = asked_anew(record, Change(instrument.quantity_decimal(quantity)))
-    now = context_of(view, order, instrument, time.at_ns, RATE_ONE)
-    sized = size(order, now)
-    refused = sized if isinstance(sized, Refusal) else check(order, sized, now)
+    with set_aside(book, record):
+        now = context_of(view, order, instrument, time.at_ns, RATE_ONE)
+        sized = size(order, now)
+        refused = sized if isinstance(sized, Refusal) else check(order, sized, now)
     if refused is not None or isinstance(sized, Refusal):
         refusal = refused or Refusal(Denial.PRECISION, "")
         if order.reduce_only and refusal.denial not in FINAL:

@@ -73,7 +73,7 @@ def judge(view: AccountView, record: OrderRecord, change: Change, at_ns: int, we
     if instrument is None:
         return Refusal(Denial.INSTRUMENT_UNKNOWN, f"no properties of {record.order.symbol} are known")
     asked, book = asked_anew(record, change), view.book(record.order.owner)
-    with _set_aside(book, record):
+    with set_aside(book, record):
         now = context_of(view, asked, instrument, at_ns, weight)
         before = replace(now.position, quantity=now.held - asked.side.sign * record.filled)
         sized = size(asked, replace(now, position=before))
@@ -107,12 +107,12 @@ def _of(asked: Order, instrument: Instrument, sized: SizedOrder) -> Order:
 
 
 @contextmanager
-def _set_aside(book: StrategyBook, record: OrderRecord) -> Iterator[None]:
-    """The book as if an order were not open."""
+def set_aside(book: StrategyBook, record: OrderRecord) -> Iterator[None]:
+    """The book as if an order were not open, nor its rivals on its side: of them and it only one fills."""
     key = (record.order.symbol, record.order.side)
     known, rivals = book.open_totals(*key), [book.records[name] for name in record.rivals if name in book.records]
     beside = totals_of_rivals(rival for rival in rivals if rival.order.side is record.order.side)
-    book.totals[key] = known - beside.or_more(totals_of(record)) + beside
+    book.totals[key] = known - beside.or_more(totals_of(record))
     try:
         yield
     finally:

@@ -43,7 +43,7 @@ def release_reached(conn: Connection, market: MarketContext, account_name: str, 
     done: list[tuple[StrategyBook, OrderEvent]] = []
     for book in view.books.values():
         for record in _emulated(book):
-            if still_reached(view, record):
+            if still_reached(view, record) and not _rival_went(book, record):
                 time = account.time(now_ns, record.order.symbol)
                 done += [(book, event) for event in _let_go(conn, market, account, book, record, time)]
     for book in view.books.values():
@@ -69,6 +69,7 @@ def release_touched(
         if record.order.symbol == symbol
         and bar.start_ns >= record.accepted_ns
         and touched(record.order.side, record.stop or 0, bar)
+        and not _rival_went(book, record)
         for event in _let_go(conn, market, account, book, record, time)
     ]
 
@@ -90,6 +91,12 @@ def _let_go(
     made = commands.release(book, record.id, time, direct=market.link.direct)
     intents.write(conn, book.record(record.id), fence.epoch, time.received_ns)
     return made
+
+
+def _rival_went(book: StrategyBook, record: OrderRecord) -> bool:
+    """Whether another of the orders of which only one fills was let go and may fill yet."""
+    rivals = [book.records[name] for name in record.rivals if name in book.records]
+    return any(rival.let_go and not rival.closed for rival in rivals)
 
 
 def _emulated(book: StrategyBook) -> list[OrderRecord]:

@@ -109,6 +109,35 @@ async def test_exits_that_are_not_reduce_only_still_never_both_fill(database_url
         assert await book.verify() == 1
 
 
+async def test_both_exits_of_a_cash_account_go_and_change_though_they_do_not_say_that_they_reduce(book: Book) -> None:
+    entry, *exits = bracket()
+    await submit(book, [entry, *(replace(one, reduce_only=False) for one in exits)])
+    await book.show(wide(1, 99, 101))
+    assert await states(book) == [FILLED, OrderState.ACCEPTED, OrderState.ACCEPTED]
+    assert (await book.replace("target", limit_price=104)).refusal is None
+    assert await book.show(wide(2, 90, 110)) == 1
+    assert (await book.portfolio()).positions[0].quantity == "0"
+    assert await book.verify() == 1
+
+
+async def test_of_two_watched_stops_that_one_bar_touches_one_goes(database_url: str) -> None:
+    market = replace(MARGIN, link=Link(latency_ms=1), emulate_stops=True)
+    async with open_book(database_url, market) as book:
+        await book.open()
+        await book.show(bar(0))
+        shared = {"type": OrderType.STOP_MARKET, "list_id": "l2", "contingency": Contingency.OCO}
+        above = order("above", stop_price=Decimal(102), linked=("below",), **shared)
+        below = order("below", Side.SELL, stop_price=Decimal(98), linked=("above",), **shared)
+        await submit(book, [above, below])
+        await book.show(wide(1, 97, 103))
+        assert await states(book, "above", "below") == [OrderState.RELEASED, OrderState.EMULATED]
+        await book.look_at_stops()
+        await _to_venue(book, "above")
+        assert await book.show(bar(2)) == 1
+        assert await states(book, "above", "below") == [FILLED, CANCELED]
+        assert await book.verify() == 1
+
+
 async def test_children_go_in_proportion_to_the_fills_of_a_weighted_entry(database_url: str) -> None:
     async with open_book(database_url, PARTS) as book:
         await book.open()
