@@ -81,7 +81,7 @@ class SimulatedExchange:
         budget = volume_budget(instrument, bar, self._profile.participation) if instrument is not None else 0
         for known in in_turn(resting, partial(self._alone, bar=bar, budget=budget, quote=quote)):
             record = book.record(known.id) if known.order.list_id else known
-            if record.closed:  # what another order of its list did in this bar has ended it
+            if record.closed or _is_withdrawn(known, record):  # by what another order of its list did in this bar
                 continue
             for report in self._step(book, record, _Shown(bar, time, budget, quote)):
                 if report.fill is not None and budget >= 0:
@@ -171,6 +171,15 @@ class SimulatedExchange:
         if counts is None:
             return 0
         return self._volumes.before(counts, Traded(instrument, record.filled, record.notional), at_ns)
+
+
+def _is_withdrawn(before: OrderRecord, record: OrderRecord) -> bool:
+    """Whether an order was asked to end, or to work with less, since a bar began: the bar gives it nothing more. One
+    that only reduces cannot take more than is held.
+    """
+    ends = record.state is OrderState.PENDING_CANCEL and before.state is not OrderState.PENDING_CANCEL
+    less = record.wanted is not None and before.wanted is None and record.wanted.quantity < record.quantity
+    return (ends or less) and not record.order.reduce_only
 
 
 def _expired(record: OrderRecord, bar: Bar) -> bool:

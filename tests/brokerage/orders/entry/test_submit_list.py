@@ -120,14 +120,34 @@ async def test_both_exits_of_a_cash_account_go_and_change_though_they_do_not_say
     assert await book.verify() == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "volume"), [(Contingency.OCO, 10_000), (Contingency.OUO, 10_000), (Contingency.OUO, 40)]
+)
+async def test_of_two_exits_over_a_wire_one_bar_fills_no_more_than_is_held(
+    database_url: str, kind: Contingency, volume: int
+) -> None:
+    async with open_book(database_url, replace(PARTS, link=Link(latency_ms=1))) as book:
+        await book.open()
+        await book.show(bar(0))
+        entry, *exits = bracket(kind=kind)
+        await submit(book, [entry, *(replace(one, reduce_only=False) for one in exits)])
+        await _to_venue(book, "entry")
+        await book.show(wide(1, 99, 101))
+        for name in ("stop", "target"):
+            await _to_venue(book, name)
+        assert await book.show(wide(2, 90, 110, volume=volume)) == 1
+        assert [(await book.order(name)).record.filled for name in ("stop", "target")] == [min(10, volume // 10), 0]
+        assert await book.verify() == 1
+
+
 async def test_of_two_watched_stops_that_one_bar_touches_one_goes(database_url: str) -> None:
     market = replace(MARGIN, link=Link(latency_ms=1), emulate_stops=True)
     async with open_book(database_url, market) as book:
         await book.open()
         await book.show(bar(0))
         shared = {"type": OrderType.STOP_MARKET, "list_id": "l2", "contingency": Contingency.OCO}
-        above = order("above", stop_price=Decimal(102), linked=("below",), **shared)
-        below = order("below", Side.SELL, stop_price=Decimal(98), linked=("above",), **shared)
+        above = order("above", stop_price=Decimal(102), linked=("below",), **shared)  # type: ignore[arg-type]
+        below = order("below", Side.SELL, stop_price=Decimal(98), linked=("above",), **shared)  # type: ignore[arg-type]
         await submit(book, [above, below])
         await book.show(wide(1, 97, 103))
         assert await states(book, "above", "below") == [OrderState.RELEASED, OrderState.EMULATED]
