@@ -24,6 +24,8 @@ def instrument_to_proto(instrument: Instrument, venue: str, configured: bool) ->
         notional_min=_notional(instrument, instrument.notional_min),
         notional_max=_notional(instrument, instrument.notional_max),
         source=(instrumentpb.INSTRUMENT_SOURCE_CONFIGURATION if configured else instrumentpb.INSTRUMENT_SOURCE_TABLE),
+        quantity_places=instrument.quantity_scale,
+        calendar=instrument.calendar,
     )
 
 

@@ -28,7 +28,7 @@ INSTRUMENT_SOURCE_CONFIGURATION: InstrumentSource
 INSTRUMENT_SOURCE_TABLE: InstrumentSource
 
 class Instrument(_message.Message):
-    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source")
+    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     ASSET_CLASS_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,8 @@ class Instrument(_message.Message):
     NOTIONAL_MIN_FIELD_NUMBER: _ClassVar[int]
     NOTIONAL_MAX_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_PLACES_FIELD_NUMBER: _ClassVar[int]
+    CALENDAR_FIELD_NUMBER: _ClassVar[int]
     venue: str
     symbol: str
     asset_class: AssetClass
@@ -55,4 +57,6 @@ class Instrument(_message.Message):
     notional_min: str
     notional_max: str
     source: InstrumentSource
-    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ...) -> None: ...
+    quantity_places: int
+    calendar: str
+    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ..., quantity_places: _Optional[int] = ..., calendar: _Optional[str] = ...) -> None: ...

@@ -18,5 +18,7 @@ def instrument_from_proto(message: instrumentpb.Instrument) -> Instrument:
         tick=message.tick,
         lot=message.lot,
         multiplier=message.multiplier,
+        quantity_places=message.quantity_places,
+        calendar=message.calendar,
         asset_class=known_enum(_CLASSES, message.asset_class, "instrument.asset_class"),
     )
