@@ -212,6 +212,19 @@ def test_what_is_due_at_the_instant_that_money_was_brought_to_is_paid_once() -> 
     assert [len(desk.account.advance(until)) for until in (instant - 1, instant, instant + 1)] == [0, 1, 0]
 
 
+def test_nothing_is_due_again_after_an_instant_that_is_past() -> None:
+    desk = Desk(FREE, STOCK)
+    desk.trade(at(11, 27), "150", 100)
+    assert [len(desk.account.advance(at(11, day, 1))) for day in (29, 27, 29)] == [2, 0, 0]
+
+
+def test_a_currency_of_which_nothing_is_owed_needs_no_rate() -> None:
+    desk = Desk(FREE, STOCK)
+    desk.account.book.ledger.deposit("EUR", 0)
+    desk.trade(at(11, 27), "10", 100)
+    assert desk.account.advance(at(11, 28, 1)) == []
+
+
 def test_what_a_day_costs_is_not_due_at_other_instants() -> None:
     borrow = {"BTC-EUR": (Dated(0, BorrowRate(fee=rate("0.1"))),)}
     rates = {"BTC-EUR": (Dated(at(11, 27, 16), rate("0.001")),)}
