@@ -75,5 +75,9 @@ def _needed(now: datetime) -> sa.ColumnElement[bool]:
 
 def _body(conn: Connection, sentinel: Sentinel) -> bytes:
     plan = reads.get_plan(conn, sentinel.strategy_id, sentinel.version, None)
-    said = {"sentinel": MessageToDict(sentinels_wire.sentinel_to_proto(sentinel)), "plan": MessageToDict(plan)}
+    dag = reads.whole_dag(conn, sentinel.strategy_id, sentinel.version)
+    said = {
+        "sentinel": MessageToDict(sentinels_wire.sentinel_to_proto(sentinel)),
+        "plan": {**MessageToDict(plan), "dag": MessageToDict(dag)},
+    }
     return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)

@@ -42,11 +42,15 @@ def plan_nodes(
     page = page_from_proto(request.page, (int,))
     ref = store.require_plan(conn, request.strategy_id, request.version)
     require_visible(conn, request.strategy_id, worlds)
-    body = conn.execute(sa.select(dags.c.body).where(dags.c.dag_id == ref.dag_id)).scalar_one()
     first = 0 if page.after is None else max(0, page.after[0] + 1)
-    rows = list(enumerate(dagpb.Dag.FromString(body).nodes[first : first + page.size + 1], first))
+    rows = list(enumerate(_dag(conn, ref.dag_id).nodes[first : first + page.size + 1], first))
     nodes, info = page_of(rows, page, lambda row: (row[0],), lambda row: row[1])
     return planservicepb.ListPlanNodesResponse(nodes=nodes, version=ref.version, page=info)
+
+
+def whole_dag(conn: Connection, strategy_id: str, version: int) -> dagpb.Dag:
+    """All nodes of a plan at once. Raises NotFound (E_PLAN_UNKNOWN)."""
+    return _dag(conn, store.require_plan(conn, strategy_id, version).dag_id)
 
 
 def list_plans(
@@ -82,6 +86,10 @@ def require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None:
     )
     if conn.execute(mine.limit(1)).first() is None:
         raise PermissionDenied("E_WORLD_FORBIDDEN", f"strategy {strategy_id!r} is in none of the token's worlds")
+
+
+def _dag(conn: Connection, dag_id: str) -> dagpb.Dag:
+    return dagpb.Dag.FromString(conn.execute(sa.select(dags.c.body).where(dags.c.dag_id == dag_id)).scalar_one())
 
 
 def _live_worlds(

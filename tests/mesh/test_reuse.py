@@ -58,8 +58,8 @@ async def submit(mesh: Mesh, world: str, strategy: EmaCross | EmaTrend) -> Submi
 
 
 @pytest.mark.timeout(120)
-async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, gateway_client: GatewayClient) -> None:
-    world = await new_world(gateway_client)
+async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, client: GatewayClient) -> None:
+    world = await new_world(client)
     first = await submit(mesh, world, EmaCross())
     assert (first.reused.read, sorted(first.reused.computed)) == ([], ["ema_192", "ema_48"])
     second = await submit(mesh, world, EmaTrend())
@@ -73,11 +73,11 @@ async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, gat
 
 @pytest.mark.timeout(120)
 async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(
-    mesh: Mesh, gateway_client: GatewayClient
+    mesh: Mesh, client: GatewayClient
 ) -> None:
-    world, address = await new_world(gateway_client), mesh.address("gateway")
-    async with open_client(Gateway(address=address, home=mesh.home)) as client:
-        submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), world)
+    world, address = await new_world(client), mesh.address("gateway")
+    async with open_client(Gateway(address=address, home=mesh.home)) as opened:
+        submitter = Submitter(RetryingClient.open(opened, 30.0, SystemClock()), world)
         keys = queue_keys(await submitter.bind(assemble(EmaCross())))
         runner = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, world, address, str(mesh.home))
         rows = 0
@@ -85,7 +85,7 @@ async def test_a_runner_killed_in_the_middle_is_followed_from_its_last_record(
         while rows == 0 and time.monotonic() < deadline:
             for key in keys.values():
                 asked = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
-                rows = max(rows, (await client.queue_catalogue.GetQueue(asked)).queue.rows)
+                rows = max(rows, (await opened.queue_catalogue.GetQueue(asked)).queue.rows)
         runner.kill()
         assert await runner.wait() == -signal.SIGKILL, "it was done before it was killed"
     after = await submit(mesh, world, EmaCross())
