@@ -88,7 +88,7 @@ def require_visible(conn: Connection, strategy_id: str, worlds: Worlds) -> None:
         raise PermissionDenied("E_WORLD_FORBIDDEN", f"strategy {strategy_id!r} is in none of the token's worlds")
 
 
-def _dag(conn: Connection, dag_id: str) -> dagpb.Dag:
+def _dag(conn: Connection, dag_id: int) -> dagpb.Dag:
     return dagpb.Dag.FromString(conn.execute(sa.select(dags.c.body).where(dags.c.dag_id == dag_id)).scalar_one())
 
 
