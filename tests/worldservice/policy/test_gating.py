@@ -110,6 +110,8 @@ MODEL, RISK = "gating_policy.execution_model", "gating_policy.risk_limits"
 FAULTS = (
     ("activation_windows: []\n", "E_POLICY_VALUE", "activation_windows"),
     (SESSION.replace("mon..fri", "mo..fri"), "E_POLICY_VALUE", "activation_windows[0].days"),
+    (SESSION.replace("[mon..fri]", "7"), "E_POLICY_VALUE", "activation_windows[0].days"),
+    ("gating_policy: {divergence_guards: {sharpe: much}}\n", "E_POLICY_VALUE", f"{GUARDS}.sharpe"),
     (SESSION.replace("[mon..fri]", "mon"), "E_POLICY_VALUE", "activation_windows[0].days"),
     (SESSION.replace("09:30", "9:30"), "E_POLICY_VALUE", "activation_windows[0].from"),
     (SESSION.replace("09:30", "24:00"), "E_POLICY_VALUE", "activation_windows[0].from"),

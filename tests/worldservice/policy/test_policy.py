@@ -51,6 +51,11 @@ def test_a_document_becomes_rules() -> None:
     assert policy.thresholds.missing_rule("sharpe") is OnMissing.FAIL
 
 
+def test_a_metric_that_the_score_does_not_read_may_be_missing() -> None:
+    policy = parse_policy(document(more="  missing_metrics: {beta: warn}\n"))
+    assert policy.thresholds.missing_rule("beta") is OnMissing.WARN
+
+
 def test_gates_nest() -> None:
     policy = parse_policy(document(gates='{and: ["sharpe > 0.1", {or: ["win_rate > 0.5", "n_trades > 9"]}]}'))
     assert isinstance(policy.thresholds.gates, AllOf)
