@@ -16,7 +16,6 @@ from brokerage.domain.orders.reports import Outcome, VenueAnswer, VenueReport
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.ccxt.connection import Connection, VenueRefused, outcomes
 from brokerage.venues.ccxt.dialects.dialect import ORDERS_MAX, Dialect, OutgoingOrder
 from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
 from brokerage.venues.port import VenueEvent, VenueFill
@@ -24,6 +23,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, OutOfRange, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Connection, VenueRefused, outcomes
 
 NEVER_CAME = "NEVER_CAME: the venue does not list it, asked twice after its acceptance window"
 NOT_WORKING = "NOT_WORKING: no order works at the venue under this id"

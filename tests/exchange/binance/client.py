@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokerage.venues.ccxt.connection import made
 from brokerage.venues.ccxt.dialects.binance import OPTIONS
 from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
+from qmtl.exchanges.connection import made
 from qmtl.exchanges.credentials import Credentials
 from tests.exchange.binance.spot import BinanceSpot
 from tests.exchange.core.exchange import Exchange

@@ -13,7 +13,6 @@ from brokerage.domain.orders.events import Liquidity
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import SECOND_NS, VenueTraits
-from brokerage.venues.ccxt.connection import Connection, NoSuchOrder
 from brokerage.venues.ccxt.dialects.dialect import (
     ORDERS_MAX,
     OutgoingOrder,
@@ -26,6 +25,7 @@ from brokerage.venues.ccxt.dialects.dialect import (
 )
 from brokerage.venues.listings import ListedOrder, ListedTrade
 from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Connection, NoSuchOrder
 
 WINDOW_MS = 2_000
 TRADES_PAGE = 1_000

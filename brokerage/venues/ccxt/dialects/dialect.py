@@ -11,11 +11,11 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.ccxt.connection import Connection
 from brokerage.venues.listings import ListedOrder, ListedTrade
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import Unavailable
 from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Connection
 
 ORDERS_MAX = 1_000
 """How many orders are listed at once, at most."""

@@ -12,12 +12,12 @@ from brokerage.domain.orders.order import Order, Owner, Side, order_id, venue_or
 from brokerage.domain.orders.reports import Outcome
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.venue_order import VenueOrder
-from brokerage.venues.ccxt.connection import Connection
 from brokerage.venues.ccxt.dialects.binance import BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.contract_suite import VenueContract
 from brokerage.venues.port import Venue
 from qmtl.core.clock import VirtualClock
+from qmtl.exchanges.connection import Connection
 from tests.exchange.binance.client import Client, clocked, connected, opened
 from tests.exchange.core.faults import Trouble
 from tests.support.clocks import START

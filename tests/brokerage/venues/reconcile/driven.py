@@ -14,7 +14,6 @@ from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.submit import submit
-from brokerage.venues.ccxt.connection import Connection
 from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
@@ -23,6 +22,7 @@ from brokerage.venues.lease import VenueLease
 from brokerage.venues.reconcile.reconcile import Reconciler
 from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
+from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
 from tests.brokerage.samples import GATE
 from tests.brokerage.venues.reconcile.live import LINK, OWNER

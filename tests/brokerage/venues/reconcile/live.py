@@ -30,7 +30,6 @@ from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.replace import replace_order
 from brokerage.orders.entry.submit_list import submit_list
 from brokerage.orders.store import OrdersOf
-from brokerage.venues.ccxt.connection import Connection
 from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.dispatch import outcomes
@@ -41,6 +40,7 @@ from brokerage.verify import verify_books
 from qmtl.core.clock import Clock, VirtualClock
 from qmtl.core.instants import to_ns
 from qmtl.core.limits import UNLIMITED
+from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
 from tests.brokerage.samples import ACTOR, GATE, WORLD, fence
 from tests.exchange.binance.client import Client, clocked, connected, opened

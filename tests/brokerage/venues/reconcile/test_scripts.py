@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from brokerage.domain.orders.order import Side
-from brokerage.venues.ccxt.connection import VenueRefused
 from qmtl.core.errors import Conflict, NotReady, QmtlError
+from qmtl.exchanges.connection import VenueRefused
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.exchange.core.exchange import HOUSE
 from tests.exchange.core.faults import Trouble

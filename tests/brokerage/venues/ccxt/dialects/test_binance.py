@@ -11,7 +11,6 @@ import pytest
 from brokerage.domain.orders.events import Liquidity
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
-from brokerage.venues.ccxt.connection import Connection, VenueRefused
 from brokerage.venues.ccxt.dialects import binance
 from brokerage.venues.ccxt.dialects.binance import BinanceSpot
 from brokerage.venues.ccxt.dialects.dialect import OutgoingOrder, decimal
@@ -19,6 +18,7 @@ from brokerage.venues.listings import ListedTrade
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Unavailable
 from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Connection, VenueRefused
 from tests.exchange.binance.client import connected, opened
 from tests.exchange.core.exchange import Exchange
 

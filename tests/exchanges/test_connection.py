@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from brokerage.venues.ccxt.connection import Connection, NoSuchOrder, VenueRefused, made
 from controlbus.bus import connected as connected_bus
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
 from qmtl.exchanges.budgets import Purpose, RequestBudget
+from qmtl.exchanges.connection import Connection, NoSuchOrder, VenueRefused, made
 from qmtl.exchanges.published import limits_of
 from tests.controlbus.states import unique
 from tests.exchange.binance.client import KEYS, Client, connected, opened

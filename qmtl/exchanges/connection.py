@@ -1,4 +1,4 @@
-"""One account's way to one exchange: a ccxt class, its credentials and the rate limits it shares with everybody else.
+"""A way to one exchange: a ccxt class, its credentials if any, and the rate limits it shares with everybody else.
 
 Every call ends as an answer, a refusal in the exchange's own words, or an outcome that is not known.
 """
@@ -22,7 +22,7 @@ TIMEOUT_MS = 10_000
 BUDGET_WAIT_S = 5.0
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
 
-log = structlog.stdlib.get_logger("qmtl.brokerage.venues.ccxt")
+log = structlog.stdlib.get_logger("qmtl.exchanges")
 
 
 class VenueRefused(Exception):
