@@ -69,7 +69,7 @@ class AccountService(accountrpc.AccountServiceServicer):
     async def ListAccounts(
         self, request: accountservicepb.ListAccountsRequest, context: object
     ) -> accountservicepb.ListAccountsResponse:
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
         if request.world_id:
             await self._roles.require(request.world_id, Role.READER)
         found = await self._db.read(lambda conn: store.page_of_accounts(conn, request.world_id, page))

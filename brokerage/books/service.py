@@ -66,7 +66,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
             listed = portfolio.netted if request.netted else portfolio.positions
             return listed(conn, self._market, account, request.world_id, request.strategy_id)
 
-        page = page_from_proto(request.page, (str, str, str))
+        page = page_from_proto(request, (str, str, str))
         found = sorted(await self._db.read(read), key=_place)
         left = [row for row in found if page.after is None or _place(row) > page.after]
         positions, info = page_of(left, page, _place, lambda row: position_to_proto(*row))

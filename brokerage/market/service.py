@@ -35,7 +35,7 @@ class InstrumentService(instrumentrpc.InstrumentServiceServicer):
         self, request: instrumentservicepb.ListInstrumentsRequest, context: object
     ) -> instrumentservicepb.ListInstrumentsResponse:
         self._require_venue(request.venue)
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
         after = "" if page.after is None else page.after[0]
         rest = [found for found in self._instruments.listed() if found.symbol > after]
         shown, info = page_of(

@@ -23,7 +23,7 @@ def list_orders(
     conn: Connection, market: MarketContext, request: orderservicepb.ListOrdersRequest
 ) -> orderservicepb.ListOrdersResponse:
     """A page of orders, newest first."""
-    page = page_from_proto(request.page, (int,))
+    page = page_from_proto(request, (int,))
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.page_of_orders(conn, market.instruments, of, page, request.symbol, request.open_only)
     statuses, info = page_of(found, page, lambda row: (row[1],), lambda row: status_to_proto(row[0]))
@@ -34,7 +34,7 @@ def list_fills(
     conn: Connection, market: MarketContext, request: orderservicepb.ListFillsRequest
 ) -> orderservicepb.ListFillsResponse:
     """A page of fills in order."""
-    page = page_from_proto(request.page, (int,))
+    page = page_from_proto(request, (int,))
     start = max(request.after_account_fill_number, page.after[0] if page.after is not None else 0)
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.fills_after(conn, of, start, page.size + 1, market.instruments)

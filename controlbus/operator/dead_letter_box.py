@@ -31,12 +31,12 @@ class DeadLetterService(deadletterrpc.DeadLetterServiceServicer):
         self, request: deadletterservicepb.ListDeadLettersRequest, context: object
     ) -> deadletterservicepb.ListDeadLettersResponse:
         require_all_worlds(Role.READER)
-        page = page_from_proto(request.page, (int,))
+        page = page_from_proto(request, (int,))
         before = None if page.after is None else page.after[0]
         if before is not None and before < 1:
             raise page_token_refused(request.page.page_token)
         found, goes_on_before = await letters(self._bus.link, before, page.size, PAGE_BYTES_MAX)
-        info = commonpb.PageInfo(next_page_token=token_of((goes_on_before,)) if goes_on_before else "")
+        info = commonpb.PageInfo(next_page_token=token_of(page, (goes_on_before,)) if goes_on_before else "")
         return deadletterservicepb.ListDeadLettersResponse(dead_letters=found, page=info)
 
     async def ReplayDeadLetter(

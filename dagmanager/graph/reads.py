@@ -44,8 +44,8 @@ def get_node(conn: Connection, node_id: str, worlds: Worlds) -> graphservicepb.G
 def list_nodes(
     conn: Connection, request: graphservicepb.ListNodesRequest, worlds: Worlds
 ) -> graphservicepb.ListNodesResponse:
-    """Nodes by type, tag or newest plan of a strategy, in the order of their NodeIDs."""
-    page = page_from_proto(request.page, (str,))
+    """Nodes by type, tag or plan of a strategy, by NodeID; the plan is the newest one at the first page."""
+    page, version = page_from_proto(request, (str, int)), 0
     wanted = sa.select(nodes.c.node_id).where(*_seen_in(worlds))
     if request.node_type:
         wanted = wanted.where(nodes.c.node_type == request.node_type)
@@ -53,33 +53,38 @@ def list_nodes(
         tagged = sa.select(node_tags.c.node_no).where(node_tags.c.tag == request.tag)
         wanted = wanted.where(nodes.c.node_no.in_(tagged))
     if request.strategy_id:
-        plan = plans_store.newest_plan(conn, request.strategy_id)
+        if page.after is None:
+            plan = plans_store.newest_plan(conn, request.strategy_id)
+        else:
+            plan = plans_store.require_plan(conn, request.strategy_id, page.after[1])
         if plan is None:
             return graphservicepb.ListNodesResponse()
+        version = plan.version
         require_visible(conn, request.strategy_id, worlds)
         members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
         wanted = wanted.where(nodes.c.node_no.in_(members))
     if page.after is not None:
         wanted = wanted.where(nodes.c.node_id > page.after[0])
     found = conn.execute(wanted.order_by(nodes.c.node_id).limit(page.size + 1)).scalars().all()
-    shown, info = page_of(_nodes_by_id(conn, found, worlds), page, lambda node: (node.node_id,), lambda node: node)
+    told = _nodes_by_id(conn, found, worlds)
+    shown, info = page_of(told, page, lambda node: (node.node_id, version), lambda node: node)
     return graphservicepb.ListNodesResponse(nodes=shown, page=info)
 
 
 def strategy_graph(
-    conn: Connection, strategy_id: str, page: Page[tuple[str]], worlds: Worlds
+    conn: Connection, strategy_id: str, page: Page[tuple[str, int]], worlds: Worlds
 ) -> graphservicepb.GetGraphResponse:
-    """A page of the DAG of a strategy's newest plan. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
-    plan = plans_store.require_plan(conn, strategy_id, 0)
+    """A page of a strategy's newest plan, or of the plan of the first page. Raises NotFound (E_PLAN_UNKNOWN)."""
+    plan = plans_store.require_plan(conn, strategy_id, page.after[1] if page.after is not None else 0)
     require_visible(conn, strategy_id, worlds)
     members = sa.select(dag_nodes.c.node_no).where(dag_nodes.c.dag_id == plan.dag_id)
     wanted = sa.select(nodes.c.node_id).where(nodes.c.node_no.in_(members)).order_by(nodes.c.node_id)
     ids = list(conn.execute(wanted).scalars())
-    return _graph(conn, ids, page, worlds)
+    return _graph(conn, ids, page, worlds, plan.version)
 
 
 def neighbourhood(
-    conn: Connection, node_id: str, depth: int, page: Page[tuple[str]], worlds: Worlds
+    conn: Connection, node_id: str, depth: int, page: Page[tuple[str, int]], worlds: Worlds
 ) -> graphservicepb.GetGraphResponse:
     """A page of a node and what is within `depth` steps in either direction, at most 1000 nodes. Raises NotFound."""
     get_node(conn, node_id, worlds)
@@ -106,15 +111,15 @@ def _unknown_node(node_id: str) -> NotFound:
 
 
 def _graph(
-    conn: Connection, ids: Sequence[str], page: Page[tuple[str]], worlds: Worlds
+    conn: Connection, ids: Sequence[str], page: Page[tuple[str, int]], worlds: Worlds, version: int = 0
 ) -> graphservicepb.GetGraphResponse:
-    """A page of the nodes with these ids, which are in order."""
+    """A page of the nodes with these ids, which are in order and those of a plan's version; 0: of no plan."""
     left = [node_id for node_id in ids if page.after is None or node_id > page.after[0]]
     found: list[graphservicepb.GraphNode] = []
     while left and len(found) <= page.size:
         part, left = left[: page.size + 1], left[page.size + 1 :]
         found += _nodes_by_id(conn, part, worlds)  # fewer where the token may not see all
-    shown, info = page_of(found, page, lambda node: (node.node_id,), lambda node: node)
+    shown, info = page_of(found, page, lambda node: (node.node_id, version), lambda node: node)
     return graphservicepb.GetGraphResponse(nodes=shown, page=info)
 
 

@@ -31,7 +31,7 @@ class GraphService(graphrpc.GraphServiceServicer):
     async def GetGraph(
         self, request: graphservicepb.GetGraphRequest, context: object
     ) -> graphservicepb.GetGraphResponse:
-        worlds, page = reader_worlds(), page_from_proto(request.page, (str,))
+        worlds, page = reader_worlds(), page_from_proto(request, (str, int))
         match request.WhichOneof("root"):
             case "strategy_id":
                 return await self._db.read(lambda conn: reads.strategy_graph(conn, request.strategy_id, page, worlds))

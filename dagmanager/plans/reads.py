@@ -12,7 +12,6 @@ from dagmanager.access import Worlds
 from dagmanager.plans import store
 from dagmanager.tables import dags, plan_contexts
 from dagmanager.tables import plans as plan_rows
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import plan_pb2 as planpb
@@ -38,13 +37,14 @@ def get_plan(conn: Connection, strategy_id: str, version: int, worlds: Worlds) -
 def plan_nodes(
     conn: Connection, request: planservicepb.ListPlanNodesRequest, worlds: Worlds
 ) -> planservicepb.ListPlanNodesResponse:
-    """Nodes of a plan's DAG in its order. Raises NotFound (E_PLAN_UNKNOWN), PermissionDenied."""
-    page = page_from_proto(request.page, (int,))
-    ref = store.require_plan(conn, request.strategy_id, request.version)
+    """Nodes of a plan's DAG in its order; all pages are of the first page's plan. Raises NotFound, PermissionDenied."""
+    page = page_from_proto(request, (int, int))
+    version = request.version if page.after is None else page.after[1]
+    ref = store.require_plan(conn, request.strategy_id, version)
     require_visible(conn, request.strategy_id, worlds)
     first = 0 if page.after is None else max(0, page.after[0] + 1)
     rows = list(enumerate(_dag(conn, ref.dag_id).nodes[first : first + page.size + 1], first))
-    nodes, info = page_of(rows, page, lambda row: (row[0],), lambda row: row[1])
+    nodes, info = page_of(rows, page, lambda row: (row[0], ref.version), lambda row: row[1])
     return planservicepb.ListPlanNodesResponse(nodes=nodes, version=ref.version, page=info)
 
 
@@ -54,14 +54,14 @@ def whole_dag(conn: Connection, strategy_id: str, version: int) -> dagpb.Dag:
 
 
 def list_plans(
-    conn: Connection, strategy_id: str, request: commonpb.PageRequest, worlds: Worlds
+    conn: Connection, request: planservicepb.ListPlansRequest, worlds: Worlds
 ) -> planservicepb.ListPlansResponse:
     """Plans, newest first."""
     page = page_from_proto(request, (int, str, int))
     order = (plan_rows.c.created_us, plan_rows.c.strategy_id, plan_rows.c.version)
     wanted = sa.select(plan_rows, dags.c.digest).join(dags, dags.c.dag_id == plan_rows.c.dag_id)
-    if strategy_id:
-        wanted = wanted.where(plan_rows.c.strategy_id == strategy_id)
+    if request.strategy_id:
+        wanted = wanted.where(plan_rows.c.strategy_id == request.strategy_id)
     if worlds is not None:
         seen = sa.exists().where(
             plan_contexts.c.strategy_id == plan_rows.c.strategy_id, plan_contexts.c.world_id.in_(worlds)

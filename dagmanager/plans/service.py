@@ -30,4 +30,4 @@ class PlanService(planrpc.PlanServiceServicer):
         self, request: planservicepb.ListPlansRequest, context: object
     ) -> planservicepb.ListPlansResponse:
         worlds = reader_worlds()
-        return await self._db.read(lambda conn: reads.list_plans(conn, request.strategy_id, request.page, worlds))
+        return await self._db.read(lambda conn: reads.list_plans(conn, request, worlds))

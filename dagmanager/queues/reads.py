@@ -55,7 +55,7 @@ def page_of_queues(
     conn: Connection, request: queuecatalogueservicepb.ListQueuesRequest, worlds: frozenset[str] | None
 ) -> queuecatalogueservicepb.ListQueuesResponse:
     """Queues by world, domain, node or newest plan of a strategy; `worlds` None is all of them."""
-    page = page_from_proto(request.page, (str,))
+    page = page_from_proto(request, (str,))
     conditions: list[Condition] = []
     if request.world_id:
         conditions.append(queues.c.world_id == request.world_id)

@@ -62,7 +62,7 @@ class QueueCatalogueService(queuecataloguerpc.QueueCatalogueServiceServicer):
         self, request: queuecatalogueservicepb.QueryQueuesRequest, context: object
     ) -> queuecatalogueservicepb.QueryQueuesResponse:
         query = readable_query(request.query)
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
 
         def read(conn: Connection) -> queuecatalogueservicepb.QueryQueuesResponse:
             found = reads.matching_queues(conn, query, page.size + 1, page.after[0] if page.after is not None else "")

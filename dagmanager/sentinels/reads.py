@@ -9,16 +9,15 @@ from dagmanager.access import Worlds
 from dagmanager.plans.reads import require_visible
 from dagmanager.sentinels import store, wire
 from dagmanager.tables import outbox, sentinels
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.wire.paging import page_from_proto, page_of
 
 
 def list_sentinels(
-    conn: Connection, strategy_id: str, request: commonpb.PageRequest, worlds: Worlds
+    conn: Connection, request: sentinelservicepb.ListSentinelsRequest, worlds: Worlds
 ) -> sentinelservicepb.ListSentinelsResponse:
     """A strategy's sentinels, newest version first."""
-    page = page_from_proto(request, (int,))
+    page, strategy_id = page_from_proto(request, (int,)), request.strategy_id
     wanted = sa.select(sentinels).where(sentinels.c.strategy_id == strategy_id)
     if page.after is not None:
         wanted = wanted.where(sentinels.c.version < page.after[0])

@@ -27,7 +27,7 @@ class SentinelService(sentinelrpc.SentinelServiceServicer):
         self, request: sentinelservicepb.ListSentinelsRequest, context: object
     ) -> sentinelservicepb.ListSentinelsResponse:
         worlds = reader_worlds()
-        return await self._db.read(lambda conn: reads.list_sentinels(conn, request.strategy_id, request.page, worlds))
+        return await self._db.read(lambda conn: reads.list_sentinels(conn, request, worlds))
 
     async def SetTrafficWeight(
         self, request: sentinelservicepb.SetTrafficWeightRequest, context: object

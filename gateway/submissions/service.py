@@ -88,7 +88,7 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
     async def ListAssignments(
         self, request: strategyservicepb.ListAssignmentsRequest, context: object
     ) -> strategyservicepb.ListAssignmentsResponse:
-        page = page_from_proto(request.page, (int,))
+        page = page_from_proto(request, (int,))
         record = await self._readable(request.strategy_id)
         if request.world_id not in record.world_ids:
             raise refused(
@@ -120,7 +120,7 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
             await self._roles.require_known(request.world_id, Role.READER)
         elif require_user().role < Role.READER:
             raise InvalidRequest("E_WORLD_ID", "world_id is empty, want a world this token may read")
-        page, state = page_from_proto(request.page, (int, str)), wire.state_from_proto(request.state)
+        page, state = page_from_proto(request, (int, str)), wire.state_from_proto(request.state)
         rows = await self._db.read(lambda conn: strategies.page(conn, request.world_id, state, page))
         shown, info = page_of(rows, page, strategies.key_of, wire.strategy_to_proto)
         worlds = require_user().worlds

@@ -14,7 +14,8 @@ PAGE_BYTES_MAX = 768 * 1024  # of its rows as messages: a reply has at most 1 Mi
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[K]):
-    """At most `size` rows after the row whose key is `after`; None: from the start."""
+    """At most `size` rows after the row with the key `after` (None: from the start) of the listing `query`."""
 
     size: int = PAGE_DEFAULT
     after: K | None = None
+    query: str = ""

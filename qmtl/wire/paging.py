@@ -1,16 +1,19 @@
 """Pages of listings, message to value and back; the token is the key of a page's last row, opaque to clients.
 
 A listing reads one row more than the page shows: whether there is one is how it knows that it goes on. A page ends
-early where its rows would not fit into a reply.
+early where its rows would not fit into a reply. A token holds a digest of the request it was given for, without its
+page: that of another listing, or of the same with other filters, is refused.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import copy
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from google.protobuf.message import Message
 
@@ -30,23 +33,31 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 
+class Listing(Protocol):
+    """The request of a listing: what is listed, and which page of it."""
+
+    @property
+    def DESCRIPTOR(self) -> Any: ...
+    @property
+    def page(self) -> commonpb.PageRequest: ...
+    def SerializeToString(self, *, deterministic: bool = ...) -> bytes: ...
+
+
 @overload
-def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A]]) -> Page[tuple[A]]: ...
+def page_from_proto(request: Listing, kinds: tuple[type[A]]) -> Page[tuple[A]]: ...
 @overload
-def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B]]) -> Page[tuple[A, B]]: ...
+def page_from_proto(request: Listing, kinds: tuple[type[A], type[B]]) -> Page[tuple[A, B]]: ...
 @overload
-def page_from_proto(message: commonpb.PageRequest, kinds: tuple[type[A], type[B], type[C]]) -> Page[tuple[A, B, C]]: ...
+def page_from_proto(request: Listing, kinds: tuple[type[A], type[B], type[C]]) -> Page[tuple[A, B, C]]: ...
 @overload
-def page_from_proto(
-    message: commonpb.PageRequest, kinds: tuple[type[A], type[B], type[C], type[D]]
-) -> Page[tuple[A, B, C, D]]: ...
-def page_from_proto(message: commonpb.PageRequest, kinds: tuple[Any, ...]) -> Page[Any]:
+def page_from_proto(request: Listing, kinds: tuple[type[A], type[B], type[C], type[D]]) -> Page[tuple[A, B, C, D]]: ...
+def page_from_proto(request: Listing, kinds: tuple[Any, ...]) -> Page[Any]:
     """The page asked for; `kinds` are the types of the key's parts, such as `(int, str)`.
 
     A size of 0 is the default, one above the maximum is the maximum. Raises InvalidRequest (E_PAGE_TOKEN).
     """
-    size = min(message.page_size or PAGE_DEFAULT, PAGE_MAX)
-    return Page(size, _key(message.page_token, kinds) if message.page_token else None)
+    size, token, query = min(request.page.page_size or PAGE_DEFAULT, PAGE_MAX), request.page.page_token, _query(request)
+    return Page(size, _key(token, kinds, query) if token else None, query)
 
 
 def page_of(
@@ -66,7 +77,7 @@ def page_of(
         shown.append(message)
     if len(shown) == len(rows):
         return shown, commonpb.PageInfo()
-    return shown, commonpb.PageInfo(next_page_token=token_of(key(rows[len(shown) - 1])))
+    return shown, commonpb.PageInfo(next_page_token=token_of(page, key(rows[len(shown) - 1])))
 
 
 def parts_of(messages: Iterable[M], bytes_max: int = PAGE_BYTES_MAX) -> Iterator[tuple[list[M], bool]]:
@@ -83,13 +94,14 @@ def parts_of(messages: Iterable[M], bytes_max: int = PAGE_BYTES_MAX) -> Iterator
     yield part, False
 
 
-def token_of(key: Sequence[str | int]) -> str:
-    """The token of the page after the row with this key."""
-    return base64.urlsafe_b64encode(json.dumps(list(key), ensure_ascii=False, separators=(",", ":")).encode()).decode()
+def token_of(page: Page[K], key: K) -> str:
+    """The token of the page that follows this one, after the row with this key."""
+    text = json.dumps([page.query, *key], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def page_token_refused(token: str) -> InvalidRequest:
-    """The error of a token that no page of this listing ended with."""
+    """The error of a token that no page of this listing, with these filters, ended with."""
     return refused(
         "E_PAGE_TOKEN",
         "page.page_token",
@@ -99,18 +111,27 @@ def page_token_refused(token: str) -> InvalidRequest:
     )
 
 
-def _key(token: str, kinds: Sequence[type[str] | type[int]]) -> tuple[str | int, ...]:
+def _query(request: Listing) -> str:
+    """A digest of the request without its page; no two RPCs share a request type."""
+    rest = copy.deepcopy(request)
+    rest.page.Clear()
+    rest.page.SetInParent()
+    named = b"%s %s" % (request.DESCRIPTOR.full_name.encode(), rest.SerializeToString(deterministic=True))
+    return hashlib.blake2b(named, digest_size=12).hexdigest()
+
+
+def _key(token: str, kinds: Sequence[type[str] | type[int]], query: str) -> tuple[str | int, ...]:
     if len(token) > TOKEN_MAX:
         raise page_token_refused(token)
     try:
         parts = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         raise page_token_refused(token) from None
-    if not isinstance(parts, list) or [type(part) for part in parts] != list(kinds):
+    if not isinstance(parts, list) or [type(part) for part in parts] != [str, *kinds]:
         raise page_token_refused(token)
-    if not all(_is_storable(part) for part in parts):
+    if parts[0] != query or not all(_is_storable(part) for part in parts):
         raise page_token_refused(token)
-    return tuple(parts)
+    return tuple(parts[1:])
 
 
 def _is_storable(part: str | int) -> bool:

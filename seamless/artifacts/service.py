@@ -26,7 +26,7 @@ class ArtifactServicer(artifactrpc.ArtifactServiceServicer):
         self, request: artifactservicepb.ListArtifactsRequest, context: object
     ) -> artifactservicepb.ListArtifactsResponse:
         preset = self._inventory.presets.serving(request.dataset)
-        page = page_from_proto(request.page, (int, str))
+        page = page_from_proto(request, (int, str))
         found = await self._inventory.artifacts(preset, page)
         artifacts, more = page_of(
             found, page, lambda manifest: (manifest.as_of_ns, manifest.fingerprint), artifact_to_proto

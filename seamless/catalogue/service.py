@@ -19,7 +19,7 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
     async def ListDatasets(
         self, request: catalogueservicepb.ListDatasetsRequest, context: object
     ) -> catalogueservicepb.ListDatasetsResponse:
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
         by_dataset = {str(preset.dataset): preset for preset in reversed(self._inventory.presets.all)}
         rest = [name for name in sorted(by_dataset) if page.after is None or name > page.after[0]]
         told = [await self._dataset(by_dataset[name]) for name in rest[: page.size + 1]]
@@ -35,7 +35,7 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: object
     ) -> catalogueservicepb.ListPresetsResponse:
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
         after = page.after[0] if page.after else ""
         rest = sorted((p for p in self._inventory.presets.all if p.name > after), key=lambda preset: preset.name)
         presets, more = page_of(

@@ -23,7 +23,7 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
     ) -> coverageservicepb.GetCoverageResponse:
         preset = self._inventory.presets.serving(request.dataset)
         wanted = range_from_proto(request.range, "range")
-        page = page_from_proto(request.page, (int, str))
+        page = page_from_proto(request, (int, str))
         manifest = await self._inventory.seen_at(preset, None)
         if page.after is not None and page.after[1] != manifest.fingerprint:
             found = await self._inventory.artifact(page.after[1])

@@ -14,10 +14,20 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.core.paging import PAGE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, Page
 from qmtl.wire.fields import TEXT_MAX
 from qmtl.wire.paging import page_from_proto, page_of, parts_of, token_of
+from qmtl.world.v1 import access_service_pb2 as accessservicepb
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 
 
-def request(size: int = 0, token: str = "") -> commonpb.PageRequest:
-    return commonpb.PageRequest(page_size=size, page_token=token)
+def request(size: int = 0, token: str = "", world_id: str = "w1") -> auditservicepb.ListAuditRequest:
+    page = commonpb.PageRequest(page_size=size, page_token=token)
+    return auditservicepb.ListAuditRequest(world_id=world_id, page=page)
+
+
+QUERY = page_from_proto(request(), (str,)).query
+
+
+def token_of_row(*key: str | int) -> str:
+    return token_of(Page(query=QUERY), key)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,7 @@ def as_message(row: tuple[int, str]) -> ListValue:
 @pytest.mark.parametrize(("each", "shown"), [(100, 5), (PAGE_BYTES_MAX // 4, 3), (PAGE_BYTES_MAX, 1), (2**20, 1)])
 def test_a_page_ends_where_its_rows_fill_a_reply_and_has_one_at_least(each: int, shown: int) -> None:
     rows = [(number, "x" * each) for number in range(9)]
-    page: Page[tuple[int]] = Page(5)
+    page = page_from_proto(request(5), (int,))
     found, info = page_of(rows, page, lambda row: (row[0],), as_message)
     assert [round(row.values[0].number_value) for row in found] == list(range(shown))
     assert page_from_proto(request(5, info.next_page_token), (int,)).after == (shown - 1,)
@@ -77,12 +87,17 @@ def encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
+def of_query(key: str) -> str:
+    return encoded(f'["{QUERY}",{key}]')
+
+
 @pytest.mark.parametrize(
     "token",
     [
         *("é", "9223372036854775808", "9" * 4301, "%%%", encoded("{}"), encoded("[]"), encoded('[1,"a",2]')),
-        *(encoded('[Infinity,"x"]'), encoded('[9223372036854775808,"x"]'), encoded('["x",1]'), encoded('[true,"x"]')),
-        *(encoded("[" * 1000), encoded('[1,"\\ud800"]'), encoded('[1,"\\u0000"]'), token_of((1, "x")) + "A"),
+        *(of_query('Infinity,"x"'), of_query('9223372036854775808,"x"'), of_query('"x",1'), of_query('true,"x"')),
+        *(of_query('1,"\\ud800"'), of_query('1,"\\u0000"'), encoded('[1,"x"]'), encoded('[7,1,"x"]')),
+        *(encoded("[" * 1000), token_of_row(1, "x") + "A", token_of(Page(), (1, "x"))),
     ],
 )
 def test_a_foreign_token_is_refused(token: str) -> None:
@@ -95,7 +110,27 @@ def test_a_foreign_token_is_refused(token: str) -> None:
 @pytest.mark.parametrize("character", ["a", "é", "漢", "😀"])
 def test_the_key_of_a_text_of_any_script_is_a_token_that_is_taken(character: str) -> None:
     key = (character * TEXT_MAX,)
-    assert page_from_proto(request(token=token_of(key)), (str,)).after == key
+    assert page_from_proto(request(token=token_of_row(*key)), (str,)).after == key
+
+
+def test_a_token_is_of_one_rpc_and_its_filters_and_of_any_size() -> None:
+    token = token_of_row("a")
+    assert page_from_proto(request(7, token), (str,)).after == ("a",)
+    page = commonpb.PageRequest(page_token=token)
+    for other in (
+        request(token=token, world_id="w2"),
+        request(token=token, world_id=""),
+        accessservicepb.ListGrantsRequest(world_id="w1", page=page),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            page_from_proto(other, (str,))
+        assert caught.value.reason == "E_PAGE_TOKEN"
+
+
+def test_a_request_without_a_page_is_the_same_query_and_stays_as_it_is() -> None:
+    bare = auditservicepb.ListAuditRequest(world_id="w1")
+    assert page_from_proto(bare, (str,)).query == QUERY
+    assert not bare.HasField("page")
 
 
 @given(token=st.text(max_size=60))

@@ -136,9 +136,15 @@ async def test_runs_are_appended_and_read_at_their_latest_revision(db: Database)
     listed = await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "", Page(10)))
     assert [item.evidence.run_id for _, item in listed] == ["r9", "r1", "r2"]
     after = listed[0][0]
-    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", Page(10, (after,)))) == listed[1:]
+    rest = Page(10, (after, after))
+    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", rest)) == listed[1:]
+    await db.write(lambda conn: evaluation_store.append_run(conn, run("r2", revision=2)))  # between two pages
+    assert await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "s", rest)) == listed[1:]
+    await db.write(lambda conn: evaluation_store.append_run(conn, run("r3")))
+    newest = await db.read(lambda conn: evaluation_store.list_runs(conn, "alpha", "", Page(10)))
+    assert [item.evidence.run_id for _, item in newest] == ["r3", "r2", "r9", "r1"]
     latest = await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.BACKTEST))
-    assert {name: item.run_id for name, item in latest.items()} == {"s": "r1", "t": "r9"}
+    assert {name: item.run_id for name, item in latest.items()} == {"s": "r3", "t": "r9"}
     assert await db.read(lambda conn: evaluation_store.latest_evidence(conn, "alpha", Stage.PAPER)) == {}
     with pytest.raises((IntegrityError, QmtlError)):
         await db.write(lambda conn: evaluation_store.append_run(conn, run("r1")))

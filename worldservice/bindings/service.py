@@ -104,7 +104,7 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
     async def ListBindings(
         self, request: bindingservicepb.ListBindingsRequest, context: object
     ) -> bindingservicepb.ListBindingsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (str,))
 
         def work(conn: Connection) -> tuple[list[Binding], Opened]:
             world = world_to_read(conn, caller, request.world_id)

@@ -61,7 +61,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     async def ListReports(
         self, request: evaluationservicepb.ListReportsRequest, context: object
     ) -> evaluationservicepb.ListReportsResponse:
-        page = page_from_proto(request.page, (str,))
+        page = page_from_proto(request, (str,))
         verdicts = await self._verdicts(request)
         left = [row for row in sorted(verdicts.reports.items()) if page.after is None or row[0] > page.after[0]]
         reports, info = page_of(left, page, lambda row: (row[0],), lambda row: report_to_proto(row[1]))
@@ -127,14 +127,15 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     async def ListEvaluationRuns(
         self, request: evaluationservicepb.ListEvaluationRunsRequest, context: object
     ) -> evaluationservicepb.ListEvaluationRunsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (int, int))
 
         def work(conn: Connection) -> list[tuple[int, EvaluationRun]]:
             world = world_to_read(conn, caller, request.world_id)
             return store.list_runs(conn, world.world_id, request.strategy_id, page)
 
         found = await self.writes.db.read(work)
-        runs, info = page_of(found, page, lambda row: (row[0],), lambda row: run_to_proto(row[1]))
+        newest = page.after[1] if page.after is not None else max((sequence for sequence, _ in found), default=0)
+        runs, info = page_of(found, page, lambda row: (row[0], newest), lambda row: run_to_proto(row[1]))
         return evaluationservicepb.ListEvaluationRunsResponse(runs=runs, page=info)
 
     def _evaluate(

@@ -64,15 +64,20 @@ def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> E
 
 
 def list_runs(
-    conn: Connection, world_id: str, strategy_id: str, page: Page[tuple[int]]
+    conn: Connection, world_id: str, strategy_id: str, page: Page[tuple[int, int]]
 ) -> list[tuple[int, EvaluationRun]]:
-    """Runs at their latest revision, newest first, with their sequence; `after` is the last sequence seen."""
+    """Runs at their latest revision, newest first, with their sequence.
+
+    `after` is the last sequence seen and the highest: of later revisions the pages that follow tell nothing.
+    """
     table = evaluation_runs
     newest = (
         sa.select(sa.func.max(table.c.sequence))
         .where(table.c.world_id == world_id)
         .group_by(table.c.strategy_id, table.c.run_id)
     )
+    if page.after is not None:
+        newest = newest.where(table.c.sequence <= page.after[1])
     query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.sequence.desc())
     if strategy_id:
         query = query.where(table.c.strategy_id == strategy_id)

@@ -63,7 +63,7 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
     async def ListWorldNodes(
         self, request: worldgraphservicepb.ListWorldNodesRequest, context: object
     ) -> worldgraphservicepb.ListWorldNodesResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (str, str))
+        caller, page = caller_of(current_call()), page_from_proto(request, (str, str))
 
         def work(conn: Connection) -> list[WorldNode]:
             return nodes.list_nodes(conn, world_to_read(conn, caller, request.world_id).world_id, page)
@@ -165,7 +165,7 @@ class WorldGraphServicer(AuditedServicer, worldgraphrpc.WorldGraphServiceService
     async def ListEdgeOverrides(
         self, request: worldgraphservicepb.ListEdgeOverridesRequest, context: object
     ) -> worldgraphservicepb.ListEdgeOverridesResponse:
-        caller, asked = caller_of(current_call()), page_from_proto(request.page, (str, str, str, str))
+        caller, asked = caller_of(current_call()), page_from_proto(request, (str, str, str, str))
         page = replace(asked, size=min(asked.size, edges.PAGE_MAX))
 
         def work(conn: Connection) -> tuple[list[EdgeOverride], Mapping[EdgeKey, EdgeStanding]]:

@@ -60,7 +60,7 @@ class PolicyServicer(AuditedServicer, policyrpc.PolicyServiceServicer):
     async def ListPolicies(
         self, request: policyservicepb.ListPoliciesRequest, context: object
     ) -> policyservicepb.ListPoliciesResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (int,))
 
         def work(conn: Connection) -> list[PolicyRecord]:
             return store.list_policies(conn, world_to_read(conn, caller, request.world_id).world_id, page)

@@ -19,7 +19,7 @@ class NodeCatalogueServicer(nodecataloguerpc.NodeCatalogueServiceServicer):
     async def ListNodeTypes(
         self, request: nodecatalogueservicepb.ListNodeTypesRequest, context: object
     ) -> nodecatalogueservicepb.ListNodeTypesResponse:
-        page = page_from_proto(request.page, (int,))
+        page = page_from_proto(request, (int,))
         first = page.after[0] + 1 if page.after is not None else 0
         rows = list(enumerate(self._whole.node_types))[max(0, first) :]
         shown, info = page_of(rows, page, lambda row: (row[0],), lambda row: row[1])

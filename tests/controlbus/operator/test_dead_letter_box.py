@@ -8,8 +8,9 @@ from controlbus.jetstream.subjects import control_subject
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import dead_letter_service_pb2 as deadletterservicepb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
+from qmtl.core.paging import Page
 from qmtl.core.roles import Role
-from qmtl.wire.paging import token_of
+from qmtl.wire.paging import page_from_proto, token_of
 from tests.controlbus.operator.serving import ServedBus
 from tests.controlbus.states import unique
 from tests.support.waiting import eventually
@@ -60,6 +61,11 @@ async def test_dead_letters_are_listed_newest_first_and_replayed_by_an_operator(
         await served.stubs(worlds=["w1"]).letters.ListDeadLetters(deadletterservicepb.ListDeadLettersRequest())
 
 
+PAGE: Page[tuple[str | int, ...]] = Page(
+    query=page_from_proto(deadletterservicepb.ListDeadLettersRequest(), (int,)).query
+)
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -67,11 +73,11 @@ async def test_dead_letters_are_listed_newest_first_and_replayed_by_an_operator(
         "0",
         "é",
         "9" * 4301,
-        token_of((0,)),
-        token_of((-1,)),
-        token_of((2**63,)),
-        token_of(("1",)),
-        token_of((1, 2)),
+        token_of(PAGE, (0,)),
+        token_of(PAGE, (-1,)),
+        token_of(PAGE, (2**63,)),
+        token_of(PAGE, ("1",)),
+        token_of(PAGE, (1, 2)),
     ],
 )
 async def test_a_foreign_page_token_is_refused(served: ServedBus, token: str) -> None:

@@ -16,7 +16,7 @@ async def test_readers_find_nodes_edges_and_queues(graph_store: GraphStore) -> N
     a, b, c = chain(3, tags=["btc"])
     await graph_store.diff([a, b, c, node("alone", tags=["eth"])], "s1")
     await graph_store.diff([a], "s2", [context("w2")])
-    page: Page[tuple[str]] = Page()
+    page: Page[tuple[str, int]] = Page()
     graph = await graph_store.db.read(lambda conn: reads.strategy_graph(conn, "s1", page, None))
     inputs = {each.node_id: list(each.spec.dependencies) for each in graph.nodes}
     assert (inputs[b.node_id], inputs[c.node_id]) == ([a.node_id], [b.node_id])

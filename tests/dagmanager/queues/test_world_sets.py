@@ -5,7 +5,7 @@ from __future__ import annotations
 from dagmanager.plans import release
 from dagmanager.queues.world_sets import SHOWN_MAX, world_set_revision
 from dagmanager.sentinels import reads as sentinel_reads
-from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from tests.dagmanager.graph_store import CAUSE, GraphStore
 from tests.dagmanager.graphs import chain, context
 
@@ -46,7 +46,7 @@ async def test_a_listing_of_sentinels_carries_the_revision_of_the_last_event(gra
     for length in (1, 2):
         await graph_store.diff(chain(length))
     listed = await graph_store.db.read(
-        lambda conn: sentinel_reads.list_sentinels(conn, "s1", commonpb.PageRequest(), None)
+        lambda conn: sentinel_reads.list_sentinels(conn, sentinelservicepb.ListSentinelsRequest(strategy_id="s1"), None)
     )
     events = [event for event in await graph_store.events() if event.HasField("sentinel_weight_updated")]
     assert listed.sentinel_set_revision == events[-1].revision == 2

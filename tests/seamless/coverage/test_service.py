@@ -39,9 +39,10 @@ async def test_the_pages_of_coverage_are_of_one_artifact(stub: Stubs) -> None:
     """Places among the spans of a newer artifact are others: a page goes on in the artifact that the first was of."""
     asked = coverageservicepb.GetCoverageRequest(dataset=DEMO, page=commonpb.PageRequest(page_size=7))
     reply = await stub.coverage.GetCoverage(asked)
-    after = page_from_proto(commonpb.PageRequest(page_token=reply.page.next_page_token), (int, str)).after
+    asked.page.page_token = reply.page.next_page_token
+    page = page_from_proto(asked, (int, str))
     found = await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=DEMO))
-    assert after == (6, found.artifacts[0].dataset_fingerprint)
-    asked.page.page_token = token_of((6, "blake3:00"))
+    assert page.after == (6, found.artifacts[0].dataset_fingerprint)
+    asked.page.page_token = token_of(page, (6, "blake3:00"))
     with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
         await stub.coverage.GetCoverage(asked)

@@ -77,7 +77,7 @@ class AccessServicer(AuditedServicer, accessrpc.AccessServiceServicer):
     async def ListGrants(
         self, request: accessservicepb.ListGrantsRequest, context: object
     ) -> accessservicepb.ListGrantsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (str,))
 
         def work(conn: Connection) -> list[Grant]:
             grants = _shown(conn, caller, request, Role.READER)

@@ -23,7 +23,7 @@ class AuditServicer(auditrpc.AuditServiceServicer):
     async def ListAudit(
         self, request: auditservicepb.ListAuditRequest, context: object
     ) -> auditservicepb.ListAuditResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (int,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (int,))
 
         def work(conn: Connection) -> tuple[list[AuditRow], Page[tuple[int]]]:
             world_to_read(conn, caller, request.world_id)

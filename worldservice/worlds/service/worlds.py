@@ -61,7 +61,7 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     async def ListWorlds(
         self, request: worldservicepb.ListWorldsRequest, context: object
     ) -> worldservicepb.ListWorldsResponse:
-        caller, page = caller_of(current_call()), page_from_proto(request.page, (str,))
+        caller, page = caller_of(current_call()), page_from_proto(request, (str,))
         rows = await self.writes.db.read(lambda conn: worlds.list_worlds(conn, page, _visible(conn, caller)))
         shown, info = page_of(rows, page, lambda world: (world.world_id,), world_to_proto)
         return worldservicepb.ListWorldsResponse(worlds=shown, page=info)

@@ -64,7 +64,8 @@ class GraphServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListNodes(self, request, context):
-        """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token.
+        """Nodes by type, tag or strategy, of whose plans the newest at the first page. Errors: INVALID_ARGUMENT (E_PAGE_TOKEN);
+        NOT_FOUND (E_PLAN_UNKNOWN): that plan is gone meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +73,8 @@ class GraphServiceServicer:
 
     def GetGraph(self, request, context):
         """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
-        dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
-        (E_PAGE_TOKEN): begin again without a token.
+        dependencies that are nodes of it. All pages of a strategy are of the plan that was its newest at the first.
+        Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,11 +36,13 @@ class GraphServiceStub:
     GetNode: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.GetNodeRequest, _graph_service_pb2.GetNodeResponse]
     """One node. Errors: NOT_FOUND (E_NODE_UNKNOWN)."""
     ListNodes: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.ListNodesRequest, _graph_service_pb2.ListNodesResponse]
-    """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Nodes by type, tag or strategy, of whose plans the newest at the first page. Errors: INVALID_ARGUMENT (E_PAGE_TOKEN);
+    NOT_FOUND (E_PLAN_UNKNOWN): that plan is gone meanwhile.
+    """
     GetGraph: _grpc.UnaryUnaryMultiCallable[_graph_service_pb2.GetGraphRequest, _graph_service_pb2.GetGraphResponse]
     """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
-    dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
-    (E_PAGE_TOKEN): begin again without a token.
+    dependencies that are nodes of it. All pages of a strategy are of the plan that was its newest at the first.
+    Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
 
 @_typing.type_check_only
@@ -51,11 +53,13 @@ class GraphServiceAsyncStub(GraphServiceStub):
     GetNode: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.GetNodeRequest, _graph_service_pb2.GetNodeResponse]  # type: ignore[assignment]
     """One node. Errors: NOT_FOUND (E_NODE_UNKNOWN)."""
     ListNodes: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.ListNodesRequest, _graph_service_pb2.ListNodesResponse]  # type: ignore[assignment]
-    """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
+    """Nodes by type, tag or strategy, of whose plans the newest at the first page. Errors: INVALID_ARGUMENT (E_PAGE_TOKEN);
+    NOT_FOUND (E_PLAN_UNKNOWN): that plan is gone meanwhile.
+    """
     GetGraph: _aio.UnaryUnaryMultiCallable[_graph_service_pb2.GetGraphRequest, _graph_service_pb2.GetGraphResponse]  # type: ignore[assignment]
     """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
-    dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
-    (E_PAGE_TOKEN): begin again without a token.
+    dependencies that are nodes of it. All pages of a strategy are of the plan that was its newest at the first.
+    Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
 
 class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,7 +79,9 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _graph_service_pb2.ListNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_graph_service_pb2.ListNodesResponse, _abc.Awaitable[_graph_service_pb2.ListNodesResponse]]:
-        """Nodes by type, tag or strategy. Errors: INVALID_ARGUMENT for a bad page token."""
+        """Nodes by type, tag or strategy, of whose plans the newest at the first page. Errors: INVALID_ARGUMENT (E_PAGE_TOKEN);
+        NOT_FOUND (E_PLAN_UNKNOWN): that plan is gone meanwhile.
+        """
 
     @_abc_1.abstractmethod
     def GetGraph(
@@ -84,8 +90,8 @@ class GraphServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_graph_service_pb2.GetGraphResponse, _abc.Awaitable[_graph_service_pb2.GetGraphResponse]]:
         """The DAG of a strategy, or the neighbourhood of a node, at most 1,000 nodes of it. Its edges are the
-        dependencies that are nodes of it. Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT
-        (E_PAGE_TOKEN): begin again without a token.
+        dependencies that are nodes of it. All pages of a strategy are of the plan that was its newest at the first.
+        Errors: NOT_FOUND for an unknown strategy or node; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
         """
 
 def add_GraphServiceServicer_to_server(servicer: GraphServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,8 +64,9 @@ class PlanServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPlanNodes(self, request, context):
-        """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
-        unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+        """The nodes of a stored plan's DAG, inputs before the nodes that read them; all pages are of the first page's plan.
+        Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+        without a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

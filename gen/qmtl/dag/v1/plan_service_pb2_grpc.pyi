@@ -36,8 +36,9 @@ class PlanServiceStub:
     GetPlan: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.GetPlanRequest, _plan_service_pb2.GetPlanResponse]
     """One stored plan. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version."""
     ListPlanNodes: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlanNodesRequest, _plan_service_pb2.ListPlanNodesResponse]
-    """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
-    unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+    """The nodes of a stored plan's DAG, inputs before the nodes that read them; all pages are of the first page's plan.
+    Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+    without a token.
     """
     ListPlans: _grpc.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlansRequest, _plan_service_pb2.ListPlansResponse]
     """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
@@ -50,8 +51,9 @@ class PlanServiceAsyncStub(PlanServiceStub):
     GetPlan: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.GetPlanRequest, _plan_service_pb2.GetPlanResponse]  # type: ignore[assignment]
     """One stored plan. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version."""
     ListPlanNodes: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlanNodesRequest, _plan_service_pb2.ListPlanNodesResponse]  # type: ignore[assignment]
-    """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
-    unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+    """The nodes of a stored plan's DAG, inputs before the nodes that read them; all pages are of the first page's plan.
+    Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+    without a token.
     """
     ListPlans: _aio.UnaryUnaryMultiCallable[_plan_service_pb2.ListPlansRequest, _plan_service_pb2.ListPlansResponse]  # type: ignore[assignment]
     """Plans of a strategy or of all, newest first. Errors: INVALID_ARGUMENT for a bad page token."""
@@ -73,8 +75,9 @@ class PlanServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _plan_service_pb2.ListPlanNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_plan_service_pb2.ListPlanNodesResponse, _abc.Awaitable[_plan_service_pb2.ListPlanNodesResponse]]:
-        """The nodes of a stored plan's DAG, inputs before the nodes that read them. Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an
-        unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
+        """The nodes of a stored plan's DAG, inputs before the nodes that read them; all pages are of the first page's plan.
+        Errors: NOT_FOUND (E_PLAN_UNKNOWN) for an unknown strategy or version; INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+        without a token.
         """
 
     @_abc_1.abstractmethod

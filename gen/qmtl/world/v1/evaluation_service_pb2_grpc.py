@@ -118,7 +118,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvaluationRuns(self, request, context):
-        """Runs of a world or of one strategy, newest first. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
+        is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

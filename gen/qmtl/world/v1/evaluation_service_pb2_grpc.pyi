@@ -59,7 +59,9 @@ class EvaluationServiceStub:
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]
     """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
-    """Runs of a world or of one strategy, newest first. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
+    is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+    """
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
@@ -92,7 +94,9 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]  # type: ignore[assignment]
     """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
-    """Runs of a world or of one strategy, newest first. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+    """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
+    is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+    """
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a world may do, and what its strategies have shown."""
@@ -158,6 +162,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ListEvaluationRunsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListEvaluationRunsResponse, _abc.Awaitable[_evaluation_service_pb2.ListEvaluationRunsResponse]]:
-        """Runs of a world or of one strategy, newest first. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
+        """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
+        is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
+        """
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
