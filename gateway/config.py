@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     gateway_id: str = ""  # empty: host:port it is bound to
     public_address: str = ""  # host:port clients are told; empty: the bound one
     fallback_address: str = ""
-    workers: int = Field(default=8, ge=1, le=64)
+    workers: int = Field(default=64, ge=1, le=256)
     warmup_deadline_s: float = Field(default=2.0, gt=0, le=60)
     claim_ttl_s: float = Field(default=15.0, ge=1, le=600)
     pending_max: int = Field(default=10_000, ge=1)

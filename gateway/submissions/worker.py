@@ -35,6 +35,7 @@ from qmtl.wire.contexts import context_to_proto
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
+LOCAL_LOOK_S = 2.0  # how long the end of what is worked on here may wait to be seen when a cancel ends it, not its work
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
 Settled = tuple[Record, bytes]  # with what it came to, empty unless COMPLETED
@@ -63,6 +64,7 @@ class Workers:
         self._woken = asyncio.Event()
         self._more = True  # whether something may be due that nobody has looked for
         self._waiting: dict[str, list[asyncio.Future[Settled]]] = {}
+        self._working: set[str] = set()  # strategies worked on here: who waits for one is told
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -103,7 +105,8 @@ class Workers:
         deadline = self._clock.monotonic() + within_s
         try:
             while record.state not in SETTLED and (left := deadline - self._clock.monotonic()) > 0:
-                await asyncio.wait({told}, timeout=min(left, IDLE_S))
+                look_s = LOCAL_LOOK_S if record.strategy_id in self._working else IDLE_S
+                await asyncio.wait({told}, timeout=min(left, look_s))
                 if told.done():
                     return told.result()
                 record = await self._read(record.strategy_id)
@@ -175,6 +178,7 @@ class Workers:
     def _begin(self, record: Record, request: strategypb.StrategySubmission | None, until: float) -> None:
         """Work on a claim whose place is held; as the gateway itself, whoever called."""
         assert self._group is not None
+        self._working.add(record.strategy_id)
         with own_act():
             self._group.create_task(self._work(record, request, until))
 
@@ -191,6 +195,7 @@ class Workers:
         try:
             await self._process(record, request, until)
         finally:
+            self._working.discard(record.strategy_id)
             self._leave()
 
     async def _process(self, record: Record, request: strategypb.StrategySubmission | None, until: float) -> None:
