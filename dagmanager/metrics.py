@@ -26,12 +26,18 @@ class GraphMetrics:
         self.garbage = Counter(
             "qmtl_dag_garbage_total", "Queues dropped, or kept by reason, per round.", ["outcome"], registry=registry
         )
+        # looked up once: a diff counts six of them
+        self._diffs = {seen: self.diffs.labels("yes" if seen else "no") for seen in (True, False)}
+        self._new, self._reused, self._buffering = (
+            self.nodes.labels(disposition) for disposition in ("new", "reused", "reused_with_buffering")
+        )
+        self._new_queues, self._reused_queues = self.queues.labels("new"), self.queues.labels("reused")
 
     def count(self, summary: diffpb.DiffSummary) -> None:
         """Count one answer."""
-        self.diffs.labels("yes" if summary.seen_before else "no").inc()
-        self.nodes.labels("new").inc(summary.new_nodes)
-        self.nodes.labels("reused").inc(summary.reused_nodes)
-        self.nodes.labels("reused_with_buffering").inc(summary.buffering_nodes)
-        self.queues.labels("new").inc(summary.new_queues)
-        self.queues.labels("reused").inc(summary.reused_queues)
+        self._diffs[summary.seen_before].inc()
+        self._new.inc(summary.new_nodes)
+        self._reused.inc(summary.reused_nodes)
+        self._buffering.inc(summary.buffering_nodes)
+        self._new_queues.inc(summary.new_queues)
+        self._reused_queues.inc(summary.reused_queues)
