@@ -19,7 +19,6 @@ from qmtl.core.tasks.ending import end
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.wire.instants import ns_to_proto
-from seamless.artifacts import archive
 from seamless.artifacts.inventory import Inventory
 from seamless.domain import admission
 from seamless.domain.admission import Admission, Lateness, Origin
@@ -29,6 +28,7 @@ from seamless.fetch import wire
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset
 from seamless.replay.sessions import ReplaySessions
+from seamless.storage.files import ipc
 from seamless.wire import gap_to_proto, span_to_proto
 
 MAX_LAG_NS = 45 * 1_000_000_000  # of the SLA preset "baseline"
@@ -178,7 +178,7 @@ class Fetcher:
 
 def _encode_next(frames: Iterator[pl.DataFrame]) -> ArrowChunk | None:
     frame = next(frames, None)
-    return None if frame is None else ArrowChunk(len(frame), archive.ipc(frame))
+    return None if frame is None else ArrowChunk(len(frame), ipc(frame))
 
 
 def _plan(preset: Preset, pinned: PinnedArtifact, ask: FetchQuery) -> FetchPlan:

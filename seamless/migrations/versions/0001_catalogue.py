@@ -41,6 +41,7 @@ def upgrade() -> None:
         _int("watermark_ns"),
         sa.PrimaryKeyConstraint("session_id"),
     )
+    _create_stored()
     op.create_table("followers", _text("session_id"), _text("name"), sa.PrimaryKeyConstraint("session_id", "name"))
 
 
@@ -76,4 +77,29 @@ def _create_artifacts() -> None:
         _int("start_ns"),
         _int("end_ns"),
         sa.PrimaryKeyConstraint("fingerprint", "start_ns"),
+    )
+
+
+def _create_stored() -> None:
+    op.create_table("stored", _text("dataset"), _int("version"), sa.PrimaryKeyConstraint("dataset"))
+    op.create_table(
+        "stored_parts",
+        _text("dataset"),
+        _text("month"),
+        _int("sequence"),
+        _text("file"),
+        _text("sha256"),
+        _int("rows"),
+        _int("start_ns"),
+        _int("end_ns"),
+        _text("producer"),
+        sa.PrimaryKeyConstraint("dataset", "month", "sequence"),
+    )
+    op.create_table(
+        "stored_spans",
+        _text("dataset"),
+        _text("statement"),
+        _int("start_ns"),
+        _int("end_ns"),
+        sa.PrimaryKeyConstraint("dataset", "statement", "start_ns"),
     )

@@ -11,11 +11,11 @@ import pytest
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady
-from seamless.artifacts import archive as artifacts_archive
 from seamless.artifacts.archive import Archive
 from seamless.domain.bars import of_values
 from seamless.domain.fingerprints import month_span
 from seamless.domain.manifests import Manifest, cut, seal
+from seamless.storage.files import ipc
 from tests.seamless.samples import START, STEP, judge, raw_of, walk
 
 
@@ -45,7 +45,7 @@ def test_rows_come_back_as_they_were_over_a_month_boundary(archive: Archive) -> 
 def test_columns_are_those_of_the_contract(archive: Archive) -> None:
     manifest = _sealed(archive, 10)
     [part] = archive.parts(manifest, manifest.span)
-    table = pl.read_ipc_stream(io.BytesIO(artifacts_archive.ipc(part)))
+    table = pl.read_ipc_stream(io.BytesIO(ipc(part)))
     assert table.schema == {
         "open_time": pl.Datetime("ns", "UTC"),
         **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64),

@@ -363,6 +363,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_REPLY_TOO_LARGE: _ClassVar[Reason]
     REASON_ORDER_LIST_MALFORMED: _ClassVar[Reason]
     REASON_ORDER_LISTED: _ClassVar[Reason]
+    REASON_STORED_FILE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -719,3 +720,4 @@ REASON_REPLACE_MASK: Reason
 REASON_REPLY_TOO_LARGE: Reason
 REASON_ORDER_LIST_MALFORMED: Reason
 REASON_ORDER_LISTED: Reason
+REASON_STORED_FILE: Reason
