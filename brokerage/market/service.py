@@ -26,7 +26,7 @@ class InstrumentService(instrumentrpc.InstrumentServiceServicer):
             raise NotFound(
                 "E_INSTRUMENT_UNKNOWN",
                 f"no properties of {request.symbol[:80]!r} are known",
-                hint="add [brokerage.instruments] of that symbol to qmtl.toml",
+                hint=f'add [brokerage.instruments."{request.symbol[:80]}"] with base and quote to qmtl.toml',
             )
         configured = self._instruments.is_configured(found.symbol)
         return instrumentservicepb.GetInstrumentResponse(instrument=instrument_to_proto(found, self._venue, configured))

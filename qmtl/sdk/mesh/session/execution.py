@@ -17,7 +17,6 @@ from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.order import MARGIN_CALL, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
-from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
@@ -40,12 +39,12 @@ from qmtl.sdk.execution.port import (
     Submit,
     Weights,
 )
+from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.account_profile import profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
-from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_to_proto
 
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
@@ -64,9 +63,7 @@ class SessionMarket:
 
 async def session_market(retrying: RetryingClient, account: accountpb.Account, symbol: str) -> SessionMarket:
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
-    reply = await retrying.ask(lambda: retrying.client.instruments.GetInstrument(request), "instrument")
-    return SessionMarket(instrument_from_proto(reply.instrument), profile_of(account).fee)
+    return SessionMarket(await instrument_of(retrying, symbol), profile_of(account).fee)
 
 
 class MeshExecution:

@@ -10,10 +10,12 @@ import asyncio
 import importlib.metadata
 import uuid
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.symbols import Instruments
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
@@ -28,6 +30,7 @@ from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched, History, WorldData, history_request
+from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX
 from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
@@ -79,12 +82,13 @@ class Submitter:
     ) -> SubmitResult:
         """Submit a strategy: bind it, fetch the history, replay, report, and return the world's answer."""
         preset = await self.data.preset(assembled, data)
+        instruments = await self.instruments(assembled, terms)
         bound = await self.bind(assembled)
         fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
         keys = queue_keys(bound)
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
-        terms = asked_terms(terms, (await self.decision()).execution_model)
+        terms = replace(asked_terms(terms, (await self.decision()).execution_model), instruments=instruments)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
         metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.counts.foreign_records}
         run = await self.evaluate(bound, fetched, metrics, model_of(terms)) if done.metrics else None
@@ -104,6 +108,16 @@ class Submitter:
             address=self.client.address,
             reused=reuse.counts,
         )
+
+    async def instruments(self, assembled: Assembled, terms: AccountTerms | None) -> tuple[Instrument, ...]:
+        """Those of the terms, and of what is traded beside them and the library's own table those of the mesh.
+
+        Raises NotFound (E_INSTRUMENT_UNKNOWN), before anything is submitted.
+        """
+        given = terms.instruments if terms is not None else ()
+        known = Instruments(given)
+        unknown = sorted({rule.symbol for rule in assembled.rules if known.find(rule.symbol) is None})
+        return (*given, *[await instrument_of(self.retrying, symbol) for symbol in unknown])
 
     async def bind(self, assembled: Assembled) -> BoundStrategy:
         """Submit and wait until it is bound. Raises NotReady (E_SUBMISSION_FAILED) with the reason."""

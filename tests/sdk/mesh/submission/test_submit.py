@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.models.profiles.named import profile_named
@@ -21,7 +23,7 @@ from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.instants import from_ns
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.sdk import Runner, Strategy, StreamInput, indicators
+from qmtl.sdk import Runner, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.history import History, fetch_arrow
@@ -34,6 +36,7 @@ from qmtl.wire.graph import dag_from_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh, Replies
+from tests.sdk.mesh.samples import CASH
 
 
 @pytest.fixture
@@ -65,6 +68,23 @@ async def test_result_is_the_owners_word_and_the_local_replay(mesh: FakeMesh) ->
         participation="0.1",
     )
     assert mesh.evaluations[0].dataset_fingerprint == result.data.dataset_fingerprint
+
+
+async def test_a_symbol_of_ones_own_is_the_one_the_mesh_knows(mesh: FakeMesh) -> None:
+    class Own(EmaCross):
+        def setup(self) -> None:
+            price = StreamInput("X", interval="15m", period=192)
+            direction = signals.cross(indicators.ema(price, 2), indicators.ema(price, 3))
+            self.trade(signals.position_target(direction, long=1.0, short=0.0), price)
+
+    submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
+    assembled, one = assemble(Own()), instrument("X", base="X", quote="USD", lot="0.5")
+    with pytest.raises(NotFound, match="E_INSTRUMENT_UNKNOWN"):
+        await submitter.instruments(assembled, None)
+    assert await submitter.instruments(assembled, AccountTerms(instruments=(one,))) == (one,)
+    mesh.venue = SimulatedAccount(spot(), {"USD": CASH}, instruments=[one])
+    assert await submitter.instruments(assembled, None) == (one,)
+    assert await submitter.instruments(assemble(EmaCross()), None) == ()
 
 
 async def test_a_replay_assumes_what_the_world_asks_unless_terms_are_given(mesh: FakeMesh) -> None:
