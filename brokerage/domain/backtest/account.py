@@ -169,6 +169,14 @@ class SimulatedAccount:
         """
         return self._carry.advance(at_ns) if self._moves_with_time else []
 
+    def next_due_ns(self) -> int | None:
+        """The first instant at which `advance` may move money; None: time alone never does."""
+        return self._carry.next_due_ns() if self._moves_with_time else None
+
+    def pass_by(self, marks: Mapping[str, Mark]) -> None:
+        """Take over the marks that bars have left which did nothing else."""
+        self.view.marks.update(marks)
+
     def act(self, action: CorporateAction, price: int) -> tuple[list[OrderEvent], list[Payment]]:
         """Apply a corporate action before the first bar after it; `price` is that bar's open, at the price scale."""
         instrument, time = self.instrument(action.symbol), EventTime(action.at_ns, action.at_ns)

@@ -39,6 +39,45 @@ class Bar:
 
 
 Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64] | npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """A column of exact integers, each `whole` times `factor`; `whole` is int64, or objects where that is too small."""
+
+    whole: Integers
+    factor: int = 1
+
+    def at(self, row: int) -> int:
+        """The integer of a row."""
+        found: int = self.whole.item(row) * self.factor
+        return found
+
+    def listed(self) -> list[int]:
+        """All of them."""
+        factor = self.factor
+        return [whole * factor for whole in self.whole.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarColumns:
+    """Completed bars of one symbol as columns, by row: the same integers as in `Bar`, made only where they are read."""
+
+    instrument: Instrument
+    start_ns: npt.NDArray[np.int64]
+    interval_ns: int
+    open: Units
+    high: Units
+    low: Units
+    close: Units
+    volume: Units
+
+    def bar(self, row: int) -> Bar:
+        """The bar of a row."""
+        start, prices = int(self.start_ns[row]), (self.open, self.high, self.low, self.close, self.volume)
+        return Bar(start, start + self.interval_ns, *(column.at(row) for column in prices))
+
 
 PRICE_MAX = 1e15
 """No price of anything in any currency: a bar with more than that is broken."""
@@ -54,11 +93,22 @@ def bars_from_doubles(
     ohlcv: tuple[Doubles, Doubles, Doubles, Doubles, Doubles],
 ) -> Iterator[Bar]:
     """Bars from columns of doubles, exactly. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE)."""
-    *prices, volume = ohlcv
-    columns = [exact_units(instrument, column) for column in prices]
-    sizes = volume_units(instrument, volume)
-    for start, opened, high, low, close, size in zip(start_ns.tolist(), *columns, sizes, strict=True):
+    made = bar_columns(instrument, start_ns, interval_ns, ohlcv)
+    columns = [column.listed() for column in (made.open, made.high, made.low, made.close, made.volume)]
+    for start, opened, high, low, close, size in zip(start_ns.tolist(), *columns, strict=True):
         yield Bar(start, start + interval_ns, opened, high, low, close, size)
+
+
+def bar_columns(
+    instrument: Instrument,
+    start_ns: npt.NDArray[np.int64],
+    interval_ns: int,
+    ohlcv: tuple[Doubles, Doubles, Doubles, Doubles, Doubles],
+) -> BarColumns:
+    """Bars as columns of exact integers. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE)."""
+    *prices, volume = ohlcv
+    opened, high, low, close = (price_units_of(instrument, column) for column in prices)
+    return BarColumns(instrument, start_ns, interval_ns, opened, high, low, close, volume_units_of(instrument, volume))
 
 
 def bar_from_doubles(
@@ -72,6 +122,11 @@ def bar_from_doubles(
 
 def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
     """A column of prices in units of the instrument's price scale, to the last digit."""
+    return price_units_of(instrument, column).listed()
+
+
+def price_units_of(instrument: Instrument, column: Doubles) -> Units:
+    """As `exact_units`, as a column."""
     if np.isfinite(column).all() and (np.abs(column) > PRICE_MAX).any():
         found = float(np.abs(column).max())
         raise InvalidRequest(
@@ -79,19 +134,35 @@ def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
         )
     places = _common_places(column)
     if places <= instrument.price_scale:
-        factor = _POWERS[instrument.price_scale - places]
-        return [int(units) * factor for units in np.rint(column * 10.0**places).tolist()]
-    return [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
+        return Units(_whole(column, places), _POWERS[instrument.price_scale - places])
+    found_units = [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
+    return Units(np.array(found_units, dtype=np.object_))
 
 
 def volume_units(instrument: Instrument, column: Doubles) -> list[int]:
     """A column of volumes in units of the quantity scale, down; one beyond int64 saturates."""
-    scale = instrument.quantity_scale
-    found = (
+    return volume_units_of(instrument, column).listed()
+
+
+def volume_units_of(instrument: Instrument, column: Doubles) -> Units:
+    """As `volume_units`, as a column."""
+    scale, places = instrument.quantity_scale, _common_places(column)
+    if places <= _PLACES_SAFE:
+        whole = _whole(column, places)
+        if places >= scale:
+            return Units(whole // 10 ** (places - scale))
+        if len(whole) == 0 or int(np.abs(whole).max()) * 10 ** (scale - places) <= INT64_MAX:
+            return Units(whole * 10 ** (scale - places))
+    found = [
         units * 10 ** (scale - places) if scale >= places else units // 10 ** (places - scale)
         for units, places in _decimals(column, "volume")
-    )
-    return [min(units, INT64_MAX) for units in found]
+    ]
+    return Units(np.array([min(units, INT64_MAX) for units in found], dtype=np.object_))
+
+
+def _whole(column: Doubles, places: int) -> npt.NDArray[np.int64]:
+    """A column of doubles of so many places as integers."""
+    return np.asarray(np.rint(column * 10.0**places), dtype=np.int64)
 
 
 def _at_scale(instrument: Instrument, units: int, places: int) -> int:
@@ -103,9 +174,17 @@ def _at_scale(instrument: Instrument, units: int, places: int) -> int:
 _POWERS: tuple[int, ...] = tuple(10**places for places in range(2 * PRICE_PLACES))
 
 
+_PLACES_SAFE = 15
+_PROBED = 64
+
+
 def _common_places(column: Doubles) -> int:
-    """Places that hold a whole column as decimals of at most 15 digits; more than any scale has: there are none."""
-    for places in range(16):
+    """Places that hold a whole column as decimals of at most 15 digits; more than any scale has: there are none.
+
+    A part of it needs no more places than the whole: where the search begins.
+    """
+    least = 0 if len(column) <= _PROBED else _common_places(column[:: max(len(column) // _PROBED, 1)][:_PROBED])
+    for places in range(least, _PLACES_SAFE + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             whole = np.rint(column * 10.0**places)
             if (np.abs(whole) < _DIGITS_SAFE).all() and (whole / 10.0**places == column).all():

@@ -68,6 +68,11 @@ class Instrument:
         object.__setattr__(self, "_tick_places", _places(Decimal(self.tick).scaleb(-self.price_scale, _EXACT)))
 
     @property
+    def value_ratio(self) -> tuple[int, int]:
+        """What `notional` multiplies price times quantity by: numerator and denominator."""
+        return self._up, self._down
+
+    @property
     def pays_profit_only(self) -> bool:
         """Whether trading it pays no principal, as of futures: cash moves by profit and fees."""
         return self.asset_class is AssetClass.FUTURE

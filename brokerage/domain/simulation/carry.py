@@ -60,6 +60,13 @@ class Carry:
         self._settle(self.carried_ns)
         return paid
 
+    def next_due_ns(self) -> int:
+        """The first instant after that of now at which something may be due or settle: until then nothing is."""
+        after = bisect_right(self._funded, self.carried_ns)
+        settles = (book.ledger.book_of_cash.next_settlement_ns() for book in self._view.books.values())
+        funded = self._funded[after : after + 1]
+        return min([(self.carried_ns // DAY_NS + 1) * DAY_NS, *funded, *(at for at in settles if at is not None)])
+
     def _settle(self, at_ns: int) -> None:
         for ledger in {id(book.ledger): book.ledger for book in self._view.books.values()}.values():
             ledger.book_of_cash.settle(at_ns)

@@ -64,8 +64,15 @@ def compute_series(vertex: Node, name: str, times: Times, rows: Sequence[Floats]
 
 def aligned(inputs: Sequence[Series]) -> tuple[Times, list[Floats]]:
     """Rows of the instants at which every input has a value."""
+    shortest = min(inputs, key=len).time_ns
+    if all(_ends_with(series.time_ns, shortest) for series in inputs):  # inputs that differ in their warm-up only
+        return shortest, [series.rows[len(series) - len(shortest) :] for series in inputs]
     times: NDArray[np.int64] = reduce(np.intersect1d, [series.time_ns for series in inputs])
     return times, [series.rows[np.searchsorted(series.time_ns, times)] for series in inputs]
+
+
+def _ends_with(times: Times, last: Times) -> bool:
+    return times is last or np.array_equal(times[len(times) - len(last) :], last)
 
 
 def _fold(vertex: FoldNode, inputs: Sequence[Series]) -> Series:

@@ -8,11 +8,17 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+import numpy as np
+
 from brokerage.domain.backtest.account import SimulatedAccount
-from brokerage.domain.market.bars import Bar, bars_from_doubles
+from brokerage.domain.backtest.quiet import Why, next_visit
+from brokerage.domain.backtest.timeline import Timeline
+from brokerage.domain.backtest.valuation import EquityCurve
+from brokerage.domain.market.bars import Bar, BarColumns, bar_columns
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
 from brokerage.domain.models.corporate import CorporateAction, Split
 from brokerage.domain.models.day_orders import opened_ns
@@ -26,7 +32,8 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
-from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.commands import CommandTable, first_command_ns
+from qmtl.sdk.execution.decide import DecisionLogic
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_of
@@ -46,7 +53,9 @@ def replay(
     streaming: bool = False,
     outputs: Outputs | None = None,
 ) -> RunResult:
-    """Run a strategy over history. `streaming` drives the graph event by event; the result is the same.
+    """Run a strategy over history. `streaming` drives the graph event by event and visits every bar; else bars at whose
+    close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
+    same, to the last digit.
 
     `outputs`: the graph's values over these bars, where they are known.
 
@@ -60,7 +69,7 @@ def replay(
         outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
     account = _AccountReplay(assembled, bars, terms)
     assembled.strategy.on_start()
-    record = account.run(outputs)
+    record = account.run(outputs, every=streaming)
     assembled.strategy.on_finish()
     return result_of(record, account.currency, terms.periods_per_year)
 
@@ -87,28 +96,80 @@ class _AccountReplay:
         self._execution = SimulatedExecution(self._account, self.currency, self._take)
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(multipliers={one.symbol: one.multiplier for one in traded})
+        self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
+        self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
         self._actions: dict[str, deque[CorporateAction]] = {}
         for action in sorted(terms.actions, key=lambda one: one.at_ns):
             self._actions.setdefault(action.symbol, deque()).append(action)
 
-    def run(self, outputs: Outputs) -> RunRecord:
-        commands = self._commands(outputs)
-        after_ns = min(commands, default=_NEVER) - 1 if self._after_ns is None else self._after_ns
-        for time_ns, bars in self._steps():
-            self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
-            for symbol, bar in bars:
-                self._act(symbol, bar)
-                self._take(self._account.on_bar(symbol, bar))
-            self._record.pay(self.currency, self._account.advance(time_ns))
-            if time_ns > after_ns:
-                self._call_margin(time_ns)
-                if not self._record.ended:
-                    due = commands.get(time_ns, ())
-                    self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
-                self._mark(time_ns)
+    def run(self, outputs: Outputs, every: bool = False) -> RunRecord:
+        """Step through time, past the bars at whose close nothing can happen, or with `every` one by one."""
+        timeline, nodes = self._timeline, self._logic.command_nodes
+        after_ns = self._after_ns
+        if after_ns is None:
+            first = first_command_ns(nodes, outputs)
+            after_ns = _NEVER if first is None else first - 1
+        commands = CommandTable(nodes, outputs, timeline.ends, after_ns)
+        begin = int(np.searchsorted(timeline.ends, after_ns, side="right"))
+        end, step = len(timeline), 0
+        why: Why | None = Why.BEGIN
+        while step < end:
+            self._visit(step, commands, marked=step >= begin)
+            self._count(why)
+            self._curve.note(step)
+            step += 1
             if self._record.ended and not self._invested():
-                break
+                end = step
+            elif step < end:
+                step, why = (step, Why.EVERY) if every else self._next(commands, step, end)
+        self._finish(begin, end)
         return self._record
+
+    def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
+        """One step: money up to its bars, its bars, money up to its close, and what is decided then."""
+        time_ns, bars = int(self._timeline.ends[step]), self._timeline.bars_at(step)
+        self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
+        for symbol, bar in bars:
+            self._act(symbol, bar)
+            self._take(self._account.on_bar(symbol, bar))
+        self._record.pay(self.currency, self._account.advance(time_ns))
+        if not marked:
+            return
+        self._call_margin(time_ns)
+        if not self._record.ended:
+            due = commands.at(step, time_ns)
+            self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
+
+    def _next(self, commands: CommandTable, step: int, end: int) -> tuple[int, Why | None]:
+        """The next step to visit and why; all before it are passed by."""
+        found, why = step, self._here()
+        if why is None:
+            found, why = commands.next_change(step, end), Why.DECISION
+            acts = [waiting[0].at_ns for waiting in self._actions.values() if waiting]
+            if acts and (at := self._timeline.step_after(min(acts), step)) < found:
+                found, why = at, Why.ACTION
+            at, other = next_visit(self._account, self._timeline, step, found, self.currency)
+            if at < found:
+                found, why = at, other
+        if found > step:
+            marks = {symbol: self._timeline.mark(symbol, found - 1) for symbol in self._data}
+            self._account.pass_by({symbol: mark for symbol, mark in marks.items() if mark is not None})
+        return found, why
+
+    def _here(self) -> Why | None:
+        """Why the very next step has to be visited whatever comes; None: it has not."""
+        if self._record.ended:
+            return Why.ENDING
+        return None if self._logic.settled else Why.DECISION
+
+    def _count(self, why: Why | None) -> None:
+        if why is not None:
+            self._record.visited[why.name] = self._record.visited.get(why.name, 0) + 1
+
+    def _finish(self, begin: int, end: int) -> None:
+        if begin < end:
+            self._record.times = self._timeline.ends[begin:end]
+            self._record.equity, self._record.invested = self._curve.between(begin, end)
 
     def _act(self, symbol: str, bar: Bar) -> None:
         """Apply the corporate actions that came before the open of a bar of a symbol."""
@@ -147,26 +208,6 @@ class _AccountReplay:
     def _invested(self) -> bool:
         return any(self._account.position(symbol) for symbol in self._data)
 
-    def _commands(self, outputs: Outputs) -> dict[int, list[Command]]:
-        found: dict[int, list[Command]] = {}
-        for node_id in self._logic.command_nodes:
-            series = outputs.by_id[node_id]
-            for time_ns, (target, price) in zip(series.time_ns.tolist(), series.rows.tolist(), strict=True):
-                found.setdefault(time_ns, []).append(Command(node_id, time_ns, target, price))
-        return found
-
-    def _steps(self) -> Iterator[tuple[int, list[tuple[str, Bar]]]]:
-        """Bars of all symbols by close time; at one time by symbol, so that every run sees one order."""
-        merged: dict[int, list[tuple[str, Bar]]] = {}
-        for symbol, bars in sorted(self._data.items()):
-            v = bars.values
-            instrument = self._account.instrument(symbol)
-            volume = volume_in_base(instrument, v[:, 4], v[:, 1], bars.volume_unit)
-            columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], volume)
-            for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
-                merged.setdefault(bar.end_ns, []).append((symbol, bar))
-        return iter(sorted(merged.items()))
-
     def _take(self, events: Iterable[OrderEvent]) -> None:
         for event in events:
             if event.kind is EventKind.FILLED:
@@ -174,10 +215,12 @@ class _AccountReplay:
                 self._record.fills.append(fill)
                 self._strategy.on_fill(fill)
 
-    def _mark(self, time_ns: int) -> None:
-        self._record.times.append(time_ns)
-        self._record.equity.append(self._account.equity(self.currency))
-        self._record.invested += self._invested()
+
+def _columns(bars: Bars, instrument: Instrument) -> BarColumns:
+    v = bars.values
+    volume = volume_in_base(instrument, v[:, 4], v[:, 1], bars.volume_unit)
+    columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], volume)
+    return bar_columns(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns)
 
 
 def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:

@@ -70,6 +70,11 @@ class DecisionLogic:
         """Whether a node's values are commands of this strategy."""
         return node_id in self._planners
 
+    @property
+    def settled(self) -> bool:
+        """Whether every target was acted on, so that nothing is decided until one changes."""
+        return all(planner.last == self._signalled[node_id] for node_id, planner in self._planners.items())
+
     def order_name(self, command: Command) -> str:
         """The client order id of the first order that a command may become."""
         return order_name(self._planners[command.node_id].rule.symbol, command.time_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from brokerage.domain.simulation.carry import Payment
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.execution.equity_series import EquitySeries
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
@@ -38,12 +39,13 @@ class RunResult:
     """The result of a run, from the bar of the first possible decision on. Equity is at each close.
 
     `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
-    is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION.
+    is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
+    bars' closes a local replay had to look, by the reason; at the others nothing could happen.
     """
 
     currency: str
     time_ns: Times
-    equity: tuple[Decimal, ...]
+    equity: EquitySeries
     fills: tuple[FillEvent, ...]
     trades: tuple[Trade, ...]
     denials: tuple[DeniedOrder, ...]
@@ -51,20 +53,21 @@ class RunResult:
     margin_calls: tuple[MarginCall, ...] = ()
     ended: str = ""
     carried: Mapping[str, Decimal] = field(default_factory=dict)
+    visited: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def equity_floats(self) -> Floats:
-        return np.array([float(value) for value in self.equity])
+        return self.equity.floats
 
 
 @dataclass(slots=True)
 class RunRecord:
-    """The recording while it runs; `invested` counts the bars with an open position. `multipliers` are the instruments'
-    values of one unit per unit of price.
+    """The recording while it runs; `equity` is in units of the currency's scale, `invested` counts the bars with an
+    open position. `multipliers` are the instruments' values of one unit per unit of price.
     """
 
-    times: list[int] = field(default_factory=list)
-    equity: list[Decimal] = field(default_factory=list)
+    times: Sequence[int] | Times = field(default_factory=list)
+    equity: Sequence[int] | Times = field(default_factory=list)
     invested: int = 0
     fills: list[FillEvent] = field(default_factory=list)
     denials: list[DeniedOrder] = field(default_factory=list)
@@ -73,6 +76,7 @@ class RunRecord:
     carried: dict[str, Decimal] = field(default_factory=dict)
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
     splits: list[SplitStep] = field(default_factory=list)
+    visited: dict[str, int] = field(default_factory=dict)
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
@@ -86,7 +90,8 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
     """The result of a record: round trips and metrics added."""
     trades = round_trips(record.fills, currency, record.multipliers, record.splits)
     times = np.array(record.times, dtype=np.int64)
-    equity = np.array([float(value) for value in record.equity])
+    curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
+    equity = curve.floats
     metrics: dict[str, float] = {}
     if len(equity):
         metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
@@ -94,7 +99,7 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
     return RunResult(
         currency,
         times,
-        tuple(record.equity),
+        curve,
         tuple(record.fills),
         trades,
         tuple(record.denials),
@@ -102,6 +107,7 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         tuple(record.margin_calls),
         record.ended,
         record.carried,
+        record.visited,
     )
 
 

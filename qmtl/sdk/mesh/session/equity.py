@@ -19,7 +19,7 @@ from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.carry import Carry
 from qmtl.broker.v1 import account_pb2 as accountpb
-from qmtl.core.decimals import from_scaled, parse_decimal, to_scaled
+from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
@@ -51,6 +51,7 @@ def equity_record(
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
     multipliers = {instrument.symbol: instrument.multiplier}
     record = RunRecord(fills=list(waiting), denials=list(denials), multipliers=multipliers)
+    times, equity = list[int](), list[int]()
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
@@ -61,9 +62,10 @@ def equity_record(
         view.marks[bars.symbol] = mark_of(bar)
         if profile.moves_with_time:
             record.pay(currency, carry.advance(bar.end_ns))
-        record.times.append(bar.end_ns)
-        record.equity.append(from_scaled(ledger.equity(currency, {bars.symbol: bar.close}), scale))
+        times.append(bar.end_ns)
+        equity.append(ledger.equity(currency, {bars.symbol: bar.close}))
         record.invested += ledger.position(bars.symbol).quantity != 0
+    record.times, record.equity = times, equity
     return record
 
 

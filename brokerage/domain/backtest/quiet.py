@@ -1,0 +1,140 @@
+"""Where a backtest has to look: the next step at which orders, time or margin may do something.
+
+Between two of them an account does nothing but be worth something else. What is found may be too early, never too late;
+whatever is not known to be quiet is visited, and the reason says what it was.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.backtest.timeline import Timeline
+from brokerage.domain.backtest.valuation import notionals, total
+from brokerage.domain.market.bars import BarColumns, Integers, Units
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import OrderType, TimeInForce
+
+
+class Why(Enum):
+    """Why a step was visited."""
+
+    BEGIN = "the first step"
+    DECISION = "a command or an order is due"
+    ORDER = "an order may be filled, triggered or expire"
+    ORDER_BY_BAR = "an order whose type, time in force or list changes with every bar"
+    TIME = "interest, borrow, funding, a daily settlement or proceeds may be due"
+    MARGIN = "equity may not cover the margin in use"
+    ACTION = "a split or a dividend is due"
+    CURRENCIES = "cash of other currencies than the account's own"
+    ENDING = "the run ends once all is closed"
+    EVERY = "every step was asked for"
+
+
+def next_visit(
+    account: SimulatedAccount, timeline: Timeline, step: int, end: int, currency: str
+) -> tuple[int, Why | None]:
+    """The first step in [step, end) at which something may happen without anybody's decision, and why; (end, None)."""
+    found: tuple[int, Why | None] = (end, None)
+    for record in account.open_orders():
+        at, why = _order(record, timeline, step, found[0])
+        if at < found[0]:
+            found = (at, why)
+    due_ns = account.next_due_ns()
+    if due_ns is not None and (at := timeline.step_after(due_ns, step)) < found[0]:
+        found = (at, Why.TIME)
+    if account.view.profile.buying_power is BuyingPower.MARGIN:
+        at, why = _margin(account, timeline, step, found[0], currency)
+        if at < found[0]:
+            found = (at, why)
+    return found
+
+
+def _order(record: OrderRecord, timeline: Timeline, step: int, end: int) -> tuple[int, Why]:
+    """The first step that may change an order: it touches its price, or the order is over by then."""
+    order, symbol = record.order, record.order.symbol
+    begin, stop = _first_row(timeline, symbol, step), timeline.newest(symbol, end - 1) + 1 if end > step else 0
+    if begin >= stop:
+        return end, Why.ORDER
+    columns = timeline.columns[symbol]
+    if order.type is OrderType.MARKET and order.tif is TimeInForce.GTC and not (order.list_id or order.reduce_only):
+        row = max(begin, int(np.searchsorted(columns.start_ns, record.accepted_ns)))
+        return (timeline.step_of(symbol, row) if row < stop else end), Why.ORDER
+    if not _rests(record):
+        return timeline.step_of(symbol, begin), Why.ORDER_BY_BAR
+    if record.expire_ns is not None:
+        stop = min(stop, max(int(np.searchsorted(columns.start_ns, record.expire_ns)) + 1, begin + 1))
+        over = bool(columns.start_ns[stop - 1] >= record.expire_ns)
+    else:
+        over = False
+    row = _touched(record, columns, begin, stop)
+    if row < 0:
+        row = stop - 1 if over else -1
+    return (timeline.step_of(symbol, row) if row >= 0 else end), Why.ORDER
+
+
+def _first_row(timeline: Timeline, symbol: str, step: int) -> int:
+    """The first row of a symbol that closes at a step or after it."""
+    return timeline.newest(symbol, step - 1) + 1 if step else 0
+
+
+_RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
+_CARRIED = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
+
+
+def _rests(record: OrderRecord) -> bool:
+    """Whether bars that do not touch its price do nothing to an order."""
+    order = record.order
+    alone = not (order.list_id or order.parent or order.contingency or order.reduce_only)
+    return alone and record.acknowledged and not record.triggered and order.type in _RESTING and order.tif in _CARRIED
+
+
+def _touched(record: OrderRecord, columns: BarColumns, begin: int, stop: int) -> int:
+    """The first row in [begin, stop) whose range reaches an order's price; -1: none does."""
+    buys, is_limit = record.order.side is Side.BUY, record.order.type is OrderType.LIMIT
+    price = record.limit if is_limit else record.stop
+    if price is None:
+        return begin
+    # a buy's limit and a sale's stop are reached from above, by the low
+    column, falls = (columns.low, True) if buys is is_limit else (columns.high, False)
+    bound = price // column.factor if falls else -(-price // column.factor)
+    width = 64
+    while begin < stop:
+        part = column.whole[begin : min(begin + width, stop)]
+        hits = np.flatnonzero(part <= bound if falls else part >= bound)
+        if len(hits):
+            return begin + int(hits[0])
+        begin, width = begin + width, width * 4
+    return -1
+
+
+def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, currency: str) -> tuple[int, Why]:
+    """The first step at whose close equity may not be more than the margin in use."""
+    ledger = account.book.ledger
+    held = {symbol: position for symbol, position in ledger.positions.items() if position.quantity}
+    if not held:
+        return end, Why.MARGIN
+    if any(amount for other, amount in ledger.cash.items() if other != currency):
+        return step, Why.CURRENCIES
+    cash, model = ledger.book_of_cash.total(currency), account.view.profile.funding
+    width = 64
+    while step < end:
+        upto = min(step + width, end)
+        equity: list[Integers] = [np.full(upto - step, cash, dtype=np.int64)]
+        used: list[Integers] = []
+        for symbol, position in held.items():
+            columns, rows = timeline.columns[symbol], timeline.rows(symbol, step, upto)
+            prices = Units(columns.close.whole[rows], columns.close.factor)
+            quantities = np.full(upto - step, position.quantity, dtype=np.int64)
+            values = notionals(columns.instrument, prices, quantities)
+            used.append((np.abs(values) + (model.leverage - 1)) // model.leverage)
+            equity.append(values - position.cost if columns.instrument.pays_profit_only else values)
+        short = np.flatnonzero(total(equity, "equity") <= total(used, "margin"))
+        if len(short):
+            return step + int(short[0]), Why.MARGIN
+        step, width = upto, width * 4
+    return end, Why.MARGIN

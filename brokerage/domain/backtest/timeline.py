@@ -1,0 +1,70 @@
+"""Bars of several symbols on one time line: a step for every instant at which a bar closes, bars made on demand.
+
+At one step bars come in order of symbol, so that every run sees one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from brokerage.domain.market.bars import Bar, BarColumns
+from brokerage.domain.market.mark import Mark
+
+Steps = npt.NDArray[np.int64]
+
+
+class Timeline:
+    """`ends` (n,) are the steps' instants, in order. `columns` has the bars by symbol."""
+
+    def __init__(self, series: Iterable[BarColumns]) -> None:
+        self.columns: Mapping[str, BarColumns] = {
+            one.instrument.symbol: one for one in sorted(series, key=lambda one: one.instrument.symbol)
+        }
+        closes = {symbol: one.start_ns + one.interval_ns for symbol, one in self.columns.items()}
+        several = len(closes) != 1
+        merged = np.concatenate([*closes.values(), np.zeros(0, dtype=np.int64)])
+        self.ends: Steps = np.unique(merged) if several else merged
+        self._closes = closes
+        rows = {symbol: np.searchsorted(at, self.ends, side="right") - 1 for symbol, at in closes.items()}
+        self._newest: Mapping[str, Steps] | None = rows if several else None
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def newest(self, symbol: str, step: int) -> int:
+        """The row of the newest bar of a symbol at the close of a step; -1: there is none yet."""
+        return step if self._newest is None else int(self._newest[symbol][step])
+
+    def rows(self, symbol: str, begin: int, end: int) -> Steps | slice:
+        """What `newest` answers for the steps in [begin, end), as an index into columns."""
+        return slice(begin, end) if self._newest is None else self._newest[symbol][begin:end]
+
+    def step_of(self, symbol: str, row: int) -> int:
+        """The step at which the bar of a row closes."""
+        return row if self._newest is None else int(np.searchsorted(self.ends, self._closes[symbol][row]))
+
+    def bars_at(self, step: int) -> list[tuple[str, Bar]]:
+        """The bars that close at a step."""
+        if self._newest is None:
+            [(symbol, columns)] = self.columns.items()
+            return [(symbol, columns.bar(step))]
+        end, found = int(self.ends[step]), list[tuple[str, Bar]]()
+        for symbol, columns in self.columns.items():
+            row = int(self._newest[symbol][step])
+            if row >= 0 and int(self._closes[symbol][row]) == end:
+                found.append((symbol, columns.bar(row)))
+        return found
+
+    def mark(self, symbol: str, step: int) -> Mark | None:
+        """The price that a symbol has at the close of a step."""
+        row, columns = self.newest(symbol, step), self.columns[symbol]
+        if row < 0:
+            return None
+        return Mark(columns.close.at(row), int(columns.start_ns[row]) + columns.interval_ns, columns.interval_ns)
+
+    def step_after(self, at_ns: int, begin: int = 0) -> int:
+        """The first step from `begin` on that ends at or after an instant."""
+        return max(int(np.searchsorted(self.ends, at_ns)), begin)

@@ -1,0 +1,113 @@
+"""What positions were worth at many closes at once: the arithmetic of `Instrument.notional` and of a ledger's equity,
+over columns of exact integers.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+import numpy.typing as npt
+
+from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.backtest.timeline import Timeline
+from brokerage.domain.market.bars import Integers, Units
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import fit
+from qmtl.core.decimals import INT64_MAX
+
+
+def notionals(instrument: Instrument, prices: Units, quantities: Integers) -> Integers:
+    """`Instrument.notional` of each price and quantity: half to even, refusing what int64 cannot hold.
+
+    In int64 where no product can leave it, else in integers without a width.
+    """
+    up, down = instrument.value_ratio
+    up *= prices.factor
+    common = gcd(up, down)
+    up, down = up // common, down // common
+    largest = _largest(prices.whole) * _largest(quantities) * up
+    if largest <= INT64_MAX // 4 and down <= INT64_MAX // 4:
+        exact: Integers = prices.whole * (quantities * up)
+    else:
+        exact = prices.whole.astype(np.object_) * quantities.astype(np.object_) * up
+    found = exact if down == 1 else _divided(exact, down)
+    fit(_largest(found), "notional")
+    return found
+
+
+def _largest(values: Integers) -> int:
+    """The largest magnitude."""
+    return max(int(values.max()), -int(values.min())) if len(values) else 0
+
+
+def _divided(numerators: Integers, denominator: int) -> Integers:
+    """`money.divide` of each: half to even."""
+    quotients: Integers = numerators // denominator
+    twice = (numerators - quotients * denominator) * 2
+    rounded: Integers = quotients + ((twice > denominator) | ((twice == denominator) & (quotients % 2 == 1)))
+    return rounded
+
+
+def total(parts: list[Integers], what: str) -> Integers:
+    """The sums of columns, refusing what int64 cannot hold."""
+    if sum(_largest(part) for part in parts) > INT64_MAX:
+        parts = [part.astype(np.object_) for part in parts]
+    found = parts[0]
+    for part in parts[1:]:
+        found = found + part
+    fit(_largest(found), what)
+    return found
+
+
+class EquityCurve:
+    """Equity at the close of every step, from what an account held at the steps that changed it."""
+
+    def __init__(self, timeline: Timeline, ledger: Ledger, currency: str) -> None:
+        self._timeline, self._ledger, self._currency = timeline, ledger, currency
+        self._steps: list[int] = []
+        self._cash: list[int] = []
+        self._held: dict[str, list[int]] = {symbol: [] for symbol in timeline.columns}
+        self._cost: dict[str, list[int]] = {symbol: [] for symbol in timeline.columns}
+        self._before: tuple[int, ...] = ()
+
+    def note(self, step: int) -> None:
+        """Take what the account holds at the close of a step; it holds the same until the next that is noted."""
+        cash = self._ledger.book_of_cash.total(self._currency)
+        held = [self._ledger.position(symbol) for symbol in self._held]
+        now = (cash, *(one.quantity for one in held), *(one.cost for one in held))
+        if now == self._before:
+            return
+        self._before = now
+        self._steps.append(step)
+        self._cash.append(cash)
+        for symbol, position in zip(self._held, held, strict=True):
+            self._held[symbol].append(position.quantity)
+            self._cost[symbol].append(position.cost)
+
+    def between(self, begin: int, end: int) -> tuple[npt.NDArray[np.int64], int]:
+        """Equity at the steps in [begin, end), scaled, and at how many of them something was held.
+
+        The first of them, or one before it, was noted. Raises InvalidRequest (E_AMOUNT_OVERFLOW).
+        """
+        begins = np.maximum(np.array(self._steps, dtype=np.int64), begin)
+        lengths = np.diff(np.minimum([*begins.tolist(), end], end))
+        parts: list[Integers] = [_repeated(self._cash, lengths)]
+        invested = np.zeros(max(end - begin, 0), dtype=np.bool_)
+        for symbol, held in self._held.items():
+            if not any(held):
+                continue
+            columns, rows = self._timeline.columns[symbol], self._timeline.rows(symbol, begin, end)
+            quantities = _repeated(held, lengths)
+            invested |= quantities != 0
+            prices = Units(columns.close.whole[rows], columns.close.factor)
+            parts.append(notionals(columns.instrument, prices, quantities))
+            if columns.instrument.pays_profit_only:
+                costs = [cost if quantity else 0 for cost, quantity in zip(self._cost[symbol], held, strict=True)]
+                parts.append(-_repeated(costs, lengths))
+        equity = total(parts, f"equity in {self._currency}")
+        return equity.astype(np.int64), int(np.count_nonzero(invested))
+
+
+def _repeated(values: list[int], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.repeat(np.array(values, dtype=np.int64), lengths)

@@ -1,0 +1,73 @@
+"""Commands of a run as columns by step: what is wanted at each close, and where it differs from the close before."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.execution.decide import Command
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
+
+
+def first_command_ns(nodes: Iterable[str], outputs: Outputs) -> int | None:
+    """When the first command is known; None: there is none."""
+    firsts = [int(outputs.by_id[node].time_ns[0]) for node in nodes if len(outputs.by_id[node])]
+    return min(firsts, default=None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Node:
+    """The values of one command node that fall on a step: row of each step (-1: none), targets and prices by row."""
+
+    node_id: str
+    row_at: Times
+    targets: Floats
+    prices: Floats
+
+
+class CommandTable:
+    """The commands of all nodes at steps that end at `ends` (n,), those after `after_ns` only."""
+
+    def __init__(self, nodes: Iterable[str], outputs: Outputs, ends: Times, after_ns: int) -> None:
+        self._nodes: list[_Node] = []
+        changes: list[Times] = []
+        for node_id in nodes:
+            node, changed = _by_step(node_id, outputs.by_id[node_id], ends, after_ns)
+            self._nodes.append(node)
+            changes.append(changed)
+        self._changes: list[int] = np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)])).tolist()
+
+    def at(self, step: int, end_ns: int) -> list[Command]:
+        """The commands of a step that ends at `end_ns`."""
+        found: list[Command] = []
+        for node in self._nodes:
+            row = node.row_at.item(step)
+            if row >= 0:
+                found.append(Command(node.node_id, end_ns, node.targets.item(row), node.prices.item(row)))
+        return found
+
+    def next_change(self, step: int, end: int) -> int:
+        """The first step in [step, end) at which a node's target is not that of its command before; else `end`."""
+        at = bisect_left(self._changes, step)
+        return min(self._changes[at], end) if at < len(self._changes) else end
+
+
+def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[_Node, Times]:
+    """A node's commands by step, and the steps at which its target changes: nothing was wanted before the first."""
+    begin = int(np.searchsorted(series.time_ns, after_ns, side="right"))
+    times, rows = series.time_ns[begin:], series.rows[begin:]
+    steps = np.searchsorted(ends, times)
+    steps[steps == len(ends)] = 0
+    kept = ends[steps] == times if len(ends) else np.zeros(len(times), dtype=np.bool_)
+    steps, targets, prices = steps[kept], rows[kept, 0], rows[kept, 1]
+    row_at = np.full(len(ends), -1, dtype=np.int64)
+    row_at[steps] = np.arange(len(steps))
+    before = np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
+    return _Node(node_id, row_at, targets, prices), steps[targets != before]
