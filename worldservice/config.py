@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
     fence_timeout_s: float = Field(default=2.0, gt=0, le=10)
     fence_retry_s: float = Field(default=0.5, gt=0, le=60)
     # Presets that play recorded data: a world on one is measured against its watermark and can never be LIVE.
-    replay_presets: tuple[str, ...] = ("demo.*", "replay.*")
+    replay_presets: tuple[str, ...] = ("demo.*", "replay.*", "file.*")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qmtl.core.errors import InvalidRequest
+from seamless.config import FileFeed
+from seamless.config import Settings as SeamlessSettings
+from seamless.presets.builtin import presets_of
 from tests.worldservice.samples import NOW
-from worldservice.worlds.domain.world import TEXT_MAX, new_world
+from worldservice.config import Settings
+from worldservice.worlds.domain.world import TEXT_MAX, is_replay, new_world
 
 
 @pytest.mark.parametrize("text", ["a", "a" * TEXT_MAX])
@@ -20,3 +26,14 @@ def test_other_texts_are_refused(text: str) -> None:
     for changed in ({"name": text}, {"labels": {"k": text}}, {"data_presets": (text,)}):
         with pytest.raises(InvalidRequest, match="E_WORLD_FIELD"):
             new_world("alpha", "ann", NOW, **changed)
+
+
+def test_whatever_is_replayed_is_a_replay_to_worlds_too() -> None:
+    """By the defaults of both services; a file is as old as it is, and judged by its own time."""
+    feed = FileFeed(path=Path("bars.csv"), symbol="X", interval="1h")
+    known, patterns = presets_of(SeamlessSettings(files={"mine": feed})), Settings().replay_presets
+    replayed = [preset.name for preset in known.all if preset.replay]
+    assert {"demo.btc.15m", "file.ohlcv.mine"} <= set(replayed)
+    for name in replayed:
+        assert is_replay(new_world("alpha", "ann", NOW, data_presets=(name,)), patterns)
+    assert not is_replay(new_world("alpha", "ann", NOW, data_presets=("ohlcv.binance.spot.1m",)), patterns)

@@ -16,7 +16,7 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.endpoint import find_endpoint
-from qmtl.config.home import Record, is_alive, live_record
+from qmtl.config.home import Record, Running, is_alive, live_record
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
 from qmtl.control.v1 import status_service_pb2 as controlstatusservicepb
@@ -41,7 +41,7 @@ StatusReply = (
     | statusservicepb.GetStatusResponse
 )
 
-NOT_COUNTS = ("status", "level", "gates", "available")  # shown by themselves
+NOT_COUNTS = ("status", "level", "capabilities", "gates", "available")  # shown by themselves
 ANSWER_S = 3.0  # a service that takes longer is shown as not answering
 
 
@@ -120,6 +120,14 @@ def counts_of(reply: StatusReply) -> dict[str, str]:
     return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in named.items()}
 
 
+def process_row(process: Running, alive: bool) -> tuple[str, ...]:
+    """One line of a process; one that was started anew and has not answered yet is starting."""
+    answered = process.ready_s > 0
+    state = ("up" if answered else "starting") if alive else "DOWN"
+    took = f"{process.ready_s:.2f} s" if answered else "-"
+    return (process.name, process.address, str(process.pid), state, str(process.restarts), took)
+
+
 def service_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """One line per service: whether it is well, how much waits in its outbox, what it counts."""
     rows: list[tuple[str, ...]] = []
@@ -173,10 +181,7 @@ def lag_rows(reply: brokerstreamservicepb.GetStreamsResponse) -> list[tuple[str,
 
 def _print(record: Record | None, seen: MeshStatus) -> None:
     if record is not None:
-        processes = [
-            (p.name, p.address, str(p.pid), "up" if is_alive(p) else "DOWN", str(p.restarts), f"{p.ready_s:.2f} s")
-            for p in record.processes
-        ]
+        processes = [process_row(process, is_alive(process)) for process in record.processes]
         show_table("processes", ("name", "address", "pid", "state", "restarts", "ready in"), processes)
     level = enum_word(gatewaystatuspb.DegradationLevel, seen.gateway.level)
     works = [enum_word(gatewaystatuspb.Capability, one).lower() for one in seen.gateway.capabilities]

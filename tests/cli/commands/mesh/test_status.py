@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from qmtl.cli.commands.mesh.status import Report, counts_of, dependency_rows, gate_rows, lag_rows, service_rows
+from qmtl.cli.commands.mesh.status import (
+    Report,
+    counts_of,
+    dependency_rows,
+    gate_rows,
+    lag_rows,
+    process_row,
+    service_rows,
+)
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.config.home import Running
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from tests.cli.conftest import WORLD, CliMesh
@@ -25,6 +36,13 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
     assert "submissions queued 3" in first[4]
     assert second[2:] == ("NO ANSWER", "-", "E_UNAVAILABLE: gone")
     assert dependency_rows(reports) == [("gateway", "nats", "UNREACHABLE", "OPEN", "refused")]
+
+
+def test_a_process_that_was_started_anew_is_starting_until_it_answers() -> None:
+    anew = Running(name="gateway", address="a", pid=7, stamp="", metrics_port=0, restarts=1)
+    assert process_row(anew, True) == ("gateway", "a", "7", "starting", "1", "-")
+    assert process_row(replace(anew, ready_s=2.5), True)[3:] == ("up", "1", "2.50 s")
+    assert process_row(anew, False)[3] == "DOWN"
 
 
 def test_gates_and_lag() -> None:
