@@ -21,6 +21,7 @@ MS_NS = 1_000_000
 TIMEOUT_MS = 10_000
 BUDGET_WAIT_S = 5.0
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+RETRY_AFTER = "RETRY-AFTER"
 
 log = structlog.stdlib.get_logger("qmtl.exchanges")
 
@@ -119,7 +120,7 @@ class Connection:
                 return await endpoint(params)
         except Exhausted:
             if self._budget is not None:
-                await self._budget.penalise()
+                await self._budget.penalise(self._retry_after_s())
             raise
         finally:
             await self._adopt()
@@ -128,10 +129,19 @@ class Connection:
         """Let go of sockets."""
         await self.exchange.close()
 
+    def _retry_after_s(self) -> float | None:
+        """How long the exchange wants to be left alone, where it says so."""
+        wait = self._header(RETRY_AFTER)
+        return float(wait) if wait.isdecimal() else None
+
+    def _header(self, name: str) -> str:
+        """A header of the last answer, empty where it has none."""
+        headers = self.exchange.last_response_headers or {}
+        return next((str(value) for key, value in headers.items() if key.upper() == name), "")
+
     async def _adopt(self) -> None:
-        headers = self.exchange.last_response_headers
-        used = {name.upper(): value for name, value in (headers or {}).items()}.get(USED_WEIGHT)
-        if self._budget is not None and used is not None and used.isdecimal():
+        used = self._header(USED_WEIGHT)
+        if self._budget is not None and used.isdecimal():
             await self._budget.adopt(weight_used=int(used))
 
 

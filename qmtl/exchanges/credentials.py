@@ -23,6 +23,10 @@ class Credentials:
     password: str = field(default="", repr=False)
 
 
+NO_CREDENTIALS = Credentials("", "")
+"""For what exchanges tell everybody."""
+
+
 def read_credentials(exchange: str, account: str, environ: Mapping[str, str], folder: Path) -> Credentials:
     """The credentials of an account: QMTL_<EXCHANGE>_<ACCOUNT>_API_KEY, _SECRET and _PASSWORD, else
     `<folder>/<exchange>-<account>.toml` with api_key, secret and password.

@@ -95,6 +95,9 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ENUM: _ClassVar[Reason]
     REASON_EQUITY: _ClassVar[Reason]
     REASON_ETAG_MISMATCH: _ClassVar[Reason]
+    REASON_EXCHANGE_UNKNOWN: _ClassVar[Reason]
+    REASON_HISTORY_SHORT: _ClassVar[Reason]
+    REASON_SOURCE_ANSWER: _ClassVar[Reason]
     REASON_EXECUTION_MODEL: _ClassVar[Reason]
     REASON_FAILED_PRECONDITION: _ClassVar[Reason]
     REASON_FENCE_EPOCH: _ClassVar[Reason]
@@ -452,6 +455,9 @@ REASON_EDGE_OVERRIDE_UNKNOWN: Reason
 REASON_ENUM: Reason
 REASON_EQUITY: Reason
 REASON_ETAG_MISMATCH: Reason
+REASON_EXCHANGE_UNKNOWN: Reason
+REASON_HISTORY_SHORT: Reason
+REASON_SOURCE_ANSWER: Reason
 REASON_EXECUTION_MODEL: Reason
 REASON_FAILED_PRECONDITION: Reason
 REASON_FENCE_EPOCH: Reason

@@ -1,0 +1,108 @@
+"""What an exchange's answers say about a span: bars, and which of the others it says there never were.
+
+A page may be short, leave bars out and have empty fields; none of that is taken for a statement. A bar is said to be
+absent by two answers that each list a later one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from qmtl.calendars.spans import Coverage, Span, floor_to, normalise, subtract
+from seamless.domain.bars import Bars, coverage_of, first_impossible, no_bars, of_values
+
+Values = tuple[float, float, float, float, float]
+Row = tuple[int, Values | None]
+"""An open in ns, and open, high, low, close, volume; None where a field is empty or none that a bar can have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Bars of a span, in order; `empty` is what the exchange says never was, `broken` opens with fields missing."""
+
+    span: Span
+    bars: Bars
+    empty: Coverage = ()
+    broken: tuple[int, ...] = ()
+
+    def unresolved(self, interval_ns: int) -> Coverage:
+        """Bars of the span that are neither there nor said to be absent."""
+        have = coverage_of(self.bars.time_ns, interval_ns)
+        return subtract((self.span,) if not self.span.empty else (), normalise((*have, *self.empty)))
+
+
+@dataclass(slots=True)
+class Listing:
+    """What was listed so far of a span."""
+
+    span: Span
+    interval_ns: int
+    rows: dict[int, Values | None] = field(default_factory=dict)
+    empty: list[Span] = field(default_factory=list)
+
+    def add(self, rows: Iterable[Row]) -> int:
+        """Take rows of an answer over; how many bars of the span are new or whole for the first time."""
+        added = 0
+        for open_ns, values in rows:
+            inside = self.span.start_ns <= open_ns < self.span.end_ns and floor_to(open_ns, self.interval_ns) == open_ns
+            if inside and (open_ns not in self.rows or (self.rows[open_ns] is None and values is not None)):
+                self.rows[open_ns] = values
+                added += 1
+        return added
+
+    @property
+    def broken(self) -> tuple[int, ...]:
+        """Opens that were listed, never whole."""
+        return tuple(sorted(at for at, values in self.rows.items() if values is None))
+
+    @property
+    def holes(self) -> Coverage:
+        """What was not listed, and not said to be absent."""
+        listed = [Span(at, at + self.interval_ns) for at in self.rows]
+        return subtract((self.span,), normalise((*listed, *self.empty)))
+
+    def judge(self, hole: Span, second: Sequence[Row]) -> bool:
+        """Hear a second answer, about what opens from a hole's start on; whether it brought anything.
+
+        What it does not list before the last bar that it does list is absent: two answers say so.
+        """
+        self.add(second)
+        opens = [at for at, _ in second if at >= hole.start_ns]
+        if not opens:
+            return False
+        known = Span(hole.start_ns, min(max(opens), hole.end_ns))
+        listed = [Span(at, at + self.interval_ns) for at in self.rows]
+        self.empty += subtract((known,), normalise(listed))
+        return True
+
+    def answer(self) -> Answer:
+        """All of it."""
+        return Answer(self.span, bars_of(self.rows), normalise(self.empty), self.broken)
+
+
+def bars_of(rows: Mapping[int, Values | None]) -> Bars:
+    """The whole rows as bars, in order."""
+    whole = sorted((at, values) for at, values in rows.items() if values is not None)
+    if not whole:
+        return no_bars()
+    columns = np.array([values for _, values in whole], np.float64)
+    times = np.array([at for at, _ in whole], np.int64)
+    return of_values(times, [columns[:, i].copy() for i in range(5)], np.zeros(len(whole), np.uint8))
+
+
+def values_of(texts: Sequence[object]) -> Values | None:
+    """Five numbers of decimal text; None unless each is text of a number, and a bar can have them."""
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    try:
+        first, high, low, last, volume = (float(str(text)) for text in texts)
+    except ValueError:
+        return None
+    values = (first, high, low, last, volume)
+    if not all(math.isfinite(value) for value in values):
+        return None
+    return None if first_impossible([np.array([value]) for value in values]) else values

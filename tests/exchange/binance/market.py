@@ -1,0 +1,111 @@
+"""Binance's market data: time, symbols, klines and aggregate trades, spot at /api/v3.
+
+Each call costs its weight, and every answer tells what the address has used. Source: developers.binance.com,
+binance-spot-api-docs, REST API, "Market Data endpoints" and "Limits" (klines 2, aggTrades 4, exchangeInfo 20, time 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from aiohttp import web
+
+from tests.exchange.binance import words
+from tests.exchange.core.exchange import Exchange
+from tests.exchange.market.meter import Meter
+from tests.exchange.market.tape import Tape
+
+PAGE_DEFAULT, PAGE_MAX = 500, 1_000
+USED = "X-MBX-USED-WEIGHT-1M"
+INTERVALS_MS = {"1s": 1_000, "1m": 60_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000}
+
+Params = Mapping[str, str]
+
+
+class BinanceMarket:
+    """Market data of an exchange; `asked` has each request for klines as (symbol, first open or None)."""
+
+    def __init__(self, exchange: Exchange, tapes: Iterable[Tape], meter: Meter) -> None:
+        self.meter = meter
+        self.asked: list[tuple[str, int | None]] = []
+        self._exchange = exchange
+        self._tapes = {(tape.symbol, tape.interval_ms): tape for tape in tapes}
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        return [
+            web.get("/api/v3/time", self._weighing(1, self._time)),
+            web.get("/api/v3/exchangeInfo", self._weighing(20, self._info)),
+            web.get("/api/v3/klines", self._weighing(2, self._klines)),
+            web.get("/api/v3/aggTrades", self._weighing(4, self._trades)),
+        ]
+
+    def unsure(self) -> web.Response:
+        return words.error(-1007, "Timeout waiting for response from backend server.", status=408)
+
+    def _weighing(
+        self, weight: int, answer: Callable[[Params], object]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            used, wait_s = self.meter.charge(weight)
+            if wait_s:
+                response = words.error(-1003, "Too much request weight used.", status=429)
+                response.headers["Retry-After"] = str(wait_s)
+            else:
+                found = answer(request.query)
+                response = found if isinstance(found, web.Response) else web.json_response(found)
+            response.headers[USED] = str(used)
+            return response
+
+        return serve
+
+    def _time(self, params: Params) -> object:
+        return {"serverTime": self._exchange.clock()}
+
+    def _info(self, params: Params) -> object:
+        listed = [one for one in self._exchange.listings.values() if not one.contract]
+        return words.exchange_info(listed, self._exchange.clock())
+
+    def _klines(self, params: Params) -> object:
+        interval_ms = INTERVALS_MS.get(params.get("interval", ""))
+        tape = self._tapes.get((params.get("symbol", ""), interval_ms or 0))
+        if interval_ms is None:
+            return words.error(-1120, "Invalid interval.")
+        if tape is None:
+            return words.error(-1121, "Invalid symbol.")
+        start, end = (int(params[name]) if name in params else None for name in ("startTime", "endTime"))
+        self.asked.append((tape.symbol, start))
+        limit = min(int(params.get("limit", PAGE_DEFAULT)), PAGE_MAX)
+        return [_kline(row, interval_ms) for row in tape.page(start, end, limit)]
+
+    def _trades(self, params: Params) -> object:
+        """One trade a bar, at its close price and in its last millisecond: the bars' own closes, as trades."""
+        tape = next((one for (symbol, _), one in self._tapes.items() if symbol == params.get("symbol")), None)
+        if tape is None:
+            return words.error(-1121, "Invalid symbol.")
+        step = tape.interval_ms
+        limit = min(int(params.get("limit", PAGE_DEFAULT)), PAGE_MAX)
+        if "fromId" in params:
+            first_ms = int(params["fromId"]) * step
+            found = tape.truth(first_ms, first_ms + limit * step)
+        else:
+            until_ms = int(params.get("endTime", self._exchange.clock()))
+            since_ms = int(params.get("startTime", until_ms - limit * step))
+            found = [one for one in tape.truth(since_ms - step, until_ms + 1) if since_ms < one.open_ms + step]
+        return [
+            {
+                "a": one.open_ms // step,
+                "p": one.close,
+                "q": one.volume,
+                "f": one.open_ms // step,
+                "l": one.open_ms // step,
+                "T": one.open_ms + step - 1,
+                "m": False,
+                "M": True,
+            }
+            for one in found[:limit]
+        ]
+
+
+def _kline(row: Sequence[str | None], interval_ms: int) -> list[object]:
+    open_ms = int(row[0] or 0)
+    return [open_ms, *row[1:6], open_ms + interval_ms - 1, "0.00000000", 1, "0.00000000", "0.00000000", "0"]
