@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from qmtl.calendars.spans import Span, ceil_to, floor_to
+from qmtl.calendars.spans import Span, floor_to
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
 from qmtl.core.instants import from_ns, timestamp_text
@@ -131,7 +131,7 @@ class CcxtSource:
         if self._endpoint.reach is None:
             return
         step = self.dataset.interval_ns
-        oldest_ns = ceil_to(now_ns, step) - (self._endpoint.reach - 1) * step
+        oldest_ns = floor_to(now_ns, step) - (self._endpoint.reach - 1) * step
         if span.start_ns < oldest_ns:
             raise NotReady(
                 "E_HISTORY_SHORT",

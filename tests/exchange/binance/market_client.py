@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.exchanges.budgets import RequestBudget
@@ -60,11 +60,11 @@ async def bars_of(
     clock: Clock | None = None,
     budget: RequestBudget | None = None,
     timeout_ms: int = 10_000,
+    reach: int | None = None,
 ) -> AsyncIterator[CcxtSource]:
     """The source of bars over the real ccxt class, until the block ends."""
-    endpoint, mine = endpoint_of("binance"), clock or SystemClock()
-    options = endpoint.options
-    found = made("binance", NO_CREDENTIALS, options=options, address=market.address, timeout_ms=timeout_ms)
+    endpoint, mine = replace(endpoint_of("binance"), reach=reach), clock or SystemClock()
+    found = made("binance", NO_CREDENTIALS, options=endpoint.options, address=market.address, timeout_ms=timeout_ms)
     found.timeout_on_exit = 0
     source = CcxtSource(Connection(found, mine, budget), endpoint, dataset, mine)
     try:

@@ -96,9 +96,8 @@ class Tape:
         noise = hashlib.blake2b(word, digest_size=10).digest()
         first, last = 10_000 + noise[0], 10_000 + noise[1]
         high, low = max(first, last) + noise[2] % 32, min(first, last) - noise[3] % 32
-        prices = (f"{cents // 100}.{cents % 100:02d}000000" for cents in (first, high, low, last))
         volume = f"{noise[4] % 9 + 1}.{noise[5]:03d}00000"
-        return Candle(open_ms, *prices, volume, noise[6] + 1)
+        return Candle(open_ms, _price(first), _price(high), _price(low), _price(last), volume, noise[6] + 1)
 
     def _told(self, open_ms: int) -> list[str | None]:
         candle = self.candle(open_ms)
@@ -120,3 +119,7 @@ class Tape:
         for at in range(first, min(end_ms, self._until_ms()), self.interval_ms):
             if not any(low <= at < high for low, high in self.holes):
                 yield at
+
+
+def _price(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}000000"
