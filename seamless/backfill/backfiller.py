@@ -1,0 +1,177 @@
+"""Fetches what is missing of a dataset, window by window, so that each is fetched to its end once.
+
+A window counts once it is stored, in one write: a worker that is killed leaves nothing half done, and another takes
+the window over. What a source only seems to lack stays missing; it is empty where the source says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Protocol
+
+import structlog
+
+from qmtl.calendars.calendars import Calendar
+from qmtl.calendars.spans import Coverage, Span, bars, floor_to, intersect, subtract, union
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Conflict, Exhausted, QmtlError, Unavailable
+from qmtl.exchanges.budgets import Purpose
+from seamless.backfill.flights import Flights
+from seamless.domain.datasets import DatasetId
+from seamless.domain.stored import Provenance
+from seamless.domain.windows import ATTEMPTS, Window, wait_s, windows_of
+from seamless.metrics import SeamlessMetrics
+from seamless.sources.ccxt.answers import Answer
+from seamless.storage.storage import Storage
+
+AT_ONCE = 8
+WINDOW_BARS = 1_000  # one page of most exchanges
+OTHERS_S = 0.25  # how often it is looked whether another process has finished a window
+
+log = structlog.stdlib.get_logger("qmtl.seamless.backfill")
+
+
+class BarSource(Protocol):
+    """Where bars come from."""
+
+    producer: str
+    dataset: DatasetId
+
+    async def now_ns(self, purpose: Purpose = Purpose.MARKET_DATA) -> int:
+        """The source's time, at least."""
+        ...
+
+    async def fetch(self, span: Span, purpose: Purpose) -> Answer:
+        """What it says about the closed bars of a span."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Bars that the calendar expects in the range, those there, and those the source says never were."""
+
+    span: Span
+    expected: int
+    present: int
+    empty: int
+    windows: int = 0
+    windows_done: int = 0
+    failures: tuple[str, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        """How much of what was asked for is settled."""
+        return (self.present + self.empty) / self.expected if self.expected else 1.0
+
+
+Tell = Callable[[Progress], None]
+
+
+class Backfiller:
+    """Fills datasets of a store. One of these per process; any number of processes."""
+
+    def __init__(
+        self, storage: Storage, flights: Flights, clock: Clock, metrics: SeamlessMetrics, random: Random
+    ) -> None:
+        self._storage = storage
+        self._flights = flights
+        self._clock = clock
+        self._metrics = metrics
+        self._random = random
+        self._seats = asyncio.Semaphore(AT_ONCE)
+
+    async def progress(self, dataset: DatasetId, calendar: Calendar, span: Span) -> Progress:
+        """How a range stands."""
+        known = await self._storage.coverage(dataset)
+        step = dataset.interval_ns
+        expected = calendar.expected(span, step)
+        present, empty = intersect(known.have, expected), intersect(known.empty, expected)
+        return Progress(span, bars(expected, step), bars(present, step), bars(empty, step))
+
+    async def missing(self, dataset: DatasetId, calendar: Calendar, span: Span) -> Coverage:
+        """Expected bars of a range that nobody has and nobody said never were."""
+        known = await self._storage.coverage(dataset)
+        return subtract(calendar.expected(span, dataset.interval_ns), union(known.have, known.empty))
+
+    async def ensure(self, source: BarSource, calendar: Calendar, span: Span, tell: Tell = lambda _: None) -> Progress:
+        """Fetch what is missing of a range, as far as its bars have closed; `tell` hears of each window's end.
+
+        A window that cannot be had does not stop the others; its reason is among `failures`. Raises Unavailable,
+        Exhausted (E_RATE_LIMITED) where the source's time cannot be had.
+        """
+        dataset, step = source.dataset, source.dataset.interval_ns
+        closed_ns = floor_to(await source.now_ns(Purpose.HISTORY), step)
+        span = Span(span.start_ns, max(span.start_ns, min(span.end_ns, closed_ns)))
+        missing = await self.missing(dataset, calendar, span)
+        windows = windows_of(missing, step, WINDOW_BARS)
+        failures: list[str] = []
+        done = 0
+
+        async def fill(window: Window) -> None:
+            nonlocal done
+            async with self._seats:
+                failure = await self._fill(source, calendar, window)
+            done += 1
+            failures.extend([failure] if failure else [])
+            tell(await self._stand(source, calendar, span, len(windows), done, failures))
+
+        async with asyncio.TaskGroup() as tasks:
+            for window in windows:
+                tasks.create_task(fill(window), name=f"backfill {dataset} {window.number}")
+        return await self._stand(source, calendar, span, len(windows), done, failures)
+
+    async def _stand(
+        self, source: BarSource, calendar: Calendar, span: Span, windows: int, done: int, failures: list[str]
+    ) -> Progress:
+        found = await self.progress(source.dataset, calendar, span)
+        self._metrics.backfill_ratio.labels(str(source.dataset)).set(found.ratio)
+        return replace(found, windows=windows, windows_done=done, failures=tuple(sorted(failures)))
+
+    async def _fill(self, source: BarSource, calendar: Calendar, window: Window) -> str:
+        """See that a window is filled, here or elsewhere; why it could not be, or nothing."""
+        name = f"seamless/backfill/{source.dataset}/{window.number}"
+        attempt = 0
+        while True:
+            try:
+                if not await self.missing(source.dataset, calendar, window.span):
+                    return ""
+                if await self._flights.fly(name, lambda: self._fetch(source, calendar, window)):
+                    return await self._unsettled(source, calendar, window)
+                await self._clock.sleep(OTHERS_S)
+            except (Unavailable, Exhausted, Conflict) as error:
+                attempt += 1
+                self._metrics.backfill_attempts.labels(type(error).__name__).inc()
+                if attempt >= ATTEMPTS:
+                    return _failure(window, error, attempt)
+                pause_s = max(wait_s(attempt, self._random), error.retry_after_s or 0.0)
+                log.info("backfill_again", dataset=str(source.dataset), window=window.number, reason=error.reason)
+                await self._clock.sleep(pause_s)
+            except QmtlError as error:  # nothing that waiting helps
+                return _failure(window, error, attempt + 1)
+
+    async def _fetch(self, source: BarSource, calendar: Calendar, window: Window) -> None:
+        """Fetch what is missing of a window and store it at once."""
+        missing = await self.missing(source.dataset, calendar, window.span)
+        if not missing:
+            return  # another process had it
+        wanted = Span(missing[0].start_ns, missing[-1].end_ns)
+        answer = await source.fetch(wanted, Purpose.HISTORY)
+        if answer.broken:
+            raise Unavailable("E_SOURCE_ANSWER", f"{len(answer.broken)} bars came without all of their fields")
+        if not answer.span.empty:
+            said = Provenance(source.producer, answer.empty)
+            await self._storage.write(source.dataset, answer.bars, answer.span, said)
+        self._metrics.backfilled_rows.labels(str(source.dataset)).inc(len(answer.bars))
+
+    async def _unsettled(self, source: BarSource, calendar: Calendar, window: Window) -> str:
+        """What the source neither has nor says never was."""
+        left = await self.missing(source.dataset, calendar, window.span)
+        count = bars(left, source.dataset.interval_ns)
+        return f"window {window.number}: {source.producer} does not say what became of {count} bars" if left else ""
+
+
+def _failure(window: Window, error: QmtlError, attempts: int) -> str:
+    return f"window {window.number}: {error.reason} after {attempts} attempts: {error.message}"
