@@ -1,6 +1,6 @@
 """What seamless counts, in the process's own registry. Labels are preset names and outcomes, both bounded."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _PHASE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 
@@ -23,4 +23,16 @@ class SeamlessMetrics:
         self.ingests = Counter("seamless_ingests_total", "Deliveries judged.", ["preset", "outcome"], registry=registry)
         self.replayed_bars = Counter(
             "seamless_replay_bars_total", "Bars released by replay sessions.", registry=registry
+        )
+        self.backfill_ratio = Gauge(
+            "seamless_backfill_completion_ratio",
+            "Settled share of the newest backfill.",
+            ["dataset"],
+            registry=registry,
+        )
+        self.backfilled_rows = Counter(
+            "seamless_backfilled_rows_total", "Bars fetched from a source.", ["dataset"], registry=registry
+        )
+        self.backfill_attempts = Counter(
+            "seamless_backfill_failed_attempts_total", "Attempts that failed.", ["error"], registry=registry
         )

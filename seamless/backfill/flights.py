@@ -1,7 +1,7 @@
 """One process does a piece of work at a time, whoever else wants it: a lease held for as long as the work takes.
 
-A process that dies holds its lease until the broker lets it go; the next one then does the work from the start. What the
-work writes must be the same whoever does it: a lease alone never protects.
+A process that dies holds its lease until the broker lets it go; the next one then does the work from the start. What
+the work writes must be the same whoever does it: a lease alone never protects.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ binance-spot-api-docs, REST API, "Market Data endpoints" and "Limits" (klines 2,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiohttp import web
@@ -28,6 +29,7 @@ class BinanceMarket:
     def __init__(self, exchange: Exchange, tapes: Iterable[Tape], meter: Meter) -> None:
         self.meter = meter
         self.asked: list[tuple[str, int | None]] = []
+        self._heard = asyncio.Event()
         self._exchange = exchange
         self._tapes = {(tape.symbol, tape.interval_ms): tape for tape in tapes}
 
@@ -38,6 +40,12 @@ class BinanceMarket:
             web.get("/api/v3/klines", self._weighing(2, self._klines)),
             web.get("/api/v3/aggTrades", self._weighing(4, self._trades)),
         ]
+
+    async def until_asked(self, times: int) -> None:
+        """Wait until so many requests for klines have come."""
+        while len(self.asked) < times:
+            self._heard.clear()
+            await self._heard.wait()
 
     def unsure(self) -> web.Response:
         return words.error(-1007, "Timeout waiting for response from backend server.", status=408)
@@ -74,6 +82,7 @@ class BinanceMarket:
             return words.error(-1121, "Invalid symbol.")
         start, end = (int(params[name]) if name in params else None for name in ("startTime", "endTime"))
         self.asked.append((tape.symbol, start))
+        self._heard.set()
         limit = min(int(params.get("limit", PAGE_DEFAULT)), PAGE_MAX)
         return [_kline(row, interval_ms) for row in tape.page(start, end, limit)]
 
