@@ -66,6 +66,11 @@ class StrategyBook:
             return tuple(self._open.get(symbol, {}).values())
         return tuple(record for records in self._open.values() for record in records.values())
 
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether any order is open."""
+        return any(self._open.values())
+
     def open_totals(self, symbol: str, side: Side) -> OpenOrderTotals:
         """What the open orders of one side in a symbol come to."""
         return self.totals.get((symbol, side), NO_OPEN_ORDERS)

@@ -15,6 +15,7 @@ from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_book, lot_fills
 from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.backtest.direct import DirectOrders, Ticket
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
@@ -91,6 +92,7 @@ class SimulatedAccount:
             limits=limits,
         )
         self._latency_ns = latency_ns
+        self._direct = DirectOrders(self.view, self.book, owner)
         self._exchange = SimulatedExchange(profile)
         self._carry = Carry(self.view, ledger)
         self._moves_with_time = profile.moves_with_time
@@ -112,9 +114,33 @@ class SimulatedAccount:
         """Submit an order at a time. A refusal is an event of kind DENIED with its `denial`, not an error."""
         if order.owner != self.owner:
             raise InvalidRequest("E_OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+        self._direct.into_book()
         if self._latency_ns:
             order = replace(order, decided_ns=max(order.decided_ns or 0, at_ns) + self._latency_ns)
         return submit(self.view, order, EventTime(at_ns, at_ns), weight=weight)
+
+    def take_direct(self, ticket: Ticket) -> bool:
+        """Take a market order without making its events, where no rule can refuse it and it reaches the venue at once;
+        `fill_direct` or `on_bar` fills it. False: nothing was done, submit it.
+        """
+        return not self._latency_ns and not self._has_lists and self._direct.take(ticket)
+
+    def fill_direct(self, symbol: str, bar: Bar) -> FillView | None:
+        """Show a bar as `on_bar` does, where all it does is to fill a direct order; None: it is to be shown there."""
+        if self._direct.waiting != symbol:
+            return None
+        found = self._direct.fill(bar)
+        if found is None:
+            return None
+        side, fill = found
+        self._lot_steps.setdefault(symbol, []).append((side, fill))
+        self.view.marks[symbol] = mark_of(bar)
+        return _view(self.instrument(symbol), side, fill)
+
+    @property
+    def direct_symbol(self) -> str:
+        """The symbol of the direct order that waits for its bar; empty: none does."""
+        return self._direct.waiting
 
     def submit_list(self, orders: Sequence[Order], at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
         """Submit orders that belong together: a bracket, or others tied by OTO, OCO or OUO (docs/orders.md).
@@ -124,6 +150,7 @@ class SimulatedAccount:
         for order in orders:
             if order.owner != self.owner:
                 raise InvalidRequest("E_OWNER_MISMATCH", f"order is for {order.owner}, this account is {self.owner}")
+        self._direct.into_book()
         self._has_lists = True
         return submit_list(self.view, orders, EventTime(at_ns, at_ns), AT_ONCE.first_rest, weight=weight)
 
@@ -133,6 +160,7 @@ class SimulatedAccount:
 
     def cancel(self, client_order_id: str, at_ns: int) -> OrderEvent | None:
         """Cancel an open order; None if it is closed already. Raises NotFound."""
+        self._direct.into_book()
         time = EventTime(at_ns, at_ns)
         event = cancel(self.book, order_id(self.owner, client_order_id), time)
         self._settle(time)
@@ -140,6 +168,7 @@ class SimulatedAccount:
 
     def open_orders(self, symbol: str | None = None) -> tuple[OrderRecord, ...]:
         """Open orders, of one symbol or of all, in order of acceptance within a symbol."""
+        self._direct.into_book()
         return self.book.open_orders(symbol)
 
     def on_bar(self, symbol: str, bar: Bar, quote: Quote | None = None) -> list[OrderEvent]:
@@ -147,6 +176,11 @@ class SimulatedAccount:
 
         `quote` is the best bid and ask at its close, where they are known.
         """
+        if self._direct.waiting == symbol:
+            self._direct.into_book()
+        if not (self._has_lists or self.book.open_orders(symbol)):
+            self.view.marks[symbol] = mark_of(bar)
+            return []
         time = EventTime(bar.end_ns, bar.end_ns)
         reports = self._exchange.on_bar(self.book, symbol, bar, time, quote)
         events = book_with_lists(self.book, reports, lambda: self._settle(time))
@@ -179,6 +213,7 @@ class SimulatedAccount:
 
     def act(self, action: CorporateAction, price: int) -> tuple[list[OrderEvent], list[Payment]]:
         """Apply a corporate action before the first bar after it; `price` is that bar's open, at the price scale."""
+        self._direct.into_book()
         instrument, time = self.instrument(action.symbol), EventTime(action.at_ns, action.at_ns)
         if isinstance(action, Split):
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
@@ -226,6 +261,7 @@ class SimulatedAccount:
 
     def record(self, client_order_id: str) -> OrderRecord:
         """All that is known of an order. Raises NotFound (ORDER_UNKNOWN)."""
+        self._direct.into_book()
         found = self.book.records.get(order_id(self.owner, client_order_id))
         if found is None:
             raise NotFound("E_ORDER_UNKNOWN", f"no order {client_order_id}")
@@ -250,6 +286,7 @@ class SimulatedAccount:
 
     def free(self, currency: str) -> Decimal:
         """What may still be committed to new orders."""
+        self._direct.into_book()
         return from_scaled(self.view.free(currency), currency_scale(currency))
 
     def equity(self, currency: str) -> Decimal:
@@ -288,6 +325,10 @@ def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView
     fill = event.fill
     if fill is None:
         raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
+    return _view(instrument, side, fill)
+
+
+def _view(instrument: Instrument, side: Side, fill: Fill) -> FillView:
     return FillView(
         symbol=instrument.symbol,
         side=side,

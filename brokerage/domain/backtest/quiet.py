@@ -40,7 +40,11 @@ def next_visit(
 ) -> tuple[int, Why | None]:
     """The first step in [step, end) at which something may happen without anybody's decision, and why; (end, None)."""
     found: tuple[int, Why | None] = (end, None)
-    for record in account.open_orders():
+    if account.direct_symbol:
+        row = _first_row(timeline, account.direct_symbol, step)
+        if row < len(timeline.columns[account.direct_symbol].start_ns):
+            found = (min(timeline.step_of(account.direct_symbol, row), end), Why.ORDER)
+    for record in account.book.open_orders():
         at, why = _order(record, timeline, step, found[0])
         if at < found[0]:
             found = (at, why)

@@ -49,7 +49,7 @@ class _Held:
 
 def margin_call(view: AccountView) -> MarginCall | None:
     """What has to be closed now, at the marks; None while equity covers the margin. CASH accounts owe nothing."""
-    if view.profile.funding.kind is BuyingPower.CASH:
+    if view.profile.buying_power is BuyingPower.CASH:
         return None
     held = _positions(view)
     equity, used = view.equity(), sum(one.margin for one in held)

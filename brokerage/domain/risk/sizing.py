@@ -68,10 +68,10 @@ def _weighted(order: Order, quantity: int, now: RiskContext) -> int | None:
     if target is None:
         return None
     after_others = now.held * order.side.sign + now.totals(order.side).quantity
-    return bound(quantity, order.side, left, after_others, _share_of(target, now.weight, lot))
+    return bound(quantity, order.side, left, after_others, share_of(target, now.weight, lot))
 
 
-def _share_of(target: int, weight: int, lot: int) -> int:
+def share_of(target: int, weight: int, lot: int) -> int:
     """A share of a signed target, toward zero to the lot."""
     most = floor_to(abs(target) * weight // RATE_ONE, lot)
     return most if target > 0 else -most

@@ -27,6 +27,7 @@ from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
+from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S, from_ns, timestamp_text, to_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
@@ -36,7 +37,7 @@ from qmtl.sdk.execution.commands import CommandTable, first_command_ns
 from qmtl.sdk.execution.decide import DecisionLogic
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
-from qmtl.sdk.execution.simulated import SimulatedExecution, fill_of
+from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.strategy import Strategy
@@ -67,9 +68,9 @@ def replay(
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
         outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
-    account = _AccountReplay(assembled, bars, terms)
+    account = _AccountReplay(assembled, bars, terms, streaming)
     assembled.strategy.on_start()
-    record = account.run(outputs, every=streaming)
+    record = account.run(outputs)
     assembled.strategy.on_finish()
     return result_of(record, account.currency, terms.periods_per_year)
 
@@ -77,7 +78,7 @@ def replay(
 class _AccountReplay:
     """One account stepped through time by the commands of one strategy."""
 
-    def __init__(self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms) -> None:
+    def __init__(self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms, every: bool) -> None:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
         self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
@@ -93,7 +94,8 @@ class _AccountReplay:
         self._account = SimulatedAccount(
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
-        self._execution = SimulatedExecution(self._account, self.currency, self._take)
+        self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=not every)
+        self._every = every
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(multipliers={one.symbol: one.multiplier for one in traded})
         self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
@@ -102,8 +104,8 @@ class _AccountReplay:
         for action in sorted(terms.actions, key=lambda one: one.at_ns):
             self._actions.setdefault(action.symbol, deque()).append(action)
 
-    def run(self, outputs: Outputs, every: bool = False) -> RunRecord:
-        """Step through time, past the bars at whose close nothing can happen, or with `every` one by one."""
+    def run(self, outputs: Outputs) -> RunRecord:
+        """Step through time, past the bars at whose close nothing can happen, or one by one."""
         timeline, nodes = self._timeline, self._logic.command_nodes
         after_ns = self._after_ns
         if after_ns is None:
@@ -121,7 +123,7 @@ class _AccountReplay:
             if self._record.ended and not self._invested():
                 end = step
             elif step < end:
-                step, why = (step, Why.EVERY) if every else self._next(commands, step, end)
+                step, why = (step, Why.EVERY) if self._every else self._next(commands, step, end)
         self._finish(begin, end)
         return self._record
 
@@ -131,7 +133,11 @@ class _AccountReplay:
         self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
         for symbol, bar in bars:
             self._act(symbol, bar)
-            self._take(self._account.on_bar(symbol, bar))
+            direct = self._account.fill_direct(symbol, bar)
+            if direct is None:
+                self._take(self._account.on_bar(symbol, bar))
+            else:
+                self._tell(fill_event(direct))
         self._record.pay(self.currency, self._account.advance(time_ns))
         if not marked:
             return
@@ -211,9 +217,11 @@ class _AccountReplay:
     def _take(self, events: Iterable[OrderEvent]) -> None:
         for event in events:
             if event.kind is EventKind.FILLED:
-                fill = fill_of(self._account, event)
-                self._record.fills.append(fill)
-                self._strategy.on_fill(fill)
+                self._tell(fill_of(self._account, event))
+
+    def _tell(self, fill: FillEvent) -> None:
+        self._record.fills.append(fill)
+        self._strategy.on_fill(fill)
 
 
 def _columns(bars: Bars, instrument: Instrument) -> BarColumns:

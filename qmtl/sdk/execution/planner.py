@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
 from qmtl.core.decimals import to_decimal
@@ -49,6 +49,12 @@ class Leg:
     price: float
     held: HeldPosition
     weight: Decimal = Decimal(1)
+    exact_target: Decimal = field(init=False, compare=False)
+    exact_price: Decimal = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exact_target", to_decimal(self.target))
+        object.__setattr__(self, "exact_price", to_decimal(self.price))
 
     @property
     def symbol(self) -> str:
@@ -59,16 +65,15 @@ class Leg:
         """The step of its orders: the rule's own, else the instrument's."""
         return self.planner.rule.lot or self.held.lot
 
-    def wanted(self, equity: Decimal) -> Decimal:
-        """The position to hold at an equity: the weight's share of the whole, cut toward zero to the lot."""
-        return cut(self.weight * self.whole(equity), self.lot)
+    def weighed(self, whole: Decimal) -> Decimal:
+        """The position to hold: the weight's share of the whole, cut toward zero to the lot."""
+        return whole if self.weight == 1 else cut(self.weight * whole, self.lot)
 
     def whole(self, equity: Decimal) -> Decimal:
         """The position that the target means at an equity, cut toward zero to the lot."""
-        target = to_decimal(self.target)
         if self.planner.rule.sizing is Sizing.UNITS:
-            return cut(target, self.lot)
-        return cut(target * equity / to_decimal(self.price), self.lot) if self.price > 0.0 else Decimal(0)
+            return cut(self.exact_target, self.lot)
+        return cut(self.exact_target * equity / self.exact_price, self.lot) if self.price > 0.0 else Decimal(0)
 
     def change(self, wanted: Decimal, withheld: Decimal) -> Decimal:
         """The signed quantity that brings what is held to what is wanted, with what is withheld of a purchase bought
@@ -109,7 +114,7 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:
         found, needed = _sized(legs, fees, withheld), Decimal(0)
         for number, (leg, change) in enumerate(zip(legs, found, strict=True)):
             if change.quantity:
-                fee = yield from ask(AskFee(leg.symbol, change.quantity, to_decimal(leg.price)))
+                fee = yield from ask(AskFee(leg.symbol, change.quantity, leg.exact_price))
                 needed += fee.money
                 withheld[number] = fee.withheld
         if set_aside is None or (needed <= fees < set_aside):
@@ -124,10 +129,11 @@ def _sized(legs: Sequence[Leg], fees: Decimal, withheld: Sequence[Decimal]) -> l
     found: list[Change] = []
     for leg, base in zip(legs, withheld, strict=True):
         equity = max(leg.held.equity - fees, Decimal(0))
-        quantity = leg.change(leg.wanted(equity), base)
+        whole = leg.whole(equity)
+        quantity = leg.change(leg.weighed(whole), base)
         # what is withheld is bought beside the target: the position that bounds the order is larger by it
         beside = base / leg.weight if base and quantity > 0 and leg.weight else Decimal(0)
-        found.append(Change(quantity, leg.whole(equity) + cut(beside, leg.lot)))
+        found.append(Change(quantity, whole + cut(beside, leg.lot) if beside else whole))
     return found
 
 

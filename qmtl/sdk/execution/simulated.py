@@ -7,7 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.backtest.account import FillView, SimulatedAccount
+from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.events import OrderEvent
@@ -33,7 +34,7 @@ from qmtl.sdk.execution.port import (
 
 class SimulatedExecution:
     """Answers requests from one simulated account; `on_events` hears of what each order led to. `weight` is what a gate
-    would stamp, a rate of 1e-8."""
+    would stamp, a rate of 1e-8. `direct`: orders that no rule can refuse are taken without events of their own."""
 
     def __init__(
         self,
@@ -41,8 +42,11 @@ class SimulatedExecution:
         currency: str,
         on_events: Callable[[Sequence[OrderEvent]], None],
         weight: int = RATE_ONE,
+        *,
+        direct: bool = False,
     ) -> None:
         self.weight = weight
+        self._direct = direct
         self._account = account
         self._currency = currency
         self._on_events = on_events
@@ -80,6 +84,10 @@ class SimulatedExecution:
 
     def _submit(self, order: MarketOrder) -> OrderReply:
         side = Side.BUY if order.quantity > 0 else Side.SELL
+        if self._direct and self.weight == RATE_ONE:
+            name, quantity, target = order.client_order_id, abs(order.quantity), order.position_target
+            if self._account.take_direct(Ticket(name, order.symbol, side, quantity, order.decided_ns, target)):
+                return TAKEN
         wanted = Order(self._account.owner, order.client_order_id, order.symbol, side, abs(order.quantity))
         wanted = replace(wanted, position_target=order.position_target)
         events = self._account.submit(wanted, order.decided_ns, weight=self.weight)
@@ -87,11 +95,18 @@ class SimulatedExecution:
         for event in events:
             if event.kind is EventKind.DENIED and event.denial:
                 return OrderReply(event.denial.value, event.detail, event.denial in FINAL)
-        return OrderReply()
+        return TAKEN
+
+
+TAKEN = OrderReply()
 
 
 def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:
     """A FILLED event of a simulated account, with a signed quantity."""
-    view = account.fill_view(event)
+    return fill_event(account.fill_view(event))
+
+
+def fill_event(view: FillView) -> FillEvent:
+    """A fill with a signed quantity."""
     signed = view.quantity if view.side is Side.BUY else -view.quantity
     return FillEvent(view.symbol, signed, view.price, view.fee, view.fee_currency, view.at_ns, view.trade_id)
