@@ -18,7 +18,6 @@ from qmtl.rpc.rules.methods import ChunkRule
 
 CHUNK_BYTES_MAX: Final = 256 * 1024
 CHUNK_BYTES_MIN: Final = 16 * 1024  # of all but the last: a payload in single bytes would be millions of messages
-PACED_BYTES: Final = 16 * 1024  # below what a connection takes of a call before the server has read of it
 WORLDS_MAX: Final = 16
 WORLD_ID_MAX: Final = 63
 UNREADABLE: Final = "E_REQUEST_UNREADABLE"
@@ -41,11 +40,6 @@ class Stated:
 
     total_bytes: int
     world_ids: tuple[str, ...] = ()
-
-    @property
-    def is_paced(self) -> bool:
-        """Whether it is too large to be written in one go: the server says when it begins to read."""
-        return self.total_bytes > PACED_BYTES
 
     @property
     def metadata(self) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
-"""Payloads in chunks on their way out: a small one at once, a larger one when the server has begun to read.
+"""Payloads in chunks on their way out, when the server has begun to read.
 
 A write that the end of the call meets loses what the server ended it with: grpc.aio tells "Internal error from Core" in
-place of the status. A server that reads a payload of some size says so in its initial metadata, see `Stated.is_paced`.
+place of the status. A server that reads a payload says so in its initial metadata.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def payload_of(requests: Any) -> Payload | None:
 
 async def paced(payload: Payload, call: Callable[[], aio.Call]) -> AsyncIterator[Any]:
     """The chunks of one attempt; `call` answers the call that they are sent on."""
-    if payload.stated.is_paced and (await call().initial_metadata()).get(PAYLOAD_WANTED_KEY) is None:
+    if (await call().initial_metadata()).get(PAYLOAD_WANTED_KEY) is None:
         await call().code()  # refused: its status comes right behind
         return
     async for request in payload.chunks():

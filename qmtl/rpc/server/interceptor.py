@@ -158,8 +158,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             said = inbound.call.stated
             with self._shares.body(caller_of(inbound.call), 0 if said is None else said.total_bytes):
                 inbound.entered = True
-                waited_for = said is not None and said.is_paced
-                begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),)) if waited_for else None
+                begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),)) if said else None
                 yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies, begin), context)
 
         return serve

@@ -8,13 +8,13 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, PermissionDenied, Unauthenticated, Unavailable
-from qmtl.rpc.chunks import CHUNK_BYTES_MAX, PACED_BYTES, Chunked
+from qmtl.rpc.chunks import CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Chunked
 from qmtl.rpc.server.inbound import Limits
 from tests.rpc.client.test_channel import Flaky
 from tests.rpc.echo import EchoStub, part
 from tests.rpc.mesh import Gate, Mesh, user
 
-SIZES = (10, PACED_BYTES - 10, CHUNK_BYTES_MAX, 3 * CHUNK_BYTES_MAX + 5)
+SIZES = (10, CHUNK_BYTES_MIN, CHUNK_BYTES_MAX, 3 * CHUNK_BYTES_MAX + 5)
 every_size = pytest.mark.parametrize("size", SIZES)
 
 
