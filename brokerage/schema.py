@@ -67,7 +67,8 @@ accounts = sa.Table(
     _int("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
-    _int("carried_ns"),  # to where time has moved its money; 0: time moves none
+    _int("carried_ns"),  # up to where its cash has settled; 0: time moves none
+    _int("interest_ns"),  # up to where its cash has borne interest
 )
 
 account_limits = sa.Table(
@@ -90,6 +91,8 @@ account_feeds = sa.Table(
     _text("session_id"),
     _int("interval_s"),
     _int("position_ns"),  # close of the last bar processed: bars that close at or before it are skipped
+    _int("carried_ns"),  # up to where time has charged the positions in it; 0: not begun
+    _flag("ended"),
 )
 sa.Index("account_feeds_source", account_feeds.c.preset, account_feeds.c.session_id)
 

@@ -30,6 +30,8 @@ _SELECT = (
         _FEED.session_id,
         _FEED.interval_s,
         _FEED.position_ns,
+        _FEED.carried_ns.label("feed_carried_ns"),
+        _FEED.ended,
         _MARK.price.label("mark_price"),
         _MARK.at_ns.label("mark_ns"),
         _MARK.bar_ns,
@@ -174,6 +176,8 @@ def add_feed(conn: Connection, name: str, feed: AccountFeed) -> None:
             session_id=feed.session_id,
             interval_s=feed.interval_s,
             position_ns=feed.position_ns,
+            carried_ns=feed.carried_ns,
+            ended=feed.ended,
         )
     )
     signal(conn, ACCOUNTS_SIGNAL)
@@ -183,6 +187,20 @@ def save_position(conn: Connection, name: str, feed: AccountFeed) -> None:
     """Store how far an account has come along a feed."""
     mine = sa.and_(_FEED.account == name, _FEED.symbol == feed.symbol)
     conn.execute(sa.update(t.account_feeds).where(mine).values(position_ns=feed.position_ns))
+
+
+def save_carried(conn: Connection, before: Account, after: Account) -> None:
+    """Store up to where the positions in each symbol of an account have been charged."""
+    for was, feed in zip(before.feeds, after.feeds, strict=True):
+        if was.carried_ns != feed.carried_ns:
+            mine = sa.and_(_FEED.account == after.account, _FEED.symbol == feed.symbol)
+            conn.execute(sa.update(t.account_feeds).where(mine).values(carried_ns=feed.carried_ns))
+
+
+def end_feeds(conn: Connection, preset: str, session_id: str) -> None:
+    """A replay has come to its end: nothing waits for it any more."""
+    mine = sa.and_(_FEED.preset == preset, _FEED.session_id == session_id)
+    conn.execute(sa.update(t.account_feeds).where(mine).values(ended=True))
 
 
 def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
@@ -204,7 +222,8 @@ def _accounts_of(rows: Iterable[AnyRow]) -> list[Account]:
         feeds = found.setdefault(row.account, (row, []))[1]
         if row.symbol is not None:
             mark = None if row.mark_price is None else Mark(row.mark_price, row.mark_ns, row.bar_ns)
-            feeds.append(AccountFeed(row.preset, row.session_id, row.symbol, row.interval_s, row.position_ns, mark))
+            place = row.preset, row.session_id, row.symbol, row.interval_s, row.position_ns
+            feeds.append(AccountFeed(*place, mark, row.feed_carried_ns, row.ended))
     return [_account_of(row, tuple(feeds)) for row, feeds in found.values()]
 
 
@@ -218,6 +237,7 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         fee_rate=row.fee_rate,
         profile=row.profile,
         carried_ns=row.carried_ns,
+        interest_ns=row.interest_ns,
         leverage=row.leverage,
         trading_state=TradingState(row.trading_state),
         created_ns=row.created_ns,
@@ -247,6 +267,7 @@ def _values(account: Account) -> dict[str, str | int | None]:
         "fee_rate": account.fee_rate,
         "profile": account.profile,
         "carried_ns": account.carried_ns,
+        "interest_ns": account.interest_ns,
         "leverage": account.leverage,
         "trading_state": account.trading_state.value,
         "created_ns": account.created_ns,

@@ -160,7 +160,8 @@ class FeedFollower:
         now_ns = to_ns(self._clock.now())
 
         def show(conn: Connection) -> int:
-            return feeds_show.show_bars(conn, self._market, (feed.preset, feed.session_id), bars, watermark, now_ns)
+            source, ended = (feed.preset, feed.session_id), answer.end_of_session
+            return feeds_show.show_bars(conn, self._market, source, bars, watermark, now_ns, ended=ended)
 
         fills = await self._db.write(show)
         self._measures.bars.inc(len(bars))

@@ -37,8 +37,11 @@ def show_bars(
     bars: Sequence[Bar],
     watermark_ns: int,
     now_ns: int,
+    *,
+    ended: bool = False,
 ) -> int:
     """Show the next bars of a feed, a preset and a replay session, to every account on it; how many fills that made.
+    `ended`: the session has no more.
 
     Progress is stored with what the bars did: bars that close at or before it are skipped, whoever sends them again.
     Each account has a savepoint of its own: one that cannot take the bars is halted, and the others go on.
@@ -47,6 +50,8 @@ def show_bars(
     for account in accounts_store.accounts_on(conn, *source, lock=True):
         feeds = [feed for feed in account.feeds if (feed.preset, feed.session_id) == source]
         fills += _show_account(conn, market, account, feeds, Shown(bars, watermark_ns, now_ns))
+    if ended:
+        accounts_store.end_feeds(conn, *source)
     signal(conn, accounts_store.BARS_SIGNAL)
     return fills
 
@@ -108,7 +113,7 @@ def _move(
     account = account.moved(moved)
     account = journal.record(conn, account if money is None else money.carried(account), done)
     if money is not None:
-        money.save(conn)
+        money.save(conn, account)
     if fresh:
         account = call_margin(conn, market, account, shown.now_ns)
     if fresh and market.limits.drawdown_max:

@@ -239,6 +239,7 @@ def fill_to_proto(order: Order, instrument: Instrument, event: OrderEvent, seque
         receive_time=ns_to_proto(event.received_ns),
         flag=None if event.flag is None else f"FILL_FLAG_{event.flag.name}",
         account_fill_number=sequence,
+        account_time=ns_to_proto(event.at_ns),
     )
 
 

@@ -8,7 +8,10 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class FillEvent:
-    """An execution of one of the strategy's orders. `quantity` is signed: negative for a sale."""
+    """An execution of one of the strategy's orders. `quantity` is signed: negative for a sale.
+
+    `time_ns` is the venue's time of the trade; `booked_ns` when the account had it: the close of the bar that filled it.
+    """
 
     symbol: str
     quantity: Decimal
@@ -17,3 +20,4 @@ class FillEvent:
     fee_currency: str
     time_ns: int
     trade_id: str
+    booked_ns: int = 0

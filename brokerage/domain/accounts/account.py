@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits
-from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.mark import SECOND_NS, Mark
 from brokerage.domain.orders.events import EventTime
+
+
+WAITED_BARS = 2
+"""Bars that a live feed may be late before the account's money goes on without it."""
 
 
 class TradingState(Enum):
@@ -27,7 +31,8 @@ class AccountType(Enum):
 @dataclass(frozen=True, slots=True)
 class AccountFeed:
     """Bars that move one instrument of an account: their preset, the replay session they are played in (empty: live),
-    the close of the last bar processed, and the price it left.
+    the close of the last bar processed, and the price it left. What time costs and brings the positions in it is paid
+    up to `carried_ns` (0: it has not begun). `ended`: the replay has come to its end.
     """
 
     preset: str
@@ -36,6 +41,16 @@ class AccountFeed:
     interval_s: int
     position_ns: int = 0
     mark: Mark | None = None
+    carried_ns: int = 0
+    ended: bool = False
+
+    def waits_for(self, until_ns: int) -> bool:
+        """Whether bars that close by an instant are still to come. A live feed that is more than two of its bars late
+        has stopped; a replay comes to its end in its own time.
+        """
+        if self.ended or not 0 < self.position_ns < until_ns:
+            return False
+        return bool(self.session_id) or until_ns <= self.position_ns + WAITED_BARS * self.interval_s * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,7 @@ class Account:
     """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only.
 
     `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with. Its
-    money has been brought forward to `carried_ns`; 0: time moves none, or has not begun.
+    cash is settled up to `carried_ns` and has borne interest up to `interest_ns`; 0: time moves none, or has not begun.
     """
 
     account: str
@@ -64,6 +79,7 @@ class Account:
     limits: AccountLimits = NO_ACCOUNT_LIMITS
     profile: str = ""
     carried_ns: int = 0
+    interest_ns: int = 0
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -86,12 +102,10 @@ class Account:
         replayed = bool(feeds) and all(one.session_id for one in feeds)
         return EventTime(max(one.position_ns for one in feeds) if replayed else now_ns, now_ns)
 
-    def passed_ns(self, symbol: str, until_ns: int) -> int:
-        """The instant that all feeds have passed once that of a symbol has come to `until_ns`; others that have begun
-        count.
-        """
-        others = (feed.position_ns for feed in self.feeds if feed.symbol != symbol and feed.position_ns)
-        return min((*others, until_ns))
+    def behind(self, symbol: str, until_ns: int) -> dict[str, int]:
+        """Symbols whose feeds are still to come to an instant that the feed of one has come to, and where they are."""
+        others = (feed for feed in self.feeds if feed.symbol != symbol)
+        return {feed.symbol: feed.position_ns for feed in others if feed.waits_for(until_ns)}
 
     def moved(self, feed: AccountFeed) -> Account:
         """The account with one of its feeds further along."""

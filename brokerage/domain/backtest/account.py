@@ -31,7 +31,7 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
-from brokerage.domain.simulation.carry import Carry, Payment
+from brokerage.domain.simulation.carry import Carry, Payment, in_progress
 from brokerage.domain.simulation.corporate import apply_dividend, apply_split
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
@@ -94,7 +94,7 @@ class SimulatedAccount:
         self._latency_ns = latency_ns
         self._direct = DirectOrders(self.view, self.book, owner)
         self._exchange = SimulatedExchange(profile)
-        self._carry = Carry(self.view, ledger)
+        self._carry = Carry(self.view, ledger, in_progress(self.view))
         self._moves_with_time = profile.moves_with_time
         self._lot_steps: dict[str, list[tuple[Side, Fill] | LotSplit]] = {}
 

@@ -53,7 +53,7 @@ class BrokerageProfile:
     @property
     def moves_with_time(self) -> bool:
         """Whether time alone moves money."""
-        futures = self.asset_classes == frozenset({AssetClass.FUTURE})
+        futures = AssetClass.FUTURE in self.asset_classes
         return futures or self.settles is not None or bool(self.loans or self.borrow or self.funding_rates)
 
     def borrowed(self, symbol: str, at_ns: int) -> BorrowRate:

@@ -6,13 +6,13 @@ last prices known before, and at the rates of the day that ends.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.position import Position, paid_to_market, position_value
-from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.financing import borrow_cost, funding_payment
 from brokerage.domain.orders.order import Owner
@@ -34,64 +34,108 @@ class Payment:
     at_ns: int
 
 
+Behind = Callable[[int], Mapping[str, int]]
+"""Symbols whose prices have not come as far as an instant, though they are still to come, each with how far it is."""
+
+
+@dataclass(slots=True)
+class Clocks:
+    """How far an account's money has come: what settles (`carried_ns`), interest on its cash, and what the positions in
+    each symbol cost and bring. 0: it has not begun.
+    """
+
+    carried_ns: int = 0
+    interest_ns: int = 0
+    symbols: dict[str, int] = field(default_factory=dict)
+
+
+def in_progress(view: AccountView) -> Behind:
+    """Symbols that have a bar under way at an instant, where all bars that ended by then were shown: what is due in it
+    waits for its end, since orders fill within it.
+    """
+
+    def behind(until_ns: int) -> Mapping[str, int]:
+        marks = view.marks.items()
+        return {symbol: mark.at_ns for symbol, mark in marks if mark.at_ns < until_ns < mark.at_ns + mark.bar_ns}
+
+    return behind
+
+
 class Carry:
     """Brings the money of one account forward in time. `purse` is the ledger that payments go through.
 
-    Nothing is due before the first time it is brought to. `carried_ns` is how far it has come.
+    Nothing is due before the first time it is brought to. What settles does so by the latest instant; positions are
+    charged no further than the prices of their symbol have come, and interest no further than all symbols' have.
     """
 
-    def __init__(self, view: AccountView, purse: Ledger, carried_ns: int = 0) -> None:
-        self.carried_ns = carried_ns
+    def __init__(self, view: AccountView, purse: Ledger, behind: Behind, clocks: Clocks | None = None) -> None:
+        self.clocks = clocks or Clocks()
         self._view = view
         self._purse = purse
+        self._behind = behind
         rates = view.profile.funding_rates
         self._funding = {symbol: {row.from_ns: row.value for row in rows} for symbol, rows in rates.items()}
         self._funded = sorted({at_ns for rows in self._funding.values() for at_ns in rows})
+        self._next_ns = self._after(self._slowest())
 
     def advance(self, until_ns: int) -> list[Payment]:
         """Pay and settle all that is due by an instant. Raises NotFound (E_PROFILE_TABLE_MISSING)."""
-        paid: list[Payment] = []
-        if self.carried_ns:
-            for at_ns in self._instants(until_ns):
-                for payment in self._due(at_ns):
-                    book_payment(lambda owner: self._view.book(owner).ledger, self._purse, payment)
-                    paid.append(payment)
-        self.carried_ns = max(self.carried_ns, until_ns)
-        self._settle(self.carried_ns)
+        clocks, paid = self.clocks, list[Payment]()
+        if not clocks.carried_ns:
+            clocks.interest_ns = until_ns
+        elif until_ns >= self._next_ns:
+            paid = list(self._pay(until_ns))
+        clocks.carried_ns = max(clocks.carried_ns, until_ns)
+        for book in self._view.books.values():
+            book.ledger.book_of_cash.settle(clocks.carried_ns)
         return paid
 
     def next_due_ns(self) -> int:
-        """The first instant after that of now at which something may be due or settle: until then nothing is."""
-        after = bisect_right(self._funded, self.carried_ns)
+        """The first instant at which something may be due or settle: until then nothing is."""
         settles = (book.ledger.book_of_cash.next_settlement_ns() for book in self._view.books.values())
-        funded = self._funded[after : after + 1]
-        return min([(self.carried_ns // DAY_NS + 1) * DAY_NS, *funded, *(at for at in settles if at is not None)])
+        return min([self._next_ns, *(at for at in settles if at is not None)])
 
-    def _settle(self, at_ns: int) -> None:
-        for ledger in {id(book.ledger): book.ledger for book in self._view.books.values()}.values():
-            ledger.book_of_cash.settle(at_ns)
+    def _pay(self, until_ns: int) -> Iterator[Payment]:
+        """Pay what is due at the instants to come, each before the next is reckoned."""
+        clocks, behind = self.clocks, self._behind(until_ns)
+        for symbol in self._view.marks:
+            clocks.symbols.setdefault(symbol, clocks.carried_ns)
+        reach = {symbol: min(until_ns, behind.get(symbol, until_ns)) for symbol in clocks.symbols}
+        together = min([until_ns, *behind.values()])
+        for at_ns in self._instants(self._slowest(), until_ns):
+            charged = {symbol for symbol, to_ns in reach.items() if clocks.symbols[symbol] < at_ns <= to_ns}
+            interest = clocks.interest_ns < at_ns <= together and at_ns % DAY_NS == 0
+            for payment in self._due(at_ns, charged, interest=interest):
+                book_payment(lambda owner: self._view.book(owner).ledger, self._purse, payment)
+                yield payment
+        clocks.symbols = {symbol: max(clocks.symbols[symbol], to_ns) for symbol, to_ns in reach.items()}
+        clocks.interest_ns = max(clocks.interest_ns, together)
+        self._next_ns = self._after(self._slowest())
 
-    def _instants(self, until_ns: int) -> list[int]:
-        """Instants of the time to come at which something may be due, in order."""
-        first = (self.carried_ns // DAY_NS + 1) * DAY_NS
-        after, last = bisect_right(self._funded, self.carried_ns), bisect_right(self._funded, until_ns)
+    def _slowest(self) -> int:
+        return min([self.clocks.interest_ns, *self.clocks.symbols.values()])
+
+    def _after(self, at_ns: int) -> int:
+        """The next instant at which something may be due."""
+        later = self._funded[bisect_right(self._funded, at_ns) :][:1]
+        return min([(at_ns // DAY_NS + 1) * DAY_NS, *later])
+
+    def _instants(self, after_ns: int, until_ns: int) -> list[int]:
+        """Instants in (after, until] at which something may be due, in order."""
+        first = (after_ns // DAY_NS + 1) * DAY_NS
+        after, last = bisect_right(self._funded, after_ns), bisect_right(self._funded, until_ns)
         return sorted({*range(first, until_ns + 1, DAY_NS), *self._funded[after:last]})
 
-    def _due(self, at_ns: int) -> Iterator[Payment]:
+    def _due(self, at_ns: int, charged: Set[str], *, interest: bool) -> Iterator[Payment]:
         """What is due at an instant, one by one: each is booked before the next is made."""
-        view, midnight = self._view, at_ns % DAY_NS == 0
-        owners = sorted(view.books, key=lambda owner: (owner.world_id, owner.strategy_id))
-        for owner in owners:
+        view = self._view
+        for owner in sorted(view.books, key=lambda owner: (owner.world_id, owner.strategy_id)):
             ledger = view.books[owner].ledger
-            for symbol in sorted(ledger.positions):
-                position, instrument, mark = (
-                    ledger.positions[symbol],
-                    ledger.instruments[symbol],
-                    view.marks.get(symbol),
-                )
+            for symbol in sorted(charged & ledger.positions.keys()):
+                position, mark = ledger.positions[symbol], view.marks.get(symbol)
                 if position.quantity and mark is not None:
-                    yield from self._of_position(owner, instrument, position, mark.price, at_ns)
-        if midnight and view.profile.loans is not None and view.profile.buying_power is BuyingPower.MARGIN:
+                    yield from self._of_position(owner, ledger.instruments[symbol], position, mark.price, at_ns)
+        if interest and view.profile.loans is not None and view.profile.buying_power is BuyingPower.MARGIN:
             for currency in sorted(self._currencies()):
                 yield from self._interest(currency, at_ns)
 
@@ -110,7 +154,7 @@ class Carry:
                 yield Payment(owner, instrument.symbol, kind, instrument.quote, amount, at_ns)
 
     def _interest(self, currency: str, at_ns: int) -> Iterator[Payment]:
-        balance, loans = self._settled(currency), self._view.profile.loans or {}
+        balance, loans = self._settled(currency) - self._short_proceeds(currency), self._view.profile.loans or {}
         if balance >= 0:
             return
         if currency not in loans:
@@ -131,8 +175,24 @@ class Carry:
     def _settled(self, currency: str) -> int:
         return sum(cash.get(currency, 0) for cash in self._ledgers())
 
+    def _short_proceeds(self, currency: str) -> int:
+        """Worth of shares sold short at their marks. What their sale brought is held for their lender, marked to market
+        each day, and reduces no loan. Source: Interactive Brokers, "Short Sale Cost"; interest on margin loans.
+        """
+        view, total = self._view, 0
+        for book in view.books.values():
+            for symbol, position in book.ledger.positions.items():
+                instrument, mark = book.ledger.instruments[symbol], view.marks.get(symbol)
+                if position.quantity < 0 and mark is not None and _is_borrowed(instrument, currency):
+                    total -= position_value(instrument, position, mark.price)
+        return total
+
     def _currencies(self) -> set[str]:
         return {currency for cash in self._ledgers() for currency in cash}
+
+
+def _is_borrowed(instrument: Instrument, currency: str) -> bool:
+    return instrument.asset_class is AssetClass.EQUITY and instrument.quote == currency
 
 
 def book_payment(ledger_of: Callable[[Owner], Ledger], purse: Ledger, payment: Payment) -> None:

@@ -40,6 +40,7 @@ def _create_accounts() -> None:
         sa.Column("peak_equity", _BIG, nullable=True),
         sa.Column("circuit_ns", _BIG, nullable=True),
         sa.Column("carried_ns", _BIG, nullable=False),
+        sa.Column("interest_ns", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
@@ -64,6 +65,8 @@ def _create_accounts() -> None:
         sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("interval_s", _BIG, nullable=False),
         sa.Column("position_ns", _BIG, nullable=False),
+        sa.Column("carried_ns", _BIG, nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account", "symbol"),
     )
     op.create_index("account_feeds_source", "account_feeds", ["preset", "session_id"])

@@ -109,4 +109,5 @@ def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:
 def fill_event(view: FillView) -> FillEvent:
     """A fill with a signed quantity."""
     signed = view.quantity if view.side is Side.BUY else -view.quantity
-    return FillEvent(view.symbol, signed, view.price, view.fee, view.fee_currency, view.at_ns, view.trade_id)
+    paid = view.fee, view.fee_currency
+    return FillEvent(view.symbol, signed, view.price, *paid, view.at_ns, view.trade_id, event.at_ns)

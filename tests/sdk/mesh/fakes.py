@@ -185,6 +185,7 @@ class FakeMesh:
             fee_currency=view.fee_currency,
             venue_time=ns_to_proto(view.at_ns),
             account_fill_number=len(self.fills) + 1,
+            account_time=ns_to_proto(event.at_ns),
         )
 
 

@@ -368,7 +368,7 @@ class Order(_message.Message):
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_offset_type: _Optional[_Union[TrailOffsetType, str]] = ..., limit_offset: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ..., list_id: _Optional[str] = ..., parent_client_order_id: _Optional[str] = ..., contingency: _Optional[_Union[Contingency, str]] = ..., linked_client_order_ids: _Optional[_Iterable[str]] = ..., position_target: _Optional[str] = ...) -> None: ...
 
 class Fill(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "trade_id", "quantity", "price", "fee", "fee_currency", "liquidity_side", "venue_time", "receive_time", "flag", "account_fill_number")
+    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "trade_id", "quantity", "price", "fee", "fee_currency", "liquidity_side", "venue_time", "receive_time", "flag", "account_fill_number", "account_time")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -386,6 +386,7 @@ class Fill(_message.Message):
     RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     FLAG_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FILL_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_TIME_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
@@ -403,7 +404,8 @@ class Fill(_message.Message):
     receive_time: _timestamp_pb2.Timestamp
     flag: FillFlag
     account_fill_number: int
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., trade_id: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., fee: _Optional[str] = ..., fee_currency: _Optional[str] = ..., liquidity_side: _Optional[_Union[LiquiditySide, str]] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flag: _Optional[_Union[FillFlag, str]] = ..., account_fill_number: _Optional[int] = ...) -> None: ...
+    account_time: _timestamp_pb2.Timestamp
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., trade_id: _Optional[str] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., fee: _Optional[str] = ..., fee_currency: _Optional[str] = ..., liquidity_side: _Optional[_Union[LiquiditySide, str]] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flag: _Optional[_Union[FillFlag, str]] = ..., account_fill_number: _Optional[int] = ..., account_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class OrderEvent(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "order_event_number", "kind", "state", "denial", "message", "fill", "cumulative_quantity", "venue_time", "receive_time", "account_event_number")

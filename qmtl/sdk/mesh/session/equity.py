@@ -17,7 +17,7 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.risk.account_view import AccountView
-from brokerage.domain.simulation.carry import Carry
+from brokerage.domain.simulation.carry import Carry, in_progress
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.fills import FillEvent
@@ -37,16 +37,16 @@ def equity_record(
     fills: Iterable[FillEvent],
     denials: Iterable[DeniedOrder],
 ) -> RunRecord:
-    """The record of a session: equity at each bar's close, after the fills before it and what time brought."""
+    """The record of a session: equity at each bar's close, after what the bar filled and what time brought."""
     currency, waiting, profile = (
         account.base_currency,
-        sorted(fills, key=lambda fill: fill.time_ns),
+        sorted(fills, key=lambda fill: fill.booked_ns),
         profile_of(account),
     )
     ledger = Ledger(profile.settles)
     books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
     view = AccountView(profile, Instruments([instrument]), currency, ledger.cash, unsettled, books=books)
-    carry = Carry(view, ledger)
+    carry = Carry(view, ledger, in_progress(view))
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
     multipliers = {instrument.symbol: instrument.multiplier}
@@ -57,7 +57,7 @@ def equity_record(
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
         if profile.moves_with_time:
             record.pay(currency, carry.advance(bar.start_ns))
-        while waiting and waiting[0].time_ns < bar.end_ns:
+        while waiting and waiting[0].booked_ns <= bar.end_ns:
             _book(ledger, instrument, waiting.pop(0))
         view.marks[bars.symbol] = mark_of(bar)
         if profile.moves_with_time:

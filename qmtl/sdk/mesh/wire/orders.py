@@ -63,4 +63,5 @@ def fill_from_proto(fill: orderpb.Fill) -> FillEvent:
         fee_currency=fill.fee_currency,
         time_ns=ns_from_proto(fill.venue_time, "fill.venue_time"),
         trade_id=fill.trade_id,
+        booked_ns=ns_from_proto(fill.account_time, "fill.account_time"),
     )
