@@ -36,8 +36,6 @@ class CarriedAccount:
 
     def advance(self, until_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> None:
         """Pay what is due by an instant, after the events that were done so far."""
-        if not self.view.profile.moves_with_time:
-            return
         payments = self._carry.advance(until_ns)
         if payments:
             fills = self.account.fill_sequence + sum(event.fill is not None for _, event in done)

@@ -10,7 +10,7 @@ from decimal import Decimal
 class FillEvent:
     """An execution of one of the strategy's orders. `quantity` is signed: negative for a sale.
 
-    `time_ns` is the venue's time of the trade; `booked_ns` when the account had it: the close of the bar that filled it.
+    `time_ns` is the venue's time of the trade, `booked_ns` that of the account: the close of the bar that filled it.
     """
 
     symbol: str

@@ -10,7 +10,6 @@ from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits
 from brokerage.domain.market.mark import SECOND_NS, Mark
 from brokerage.domain.orders.events import EventTime
 
-
 WAITED_BARS = 2
 """Bars that a live feed may be late before the account's money goes on without it."""
 

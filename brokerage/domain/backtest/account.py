@@ -95,7 +95,6 @@ class SimulatedAccount:
         self._direct = DirectOrders(self.view, self.book, owner)
         self._exchange = SimulatedExchange(profile)
         self._carry = Carry(self.view, ledger, in_progress(self.view))
-        self._moves_with_time = profile.moves_with_time
         self._lot_steps: dict[str, list[tuple[Side, Fill] | LotSplit]] = {}
 
     def instrument(self, symbol: str) -> Instrument:
@@ -201,11 +200,11 @@ class SimulatedAccount:
 
         The caller has shown all bars that end by then, and none that starts later.
         """
-        return self._carry.advance(at_ns) if self._moves_with_time else []
+        return self._carry.advance(at_ns)
 
     def next_due_ns(self) -> int | None:
-        """The first instant at which `advance` may move money; None: time alone never does."""
-        return self._carry.next_due_ns() if self._moves_with_time else None
+        """The first instant at which `advance` may move money; None: while it holds what it holds, at none."""
+        return self._carry.next_due_ns()
 
     def pass_by(self, marks: Mapping[str, Mark]) -> None:
         """Take over the marks that bars have left which did nothing else."""

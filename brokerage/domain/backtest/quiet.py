@@ -71,8 +71,9 @@ def _order(record: OrderRecord, timeline: Timeline, step: int, end: int) -> tupl
     if not _rests(record):
         return timeline.step_of(symbol, begin), Why.ORDER_BY_BAR
     if record.expire_ns is not None:
-        stop = min(stop, max(int(np.searchsorted(columns.start_ns, record.expire_ns)) + 1, begin + 1))
-        over = bool(columns.start_ns[stop - 1] >= record.expire_ns)
+        last_start_ns = record.expire_ns - columns.interval_ns  # a later bar ends after the order, or begins after it
+        stop = min(stop, max(int(np.searchsorted(columns.start_ns, last_start_ns, side="right")) + 1, begin + 1))
+        over = bool(columns.start_ns[stop - 1] > last_start_ns)
     else:
         over = False
     row = _touched(record, columns, begin, stop)

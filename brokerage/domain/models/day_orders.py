@@ -80,6 +80,26 @@ def opened_ns(instrument: Instrument, bar: Bar) -> int:
     return opens if opens < bar.end_ns else bar.start_ns
 
 
+def closed_ns(instrument: Instrument, bar: Bar) -> int:
+    """By when the last trade of a bar was made: a bar of more than an hour that ends while its exchange is closed, and
+    holds the close of a session, closed with it; any other at its end. Raises as `opened_ns`.
+    """
+    if not instrument.calendar or not bar.coarse:
+        return bar.end_ns
+    hours = hours_around(instrument.calendar, bar.start_ns)
+    if hours.is_open(bar.end_ns - 1):
+        return bar.end_ns
+    closed = hours.last_close(bar.end_ns)
+    return closed if closed > bar.start_ns else bar.end_ns
+
+
+def holds_regular_hours(instrument: Instrument, start_ns: int, end_ns: int) -> bool:
+    """Whether a span holds regular hours of an instrument's exchange; one without a calendar is always open."""
+    if not instrument.calendar:
+        return True
+    return hours_around(instrument.calendar, start_ns).is_open_within(Span(start_ns, end_ns))
+
+
 _CALENDAR_FREE = frozenset({AssetClass.CRYPTO, AssetClass.FOREX})
 
 

@@ -12,7 +12,9 @@ from decimal import Decimal
 
 from brokerage.domain.models.source import Dated, TableSource, value_at
 from brokerage.domain.money import RATE_ONE, divide, rate
-from qmtl.core.instants import to_ns
+from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import NotFound
+from qmtl.core.instants import from_ns, to_ns
 
 IBKR_INTEREST = TableSource(
     "Interest Charged on Margin Loans | Interactive Brokers, with its worked example",
@@ -57,13 +59,18 @@ def loan_interest(currency: str, balance: int, tiers: Sequence[InterestTier], be
 FED_FUNDS = TableSource(
     "The Fed Explained, accessible version: FOMC's target range for the federal funds rate",
     "https://www.federalreserve.gov/aboutthefed/fedexplained/accessible-version.htm",
-    "June 2024; before 2014 the page on open market operations as archived in 2009; from September 2024 the FOMC's "
-    "statements",
+    "June 2024; before 2014 the page on open market operations as archived in 2009",
+)
+
+FOMC = TableSource(
+    "Federal Reserve issues FOMC statement",
+    "https://www.federalreserve.gov/newsevents/pressreleases/monetary{year}{month}{day}a.htm",
+    "each row by the statement of the day before; by news of them those of 2026-01-28, 03-18 and 04-29 changed nothing",
 )
 
 
-def _from(year: int, month: int, day: int, percent: str) -> Dated[int]:
-    return Dated(to_ns(datetime(year, month, day, tzinfo=UTC)), rate(percent) // 100)
+def _from(year: int, month: int, day: int, percent: str, source: TableSource = FED_FUNDS) -> Dated[int]:
+    return Dated(to_ns(datetime(year, month, day, tzinfo=UTC)), rate(percent) // 100, source)
 
 
 FED_FUNDS_UPPER = (
@@ -93,34 +100,61 @@ FED_FUNDS_UPPER = (
     _from(2023, 3, 23, "5"),
     _from(2023, 5, 4, "5.25"),
     _from(2023, 7, 27, "5.5"),
-    _from(2024, 9, 19, "5"),
-    _from(2024, 11, 8, "4.75"),
-    _from(2024, 12, 19, "4.5"),
-    _from(2025, 9, 18, "4.25"),
-    _from(2025, 10, 30, "4"),
-    _from(2025, 12, 11, "3.75"),
+    _from(2024, 9, 19, "5", FOMC),
+    _from(2024, 11, 8, "4.75", FOMC),
+    _from(2024, 12, 19, "4.5", FOMC),
+    _from(2025, 9, 18, "4.25", FOMC),
+    _from(2025, 10, 30, "4", FOMC),
+    _from(2025, 12, 11, "3.75", FOMC),
 )
-"""The upper end of the target range by the day it began: never less than the effective rate by which IBKR charges.
-Source: FED_FUNDS; later changes are not in the table.
+"""The upper end of the target range by the day it began: never less than the effective rate by which IBKR charges. Each
+row says where it was read: FED_FUNDS or FOMC.
 """
+
+FED_FUNDS_KNOWN_UNTIL = to_ns(datetime(2026, 6, 18, tzinfo=UTC))
+"""The day after the first meeting of which no decision was read: from here on the last rate is an assumption."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoanRates:
-    """What loans in a currency cost: tiers of spreads over a benchmark by its day."""
+    """What loans in a currency cost: tiers of spreads over a benchmark by its day, which is known until an instant
+    (None: for good). `refuses`: later days have no rate; else the last one is assumed, and told.
+    """
 
     tiers: tuple[InterestTier, ...]
     benchmark: tuple[Dated[int], ...]
+    until_ns: int | None = None
+    refuses: bool = False
 
     def of_day(self, currency: str, balance: int, at_ns: int) -> int:
-        """Interest of the day of an instant. Raises NotFound (E_PROFILE_TABLE_MISSING) before the first benchmark."""
+        """Interest of the day of an instant. Raises NotFound (E_PROFILE_TABLE_MISSING) before the first benchmark, and
+        after the last where that is refused.
+        """
         if balance >= 0:
             return 0
+        if self.refuses and self._ended(at_ns):
+            raise NotFound(
+                "E_PROFILE_TABLE_MISSING", f"benchmark of {currency} is not known from {self._until} on: no rate"
+            )
         benchmark = value_at(self.benchmark, at_ns, f"benchmark of {currency}")
         return loan_interest(currency, balance, self.tiers, benchmark)
 
+    def assumed(self, currency: str, at_ns: int) -> str:
+        """What was assumed for the day of an instant; empty: nothing."""
+        if not self._ended(at_ns):
+            return ""
+        last = format_decimal(Decimal(self.benchmark[-1].value * 100) / RATE_ONE)
+        return f"the benchmark of {currency} loans is {last} % after {self._until}, where its table ends"
 
-IBKR_LOANS = {"USD": LoanRates(IBKR_PRO_USD, FED_FUNDS_UPPER)}
+    def _ended(self, at_ns: int) -> bool:
+        return self.until_ns is not None and at_ns >= self.until_ns
+
+    @property
+    def _until(self) -> str:
+        return str(from_ns(self.until_ns or 0).date())
+
+
+IBKR_LOANS = {"USD": LoanRates(IBKR_PRO_USD, FED_FUNDS_UPPER, FED_FUNDS_KNOWN_UNTIL)}
 """Loans in other currencies have no table."""
 
 

@@ -52,9 +52,8 @@ class BrokerageProfile:
 
     @property
     def moves_with_time(self) -> bool:
-        """Whether time alone moves money."""
-        futures = AssetClass.FUTURE in self.asset_classes
-        return futures or self.settles is not None or bool(self.loans or self.borrow or self.funding_rates)
+        """Whether time alone moves money, also of what is no future."""
+        return self.settles is not None or bool(self.loans or self.borrow or self.funding_rates)
 
     def borrowed(self, symbol: str, at_ns: int) -> BorrowRate:
         """What borrowing a symbol costs on a day; without a row at no rate."""

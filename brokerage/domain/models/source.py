@@ -34,10 +34,11 @@ class TableSource:
 
 @dataclass(frozen=True, slots=True)
 class Dated(Generic[Value]):
-    """A value that holds from an instant on, in nanoseconds since the epoch."""
+    """A value that holds from an instant on, in nanoseconds since the epoch; `source`, where one page is not all's."""
 
     from_ns: int
     value: Value
+    source: TableSource | None = None
 
 
 def value_at(rows: Sequence[Dated[Value]], at_ns: int, table: str) -> Value:

@@ -24,7 +24,10 @@ DAY_NS = 86_400_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money that time moved: whose position it was for (of the account's own cash: no owner), why, and how much."""
+    """Money that time moved: whose position it was for (of the account's own cash: no owner), why, and how much.
+
+    `note` says what was assumed for it that no table says; empty: nothing.
+    """
 
     owner: Owner | None
     symbol: str
@@ -32,6 +35,7 @@ class Payment:
     currency: str
     amount: int
     at_ns: int
+    note: str = field(default="", compare=False)
 
 
 Behind = Callable[[int], Mapping[str, int]]
@@ -90,9 +94,13 @@ class Carry:
             book.ledger.book_of_cash.settle(clocks.carried_ns)
         return paid
 
-    def next_due_ns(self) -> int:
-        """The first instant at which something may be due or settle: until then nothing is."""
-        settles = (book.ledger.book_of_cash.next_settlement_ns() for book in self._view.books.values())
+    def next_due_ns(self) -> int | None:
+        """The first instant at which something may be due or settle; None: as things are, at none."""
+        ledgers = [book.ledger for book in self._view.books.values()]
+        futures = (one.pays_profit_only for ledger in ledgers for one in ledger.instruments.values())
+        if not self._view.profile.moves_with_time and not any(futures):
+            return None
+        settles = (ledger.book_of_cash.next_settlement_ns() for ledger in ledgers)
         return min([self._next_ns, *(at for at in settles if at is not None)])
 
     def _pay(self, until_ns: int) -> Iterator[Payment]:
@@ -163,7 +171,8 @@ class Carry:
             )
         amount = loans[currency].of_day(currency, balance, at_ns - 1)
         if amount:
-            yield Payment(None, "", CashKind.INTEREST, currency, amount, at_ns)
+            note = loans[currency].assumed(currency, at_ns - 1)
+            yield Payment(None, "", CashKind.INTEREST, currency, amount, at_ns, note)
 
     def _ledgers(self) -> Iterator[Mapping[str, int]]:
         """The cash of the account, and what has moved in ledgers that are not it."""

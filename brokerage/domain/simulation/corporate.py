@@ -11,7 +11,7 @@ from brokerage.domain.models.corporate import Dividend, Split, dividend, split, 
 from brokerage.domain.orders.events import EventTime, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import TRAILING, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.record import OrderRecord, happened
-from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.states import EventKind, OrderType
 from brokerage.domain.simulation.carry import Payment
 
 SPLIT = "SPLIT: the order's quantity and prices are those of the new shares"
@@ -62,10 +62,13 @@ def _split_terms(record: OrderRecord, instrument: Instrument, action: Split) -> 
     if action.ratio < 1 or trails_by_price or not left:
         return None
     limit, stop, away = record.limit, record.stop, Side.SELL if side is Side.BUY else Side.BUY
+    waits = (
+        side if record.order.type is OrderType.LIMIT_IF_TOUCHED else away
+    )  # below the price for a purchase, as limits
     return WorkedTerms(
         record.filled + left,
         None if limit is None else split_price(limit, instrument, action.ratio, side),
-        None if stop is None else split_price(stop, instrument, action.ratio, away),
+        None if stop is None else split_price(stop, instrument, action.ratio, waits),
         record.expire_ns,
         split_price(record.worst, instrument, action.ratio, Side.SELL) if record.worst else 0,
     )

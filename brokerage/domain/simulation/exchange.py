@@ -9,11 +9,11 @@ from functools import partial
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.day_orders import auction_session, opened_ns
+from brokerage.domain.models.day_orders import auction_session, closed_ns, holds_regular_hours, opened_ns
 from brokerage.domain.models.fees.model import Execution
 from brokerage.domain.models.fees.volumes import Traded, TradedVolumes
 from brokerage.domain.models.fills.matching import match
-from brokerage.domain.models.fills.outcome import Match, NoFill
+from brokerage.domain.models.fills.outcome import NOT_REACHED, Match, NoFill
 from brokerage.domain.models.fills.participation import volume_budget
 from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
@@ -30,7 +30,6 @@ from brokerage.domain.orders.states import (
 )
 from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
 from brokerage.domain.simulation.rivals import in_turn
-from qmtl.calendars.published import hours_around
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotFound
 
@@ -92,7 +91,10 @@ class SimulatedExchange:
         """What the bar would do to an order by itself."""
         tif = record.order.tif
         session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
-        return match(record, bar, self._profile.slippage, budget, quote=quote, session=session)
+        found = match(record, bar, self._profile.slippage, budget, quote=quote, session=session)
+        if _ends_within(record, bar) and not (found.at_open and _opens_before(record, bar)):
+            return NOT_REACHED  # whether it was before the order's end only the path within the bar could tell
+        return found
 
     def _step(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         """What the bar does to one order."""
@@ -136,7 +138,8 @@ class SimulatedExchange:
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
             yield VenueReport(record.id, EventKind.UPDATED, time, reason=RESTS)
             record = book.record(record.id)
-        if tif is not TimeInForce.GTC and _is_over(record, found, bar) and not record.closed:
+        over = _is_over(record, found, bar) or _ends_within(record, bar)
+        if tif is not TimeInForce.GTC and over and not record.closed:
             yield VenueReport(record.id, EventKind.EXPIRED, time)
 
     def _fill(self, book: StrategyBook, record: OrderRecord, bar: Bar, found: Match) -> Fill:
@@ -186,12 +189,22 @@ def _expired(record: OrderRecord, bar: Bar) -> bool:
     return record.expire_ns is not None and bar.start_ns >= record.expire_ns
 
 
+def _ends_within(record: OrderRecord, bar: Bar) -> bool:
+    """Whether an order ends before the last trade of a bar may have been made. Auctions are at their session's end."""
+    if record.expire_ns is None or record.expire_ns >= bar.end_ns or record.order.tif in AUCTIONS:
+        return False
+    return record.instrument is None or record.expire_ns < closed_ns(record.instrument, bar)
+
+
+def _opens_before(record: OrderRecord, bar: Bar) -> bool:
+    """Whether the first trade of a bar was made before the end of an order."""
+    opened = bar.start_ns if record.instrument is None else opened_ns(record.instrument, bar)
+    return record.expire_ns is None or opened < record.expire_ns
+
+
 def _is_regular(record: OrderRecord, bar: Bar) -> bool:
     """Whether a bar holds regular hours of an order's exchange: stops are tested in no other."""
-    if record.instrument is None or not record.instrument.calendar:
-        return True
-    hours = hours_around(record.instrument.calendar, bar.start_ns)
-    return hours.is_open_within(Span(bar.start_ns, bar.end_ns))
+    return record.instrument is None or holds_regular_hours(record.instrument, bar.start_ns, bar.end_ns)
 
 
 def _session(record: OrderRecord) -> Span | None:

@@ -12,6 +12,7 @@ from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.models.day_orders import holds_regular_hours
 from brokerage.domain.models.fills.stops import reached, touched
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.record import OrderRecord
@@ -69,15 +70,24 @@ def release_touched(
         if record.order.symbol == symbol
         and bar.start_ns >= record.accepted_ns
         and touched(record.order.side, record.stop or 0, bar)
+        and (record.expire_ns is None or record.expire_ns > bar.end_ns)
+        and _is_regular(record, bar.start_ns, bar.end_ns)
         and not _rival_went(book, record)
         for event in _let_go(conn, market, account, book, record, time)
     ]
 
 
 def still_reached(view: AccountView, record: OrderRecord) -> bool:
-    """Whether the last price is beyond the order's stop."""
+    """Whether the last price is beyond the order's stop, and of regular hours."""
     mark = view.marks.get(record.order.symbol)
-    return mark is not None and record.stop is not None and reached(record.order.side, record.stop, mark.price)
+    if mark is None or record.stop is None or not reached(record.order.side, record.stop, mark.price):
+        return False
+    return _is_regular(record, mark.at_ns - mark.bar_ns, mark.at_ns)
+
+
+def _is_regular(record: OrderRecord, start_ns: int, end_ns: int) -> bool:
+    """Whether prices of a span test a stop: they do in regular hours of its exchange, as they do a stop at a venue."""
+    return record.instrument is None or holds_regular_hours(record.instrument, start_ns, end_ns)
 
 
 def _let_go(

@@ -40,7 +40,8 @@ class RunResult:
 
     `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
     is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
-    bars' closes a local replay had to look, by the reason; at the others nothing could happen.
+    bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions` say what no
+    table said and was assumed.
     """
 
     currency: str
@@ -54,6 +55,7 @@ class RunResult:
     ended: str = ""
     carried: Mapping[str, Decimal] = field(default_factory=dict)
     visited: Mapping[str, int] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
 
     @property
     def equity_floats(self) -> Floats:
@@ -77,10 +79,13 @@ class RunRecord:
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
     splits: list[SplitStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
+    assumptions: list[str] = field(default_factory=list)
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
         for payment in payments:
+            if payment.note and payment.note not in self.assumptions:
+                self.assumptions.append(payment.note)
             if payment.currency == currency:
                 amount = from_scaled(payment.amount, currency_scale(currency))
                 self.carried[payment.kind.value] = self.carried.get(payment.kind.value, Decimal(0)) + amount
@@ -108,6 +113,7 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         record.ended,
         record.carried,
         record.visited,
+        tuple(record.assumptions),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
-from qmtl.sdk.reports.denials import denial_lines, shortfall
+from qmtl.sdk.reports.denials import assumption_lines, denial_lines, shortfall
 from qmtl.sdk.reports.documents import replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
 
@@ -48,6 +48,7 @@ class BacktestResult:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         problem = shortfall(self.replay)
         yield f"[bold]{self.name}[/bold]  {f'[red]{problem}[/red]' if problem else f'[dim]{NOT_AUTHORITATIVE}[/dim]'}"
+        yield from assumption_lines(self.replay)
         yield metrics_table(self.replay.metrics)
         yield from denial_lines(self.replay)
         if problem:

@@ -24,6 +24,12 @@ def shortfall(replay: RunResult) -> str:
     return f"could not hold what it wanted: {', '.join(parts)}" if parts else ""
 
 
+def assumption_lines(replay: RunResult) -> Iterator[str]:
+    """What was assumed that no table says, each a sentence: it belongs below the first line."""
+    for sentence in replay.assumptions:
+        yield f"[yellow]assumed[/yellow] {sentence}"
+
+
 def denial_lines(replay: RunResult) -> Iterator[Table | str]:
     """A table of the rules that denied orders, and each margin call, where there are any."""
     if replay.denials:

@@ -68,6 +68,17 @@ def test_a_loan_bears_interest_each_night_and_the_result_says_how_much() -> None
     assert result.equity[-1] == 10_000 + result.carried["INTEREST"]
 
 
+def test_an_assumed_rate_is_told_below_the_first_line() -> None:
+    for until_ns, told in ((None, False), (0, True)):
+        loans = {"USD": LoanRates(IBKR_PRO_USD, (Dated(0, 2_100_000),), until_ns)}
+        terms = AccountTerms(Decimal(10_000), replace(FREE, loans=loans), instruments=(STOCK,))
+        result = Runner.backtest(Holding("X", 150), daily(*[100.0] * 4), terms=terms)
+        sentence = "the benchmark of USD loans is 2.1 % after 1970-01-01, where its table ends"
+        assert result.replay.assumptions == ((sentence,) if told else ())
+        assert (sentence in str(result).splitlines()[1]) is told
+        assert (sentence in result.to_json()) is told
+
+
 def test_an_order_on_its_way_misses_the_bars_that_start_before_it_arrives() -> None:
     for latency, price in ((timedelta(0), 101), (timedelta(microseconds=1), 102), (timedelta(days=2), 103)):
         terms = AccountTerms(profile=FREE, instruments=(STOCK,), latency=latency)

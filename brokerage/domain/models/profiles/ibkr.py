@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.composite import CompositeFee
 from brokerage.domain.models.fees.tables import ibkr
-from brokerage.domain.models.financing import IBKR_LOANS
+from brokerage.domain.models.financing import IBKR_LOANS, LoanRates
 from brokerage.domain.models.profile import BrokerageProfile
 
 
@@ -28,10 +29,11 @@ _PLANS = {
 
 
 def ibkr_equities(
-    plan: SharePlan = SharePlan.FIXED, *, leverage: int = 2, regulatory: bool = False
+    plan: SharePlan = SharePlan.FIXED, *, leverage: int = 2, regulatory: bool = False, known_rates_only: bool = False
 ) -> BrokerageProfile:
     """US shares on a Regulation T margin account: twice the equity.
 
+    `known_rates_only` refuses interest of days beyond the benchmark's table, which is else assumed and told.
     `regulatory` adds the SEC's, FINRA's and the audit trail's fees; their table begins on 2018-05-22.
     """
     fee = CompositeFee((_PLANS[plan], ibkr.REGULATORY)) if regulatory else _PLANS[plan]
@@ -41,9 +43,14 @@ def ibkr_equities(
         leverage=leverage,
         name="ibkr_equities",
         shares_settle_later=True,
-        loans=IBKR_LOANS,
+        loans=known_loans() if known_rates_only else IBKR_LOANS,
         asset_classes=frozenset({AssetClass.EQUITY}),
     )
+
+
+def known_loans() -> dict[str, LoanRates]:
+    """IBKR's loans, refused on days whose benchmark is not known."""
+    return {currency: replace(rates, refuses=True) for currency, rates in IBKR_LOANS.items()}
 
 
 def ibkr_futures(*, leverage: int = 10) -> BrokerageProfile:

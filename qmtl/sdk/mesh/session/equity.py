@@ -55,13 +55,11 @@ def equity_record(
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
     for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
-        if profile.moves_with_time:
-            record.pay(currency, carry.advance(bar.start_ns))
+        record.pay(currency, carry.advance(bar.start_ns))
         while waiting and waiting[0].booked_ns <= bar.end_ns:
             _book(ledger, instrument, waiting.pop(0))
         view.marks[bars.symbol] = mark_of(bar)
-        if profile.moves_with_time:
-            record.pay(currency, carry.advance(bar.end_ns))
+        record.pay(currency, carry.advance(bar.end_ns))
         times.append(bar.end_ns)
         equity.append(ledger.equity(currency, {bars.symbol: bar.close}))
         record.invested += ledger.position(bars.symbol).quantity != 0

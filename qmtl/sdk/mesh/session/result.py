@@ -18,7 +18,7 @@ from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, short
-from qmtl.sdk.reports.denials import denial_lines, shortfall
+from qmtl.sdk.reports.denials import assumption_lines, denial_lines, shortfall
 from qmtl.sdk.reports.documents import iso, replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -97,6 +97,7 @@ class SessionResult:
             f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.owner.world_id}"
             f"{f', [red]{problem}[/red]' if problem else ''}"
         )
+        yield from assumption_lines(self.replay)
         if len(self.bars):
             first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
             yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"

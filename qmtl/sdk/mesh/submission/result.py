@@ -167,5 +167,6 @@ def _advice(result: SubmitResult) -> Iterator[str]:
     problem = shortfall(result.replay)
     if problem:
         yield f"the replay {problem}"
+    yield from (f"the replay assumed {sentence}" for sentence in result.replay.assumptions)
     if not result.replay.fills:
         yield "the replay never traded"

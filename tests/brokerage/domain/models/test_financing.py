@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.models.financing import (
+    FED_FUNDS,
+    FED_FUNDS_KNOWN_UNTIL,
+    FED_FUNDS_UPPER,
+    FOMC,
     FUNDING_EVERY_NS,
     HOUR_NS,
+    IBKR_LOANS,
     IBKR_PRO_USD,
     UNLIMITED,
     BorrowRate,
@@ -23,7 +29,9 @@ from brokerage.domain.models.financing import (
     parse_borrow_row,
     shortable,
 )
+from brokerage.domain.models.profiles.ibkr import ibkr_equities
 from brokerage.domain.money import rate
+from qmtl.core.errors import NotFound
 from qmtl.core.instants import to_ns
 
 USD = 10**8
@@ -140,3 +148,28 @@ def test_funding_is_at_0_8_and_16_utc() -> None:
     assert list(funding_instants(day, day + 8 * HOUR_NS - 1)) == []
     assert list(funding_instants(day, day + 8 * HOUR_NS)) == [day + FUNDING_EVERY_NS]
     assert len(funding_instants(day, day + 24 * HOUR_NS, 4 * HOUR_NS)) == 6
+
+
+def test_interest_beyond_the_benchmarks_table_is_told_or_refused() -> None:
+    last, known = FED_FUNDS_KNOWN_UNTIL, IBKR_LOANS["USD"]
+    assert known.assumed("USD", last - 1) == ""
+    assert known.assumed("USD", last) == "the benchmark of USD loans is 3.75 % after 2026-06-18, where its table ends"
+    strict = replace(known, refuses=True)
+    for at_ns in (last - 1, last):
+        assert known.of_day("USD", -360 * USD, at_ns) == -5_250_000  # 3.75 and 1.5 %
+    assert strict.of_day("USD", -360 * USD, last - 1) == -5_250_000
+    assert strict.of_day("USD", 0, last) == 0
+    with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*USD.*2026-06-18"):
+        strict.of_day("USD", -1, last)
+    assert ibkr_equities(known_rates_only=True).loans == {"USD": strict}
+    assert replace(known, until_ns=None).assumed("USD", last) == ""
+
+
+def test_each_benchmark_says_where_it_was_read() -> None:
+    assert {row.source for row in FED_FUNDS_UPPER} == {FED_FUNDS, FOMC}
+    assert [row.source for row in FED_FUNDS_UPPER] == sorted(
+        (row.source for row in FED_FUNDS_UPPER), key=lambda source: source is FOMC
+    )
+    starts = [row.from_ns for row in FED_FUNDS_UPPER]
+    assert starts == sorted(set(starts))
+    assert starts[-1] < FED_FUNDS_KNOWN_UNTIL

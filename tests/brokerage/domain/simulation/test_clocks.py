@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
@@ -96,7 +97,7 @@ def test_what_a_short_sale_brought_reduces_no_loan() -> None:
 
 
 def test_the_loan_of_a_short_that_rose_is_not_what_its_rise_has_cost() -> None:
-    """10,000 and 50 sold at 100; at 200 their lender holds 10,000, of which 5,000 is the account's own."""
+    """10,000, and 50 sold at 100: 15,000. At 301 their lender holds 15,050."""
     profile = replace(ibkr_equities(), fee=FREE.fee, participation=0, leverage=4)
     desk = account(profile, STOCK)
     desk.on_bar("X", bar(START, HOUR))
@@ -105,7 +106,7 @@ def test_the_loan_of_a_short_that_rose_is_not_what_its_rise_has_cost() -> None:
     desk.advance(START + 2 * HOUR)
     desk.on_bar("X", bar(START + 2 * HOUR, HOUR, 301))
     [paid] = desk.advance(START + DAY)
-    assert (paid.kind.value, desk.cash("USD").quantize(Decimal(1))) == ("INTEREST", 15_000)
+    assert paid.kind is CashKind.INTEREST
     assert paid.amount == -868_056  # 50 owed at 6.25 %
 
 

@@ -91,6 +91,24 @@ def test_open_orders_keep_their_value_over_a_split() -> None:
     assert (desk.record("limit").limit, desk.record("stop").stop) == (15_00, 18_34)
 
 
+@pytest.mark.parametrize(
+    ("side", "limit", "trigger"),
+    [(1, 33_33, 30_00), (-1, 33_34, 36_67)],
+)
+def test_a_limit_if_touched_waits_over_a_split_for_no_worse_a_price(side: int, limit: int, trigger: int) -> None:
+    """A purchase is triggered by a fall: 90 / 3 and, of a sale, 110 / 3, to a tick further from the price."""
+    desk = holding(0)
+    prices = {"limit_price": Decimal(100), "stop_price": Decimal(90 if side > 0 else 110)}
+    desk.submit(order("touched", side * 10, type=OrderType.LIMIT_IF_TOUCHED, **prices), 2 * MINUTE)
+    desk.act(Split("X", 3 * MINUTE, Fraction(3)), 33_00)
+    assert (desk.record("touched").limit, desk.record("touched").stop) == (limit, trigger)
+    low = holding(0)
+    prices["stop_price"] = Decimal("90.01") if side > 0 else Decimal("110.02")
+    low.submit(order("touched", side * 10, type=OrderType.LIMIT_IF_TOUCHED, **prices), 2 * MINUTE)
+    low.act(Split("X", 3 * MINUTE, Fraction(3)), 33_00)
+    assert low.record("touched").stop == (30_00 if side > 0 else 36_68)
+
+
 def test_orders_that_name_the_old_shares_end_with_a_split() -> None:
     trail = {"type": OrderType.TRAILING_STOP, "trail_offset": Decimal(5), "trail_offset_type": TrailOffsetType.PRICE}
     for ratio, fields in ((Fraction(1, 10), LIMIT), (Fraction(4), trail)):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
@@ -16,7 +18,8 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.orders.wire import status_to_proto
 from brokerage.venues.dispatch.emulation import HELD
 from qmtl.core.modes import EffectiveMode
-from tests.brokerage.samples import ACCOUNT, GATE, MARKET, MINUTE, Book, bar, fence, open_book, order
+from qmtl.sql.database import sqlite_url
+from tests.brokerage.samples import ACCOUNT, GATE, MARKET, MINUTE, STOCK, Book, bar, fence, open_book, order
 
 NEAR = replace(MARKET, emulate_stops=True)
 FAR = replace(NEAR, link=Link(latency_ms=1))
@@ -68,6 +71,42 @@ async def test_a_stop_waits_for_its_price_and_then_sells_at_the_next_open(book: 
     assert fill is not None
     assert fill.price == 120_00
     assert await book.verify() == 1
+
+
+LISTED = replace(STOCK, calendar="XNYS")
+CLOSES = 28_952_460  # the minute of 2025-01-17 21:00 UTC, the close in New York
+
+
+async def test_a_stop_is_let_go_by_prices_of_regular_hours_only(tmp_path: Path) -> None:
+    market = replace(NEAR, instruments=Instruments([LISTED]))
+    async with open_book(sqlite_url(tmp_path / "store.db"), market) as book:
+        await book.open()
+        await book.show(bar(CLOSES - 3))
+        await book.submit(order("o1"))
+        await book.show(bar(CLOSES - 2))
+        for name in ("stop", "other"):
+            await book.submit(stop(name, quantity=5))
+        await book.cancel("other")
+        await book.show(bar(CLOSES, 94))
+        assert await book.state("stop") is OrderState.EMULATED
+        await book.fence(fence(2))  # looks anew at the last price, which is of after the close
+        assert await book.look_at_stops() == 0
+        assert await book.state("stop") is OrderState.EMULATED
+        monday = CLOSES + 4 * 24 * 60 - 390  # the open of the 21st: the 20th is a holiday
+        await book.show(bar(monday - 1, 94))
+        assert await book.state("stop") is OrderState.EMULATED
+        await book.show(bar(monday, 94))
+        assert await kinds(book) == ["INITIALIZED", "EMULATED", "RELEASED", "SUBMITTED", "ACCEPTED"]
+
+
+async def test_a_stop_that_ends_within_a_bar_is_not_let_go_by_it(book: Book) -> None:
+    await book.cancel("stop")
+    for name, ends in (("ends", 4 * MINUTE), ("lives", 4 * MINUTE + 1)):
+        await book.submit(replace(stop(name, quantity=1), tif=TimeInForce.GTD, expire_at_ns=ends))
+    await book.show(bar(3, 94))
+    assert [await book.state(name) for name in ("ends", "lives")] == [OrderState.EMULATED, OrderState.ACCEPTED]
+    await book.show(bar(4, 94))
+    assert [await book.state(name) for name in ("ends", "lives")] == [OrderState.EXPIRED, OrderState.FILLED]
 
 
 async def test_a_buying_stop_and_bars_in_one_message(book: Book) -> None:
