@@ -40,8 +40,8 @@ class RunResult:
 
     `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
     is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
-    bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions` say what no
-    table said and was assumed.
+    bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
+    assumed where no table says it.
     """
 
     currency: str
