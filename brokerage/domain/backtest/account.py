@@ -45,7 +45,9 @@ LOCAL = Owner("local", "", "")
 
 @dataclass(frozen=True, slots=True)
 class FillView:
-    """A fill as decimals, for statistics, tables and plots. `fee` is in `fee_currency`."""
+    """A fill as decimals, for statistics, tables and plots. `fee` is in `fee_currency`; `booked_ns` is the close of the
+    bar that made it.
+    """
 
     symbol: str
     side: Side
@@ -57,6 +59,7 @@ class FillView:
     liquidity: Liquidity
     trade_id: str
     at_ns: int
+    booked_ns: int
 
 
 class SimulatedAccount:
@@ -134,7 +137,7 @@ class SimulatedAccount:
         side, fill = found
         self._lot_steps.setdefault(symbol, []).append((side, fill))
         self.view.marks[symbol] = mark_of(bar)
-        return _view(self.instrument(symbol), side, fill)
+        return _view(self.instrument(symbol), side, fill, bar.end_ns)
 
     @property
     def direct_symbol(self) -> str:
@@ -324,10 +327,10 @@ def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView
     fill = event.fill
     if fill is None:
         raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
-    return _view(instrument, side, fill)
+    return _view(instrument, side, fill, event.at_ns)
 
 
-def _view(instrument: Instrument, side: Side, fill: Fill) -> FillView:
+def _view(instrument: Instrument, side: Side, fill: Fill, booked_ns: int) -> FillView:
     return FillView(
         symbol=instrument.symbol,
         side=side,
@@ -339,4 +342,5 @@ def _view(instrument: Instrument, side: Side, fill: Fill) -> FillView:
         liquidity=fill.liquidity,
         trade_id=fill.trade_id,
         at_ns=fill.venue_ns,
+        booked_ns=booked_ns,
     )

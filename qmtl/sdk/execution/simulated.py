@@ -110,4 +110,4 @@ def fill_event(view: FillView) -> FillEvent:
     """A fill with a signed quantity."""
     signed = view.quantity if view.side is Side.BUY else -view.quantity
     paid = view.fee, view.fee_currency
-    return FillEvent(view.symbol, signed, view.price, *paid, view.at_ns, view.trade_id, event.at_ns)
+    return FillEvent(view.symbol, signed, view.price, *paid, view.at_ns, view.trade_id, view.booked_ns)
