@@ -60,11 +60,26 @@ class ListedTrade:
         return self.symbol, self.number
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPayment:
+    """Funding that the venue took or paid. `number` is the venue's own id of it, unique in the account."""
+
+    number: str
+    symbol: str
+    currency: str
+    amount: Decimal
+    at_ms: int
+
+
 class ListedVenue(Venue, Protocol):
     """A venue that lives elsewhere: its lists are the truth, and the books follow them."""
 
     async def trades(self, since_ms: int) -> list[ListedTrade]:
         """Trades of all instruments from a time on, oldest first. One may be listed late."""
+        ...
+
+    async def payments(self, since_ms: int) -> list[ListedPayment]:
+        """Funding from a time on, oldest first; nothing where the venue has none."""
         ...
 
     async def working(self) -> list[ListedOrder]:

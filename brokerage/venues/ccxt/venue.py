@@ -6,8 +6,9 @@ the exchange does not list counts as absent when it was asked twice, its accepta
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import SECOND_NS
@@ -16,8 +17,8 @@ from brokerage.domain.orders.reports import Outcome, VenueAnswer, VenueReport
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.ccxt.dialects.dialect import ORDERS_MAX, Dialect, OutgoingOrder
-from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
+from brokerage.venues.ccxt.dialects.dialect import CONDITIONAL, ORDERS_MAX, Dialect, OutgoingOrder
+from brokerage.venues.listings import MS_NS, ListedOrder, ListedPayment, ListedTrade, filled
 from brokerage.venues.port import VenueEvent, VenueFill
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, OutOfRange, Unavailable
@@ -56,10 +57,15 @@ class CcxtVenue:
         return known
 
     async def replace(self, order: VenueOrder, by: VenueOrder) -> VenueAnswer:
-        """Cancel, learn what had filled, and send the rest under the new id: never more than is wanted in all."""
+        """Replace in one act where the exchange has one and nothing has filled; else cancel, learn what had filled, and
+        send the rest under the new id: never more than is wanted in all.
+        """
         known = self._answers.get(by.venue_order_id)
         if known is not None:
             return known
+        swapped = await self._submit(by, partial(self._dialect.replace, self._at, order.venue_order_id), by.order.quantity)
+        if swapped is not None:
+            return swapped
         ended = await self._end(order)
         if isinstance(ended, VenueAnswer):
             return ended
@@ -107,10 +113,12 @@ class CcxtVenue:
         ]
 
     async def trades(self, since_ms: int) -> list[ListedTrade]:
-        found = [
-            trade for symbol in self._instruments for trade in await self._dialect.trades(self._at, symbol, since_ms)
-        ]
-        return sorted(found, key=lambda trade: (trade.at_ms, trade.symbol, int(trade.trade_id), trade.number))
+        found = await self._dialect.trades(self._at, self._instruments.keys(), since_ms)
+        return sorted(found, key=lambda one: (one.at_ms, one.symbol, _counted(one.trade_id), _counted(one.number)))
+
+    async def payments(self, since_ms: int) -> list[ListedPayment]:
+        found = [one for one in await self._dialect.payments(self._at, since_ms) if one.symbol in self._instruments]
+        return sorted(found, key=lambda one: (one.at_ms, _counted(one.number)))
 
     async def working(self) -> list[ListedOrder]:
         return await self._dialect.open_orders(self._at, "")
@@ -120,7 +128,7 @@ class CcxtVenue:
 
     async def told(self) -> None:
         with outcomes(self._at.exchange.id):
-            await self._at.exchange.watch_orders()
+            await self._dialect.told(self._at)
 
     async def balances(self) -> dict[str, Decimal]:
         return await self._dialect.balances(self._at)
@@ -170,10 +178,22 @@ class CcxtVenue:
         return VenueReport(self._ours.get(client_id, client_id), kind, EventTime(at_ns, at_ns), fill)
 
     async def _send(self, order: VenueOrder, quantity: Decimal) -> VenueAnswer:
+        answer = await self._submit(order, partial(self._dialect.submit, self._at), quantity)
+        if answer is None:
+            raise AssertionError("an exchange takes an order or it does not")
+        return answer
+
+    async def _submit(
+        self, order: VenueOrder, send: Callable[[OutgoingOrder], Awaitable[ListedOrder | None]], quantity: Decimal
+    ) -> VenueAnswer | None:
+        """Send an order once, and keep what came of it; None where nothing was sent."""
         self._answers[order.venue_order_id] = VenueAnswer(Outcome.UNKNOWN, order.venue_order_id)
         self._ours[order.venue_order_id] = order.order_id
         try:
-            listed = await self._dialect.submit(self._at, _outgoing(order, quantity))
+            listed = await send(_outgoing(order, quantity))
+            if listed is None:
+                del self._answers[order.venue_order_id]
+                return None
             answer = _accepted(listed)
         except VenueRefused as refused:
             answer = await self._refused(order, refused)
@@ -187,7 +207,8 @@ class CcxtVenue:
     async def _end(self, order: VenueOrder) -> ListedOrder | VenueAnswer:
         """Cancel an order: as it ended, or the answer where it did not, or nobody knows."""
         try:
-            ended = await self._dialect.cancel(self._at, order.order.symbol, order.venue_order_id)
+            symbol, client_id = order.order.symbol, order.venue_order_id
+            ended = await self._dialect.cancel(self._at, symbol, client_id, conditional=_waits(order))
         except (VenueRefused, Exhausted) as refused:
             return VenueAnswer(Outcome.REJECTED, reason=str(refused))
         except Unavailable as lost:
@@ -203,7 +224,8 @@ class CcxtVenue:
         return VenueAnswer(Outcome.REJECTED, reason=str(refused)) if listed is None else _accepted(listed)
 
     async def _listed(self, order: VenueOrder) -> ListedOrder | None:
-        return await self._dialect.order(self._at, order.order.symbol, client_id=order.venue_order_id)
+        symbol, client_id = order.order.symbol, order.venue_order_id
+        return await self._dialect.order(self._at, symbol, client_id=client_id, conditional=_waits(order))
 
     async def _client_of(self, trade: ListedTrade) -> str:
         """The id that the client gave the order of a trade."""
@@ -218,13 +240,22 @@ def _accepted(listed: ListedOrder) -> VenueAnswer:
     return VenueAnswer(Outcome.ACCEPTED, listed.client_id, at_ns=listed.at_ms * MS_NS)
 
 
-_Place = tuple[int, int, int]
+def _waits(order: VenueOrder) -> bool:
+    return order.order.type in CONDITIONAL
+
+
+def _counted(number: str) -> tuple[int, str]:
+    """Ids in the order that they were counted in, where they are numbers; some exchanges have words."""
+    return len(number), number
+
+
+_Place = tuple[int, int, tuple[int, str]]
 _ACCEPTED, _FILLED, _ENDED = 0, 1, 2
 
 
 def _place(at_ms: int, rank: int, number: str) -> _Place:
     """Where something stands in the order of things: of one millisecond, an order is there, fills, and ends."""
-    return at_ms, rank, int(number)
+    return at_ms, rank, _counted(number)
 
 
 def _numbers(times_ms: Sequence[int]) -> Iterator[int]:
@@ -250,4 +281,7 @@ def _outgoing(order: VenueOrder, quantity: Decimal) -> OutgoingOrder:
         reduce_only=asked.reduce_only,
         post_only=asked.post_only,
         purpose=Purpose.REDUCE if asked.reduce_only else Purpose.INCREASE,
+        position_side=asked.position_side,
+        trail_offset=asked.trail_offset,
+        trail_offset_type=asked.trail_offset_type,
     )

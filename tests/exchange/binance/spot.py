@@ -54,7 +54,8 @@ class BinanceSpot:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 account, params = await signed(self._exchange, request)
-                return web.json_response(answer(account, params))
+                answered = answer(account, params)
+                return answered if isinstance(answered, web.Response) else web.json_response(answered)
             except Refused as refused:
                 return words.refusal(refused)
 
@@ -86,9 +87,17 @@ class BinanceSpot:
             "orderId": params.get("cancelOrderId", ""),
         }
         wanted = {"symbol": params["symbol"]} | {name: value for name, value in renamed.items() if value}
-        canceled = self._cancel(account, wanted)
-        placed = self._place(account, params)
-        results = {"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS"}
+        ask, results = ask_of(params), {"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS"}
+        try:
+            if params.get("cancelRestrictions") == "ONLY_NEW" and self._found(account, wanted, "UNKNOWN_ORDER").filled:
+                raise Refused("UNKNOWN_ORDER", "Order was not canceled due to cancel restrictions.")
+            canceled = self._cancel(account, wanted)
+        except Refused as refused:
+            return words.replace_failure(-2022, "FAILURE", "NOT_ATTEMPTED", refused)
+        try:
+            placed = _placed(*self._exchange.place(account.name, ask))
+        except Refused as refused:
+            return words.replace_failure(-2021, "SUCCESS", "FAILURE", refused)
         return results | {"cancelResponse": canceled, "newOrderResponse": placed}
 
     def _order(self, account: Account, params: Params) -> object:

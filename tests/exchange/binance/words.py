@@ -50,6 +50,20 @@ def refusal(refused: Refused) -> web.Response:
     return error(CODES[refused.rule], str(refused), 401 if refused.rule == "KEY" else 400)
 
 
+def replace_failure(code: int, canceled: str, placed: str, refused: Refused) -> web.Response:
+    """The answer of cancelReplace of which a part has failed."""
+    why = {"code": CODES[refused.rule], "msg": str(refused)}
+    failed_first = canceled == "FAILURE"
+    data = {
+        "cancelResult": canceled,
+        "newOrderResult": placed,
+        "cancelResponse": why if failed_first else {},
+        "newOrderResponse": None if failed_first else why,
+    }
+    status, message = (400, "Order cancel-replace failed.") if failed_first else (409, "Order cancel-replace partially failed.")
+    return web.json_response({"code": code, "msg": message, "data": data}, status=status)
+
+
 def kind_of(order: Order) -> str:
     """The type of an order."""
     asked = order.ask

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
-from tests.exchange.core.values import ZERO, Execution, Listing, Order, Refused, Side
+from tests.exchange.core.values import ZERO, Execution, Income, Listing, Order, Refused, Side
 
 PLACES = Decimal("0.00000001")
 
@@ -21,7 +21,9 @@ class Position:
 
 @dataclass(slots=True)
 class Account:
-    """Balances are `total` and what open orders have `locked` of it; contracts are `positions` against the wallet."""
+    """Balances are `total` and what open orders have `locked` of it; contracts are `positions` against the wallet, by
+    symbol and side: BOTH, or with `hedged` LONG and SHORT apart.
+    """
 
     name: str
     api_key: str
@@ -31,7 +33,11 @@ class Account:
     fee_asset: str = ""  # empty: what is received; else fees are taken in this one, one for one
     total: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     locked: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    positions: defaultdict[str, Position] = field(default_factory=lambda: defaultdict(Position))
+    positions: defaultdict[tuple[str, str], Position] = field(default_factory=lambda: defaultdict(Position))
+    incomes: list[Income] = field(default_factory=list)
+    hedged: bool = False
+    isolated: set[str] = field(default_factory=set)
+    leverage: int = 20
 
     def free(self, asset: str) -> Decimal:
         return self.total[asset] - self.locked[asset]
@@ -63,14 +69,26 @@ class Account:
             return (worth * rate).quantize(PLACES, ROUND_DOWN), listing.quote
         return (quantity * rate).quantize(PLACES, ROUND_DOWN), listing.base
 
-    def book(self, listing: Listing, done: Execution) -> None:
-        """Take over one side of a trade."""
+    def book(self, listing: Listing, done: Execution) -> Decimal:
+        """Take over one side of a trade; what a contract has realised by it."""
+        realised = ZERO
         if listing.contract:
-            self.total[listing.quote] += _move(self.positions[done.symbol], done)
+            realised = _move(self.positions[done.symbol, done.position_side], done).quantize(PLACES, ROUND_DOWN)
+            self.total[listing.quote] += realised
         else:
             self.total[listing.base] += done.quantity * done.side.sign
             self.total[listing.quote] -= done.quantity * done.price * done.side.sign
         self.total[done.fee_asset] -= done.fee
+        return realised
+
+    def earn(self, symbol: str, kind: str, asset: str, amount: Decimal, time_ms: int) -> None:
+        """Money without a trade."""
+        self.total[asset] += amount
+        self.incomes.append(Income(len(self.incomes) + 1, symbol, kind, asset, amount, time_ms))
+
+    def held(self, symbol: str) -> list[tuple[str, Position]]:
+        """The sides of a symbol that are not flat."""
+        return [(side, one) for (of, side), one in self.positions.items() if of == symbol and one.quantity]
 
 
 def _takes(listing: Listing, order: Order, quantity: Decimal) -> tuple[str, Decimal]:

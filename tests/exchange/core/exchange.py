@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.exchange.core.account import Account
+from tests.exchange.core.account import PLACES, Account
 from tests.exchange.core.faults import Faults
 from tests.exchange.core.streams import Streams
 from tests.exchange.core.values import (
@@ -52,6 +52,7 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.last: dict[str, Decimal] = {}
+        self.watchers: list[Callable[[str, Decimal, Decimal], None]] = []  # told of each new bid and ask
         self._executions: dict[str, list[Execution]] = defaultdict(list)
         self._trades: dict[str, int] = defaultdict(int)
         self._numbers: dict[str, int] = defaultdict(int)
@@ -99,12 +100,30 @@ class Exchange:
         for side, price in ((Side.BUY, bid), (Side.SELL, ask)):
             self.place(HOUSE, Ask(symbol, side, Decimal(size), "", Decimal(price)))
         self._reach(symbol, Decimal(bid), Decimal(ask))
+        for watcher in self.watchers:
+            watcher(symbol, Decimal(bid), Decimal(ask))
 
     def transfer(self, account: str, asset: str, amount: str | Decimal) -> None:
         """Change a balance from outside: a deposit or (negative) a withdrawal."""
         owner, delta = self.accounts[account], Decimal(amount)
-        owner.total[asset] += delta
+        owner.earn("", "TRANSFER", asset, delta, self.clock())
         self.streams.tell(account, BalanceUpdate(owner.balances(), self.clock(), (asset, delta)))
+
+    def fund(self, symbol: str, rate: str | Decimal) -> None:
+        """Take the funding of a contract from all who hold it, at its last price."""
+        listing, price = self.listings[symbol], self.last.get(symbol, ZERO)
+        for owner in self.accounts.values():
+            quantity = sum((one.quantity for _, one in owner.held(symbol)), ZERO)
+            if quantity and owner.name != HOUSE:
+                amount = (-quantity * price * Decimal(rate)).quantize(PLACES)
+                owner.earn(symbol, "FUNDING_FEE", listing.quote, amount, self.clock())
+                self.streams.tell(owner.name, BalanceUpdate(owner.balances(), self.clock(), (listing.quote, amount)))
+
+    def close_out(self, account: str, symbol: str, client_id: str) -> Order:
+        """Close a contract position without being asked: a liquidation or, by its client id, a deleveraging."""
+        [(side, position), *_] = self.accounts[account].held(symbol)
+        closing = Side.SELL if position.quantity > 0 else Side.BUY
+        return self.place(account, Ask(symbol, closing, abs(position.quantity), client_id, position_side=side))[0]
 
     def find(
         self, account: str, symbol: str, *, number: int | None = None, client_id: str | None = None
@@ -139,18 +158,41 @@ class Exchange:
             raise Refused("LOT_SIZE", "Filter failure: LOT_SIZE")
         if any(price is not None and (price <= 0 or price % listing.tick) for price in (ask.price, ask.stop)):
             raise Refused("PRICE_FILTER", "Filter failure: PRICE_FILTER")
-        if account != HOUSE and ask.quantity * self._locks_at(ask) < listing.notional_min:
+        if account != HOUSE and not ask.reduce_only and ask.quantity * self._locks_at(ask) < listing.notional_min:
             raise Refused("NOTIONAL", "Filter failure: NOTIONAL")
         if ask.client_id and any(one.ask.client_id == ask.client_id for one in self.open_orders(account)):
             raise Refused("DUPLICATE", "Duplicate order sent.")
         if ask.post_only and ask.price is not None and self._opposite(ask.symbol, ask.side, ask.price):
             raise Refused("POST_ONLY", "Order would immediately match and take.")
-        if ask.reduce_only and self._reducible(account, ask) < ask.quantity:
-            raise Refused("REDUCE_ONLY", "ReduceOnly Order is rejected.")
+        if listing.contract and account != HOUSE:
+            self._check_contract(self.accounts[account], ask)
         return listing
 
-    def _reducible(self, account: str, ask: Ask) -> Decimal:
-        return max(-self.accounts[account].positions[ask.symbol].quantity * ask.side.sign, ZERO)
+    def _check_contract(self, owner: Account, ask: Ask) -> None:
+        """Whether an order fits the mode, the position and the margin of an account. Raises Refused."""
+        if owner.hedged == (ask.position_side == "BOTH"):
+            raise Refused("POSITION_SIDE", "Order's position side does not match user's setting.")
+        closes = (ask.position_side, ask.side) in (("LONG", Side.SELL), ("SHORT", Side.BUY))
+        if (ask.reduce_only or closes) and self._reducible(owner, ask) < ask.quantity:
+            raise Refused("REDUCE_ONLY", "ReduceOnly Order is rejected.")
+        opened = ask.quantity - min(self._reducible(owner, ask), ask.quantity)
+        if opened * self._locks_at(ask) > self.available(owner, self.listings[ask.symbol].quote) * owner.leverage:
+            raise Refused("MARGIN", "Margin is insufficient.")
+
+    def available(self, owner: Account, asset: str) -> Decimal:
+        """What an account has for the margin of new contracts."""
+        left = owner.total[asset]
+        for (symbol, _), position in owner.positions.items():
+            if self.listings[symbol].quote == asset:
+                left += (self.last.get(symbol, position.entry) - position.entry) * position.quantity
+                left -= abs(position.quantity) * position.entry / owner.leverage
+        for order in self.open_orders(owner.name):
+            if self.listings[order.ask.symbol].contract and not order.ask.reduce_only:
+                left -= order.left * order.locked_at / owner.leverage
+        return left
+
+    def _reducible(self, owner: Account, ask: Ask) -> Decimal:
+        return max(-owner.positions[ask.symbol, ask.position_side].quantity * ask.side.sign, ZERO)
 
     def _locks_at(self, ask: Ask) -> Decimal:
         """What an order is paid at, at most, as the exchange sees it when it takes the order."""
@@ -175,8 +217,10 @@ class Exchange:
         if order.ask.tif == "FOK" and sum((one.left for one in met), ZERO) < order.left:
             met = []
         for other in met:
-            if not order.left:
+            if not order.left or not order.status.open:
                 break
+            if not other.status.open:
+                continue
             done.append(self._trade(order, other, min(order.left, other.left)))
         if order.status.open and (order.ask.price is None or order.ask.tif in ("IOC", "FOK")):
             self._end(order, Status.EXPIRED)
@@ -207,16 +251,24 @@ class Exchange:
             fee_asset=asset,
             maker=maker,
             time_ms=self.clock(),
+            position_side=order.ask.position_side,
         )
         owner.unlock(listing, order, quantity)
-        owner.book(listing, done)
+        done = replace(done, realised=owner.book(listing, done))
         order.filled += quantity
         order.turnover += quantity * price
         order.status = Status.PARTIALLY_FILLED if order.left else Status.FILLED
         order.updated_ms = done.time_ms
         self._executions[order.account].append(done)
         self._tell(order, "TRADE", done)
+        self._drop_reducers(owner, done.symbol)
         return done
+
+    def _drop_reducers(self, owner: Account, symbol: str) -> None:
+        """End the orders that would do more than reduce what is left of a position."""
+        for order in self.open_orders(owner.name, symbol):
+            if order.ask.reduce_only and order.status.open and self._reducible(owner, order.ask) < order.left:
+                self._end(order, Status.EXPIRED)
 
     def _reach(self, symbol: str, bid: Decimal, ask: Decimal) -> None:
         """Let go of the stops that the new prices reach."""

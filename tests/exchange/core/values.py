@@ -95,6 +95,20 @@ class Execution:
     fee_asset: str
     maker: bool
     time_ms: int
+    position_side: str = "BOTH"
+    realised: Decimal = ZERO  # by a contract's position that it closed
+
+
+@dataclass(frozen=True, slots=True)
+class Income:
+    """Money that a contract account got or paid without a trade. `number` is unique in its account."""
+
+    number: int
+    symbol: str
+    kind: str  # FUNDING_FEE, TRANSFER
+    asset: str
+    amount: Decimal
+    time_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ Weights are those of developers.binance.com, binance-spot-api-docs, REST API, as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import partial
 
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.orders.events import Liquidity
@@ -18,17 +19,20 @@ from brokerage.venues.ccxt.dialects.dialect import (
     OutgoingOrder,
     Row,
     decimal,
+    plain,
     price,
+    rows,
     text,
-    unreadable,
     whole,
 )
-from brokerage.venues.listings import ListedOrder, ListedTrade
+from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
 from qmtl.exchanges.budgets import Purpose
-from qmtl.exchanges.connection import Connection, NoSuchOrder
+from qmtl.exchanges.connection import Connection, NoSuchOrder, VenueRefused
 
 WINDOW_MS = 2_000
 TRADES_PAGE = 1_000
+NOTHING_DONE = -2022
+ONLY_CANCELLED = -2021
 
 SPOT = VenueTraits(
     name="binance",
@@ -74,24 +78,29 @@ class BinanceSpot:
         return SPOT
 
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder:
-        params = {
-            "symbol": at.exchange.market(order.symbol)["id"],
-            "side": order.side.value,
-            "type": "LIMIT_MAKER" if order.post_only else _TYPES[order.type],
-            "quantity": f"{order.quantity:f}",
-            "newClientOrderId": order.client_id,
-            "newOrderRespType": "RESULT",
-        }
-        if order.limit is not None:
-            params["price"] = f"{order.limit:f}"
-        if order.stop is not None:
-            params["stopPrice"] = f"{order.stop:f}"
-        if order.limit is not None and not order.post_only:
-            params["timeInForce"] = order.tif.value
+        params = _params(at, order)
         row = rows([await at.call(at.exchange.private_post_order, params, purpose=order.purpose, order=True)])[0]
         return _order(at, row)
 
-    async def cancel(self, at: Connection, symbol: str, client_id: str) -> ListedOrder | None:
+    async def replace(self, at: Connection, client_id: str, by: OutgoingOrder) -> ListedOrder | None:
+        """`order/cancelReplace`, held to an order of which nothing has filled: else the new one might be too much."""
+        params = _params(at, by) | {
+            "cancelReplaceMode": "STOP_ON_FAILURE",
+            "cancelRestrictions": "ONLY_NEW",
+            "cancelOrigClientOrderId": client_id,
+        }
+        answer = await at.call(partial(_swap, at), params, purpose=by.purpose, order=True)
+        return None if answer is None else _order(at, rows([rows([answer])[0].get("newOrderResponse")])[0])
+
+    async def told(self, at: Connection) -> None:
+        await at.exchange.watch_orders()
+
+    async def payments(self, at: Connection, since_ms: int) -> list[ListedPayment]:
+        return []
+
+    async def cancel(
+        self, at: Connection, symbol: str, client_id: str, *, conditional: bool = False
+    ) -> ListedOrder | None:
         params = {"symbol": at.exchange.market(symbol)["id"], "origClientOrderId": client_id}
         try:
             row = rows([await at.call(at.exchange.private_delete_order, params, purpose=Purpose.CANCEL, order=True)])[0]
@@ -99,7 +108,9 @@ class BinanceSpot:
             return None
         return _order(at, {**row, "clientOrderId": row.get("origClientOrderId")})
 
-    async def order(self, at: Connection, symbol: str, *, client_id: str = "", number: str = "") -> ListedOrder | None:
+    async def order(
+        self, at: Connection, symbol: str, *, client_id: str = "", number: str = "", conditional: bool = False
+    ) -> ListedOrder | None:
         params = {"symbol": at.exchange.market(symbol)["id"]}
         params |= {"origClientOrderId": client_id} if client_id else {"orderId": number}
         try:
@@ -119,7 +130,10 @@ class BinanceSpot:
         found = await at.call(at.exchange.private_get_allorders, params, purpose=Purpose.RECONCILE, weight=20)
         return [_order(at, row) for row in rows(found)]
 
-    async def trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]:
+    async def trades(self, at: Connection, symbols: Collection[str], since_ms: int) -> list[ListedTrade]:
+        return [trade for symbol in symbols for trade in await self._trades(at, symbol, since_ms)]
+
+    async def _trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]:
         """Trades from a time on, page by page: the first by time, each other from the last id on, both of whose sides
         may be ours.
         """
@@ -157,11 +171,36 @@ class BinanceSpot:
         return [_instrument(at, row) for row in rows(rows([answer])[0].get("symbols"))]
 
 
-def rows(answer: object) -> list[Row]:
-    """A list of objects. Raises Unavailable (E_VENUE_UNREACHABLE): an answer that is none."""
-    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise unreadable("rows", answer)
-    return answer
+async def _swap(at: Connection, params: Mapping[str, object]) -> object:
+    """The answer of cancelReplace; None where nothing was done. ccxt reads its two codes of failure as bad answers."""
+    import ccxt
+
+    try:
+        return await at.exchange.private_post_order_cancelreplace(params)
+    except ccxt.BadResponse as error:
+        if f'"code":{NOTHING_DONE}' in str(error).replace(" ", ""):
+            return None
+        if f'"code":{ONLY_CANCELLED}' in str(error).replace(" ", ""):
+            raise VenueRefused(str(error)[:300]) from error
+        raise
+
+
+def _params(at: Connection, order: OutgoingOrder) -> dict[str, object]:
+    params: dict[str, object] = {
+        "symbol": at.exchange.market(order.symbol)["id"],
+        "side": order.side.value,
+        "type": "LIMIT_MAKER" if order.post_only else _TYPES[order.type],
+        "quantity": f"{order.quantity:f}",
+        "newClientOrderId": order.client_id,
+        "newOrderRespType": "RESULT",
+    }
+    if order.limit is not None:
+        params["price"] = f"{order.limit:f}"
+    if order.stop is not None:
+        params["stopPrice"] = f"{order.stop:f}"
+    if order.limit is not None and not order.post_only:
+        params["timeInForce"] = order.tif.value
+    return params
 
 
 def _order(at: Connection, row: Row) -> ListedOrder:
@@ -204,13 +243,10 @@ def _instrument(at: Connection, row: Row) -> Instrument:
         at.exchange.safe_symbol(text(row, "symbol")),
         base=text(row, "baseAsset"),
         quote=text(row, "quoteAsset"),
-        tick=_plain(filters["PRICE_FILTER"], "tickSize"),
-        lot=_plain(filters["LOT_SIZE"], "stepSize"),
-        notional_min=_plain(least, "minNotional"),
+        tick=plain(filters["PRICE_FILTER"], "tickSize"),
+        lot=plain(filters["LOT_SIZE"], "stepSize"),
+        notional_min=plain(least, "minNotional"),
         quantity_places=whole(row, "baseAssetPrecision"),
         asset_class=AssetClass.CRYPTO,
     )
 
-
-def _plain(row: Row, name: str) -> str:
-    return f"{decimal(row, name).normalize():f}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import PositionSide, Side, TrailOffsetType
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.listings import ListedOrder, ListedTrade
+from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import Unavailable
 from qmtl.exchanges.budgets import Purpose
@@ -19,6 +19,11 @@ from qmtl.exchanges.connection import Connection
 
 ORDERS_MAX = 1_000
 """How many orders are listed at once, at most."""
+
+CONDITIONAL = frozenset(
+    {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP}
+)
+"""Orders that wait for a price: an exchange may keep them apart from those that work."""
 
 Row = Mapping[str, object]
 
@@ -38,11 +43,15 @@ class OutgoingOrder:
     reduce_only: bool
     post_only: bool
     purpose: Purpose
+    position_side: PositionSide = PositionSide.BOTH
+    trail_offset: Decimal | None = None
+    trail_offset_type: TrailOffsetType | None = None
 
 
 class Dialect(Protocol):
-    """One exchange. Reads raise Unavailable (E_VENUE_UNREACHABLE) or Exhausted (E_RATE_LIMITED); `submit` and `cancel`
-    raise VenueRefused for what the exchange refused; an order it does not know is None.
+    """One exchange. Reads raise Unavailable (E_VENUE_UNREACHABLE) or Exhausted (E_RATE_LIMITED); `submit`, `replace`
+    and `cancel` raise VenueRefused for what the exchange refused; an order it does not know is None. `conditional`
+    says that the order was sent as one that waits for a price.
     """
 
     @property
@@ -50,10 +59,18 @@ class Dialect(Protocol):
 
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder: ...
 
-    async def cancel(self, at: Connection, symbol: str, client_id: str) -> ListedOrder | None: ...
+    async def replace(self, at: Connection, client_id: str, by: OutgoingOrder) -> ListedOrder | None:
+        """End an order of which nothing has filled and send another, in one act of the exchange that does both or
+        nothing. None: it has no such act, or not for these two, and nothing has been done.
+        """
+        ...
+
+    async def cancel(
+        self, at: Connection, symbol: str, client_id: str, *, conditional: bool = False
+    ) -> ListedOrder | None: ...
 
     async def order(
-        self, at: Connection, symbol: str, *, client_id: str = "", number: str = ""
+        self, at: Connection, symbol: str, *, client_id: str = "", number: str = "", conditional: bool = False
     ) -> ListedOrder | None: ...
 
     async def open_orders(self, at: Connection, symbol: str) -> list[ListedOrder]: ...
@@ -62,13 +79,35 @@ class Dialect(Protocol):
         """The newest orders of a symbol, however they ended, oldest first, ORDERS_MAX at most."""
         ...
 
-    async def trades(self, at: Connection, symbol: str, since_ms: int) -> list[ListedTrade]: ...
+    async def trades(self, at: Connection, symbols: Collection[str], since_ms: int) -> list[ListedTrade]:
+        """All trades of these symbols from a time on."""
+        ...
+
+    async def payments(self, at: Connection, since_ms: int) -> list[ListedPayment]:
+        """Money that came or went without a trade and has a reason of its own: funding. From a time on."""
+        ...
 
     async def balances(self, at: Connection) -> dict[str, Decimal]: ...
 
     async def positions(self, at: Connection) -> dict[str, Decimal]: ...
 
     async def instruments(self, at: Connection) -> list[Instrument]: ...
+
+    async def told(self, at: Connection) -> None:
+        """Wait until the stream tells of an order."""
+        ...
+
+
+def rows(answer: object) -> list[Row]:
+    """A list of objects. Raises Unavailable (E_VENUE_UNREACHABLE): an answer that is none."""
+    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+        raise unreadable("rows", answer)
+    return answer
+
+
+def plain(row: Row, name: str) -> str:
+    """A decimal without trailing zeros, as text."""
+    return f"{decimal(row, name).normalize():f}"
 
 
 def text(row: Row, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Binance USD-M futures: REST at /fapi, the conditional orders of its algo service, and the user's stream."""

@@ -1,0 +1,72 @@
+"""The local exchange as Binance USD-M futures, and the real ccxt class as its client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from brokerage.venues.ccxt.connection import made
+from brokerage.venues.ccxt.dialects.binance_usdm import OPTIONS
+from qmtl.exchanges.credentials import Credentials
+from tests.exchange.binance.client import IMPATIENCE_MS, KEYS, PATIENCE_MS
+from tests.exchange.binance.usdm.rest import BinanceUsdm
+from tests.exchange.core.exchange import Exchange
+from tests.exchange.core.faults import Trouble
+from tests.exchange.core.values import Listing
+from tests.exchange.server import serving
+
+BTC = Listing("BTCUSDT", "BTC", "USDT", Decimal("0.1"), Decimal("0.001"), Decimal(5), contract=True)
+ETH = Listing("ETHUSDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), Decimal(5), contract=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An exchange, its futures dialect, and a ccxt class that is its client."""
+
+    exchange: Exchange
+    dialect: BinanceUsdm
+    ccxt: Any
+    address: str
+
+    def plan(self, request: str, trouble: Trouble) -> None:
+        """What the next request of a kind meets; the client does not wait long for an answer that will not come."""
+        self.exchange.faults.plan(request, trouble)
+        self.ccxt.timeout = IMPATIENCE_MS if trouble.silent else PATIENCE_MS
+
+    async def order(self, side: str = "BUY", quantity: str = "0.1", price: str | None = "100", **more: str) -> Any:
+        """Send an order of bitcoin, at the market without a price."""
+        kind = {"type": "LIMIT", "timeInForce": "GTC", "price": price} if price else {"type": "MARKET"}
+        asked = {"symbol": "BTCUSDT", "side": side, "quantity": quantity, "newClientOrderId": "c1", **kind}
+        return await self.ccxt.fapiprivate_post_order({**asked, **more})
+
+
+def opened(**settings: Any) -> Exchange:
+    """An exchange that quotes bitcoin at 99 to 101 and ether at 9 to 11, and has a client with 10,000 USDT."""
+    exchange = Exchange([BTC, ETH], **settings)
+    exchange.open_account("client", KEYS.api_key, KEYS.secret, USDT="10000")
+    exchange.quote("BTCUSDT", "99", "101")
+    exchange.quote("ETHUSDT", "9", "11")
+    return exchange
+
+
+@asynccontextmanager
+async def connected(exchange: Exchange, keys: Credentials = KEYS) -> AsyncIterator[Client]:
+    """A client of a served exchange, until the block ends."""
+    dialect = BinanceUsdm(exchange)
+    async with serving(exchange, dialect) as address, client_of(address, keys) as found:
+        yield Client(exchange, dialect, found, address)
+
+
+@asynccontextmanager
+async def client_of(address: str, keys: Credentials = KEYS) -> AsyncIterator[Any]:
+    """The ccxt class as a client of a served exchange, until the block ends."""
+    found = made("binanceusdm", keys, options=OPTIONS, address=address, timeout_ms=PATIENCE_MS)
+    found.timeout_on_exit = 0
+    try:
+        await found.load_markets()
+        yield found
+    finally:
+        await found.close()
