@@ -96,7 +96,12 @@ class Connection:
         self.exchange = exchange
         self._wait_s = wait_s
         self._budget = budget
-        exchange.nonce = signed_at or (lambda: to_ns(clock.now()) // MS_NS)
+        self._clock = clock
+        exchange.nonce = signed_at or self.now_ms
+
+    def now_ms(self) -> int:
+        """The time here, in ms."""
+        return to_ns(self._clock.now()) // MS_NS
 
     async def call(
         self,

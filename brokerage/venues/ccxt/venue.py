@@ -63,7 +63,9 @@ class CcxtVenue:
         known = self._answers.get(by.venue_order_id)
         if known is not None:
             return known
-        swapped = await self._submit(by, partial(self._dialect.replace, self._at, order.venue_order_id), by.order.quantity)
+        swapped = await self._submit(
+            by, partial(self._dialect.replace, self._at, order.venue_order_id), by.order.quantity
+        )
         if swapped is not None:
             return swapped
         ended = await self._end(order)

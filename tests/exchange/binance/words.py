@@ -60,7 +60,9 @@ def replace_failure(code: int, canceled: str, placed: str, refused: Refused) -> 
         "cancelResponse": why if failed_first else {},
         "newOrderResponse": None if failed_first else why,
     }
-    status, message = (400, "Order cancel-replace failed.") if failed_first else (409, "Order cancel-replace partially failed.")
+    status, message = (
+        (400, "Order cancel-replace failed.") if failed_first else (409, "Order cancel-replace partially failed.")
+    )
     return web.json_response({"code": code, "msg": message, "data": data}, status=status)
 
 

@@ -73,7 +73,7 @@ class Account:
         """Take over one side of a trade; what a contract has realised by it."""
         realised = ZERO
         if listing.contract:
-            realised = _move(self.positions[done.symbol, done.position_side], done).quantize(PLACES, ROUND_DOWN)
+            realised = _move(self.positions[done.symbol, done.position_side], done).quantize(PLACES, ROUND_DOWN) + 0
             self.total[listing.quote] += realised
         else:
             self.total[listing.base] += done.quantity * done.side.sign

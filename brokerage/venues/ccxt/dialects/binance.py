@@ -172,15 +172,18 @@ class BinanceSpot:
 
 
 async def _swap(at: Connection, params: Mapping[str, object]) -> object:
-    """The answer of cancelReplace; None where nothing was done. ccxt reads its two codes of failure as bad answers."""
+    """The answer of cancelReplace; None where nothing was done. ccxt reads its two codes of failure as bad answers, at
+    an address that it does not know as refusals.
+    """
     import ccxt
 
     try:
         return await at.exchange.private_post_order_cancelreplace(params)
-    except ccxt.BadResponse as error:
-        if f'"code":{NOTHING_DONE}' in str(error).replace(" ", ""):
+    except (ccxt.BadResponse, ccxt.ExchangeError) as error:
+        said = str(error).replace(" ", "")
+        if f'"code":{NOTHING_DONE},' in said:
             return None
-        if f'"code":{ONLY_CANCELLED}' in str(error).replace(" ", ""):
+        if f'"code":{ONLY_CANCELLED},' in said:
             raise VenueRefused(str(error)[:300]) from error
         raise
 
@@ -249,4 +252,3 @@ def _instrument(at: Connection, row: Row) -> Instrument:
         quantity_places=whole(row, "baseAssetPrecision"),
         asset_class=AssetClass.CRYPTO,
     )
-

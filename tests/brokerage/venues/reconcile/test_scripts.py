@@ -21,7 +21,15 @@ from tests.exchange.core.values import Side as ExchangeSide
 SEEDS = range(10)
 SOAK_SEEDS = range(10, 210)
 STEPS = 14
-REQUESTS = ("POST order", "DELETE order", "GET order", "GET openOrders", "GET myTrades", "GET account")
+REQUESTS = (
+    "POST order",
+    "DELETE order",
+    "POST cancelReplace",
+    "GET order",
+    "GET openOrders",
+    "GET myTrades",
+    "GET account",
+)
 TROUBLES = [one for one in Trouble if one is not Trouble.NONE and not one.silent]
 
 

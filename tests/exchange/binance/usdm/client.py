@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokerage.venues.ccxt.connection import made
 from brokerage.venues.ccxt.dialects.binance_usdm import OPTIONS
+from qmtl.exchanges.connection import made
 from qmtl.exchanges.credentials import Credentials
 from tests.exchange.binance.client import IMPATIENCE_MS, KEYS, PATIENCE_MS
 from tests.exchange.binance.usdm.rest import BinanceUsdm

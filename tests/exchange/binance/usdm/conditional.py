@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from tests.exchange.binance.signing import Params
-from tests.exchange.binance.usdm.words import text
+from tests.exchange.binance.words import text
 from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.values import ZERO, Ask, Refused, Side
 

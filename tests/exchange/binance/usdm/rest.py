@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from aiohttp import web
 
-from tests.exchange.binance.signing import Params, signed
+from tests.exchange.binance.signing import Params, keyed, signed
 from tests.exchange.binance.usdm import words
 from tests.exchange.binance.usdm.conditional import TYPES as CONDITIONAL
 from tests.exchange.binance.usdm.conditional import AlgoService
@@ -25,6 +25,7 @@ PAGE = 500
 WEEK_MS = 7 * 86_400_000
 
 Answer = Callable[[Account, Params], object]
+Check = Callable[[Exchange, web.Request], Awaitable[tuple[Account, Params]]]
 
 
 class BinanceUsdm:
@@ -59,18 +60,18 @@ class BinanceUsdm:
             web.post("/fapi/v1/positionSide/dual", self._signed(self._set_mode)),
             web.post("/fapi/v1/marginType", self._signed(self._set_margin)),
             web.post("/fapi/v1/leverage", self._signed(self._set_leverage)),
-            web.post("/fapi/v1/listenKey", self._signed(self._listen)),
-            web.put("/fapi/v1/listenKey", self._signed(self._keep)),
+            web.post("/fapi/v1/listenKey", self._signed(self._listen, keyed)),
+            web.put("/fapi/v1/listenKey", self._signed(self._keep, keyed)),
             web.get("/private/ws", self.keys.serve),
         ]
 
     def unsure(self) -> web.Response:
         return error(-1007, "Timeout waiting for response from backend server. Send status unknown.", status=408)
 
-    def _signed(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _signed(self, answer: Answer, by: Check = signed) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
-                account, params = await signed(self._exchange, request)
+                account, params = await by(self._exchange, request)
                 return web.json_response(answer(account, params))
             except Refused as refused:
                 return words.refusal(refused)
@@ -88,7 +89,9 @@ class BinanceUsdm:
 
     def _place(self, account: Account, params: Params) -> object:
         if params["type"] in CONDITIONAL:
-            raise Refused("ALGO", "Order type not supported for this endpoint. Please use the Algo Order API endpoints.")
+            raise Refused(
+                "ALGO", "Order type not supported for this endpoint. Please use the Algo Order API endpoints."
+            )
         order, _ = self._exchange.place(account.name, ask_of(account, params, params.get("newClientOrderId", "")))
         return words.order(order, listed=False)
 
@@ -134,8 +137,11 @@ class BinanceUsdm:
         return [self.algo.words(one) for one in mine if symbol in (None, one.ask.symbol)]
 
     def _algo_all(self, account: Account, params: Params) -> object:
+        """By the time they were made, seven days at most."""
+        start = int(params.get("startTime", self._exchange.clock() - WEEK_MS))
+        end = int(params.get("endTime", start + WEEK_MS))
         mine = [one for one in self.algo.orders if (one.account, one.ask.symbol) == (account.name, params["symbol"])]
-        return [self.algo.words(one) for one in mine][-_limit(params) :]
+        return [self.algo.words(one) for one in mine if start <= one.created_ms <= end][-_limit(params) :]
 
     # ---- the account
 
@@ -207,7 +213,11 @@ def ask_of(account: Account, params: Params, client_id: str, *, conditional: boo
     """The order that a client's parameters say. Raises Refused for what is missing or too much."""
     kind = params["type"]
     priced = kind in ("LIMIT", "STOP", "TAKE_PROFIT")
-    if priced != ("price" in params) or "quantity" not in params or (not conditional and kind not in ("LIMIT", "MARKET")):
+    if (
+        priced != ("price" in params)
+        or "quantity" not in params
+        or (not conditional and kind not in ("LIMIT", "MARKET"))
+    ):
         raise Refused("PARAMETERS", "A combination of parameters is not valid.")
     if kind == "LIMIT" and "timeInForce" not in params:
         raise Refused("PARAMETERS", "Mandatory parameter 'timeInForce' was not sent.")

@@ -71,5 +71,3 @@ class ListenKeys:
     def _of(self, account: str) -> str | None:
         now = self._exchange.clock()
         return next((key for key, (name, until) in self._keys.items() if name == account and until > now), None)
-
-

@@ -93,7 +93,7 @@ async def test_a_trade_has_its_fee_and_what_it_was_paid_in(spot: Spot) -> None:
     await spot.dialect.submit(spot.at, LIMIT)
     spot.exchange.accounts["client"].fee_asset = "BNB"
     spot.exchange.quote("BTCUSDT", "99", "100")
-    [trade] = await spot.dialect.trades(spot.at, "BTC/USDT", 0)
+    [trade] = await spot.dialect.trades(spot.at, ["BTC/USDT"], 0)
     assert (trade.price, trade.quantity, trade.side) == (Decimal("100.01"), Decimal("0.10001"), Side.BUY)
     assert (trade.fee, trade.fee_currency, trade.liquidity) == (Decimal("0.01000200"), "BNB", Liquidity.MAKER)
 
@@ -103,8 +103,8 @@ async def test_trades_come_page_by_page_and_a_trade_with_oneself_is_two(spot: Sp
         await spot.dialect.submit(spot.at, replace(LIMIT, client_id=f"b{number}", limit=Decimal(100)))
         selling = replace(LIMIT, client_id=f"s{number}", limit=Decimal(100), side=Side.SELL)
         await spot.dialect.submit(spot.at, selling)
-    whole = await spot.dialect.trades(spot.at, "BTC/USDT", 0)
-    paged = await BinanceSpot(trades_page=3).trades(spot.at, "BTC/USDT", 0)
+    whole = await spot.dialect.trades(spot.at, ["BTC/USDT"], 0)
+    paged = await BinanceSpot(trades_page=3).trades(spot.at, ["BTC/USDT"], 0)
     assert [trade.trade_id for trade in whole] == [str(number) for number in (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)]
     assert sorted(paged, key=place) == sorted(whole, key=place)
 
