@@ -377,6 +377,15 @@ venue_cursors = sa.Table(
     _int("read_ms"),  # time of the last trade that was booked
 )
 
+# What a venue took or paid without a trade, by its own numbers.
+venue_payments = sa.Table(
+    "venue_payments",
+    metadata,
+    _text("account", key=True),
+    _text("number", key=True),
+    _int("at_ms"),
+)
+
 # Which process drives an account at a venue.
 venue_leases = sa.Table(
     "venue_leases",

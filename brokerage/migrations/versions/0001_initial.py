@@ -343,6 +343,13 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
+        "venue_payments",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("at_ms", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account", "number"),
+    )
+    op.create_table(
         "venue_leases",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
+from brokerage.books.load import load_view
+from brokerage.books.payments import save_payments
 from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.money import RATE_ONE
+from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Order, Owner, order_id
 from brokerage.domain.orders.record import OrderRecord, accept_fill, born, happened
@@ -16,6 +19,7 @@ from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import GateStamp
+from brokerage.domain.simulation.carry import Payment
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
@@ -23,7 +27,7 @@ from brokerage.orders import store as orders_store
 from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.entry.submit import add_order
 from brokerage.orders.working import load_orders
-from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, filled
+from brokerage.venues.listings import MS_NS, ListedOrder, ListedPayment, ListedTrade, filled
 from brokerage.venues.reconcile import store
 from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import NotFound
@@ -63,6 +67,19 @@ def book_trade(conn: Connection, market: MarketContext, account_name: str, trade
     view, book = _loaded(conn, market, account, of)
     event = reports.book_fill(book, of, fill, EventTime(fill.venue_ns, now_ns))
     record_in(conn, market, account, (view, book), [event])
+    return True
+
+
+def book_payment(conn: Connection, market: MarketContext, account_name: str, paid: ListedPayment) -> bool:
+    """Book funding as the account's own, as of `@external`; whether it was new. Nothing is rounded: refused instead."""
+    account = accounts_store.account(conn, account_name, lock=True)
+    if not store.keep_payment(conn, account_name, paid.number, paid.at_ms):
+        return False
+    amount = to_scaled(paid.amount, currency_scale(paid.currency))
+    owner = Owner(account_name, EXTERNAL, EXTERNAL)
+    payment = Payment(owner, paid.symbol, CashKind.FUNDING, paid.currency, amount, paid.at_ms * MS_NS)
+    view = load_view(conn, market, account)
+    save_payments(conn, account_name, view, [(account.fill_sequence, payment)])
     return True
 
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.venue_order import order_at_venue
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
-from brokerage.venues.listings import ListedOrder, ListedTrade, ListedVenue
+from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade, ListedVenue
 from brokerage.venues.reconcile import book, compare, store
 from qmtl.core.clock import Clock
 from qmtl.core.decimals import format_decimal
@@ -25,7 +26,9 @@ from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 
 PASSES_MAX = 5
-OVERLAP_MS = 60_000  # a trade may be listed so much later than one that came after it
+OVERLAP_MS = 60_000  # what each comparison reads again
+LATE_MS = 86_400_000  # a trade may be listed so much later than one that came after it
+LATE_EVERY_NS = 600 * SECOND_NS  # how often they are looked for where nothing differs
 
 T = TypeVar("T")
 
@@ -49,16 +52,22 @@ class Reconciler:
         self._account = account
         self._clock = clock
         self._seen: dict[str, Decimal] = {}  # what the last comparison could not explain
+        self._late_ns: int | None = None  # when trades were last looked for that are listed late
 
     async def reconcile(self) -> Found:
         """Book what is new and tell what differs. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted."""
-        found = Found()
+        found, explained = Found(), False
         for _ in range(PASSES_MAX):
             await self._catch_up(found)
             balances, positions = await self._venue.balances(), await self._venue.positions()
-            if not await self._catch_up(found) and balances == await self._venue.balances():
-                found.differences += await self._settle(balances, positions)
-                return found
+            if await self._catch_up(found) or balances != await self._venue.balances():
+                continue
+            if not explained and any(await self._beyond(balances, positions)):
+                explained = True
+                if await self._explain(found):
+                    continue
+            found.differences += await self._settle(balances, positions)
+            return found
         found.differences.append("the venue moves too fast to be compared: only its trades were booked")
         return found
 
@@ -70,13 +79,31 @@ class Reconciler:
         found.orders_resolved += resolved
         return booked + resolved
 
+    async def _explain(self, found: Found) -> int:
+        """Before a difference is believed: what was paid without a trade, and trades that are listed late."""
+        paid_ms = await self._db.read(partial(store.paid_up_to, account_name=self._account))
+        booked = 0
+        for paid in await self._venue.payments(max(paid_ms - LATE_MS, 0)):
+            booked += await self._write(partial(self._pay, paid))
+        self._late_ns = None
+        return booked + await self._catch_up(found)
+
     async def _trades(self) -> int:
+        """Book trades. Each comparison reads a minute again; the first, one with a difference, and one every ten
+        minutes a day: what a venue lists later than that is not found.
+        """
+        now_ns = to_ns(self._clock.now())
+        late = self._late_ns is None or now_ns - self._late_ns >= LATE_EVERY_NS
         read_ms = await self._db.read(partial(store.read_up_to, account_name=self._account))
-        trades, booked = await self._venue.trades(max(read_ms - OVERLAP_MS, 0)), 0
+        trades, booked = await self._venue.trades(max(read_ms - (LATE_MS if late else OVERLAP_MS), 0)), 0
         for trade in trades:
             await self._know(trade, trades)
             booked += await self._write(partial(self._book, trade))
+        self._late_ns = now_ns if late else self._late_ns
         return booked
+
+    def _pay(self, paid: ListedPayment, conn: Connection, now_ns: int) -> bool:
+        return book.book_payment(conn, self._market, self._account, paid)
 
     def _book(self, trade: ListedTrade, conn: Connection, now_ns: int) -> bool:
         new = book.book_trade(conn, self._market, self._account, trade, now_ns)
@@ -131,10 +158,17 @@ class Reconciler:
             return False
         return await self._write(lambda conn, now_ns: book.book_state(conn, self._market, self._account, report))
 
-    async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal]) -> list[str]:
-        """Tell what differs; what differed by as much at the comparison before is a transfer, and is booked."""
+    async def _beyond(
+        self, balances: dict[str, Decimal], positions: dict[str, Decimal]
+    ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        """What the venue has beyond the books: balances, and positions of contracts."""
         there = await self._db.read(lambda conn: compare.compared(conn, self._market, self._account, balances))
         moved = await self._db.read(lambda conn: compare.misplaced(conn, self._market, self._account, positions))
+        return there, moved
+
+    async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal]) -> list[str]:
+        """Tell what differs; what differed by as much at the comparison before is a transfer, and is booked."""
+        there, moved = await self._beyond(balances, positions)
         again = {currency: amount for currency, amount in there.items() if self._seen.get(currency) == amount}
         self._seen = {currency: amount for currency, amount in there.items() if currency not in again}
         if again:

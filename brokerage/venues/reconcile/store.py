@@ -63,3 +63,19 @@ def save_read(conn: Connection, account_name: str, read_ms: int) -> None:
     found = sa.update(table).where(table.c.account == account_name)
     if not conn.execute(found.values(read_ms=read_ms)).rowcount:
         conn.execute(sa.insert(table).values(account=account_name, read_ms=read_ms))
+
+
+def paid_up_to(conn: Connection, account_name: str) -> int:
+    """The time of the last payment that was booked, in ms; 0: none."""
+    query = sa.select(sa.func.max(t.venue_payments.c.at_ms)).where(t.venue_payments.c.account == account_name)
+    return int(conn.execute(query).scalar_one_or_none() or 0)
+
+
+def keep_payment(conn: Connection, account_name: str, number: str, at_ms: int) -> bool:
+    """Remember a payment by the venue's number of it; whether it is new."""
+    paid = t.venue_payments
+    known = sa.select(paid.c.at_ms).where(paid.c.account == account_name, paid.c.number == number)
+    if conn.execute(known).one_or_none() is not None:
+        return False
+    conn.execute(sa.insert(paid).values(account=account_name, number=number, at_ms=at_ms))
+    return True
