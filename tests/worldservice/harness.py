@@ -46,7 +46,7 @@ from worldservice.__main__ import compose
 from worldservice.config import Settings
 
 WAIT_S = 15.0
-PRESETS = {"demo.btc.15m": True, "demo.gone": False}
+PRESETS = {"demo.btc.15m": True, "demo.gone": False, "live": True}
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -265,9 +265,11 @@ def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> acti
     return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], message="a test")
 
 
-async def make_trading(harness: WorldHarness, world_id: str, *strategies: str) -> WorldStubs:
+async def make_trading(
+    harness: WorldHarness, world_id: str, *strategies: str, presets: tuple[str, ...] = ()
+) -> WorldStubs:
     """A world whose strategies passed and are in paper."""
-    ann = await make_world(harness, world_id)
+    ann = await make_world(harness, world_id, presets=presets)
     for strategy_id in strategies:
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id)

@@ -21,6 +21,7 @@ from worldservice.worlds.domain.binding import Binding, Stage
 from worldservice.worlds.domain.world import World, is_replay
 from worldservice.worlds.store import approvals, bindings
 from worldservice.worlds.store import sessions as sessions_store
+from worldservice.worlds.store.feeds import feeds_of_all
 
 
 def decide_world(
@@ -61,7 +62,8 @@ def load_facts(
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
     replay = is_replay(world, settings.replay_presets)
     sessions = sessions_store.open_sessions(conn, world.world_id)
-    data = data_state(now, max(ends, default=None), sessions, replay=replay)
+    feeds = () if replay else feeds_of_all(conn, world.data_presets)
+    data = data_state(now, max(ends, default=None), sessions, feeds, replay=replay)
     approved = approvals.approved(conn, world.world_id, now)
     remembers = policy is not None and policy.hysteresis is not None
     tenures = store.tenures_of(conn, world.world_id) if remembers else {}

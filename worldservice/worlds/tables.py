@@ -46,6 +46,13 @@ sessions = sa.Table(
     sa.Column("opened_us", BIG, nullable=False),
     sa.Column("closed_us", BIG, nullable=True),
 )
+feeds = sa.Table(
+    "feeds",
+    metadata,
+    sa.Column("data_preset", sa.Text, primary_key=True),
+    sa.Column("watermark_us", BIG, nullable=False),
+    sa.Column("next_close_us", BIG, nullable=False),
+)
 _OPEN = sessions.c.closed_us.is_(None)
 sa.Index(
     "sessions_open",

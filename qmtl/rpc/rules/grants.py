@@ -103,7 +103,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     # A replay moves the watermark of its world's session.
     "seamless": (
         *_each(WORLDS, "GetWorld"),
-        *_each(SESSIONS, "GetSession OpenSession AdvanceWatermark"),
+        *_each(SESSIONS, "GetSession OpenSession AdvanceWatermark AdvanceFeed"),
         *_each(WORLD_ACCESS, "GetEffectiveRole"),
     ),
     "controlbus": (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -222,3 +222,43 @@ async def test_gate_sessions_are_for_services_only(harness: WorldHarness) -> Non
     nobody = await harness.gateway("seamless")
     with pytest.raises(PermissionDenied):
         await nobody.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g1", boot_id="b1"))
+
+
+async def test_a_live_feed_keeps_its_worlds_current_and_moves_their_sessions(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s", presets=("live",))
+    seamless, opened = await harness.gateway("seamless"), await session(harness)
+
+    async def told(minutes: int, due: int) -> sessionservicepb.AdvanceFeedResponse:
+        start = opened.start.ToDatetime(UTC)
+        ends, closes = start + timedelta(minutes=minutes), start + timedelta(minutes=due)
+        request = sessionservicepb.AdvanceFeedRequest(
+            data_preset="live", watermark=stamp(ends), next_close=stamp(closes)
+        )
+        return await seamless.sessions.AdvanceFeed(request)
+
+    async def decided() -> decisionpb.Decision:
+        return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
+
+    await told(3, 60)
+    assert (await session(harness)).watermark.ToDatetime(UTC) == opened.start.ToDatetime(UTC) + timedelta(minutes=3)
+    assert (await told(2, 70)).watermark == (await session(harness)).watermark, "an older time changes nothing"
+    harness.clock.advance(timedelta(minutes=60))
+    assert (await decided()).effective_mode == PAPER, "the next bar was due only now"
+    harness.clock.advance(timedelta(minutes=7))
+    assert decisionpb.DECISION_REASON_DATA_STALE in (await decided()).reasons
+    await told(60, 120)
+    assert (await decided()).effective_mode == PAPER, "it comes back with the bars"
+
+
+async def test_only_the_data_service_tells_of_feeds(harness: WorldHarness) -> None:
+    now = harness.clock.now()
+    request = sessionservicepb.AdvanceFeedRequest(
+        data_preset="live", watermark=stamp(now), next_close=stamp(now + timedelta(minutes=1))
+    )
+    with pytest.raises(PermissionDenied):
+        await (await harness.gateway()).sessions.AdvanceFeed(request)
+    seamless = await harness.gateway("seamless")
+    await seamless.sessions.AdvanceFeed(request)
+    request.next_close.CopyFrom(request.watermark)
+    with pytest.raises(InvalidRequest, match="E_FEED"):
+        await seamless.sessions.AdvanceFeed(request)

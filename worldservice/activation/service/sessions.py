@@ -10,7 +10,7 @@ from qmtl.core.modes import ExecutionDomain, orders_allowed
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import optional_text, require_text
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.instants import instant_from_proto, instant_to_proto
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
 from worldservice.activation.domain.sessions import domains_entered
@@ -20,8 +20,10 @@ from worldservice.activation.wire import session_to_proto
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.domain.feed import Feed
 from worldservice.worlds.domain.session import Session, SessionPlan, advance, open_session
 from worldservice.worlds.store import sessions, worlds
+from worldservice.worlds.store.feeds import advance_feed
 from worldservice.worlds.wire import domain_from_proto
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
@@ -90,6 +92,18 @@ class SessionServicer(AuditedServicer, sessionrpc.SessionServiceServicer):
             return advanced
 
         return sessionservicepb.AdvanceWatermarkResponse(session=session_to_proto(await self.writes.db.write(work)))
+
+    async def AdvanceFeed(
+        self, request: sessionservicepb.AdvanceFeedRequest, context: object
+    ) -> sessionservicepb.AdvanceFeedResponse:
+        """Comes with every bar of a preset, of no one world: it is not audited."""
+        feed = Feed(
+            optional_text(request.data_preset, "data_preset"),
+            instant_from_proto(request.watermark, "watermark"),
+            instant_from_proto(request.next_close, "next_close"),
+        )
+        stands = await self.writes.db.write(lambda conn: advance_feed(conn, feed))
+        return sessionservicepb.AdvanceFeedResponse(watermark=instant_to_proto(stands.watermark))
 
     @audited
     async def CloseSession(

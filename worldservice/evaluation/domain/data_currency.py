@@ -1,4 +1,8 @@
-"""How current a world's data is: the lag of its end behind now, or behind a replay's watermark."""
+"""How current a world's data is: the lag of its end behind now, or behind a replay's watermark.
+
+Where a live feed tells the close of the earliest bar that is expected and has not come, the lag is counted from there:
+a healthy feed of daily bars is never late by a day.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.thresholds import span_text
 from worldservice.policy.domain.policy import Policy
+from worldservice.worlds.domain.feed import Feed
 from worldservice.worlds.domain.session import Session
 
 _FUTURE_SLACK = timedelta(minutes=1)  # data that ends later than this after now is a clock fault, not freshness
@@ -20,21 +25,23 @@ class DataState:
 
     now: datetime
     data_end: datetime | None
+    next_close: datetime | None = None  # of the earliest bar that is expected and has not come, where a feed tells
 
 
 def data_currency(policy: Policy, data: DataState) -> RuleVerdict:
-    """now - data_end <= max_lag, for the whole world."""
+    """now - data_end <= max_lag, for the whole world; by the next expected close where it is known."""
     max_lag = policy.max_lag
-    rule = f"now - data_end <= {span_text(max_lag)}"
+    rule = f"now - {'data_end' if data.next_close is None else 'next_close'} <= {span_text(max_lag)}"
     if data.data_end is None:
         return _currency(
             rule, Outcome.FAIL, DecisionReason.DATA_END_UNKNOWN, "nothing says until when the world has data"
         )
-    lag = data.now - data.data_end
-    if lag < -_FUTURE_SLACK:
+    ahead = data.data_end - data.now
+    if ahead > _FUTURE_SLACK:
         return _currency(
-            rule, Outcome.FAIL, DecisionReason.DATA_END_IN_FUTURE, f"data ends {span_text(-lag)} after now"
+            rule, Outcome.FAIL, DecisionReason.DATA_END_IN_FUTURE, f"data ends {span_text(ahead)} after now"
         )
+    lag = data.now - (data.next_close or data.data_end)
     if lag > max_lag:
         return _currency(
             rule,
@@ -50,12 +57,22 @@ def _currency(rule: str, outcome: Outcome, reason: DecisionReason | None, explan
 
 
 def data_state(
-    now: datetime, evaluated_end: datetime | None, open_sessions: tuple[Session, ...], *, replay: bool
+    now: datetime,
+    evaluated_end: datetime | None,
+    open_sessions: tuple[Session, ...],
+    feeds: tuple[Feed, ...] = (),
+    *,
+    replay: bool,
 ) -> DataState:
-    """How current a world's data is: a replay is measured against its own session's watermark, not the wall clock."""
+    """How current a world's data is: a replay is measured against its own session's watermark, not the wall clock.
+
+    `feeds` are those of all presets of the world, or none: the one that is furthest behind counts.
+    """
     newest = max((session.watermark for session in open_sessions), default=None)
     if replay:
         data_end = newest or evaluated_end
         return DataState(data_end or now, data_end)
+    if feeds:
+        return DataState(now, min(feed.watermark for feed in feeds), min(feed.next_close for feed in feeds))
     ends = [end for end in (newest, evaluated_end) if end is not None]
     return DataState(now, max(ends, default=None))

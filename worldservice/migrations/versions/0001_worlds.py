@@ -75,6 +75,13 @@ def _create_worlds() -> None:
         postgresql_where=sa.text("closed_us IS NULL"),
     )
     op.create_table(
+        "feeds",
+        sa.Column("data_preset", sa.Text(), nullable=False),
+        sa.Column("watermark_us", _BIG, nullable=False),
+        sa.Column("next_close_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("data_preset"),
+    )
+    op.create_table(
         "live_approvals",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),

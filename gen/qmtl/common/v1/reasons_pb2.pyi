@@ -97,6 +97,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ETAG_MISMATCH: _ClassVar[Reason]
     REASON_EXCHANGE_UNKNOWN: _ClassVar[Reason]
     REASON_HISTORY_SHORT: _ClassVar[Reason]
+    REASON_FEED: _ClassVar[Reason]
     REASON_SOURCE_ANSWER: _ClassVar[Reason]
     REASON_EXECUTION_MODEL: _ClassVar[Reason]
     REASON_FAILED_PRECONDITION: _ClassVar[Reason]
@@ -457,6 +458,7 @@ REASON_EQUITY: Reason
 REASON_ETAG_MISMATCH: Reason
 REASON_EXCHANGE_UNKNOWN: Reason
 REASON_HISTORY_SHORT: Reason
+REASON_FEED: Reason
 REASON_SOURCE_ANSWER: Reason
 REASON_EXECUTION_MODEL: Reason
 REASON_FAILED_PRECONDITION: Reason

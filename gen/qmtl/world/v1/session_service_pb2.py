@@ -28,7 +28,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.world.v1 import session_pb2 as qmtl_dot_world_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/world/v1/session_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/session.proto\"\xff\x01\n\x12OpenSessionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x1f\n\x0b\x64\x61ta_preset\x18\x03 \x01(\tR\ndataPreset\x12\x30\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12/\n\x13\x64\x61taset_fingerprint\x18\x05 \x01(\tR\x12\x64\x61tasetFingerprint\"G\n\x13OpenSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"z\n\x11GetSessionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\"F\n\x12GetSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"r\n\x17\x41\x64vanceWatermarkRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x38\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\"L\n\x18\x41\x64vanceWatermarkResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"4\n\x13\x43loseSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"H\n\x14\x43loseSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session2\x9f\x03\n\x0eSessionService\x12]\n\x0bOpenSession\x12!.qmtl.world.v1.OpenSessionRequest\x1a\".qmtl.world.v1.OpenSessionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12Z\n\nGetSession\x12 .qmtl.world.v1.GetSessionRequest\x1a!.qmtl.world.v1.GetSessionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x02\x12l\n\x10\x41\x64vanceWatermark\x12&.qmtl.world.v1.AdvanceWatermarkRequest\x1a\'.qmtl.world.v1.AdvanceWatermarkResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12\x64\n\x0c\x43loseSession\x12\".qmtl.world.v1.CloseSessionRequest\x1a#.qmtl.world.v1.CloseSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42\x61\n\x10io.qmtl.world.v1B\x18WorldSessionServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/world/v1/session_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/session.proto\"\xff\x01\n\x12OpenSessionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x1f\n\x0b\x64\x61ta_preset\x18\x03 \x01(\tR\ndataPreset\x12\x30\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12/\n\x13\x64\x61taset_fingerprint\x18\x05 \x01(\tR\x12\x64\x61tasetFingerprint\"G\n\x13OpenSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"z\n\x11GetSessionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\"F\n\x12GetSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"r\n\x17\x41\x64vanceWatermarkRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x38\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\"L\n\x18\x41\x64vanceWatermarkResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session\"\xaa\x01\n\x12\x41\x64vanceFeedRequest\x12\x1f\n\x0b\x64\x61ta_preset\x18\x01 \x01(\tR\ndataPreset\x12\x38\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12\x39\n\nnext_close\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tnextClose\"O\n\x13\x41\x64vanceFeedResponse\x12\x38\n\twatermark\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\"4\n\x13\x43loseSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"H\n\x14\x43loseSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.SessionR\x07session2\xfe\x03\n\x0eSessionService\x12]\n\x0bOpenSession\x12!.qmtl.world.v1.OpenSessionRequest\x1a\".qmtl.world.v1.OpenSessionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12Z\n\nGetSession\x12 .qmtl.world.v1.GetSessionRequest\x1a!.qmtl.world.v1.GetSessionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x02\x12l\n\x10\x41\x64vanceWatermark\x12&.qmtl.world.v1.AdvanceWatermarkRequest\x1a\'.qmtl.world.v1.AdvanceWatermarkResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12]\n\x0b\x41\x64vanceFeed\x12!.qmtl.world.v1.AdvanceFeedRequest\x1a\".qmtl.world.v1.AdvanceFeedResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12\x64\n\x0c\x43loseSession\x12\".qmtl.world.v1.CloseSessionRequest\x1a#.qmtl.world.v1.CloseSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42\x61\n\x10io.qmtl.world.v1B\x18WorldSessionServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['GetSession']._serialized_options = b'\220\002\001\250\273\030\002'
   _globals['_SESSIONSERVICE'].methods_by_name['AdvanceWatermark']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['AdvanceWatermark']._serialized_options = b'\220\002\002\250\273\030\002'
+  _globals['_SESSIONSERVICE'].methods_by_name['AdvanceFeed']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['AdvanceFeed']._serialized_options = b'\220\002\002\250\273\030\002'
   _globals['_SESSIONSERVICE'].methods_by_name['CloseSession']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['CloseSession']._serialized_options = b'\220\002\002\250\273\030\002\300\273\030\001'
   _globals['_OPENSESSIONREQUEST']._serialized_start=176
@@ -56,10 +58,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADVANCEWATERMARKREQUEST']._serialized_end=816
   _globals['_ADVANCEWATERMARKRESPONSE']._serialized_start=818
   _globals['_ADVANCEWATERMARKRESPONSE']._serialized_end=894
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=896
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=948
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=950
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1022
-  _globals['_SESSIONSERVICE']._serialized_start=1025
-  _globals['_SESSIONSERVICE']._serialized_end=1440
+  _globals['_ADVANCEFEEDREQUEST']._serialized_start=897
+  _globals['_ADVANCEFEEDREQUEST']._serialized_end=1067
+  _globals['_ADVANCEFEEDRESPONSE']._serialized_start=1069
+  _globals['_ADVANCEFEEDRESPONSE']._serialized_end=1148
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1150
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1202
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1204
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1276
+  _globals['_SESSIONSERVICE']._serialized_start=1279
+  _globals['_SESSIONSERVICE']._serialized_end=1789
 # @@protoc_insertion_point(module_scope)

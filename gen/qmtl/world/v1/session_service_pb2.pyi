@@ -59,6 +59,22 @@ class AdvanceWatermarkResponse(_message.Message):
     session: _session_pb2.Session
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
 
+class AdvanceFeedRequest(_message.Message):
+    __slots__ = ("data_preset", "watermark", "next_close")
+    DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CLOSE_FIELD_NUMBER: _ClassVar[int]
+    data_preset: str
+    watermark: _timestamp_pb2.Timestamp
+    next_close: _timestamp_pb2.Timestamp
+    def __init__(self, data_preset: _Optional[str] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class AdvanceFeedResponse(_message.Message):
+    __slots__ = ("watermark",)
+    WATERMARK_FIELD_NUMBER: _ClassVar[int]
+    watermark: _timestamp_pb2.Timestamp
+    def __init__(self, watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class CloseSessionRequest(_message.Message):
     __slots__ = ("session_id",)
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -50,6 +50,11 @@ class SessionServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkResponse.FromString,
                 _registered_method=True)
+        self.AdvanceFeed = channel.unary_unary(
+                '/qmtl.world.v1.SessionService/AdvanceFeed',
+                request_serializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedResponse.FromString,
+                _registered_method=True)
         self.CloseSession = channel.unary_unary(
                 '/qmtl.world.v1.SessionService/CloseSession',
                 request_serializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.CloseSessionRequest.SerializeToString,
@@ -87,6 +92,16 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdvanceFeed(self, request, context):
+        """Tells how far the real live feed of a preset has come. Moves the watermark of every open session on the preset, and is
+        what the lag of worlds on it is measured by: now less `next_close`, where that is past. An older time changes nothing.
+
+        Errors: INVALID_ARGUMENT (E_FEED): no preset, or a next close that is not after the watermark.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CloseSession(self, request, context):
         """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
 
@@ -113,6 +128,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AdvanceWatermark,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkResponse.SerializeToString,
+            ),
+            'AdvanceFeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvanceFeed,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedResponse.SerializeToString,
             ),
             'CloseSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseSession,
@@ -202,6 +222,33 @@ class SessionService:
             '/qmtl.world.v1.SessionService/AdvanceWatermark',
             qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceWatermarkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdvanceFeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.SessionService/AdvanceFeed',
+            qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_session__service__pb2.AdvanceFeedResponse.FromString,
             options,
             channel_credentials,
             insecure,

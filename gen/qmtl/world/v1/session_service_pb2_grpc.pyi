@@ -46,6 +46,12 @@ class SessionServiceStub:
 
     Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
     """
+    AdvanceFeed: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceFeedRequest, _session_service_pb2.AdvanceFeedResponse]
+    """Tells how far the real live feed of a preset has come. Moves the watermark of every open session on the preset, and is
+    what the lag of worlds on it is measured by: now less `next_close`, where that is past. An older time changes nothing.
+
+    Errors: INVALID_ARGUMENT (E_FEED): no preset, or a next close that is not after the watermark.
+    """
     CloseSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CloseSessionRequest, _session_service_pb2.CloseSessionResponse]
     """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
 
@@ -69,6 +75,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Moves a session's watermark forward; an older time changes nothing.
 
     Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
+    """
+    AdvanceFeed: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceFeedRequest, _session_service_pb2.AdvanceFeedResponse]  # type: ignore[assignment]
+    """Tells how far the real live feed of a preset has come. Moves the watermark of every open session on the preset, and is
+    what the lag of worlds on it is measured by: now less `next_close`, where that is past. An older time changes nothing.
+
+    Errors: INVALID_ARGUMENT (E_FEED): no preset, or a next close that is not after the watermark.
     """
     CloseSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CloseSessionRequest, _session_service_pb2.CloseSessionResponse]  # type: ignore[assignment]
     """Closes a session; one closes by itself with the last strategy in it. Idempotent. Needs operator.
@@ -108,6 +120,18 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves a session's watermark forward; an older time changes nothing.
 
         Errors: NOT_FOUND (E_SESSION_UNKNOWN); FAILED_PRECONDITION (E_SESSION_CLOSED): ask for the open one.
+        """
+
+    @_abc_1.abstractmethod
+    def AdvanceFeed(
+        self,
+        request: _session_service_pb2.AdvanceFeedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.AdvanceFeedResponse, _abc.Awaitable[_session_service_pb2.AdvanceFeedResponse]]:
+        """Tells how far the real live feed of a preset has come. Moves the watermark of every open session on the preset, and is
+        what the lag of worlds on it is measured by: now less `next_close`, where that is past. An older time changes nothing.
+
+        Errors: INVALID_ARGUMENT (E_FEED): no preset, or a next close that is not after the watermark.
         """
 
     @_abc_1.abstractmethod

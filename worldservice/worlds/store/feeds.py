@@ -1,0 +1,46 @@
+"""Rows of the live feeds of data presets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from qmtl.sql.instants import instant, micros
+from worldservice.worlds.domain.feed import Feed
+from worldservice.worlds.tables import feeds, sessions
+
+
+def advance_feed(conn: Connection, feed: Feed) -> Feed:
+    """Move a feed and the open sessions on its preset forward; the feed as it stands then."""
+    watermark_us = micros(feed.watermark)
+    found = feeds_of(conn, (feed.data_preset,))
+    if found and found[0].watermark >= feed.watermark:
+        return found[0]
+    values = {"watermark_us": watermark_us, "next_close_us": micros(feed.next_close)}
+    where = feeds.c.data_preset == feed.data_preset
+    if conn.execute(sa.update(feeds).where(where).values(**values)).rowcount == 0:
+        conn.execute(sa.insert(feeds).values(data_preset=feed.data_preset, **values))
+    behind = (
+        sessions.c.data_preset == feed.data_preset,
+        sessions.c.closed_us.is_(None),
+        sessions.c.watermark_us < watermark_us,
+    )
+    conn.execute(sa.update(sessions).where(*behind).values(watermark_us=watermark_us))
+    return feed
+
+
+def feeds_of(conn: Connection, presets: Collection[str]) -> tuple[Feed, ...]:
+    """The feeds of presets that have one."""
+    query = sa.select(feeds).where(feeds.c.data_preset.in_(presets)).order_by(feeds.c.data_preset)
+    return tuple(
+        Feed(row["data_preset"], instant(row["watermark_us"]), instant(row["next_close_us"]))
+        for row in conn.execute(query).mappings()
+    )
+
+
+def feeds_of_all(conn: Connection, presets: Collection[str]) -> tuple[Feed, ...]:
+    """The feeds of presets if each of them has one, else none: what has no feed is not current by others'."""
+    found = feeds_of(conn, presets)
+    return found if len(found) == len(set(presets)) else ()
