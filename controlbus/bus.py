@@ -185,7 +185,7 @@ class Bus:
 
     async def close(self) -> None:
         """End the connection; waiting calls raise Unavailable."""
-        await self.link.close()
+        self.link.leave()
         await end(*self._tasks)
 
     async def _prepare(self) -> None:

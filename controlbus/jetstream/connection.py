@@ -157,7 +157,7 @@ class Link:
 
     async def run(self) -> None:
         """Connect, and connect again whenever the client gives up (it does so on some server errors)."""
-        while not self._closing:
+        while True:
             closed = asyncio.Event()
             self._take_files()
             self.nc = Client()
@@ -174,10 +174,10 @@ class Link:
             finally:
                 await self._end_client()
 
-    async def close(self) -> None:
+    def leave(self) -> None:
+        """Say that the end is meant, before `run` is cancelled: nothing that follows is told as a loss."""
         self._closing = True
         self._fail_waiting()
-        await self._end_client()
 
     async def wait_up(self, timeout_s: float | None = None) -> int:
         """Wait for the connection; returns its generation. Raises Unavailable after `timeout_s`."""

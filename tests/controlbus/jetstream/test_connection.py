@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nkeys  # type: ignore[import-untyped]  # ships no stubs
 import pytest
+from structlog.testing import capture_logs
 
 from controlbus.bus import Bus, connected
 from controlbus.jetstream.connection import servers_of
@@ -166,3 +167,11 @@ async def test_compare_and_set_and_the_message_id(nats_url: str) -> None:
         assert await bus.publish("qmtl.fills.cas.a", b"2", msg_id="cas-3", expected_last=first) > first
         with pytest.raises(Unavailable):
             await bus.publish("nobody.takes.this", b"", msg_id="x")
+
+
+async def test_an_end_that_was_asked_for_is_no_failure(nats_url: str) -> None:
+    with capture_logs() as lines:
+        for _ in range(20):
+            async with connected(nats_url, service="t"):
+                pass
+    assert [line["event"] for line in lines if line["log_level"] in ("warning", "error")] == []
