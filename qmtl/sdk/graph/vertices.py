@@ -155,7 +155,7 @@ class Node(Vertex):
             params={"inputs": [[key, vertex.node_id] for key, vertex in named.items()], "kind": kind.value},
             dependencies=tuple(vertex.node_id for vertex in named.values()),
             schema_compat_id=schema.compat_id,
-            code_hash=f"ver:{code_version}" if code_version else code_hash(compute),
+            code_hash=code_hash(compute, code_version=code_version),
         )
         labels = check_tags(tags) or tags_of(named)
         super().__init__(spec, named, schema, kind, (name or tag_of(_name_of(compute)), bool(name), labels))

@@ -18,6 +18,8 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
@@ -25,6 +27,7 @@ from blake3 import blake3
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.canonical import Json, canonical_json
 from qmtl.core.identity.keys import declared_code
+from qmtl.sdk.graph.code.determinism import PROJECT, check_amount, check_determinism, count_numbers
 from qmtl.sdk.graph.code.syntax import Chain, FunctionNode, find_function, free_chains, imported_in, normal_form
 
 OWN_PACKAGE = __name__.partition(".")[0]
@@ -35,11 +38,14 @@ def code_hash(fn: Callable[..., object], *, code_version: str = "") -> str:
     """The code_hash of a compute function: "py1:<64 hex>", or "ver:<text>" if the author states a version.
 
     Call it when the DAG is built, not while the module is still being imported: helpers defined
-    further down must exist. Raises InvalidRequest (E_CODE_NOT_CAPTURABLE) naming what cannot be captured.
+    further down must exist. Raises InvalidRequest: E_CODE_NOT_CAPTURABLE naming what cannot be captured; E_WALL_CLOCK,
+    E_NOT_DETERMINISTIC, E_DATA_IN_CODE for what depends on more than the node's inputs.
     """
-    if code_version:
-        return declared_code(code_version)
     capture = _Capture()
+    if code_version:
+        with suppress(_NotCapturable):  # what can be seen is judged all the same
+            capture.reference(fn, (_name_of(fn),), "compute")
+        return declared_code(code_version)
     root = capture.reference(fn, (_name_of(fn),), "compute")
     try:
         form = canonical_json({"root": root, "functions": capture.functions})
@@ -53,6 +59,7 @@ class _Capture:
 
     def __init__(self) -> None:
         self.functions: list[Json] = []
+        self._numbers = 0
         self._met: dict[int, int] = {}
         self._alive: list[types.FunctionType] = []
 
@@ -68,7 +75,10 @@ class _Capture:
             return self._partial(value, chain, user)
         if callable(value) and isinstance(inner := inspect.unwrap(value), types.FunctionType):
             return self._wrapped(inner, chain, user)
-        return _json_value(value, chain, user)
+        found = _json_value(value, chain, user)
+        self._numbers += count_numbers(value)
+        check_amount(self._numbers, chain[0], user)
+        return found
 
     def _module(self, module: types.ModuleType, chain: Chain, user: str) -> Json:
         if _is_library(module.__name__):
@@ -116,6 +126,8 @@ class _Capture:
             for name, parameter in _parameters(fn)
             if parameter.default is not parameter.empty
         }
+        kept = {name for name, each in _parameters(fn) if isinstance(each.default, list | dict | set)}
+        check_determinism(node, fn.__qualname__, partial(_dotted, fn), frozenset(kept))
         names = {".".join(chain): self._free(fn, chain) for chain in free_chains(node)}
         return {"form": _form(node, fn), "defaults": defaults, "names": names}
 
@@ -180,6 +192,22 @@ def _cell_value(cell: types.CellType, name: str, fn: types.FunctionType) -> obje
         return cell.cell_contents
     except ValueError:
         raise _refused(name, fn.__qualname__, "is not assigned yet") from None
+
+
+def _dotted(fn: types.FunctionType, name: str) -> str:
+    """What a name from outside a function is, for the scan of what it reads."""
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    if name not in cells and name not in fn.__globals__:
+        return f"builtins.{name}" if name in vars(builtins) else ""
+    value = _cell_value(cells[name], name, fn) if name in cells else fn.__globals__[name]
+    if name not in cells and (written := _written_import(fn, name, value)):
+        return written
+    if isinstance(value, types.ModuleType):
+        return value.__name__ if _is_library(value.__name__) else PROJECT + value.__name__
+    if not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
+        return ""
+    found = f"{value.__module__}.{value.__qualname__}"
+    return found if _is_library(value.__module__ or "") else PROJECT + found
 
 
 def _written_import(fn: types.FunctionType, name: str, value: object) -> str:
@@ -291,8 +319,12 @@ def _name_of(fn: Callable[..., object]) -> str:
     return fn.__qualname__ if isinstance(fn, (types.FunctionType, types.MethodType)) else type(fn).__name__
 
 
-def _refused(name: str, user: str, what: str) -> InvalidRequest:
-    return InvalidRequest(
+class _NotCapturable(InvalidRequest):
+    """E_CODE_NOT_CAPTURABLE."""
+
+
+def _refused(name: str, user: str, what: str) -> _NotCapturable:
+    return _NotCapturable(
         "E_CODE_NOT_CAPTURABLE",
         f"{name}, read by {user}, {what}",
         hint='make it a JSON constant, a plain function or a parameter, or state @node(code_version="...")',

@@ -59,7 +59,7 @@ from qmtl.sdk.graph.vertices import node
 
 
 def keep(fn):
-    keep.fn = fn
+    setattr(keep, "fn", fn)
     return fn
 
 
