@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from brokerage.domain.market.instrument import Instrument
+from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
@@ -49,7 +50,7 @@ class Runner:
         `streaming` True drives the graph event by event instead of in batch: slower, the same result bit for bit.
         """
         assembled = assemble(strategy)
-        bars = (data,) if isinstance(data, Bars) else tuple(data)
+        bars = _bars_of(data)
         terms = terms or AccountTerms()
         terms = replace(terms, instruments=(*terms.instruments, *instruments))
         return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars)
@@ -135,6 +136,22 @@ class Runner:
                 strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
             )
         )
+
+
+def _bars_of(data: Bars | Iterable[Bars]) -> tuple[Bars, ...]:
+    """Every Bars that was given. Raises InvalidRequest (E_FIELD) for anything else, and for none at all."""
+    found: tuple[object, ...] = (
+        (data,) if isinstance(data, Bars | str) or not isinstance(data, Iterable) else tuple(data)
+    )
+    for each in found:
+        if not isinstance(each, Bars):
+            shown = f"{each!r} ({type(each).__name__})" if isinstance(each, str) else type(each).__name__
+            raise refused("E_FIELD", "data", shown, "Bars, such as Bars.from_pandas(frame, symbol, interval)")
+        if not len(each):
+            raise refused("E_FIELD", f"data of {each.symbol}", "0 bars", "at least one bar")
+    if not found:
+        raise refused("E_FIELD", "data", "empty", "at least one Bars")
+    return tuple(each for each in found if isinstance(each, Bars))
 
 
 def _gateway(given: Gateway | None, address: str) -> Gateway:

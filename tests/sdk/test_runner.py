@@ -1,12 +1,15 @@
 """The runner's doors: plain, in a notebook's running loop, and towards a gateway that is not there."""
 
 import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from examples.ema_cross import EmaCross
-from qmtl.core.errors import Unavailable
-from qmtl.sdk import Runner
+from qmtl.core.errors import InvalidRequest, Unavailable
+from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.mesh.client import Gateway
 
 NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
@@ -34,3 +37,54 @@ async def test_the_address_given_wins() -> None:
 def test_no_door_takes_a_mode(door: object) -> None:
     assert callable(door)
     assert not {"mode", "domain", "execution_domain"} & set(inspect.signature(door).parameters)
+
+
+class OwnInit(Strategy):
+    """Sets itself up without calling the base class."""
+
+    def __init__(self, fast: int) -> None:
+        self.fast = fast
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD", interval="1h", period=self.fast)
+        direction = signals.threshold(indicators.returns(price, 1), above=0.0, below=0.0)
+        self.trade(signals.position_target(direction, long=0.5, short=0.0), price)
+
+
+HOURLY = Bars.from_rows(
+    [(datetime(2021, 1, 1, hour, tzinfo=UTC), (100.0, 120.0, 90.0, 100.0 + hour, 1e6)) for hour in range(8)],
+    "BTC-USD",
+    "1h",
+)
+
+
+def test_a_strategy_with_an_init_of_its_own_runs() -> None:
+    result = Runner.backtest(OwnInit(2), HOURLY, terms=AccountTerms(cash=5_000))  # type: ignore[arg-type]  # taken
+    assert result.replay.equity[0] == 5_000
+    assert OwnInit(2).built_nodes == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda: Runner.backtest(OwnInit, HOURLY), "strategy is the class OwnInit, want an instance"),  # type: ignore[arg-type]  # the mistake
+        (lambda: Runner.backtest(OwnInit(2), "bars.csv"), "data is 'bars.csv' \\(str\\), want Bars"),  # type: ignore[arg-type]  # the mistake
+        (lambda: Runner.backtest(OwnInit(2), 5), "data is int, want Bars"),  # type: ignore[arg-type]  # the mistake
+        (lambda: Runner.backtest(OwnInit(2), []), "data is empty"),
+        (lambda: Runner.backtest(OwnInit(2), [HOURLY, HOURLY.between(0, 1)]), "data of BTC-USD is 0 bars"),
+        (lambda: AccountTerms(cash=1.5), "cash is 1.5 \\(float\\), want money in exact decimals"),  # type: ignore[arg-type]  # the mistake
+        (lambda: AccountTerms(cash=Decimal("NaN")), "cash is Decimal\\('NaN'\\)"),
+        (lambda: AccountTerms(cash=True), "cash is True"),  # type: ignore[arg-type]  # the mistake
+    ],
+)
+def test_a_mistake_is_answered_in_a_sentence_that_names_it(given: Callable[[], object], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        given()
+    assert caught.value.reason == "E_FIELD"
+
+
+def test_cash_is_exact_whatever_it_is_written_as() -> None:
+    written: list[object] = [AccountTerms(cash=Decimal("10000.50")), AccountTerms(cash="10000.50")]  # type: ignore[arg-type]  # taken as decimal text
+    assert written[0] == written[1]
+    with pytest.raises(InvalidRequest, match="E_DECIMAL"):
+        AccountTerms(cash="1e5")  # type: ignore[arg-type]  # no plain decimal

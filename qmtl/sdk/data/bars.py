@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.errors import refused
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.core.volumes import VolumeUnit
 from qmtl.sdk.graph.names import parse_interval
@@ -22,6 +22,7 @@ from qmtl.sdk.graph.schemas import OHLCV
 from seamless.domain.bars import first_impossible
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
     import pyarrow as pa
 
@@ -62,15 +63,59 @@ class Bars:
         return replace(self, open_ns=times, values=values)
 
     @staticmethod
-    def from_frame(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time") -> Bars:
-        """Bars of a polars frame with a UTC time column and open, high, low, close, volume."""
+    def from_frame(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time", zone: str = "") -> Bars:
+        """Bars of a polars frame with a column of open times and open, high, low, close, volume.
+
+        Times without a zone are of `zone` ("America/New_York").
+
+        Raises InvalidRequest: E_FIELD for another kind of frame, a missing column, times that are none or that have no
+        zone; E_BARS.
+        """
         import polars as pl
 
+        if not isinstance(frame, pl.DataFrame):
+            raise refused("E_FIELD", "frame", _kind(frame), "a polars DataFrame; Bars.from_pandas takes one of pandas")
+        _require_columns(frame.columns, (time, *OHLCV.fields))
         stamps = frame[time]
-        if stamps.dtype.is_temporal():
-            stamps = stamps.cast(pl.Datetime("ns", "UTC")).to_physical()
+        if not isinstance(stamps.dtype, pl.Datetime):
+            raise refused("E_FIELD", time, str(stamps.dtype), "times: Series.str.to_datetime(...) makes them of text")
+        if stamps.dtype.time_zone is None:
+            _require_zone(time, zone)
+            try:
+                stamps = stamps.dt.replace_time_zone(zone)
+            except pl.exceptions.ComputeError as error:
+                raise _bad_zone(zone, error) from None
+        open_ns = stamps.dt.convert_time_zone("UTC").dt.epoch("ns").to_numpy().astype(np.int64)
         values = np.column_stack([frame[field].cast(pl.Float64).to_numpy() for field in OHLCV.fields])
-        return Bars(symbol, parse_interval(interval), stamps.to_numpy().astype(np.int64), values)
+        return Bars(symbol, parse_interval(interval), open_ns, values)
+
+    @staticmethod
+    def from_pandas(frame: pd.DataFrame, symbol: str, interval: str, time: str = "", zone: str = "") -> Bars:
+        """Bars of a pandas frame with open, high, low, close and volume, upper or lower case.
+
+        `time` names the column of open times; empty: the index. Times without a zone are of `zone`.
+
+        Raises as from_frame.
+        """
+        import pandas as pd
+
+        if not isinstance(frame, pd.DataFrame):
+            raise refused("E_FIELD", "frame", _kind(frame), "a pandas DataFrame; Bars.from_frame takes one of polars")
+        named = {str(name).lower(): name for name in frame.columns}
+        _require_columns(named, ((time.lower(),) if time else ()) + OHLCV.fields)
+        given = frame[named[time.lower()]] if time else frame.index
+        if not pd.api.types.is_datetime64_any_dtype(given.dtype):
+            raise refused("E_FIELD", time or "index", str(given.dtype), "times: pandas.to_datetime(...) makes them")
+        stamps = pd.DatetimeIndex(given)
+        if stamps.tz is None:
+            _require_zone(time or "index", zone)
+            try:
+                stamps = stamps.tz_localize(zone)
+            except (KeyError, ValueError) as error:  # no such zone; an hour that comes twice, or never
+                raise _bad_zone(zone, error) from None
+        open_ns = stamps.tz_convert("UTC").as_unit("ns").asi8.astype(np.int64)
+        values = np.column_stack([frame[named[field]].to_numpy(dtype=np.float64) for field in OHLCV.fields])
+        return Bars(symbol, parse_interval(interval), open_ns, values)
 
     @staticmethod
     def from_arrow(table: pa.Table, symbol: str, interval_s: int, time: str = "time") -> Bars:
@@ -88,6 +133,26 @@ class Bars:
         stamps = np.array([to_ns(time) for time, _ in pairs], dtype=np.int64)
         values = np.array([list(row) for _, row in pairs], dtype=np.float64).reshape(len(pairs), 5)
         return Bars(symbol, parse_interval(interval), stamps, values)
+
+
+def _require_zone(field: str, zone: str) -> None:
+    if not zone:
+        raise refused("E_FIELD", field, "times without a zone", 'zone="UTC", or that of the exchange')
+
+
+def _bad_zone(zone: str, error: Exception) -> InvalidRequest:
+    return refused("E_FIELD", "zone", zone, f"a zone in which each of the times is one instant: {error}")
+
+
+def _require_columns(have: Iterable[str], want: Iterable[str]) -> None:
+    found = list(have)
+    missing = [name for name in want if name not in found]
+    if missing:
+        raise refused("E_FIELD", "columns", ", ".join(found), f"also {', '.join(missing)}")
+
+
+def _kind(frame: object) -> str:
+    return f"a {type(frame).__module__.partition('.')[0]} {type(frame).__name__}"
 
 
 def _check(open_ns: Times, values: Floats, interval_s: int) -> None:

@@ -25,6 +25,9 @@ class Assembled:
 
 def assemble(strategy: Strategy) -> Assembled:
     """Set a strategy up and check its graph. Raises as build_dag; E_SETUP_TWICE for a used instance."""
+    if not isinstance(strategy, Strategy):
+        shown = f"the class {strategy.__name__}" if isinstance(strategy, type) else type(strategy).__name__
+        raise refused("E_FIELD", "strategy", shown, "an instance of a subclass of Strategy, such as MyStrategy()")
     if strategy.built_nodes:
         raise refused("E_SETUP_TWICE", "strategy", type(strategy).__name__, "a new instance for each run")
     strategy.setup()

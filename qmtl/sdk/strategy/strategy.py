@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Self
 
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
@@ -18,9 +19,14 @@ class Strategy:
 
     name: str = ""
 
-    def __init__(self) -> None:
-        self._nodes: list[Vertex] = []
-        self._rules: list[TradeRule] = []
+    _nodes: list[Vertex]
+    _rules: list[TradeRule]
+
+    def __new__(cls, *args: object, **options: object) -> Self:
+        """With its lists, so that a subclass's `__init__` need not call this one's."""
+        made = super().__new__(cls)
+        made._nodes, made._rules = [], []
+        return made
 
     @property
     def built_nodes(self) -> tuple[Vertex, ...]:

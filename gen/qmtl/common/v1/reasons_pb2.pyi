@@ -368,6 +368,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ORDER_LIST_MALFORMED: _ClassVar[Reason]
     REASON_ORDER_LISTED: _ClassVar[Reason]
     REASON_STORED_FILE: _ClassVar[Reason]
+    REASON_NOT_DETERMINISTIC: _ClassVar[Reason]
+    REASON_DATA_IN_CODE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -729,3 +731,5 @@ REASON_REPLY_TOO_LARGE: Reason
 REASON_ORDER_LIST_MALFORMED: Reason
 REASON_ORDER_LISTED: Reason
 REASON_STORED_FILE: Reason
+REASON_NOT_DETERMINISTIC: Reason
+REASON_DATA_IN_CODE: Reason

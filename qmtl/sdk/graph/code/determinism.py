@@ -33,9 +33,15 @@ _CLOCKS = (
 )
 _NOW_TEXTS = ("numpy.datetime64", "pandas.Timestamp", "pandas.to_datetime", "pandas.DatetimeIndex")
 _CHANCE = ("random", "secrets", "uuid", "numpy.random", "os.urandom", "builtins.id", "builtins.hash")
-_SEEDED = frozenset(
-    {"random.Random"}
-    | {f"numpy.random.{name}" for name in "default_rng RandomState Generator SeedSequence PCG64 Philox MT19937".split()}
+_SEEDED = (
+    "random.Random",
+    "numpy.random.default_rng",
+    "numpy.random.RandomState",
+    "numpy.random.Generator",
+    "numpy.random.SeedSequence",
+    "numpy.random.PCG64",
+    "numpy.random.Philox",
+    "numpy.random.MT19937",
 )
 _OUTSIDE = (
     "os",
@@ -69,9 +75,8 @@ _OUTSIDE = (
 )
 _READERS = ("pandas.read_", "polars.read_", "polars.scan_")
 _CONSTANTS = ("sys.float_info", "sys.maxsize", "os.sep")
-_CHANGERS = frozenset(
-    "add append appendleft clear discard extend insert pop popitem popleft remove reverse setdefault sort update".split()
-)
+_LIST_CHANGERS = ("append", "appendleft", "extend", "insert", "pop", "popleft", "remove", "reverse", "sort")
+_CHANGERS = frozenset((*_LIST_CHANGERS, "add", "clear", "discard", "popitem", "setdefault", "update"))
 
 
 def check_determinism(node: FunctionNode, user: str, dotted: DottedName, kept: frozenset[str]) -> None:
@@ -89,7 +94,8 @@ def check_amount(numbers: int, name: str, user: str) -> None:
     if numbers > NUMBERS_MAX:
         raise InvalidRequest(
             "E_DATA_IN_CODE",
-            f"{name}, read by {user}: its code holds {numbers} numbers, want at most {NUMBERS_MAX}; data may know the future",
+            f"{name}, read by {user}: its code holds {numbers} numbers, want at most {NUMBERS_MAX}: "
+            "data in code may know the future",
             hint="give it to the node as an input, or as an artifact",
             metadata={"name": name, "function": user},
         )
