@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -160,11 +161,12 @@ class Host(Protocol):
 async def open_database(host: Host) -> AsyncIterator[Database]:
     """The store that a service's settings name, its schema at the newest revision of the service's folder `migrations`.
 
-    A store that is away is waited for, and while the service runs a row is committed every second to know that it is
-    there: the service does not serve while it is not. It is closed at the end.
+    A store that is away, or that another process keeps locked, is waited for. While the service runs a row is committed
+    every second to know that it is there: the service does not serve while it is not. It is closed at the end.
     """
     settings = host.settings
-    db = Database(settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+    opening = partial(Database, settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
+    db = await host.patiently("store", lambda: asyncio.to_thread(opening))
     try:
         await host.patiently("store", lambda: db.migrate(f"{host.service}:migrations"))
         host.watch("store", db.check, vital=True)

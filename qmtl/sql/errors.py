@@ -34,16 +34,22 @@ def corrupt(detail: str) -> DataLoss:
     )
 
 
-def translated(error: DBAPIError) -> Exception:
-    """Unavailable for what may pass by itself, DataLoss for damage, else the error unchanged."""
-    if isinstance(error.orig, sqlite3.Error):
-        if (error.orig.sqlite_errorcode & 0xFF) in CORRUPT:
-            return corrupt(str(error.orig))
-        passing = (error.orig.sqlite_errorcode & 0xFF) in FULL_OR_BUSY
+def translated(error: DBAPIError | sqlite3.Error) -> Exception:
+    """Unavailable for what may pass by itself, DataLoss for damage, else the error unchanged.
+
+    A driver's own error is one that SQLAlchemy has not seen: of a statement that was given to the driver.
+    """
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(driver, sqlite3.Error):
+        code = getattr(driver, "sqlite_errorcode", 0) & 0xFF
+        if code in CORRUPT:
+            return corrupt(str(driver))
+        passing = code in FULL_OR_BUSY
     else:
+        assert isinstance(error, DBAPIError)
         state = sqlstate(error)
         passing = state.startswith(GONE_STATES) or state in AGAIN_STATES or error.connection_invalidated
         passing = passing or (not state and isinstance(error, OperationalError | InterfaceError))
     if not passing:
         return error
-    return Unavailable("E_DATABASE_UNAVAILABLE", f"the database refused the call: {error.orig}", retry_after_s=1.0)
+    return Unavailable("E_DATABASE_UNAVAILABLE", f"the database refused the call: {driver}", retry_after_s=1.0)

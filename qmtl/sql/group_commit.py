@@ -39,7 +39,7 @@ class _Job:
     def settle(self) -> None:
         if self.error is None:
             self.done.set_result(self.result)
-        elif isinstance(self.error, DBAPIError):
+        elif isinstance(self.error, DBAPIError | sqlite3.Error):
             self.done.set_exception(translated(self.error))
         else:
             self.done.set_exception(self.error)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +17,9 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from qmtl.core.errors import Exhausted, InvalidRequest, Unavailable
-from qmtl.sql.database import Database, signal
+from qmtl.core.errors import DataLoss, Exhausted, InvalidRequest, Unavailable
+from qmtl.sql.database import Database, T, open_database, signal
+from qmtl.sql.errors import translated
 from qmtl.sql.locks import lock_key
 from tests.support.processes import python_env
 
@@ -133,6 +137,73 @@ async def test_writes_beyond_the_limit_are_refused(tmp_path: Path) -> None:
         await db.write(lambda _: None)
     release.set()
     await asyncio.gather(blocked, *waiting)
+    await db.close()
+
+
+@dataclass
+class StartingService:
+    """A service at its start: what a call needs is put right once it was refused."""
+
+    database_url: str
+    put_right: Callable[[], object]
+    sqlite_synchronous: str = ""
+    service: str = "dagmanager"
+    refusals: list[str] = field(default_factory=list)
+    watched: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> StartingService:
+        return self
+
+    async def patiently(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await call()
+        except Unavailable as error:
+            self.refusals.append(f"{name}: {error.reason}")
+            self.put_right()
+            return await call()
+
+    def watch(self, name: str, check: Callable[[], Awaitable[str]], *, vital: bool = False) -> None:
+        self.watched.append(name)
+
+
+async def test_a_store_that_cannot_be_opened_yet_is_waited_for(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "early.db-wal"
+    in_the_way.mkdir()
+    service = StartingService(f"sqlite:///{tmp_path / 'early.db'}", in_the_way.rmdir)
+    async with open_database(service) as db:
+        assert await db.check() == ""
+    assert (service.refusals, service.watched) == (["store: E_DATABASE_UNAVAILABLE"], ["store"])
+
+
+def test_what_the_driver_itself_says_is_translated_as_what_comes_through_sqlalchemy(tmp_path: Path) -> None:
+    path = tmp_path / "locked.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as one, closing(sqlite3.connect(path, 0)) as other:
+        one.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError) as busy:
+            other.execute("CREATE TABLE t (a)")
+        with pytest.raises(sqlite3.OperationalError) as wrong:
+            other.execute("RELEASE nothing")
+    path.write_bytes(b"no database" * 100)
+    with closing(sqlite3.connect(path)) as broken, pytest.raises(sqlite3.DatabaseError) as damaged:
+        broken.execute("SELECT * FROM sqlite_master")
+    assert isinstance(translated(busy.value), Unavailable)
+    assert isinstance(translated(damaged.value), DataLoss)
+    assert translated(wrong.value) is wrong.value
+
+
+async def test_work_whose_savepoint_is_gone_fails_alone(tmp_path: Path) -> None:
+    """The next work of the writer finds no trace of it."""
+
+    def leave(conn: Connection) -> None:
+        conn.exec_driver_sql("RELEASE qmtl_job")
+
+    db = Database(f"sqlite:///{tmp_path / 'left.db'}")
+    await db.write(lambda conn: conn.execute(text("CREATE TABLE notes (id, text)")))
+    with pytest.raises(sqlite3.OperationalError, match="no such savepoint"):
+        await db.write(leave)
+    await db.write(note("after"))
+    assert await db.read(count) == 1
     await db.close()
 
 
