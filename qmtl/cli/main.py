@@ -25,6 +25,7 @@ def main() -> None:
         typer.echo(explain(error), err=True)
         sys.exit(1)
     except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
         sys.exit(130)
 
 
@@ -35,7 +36,8 @@ def explain(error: QmtlError) -> str:
     advice = "add --allow-live if that is meant" if error.reason == "E_LIVE_GUARD" else error.hint
     hint = f" (hint: {advice})" if advice else ""
     violations = [f"  {violation}" for violation in error.violations if len(error.violations) > 1]
-    return "\n".join([f"error: {error.reason}: {error.message}{hint}", *violations])
+    notes = [f"  {note}" for note in getattr(error, "__notes__", ())]
+    return "\n".join([f"error: {error.reason}: {error.message}{hint}", *violations, *notes])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ import pytest
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
+from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sdk import Runner
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.mesh.client import Gateway, open_client
@@ -21,6 +23,8 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, queue_keys
 from qmtl.sdk.strategy.assembly import assemble
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.mesh.gateway_client import GatewayClient, new_world
 
 KILLED = """
@@ -69,6 +73,27 @@ async def test_the_second_strategy_reads_what_the_first_computed(mesh: Mesh, cli
     again = await submit(mesh, world, EmaCross())
     assert (sorted(again.reused.read), again.reused.computed) == (["ema_192", "ema_48"], [])
     assert again.replay.equity == first.replay.equity
+
+
+class Fails(EmaCross):
+    """Raises when its replay begins."""
+
+    def on_start(self) -> None:
+        raise ZeroDivisionError("boom")
+
+
+@pytest.mark.timeout(120)
+async def test_a_submission_that_fails_leaves_no_binding(mesh: Mesh, client: GatewayClient) -> None:
+    world = await new_world(client)
+    with pytest.raises(ZeroDivisionError) as raised:
+        await submit(mesh, world, Fails())
+    (note,) = raised.value.__notes__
+    asked = strategyservicepb.ListStrategiesRequest(world_id=world)
+    (ended,) = (await client.strategies.ListStrategies(asked)).strategies
+    assert ended.state == controlpb.STRATEGY_STATE_CANCELED
+    assert note == f"strategy {ended.strategy_id} was withdrawn from world {world}"
+    standing = await client.bindings.ListBindings(bindingservicepb.ListBindingsRequest(world_id=world))
+    assert [one.state for one in standing.bindings] == [bindingpb.BINDING_STATE_REMOVED]
 
 
 @pytest.mark.timeout(120)

@@ -71,6 +71,7 @@ class FakeMesh:
         self.breaks: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.live: dict[str, strategypb.Strategy] = {}
+        self.canceled: dict[str, str] = {}  # why, by strategy
         self.assignments: dict[str, list[diffpb.QueueAssignment]] = {}  # by strategy
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
         self.execution_model: decisionpb.ExecutionModel | None = None

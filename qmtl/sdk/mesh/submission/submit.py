@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import logging
 import uuid
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
 from qmtl.dag.v1 import diff_pb2 as diffpb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
@@ -48,6 +50,9 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 T = TypeVar("T")
+log = logging.getLogger("qmtl.sdk.mesh.submission")
+WITHDRAW_S = 10.0
+_ENDED = frozenset({controlpb.STRATEGY_STATE_FAILED, controlpb.STRATEGY_STATE_CANCELED})
 _FINAL = frozenset(
     {
         controlpb.STRATEGY_STATE_COMPLETED,
@@ -80,10 +85,29 @@ class Submitter:
     async def submit(
         self, assembled: Assembled, data: str | None, history: History, terms: AccountTerms | None
     ) -> SubmitResult:
-        """Submit a strategy: bind it, fetch the history, replay, report, and return the world's answer."""
+        """Submit a strategy: bind it, fetch the history, replay, report, and return the world's answer.
+
+        What fails or is interrupted after it was bound is withdrawn again, unless it was live before.
+        """
         preset = await self.data.preset(assembled, data)
         instruments = await self.instruments(assembled, terms)
         bound = await self.bind(assembled)
+        try:
+            return await self._replayed(assembled, bound, preset, instruments, history, terms)
+        except BaseException as error:
+            if not bound.attached:
+                await self._withdraw(bound.strategy.strategy_id, error)
+            raise
+
+    async def _replayed(
+        self,
+        assembled: Assembled,
+        bound: BoundStrategy,
+        preset: datasetspb.Preset,
+        instruments: tuple[Instrument, ...],
+        history: History,
+        terms: AccountTerms | None,
+    ) -> SubmitResult:
         fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
         keys = queue_keys(bound)
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
@@ -130,9 +154,30 @@ class Submitter:
                 raise
             return await self._bound(await self._settled(strategy_id), attached=True)
         strategy = reply.strategy
-        if strategy.state not in _FINAL:
-            strategy = await self._settled(strategy.strategy_id)
-        return await self._bound(strategy, attached=False)
+        try:
+            if strategy.state not in _FINAL:
+                strategy = await self._settled(strategy.strategy_id)
+            return await self._bound(strategy, attached=False)
+        except BaseException as error:
+            if strategy.state not in _ENDED:
+                await self._withdraw(strategy.strategy_id, error)
+            raise
+
+    async def _withdraw(self, strategy_id: str, error: BaseException) -> None:
+        """Cancel a strategy whose submission ended, so that it leaves no binding; the error and the log say so."""
+        request = strategyservicepb.CancelStrategyRequest(
+            strategy_id=strategy_id, message=f"its submission ended: {type(error).__name__}"[:200]
+        )
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                await self.client.strategies.CancelStrategy(request)
+        except (QmtlError, TimeoutError) as failed:
+            why = "no answer" if isinstance(failed, TimeoutError) else str(failed)
+            told = f"strategy {strategy_id} may still be bound to world {self.world}: {why}; cancel it by its id"
+        else:
+            told = f"strategy {strategy_id} was withdrawn from world {self.world}"
+        error.add_note(told)
+        log.warning("%s: %s", type(error).__name__, told)
 
     async def evaluate(
         self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: decisionpb.ExecutionModel

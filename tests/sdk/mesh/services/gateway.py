@@ -47,6 +47,13 @@ class FakeGateway:
         queued = strategypb.Strategy(strategy_id=strategy_id, state=controlpb.STRATEGY_STATE_QUEUED)
         return strategyservicepb.SubmitStrategyResponse(strategy=queued)
 
+    async def CancelStrategy(
+        self, request: strategyservicepb.CancelStrategyRequest
+    ) -> strategyservicepb.CancelStrategyResponse:
+        self.mesh.passed("CancelStrategy")
+        self.mesh.canceled[request.strategy_id] = request.message
+        return strategyservicepb.CancelStrategyResponse()
+
     def _strategy(self, request: strategypb.StrategySubmission, node_ids: tuple[str, ...]) -> strategypb.Strategy:
         known = {item.node_id for found in self.mesh.assignments.values() for item in found}
         names = {node.node_id: node.name for node in request.dag.nodes}

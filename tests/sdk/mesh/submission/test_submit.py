@@ -1,5 +1,6 @@
 """Submitting: what is sent, what comes back, what survives lost replies."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -37,6 +38,7 @@ from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh, Replies
 from tests.sdk.mesh.samples import CASH
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -214,3 +216,42 @@ def test_what_is_sent_is_what_the_gateway_recomputes() -> None:
     assert classes["slope"] == dagpb.QUEUE_CLASS_INDICATOR
     assert classes["orders"] == dagpb.QUEUE_CLASS_TRADE
     assert request.hints.execution_domain == commonpb.EXECUTION_DOMAIN_UNSPECIFIED
+
+
+class Fails(EmaCross):
+    """Raises when its replay begins."""
+
+    def on_start(self) -> None:
+        raise ZeroDivisionError("boom")
+
+
+async def test_a_submission_that_fails_is_withdrawn_and_says_so(mesh: FakeMesh) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        await submit(mesh, Fails())
+    assert mesh.canceled == {"s-1": "its submission ended: ZeroDivisionError"}
+    assert raised.value.__notes__ == ["strategy s-1 was withdrawn from world w"]
+
+
+async def test_a_submission_that_is_interrupted_is_withdrawn(mesh: FakeMesh) -> None:
+    mesh.silent_queues = True
+    working = asyncio.create_task(submit(mesh, EmaCross()))
+    await eventually(lambda: bool(mesh.live))
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert mesh.canceled == {"s-1": "its submission ended: CancelledError"}
+
+
+async def test_what_was_live_before_stays_when_a_second_submission_fails(mesh: FakeMesh) -> None:
+    await submit(mesh, EmaCross())
+    with pytest.raises(ZeroDivisionError):
+        await submit(mesh, Fails())
+    assert mesh.canceled == {}
+
+
+async def test_what_could_not_be_withdrawn_is_named(mesh: FakeMesh) -> None:
+    mesh.breaks["CancelStrategy"] = 1
+    with pytest.raises(ZeroDivisionError) as raised:
+        await submit(mesh, Fails())
+    (note,) = raised.value.__notes__
+    assert note.startswith("strategy s-1 may still be bound to world w: E_TEST")
