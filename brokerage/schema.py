@@ -306,6 +306,7 @@ send_intents = sa.Table(
     _int("wire_ns", nullable=True),  # null: the wire was not reached
 )
 _wire = send_intents.c.answered_ns.is_(None)
+sa.Index("send_intents_venue", send_intents.c.account, send_intents.c.venue_order_id)
 sa.Index("send_intents_wire", send_intents.c.world_id, sqlite_where=_wire, postgresql_where=_wire)
 
 # The paper venue's own memory: what has reached it, whether or not its answer came back.

@@ -142,8 +142,8 @@ def _show(
     venue = step.begin(conn, account, money.view)
     done: list[tuple[StrategyBook, OrderEvent]] = []
 
-    def then(book: StrategyBook, time: EventTime) -> list[OrderEvent]:
-        return settle_lists(conn, market, account, money.view, book, time)
+    def then(book: StrategyBook, time: EventTime, list_id: str) -> list[OrderEvent]:
+        return settle_lists(conn, market, account, money.view, book, time, list_id)
 
     for bar in bars:
         money.advance(bar.start_ns, done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements import bounded
 
 ORDERS_SIGNAL = "orders"
 
@@ -98,11 +99,15 @@ def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]
     return [record_of(row, instruments) for row in conn.execute(query)]
 
 
-def records_of_list(conn: Connection, instruments: Instruments, account_name: str, list_id: str) -> list[OrderRecord]:
-    """The orders of one list name in an account, whoever's, in the order they were taken."""
-    heads = t.orders.c
-    query = sa.select(t.orders).where(heads.account == account_name, heads.list_id == list_id, heads.list_id != "")
-    return [record_of(row, instruments) for row in conn.execute(query.order_by(heads.created_sequence))]
+def records_of_lists(
+    conn: Connection, instruments: Instruments, account_name: str, list_ids: Collection[str]
+) -> list[OrderRecord]:
+    """The orders of these list names in an account, whoever's, in the order they were taken."""
+    heads, found = t.orders.c, list[AnyRow]()
+    for part in bounded(list_ids):
+        named = sa.select(t.orders).where(heads.account == account_name, heads.list_id.in_(part), heads.list_id != "")
+        found += conn.execute(named)
+    return [record_of(row, instruments) for row in sorted(found, key=lambda row: row.created_sequence)]
 
 
 def symbol_of(conn: Connection, order_id: str) -> str:

@@ -30,9 +30,12 @@ def load_orders(
 
 def recall_lists(conn: Connection, market: MarketContext, view: AccountView, records: Iterable[OrderRecord]) -> None:
     """Load the orders that these are tied to, ended ones too: what they may do depends on them."""
-    lists = {(record.order.owner.account, record.order.list_id) for record in records if record.order.list_id}
-    for account_name, list_id in sorted(lists):
-        for record in store.records_of_list(conn, market.instruments, account_name, list_id):
+    lists: dict[str, set[str]] = {}
+    for record in records:
+        if record.order.list_id:
+            lists.setdefault(record.order.owner.account, set()).add(record.order.list_id)
+    for account_name, list_ids in lists.items():
+        for record in store.records_of_lists(conn, market.instruments, account_name, sorted(list_ids)):
             book = view.book(record.order.owner)
             if record.id not in book.records:
                 book.recall([record])

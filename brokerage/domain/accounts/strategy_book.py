@@ -26,6 +26,7 @@ class StrategyBook:
         self.changed: set[tuple[str, Side]] = set()
         self.heard: set[str] = set()
         self._open: dict[str, dict[str, OrderRecord]] = {}
+        self._lists: dict[str, dict[str, OrderRecord]] = {}
 
     def recall(self, records: Iterable[OrderRecord]) -> None:
         """Take over orders that `totals` counts already, in the order of their acceptance."""
@@ -71,6 +72,12 @@ class StrategyBook:
         """Whether any order is open."""
         return any(self._open.values())
 
+    def open_in_lists(self, list_id: str = "") -> tuple[OrderRecord, ...]:
+        """Open orders of one list, or of all lists, in order of acceptance within a list."""
+        if list_id:
+            return tuple(self._lists.get(list_id, {}).values())
+        return tuple(record for records in self._lists.values() for record in records.values())
+
     def open_totals(self, symbol: str, side: Side) -> OpenOrderTotals:
         """What the open orders of one side in a symbol come to."""
         return self.totals.get((symbol, side), NO_OPEN_ORDERS)
@@ -94,8 +101,11 @@ class StrategyBook:
 
     def _put(self, record: OrderRecord) -> None:
         self.records[record.id] = record
-        open_orders = self._open.setdefault(record.order.symbol, {})
-        if record.closed:
-            open_orders.pop(record.id, None)
-        else:
-            open_orders[record.id] = record
+        kept = [self._open.setdefault(record.order.symbol, {})]
+        if record.order.list_id:
+            kept.append(self._lists.setdefault(record.order.list_id, {}))
+        for open_orders in kept:
+            if record.closed:
+                open_orders.pop(record.id, None)
+            else:
+                open_orders[record.id] = record

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
+from functools import partial
 
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_book, lot_fills
@@ -185,7 +186,7 @@ class SimulatedAccount:
             return []
         time = EventTime(bar.end_ns, bar.end_ns)
         reports = self._exchange.on_bar(self.book, symbol, bar, time, quote)
-        events = book_with_lists(self.book, reports, lambda: self._settle(time))
+        events = book_with_lists(self.book, reports, partial(self._settle, time))
         events += self._settle(time)
         for event in events:
             if event.fill is not None:
@@ -194,9 +195,9 @@ class SimulatedAccount:
         self.view.marks[symbol] = mark_of(bar)
         return events
 
-    def _settle(self, time: EventTime) -> list[OrderEvent]:
-        """What lists are due to do."""
-        return settle(self.view, self.book, time, AT_ONCE) if self._has_lists else []
+    def _settle(self, time: EventTime, list_id: str = "") -> list[OrderEvent]:
+        """What a list, or all of them, are due to do."""
+        return settle(self.view, self.book, time, AT_ONCE, list_id) if self._has_lists else []
 
     def advance(self, at_ns: int) -> list[Payment]:
         """Bring the account's money to an instant: what has settled by then, and what time costs and brings.

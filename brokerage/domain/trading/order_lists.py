@@ -71,11 +71,11 @@ def submit_list(
     return made
 
 
-def settle(view: AccountView, book: StrategyBook, time: EventTime, going: Going) -> list[OrderEvent]:
-    """Do what the lists of a book are due to do, until nothing is. Asking again does nothing."""
+def settle(view: AccountView, book: StrategyBook, time: EventTime, going: Going, list_id: str = "") -> list[OrderEvent]:
+    """Do what one list of a book, or all of them, are due to do, until nothing is. Asking again does nothing."""
     made: list[OrderEvent] = []
     for _ in range(LIST_MAX):
-        acts = due(book.open_orders(), book.records, lambda record: book.reducible(record.order))
+        acts = due(book.open_in_lists(list_id), book.records, lambda record: book.reducible(record.order))
         done = [event for act in acts for event in _do(view, book, act, time, going)]
         if not done:
             break
@@ -84,15 +84,17 @@ def settle(view: AccountView, book: StrategyBook, time: EventTime, going: Going)
 
 
 def book_with_lists(
-    book: StrategyBook, reports: Iterable[VenueReport], then: Callable[[], Sequence[OrderEvent]]
+    book: StrategyBook, reports: Iterable[VenueReport], then: Callable[[str], Sequence[OrderEvent]]
 ) -> list[OrderEvent]:
-    """Book reports one by one. What one of a list makes its list do (`then`) is done before the next is made."""
+    """Book reports one by one. What one of a list makes its list do (`then`, by its id) is done before the next is
+    made; what it makes other lists do the caller asks for once all are booked.
+    """
     made: list[OrderEvent] = []
     for report in reports:
         event = book_report(book, report)
         made.append(event)
-        if book.record(event.order_id).order.list_id:
-            made += then()
+        if list_id := book.record(event.order_id).order.list_id:
+            made += then(list_id)
     return made
 
 

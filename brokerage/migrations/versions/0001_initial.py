@@ -299,6 +299,7 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("order_id", "act", "number"),
     )
     where = sa.text("answered_ns IS NULL")
+    op.create_index("send_intents_venue", "send_intents", ["account", "venue_order_id"])
     op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=where, postgresql_where=where)
     op.create_table(
         "venue_orders",

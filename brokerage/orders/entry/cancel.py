@@ -5,15 +5,17 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import OrderName
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.trading.commands import cancel
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
-from brokerage.orders import store
-from brokerage.orders.entry.contingencies import record_in
-from brokerage.orders.working import load_orders
+from brokerage.orders import journal, store
+from brokerage.orders.entry.contingencies import record_in, settle_lists
+from brokerage.orders.working import load_open_orders, load_orders
 
 
 def cancel_order(conn: Connection, market: MarketContext, name: OrderName, now_ns: int) -> StoredOrder:
@@ -35,8 +37,27 @@ def cancel_order(conn: Connection, market: MarketContext, name: OrderName, now_n
 
 def cancel_all(conn: Connection, market: MarketContext, of: store.OrdersOf, now_ns: int) -> list[StoredOrder]:
     """Cancel every open order of an account, or of one world or strategy in it, in one transaction."""
-    accounts_store.account(conn, of.account, lock=True)
-    found = [stored.record.order for stored in store.open_orders(conn, market.instruments, of.account)]
-    wanted = [order for order in found if of.has(order.owner)]
-    names = [OrderName(order.owner, order.client_order_id) for order in wanted]
-    return [cancel_order(conn, market, name, now_ns) for name in names]
+    account = accounts_store.account(conn, of.account, lock=True)
+    known = [one for one in store.open_orders(conn, market.instruments, of.account) if of.has(one.order.owner)]
+    view, made = load_open_orders(conn, market, account), dict[str, OrderEvent]()
+    done: list[tuple[StrategyBook, OrderEvent]] = []
+    for stored in known:
+        book, time = view.book(stored.order.owner), account.time(now_ns, stored.order.symbol)
+        event = cancel(book, stored.record.id, time, direct=market.link.direct)
+        if event is not None:
+            made[stored.record.id] = event
+            done.append((book, event))
+            if event.kind is EventKind.PENDING_CANCEL:
+                intents.write_cancel(conn, book.record(stored.record.id), now_ns)
+    for book in {id(book): book for book, _ in done}.values():
+        settled = settle_lists(conn, market, account, view, book, account.time(now_ns, ""))
+        done += [(book, event) for event in settled]
+    if done:
+        journal.record(conn, account, done)
+    return [_after(stored, made.get(stored.record.id), view.book(stored.order.owner)) for stored in known]
+
+
+def _after(stored: StoredOrder, event: OrderEvent | None, book: StrategyBook) -> StoredOrder:
+    if event is None:
+        return stored
+    return StoredOrder(stored.order, stored.epoch, (*stored.events, event), book.record(stored.record.id))

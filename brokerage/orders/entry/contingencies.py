@@ -24,12 +24,18 @@ from brokerage.orders.entry.permission import may_go
 
 
 def settle_lists(
-    conn: Connection, market: MarketContext, account: Account, view: AccountView, book: StrategyBook, time: EventTime
+    conn: Connection,
+    market: MarketContext,
+    account: Account,
+    view: AccountView,
+    book: StrategyBook,
+    time: EventTime,
+    list_id: str = "",
 ) -> list[OrderEvent]:
-    """Do what the lists of one owner are due to do under the fence of the moment; the intents of what is to be sent are
-    written with it.
+    """Do what one list of one owner, or all, are due to do under the fence of the moment; the intents of what is to be
+    sent are written with it.
     """
-    owner = next((record.order.owner for record in book.open_orders() if record.order.list_id), None)
+    owner = next((record.order.owner for record in book.open_in_lists(list_id)), None)
     if owner is None:
         return []
     fence = locked_fence(conn, owner.world_id)
@@ -43,7 +49,7 @@ def settle_lists(
         lambda book, record: may_go(book, account.trading_state, record, fence),
         market.link.direct,
     )
-    made = settle(view, book, time, going)
+    made = settle(view, book, time, going, list_id)
     for event in made:
         record = book.record(event.order_id)
         released = event.kind is EventKind.RELEASED or (market.link.direct and event.kind is EventKind.SUBMITTED)

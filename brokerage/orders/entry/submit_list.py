@@ -72,7 +72,7 @@ def _known(conn: Connection, market: MarketContext, orders: Sequence[Order]) -> 
     names = [OrderName(order.owner, order.client_order_id) for order in orders]
     found = [store.find_order(conn, name, market.instruments) for name in names]
     known = [stored for stored in found if stored is not None]
-    named = store.records_of_list(conn, market.instruments, orders[0].owner.account, orders[0].list_id)
+    named = store.records_of_lists(conn, market.instruments, orders[0].owner.account, [orders[0].list_id])
     taken = [record for record in named if record.order.owner == orders[0].owner]
     if [stored.order for stored in known] == list(orders) and len(taken) == len(known):
         return known

@@ -28,8 +28,8 @@ from qmtl.sql.database import signal
 Changes = Callable[[OrderRecord, int], Iterable[VenueReport]]
 """What the venue has done to an order and nobody has heard of; with the time it is heard now."""
 
-Then = Callable[[StrategyBook, EventTime], Sequence[OrderEvent]]
-"""What lists of a book are made to do by what happened until a time."""
+Then = Callable[[StrategyBook, EventTime, str], Sequence[OrderEvent]]
+"""What a list of a book (its id; empty: every list) is made to do by what happened until a time."""
 
 
 class PaperStep:
@@ -52,7 +52,7 @@ class PaperStep:
             self._exchange.on_bar(book, symbol, bar, time),
         )
         made = book_with_lists(book, reports, partial(then, book, time))
-        return [*made, *then(book, time)]
+        return [*made, *then(book, time, "")]
 
     def end(self, conn: Connection, account: Account) -> None:
         """Store what of the venue's own memory the bars have changed."""
@@ -70,7 +70,7 @@ class PaperStep:
         for book in self.books:
             answers = self._arrivals.answers(book, progress.at_ns, progress.received_ns)
             heard = book_reports(book, answers)
-            for event in [*heard, *(then(book, progress) if heard else ())]:
+            for event in [*heard, *(then(book, progress, "") if heard else ())]:
                 yield book, event
 
 
