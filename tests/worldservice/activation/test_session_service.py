@@ -236,7 +236,7 @@ async def test_a_live_feed_keeps_its_worlds_current_and_moves_their_sessions(har
         )
         return await seamless.sessions.AdvanceFeed(request)
 
-    async def decided() -> decisionpb.Decision:
+    async def decided() -> decisionpb.DecisionEnvelope:
         return (await ann.evaluation.Decide(evaluationservicepb.DecideRequest(world_id="w1"))).decision
 
     await told(3, 60)
