@@ -42,6 +42,7 @@ from gateway.submissions.catalogue.service import NodeCatalogueServicer
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.service import StrategyServicer
 from gateway.submissions.store import claims
+from gateway.submissions.store.room import QueueLimits
 from gateway.submissions.tables import OUTBOX
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.config.files import create_once
@@ -137,7 +138,13 @@ def own_id(settings: Settings) -> str:
 
 def worker_settings(settings: Settings, gateway_id: str) -> WorkerSettings:
     """How submissions are worked on."""
-    return WorkerSettings(f"gateway {gateway_id}", settings.workers, settings.pending_max, settings.claim_ttl_s)
+    waiting = QueueLimits(
+        settings.pending_max,
+        settings.pending_identity_bytes_max,
+        settings.pending_world_bytes_max,
+        settings.pending_counted_from,
+    )
+    return WorkerSettings(f"gateway {gateway_id}", settings.workers, waiting, settings.claim_ttl_s)
 
 
 def stream_offer(settings: Settings) -> StreamOffer:

@@ -17,7 +17,10 @@ class Settings(ServiceSettings):
     workers: int = Field(default=64, ge=1, le=256)
     warmup_deadline_s: float = Field(default=2.0, gt=0, le=60)
     claim_ttl_s: float = Field(default=15.0, ge=1, le=600)
-    pending_max: int = Field(default=10_000, ge=1)
+    pending_max: int = Field(default=10_000, ge=1)  # submissions that wait; of one identity and of one world in bytes:
+    pending_identity_bytes_max: int = Field(default=64 * 1024 * 1024, ge=8 * 1024 * 1024)  # a submission at least
+    pending_world_bytes_max: int = Field(default=128 * 1024 * 1024, ge=8 * 1024 * 1024)
+    pending_counted_from: int = Field(default=64, ge=0)  # with fewer waiting nobody keeps anybody waiting
     stream_token_ttl_s: int = Field(default=300, ge=10, le=3600)
     subscribers_max: int = Field(default=1_000, ge=1)
     subscriber_queue_max: int = Field(default=1_000, ge=10)

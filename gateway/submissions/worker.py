@@ -22,6 +22,7 @@ from gateway.submissions import events, wire
 from gateway.submissions.contexts import resolve
 from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, backoff_s
 from gateway.submissions.store import claims, strategies
+from gateway.submissions.store.room import QueueLimits
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.core.identity import canonical
@@ -44,11 +45,11 @@ log = structlog.stdlib.get_logger("qmtl.gateway.submissions")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Name of this process in the history, how many submissions at once, how many may wait, how long a claim holds."""
+    """Name of this process in the history, how many submissions at once, what may wait, how long a claim holds."""
 
     name: str
     workers: int
-    pending_max: int
+    waiting: QueueLimits
     claim_ttl_s: float
 
 
@@ -132,7 +133,7 @@ class Workers:
                 self._leave()
 
     async def _stored(self, submission: Submission, claim: Claim | None) -> tuple[Record, bool]:
-        at, most = self._clock.now(), self._settings.pending_max
+        at, most = self._clock.now(), self._settings.waiting
 
         def work(conn: Connection) -> tuple[Record, bool]:
             return strategies.accept(conn, submission, at, most, claim)

@@ -22,15 +22,13 @@ _TODO = STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value))
 
 
 @dataclass(frozen=True, slots=True)
-class QueueShares:
-    """Bytes that wait at most, and from how many waiting submissions on they are counted."""
+class QueueLimits:
+    """How many submissions wait at most, their bytes, and from how many on those are counted."""
 
+    submissions_max: int
     identity_bytes_max: int = 64 * 1024 * 1024
     world_bytes_max: int = 128 * 1024 * 1024
     counted_from: int = 64
-
-
-SHARES: Final = QueueShares()
 
 
 def queued(conn: Connection) -> int:
@@ -38,24 +36,26 @@ def queued(conn: Connection) -> int:
     return int(_COUNT.rows(conn).scalar_one())
 
 
-def check_room(conn: Connection, submission: Submission, pending_max: int, shares: QueueShares = SHARES) -> None:
+def check_room(conn: Connection, submission: Submission, limits: QueueLimits) -> None:
     """Raises Exhausted: E_QUEUE_FULL, or E_SHARE_EXCEEDED for an identity or a world whose submissions wait already."""
     count = queued(conn)
-    if count >= pending_max:
+    if count >= limits.submissions_max:
         raise Exhausted(
-            "E_QUEUE_FULL", f"{pending_max} submissions wait already", hint="retry with the same request_id",
+            "E_QUEUE_FULL",
+            f"{limits.submissions_max} submissions wait already",
+            hint="retry with the same request_id",
             retry_after_s=RETRY_S,
-        )  # fmt: skip
-    if count < shares.counted_from:
+        )
+    if count < limits.counted_from:
         return
     size = len(submission.request)
     own: int = conn.execute(_OF_IDENTITY, {"subject": submission.subject}).scalar_one()
-    if own + size > shares.identity_bytes_max:
-        raise _share(submission.subject, own, shares.identity_bytes_max)
+    if own + size > limits.identity_bytes_max:
+        raise _share(submission.subject, own, limits.identity_bytes_max)
     for world_id in submission.world_ids:
         held: int = conn.execute(_OF_WORLD, {"world_id": world_id}).scalar_one()
-        if held + size > shares.world_bytes_max:
-            raise _share(f"world {world_id}", held, shares.world_bytes_max)
+        if held + size > limits.world_bytes_max:
+            raise _share(f"world {world_id}", held, limits.world_bytes_max)
 
 
 def _share(whose: str, held: int, most: int) -> Exhausted:

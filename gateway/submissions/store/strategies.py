@@ -17,7 +17,7 @@ from controlbus.outbox.outbox import RawDraft
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
 from gateway.submissions.events import TODO_SIGNAL, publish_steps, strategy_signal
 from gateway.submissions.store import releases
-from gateway.submissions.store.room import check_room
+from gateway.submissions.store.room import QueueLimits, check_room
 from gateway.submissions.tables import (
     ASSIGNMENTS,
     HISTORY,
@@ -43,7 +43,7 @@ class Raced(Unavailable):
 
 
 def accept(
-    conn: Connection, submission: Submission, at: datetime, pending_max: int, claim: Claim | None = None
+    conn: Connection, submission: Submission, at: datetime, limits: QueueLimits, claim: Claim | None = None
 ) -> tuple[Record, bool]:
     """Store a submission, QUEUED or, with a claim, PROCESSING at once; (record, True): it was accepted before.
 
@@ -59,7 +59,7 @@ def accept(
                 metadata={"strategy_id": known.strategy_id},
             )
         return known, True
-    check_room(conn, submission, pending_max)
+    check_room(conn, submission, limits)
     _reserve_dag(conn, submission)
     _ingest(conn, submission)
     steps = [Step(State.QUEUED, submission.subject, at)]

@@ -33,6 +33,7 @@ from gateway.events.topics import control_source, orders_source
 from gateway.peers import Peers
 from gateway.submissions.domain import State, Step
 from gateway.submissions.store import strategies
+from gateway.submissions.store.room import QueueLimits
 from gateway.submissions.tables import OUTBOX
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -100,7 +101,9 @@ class Owner:
                 self._tell(WORLD, controlpb.WorldQueuesUpdated(world_id=WORLD, queues=[queue]))
             case "submit":
                 made = submission(f"r{len(self.submitted)}", f"blake3:{len(self.submitted)}", (WORLD,))
-                await self.database.write(lambda conn: strategies.accept(conn, made, datetime.now(UTC), 1000))
+                await self.database.write(
+                    lambda conn: strategies.accept(conn, made, datetime.now(UTC), QueueLimits(1000))
+                )
                 self.submitted.append(made.strategy_id)
             case _ if not self.submitted:
                 return

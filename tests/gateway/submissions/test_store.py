@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.submissions.domain import Claim, Outcome, Record, State, Step, Submission, strategy_id_of
 from gateway.submissions.store import claims, releases, room, strategies
+from gateway.submissions.store.room import QueueLimits
 from gateway.submissions.tables import LIVE_DAGS, OUTBOX
 from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotReady
 from qmtl.core.paging import Page
@@ -32,7 +33,7 @@ def submission(request_id: str = "r1", dag: str = "blake3:aa", worlds: tuple[str
 
 
 async def accepted(db: Database, entry: Submission, pending_max: int = 100) -> Record:
-    record, _ = await db.write(lambda conn: strategies.accept(conn, entry, NOW, pending_max))
+    record, _ = await db.write(lambda conn: strategies.accept(conn, entry, NOW, QueueLimits(pending_max)))
     return record
 
 
@@ -53,7 +54,7 @@ async def test_accepted_is_stored_with_history_event_and_ingest_row(db: Database
 
 async def test_accepted_with_a_claim_is_in_work_at_once_and_nobody_else_gets_it(db: Database) -> None:
     claim = Claim("here", NOW + TTL)
-    record, _ = await db.write(lambda conn: strategies.accept(conn, submission(), NOW, 100, claim))
+    record, _ = await db.write(lambda conn: strategies.accept(conn, submission(), NOW, QueueLimits(100), claim))
     assert (record.state, record.revision, record.claim_epoch, record.attempts) == (State.PROCESSING, 2, 1, 1)
     assert record == await db.read(lambda conn: strategies.get(conn, record.strategy_id))
     steps = await db.read(lambda conn: strategies.history(conn, record.strategy_id))
@@ -93,7 +94,7 @@ async def test_a_request_larger_than_a_message_is_ingested_in_parts(db: Database
 
 async def test_same_request_answers_the_same_strategy(db: Database) -> None:
     first = await accepted(db, submission())
-    again, repeated = await db.write(lambda conn: strategies.accept(conn, submission(), NOW + TTL, 100))
+    again, repeated = await db.write(lambda conn: strategies.accept(conn, submission(), NOW + TTL, QueueLimits(100)))
     assert repeated
     assert again == first
 
@@ -135,14 +136,14 @@ async def test_full_queue_refuses_with_a_time_to_come_back(db: Database) -> None
 
 async def test_bytes_that_wait_are_shared_by_identity_and_by_world(db: Database) -> None:
     """The two limits are of the whole queue of a person, and of a world whoever submits to it."""
-    large, shares = b"x" * 500, room.QueueShares(identity_bytes_max=1000, world_bytes_max=2000, counted_from=1)
+    large, limits = b"x" * 500, QueueLimits(100, identity_bytes_max=1000, world_bytes_max=2000, counted_from=1)
 
     def of(subject: str, name: str, body: bytes, *worlds: str) -> Submission:
         made = submission(name, dag=f"blake3:{subject}-{name}", worlds=worlds)
         return replace(made, strategy_id=strategy_id_of(subject, name), subject=subject, request=body)
 
-    def check(entry: Submission, within: room.QueueShares = shares) -> Callable[[Connection], None]:
-        return lambda conn: room.check_room(conn, entry, 100, within)
+    def check(entry: Submission, within: QueueLimits = limits) -> Callable[[Connection], None]:
+        return lambda conn: room.check_room(conn, entry, within)
 
     await accepted(db, of("ada", "r1", large, "w1"))
     await db.read(check(of("ada", "r2", large, "w1")))
@@ -150,7 +151,7 @@ async def test_bytes_that_wait_are_shared_by_identity_and_by_world(db: Database)
     with pytest.raises(Exhausted, match=r"E_SHARE_EXCEEDED: 500 bytes of submissions of ada wait") as refused:
         await db.read(check(more))
     assert (refused.value.retry_after_s, refused.value.metadata["share"]) == (1.0, "queue_bytes")
-    await db.read(check(more, replace(shares, counted_from=2)))
+    await db.read(check(more, replace(limits, counted_from=2)))
     for subject in ("bob", "eve", "joe"):
         await accepted(db, of(subject, "r1", large, "w0", "w1"))
     with pytest.raises(Exhausted, match="of world w1 wait already"):
@@ -298,7 +299,7 @@ async def test_pages_follow_each_other_without_gap(db: Database) -> None:
     for number in range(5):
         entry = submission(f"r{number}", dag=f"blake3:{number}")
         at = NOW + timedelta(seconds=number // 2)
-        await db.write(partial(strategies.accept, submission=entry, at=at, pending_max=100))
+        await db.write(partial(strategies.accept, submission=entry, at=at, limits=QueueLimits(100)))
     seen: list[str] = []
     page: Page[tuple[int, str]] = Page(2)
     while rows := (await db.read(partial(strategies.page, world_id="w1", state=None, page=page)))[:2]:

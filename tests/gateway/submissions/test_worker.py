@@ -17,6 +17,7 @@ from gateway.peers import Peers
 from gateway.submissions.domain import Record, State, Step, Submission
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.store import strategies
+from gateway.submissions.store.room import QueueLimits
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
@@ -102,7 +103,7 @@ class SlowCommit(Database):
 
 def workers(db: Database, world: World) -> tuple[Workers, ReleaseWorker]:
     peers, clock = cast("Peers", SimpleNamespace(bindings=world, plans=Plans())), SystemClock()
-    return Workers(db, peers, clock, WorkerSettings("g", PLACES, 100, CLAIM_TTL_S)), ReleaseWorker(
+    return Workers(db, peers, clock, WorkerSettings("g", PLACES, QueueLimits(100), CLAIM_TTL_S)), ReleaseWorker(
         db, peers, clock, 0.02
     )
 
@@ -134,7 +135,9 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
 
 async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: Database) -> None:
     peers = SimpleNamespace(bindings=Compute(), worlds=Compute(), plans=Plans(), diffs=CutDiffs())
-    working = Workers(db, cast("Peers", peers), SystemClock(), WorkerSettings("g", PLACES, 100, CLAIM_TTL_S))
+    working = Workers(
+        db, cast("Peers", peers), SystemClock(), WorkerSettings("g", PLACES, QueueLimits(100), CLAIM_TTL_S)
+    )
     running = asyncio.create_task(working.run())
     try:
         await eventually(lambda: working.free == PLACES)
@@ -155,7 +158,7 @@ async def raced(database_url: str, db: Database, first: Submission, second: Subm
     other, inside = Database(database_url), threading.Event()
 
     def slowly(conn: Connection) -> None:
-        strategies.accept(conn, first, NOW, 100)
+        strategies.accept(conn, first, NOW, QueueLimits(100))
         inside.set()
         time.sleep(0.3)
 
