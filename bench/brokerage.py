@@ -46,6 +46,7 @@ from qmtl.sql.database import Database, sqlite_url
 
 MINUTE = 60_000_000_000
 OWNER = Owner("acc", "w1", "s1")
+STANDINGS = frozenset((OWNER.strategy_id, side) for side in Side)
 FEED = ("demo", "session-1")
 ACTOR = Actor("bench", "c1")
 GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
@@ -83,7 +84,7 @@ async def open_store(path: Path, market: MarketContext) -> Database:
 
     def begin(conn: Connection) -> None:
         opening.open_account(conn, ACCOUNT, "w1", ACTOR)
-        change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER), ACTOR, 5)
+        change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER, standings=STANDINGS), ACTOR, 5)
         show.show_bars(conn, market, FEED, [a_bar(0)], 0, 7)
 
     await db.write(begin)

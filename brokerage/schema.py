@@ -24,6 +24,10 @@ def _text(name: str, *, key: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text, primary_key=key, nullable=False)
 
 
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [_text(name) for name in names]
+
+
 def _int(name: str, *, key: bool = False, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, _BIG, primary_key=key, nullable=nullable, autoincrement=False)
 
@@ -53,9 +57,7 @@ accounts = sa.Table(
     "accounts",
     metadata,
     _text("account", key=True),
-    _text("type"),
-    _text("venue"),
-    _text("base_currency"),
+    *_texts("type", "venue", "base_currency"),
     _int("starting_cash"),
     _int("fee_rate"),
     _text("profile"),  # empty: fee_rate and the settings
@@ -111,22 +113,9 @@ orders = sa.Table(
     "orders",
     metadata,
     _text("order_id", key=True),
-    _text("account"),
-    _text("world_id"),
-    _text("strategy_id"),
-    _text("client_order_id"),
-    _text("symbol"),
-    _text("venue"),
-    _text("side"),
-    _text("type"),
-    _text("tif"),
+    *_texts("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "tif"),
     _text("asked_quantity"),  # what was asked for is decimal text, what is worked is scaled
-    _text("asked_limit"),
-    _text("asked_stop"),
-    _text("trail_offset"),
-    _text("trail_offset_type"),
-    _text("limit_offset"),
-    _text("position_target"),
+    *_texts("asked_limit", "asked_stop", "trail_offset", "trail_offset_type", "limit_offset", "position_target"),
     _int("asked_expire_ns", nullable=True),
     _flag("reduce_only"),
     _flag("post_only"),
@@ -151,9 +140,7 @@ orders = sa.Table(
     _int("accepted_ns"),
     _int("created_ns"),
     _int("updated_ns"),
-    _text("denial"),
-    _text("detail"),
-    _text("flag"),
+    *_texts("denial", "detail", "flag"),
     _flag("unresolved"),
     _int("created_sequence"),
     _price("worst_price"),  # 0: none, valued at its own price or at the mark
@@ -181,9 +168,7 @@ order_events = sa.Table(
     _text("state"),
     _int("at_ns"),
     _int("received_ns"),
-    _text("denial"),
-    _text("detail"),
-    _text("flag"),
+    *_texts("denial", "detail", "flag"),
     _int("quantity"),
     _price("limit_price", nullable=True),
     _price("stop_price", nullable=True),
@@ -216,12 +201,7 @@ fills = sa.Table(
     metadata,
     _text("account", key=True),
     _int("sequence", key=True),
-    _text("venue"),
-    _text("symbol"),
-    _text("trade_id"),
-    _text("world_id"),
-    _text("strategy_id"),
-    _text("order_id"),
+    *_texts("venue", "symbol", "trade_id", "world_id", "strategy_id", "order_id"),
     _int("seq"),
     # trade ids repeat across symbols, and both sides of a trade with oneself have one
     sa.UniqueConstraint("account", "venue", "symbol", "trade_id", "order_id", name="fills_trade_id"),
@@ -269,10 +249,7 @@ payments = sa.Table(
     _text("account"),
     _int("fill_sequence"),
     _text("world_id"),  # empty: of the account's own cash
-    _text("strategy_id"),
-    _text("symbol"),
-    _text("kind"),
-    _text("currency"),
+    *_texts("strategy_id", "symbol", "kind", "currency"),
     _int("amount"),
     _int("at_ns"),
 )
@@ -286,7 +263,8 @@ world_fences = sa.Table(
     _text("state"),
     _text("effective_mode"),
     _int("updated_ns"),
-    _text("limits"),  # canonical JSON
+    _text("limits"),
+    _text("standings"),  # both canonical JSON
 )
 
 send_intents = sa.Table(
@@ -295,11 +273,7 @@ send_intents = sa.Table(
     _text("order_id", key=True),
     _text("act", key=True),
     _int("number", key=True),  # of the act among its kind for the order
-    _text("account"),
-    _text("world_id"),
-    _text("strategy_id"),
-    _text("client_order_id"),
-    _text("venue_order_id"),
+    *_texts("account", "world_id", "strategy_id", "client_order_id", "venue_order_id"),
     _int("epoch"),
     _int("sent_ns"),
     _int("answered_ns", nullable=True),  # null: not sent yet, on the wire, or unknown
@@ -402,11 +376,7 @@ audit_log = sa.Table(
     metadata,
     sa.Column("id", _BIG, primary_key=True, autoincrement=True),
     _int("at_ns"),
-    _text("actor"),
-    _text("act"),
-    _text("subject"),
-    _text("detail"),
-    _text("correlation_id"),
+    *_texts("actor", "act", "subject", "detail", "correlation_id"),
 )
 AnyRow = Row[Any]  # a result row; its columns are typed by the table
 Values = Mapping[str, str | int | bool | bytes | None]

@@ -109,7 +109,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server = runtime.server()
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
-        _add_worlds(server, writes, rules, presets)
+        _add_worlds(server, writes, rules, presets, fences)
         _add_activation(server, writes, rules, fences)
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
@@ -138,9 +138,10 @@ def _rules_of(settings: Settings) -> _Rules:
     )
 
 
-def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPresets) -> None:
+def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPresets, fences: FenceKeeper) -> None:
     """What a world is, what it is judged by, and what is judged."""
-    server.add(worldrpc.add_WorldServiceServicer_to_server, WorldServicer(writes, presets), service_of(worldservicepb))
+    worlds = WorldServicer(writes, presets, fences.held)
+    server.add(worldrpc.add_WorldServiceServicer_to_server, worlds, service_of(worldservicepb))
     server.add(policyrpc.add_PolicyServiceServicer_to_server, PolicyServicer(writes), service_of(policyservicepb))
     server.add(accessrpc.add_AccessServiceServicer_to_server, AccessServicer(writes), service_of(accessservicepb))
     server.add(auditrpc.add_AuditServiceServicer_to_server, AuditServicer(writes.db), service_of(auditservicepb))

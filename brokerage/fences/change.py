@@ -11,6 +11,8 @@ from brokerage.fences import intents, store
 from qmtl.core.limits import UNLIMITED, limits_text
 from qmtl.sql.database import signal
 
+SAID_MAX = 1_000
+
 
 def set_fence(conn: Connection, wanted: Fence, actor: Actor, now_ns: int) -> tuple[Fence, int, list[WireIntent]]:
     """Move a world's fence; what stands, since when, and what was sent before it and is not answered yet.
@@ -35,4 +37,5 @@ def current(conn: Connection, world_id: str) -> tuple[Fence, int]:
 
 def _said(fence: Fence) -> str:
     limits = "" if fence.limits == UNLIMITED else f", limits {limits_text(fence.limits)}"
-    return f"epoch {fence.epoch} {fence.state.value} {fence.effective_mode.value}{limits}"
+    adds = ", ".join(f"{who} {side.value}" for who, side in sorted(fence.standings, key=str)) or "nobody"
+    return f"epoch {fence.epoch} {fence.state.value} {fence.effective_mode.value}{limits}, may add: {adds[:SAID_MAX]}"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.domain.orders.order import OrderName, Owner
+from brokerage.domain.orders.order import OrderName, Owner, Side
 from brokerage.domain.orders.states import OrderState
-from brokerage.domain.risk.fence import Fence, FenceState, unset
+from brokerage.domain.risk.fence import Fence, FenceState, Standings, unset
 from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
+from qmtl.core.standings import standings_of, standings_text
 from qmtl.sql.prepared import Prepared
 
 FENCES_SIGNAL = "fences"
+_SIDES = {"LONG": Side.BUY, "SHORT": Side.SELL}
+_SIDE_NAMES = {side: name for name, side in _SIDES.items()}
 
 _OF_WORLD = sa.select(t.world_fences).where(t.world_fences.c.world_id == OF)
 _FENCE, _LOCKED_FENCE = Prepared(_OF_WORLD), Prepared(_OF_WORLD.with_for_update(read=True))
 _UNSET_FENCE = sa.text(
-    "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns, limits) "
-    "VALUES (:world_id, 0, :state, :mode, 0, '{}') ON CONFLICT (world_id) DO NOTHING"
+    "INSERT INTO world_fences (world_id, epoch, state, effective_mode, updated_ns, limits, standings) "
+    "VALUES (:world_id, 0, :state, :mode, 0, '{}', '[]') ON CONFLICT (world_id) DO NOTHING"
 )
 
 
@@ -52,6 +57,7 @@ def save_fence(conn: Connection, fence: Fence, now_ns: int) -> None:
         "state": fence.state.value,
         "effective_mode": fence.effective_mode.value,
         "limits": limits_text(fence.limits),
+        "standings": standings_text((who, _SIDE_NAMES[side]) for who, side in fence.standings),
         "updated_ns": now_ns,
     }
     conn.execute(sa.update(t.world_fences).where(t.world_fences.c.world_id == fence.world_id).values(values))
@@ -70,4 +76,9 @@ def held_orders(conn: Connection, world_id: str) -> list[OrderName]:
 
 def _fence_of(row: AnyRow) -> Fence:
     mode = EffectiveMode(row.effective_mode)
-    return Fence(row.world_id, row.epoch, FenceState(row.state), mode, limits_of(row.limits))
+    return Fence(row.world_id, row.epoch, FenceState(row.state), mode, limits_of(row.limits), _standings(row.standings))
+
+
+@lru_cache(maxsize=1024)  # every order reads its world's
+def _standings(text: str) -> Standings:
+    return frozenset((who, _SIDES[name]) for who, name in standings_of(text))

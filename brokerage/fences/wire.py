@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.risk.fence import Fence, FenceState, WireIntent
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
 from qmtl.wire.contexts import MODE_NUMBERS, MODES
 from qmtl.wire.fields import INT64_MAX, known_enum, require_text
@@ -16,6 +17,10 @@ from qmtl.wire.instants import ns_to_proto
 from qmtl.wire.limits import limits_from_proto, limits_to_proto
 
 FENCE_STATES = {fencepb.FenceState.Value(f"FENCE_STATE_{state.name}"): state for state in FenceState}
+
+ADDING = {commonpb.SIDE_LONG: Side.BUY, commonpb.SIDE_SHORT: Side.SELL}
+"""The side of the orders that add to a position on a side."""
+_ADDED_TO = {side: number for number, side in ADDING.items()}
 
 
 def fence_from_proto(message: fenceservicepb.SetFenceRequest) -> Fence:
@@ -28,6 +33,13 @@ def fence_from_proto(message: fenceservicepb.SetFenceRequest) -> Fence:
         state=known_enum(FENCE_STATES, message.state, "state"),
         effective_mode=known_enum(MODES, message.effective_mode, "effective_mode"),
         limits=limits_from_proto(message.limits),
+        standings=frozenset(
+            (
+                require_text(standing.strategy_id, f"standings[{number}].strategy_id", 128),
+                known_enum(ADDING, standing.side, f"standings[{number}].side"),
+            )
+            for number, standing in enumerate(message.standings)
+        ),
     )
 
 
@@ -40,6 +52,10 @@ def fence_to_proto(fence: Fence, updated_ns: int) -> fencepb.Fence:
         effective_mode=MODE_NUMBERS[fence.effective_mode],
         updated_at=ns_to_proto(updated_ns) if updated_ns else None,
         limits=limits_to_proto(fence.limits),
+        standings=[
+            fencepb.Standing(strategy_id=who, side=_ADDED_TO[side])
+            for who, side in sorted(fence.standings, key=lambda standing: (standing[0], standing[1].value))
+        ],
     )
 
 

@@ -24,7 +24,9 @@ ALWAYS = frozenset(
 NOT_WHEN_MINIMAL = frozenset(
     f"{OWN}{name}" for name in ("StrategyService/SubmitStrategy", "QueueService/AcquireProducer")
 )
-ORDERS = frozenset(f"{OWN}TradingService/{name}" for name in ("SubmitOrder", "TradeStream"))
+ORDERS = frozenset(
+    f"{OWN}TradingService/{name}" for name in ("SubmitOrder", "SubmitOrderList", "ReplaceOrder", "TradeStream")
+)
 LEVEL_RETRY_S = 0.5
 
 

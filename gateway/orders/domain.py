@@ -6,7 +6,7 @@ not open passes as reduce-only when the opposite side's entry stands. Unknown, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -106,6 +106,14 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedOne:
+    """Which order of a list was refused, and why."""
+
+    number: int
+    refused: Refused
+
+
 NO_NEW_RISK = Refused(
     GateDenial.ACTIVATION_STALE, "a service that the gateway needs is away: only reducing orders pass until it is back"
 )
@@ -138,6 +146,31 @@ def check_order(
             return verdict
         refusals.append(verdict)
     return refusals[0] if refusals else Refused(GateDenial.INACTIVE, "the order opens nothing and closes nothing")
+
+
+def check_list(verdicts: Sequence[Passed | Refused], orders: Sequence[GatedOrder]) -> Passed | RefusedOne:
+    """One verdict for orders that are taken whole or not at all, of the verdict of each.
+
+    Of those that may add, the lowest weight counts for all. Where one that does not say so may only reduce, all do.
+    """
+    for number, verdict in enumerate(verdicts):
+        if isinstance(verdict, Refused):
+            return RefusedOne(number, verdict)
+    passed = [verdict for verdict in verdicts if isinstance(verdict, Passed)]
+    first = passed[0]
+    for number, one in enumerate(passed):
+        if one.domain is not first.domain:
+            domains = f"{one.domain.value} and {first.domain.value} orders in one list"
+            return RefusedOne(number, Refused(GateDenial.MODE_FORBIDS_ORDERS, domains))
+    adding = [one.weight for one in passed if not one.reduce_only]
+    asked = [one for one, order in zip(passed, orders, strict=True) if not order.reduce_only]
+    return Passed(
+        epoch=min(one.epoch for one in passed),
+        revision=min(one.revision for one in passed),
+        weight=min(adding or [one.weight for one in passed]),
+        domain=first.domain,
+        reduce_only=any(one.reduce_only for one in asked) or not asked,
+    )
 
 
 def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:

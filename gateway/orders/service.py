@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from controlbus.jetstream.connection import Link
 from gateway.events.feed import Feed
 from gateway.orders import fills
 from gateway.orders.gate import OrderGate
-from gateway.orders.trade_stream import Act, TradeStreamCall
-from gateway.orders.wire import gated_order_from_proto
+from gateway.orders.trade_stream import Act, TradeActs, TradeStreamCall
+from gateway.orders.wire import gated_list_from_proto, gated_order_from_proto
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.roles import Role
@@ -61,6 +60,19 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         answer = await self._gate.submit(request.order, gated, context.invocation_metadata())
         return tradingservicepb.SubmitOrderResponse(status=answer.status, duplicate=answer.duplicate)
 
+    async def SubmitOrderList(
+        self, request: tradingservicepb.SubmitOrderListRequest, context: Context
+    ) -> tradingservicepb.SubmitOrderListResponse:
+        gated = gated_list_from_proto(request.orders)
+        await self._roles.require_known(request.orders[0].world_id, Role.OPERATOR)
+        return await self._gate.submit_list(request.orders, gated, context.invocation_metadata())
+
+    async def ReplaceOrder(
+        self, request: tradingservicepb.ReplaceOrderRequest, context: Context
+    ) -> tradingservicepb.ReplaceOrderResponse:
+        await self._roles.require_known(request.key.world_id, Role.OPERATOR)
+        return await self._gate.replace(request, context.invocation_metadata())
+
     async def CancelOrder(
         self, request: tradingservicepb.CancelOrderRequest, context: object
     ) -> tradingservicepb.CancelOrderResponse:
@@ -77,17 +89,42 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
             gated = gated_order_from_proto(order)
             await self._roles.require_known(order.world_id, Role.OPERATOR)
 
-            async def act() -> orderpb.OrderStatus:
-                return (await self._gate.submit(order, gated, metadata)).status
+            async def act() -> tradingservicepb.TradeStreamResponse:
+                answer = await self._gate.submit(order, gated, metadata)
+                return tradingservicepb.TradeStreamResponse(status=answer.status)
+
+            return act
+
+        async def submit_list(request: tradingservicepb.SubmitOrderListRequest) -> Act:
+            gated = gated_list_from_proto(request.orders)
+            await self._roles.require_known(request.orders[0].world_id, Role.OPERATOR)
+
+            async def act() -> tradingservicepb.TradeStreamResponse:
+                answer = await self._gate.submit_list(request.orders, gated, metadata)
+                return tradingservicepb.TradeStreamResponse(list=answer)
+
+            return act
+
+        async def replace(request: tradingservicepb.ReplaceOrderRequest) -> Act:
+            await self._roles.require_known(request.key.world_id, Role.OPERATOR)
+
+            async def act() -> tradingservicepb.TradeStreamResponse:
+                return tradingservicepb.TradeStreamResponse(replaced=await self._gate.replace(request, metadata))
 
             return act
 
         async def cancel(key: orderpb.OrderKey) -> Act:
             await self._roles.require_for_cancel(key.world_id)
-            return partial(self._cancel, key)
+
+            async def act() -> tradingservicepb.TradeStreamResponse:
+                return tradingservicepb.TradeStreamResponse(status=await self._cancel(key))
+
+            return act
 
         see = self._roles.require_for_cancel
-        call = TradeStreamCall(self._orders, submit, cancel, see, self._draining, self._limits.idle_s)
+        call = TradeStreamCall(
+            self._orders, TradeActs(submit, submit_list, replace, cancel), see, self._draining, self._limits.idle_s
+        )
         async with aclosing(call.replies(request_iterator)) as replies:
             async for reply in replies:
                 await write_within(self._limits.write_s, context, reply)

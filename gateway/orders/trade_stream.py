@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.events.feed import Feed
+from gateway.orders.wire import LIST_MAX
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, QmtlError, Unavailable
 from qmtl.core.tasks.ending import end
@@ -34,7 +35,7 @@ ENDED = frozenset(
 )
 LOOK_S = 0.5
 Key = tuple[str, str, str, str]
-Act = Callable[[], Awaitable[orderpb.OrderStatus]]
+Act = Callable[[], Awaitable[tradingservicepb.TradeStreamResponse]]
 Requests = AsyncIterator[tradingservicepb.TradeStreamRequest]
 Replies = AsyncGenerator[tradingservicepb.TradeStreamResponse, None]
 
@@ -48,23 +49,32 @@ class Followed:
     watched: ExitStack = field(default_factory=ExitStack)
 
 
+@dataclass(frozen=True, slots=True)
+class TradeActs:
+    """What may be asked for on a stream. Each checks that the caller may act so, raising if not, and answers with the
+    act, whose reply has no correlation id yet.
+    """
+
+    submit: Callable[[orderpb.Order], Awaitable[Act]]
+    submit_list: Callable[[tradingservicepb.SubmitOrderListRequest], Awaitable[Act]]
+    replace: Callable[[tradingservicepb.ReplaceOrderRequest], Awaitable[Act]]
+    cancel: Callable[[orderpb.OrderKey], Awaitable[Act]]
+
+
 class TradeStreamCall:
-    """One call. `submit` and `cancel` check that the caller may act so, raising if not, and answer with the act;
-    `may_see` says whether the events of a world are for the caller; `orders` has the events."""
+    """One call. `may_see` says whether the events of a world are for the caller; `orders` has the events."""
 
     def __init__(
         self,
         orders: Feed[orderpb.OrderEvent],
-        submit: Callable[[orderpb.Order], Awaitable[Act]],
-        cancel: Callable[[orderpb.OrderKey], Awaitable[Act]],
+        acts: TradeActs,
         may_see: Callable[[str], Awaitable[object]],
         draining: asyncio.Event,
         idle_s: float,
         followed_max: int = FOLLOWED_MAX,
     ) -> None:
         self._orders = orders
-        self._submit = submit
-        self._cancel = cancel
+        self._allow = acts
         self._may_see = may_see
         self._followed_max = followed_max
         self._draining = draining
@@ -114,35 +124,37 @@ class TradeStreamCall:
             async for request in requests:
                 self._moved_at = _now()
                 await self._room.acquire()
-                key = _key(request)
-                before = self._last_acts.get(key)
-                act_task = asyncio.create_task(self._act(request, key, before))
-                self._last_acts[key] = act_task
+                keys = _keys(request)
+                before = {self._last_acts[key] for key in keys if key in self._last_acts}
+                act_task = asyncio.create_task(self._act(request, keys, before))
+                self._last_acts.update(dict.fromkeys(keys, act_task))
                 self._acts.add(act_task)
-                act_task.add_done_callback(partial(self._done, key))
+                act_task.add_done_callback(partial(self._done, keys))
             await asyncio.gather(*self._last_acts.values())
         finally:
             if not self._over:
                 await self._replies.put(None)
 
-    def _done(self, key: Key, act_task: asyncio.Task[None]) -> None:
+    def _done(self, keys: Sequence[Key], act_task: asyncio.Task[None]) -> None:
         self._room.release()
         self._acts.discard(act_task)
-        if self._last_acts.get(key) is act_task:
-            del self._last_acts[key]
+        for key in keys:
+            if self._last_acts.get(key) is act_task:
+                del self._last_acts[key]
 
     async def _act(
-        self, request: tradingservicepb.TradeStreamRequest, key: Key, before: asyncio.Task[None] | None
+        self, request: tradingservicepb.TradeStreamRequest, keys: Sequence[Key], before: set[asyncio.Task[None]]
     ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        reply = tradingservicepb.TradeStreamResponse(correlation_id=request.correlation_id)
+        if before:
+            await asyncio.wait(before)
         try:
             act = await self._allowed(request)
-            await self._follow(key)
-            reply.status.CopyFrom(await act())
+            for key in keys:
+                await self._follow(key)
+            reply = await act()
         except QmtlError as error:
-            reply.error.CopyFrom(_error(error))
+            reply = tradingservicepb.TradeStreamResponse(error=_error(error))
+        reply.correlation_id = request.correlation_id
         await self._replies.put(reply)
 
     async def _follow(self, key: Key) -> None:
@@ -175,10 +187,14 @@ class TradeStreamCall:
         """What is asked for, once it is allowed. Raises InvalidRequest (E_ACT) and what forbids it."""
         match request.WhichOneof("act"):
             case "submit":
-                return await self._submit(request.submit)
+                return await self._allow.submit(request.submit)
+            case "submit_list":
+                return await self._allow.submit_list(request.submit_list)
+            case "replace":
+                return await self._allow.replace(request.replace)
             case "cancel":
-                return await self._cancel(request.cancel)
-        raise InvalidRequest("E_ACT", "act is missing, want submit or cancel")
+                return await self._allow.cancel(request.cancel)
+        raise InvalidRequest("E_ACT", "act is missing, want submit, submit_list, replace or cancel")
 
     async def _watch(self) -> None:
         """Show each event of a touched order once; a client too slow for the feed is told that it missed some."""
@@ -232,9 +248,20 @@ def _error(error: QmtlError) -> tradingservicepb.TradeError:
     return tradingservicepb.TradeError(reason=error.reason, message=error.message, retryable=retryable)
 
 
-def _key(request: tradingservicepb.TradeStreamRequest) -> Key:
-    named = request.cancel if request.HasField("cancel") else request.submit
-    return named.account, named.world_id, named.strategy_id, named.client_order_id
+def _keys(request: tradingservicepb.TradeStreamRequest) -> tuple[Key, ...]:
+    """The orders that a request is about, each once; no more than a list may have."""
+    named: Iterable[orderpb.Order | orderpb.OrderKey]
+    match request.WhichOneof("act"):
+        case "cancel":
+            named = (request.cancel,)
+        case "replace":
+            named = (request.replace.key,)
+        case "submit_list":
+            named = request.submit_list.orders[:LIST_MAX]
+        case _:
+            named = (request.submit,)
+    keys = ((one.account, one.world_id, one.strategy_id, one.client_order_id) for one in named)
+    return tuple(dict.fromkeys(keys))
 
 
 def _event_key(event: orderpb.OrderEvent) -> Key:

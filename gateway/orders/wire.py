@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
-from gateway.orders.domain import GateDenial, GatedOrder, GateEntry, Passed, Refused, Side, WorldGate
+from gateway.orders.domain import (
+    GateDenial,
+    GatedOrder,
+    GateEntry,
+    Passed,
+    Refused,
+    RefusedOne,
+    Side,
+    WorldGate,
+)
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -18,6 +27,8 @@ from qmtl.wire.windows import windows_from_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 
 WEIGHT_UNIT = Decimal("1e-8")
+LIST_MAX = 16
+"""Orders of one list at most, as brokerage takes them."""
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
 DENIALS: Mapping[GateDenial, orderpb.Denial] = {
     GateDenial.ACTIVATION_UNKNOWN: orderpb.DENIAL_GATE_ACTIVATION_UNKNOWN,
@@ -74,6 +85,16 @@ def gated_order_from_proto(order: orderpb.Order) -> GatedOrder:
     )  # fmt: skip
 
 
+def gated_list_from_proto(orders: Sequence[orderpb.Order]) -> list[GatedOrder]:
+    """What the gate needs of a list. Raises InvalidRequest (E_ENUM, E_ORDER_FIELDS, E_ORDER_LIST_MALFORMED)."""
+    owners = {(order.account, order.world_id, order.strategy_id) for order in orders}
+    if not 2 <= len(orders) <= LIST_MAX or len(owners) > 1:
+        given = f"{len(orders)} orders of {len(owners)} owners"
+        violation = Violation("orders", given, f"2 to {LIST_MAX} of one account, world and strategy")
+        raise InvalidRequest("E_ORDER_LIST_MALFORMED", str(violation), violations=(violation,))
+    return [gated_order_from_proto(order) for order in orders]
+
+
 def stamp_to_proto(passed: Passed, gateway_id: str) -> orderentryservicepb.GateStamp:
     """The gate stamp of a passed order, as brokerage gets it."""
     return orderentryservicepb.GateStamp(
@@ -97,6 +118,17 @@ def refusal_to_proto(order: orderpb.Order, refused: Refused) -> orderpb.OrderSta
         working_quantity="0",
         cumulative_quantity="0",
     )
+
+
+def refusals_to_proto(orders: Sequence[orderpb.Order], refused: RefusedOne) -> list[orderpb.OrderStatus]:
+    """A refusal of a list by the gate: its rule in the order that it refused, LIST_DENIED in the others."""
+    statuses = [refusal_to_proto(order, refused.refused) for order in orders]
+    name = orders[refused.number].client_order_id
+    for number, status in enumerate(statuses):
+        if number != refused.number:
+            status.denial = orderpb.DENIAL_LIST_DENIED
+            status.message = f"order {name} of its list was denied"
+    return statuses
 
 
 def _weight_from_proto(weight: str) -> Decimal:

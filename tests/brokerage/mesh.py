@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from brokerage.config import Settings
 from brokerage.domain.orders.order import Order
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -154,8 +155,15 @@ class Client:
         return await self.accounts.OpenPaperAccount(request)
 
     async def fence(
-        self, epoch: int, state: str = "OPEN", mode: str = "PAPER", limits: limitspb.RiskLimits | None = None
+        self,
+        epoch: int,
+        state: str = "OPEN",
+        mode: str = "PAPER",
+        limits: limitspb.RiskLimits | None = None,
+        standings: Sequence[str] = ("s1", "s2", "other"),
     ) -> fenceservicepb.SetFenceResponse:
+        """Move the fence of w1; those of `standings` may add on both sides."""
+        sides = (commonpb.SIDE_LONG, commonpb.SIDE_SHORT)
         return await self.fences.SetFence(
             fenceservicepb.SetFenceRequest(
                 world_id="w1",
@@ -163,6 +171,7 @@ class Client:
                 state=f"FENCE_STATE_{state}",
                 effective_mode=f"EFFECTIVE_MODE_{mode}",
                 limits=limits,
+                standings=[fencepb.Standing(strategy_id=who, side=side) for who in standings for side in sides],
             )
         )
 

@@ -27,7 +27,7 @@ from brokerage.domain.orders.order import order_id as identity
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import Fence, FenceState, GateStamp
+from brokerage.domain.risk.fence import Fence, FenceState, GateStamp, Standings
 from brokerage.domain.trading.replacement import Change, Replace
 from brokerage.feeds import show as feeds_show
 from brokerage.fences import change
@@ -53,6 +53,9 @@ WORLD = "w1"
 OWNER = Owner("acc", WORLD, "s1")
 STOCK = instrument("AAPL", base="AAPL", quote="USD", price_places=2)
 MARKET = MarketContext(Instruments([STOCK]), BrokerageProfile())
+STANDINGS: Standings = frozenset(
+    (who, side) for who in (*(f"s{n}" for n in range(16)), "other", "another") for side in Side
+)
 GATE = GateStamp(1, RATE_ONE, ExecutionDomain.DRYRUN, False)
 ACTOR = Actor("alice", "c1")
 FEED = ("demo", "session-1")
@@ -112,8 +115,9 @@ def fence(
     state: FenceState = FenceState.OPEN,
     mode: EffectiveMode = EffectiveMode.PAPER,
     limits: RiskLimits = UNLIMITED,
+    standings: Standings = STANDINGS,
 ) -> Fence:
-    return Fence(WORLD, epoch, state, mode, limits)
+    return Fence(WORLD, epoch, state, mode, limits, standings)
 
 
 def without_price(conn: sa.Connection, name: str = "other") -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
@@ -58,6 +59,7 @@ class Brokerage(fencerpc.FenceServiceServicer):
         self.fences: dict[str, fencepb.Fence] = {}
         self.asked: list[fenceservicepb.SetFenceRequest] = []
         self.on_the_wire: list[fencepb.WireIntent] = []
+        self.held: list[orderpb.OrderKey] = []
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -74,16 +76,18 @@ class Brokerage(fencerpc.FenceServiceServicer):
         )
         if request.HasField("limits"):
             wanted.limits.CopyFrom(request.limits)
+        wanted.standings.extend(request.standings)
         stored = self.fences.get(request.world_id, fencepb.Fence(world_id=request.world_id))
         if request.fence_epoch < stored.fence_epoch or (request.fence_epoch == stored.fence_epoch and wanted != stored):
             raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.fence_epoch)})
         self.fences[request.world_id] = wanted
-        return fenceservicepb.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire)
+        return fenceservicepb.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire, held=self.held)
 
     async def GetFence(
         self, request: fenceservicepb.GetFenceRequest, context: object
     ) -> fenceservicepb.GetFenceResponse:
-        return fenceservicepb.GetFenceResponse(fence=self.fences.get(request.world_id, fencepb.Fence()))
+        fence = self.fences.get(request.world_id, fencepb.Fence())
+        return fenceservicepb.GetFenceResponse(fence=fence, held=self.held)
 
     def state(self, world_id: str) -> tuple[int, str]:
         fence = self.fences.get(world_id, fencepb.Fence())

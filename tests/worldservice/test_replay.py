@@ -122,5 +122,5 @@ async def test_the_history_of_activations_makes_the_present_one(harness: WorldHa
     last.fence_pending = False
     last.ClearField("sessions")
     assert activation_to_proto(stored, ()) == last
-    assert (stored.fence.state, stored.fence.effective_mode) == fence_for(stored.entries)
+    assert (stored.fence.state, stored.fence.effective_mode, stored.fence.standings) == fence_for(stored.entries)
     assert stored.state_hash == before[1].state_hash

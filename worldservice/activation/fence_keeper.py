@@ -5,14 +5,17 @@ know the new epoch are refused by brokerage until it knows it too.
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 import structlog
 from sqlalchemy import Connection
 
+from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import first_of
@@ -27,7 +30,7 @@ from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
 from worldservice.worlds.acts import audit_write, own_act
 from worldservice.worlds.store import worlds
-from worldservice.worlds.wire import mode_to_proto
+from worldservice.worlds.wire import mode_to_proto, side_to_proto
 
 STALE_EPOCH = "E_STALE_EPOCH"
 ATTEMPTS_MAX = 3
@@ -46,11 +49,12 @@ class FenceOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FenceReply:
-    """What became of one SetFence, and what brokerage says is on the wire."""
+    """What became of one SetFence, and what brokerage says is on the wire and what it holds."""
 
     outcome: FenceOutcome
     epoch: int = 0
     on_the_wire: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 class FenceKeeper:
@@ -100,6 +104,12 @@ class FenceKeeper:
         with as_service():
             await self._broker.GetFence(fenceservicepb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
 
+    async def held(self, world_id: str) -> tuple[str, ...]:
+        """Orders that a freeze of the world would hold, or holds. Raises Unavailable when brokerage does not answer."""
+        with as_service():
+            request = fenceservicepb.GetFenceRequest(world_id=world_id)
+            return _names((await self._broker.GetFence(request, timeout=self._timeout_s)).held)
+
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
         wait_s = self._retry_s
@@ -131,6 +141,10 @@ class FenceKeeper:
             state=f"FENCE_STATE_{fence.state.name}",
             effective_mode=mode_to_proto(fence.effective_mode),
             limits=limits_to_proto(fence.limits),
+            standings=[
+                fencepb.Standing(strategy_id=strategy_id, side=side_to_proto(side))
+                for strategy_id, side in sorted(fence.standings, key=lambda standing: (standing[0], standing[1].value))
+            ],
         )
         try:
             with as_service():
@@ -143,8 +157,7 @@ class FenceKeeper:
             return FenceReply(FenceOutcome.UNREACHABLE)
         if fence.pending:
             await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
-        wire = tuple(f"{i.account}/{i.strategy_id}/{i.client_order_id}" for i in reply.on_the_wire)
-        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, wire)
+        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, _names(reply.on_the_wire), _names(reply.held))
 
     def _confirm(self, conn: Connection, world_id: str, epoch: int) -> None:
         """The safety acknowledgement, audited: brokerage has committed the epoch."""
@@ -178,6 +191,10 @@ class FenceKeeper:
         after = outrank(before, stored, act.now)
         record_activation(conn, world, self._settings, act, verdicts, before, after)
         audit_write(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
+
+
+def _names(orders: Iterable[fencepb.WireIntent | orderpb.OrderKey]) -> tuple[str, ...]:
+    return tuple(f"{one.account}/{one.strategy_id}/{one.client_order_id}" for one in orders)
 
 
 def _activation(conn: Connection, world_id: str) -> Activation:

@@ -26,6 +26,7 @@ world_fences = sa.Table(
     sa.Column("effective_mode", sa.Text, nullable=False),
     sa.Column("confirmed_epoch", BIG, nullable=False),
     sa.Column("limits", sa.Text, nullable=False),
+    sa.Column("standings", sa.Text, nullable=False),
 )
 
 activation_entries = sa.Table(

@@ -1,6 +1,6 @@
 """Activations, operator changes, sessions and gate sessions as messages of the contract, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from qmtl.broker.v1 import fence_pb2 as fencepb
@@ -19,6 +19,7 @@ from worldservice.activation.domain.gate_session import GateSession
 from worldservice.activation.domain.history import ActivationRecord
 from worldservice.activation.domain.operator_changes import Change
 from worldservice.timing import GATE_TTL
+from worldservice.worlds.domain.binding import Side
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.wire import (
     domain_to_proto,
@@ -154,9 +155,7 @@ def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
         world_revision=record.revision,
         whole=record.whole,
         entries=[entry_to_proto(entry) for entry in record.entries],
-        removed=[
-            activationpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in record.removed
-        ],
+        removed=_keys(record.removed),
         fence_epoch=fence.epoch,
         fence_state=f"FENCE_STATE_{fence.state.name}",
         effective_mode=mode_to_proto(fence.effective_mode),
@@ -168,6 +167,8 @@ def record_to_proto(record: ActivationRecord) -> activationpb.ActivationRecord:
         time=instant_to_proto(record.time),
         windows=windows_to_proto(record.windows),
         limits=limits_to_proto(fence.limits),
+        may_add=_keys(sorted(fence.standings, key=lambda key: (key[0], key[1].value))),
+        may_not_add=_keys(record.may_not_add),
         state_hash=record.state_hash,
     )
 
@@ -180,8 +181,16 @@ def record_from_proto(message: activationpb.ActivationRecord) -> ActivationRecor
         revision=message.world_revision,
         whole=message.whole,
         entries=tuple(entry_from_proto(entry) for entry in message.entries),
-        removed=tuple((key.strategy_id, side_from_proto(key.side, "removed.side")) for key in message.removed),
-        fence=Fence(message.fence_epoch, state, mode, message.confirmed_fence_epoch, limits_from_proto(message.limits)),
+        removed=_keys_of(message.removed, "removed.side"),
+        fence=Fence(
+            epoch=message.fence_epoch,
+            state=state,
+            effective_mode=mode,
+            confirmed_epoch=message.confirmed_fence_epoch,
+            limits=limits_from_proto(message.limits),
+            standings=frozenset(_keys_of(message.may_add, "may_add.side")),
+        ),
+        may_not_add=_keys_of(message.may_not_add, "may_not_add.side"),
         run_id=message.run_id,
         sequence=message.apply_sequence,
         phase=enum_from_proto(message.phase, activationpb.ApplyPhase, "APPLY_PHASE_", Phase, "phase"),
@@ -190,3 +199,11 @@ def record_from_proto(message: activationpb.ActivationRecord) -> ActivationRecor
         windows=windows_of_record(message.windows),
         state_hash=message.state_hash,
     )
+
+
+def _keys(keys: Iterable[tuple[str, Side]]) -> list[activationpb.ActivationKey]:
+    return [activationpb.ActivationKey(strategy_id=name, side=side_to_proto(side)) for name, side in keys]
+
+
+def _keys_of(messages: Iterable[activationpb.ActivationKey], field: str) -> tuple[tuple[str, Side], ...]:
+    return tuple((key.strategy_id, side_from_proto(key.side, field)) for key in messages)

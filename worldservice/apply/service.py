@@ -15,7 +15,7 @@ from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.activation import Entry
 from worldservice.activation.domain.hold import refuse_held
-from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome
+from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, FenceReply
 from worldservice.activation.store import activations
 from worldservice.activation.store.holds import find_hold
 from worldservice.apply import steps as apply_steps
@@ -75,8 +75,10 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
     ) -> applyservicepb.FreezeWorldResponse:
         """Answers once it is written and brokerage was told; again under the same id, as it stands now."""
         run_id = f"{FREEZE}{require_text(request.request_id, 'request_id')}"
-        run, pending, wire = await self._hold(act, run_id, ApplyState.FROZEN, request.message)
-        return applyservicepb.FreezeWorldResponse(run=apply_to_proto(*run), fence_pending=pending, on_the_wire=wire)
+        run, pending, told = await self._hold(act, run_id, ApplyState.FROZEN, request.message)
+        return applyservicepb.FreezeWorldResponse(
+            run=apply_to_proto(*run), fence_pending=pending, on_the_wire=told.on_the_wire, held=told.held
+        )
 
     @audited
     async def DrainWorld(
@@ -84,8 +86,10 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
     ) -> applyservicepb.DrainWorldResponse:
         """As FreezeWorld, for what takes new risk only."""
         run_id = f"{DRAIN}{require_text(request.request_id, 'request_id')}"
-        run, pending, wire = await self._hold(act, run_id, ApplyState.DRAINED, request.message)
-        return applyservicepb.DrainWorldResponse(run=apply_to_proto(*run), fence_pending=pending, on_the_wire=wire)
+        run, pending, told = await self._hold(act, run_id, ApplyState.DRAINED, request.message)
+        return applyservicepb.DrainWorldResponse(
+            run=apply_to_proto(*run), fence_pending=pending, on_the_wire=told.on_the_wire
+        )
 
     @audited
     async def Resume(self, request: applyservicepb.ResumeRequest, act: Act) -> applyservicepb.ResumeResponse:
@@ -132,10 +136,8 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             stop()
         raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; the run as it is comes first")
 
-    async def _hold(
-        self, act: Act, run_id: str, state: ApplyState, message: str
-    ) -> tuple[Shown, bool, tuple[str, ...]]:
-        """The run with its timeline, whether brokerage has yet to commit it, and what was on the wire then."""
+    async def _hold(self, act: Act, run_id: str, state: ApplyState, message: str) -> tuple[Shown, bool, FenceReply]:
+        """The run with its timeline, whether brokerage has yet to commit it, and what it said to it."""
         said = optional_text(message, "message")
         reason = f"{act.actor}: {said}" if said else f"asked for by {act.actor}"
         asked = ApplyRun(act.world_id, run_id, state, (), True, act.actor, "", act.now, reason=reason, ended_at=act.now)
@@ -150,14 +152,14 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             last = store.last_run(conn, world.world_id)
             return last is not None and last.run_id == run_id
 
-        wire: tuple[str, ...] = ()
+        answer = FenceReply(FenceOutcome.MOVED_ON)
         if await self.writes.db.write(work):
             answer = await self._fences.ask(act.world_id)
             if answer.outcome is FenceOutcome.CONFIRMED:
-                wire, at = answer.on_the_wire, self._at(act, run_id)
+                at = self._at(act, run_id)
                 await self.writes.db.write(lambda conn: apply_steps.confirm(conn, at, answer.epoch, answer.on_the_wire))
         run, steps = await self.writes.db.read(lambda conn: _shown(conn, act.caller, act.world_id, run_id))
-        return (run, steps), not run.fence_confirmed, wire
+        return (run, steps), not run.fence_confirmed, answer
 
     def _at(self, act: Act, run_id: str) -> StepContext:
         return StepContext(act.world_id, run_id, self.writes.clock.now(), self._settings, self._timeouts)

@@ -1,18 +1,23 @@
 """The world fence: the last word on what may leave for a venue, decided by epoch.
 
 A world without a fence is FROZEN. A fence moves only forward: a higher epoch replaces it, the same epoch with the
-same content is a retry, everything else is stale. Cancels never ask the fence.
+same content is a retry, everything else is stale. Who is in no standing of it may only reduce. Cancels never ask it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.orders.denials import Denial, Refusal
+from brokerage.domain.orders.order import Side
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
+
+Standings = frozenset[tuple[str, Side]]
+"""Which strategy may add to its position by orders of which side: a buy adds to a long, a sale to a short."""
 
 
 class FenceState(Enum):
@@ -30,6 +35,11 @@ class Fence:
     state: FenceState
     effective_mode: EffectiveMode
     limits: RiskLimits = UNLIMITED
+    standings: Standings = frozenset()
+
+    def may_add(self, strategy_id: str, side: Side) -> bool:
+        """Whether a strategy may add to what it holds by orders of a side."""
+        return self.state is FenceState.OPEN and (strategy_id, side) in self.standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +106,10 @@ def moved(fence: Fence) -> NotReady:
     )
 
 
-def refusal(fence: Fence, gate: GateStamp, reducing: bool) -> Refusal | None:
+def refusal(fence: Fence, gate: GateStamp, strategy_id: str, adding: Iterable[Side]) -> Refusal | None:
     """The refusal of an act gated under an epoch, or None. Raises NotReady (E_STALE_EPOCH) for an older epoch.
+
+    `adding`: the sides of those of its orders that could add to a position; none, where it only reduces.
 
     An epoch above the stored one is not trusted either: whoever gated under it knows a fence that never reached us.
     """
@@ -113,20 +125,25 @@ def refusal(fence: Fence, gate: GateStamp, reducing: bool) -> Refusal | None:
         return Refusal(
             Denial.DOMAIN_FORBIDS_ORDERS, f"{where} in mode {mode}, which takes no {gate.domain.value} orders"
         )
-    if fence.state is FenceState.DRAIN and not reducing:
-        return Refusal(Denial.FENCED, f"{where}: only orders that reduce a position pass")
+    for side in adding:
+        if not fence.may_add(strategy_id, side):
+            who = "" if fence.state is FenceState.DRAIN else f", where {strategy_id} may add nothing by a {side.value}"
+            return Refusal(Denial.FENCED, f"{where}{who}: only orders that reduce a position pass")
     if gate.domain is ExecutionDomain.LIVE:
         return Refusal(Denial.NO_LIVE_VENUE, "the order is for execution domain LIVE, and no live venue is set up")
     return None
 
 
-def lets_go(fence: Fence, reducing: bool) -> bool:
-    """Whether an act brokerage starts itself may leave for the paper venue now. If not it is held, never denied."""
+def lets_go(fence: Fence, strategy_id: str, adding: Side | None) -> bool:
+    """Whether an act brokerage starts itself may leave for the paper venue now. If not it is held, never denied.
+
+    `adding`: the side of an act that could add to a position; None for one that only reduces.
+    """
     if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in _ALLOWED.get(
         domain_of(fence.effective_mode), ()
     ):
         return False
-    return fence.state is FenceState.OPEN or reducing
+    return adding is None or fence.may_add(strategy_id, adding)
 
 
 def _told(fence: Fence) -> dict[str, str]:

@@ -280,6 +280,7 @@ def _create_fences() -> None:
         sa.Column("effective_mode", sa.Text(), nullable=False),
         sa.Column("updated_ns", _BIG, nullable=False),
         sa.Column("limits", sa.Text(), nullable=False),
+        sa.Column("standings", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(

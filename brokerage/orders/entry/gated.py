@@ -10,7 +10,7 @@ from brokerage.accounts import store as accounts_store
 from brokerage.books.load import world_beside
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import Fence, GateStamp, moved, refusal
 from brokerage.domain.risk.limits import spans_accounts
@@ -26,6 +26,14 @@ class Held:
 
     account: Account
     world: list[Account] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act of an owner, and the sides of those of its orders that could add to a position."""
+
+    owner: Owner
+    adding: tuple[Side, ...]
 
 
 def hold(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits) -> Held:
@@ -50,15 +58,15 @@ def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView,
 
 
 def admit(
-    market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, reduces: bool
+    market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, act: Act
 ) -> tuple[Account, Refusal | None]:
     """What fence and rate limit say to an act; the account with the act counted. Raises NotReady (E_STALE_EPOCH)."""
-    refused = refusal(fence, gate, reduces)
+    refused = refusal(fence, gate, act.owner.strategy_id, act.adding)
     if refused is not None:
         return held.account, refused
     if held.world is None and spans_accounts(market.limits, fence.limits):
         raise moved(fence)
-    return _paced(held.account, market.limits.orders_per_s_max, now_ns, reduces=reduces)
+    return _paced(held.account, market.limits.orders_per_s_max, now_ns, reduces=not act.adding)
 
 
 def _paced(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:

@@ -6,7 +6,7 @@ from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.context import increases
-from brokerage.domain.risk.fence import Fence, FenceState, lets_go
+from brokerage.domain.risk.fence import Fence, lets_go
 from brokerage.domain.trading import commands
 
 
@@ -14,10 +14,11 @@ def may_go(book: StrategyBook, trading: TradingState, record: OrderRecord, fence
     """Whether the account's trading state and the fence let a released order go."""
     reducing = not increases(record.order.side, record.remaining, book.held(record.order.symbol))
     allowed = trading is TradingState.ACTIVE or (trading is TradingState.REDUCING and reducing)
-    return allowed and lets_go(fence, reducing)
+    return allowed and lets_go(fence, record.order.owner.strategy_id, None if reducing else record.order.side)
 
 
 def narrow(book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence) -> None:
     """Where only reducing acts may go, two that each reduce alone must not turn the position round together."""
-    if fence.state is FenceState.DRAIN or trading is TradingState.REDUCING:
+    owner, side = record.order.owner, record.order.side
+    if not fence.may_add(owner.strategy_id, side) or trading is TradingState.REDUCING:
         commands.narrow(book, record.id)

@@ -14,52 +14,57 @@ from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind
-from brokerage.domain.risk.fence import FenceState, lets_go
+from brokerage.domain.risk.fence import Fence, lets_go
 from brokerage.domain.risk.protection import withdrawal
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
-from brokerage.fences.store import locked_fence
+from brokerage.fences.store import load_fence, locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.working import load_open_orders
-from qmtl.core.modes import EffectiveMode
 
-_TRADING = (EffectiveMode.PAPER.value, EffectiveMode.LIVE.value)
-WITHDRAWN = "WITHDRAWN: it could add, and its world may only reduce"
-NARROWED = "REDUCE_ONLY: its world may only reduce"
+WITHDRAWN = "WITHDRAWN: it could add, and may only reduce"
+NARROWED = "REDUCE_ONLY: it may not add any more"
 
 
 def accounts_to_narrow(conn: Connection) -> list[str]:
-    """Accounts with open orders, not reduce-only, of a world whose fence lets nothing be added."""
-    heads, fences = t.orders.c, t.world_fences.c
+    """Accounts with open orders, not reduce-only, of a strategy that may add nothing on their side."""
+    heads = t.orders.c
     query = (
-        sa.select(heads.account)
-        .join(t.world_fences, fences.world_id == heads.world_id)
+        sa.select(heads.account, heads.world_id, heads.strategy_id, heads.side)
         .where(heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
-        .where(sa.or_(fences.state != FenceState.OPEN.value, fences.effective_mode.not_in(_TRADING)))
         .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")))
     )
-    return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
+    rows = conn.execute(query.distinct()).all()
+    fences = {world_id: load_fence(conn, world_id) for world_id in {row.world_id for row in rows}}
+    return sorted({row.account for row in rows if _only_reduces(fences[row.world_id], row.strategy_id, Side(row.side))})
 
 
 def narrow_account(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
-    """Withdraw what could add from an account, of the worlds that may only reduce; how many orders were touched."""
+    """Withdraw what could add from an account, where their owners may only reduce; how many orders were touched."""
     account = accounts_store.account(conn, account_name, lock=True)
     view, touched = load_open_orders(conn, market, account), 0
     for owner, book in view.books.items():
-        if not book.open_orders() or lets_go(locked_fence(conn, owner.world_id), reducing=False):
+        if not book.open_orders():
             continue
-        events = _narrow(conn, market, account, book, now_ns)
+        fence = locked_fence(conn, owner.world_id)
+        barred = frozenset(side for side in Side if not lets_go(fence, owner.strategy_id, side))
+        events = _narrow(conn, market, account, book, barred, now_ns)
         account = record_in(conn, market, account, (view, book), events)
         touched += len(events)
     return touched
 
 
+def _only_reduces(found: tuple[Fence, int] | None, strategy_id: str, side: Side) -> bool:
+    return found is not None and not lets_go(found[0], strategy_id, side)
+
+
 def _narrow(
-    conn: Connection, market: MarketContext, account: Account, book: StrategyBook, now_ns: int
+    conn: Connection, market: MarketContext, account: Account, book: StrategyBook, barred: frozenset[Side], now_ns: int
 ) -> list[OrderEvent]:
-    found, made = withdrawal(book), list[OrderEvent]()
+    found, made = withdrawal(book, barred), list[OrderEvent]()
     for record in found.ending:
         time = account.time(now_ns, record.order.symbol)
         event = commands.cancel(book, record.id, time, direct=market.link.direct, detail=WITHDRAWN)

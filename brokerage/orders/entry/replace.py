@@ -12,14 +12,14 @@ from brokerage.domain.orders.order import Contingency
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import FenceState, GateStamp
+from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.replacement import Replace, judge, reduces
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.entry.contingencies import record_in
-from brokerage.orders.entry.gated import admit, bind, hold
+from brokerage.orders.entry.gated import Act, admit, bind, hold
 from brokerage.orders.rows import change_text
 from brokerage.orders.working import load_orders
 from qmtl.core.errors import Conflict, NotReady
@@ -58,8 +58,10 @@ def replace_order(
     view, book = load_orders(conn, market, held.account, wanted.name.owner, known.record.id)
     fence = bind(conn, market, held, view, wanted.name.owner)
     record, time = book.record(known.record.id), held.account.time(now_ns, known.order.symbol)
-    account, refused = admit(market, held, fence, gate, now_ns, reduces=reduces(book, record, wanted.change))
-    if gate.reduce_only or fence.state is FenceState.DRAIN:
+    owner, side = wanted.name.owner, record.order.side
+    act = Act(owner, () if reduces(book, record, wanted.change) else (side,))
+    account, refused = admit(market, held, fence, gate, now_ns, act=act)
+    if gate.reduce_only or not fence.may_add(owner.strategy_id, side):
         commands.narrow(book, record.id)  # judged, and worked from then on, as an order that came now would be
     terms = refused or judge(view, book.record(record.id), wanted.change, time.at_ns, gate.weight)
     events: list[OrderEvent] = []

@@ -11,12 +11,12 @@ from brokerage.domain.orders.order import Order, OrderName, effective
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import FenceState, GateStamp
+from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import admit, bind, hold
+from brokerage.orders.entry.gated import Act, admit, bind, hold
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -43,9 +43,9 @@ def submit(
     view = load_view(conn, market, held.account)
     fence = bind(conn, market, held, view, owner)
     book = view.book(owner)
-    reduces = book.reduces(order, market.instruments.find(order.symbol))
-    account, refused = admit(market, held, fence, gate, now_ns, reduces=reduces)
-    worked = effective(order, gate.reduce_only or fence.state is FenceState.DRAIN)
+    act = Act(owner, () if book.reduces(order, market.instruments.find(order.symbol)) else (order.side,))
+    account, refused = admit(market, held, fence, gate, now_ns, act=act)
+    worked = effective(order, gate.reduce_only or not fence.may_add(owner.strategy_id, order.side))
     until = market.first_rest(worked)
     events = commands.submit(
         view, worked, account.time(now_ns, order.symbol), weight=gate.weight, refusal=refused, until=until

@@ -12,12 +12,12 @@ from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import Order, OrderName, effective
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.risk.fence import FenceState, GateStamp
+from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading.order_lists import submit_list as take_list
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import admit, bind, hold
+from brokerage.orders.entry.gated import Act, admit, bind, hold
 from brokerage.orders.entry.submit import add_order
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -44,10 +44,10 @@ def submit_list(
         return known, True
     view = load_view(conn, market, held.account)
     fence, book = bind(conn, market, held, view, owner), view.book(owner)
-    reduces = all(book.reduces(order, market.instruments.find(order.symbol)) for order in orders if not order.parent)
-    account, refused = admit(market, held, fence, gate, now_ns, reduces=reduces)
-    drained = gate.reduce_only or fence.state is FenceState.DRAIN
-    worked = [effective(order, drained) for order in orders]
+    first = [order for order in orders if not order.parent]
+    adding = tuple(o.side for o in first if not book.reduces(o, market.instruments.find(o.symbol)))
+    account, refused = admit(market, held, fence, gate, now_ns, act=Act(owner, adding))
+    worked = [effective(o, gate.reduce_only or not fence.may_add(owner.strategy_id, o.side)) for o in orders]
     time = account.time(now_ns, orders[0].symbol)
     events = take_list(view, worked, time, market.first_rest, weight=gate.weight, refusal=refused)
     by_order: dict[str, list[OrderEvent]] = {}

@@ -108,7 +108,8 @@ def _refusal(
     """Why a gateway's order may not go between its intent and the wire, if there is a reason."""
     gate = GateStamp(epoch, RATE_ONE, ExecutionDomain.DRYRUN, False)
     try:
-        refused = refusal(fence, gate, book.reduces(record.order, record.instrument))
+        adding = () if book.reduces(record.order, record.instrument) else (record.order.side,)
+        refused = refusal(fence, gate, record.order.owner.strategy_id, adding)
     except NotReady:
         where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"
         refused = Refusal(Denial.FENCED, f"{where}: the gateway let the order pass under epoch {epoch}")

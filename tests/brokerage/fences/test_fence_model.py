@@ -3,8 +3,8 @@
 Between the commit of a freeze and its reopening nothing reaches the venue but what the freeze's reply listed; no order
 goes on the wire twice; the books stay the replay of their events. At each door (the gate's order, a stop's trigger,
 the reopening, the wire) the model says by rules of its own which acts go, and just those go: a drain lets what reduces
-pass and nothing else, a freeze nothing. A death is a transaction that is not committed, or one that is while the
-messages the process held are gone. Each fence at each door by itself is in test_fence_doors.py.
+pass and nothing else, an open fence the same on a side where the strategy has no standing, a freeze nothing. A death is
+a transaction that is not committed, or one that is while the messages the process held are gone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from brokerage.domain.orders.order import Order, OrderName, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState, OrderType
-from brokerage.domain.risk.fence import FenceState
+from brokerage.domain.risk.fence import Fence, FenceState
 from brokerage.feeds import show as feeds_show
 from brokerage.fences import change, intents
 from brokerage.market.context import MarketContext
@@ -113,6 +113,7 @@ class FenceMachine(RuleBasedStateMachine):
         self.venue: set[str] = set()
         self.epoch = 1
         self.state = FenceState.OPEN
+        self.adding = frozenset(Side)  # the sides on which the strategy may add
         self.minute = 1
         self.mark = 0  # the last close, in cents
 
@@ -129,7 +130,7 @@ class FenceMachine(RuleBasedStateMachine):
 
         def begin(conn: Connection) -> None:
             opening.open_account(conn, ACCOUNT, "w1", ACTOR)
-            change.set_fence(conn, fence(1), ACTOR, 5)
+            change.set_fence(conn, self.wanted_fence(1, FenceState.OPEN, self.adding), ACTOR, 5)
             feeds_show.show_bars(conn, direct, FEED, [bar(0)], 0, 7)
             first = order("first", quantity=20)
             orders_submit.submit(conn, direct, first, GATE, 6)
@@ -160,7 +161,13 @@ class FenceMachine(RuleBasedStateMachine):
 
     def lets_pass(self, side: Side, quantity: int, held: int) -> bool:
         """What the fence says to an act, in the words of the specification."""
-        return self.state is FenceState.OPEN or (self.state is FenceState.DRAIN and reduces(side, quantity, held))
+        return self.adds(side) or (self.state is not FenceState.FROZEN and reduces(side, quantity, held))
+
+    def adds(self, side: Side) -> bool:
+        return self.state is FenceState.OPEN and side in self.adding
+
+    def wanted_fence(self, epoch: int, state: FenceState, adding: frozenset[Side]) -> Fence:
+        return fence(epoch, state, standings=frozenset((OWNER.strategy_id, side) for side in adding))
 
     def submitted(self, wanted: Order, epoch: int, fate: str) -> None:
         gate, held = replace(GATE, epoch=epoch), self.run(self.held)
@@ -173,7 +180,7 @@ class FenceMachine(RuleBasedStateMachine):
         assert epoch == self.epoch
         passes = self.lets_pass(wanted.side, int(wanted.quantity), held)
         assert passes == (stored.record.denial is not Denial.FENCED)
-        assert not passes or stored.record.order.reduce_only == (self.state is FenceState.DRAIN)
+        assert not passes or stored.record.order.reduce_only == (not self.adds(wanted.side))
 
     def intent(self, pick: int, *, sent: bool) -> tuple[OrderName, str]:
         """An order whose outcome is not known, before the wire or on it; without any, one of the last there were."""
@@ -221,7 +228,7 @@ class FenceMachine(RuleBasedStateMachine):
         """In a drain two acts that reduce must not turn the position round together: each goes as reduce-only."""
         name = OrderName(OWNER, record.order.client_order_id)
         after = orders_store.order(conn, name, self.market.instruments).record
-        drained = went and self.state is FenceState.DRAIN
+        drained = went and not self.adds(record.order.side)
         assert after.order.reduce_only == (record.order.reduce_only or drained)
 
     @rule(side=SIDES, stop=st.none() | PRICES, quantity=QUANTITIES, then=THEN, fate=FATES)
@@ -247,13 +254,20 @@ class FenceMachine(RuleBasedStateMachine):
         if fate != "dies before the commit":
             self.minute, self.mark = self.minute + 1, shown.close
 
-    @rule(state=st.sampled_from(FenceState), retry=st.sampled_from([False, False, False, True]), fate=FATES)
-    def move_fence(self, state: FenceState, retry: bool, fate: str) -> None:
-        wanted = fence(self.epoch, self.state) if retry else fence(self.epoch + 1, state)
+    @rule(
+        state=st.sampled_from(FenceState),
+        adding=st.frozensets(SIDES),
+        retry=st.sampled_from([False, False, False, True]),
+        fate=FATES,
+    )
+    def move_fence(self, state: FenceState, adding: frozenset[Side], retry: bool, fate: str) -> None:
+        now, then = (self.epoch, self.state, self.adding), (self.epoch + 1, state, adding)
+        wanted = self.wanted_fence(*(now if retry else then))
         _, _, on_the_wire = self.run(lambda conn: change.set_fence(conn, wanted, ACTOR, 5), fate)
         if fate == "dies before the commit":
             return
         self.epoch, self.state = wanted.epoch, wanted.state
+        self.adding = self.adding if retry else adding
         listed = {intent.venue_order_id for intent in on_the_wire}
         if wanted.state is not FenceState.FROZEN:
             self.listed = None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
-from brokerage.domain.risk.fence import Fence, FenceState
+from brokerage.domain.risk.fence import Fence, FenceState, Standings
 from brokerage.fences.wire import fence_from_proto, fence_to_proto
 from brokerage.orders.wire import gate_from_proto, order_from_proto, order_to_proto, orders_from_proto
 from qmtl.broker.v1 import fence_pb2 as fencepb
@@ -29,6 +29,7 @@ from tests.brokerage.samples import LIMIT_NAMES, order
 NAMES = st.text("abcXYZ-_é1", min_size=1, max_size=20)
 PRICES = st.integers(1, 10**12).map(lambda units: Decimal(units).scaleb(-4))
 TIMES = st.integers(0, 4 * 10**18)
+STANDINGS = st.frozensets(st.tuples(NAMES, st.sampled_from(Side)), max_size=4)
 LIMITS = st.builds(RiskLimits, **dict.fromkeys(LIMIT_NAMES, st.none() | PRICES))
 
 
@@ -69,9 +70,11 @@ def test_orders_round_trip(made: Order) -> None:
     assert order_from_proto(message) == made
 
 
-@given(st.integers(1, 2**63 - 1), st.sampled_from(FenceState), st.sampled_from(EffectiveMode), LIMITS)
-def test_fences_round_trip(epoch: int, state: FenceState, mode: EffectiveMode, limits: RiskLimits) -> None:
-    made = Fence("w1", epoch, state, mode, limits)
+@given(st.integers(1, 2**63 - 1), st.sampled_from(FenceState), st.sampled_from(EffectiveMode), LIMITS, STANDINGS)
+def test_fences_round_trip(
+    epoch: int, state: FenceState, mode: EffectiveMode, limits: RiskLimits, standings: Standings
+) -> None:
+    made = Fence("w1", epoch, state, mode, limits, standings)
     message = fence_to_proto(made, 0)
     assert message.HasField("limits") == (limits != UNLIMITED)
     assert fencepb.FenceState.Name(message.state) == f"FENCE_STATE_{state.name}"
@@ -81,6 +84,7 @@ def test_fences_round_trip(epoch: int, state: FenceState, mode: EffectiveMode, l
         state=message.state,
         effective_mode=message.effective_mode,
         limits=message.limits if message.HasField("limits") else None,
+        standings=message.standings,
     )
     assert fence_from_proto(request) == made
 

@@ -16,9 +16,11 @@ from gateway.orders.domain import (
     GateEntry,
     Passed,
     Refused,
+    RefusedOne,
     Side,
     WorldGate,
     check_canary_share,
+    check_list,
     check_order,
 )
 from qmtl.calendars.windows import Window
@@ -202,3 +204,51 @@ def test_order_that_names_no_version_is_of_the_newest() -> None:
     refused = check_canary_share(BUY, {1: 1.0, 2: 0.0})
     assert refused is not None
     assert refused.denial is GateDenial.OTHER_CANARY_SHARE
+
+
+EXIT = replace(SELL, reduce_only=True)
+
+
+def of_list(held: WorldGate, *orders: GatedOrder) -> Passed | RefusedOne:
+    return check_list([check_order(held, True, order, NOW) for order in orders], orders)
+
+
+def test_a_bracket_passes_whole_under_the_stamp_of_its_entry() -> None:
+    verdict = of_list(gate(long=OPEN), BUY, EXIT, EXIT)
+    assert verdict == Passed(3, 7, Decimal("0.5"), ExecutionDomain.DRYRUN, reduce_only=False)
+
+
+def test_of_a_list_the_lowest_weight_of_what_may_add_counts() -> None:
+    half, tenth = OPEN, replace(OPEN, weight=Decimal("0.1"))
+    for both in (gate(long=half, short=tenth), gate(long=tenth, short=half)):
+        verdict = of_list(both, BUY, SELL)
+        assert isinstance(verdict, Passed)
+        assert (verdict.weight, verdict.reduce_only) == (Decimal("0.1"), False)
+    beside = of_list(gate(long=half, short=replace(tenth, drain=True)), BUY, EXIT)
+    assert isinstance(beside, Passed)
+    assert beside.weight == Decimal("0.5")  # what only reduces is not weighed
+
+
+def test_where_one_of_a_list_may_only_reduce_all_do() -> None:
+    verdict = of_list(gate(long=OPEN), BUY, SELL)
+    assert isinstance(verdict, Passed)
+    assert verdict.reduce_only
+    exits = of_list(gate(long=OPEN), EXIT, EXIT)
+    assert isinstance(exits, Passed)
+    assert exits.reduce_only
+
+
+def test_one_refusal_of_a_list_refuses_it_and_says_which() -> None:
+    verdict = of_list(gate(short=OPEN), EXIT, BUY)
+    assert isinstance(verdict, RefusedOne)
+    assert (verdict.number, verdict.refused.denial) == (0, GateDenial.INACTIVE)
+    frozen = of_list(gate(long=OPEN, short=replace(OPEN, freeze=True)), BUY, replace(BUY, position_side=Side.SHORT))
+    assert isinstance(frozen, RefusedOne)
+    assert (frozen.number, frozen.refused.denial) == (1, GateDenial.FROZEN)
+
+
+def test_orders_of_one_list_are_for_one_domain() -> None:
+    live = replace(OPEN, mode=EffectiveMode.LIVE)
+    verdict = of_list(gate(EffectiveMode.LIVE, long=OPEN, short=live), BUY, SELL)
+    assert isinstance(verdict, RefusedOne)
+    assert (verdict.number, verdict.refused.denial) == (1, GateDenial.MODE_FORBIDS_ORDERS)

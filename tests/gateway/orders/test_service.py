@@ -11,7 +11,7 @@ from controlbus.bus import connected
 from controlbus.jetstream.subjects import orders_subject
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import NotFound, PermissionDenied
+from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
@@ -201,6 +201,36 @@ async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(harn
         assert (await reply_of(call)).event == mine
         await call.done_writing()
         assert await call.read() is EOF
+
+
+async def test_a_list_is_gated_whole_and_a_change_as_its_order(harness: GatewayHarness) -> None:
+    ann, world, strategy_id = await trading_world(harness)
+
+    def listed(who: str, *sides: orderpb.OrderSide) -> tradingservicepb.SubmitOrderListRequest:
+        orders = [order(world, who, side).order for side in sides]
+        for number, one in enumerate(orders):
+            one.client_order_id, one.list_id, one.contingency = f"l-{number}", "l", orderpb.CONTINGENCY_OCO
+            one.linked_client_order_ids.extend(f"l-{other}" for other in range(len(sides)) if other != number)
+        return tradingservicepb.SubmitOrderListRequest(orders=orders)
+
+    with pytest.raises(NotFound) as passed:
+        await ann.trading.SubmitOrderList(listed(strategy_id, BUY, SELL))
+    assert passed.value.reason == "E_ACCOUNT_UNKNOWN"  # as far as brokerage
+    statuses = (await ann.trading.SubmitOrderList(listed("s-other", BUY, SELL))).statuses
+    assert [one.denial for one in statuses] == [orderpb.DENIAL_GATE_INACTIVE, orderpb.DENIAL_LIST_DENIED]
+    two_owners = listed(strategy_id, BUY, SELL)
+    two_owners.orders[1].world_id = "w-other"
+    for malformed in (listed(strategy_id), listed(strategy_id, BUY), listed(strategy_id, *[BUY] * 17), two_owners):
+        with pytest.raises(InvalidRequest, match="E_ORDER_LIST_MALFORMED"):
+            await ann.trading.SubmitOrderList(malformed)
+    bob = await harness.client(Role.READER, "bob")
+    key = orderpb.OrderKey(account="none", world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+    change = tradingservicepb.ReplaceOrderRequest(key=key, request_id="r")
+    for refused in (bob.trading.SubmitOrderList(listed(strategy_id, BUY, SELL)), bob.trading.ReplaceOrder(change)):
+        with pytest.raises(PermissionDenied):
+            await refused
+    with pytest.raises(NotFound):
+        await ann.trading.ReplaceOrder(change)
 
 
 async def reply_of(

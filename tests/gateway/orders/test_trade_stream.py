@@ -9,7 +9,7 @@ from typing import cast
 
 from controlbus.bus import Bus
 from gateway.events.feed import Feed, Source
-from gateway.orders.trade_stream import FOLLOWED_MAX, Act, TradeStreamCall
+from gateway.orders.trade_stream import FOLLOWED_MAX, Act, TradeActs, TradeStreamCall
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
@@ -36,9 +36,8 @@ class Trader:
     def __init__(self, orders: Feed[orderpb.OrderEvent], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
         self.worlds = set(worlds)
         self.said: asyncio.Queue[tradingservicepb.TradeStreamRequest | None] = asyncio.Queue()
-        self.call = TradeStreamCall(
-            orders, self._submit, self._cancel, self._may_see, asyncio.Event(), idle_s=60, followed_max=followed_max
-        )
+        acts = TradeActs(self._submit, self._submit_list, self._replace, self._cancel)
+        self.call = TradeStreamCall(orders, acts, self._may_see, asyncio.Event(), idle_s=60, followed_max=followed_max)
         self.replies = self.call.replies(self._requests())
 
     async def hear(self) -> tradingservicepb.TradeStreamResponse:
@@ -58,18 +57,40 @@ class Trader:
     async def _submit(self, order: orderpb.Order) -> Act:
         await self._may_see(order.world_id)
 
-        async def accept() -> orderpb.OrderStatus:
-            return orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_ACCEPTED)
+        async def accept() -> tradingservicepb.TradeStreamResponse:
+            status = orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_ACCEPTED)
+            return tradingservicepb.TradeStreamResponse(status=status)
 
         return accept
 
     async def _cancel(self, key: orderpb.OrderKey) -> Act:
         await self._may_see(key.world_id)
 
-        async def cancel() -> orderpb.OrderStatus:
-            return orderpb.OrderStatus(state=orderpb.ORDER_STATE_CANCELED)
+        async def cancel() -> tradingservicepb.TradeStreamResponse:
+            status = orderpb.OrderStatus(state=orderpb.ORDER_STATE_CANCELED)
+            return tradingservicepb.TradeStreamResponse(status=status)
 
         return cancel
+
+    async def _submit_list(self, request: tradingservicepb.SubmitOrderListRequest) -> Act:
+        await self._may_see(request.orders[0].world_id)
+
+        async def take() -> tradingservicepb.TradeStreamResponse:
+            statuses = [orderpb.OrderStatus(order=order) for order in request.orders]
+            return tradingservicepb.TradeStreamResponse(
+                list=tradingservicepb.SubmitOrderListResponse(statuses=statuses)
+            )
+
+        return take
+
+    async def _replace(self, request: tradingservicepb.ReplaceOrderRequest) -> Act:
+        await self._may_see(request.key.world_id)
+
+        async def change() -> tradingservicepb.TradeStreamResponse:
+            status = orderpb.OrderStatus(message=request.request_id)
+            return tradingservicepb.TradeStreamResponse(replaced=tradingservicepb.ReplaceOrderResponse(status=status))
+
+        return change
 
     async def _may_see(self, world_id: str) -> None:
         if world_id not in self.worlds:
@@ -148,3 +169,22 @@ async def test_message_without_an_act_follows_nothing() -> None:
         await trader.submit("w", "4")
         await happens(orders, "w", "4")
         assert (await trader.hear()).event.client_order_id == "4"  # no word of events that were missed came before
+
+
+async def test_all_orders_of_a_list_are_followed_and_a_change_waits_for_the_list() -> None:
+    orders = feed(keep=100)
+    trader = Trader(orders, "w")
+    asked = [orderpb.Order(world_id="w", client_order_id=name) for name in "12"]
+    change = tradingservicepb.ReplaceOrderRequest(
+        key=orderpb.OrderKey(world_id="w", client_order_id="2"), request_id="r"
+    )
+    async with aclosing(trader.replies):
+        listed = tradingservicepb.SubmitOrderListRequest(orders=asked)
+        trader.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id="l", submit_list=listed))
+        trader.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id="c", replace=change))
+        first, second = await trader.hear(), await trader.hear()
+        assert (first.correlation_id, [one.order for one in first.list.statuses]) == ("l", asked)
+        assert (second.correlation_id, second.replaced.status.message) == ("c", "r")
+        for name in "12":
+            await happens(orders, "w", name)
+        assert [(await trader.hear()).event.client_order_id for _ in "12"] == ["1", "2"]

@@ -154,6 +154,29 @@ def test_widening_within_an_open_fence_keeps_the_epoch() -> None:
     assert (after.revision, after.fence.epoch) == (before.revision + 1, before.fence.epoch)
 
 
+def test_who_joins_an_open_fence_gets_a_standing_under_a_new_epoch() -> None:
+    before, bound = trading()
+    after, _ = apply(before, Change("t", Side.SHORT, active=True, stage=Stage.PAPER), bound=bound)
+    assert before.fence.standings == {("s", Side.LONG)}
+    assert after.fence.standings == {("s", Side.LONG), ("t", Side.SHORT)}
+    assert (after.fence.state, after.fence.epoch) == (FenceState.OPEN, before.fence.epoch + 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("s", Side.LONG, active=False),
+        Change("s", Side.LONG, freeze=True),
+        Change("s", Side.LONG, drain=True),
+        Change("s", Side.LONG, stage=Stage.BACKTEST),
+    ],
+)
+def test_who_may_not_add_any_more_loses_its_standing_and_nobody_else_does(change: Change) -> None:
+    both, bound = apply(*trading()[:1], Change("t", Side.LONG, active=True, stage=Stage.PAPER), bound=trading()[1])
+    after, _ = apply(both, change, bound=bound)
+    assert after.fence.standings == {("t", Side.LONG)}
+
+
 def test_a_change_that_changes_nothing_keeps_the_revision() -> None:
     before, bound = trading()
     assert apply(before, Change("s", Side.LONG, weight=1.0), bound=bound)[0] is before
@@ -274,6 +297,9 @@ def test_any_history_keeps_the_invariants(steps: list[Change], ceiling: Callable
             assert lower(entry.effective_mode, ceiling(entry.strategy_id, entry.side)) is entry.effective_mode
         can_trade = any(e.effective_mode in TRADING and e.active and not e.freeze for e in state.entries)
         assert (state.fence.state is FenceState.FROZEN) is not can_trade
+        assert (state.fence.state is FenceState.OPEN) == bool(state.fence.standings)
+        same = state.fence.standings == before.fence.standings
+        assert same or state.fence.epoch > before.fence.epoch
 
 
 def test_a_side_that_the_strategy_is_not_bound_for_is_refused() -> None:

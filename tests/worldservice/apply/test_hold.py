@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.modes import EffectiveMode
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -17,6 +18,7 @@ from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import FREEZING, FROZEN, gate, plan, reach, shown
 from tests.worldservice.harness import WorldHarness, eventually, make_trading, raising
@@ -47,8 +49,10 @@ def activations(draw: st.DrawFn) -> Activation:
         for side in (Side.LONG, Side.SHORT)
         if draw(st.booleans())
     )  # fmt: skip
-    state, mode = fence_for(entries)
-    return Activation("w", 7, entries, Fence(3, state, mode, 3), "", 0, draw(st.sampled_from(Phase)), False, NOW)
+    state, mode, standings = fence_for(entries)
+    return Activation(
+        "w", 7, entries, Fence(3, state, mode, 3, standings=standings), "", 0, draw(st.sampled_from(Phase)), False, NOW
+    )
 
 
 def bound(stage: Stage) -> Binding:
@@ -123,6 +127,15 @@ async def test_a_freeze_is_committed_at_brokerage_before_it_is_answered_and_left
         name: (e.active, e.freeze, e.weight) for name, e in before.items()
     }
     assert harness.brokerage.state("w1")[1] == "OPEN"
+
+
+async def test_what_a_freeze_holds_is_told_before_and_by_it(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    harness.brokerage.held = [orderpb.OrderKey(account="a", world_id="w1", strategy_id="s", client_order_id="stop")]
+    plain = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
+    asked = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1", with_held=True))
+    assert (list(plain.held), list(asked.held)) == ([], ["a/s/stop"])
+    assert list((await freeze(ann)).held) == ["a/s/stop"]
 
 
 @pytest.mark.parametrize(("hold", "reason"), [(freeze, "E_WORLD_FROZEN"), (drain, "E_WORLD_DRAINED")])

@@ -84,6 +84,7 @@ class Broker:
     state: FenceState = FenceState.FROZEN
     up: bool = True
     limits: RiskLimits = UNLIMITED
+    standings: activation.Standings = frozenset()
     sent: list[tuple[str, int]] = field(default_factory=list)
     wire: tuple[str, ...] = ()
 
@@ -94,8 +95,8 @@ class ApplyModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.activation = trading()
-        self.history = [self.activation]
+        self.activation = before = trading()
+        self.history = [before]
         self.run: ApplyRun | None = None
         self.outcomes: dict[str, ApplyState] = {}
         self.sessions: dict[str, GateSession] = {}
@@ -103,7 +104,7 @@ class ApplyModel(RuleBasedStateMachine):
         self.flying: list[tuple[str, str, str, int]] = []  # gateway, boot, run, sequence
         self.ceiling = EffectiveMode.PAPER
         self.terms = NO_TERMS
-        self.broker = Broker(self.activation.fence.epoch, self.activation.fence.state)
+        self.broker = Broker(before.fence.epoch, before.fence.state, standings=before.fence.standings)
         self.gateways = {name: Gateway() for name in GATEWAYS}
         self.shut_since: int | None = None  # how much had been sent when brokerage committed the freeze
         self.runs = 0
@@ -283,13 +284,19 @@ class ApplyModel(RuleBasedStateMachine):
             assert self.run.state in (ApplyState.REQUESTED, ApplyState.UNFREEZING, ApplyState.COMPLETED)
 
     @invariant()
-    def brokerage_holds_the_limits_of_every_epoch_it_has(self) -> None:
-        """So no order of this epoch is judged by the limits of another policy."""
+    def brokerage_holds_the_content_of_every_epoch_it_has(self) -> None:
+        """So no order of this epoch is judged by the limits of another policy, or the standings of another time."""
         fence = self.activation.fence
         if self.broker.epoch == fence.epoch:
             assert self.broker.limits == fence.limits
+            assert self.broker.standings == fence.standings
         if self.run is not None and self.run.opened and self.run.state not in ENDED:
             assert fence.pending or self.broker.limits == self.activation.terms.limits
+
+    @invariant()
+    def who_may_add_is_told_with_the_epoch_that_lets_it(self) -> None:
+        adds = [e for e in self.activation.entries if activation.can_trade(e) and not e.drain]
+        assert {(entry.strategy_id, entry.side) for entry in adds} <= self.activation.fence.standings
 
     def _apply(self, name: str, envelope: Activation) -> None:
         gateway = self.gateways[name]
@@ -318,7 +325,8 @@ class ApplyModel(RuleBasedStateMachine):
         assert fence.epoch >= broker.epoch
         if fence.state is not FenceState.FROZEN:
             self._check_who_could_still_send()
-        broker.epoch, broker.state, broker.limits = fence.epoch, fence.state, fence.limits
+        broker.epoch, broker.state = fence.epoch, fence.state
+        broker.limits, broker.standings = fence.limits, fence.standings
         self.shut_since = len(broker.sent) if fence.state is FenceState.FROZEN else None
         self.activation = confirm(self.activation, fence.epoch)
         return fence.epoch, broker.wire

@@ -161,7 +161,7 @@ class Walk(RuleBasedStateMachine):
     def the_fence_fits_and_the_audit_leads_here(self) -> None:
         fence = self.activation.fence
         if self.activation.revision:
-            assert (fence.state, fence.effective_mode) == fence_for(self.activation.entries)
+            assert (fence.state, fence.effective_mode, fence.standings) == fence_for(self.activation.entries)
             assert rebuild("alpha", NOW, self.records) == self.activation
 
     def _ceiling(self, strategy_id: str, side: Side) -> EffectiveMode:

@@ -17,6 +17,8 @@ from worldservice.policy.domain.trading_terms import Terms
 from worldservice.worlds.domain.binding import Binding, Side, Stage, mode_of
 
 Ceiling = Callable[[str, Side], EffectiveMode]
+Standings = frozenset[tuple[str, Side]]
+"""Who may add to a position in brokerage, by strategy and side."""
 TRADING = frozenset({EffectiveMode.PAPER, EffectiveMode.LIVE})
 
 
@@ -76,6 +78,7 @@ class Fence:
     effective_mode: EffectiveMode
     confirmed_epoch: int
     limits: RiskLimits = UNLIMITED
+    standings: Standings = frozenset()
 
     @property
     def pending(self) -> bool:
@@ -216,15 +219,19 @@ def leaves(entry: Entry, allowed: EffectiveMode, exit_mode: EffectiveMode) -> bo
     return can_trade(entry) and lower(mode, allowed) is not mode and lower(mode, exit_mode) is mode
 
 
-def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode]:
-    """The widest state any entry needs; windows are left to the gates, so that a fence never opens by the clock."""
+def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode, Standings]:
+    """The widest state any entry needs, the highest mode and who may add to a position.
+
+    Windows are left to the gates, so that a fence never opens by the clock.
+    """
     trading = [entry for entry in entries if entry.effective_mode in TRADING and entry.active and not entry.freeze]
     mode = EffectiveMode.COMPUTE_ONLY
     for entry in entries:
         mode = entry.effective_mode if lower(mode, entry.effective_mode) is mode else mode
+    standings = frozenset((entry.strategy_id, entry.side) for entry in trading if not entry.drain)
     if not trading:
-        return FenceState.FROZEN, mode
-    return (FenceState.DRAIN if all(entry.drain for entry in trading) else FenceState.OPEN), mode
+        return FenceState.FROZEN, mode, standings
+    return FenceState.OPEN if standings else FenceState.DRAIN, mode, standings
 
 
 def advanced(before: Activation, entries: Sequence[Entry], now: datetime, terms: Terms | None = None) -> Activation:
@@ -250,12 +257,12 @@ def advanced(before: Activation, entries: Sequence[Entry], now: datetime, terms:
 
 def _fence_after(before: Activation, entries: Sequence[Entry], terms: Terms) -> Fence:
     """Whatever narrows has an epoch of its own, and so has whatever else brokerage is to be told."""
-    fence, (state, mode) = before.fence, fence_for(entries)
+    fence, (state, mode, standings) = before.fence, fence_for(entries)
     moved = terms.windows != before.windows and any(can_trade(entry) for entry in before.entries)
-    told = (state, mode, terms.limits) == (fence.state, fence.effective_mode, fence.limits)
+    told = (state, mode, terms.limits, standings) == (fence.state, fence.effective_mode, fence.limits, fence.standings)
     if told and not moved and not narrows(before.entries, entries):
         return fence
-    return Fence(fence.epoch + 1, state, mode, fence.confirmed_epoch, terms.limits)
+    return Fence(fence.epoch + 1, state, mode, fence.confirmed_epoch, terms.limits, standings)
 
 
 def mode_at(entry: Entry, bindings: Mapping[str, Binding], ceiling: Ceiling) -> EffectiveMode:

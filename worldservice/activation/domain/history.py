@@ -10,7 +10,7 @@ from datetime import datetime
 
 from qmtl.calendars.windows import Window
 from qmtl.core.errors import DataLoss
-from worldservice.activation.domain.activation import Activation, Entry, Fence, Phase, empty, state_hash
+from worldservice.activation.domain.activation import Activation, Entry, Fence, Phase, Standings, empty, state_hash
 from worldservice.worlds.domain.binding import Side
 
 WHOLE_EVERY = 500
@@ -33,6 +33,7 @@ class ActivationRecord:
     time: datetime
     windows: tuple[Window, ...]
     state_hash: str
+    may_not_add: tuple[Key, ...] = ()  # who could before; `fence.standings` then has who could not
 
 
 def record_of(before: Activation, after: Activation, recorded: int | None) -> ActivationRecord:
@@ -48,7 +49,7 @@ def record_of(before: Activation, after: Activation, recorded: int | None) -> Ac
         whole=whole,
         entries=tuple(entry for entry in after.entries if whole or known.get(_key(entry)) != entry),
         removed=() if whole else tuple(key for key in known if key not in there),
-        fence=after.fence,
+        fence=after.fence if whole else replace(after.fence, standings=after.fence.standings - before.fence.standings),
         run_id=after.run_id,
         sequence=after.sequence,
         phase=after.phase,
@@ -56,6 +57,7 @@ def record_of(before: Activation, after: Activation, recorded: int | None) -> Ac
         time=after.time,
         windows=after.windows,
         state_hash=after.state_hash,
+        may_not_add=() if whole else tuple(sorted(before.fence.standings - after.fence.standings, key=_in_order)),
     )
 
 
@@ -66,6 +68,7 @@ def rebuild(world_id: str, created_at: datetime, records: Iterable[ActivationRec
     between is wrong at the end too, or was undone by a later change of the same entry.
     """
     entries: dict[Key, Entry] = {}
+    standings: Standings = frozenset()
     last: ActivationRecord | None = None
     for record in records:
         revision = 0 if last is None else last.revision
@@ -75,11 +78,15 @@ def rebuild(world_id: str, created_at: datetime, records: Iterable[ActivationRec
         entries.update((_key(entry), entry) for entry in record.entries)
         for key in record.removed:
             entries.pop(key, None)
+        standings = (frozenset() if record.whole else standings - set(record.may_not_add)) | record.fence.standings
         if record.whole:
             _checked(world_id, record, entries)
         last = record
     before = empty(world_id, created_at)
-    return before if last is None else _after(before, last, _checked(world_id, last, entries))
+    if last is None:
+        return before
+    whole = replace(last, fence=replace(last.fence, standings=standings))
+    return _after(before, whole, _checked(world_id, last, entries))
 
 
 def _checked(world_id: str, record: ActivationRecord, entries: Mapping[Key, Entry]) -> tuple[Entry, ...]:
@@ -103,6 +110,10 @@ def _after(before: Activation, record: ActivationRecord, entries: tuple[Entry, .
         time=record.time,
         windows=record.windows,
     )
+
+
+def _in_order(key: Key) -> tuple[str, str]:
+    return key[0], key[1].value
 
 
 def _key(entry: Entry) -> Key:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.calendars.windows import Window
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
+from qmtl.core.standings import standings_of, standings_text
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
 from worldservice.activation.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
 from worldservice.activation.tables import activation_entries, activation_history, activations, world_fences
@@ -105,18 +106,21 @@ def trading_worlds(conn: Connection) -> list[str]:
 
 
 def _fence_values(fence: Fence) -> dict[str, int | str]:
+    standings = standings_text((strategy_id, side.value) for strategy_id, side in fence.standings)
     return {
         "epoch": fence.epoch,
         "state": fence.state.value,
         "effective_mode": fence.effective_mode.value,
         "confirmed_epoch": fence.confirmed_epoch,
         "limits": limits_text(fence.limits),
+        "standings": standings,
     }
 
 
 def _fence(row: RowMapping) -> Fence:
     state, mode = FenceState(row["state"]), EffectiveMode(row["effective_mode"])
-    return Fence(row["epoch"], state, mode, row["confirmed_epoch"], limits_of(row["limits"]))
+    standings = frozenset((strategy_id, Side(side)) for strategy_id, side in standings_of(row["standings"]))
+    return Fence(row["epoch"], state, mode, row["confirmed_epoch"], limits_of(row["limits"]), standings)
 
 
 def _entry_values(entry: Entry) -> dict[str, object]:

@@ -14,7 +14,6 @@ from worldservice.activation.domain.activation import (
     Ceiling,
     Entry,
     Fence,
-    FenceState,
     Phase,
     exit_at,
     fence_for,
@@ -33,8 +32,7 @@ FREEZE_SEQUENCE, SWITCH_SEQUENCE, OPEN_SEQUENCE = 1, 2, 3
 def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
     """Nothing may trade, under an epoch above the one anything was gated under."""
     entries = tuple(_shut(entry, run_id, now) for entry in before.entries)
-    _, mode = fence_for(entries)
-    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=FenceState.FROZEN, effective_mode=mode)
+    fence = _moved(before.fence, entries)
     return replace(
         before,
         revision=before.revision + 1,
@@ -51,8 +49,7 @@ def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
 def drained(before: Activation, run_id: str, now: datetime) -> Activation:
     """Nothing takes new risk, under an epoch above the one anything was gated under. What is frozen stays frozen."""
     entries = tuple(replace(entry, drain=True, run_id=run_id, changed_at=now) for entry in before.entries)
-    state, mode = fence_for(entries)
-    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=state, effective_mode=mode)
+    fence = _moved(before.fence, entries)
     return replace(
         before,
         revision=before.revision + 1,
@@ -128,8 +125,7 @@ def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activat
     """Still frozen, but with the targets' modes, and above the fence that the targets will need."""
     run_id = before.run_id
     entries = tuple(_shut(entry, run_id, now) for entry in aim)
-    state, mode = fence_for(aim)
-    fence = replace(before.fence, epoch=before.fence.epoch + 1, state=state, effective_mode=mode)
+    fence = _moved(before.fence, aim)
     return replace(
         before,
         revision=before.revision + 1,
@@ -144,7 +140,8 @@ def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activat
 
 def fence_serves(fence: Fence, aim: Sequence[Entry], limits: RiskLimits) -> bool:
     """Whether brokerage has committed the fence that these entries need, with the limits they are under."""
-    return not fence.pending and (fence.state, fence.effective_mode) == fence_for(aim) and fence.limits == limits
+    serves = (fence.state, fence.effective_mode, fence.standings) == fence_for(aim)
+    return not fence.pending and serves and fence.limits == limits
 
 
 def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: datetime) -> Activation:
@@ -158,6 +155,12 @@ def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: da
         requires_ack=requires_ack,
         time=now,
     )
+
+
+def _moved(fence: Fence, entries: Sequence[Entry]) -> Fence:
+    """The fence that entries need, under the next epoch."""
+    state, mode, standings = fence_for(entries)
+    return replace(fence, epoch=fence.epoch + 1, state=state, effective_mode=mode, standings=standings)
 
 
 def _restored(entry: Entry, stage: Stage, ceiling: Ceiling, exits: Ceiling, now: datetime) -> Entry:

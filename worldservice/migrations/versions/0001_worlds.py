@@ -281,6 +281,7 @@ def _create_activation() -> None:
         sa.Column("effective_mode", sa.Text(), nullable=False),
         sa.Column("confirmed_epoch", _BIG, nullable=False),
         sa.Column("limits", sa.Text(), nullable=False),
+        sa.Column("standings", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("world_id"),
     )
     op.create_table(

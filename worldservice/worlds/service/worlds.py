@@ -1,5 +1,6 @@
 """RPCs of worlds: create, read, change, delete."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -30,9 +31,11 @@ from worldservice.worlds.writes import AuditedServicer, Writes, audited
 class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     """Every write is one transaction that ends in a narrowed activation and an audit row."""
 
-    def __init__(self, writes: Writes, presets: DataPresets) -> None:
+    def __init__(self, writes: Writes, presets: DataPresets, held: Callable[[str], Awaitable[tuple[str, ...]]]) -> None:
+        """`held` asks brokerage which orders a freeze of a world would hold."""
         super().__init__(writes)
         self._presets = presets
+        self._held = held
 
     @audited
     async def CreateWorld(
@@ -56,7 +59,8 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     ) -> worldservicepb.GetWorldResponse:
         caller = caller_of(current_call())
         world = await self.writes.db.read(lambda conn: world_to_read(conn, caller, request.world_id))
-        return worldservicepb.GetWorldResponse(world=world_to_proto(world))
+        held = await self._held(world.world_id) if request.with_held else ()
+        return worldservicepb.GetWorldResponse(world=world_to_proto(world), held=held)
 
     async def ListWorlds(
         self, request: worldservicepb.ListWorldsRequest, context: object

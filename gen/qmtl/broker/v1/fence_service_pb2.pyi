@@ -12,18 +12,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetFenceRequest(_message.Message):
-    __slots__ = ("world_id", "fence_epoch", "state", "effective_mode", "limits")
+    __slots__ = ("world_id", "fence_epoch", "state", "effective_mode", "limits", "standings")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     FENCE_EPOCH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    STANDINGS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     fence_epoch: int
     state: _fence_pb2.FenceState
     effective_mode: _common_pb2.EffectiveMode
     limits: _limits_pb2.RiskLimits
-    def __init__(self, world_id: _Optional[str] = ..., fence_epoch: _Optional[int] = ..., state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    standings: _containers.RepeatedCompositeFieldContainer[_fence_pb2.Standing]
+    def __init__(self, world_id: _Optional[str] = ..., fence_epoch: _Optional[int] = ..., state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ..., standings: _Optional[_Iterable[_Union[_fence_pb2.Standing, _Mapping]]] = ...) -> None: ...
 
 class SetFenceResponse(_message.Message):
     __slots__ = ("fence", "on_the_wire", "held")

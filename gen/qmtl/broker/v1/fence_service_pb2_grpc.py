@@ -56,8 +56,8 @@ class FenceServiceServicer:
         is above the stored one, or equal with equal content.
 
         Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT (E_FENCE_EPOCH,
-        E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state or mode, or a limit that is no positive
-        decimal.
+        E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state, mode or side, or a limit that is no
+        positive decimal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

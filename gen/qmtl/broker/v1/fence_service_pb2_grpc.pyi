@@ -38,8 +38,8 @@ class FenceServiceStub:
     is above the stored one, or equal with equal content.
 
     Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT (E_FENCE_EPOCH,
-    E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state or mode, or a limit that is no positive
-    decimal.
+    E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state, mode or side, or a limit that is no
+    positive decimal.
     """
     GetFence: _grpc.UnaryUnaryMultiCallable[_fence_service_pb2.GetFenceRequest, _fence_service_pb2.GetFenceResponse]
     """The fence of a world; FROZEN at epoch 0 when none was ever set. Errors: none beyond transport."""
@@ -54,8 +54,8 @@ class FenceServiceAsyncStub(FenceServiceStub):
     is above the stored one, or equal with equal content.
 
     Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT (E_FENCE_EPOCH,
-    E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state or mode, or a limit that is no positive
-    decimal.
+    E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state, mode or side, or a limit that is no
+    positive decimal.
     """
     GetFence: _aio.UnaryUnaryMultiCallable[_fence_service_pb2.GetFenceRequest, _fence_service_pb2.GetFenceResponse]  # type: ignore[assignment]
     """The fence of a world; FROZEN at epoch 0 when none was ever set. Errors: none beyond transport."""
@@ -73,8 +73,8 @@ class FenceServiceServicer(metaclass=_abc_1.ABCMeta):
         is above the stored one, or equal with equal content.
 
         Errors: FAILED_PRECONDITION (E_STALE_EPOCH): the stored epoch is in the metadata; INVALID_ARGUMENT (E_FENCE_EPOCH,
-        E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state or mode, or a limit that is no positive
-        decimal.
+        E_ENUM, E_DECIMAL) for an epoch that is 0 or beyond int64, an unspecified state, mode or side, or a limit that is no
+        positive decimal.
         """
 
     @_abc_1.abstractmethod

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
+from qmtl.broker.v1 import order_entry_service_pb2 as qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2
 from qmtl.broker.v1 import reported_fill_service_pb2 as qmtl_dot_broker_dot_v1_dot_reported__fill__service__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%qmtl/gateway/v1/trading_service.proto\x12\x0fqmtl.gateway.v1\x1a\x1aqmtl/broker/v1/order.proto\x1a*qmtl/broker/v1/reported_fill_service.proto\x1a\x1cqmtl/common/v1/options.proto\"A\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"\xa7\x01\n\x12TradeStreamRequest\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12/\n\x06submit\x18\x02 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderH\x00R\x06submit\x12\x32\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyH\x00R\x06\x63\x61ncelB\x05\n\x03\x61\x63t\"\xe6\x01\n\x13TradeStreamResponse\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x35\n\x06status\x18\x02 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusH\x00R\x06status\x12\x32\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderEventH\x00R\x05\x65vent\x12\x33\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1b.qmtl.gateway.v1.TradeErrorH\x00R\x05\x65rrorB\x08\n\x06\x61nswer\"\\\n\nTradeError\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable\"F\n\x12ReportFillsRequest\x12\x30\n\x04\x66ill\x18\x01 \x01(\x0b\x32\x1c.qmtl.broker.v1.ReportedFillR\x04\x66ill\"M\n\x13ReportFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates\"i\n\x12ReplayFillsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x39\n\x19\x61\x66ter_account_fill_number\x18\x02 \x01(\x04R\x16\x61\x66terAccountFillNumber\"A\n\x13ReplayFillsResponse\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills2\x92\x04\n\x0eTradingService\x12\x65\n\x0bSubmitOrder\x12#.qmtl.gateway.v1.SubmitOrderRequest\x1a$.qmtl.gateway.v1.SubmitOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x65\n\x0b\x43\x61ncelOrder\x12#.qmtl.gateway.v1.CancelOrderRequest\x1a$.qmtl.gateway.v1.CancelOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x62\n\x0bTradeStream\x12#.qmtl.gateway.v1.TradeStreamRequest\x1a$.qmtl.gateway.v1.TradeStreamResponse\"\x04\xa8\xbb\x18\x01(\x01\x30\x01\x12i\n\x0bReportFills\x12#.qmtl.gateway.v1.ReportFillsRequest\x1a$.qmtl.gateway.v1.ReportFillsResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@(\x01\x12\x63\n\x0bReplayFills\x12#.qmtl.gateway.v1.ReplayFillsRequest\x1a$.qmtl.gateway.v1.ReplayFillsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x62\n\x12io.qmtl.gateway.v1B\x13TradingServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%qmtl/gateway/v1/trading_service.proto\x12\x0fqmtl.gateway.v1\x1a google/protobuf/field_mask.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a(qmtl/broker/v1/order_entry_service.proto\x1a*qmtl/broker/v1/reported_fill_service.proto\x1a\x1cqmtl/common/v1/options.proto\"A\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"G\n\x16SubmitOrderListRequest\x12-\n\x06orders\x18\x01 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\"p\n\x17SubmitOrderListResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"\xcf\x01\n\x13ReplaceOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\x12\x30\n\x05terms\x18\x02 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderTermsR\x05terms\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"\xb3\x01\n\x14ReplaceOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x1c\n\tduplicate\x18\x04 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"\xb5\x02\n\x12TradeStreamRequest\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12/\n\x06submit\x18\x02 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderH\x00R\x06submit\x12\x32\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyH\x00R\x06\x63\x61ncel\x12J\n\x0bsubmit_list\x18\x04 \x01(\x0b\x32\'.qmtl.gateway.v1.SubmitOrderListRequestH\x00R\nsubmitList\x12@\n\x07replace\x18\x05 \x01(\x0b\x32$.qmtl.gateway.v1.ReplaceOrderRequestH\x00R\x07replaceB\x05\n\x03\x61\x63t\"\xeb\x02\n\x13TradeStreamResponse\x12%\n\x0e\x63orrelation_id\x18\x01 \x01(\tR\rcorrelationId\x12\x35\n\x06status\x18\x02 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusH\x00R\x06status\x12\x32\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderEventH\x00R\x05\x65vent\x12\x33\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1b.qmtl.gateway.v1.TradeErrorH\x00R\x05\x65rror\x12>\n\x04list\x18\x05 \x01(\x0b\x32(.qmtl.gateway.v1.SubmitOrderListResponseH\x00R\x04list\x12\x43\n\x08replaced\x18\x06 \x01(\x0b\x32%.qmtl.gateway.v1.ReplaceOrderResponseH\x00R\x08replacedB\x08\n\x06\x61nswer\"\\\n\nTradeError\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable\"F\n\x12ReportFillsRequest\x12\x30\n\x04\x66ill\x18\x01 \x01(\x0b\x32\x1c.qmtl.broker.v1.ReportedFillR\x04\x66ill\"M\n\x13ReportFillsResponse\x12\x16\n\x06\x62ooked\x18\x01 \x01(\rR\x06\x62ooked\x12\x1e\n\nduplicates\x18\x02 \x01(\rR\nduplicates\"i\n\x12ReplayFillsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x39\n\x19\x61\x66ter_account_fill_number\x18\x02 \x01(\x04R\x16\x61\x66terAccountFillNumber\"A\n\x13ReplayFillsResponse\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills2\xef\x05\n\x0eTradingService\x12\x65\n\x0bSubmitOrder\x12#.qmtl.gateway.v1.SubmitOrderRequest\x1a$.qmtl.gateway.v1.SubmitOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12q\n\x0fSubmitOrderList\x12\'.qmtl.gateway.v1.SubmitOrderListRequest\x1a(.qmtl.gateway.v1.SubmitOrderListResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12h\n\x0cReplaceOrder\x12$.qmtl.gateway.v1.ReplaceOrderRequest\x1a%.qmtl.gateway.v1.ReplaceOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x65\n\x0b\x43\x61ncelOrder\x12#.qmtl.gateway.v1.CancelOrderRequest\x1a$.qmtl.gateway.v1.CancelOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x62\n\x0bTradeStream\x12#.qmtl.gateway.v1.TradeStreamRequest\x1a$.qmtl.gateway.v1.TradeStreamResponse\"\x04\xa8\xbb\x18\x01(\x01\x30\x01\x12i\n\x0bReportFills\x12#.qmtl.gateway.v1.ReportFillsRequest\x1a$.qmtl.gateway.v1.ReportFillsResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@(\x01\x12\x63\n\x0bReplayFills\x12#.qmtl.gateway.v1.ReplayFillsRequest\x1a$.qmtl.gateway.v1.ReplayFillsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42\x62\n\x12io.qmtl.gateway.v1B\x13TradingServiceProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.gateway.v1B\023TradingServiceProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/gateway/v1;gatewayv1'
   _globals['_TRADINGSERVICE'].methods_by_name['SubmitOrder']._loaded_options = None
   _globals['_TRADINGSERVICE'].methods_by_name['SubmitOrder']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
+  _globals['_TRADINGSERVICE'].methods_by_name['SubmitOrderList']._loaded_options = None
+  _globals['_TRADINGSERVICE'].methods_by_name['SubmitOrderList']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
+  _globals['_TRADINGSERVICE'].methods_by_name['ReplaceOrder']._loaded_options = None
+  _globals['_TRADINGSERVICE'].methods_by_name['ReplaceOrder']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
   _globals['_TRADINGSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
   _globals['_TRADINGSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
   _globals['_TRADINGSERVICE'].methods_by_name['TradeStream']._loaded_options = None
@@ -45,28 +51,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADINGSERVICE'].methods_by_name['ReportFills']._serialized_options = b'\220\002\002\250\273\030\001\270\273\030\200\200@'
   _globals['_TRADINGSERVICE'].methods_by_name['ReplayFills']._loaded_options = None
   _globals['_TRADINGSERVICE'].methods_by_name['ReplayFills']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_SUBMITORDERREQUEST']._serialized_start=160
-  _globals['_SUBMITORDERREQUEST']._serialized_end=225
-  _globals['_SUBMITORDERRESPONSE']._serialized_start=227
-  _globals['_SUBMITORDERRESPONSE']._serialized_end=331
-  _globals['_CANCELORDERREQUEST']._serialized_start=333
-  _globals['_CANCELORDERREQUEST']._serialized_end=397
-  _globals['_CANCELORDERRESPONSE']._serialized_start=399
-  _globals['_CANCELORDERRESPONSE']._serialized_end=473
-  _globals['_TRADESTREAMREQUEST']._serialized_start=476
-  _globals['_TRADESTREAMREQUEST']._serialized_end=643
-  _globals['_TRADESTREAMRESPONSE']._serialized_start=646
-  _globals['_TRADESTREAMRESPONSE']._serialized_end=876
-  _globals['_TRADEERROR']._serialized_start=878
-  _globals['_TRADEERROR']._serialized_end=970
-  _globals['_REPORTFILLSREQUEST']._serialized_start=972
-  _globals['_REPORTFILLSREQUEST']._serialized_end=1042
-  _globals['_REPORTFILLSRESPONSE']._serialized_start=1044
-  _globals['_REPORTFILLSRESPONSE']._serialized_end=1121
-  _globals['_REPLAYFILLSREQUEST']._serialized_start=1123
-  _globals['_REPLAYFILLSREQUEST']._serialized_end=1228
-  _globals['_REPLAYFILLSRESPONSE']._serialized_start=1230
-  _globals['_REPLAYFILLSRESPONSE']._serialized_end=1295
-  _globals['_TRADINGSERVICE']._serialized_start=1298
-  _globals['_TRADINGSERVICE']._serialized_end=1828
+  _globals['_SUBMITORDERREQUEST']._serialized_start=236
+  _globals['_SUBMITORDERREQUEST']._serialized_end=301
+  _globals['_SUBMITORDERRESPONSE']._serialized_start=303
+  _globals['_SUBMITORDERRESPONSE']._serialized_end=407
+  _globals['_SUBMITORDERLISTREQUEST']._serialized_start=409
+  _globals['_SUBMITORDERLISTREQUEST']._serialized_end=480
+  _globals['_SUBMITORDERLISTRESPONSE']._serialized_start=482
+  _globals['_SUBMITORDERLISTRESPONSE']._serialized_end=594
+  _globals['_REPLACEORDERREQUEST']._serialized_start=597
+  _globals['_REPLACEORDERREQUEST']._serialized_end=804
+  _globals['_REPLACEORDERRESPONSE']._serialized_start=807
+  _globals['_REPLACEORDERRESPONSE']._serialized_end=986
+  _globals['_CANCELORDERREQUEST']._serialized_start=988
+  _globals['_CANCELORDERREQUEST']._serialized_end=1052
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1054
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1128
+  _globals['_TRADESTREAMREQUEST']._serialized_start=1131
+  _globals['_TRADESTREAMREQUEST']._serialized_end=1440
+  _globals['_TRADESTREAMRESPONSE']._serialized_start=1443
+  _globals['_TRADESTREAMRESPONSE']._serialized_end=1806
+  _globals['_TRADEERROR']._serialized_start=1808
+  _globals['_TRADEERROR']._serialized_end=1900
+  _globals['_REPORTFILLSREQUEST']._serialized_start=1902
+  _globals['_REPORTFILLSREQUEST']._serialized_end=1972
+  _globals['_REPORTFILLSRESPONSE']._serialized_start=1974
+  _globals['_REPORTFILLSRESPONSE']._serialized_end=2051
+  _globals['_REPLAYFILLSREQUEST']._serialized_start=2053
+  _globals['_REPLAYFILLSREQUEST']._serialized_end=2158
+  _globals['_REPLAYFILLSRESPONSE']._serialized_start=2160
+  _globals['_REPLAYFILLSRESPONSE']._serialized_end=2225
+  _globals['_TRADINGSERVICE']._serialized_start=2228
+  _globals['_TRADINGSERVICE']._serialized_end=2979
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,16 @@ class TradingServiceStub:
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderRequest.SerializeToString,
                 response_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderResponse.FromString,
                 _registered_method=True)
+        self.SubmitOrderList = channel.unary_unary(
+                '/qmtl.gateway.v1.TradingService/SubmitOrderList',
+                request_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListRequest.SerializeToString,
+                response_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListResponse.FromString,
+                _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/qmtl.gateway.v1.TradingService/ReplaceOrder',
+                request_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
         self.CancelOrder = channel.unary_unary(
                 '/qmtl.gateway.v1.TradingService/CancelOrder',
                 request_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.CancelOrderRequest.SerializeToString,
@@ -77,6 +87,30 @@ class TradingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitOrderList(self, request, context):
+        """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md) through the gate, all or none: what
+        the gate refuses of one it refuses of all, by an OK reply with its rule in one and LIST_DENIED in the others. One stamp
+        is for all: the lowest weight of those that may add, and reduce-only where one of them may only reduce. Idempotent on
+        the orders. Needs operator.
+
+        Errors: as SubmitOrder, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Changes quantity, prices or end of an open order, through the gate as an order of its own. Idempotent on request_id. A
+        refusal is an OK reply that names the rule: the order works on as it was. Needs operator.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_ORDER_CLOSED, E_ORDER_LISTED,
+        E_ORDER_PENDING); ABORTED (E_REPLACE_CONFLICT); INVALID_ARGUMENT (E_REPLACE_MASK); UNAVAILABLE: the outcome is unknown,
+        retry with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelOrder(self, request, context):
         """Cancels an open order; always passes the gate. Needs operator. Errors: NOT_FOUND (E_ORDER_UNKNOWN); UNAVAILABLE: retry.
         """
@@ -85,7 +119,7 @@ class TradingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TradeStream(self, request_iterator, context):
-        """Orders and cancels in, answers and order events out, for many orders on one call.
+        """Orders, lists, changes and cancels in, answers and order events out, for many orders on one call.
 
         Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
         replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
@@ -118,6 +152,16 @@ def add_TradingServiceServicer_to_server(servicer, server):
                     servicer.SubmitOrder,
                     request_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderRequest.FromString,
                     response_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderResponse.SerializeToString,
+            ),
+            'SubmitOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitOrderList,
+                    request_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListRequest.FromString,
+                    response_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderResponse.SerializeToString,
             ),
             'CancelOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelOrder,
@@ -168,6 +212,60 @@ class TradingService:
             '/qmtl.gateway.v1.TradingService/SubmitOrder',
             qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderRequest.SerializeToString,
             qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.gateway.v1.TradingService/SubmitOrderList',
+            qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListRequest.SerializeToString,
+            qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.SubmitOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.gateway.v1.TradingService/ReplaceOrder',
+            qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderRequest.SerializeToString,
+            qmtl_dot_gateway_dot_v1_dot_trading__service__pb2.ReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,10 +40,26 @@ class TradingServiceStub:
     Errors: PERMISSION_DENIED; ABORTED (E_ORDER_CONFLICT); NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT for a malformed
     order; UNAVAILABLE: the outcome is unknown, retry with the same client_order_id.
     """
+    SubmitOrderList: _grpc.UnaryUnaryMultiCallable[_trading_service_pb2.SubmitOrderListRequest, _trading_service_pb2.SubmitOrderListResponse]
+    """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md) through the gate, all or none: what
+    the gate refuses of one it refuses of all, by an OK reply with its rule in one and LIST_DENIED in the others. One stamp
+    is for all: the lowest weight of those that may add, and reduce-only where one of them may only reduce. Idempotent on
+    the orders. Needs operator.
+
+    Errors: as SubmitOrder, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED).
+    """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_trading_service_pb2.ReplaceOrderRequest, _trading_service_pb2.ReplaceOrderResponse]
+    """Changes quantity, prices or end of an open order, through the gate as an order of its own. Idempotent on request_id. A
+    refusal is an OK reply that names the rule: the order works on as it was. Needs operator.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_ORDER_CLOSED, E_ORDER_LISTED,
+    E_ORDER_PENDING); ABORTED (E_REPLACE_CONFLICT); INVALID_ARGUMENT (E_REPLACE_MASK); UNAVAILABLE: the outcome is unknown,
+    retry with the same request_id.
+    """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_trading_service_pb2.CancelOrderRequest, _trading_service_pb2.CancelOrderResponse]
     """Cancels an open order; always passes the gate. Needs operator. Errors: NOT_FOUND (E_ORDER_UNKNOWN); UNAVAILABLE: retry."""
     TradeStream: _grpc.StreamStreamMultiCallable[_trading_service_pb2.TradeStreamRequest, _trading_service_pb2.TradeStreamResponse]
-    """Orders and cancels in, answers and order events out, for many orders on one call.
+    """Orders, lists, changes and cancels in, answers and order events out, for many orders on one call.
 
     Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
     replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
@@ -69,10 +85,26 @@ class TradingServiceAsyncStub(TradingServiceStub):
     Errors: PERMISSION_DENIED; ABORTED (E_ORDER_CONFLICT); NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT for a malformed
     order; UNAVAILABLE: the outcome is unknown, retry with the same client_order_id.
     """
+    SubmitOrderList: _aio.UnaryUnaryMultiCallable[_trading_service_pb2.SubmitOrderListRequest, _trading_service_pb2.SubmitOrderListResponse]  # type: ignore[assignment]
+    """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md) through the gate, all or none: what
+    the gate refuses of one it refuses of all, by an OK reply with its rule in one and LIST_DENIED in the others. One stamp
+    is for all: the lowest weight of those that may add, and reduce-only where one of them may only reduce. Idempotent on
+    the orders. Needs operator.
+
+    Errors: as SubmitOrder, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED).
+    """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_trading_service_pb2.ReplaceOrderRequest, _trading_service_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Changes quantity, prices or end of an open order, through the gate as an order of its own. Idempotent on request_id. A
+    refusal is an OK reply that names the rule: the order works on as it was. Needs operator.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_ORDER_CLOSED, E_ORDER_LISTED,
+    E_ORDER_PENDING); ABORTED (E_REPLACE_CONFLICT); INVALID_ARGUMENT (E_REPLACE_MASK); UNAVAILABLE: the outcome is unknown,
+    retry with the same request_id.
+    """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_trading_service_pb2.CancelOrderRequest, _trading_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Cancels an open order; always passes the gate. Needs operator. Errors: NOT_FOUND (E_ORDER_UNKNOWN); UNAVAILABLE: retry."""
     TradeStream: _aio.StreamStreamMultiCallable[_trading_service_pb2.TradeStreamRequest, _trading_service_pb2.TradeStreamResponse]  # type: ignore[assignment]
-    """Orders and cancels in, answers and order events out, for many orders on one call.
+    """Orders, lists, changes and cancels in, answers and order events out, for many orders on one call.
 
     Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
     replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED
@@ -103,6 +135,34 @@ class TradingServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SubmitOrderList(
+        self,
+        request: _trading_service_pb2.SubmitOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_service_pb2.SubmitOrderListResponse, _abc.Awaitable[_trading_service_pb2.SubmitOrderListResponse]]:
+        """Takes several orders that belong together (OTO, OCO, OUO, brackets; docs/orders.md) through the gate, all or none: what
+        the gate refuses of one it refuses of all, by an OK reply with its rule in one and LIST_DENIED in the others. One stamp
+        is for all: the lowest weight of those that may add, and reduce-only where one of them may only reduce. Idempotent on
+        the orders. Needs operator.
+
+        Errors: as SubmitOrder, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED).
+        """
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _trading_service_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_service_pb2.ReplaceOrderResponse, _abc.Awaitable[_trading_service_pb2.ReplaceOrderResponse]]:
+        """Changes quantity, prices or end of an open order, through the gate as an order of its own. Idempotent on request_id. A
+        refusal is an OK reply that names the rule: the order works on as it was. Needs operator.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_ORDER_UNKNOWN); FAILED_PRECONDITION (E_ORDER_CLOSED, E_ORDER_LISTED,
+        E_ORDER_PENDING); ABORTED (E_REPLACE_CONFLICT); INVALID_ARGUMENT (E_REPLACE_MASK); UNAVAILABLE: the outcome is unknown,
+        retry with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
     def CancelOrder(
         self,
         request: _trading_service_pb2.CancelOrderRequest,
@@ -116,7 +176,7 @@ class TradingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_trading_service_pb2.TradeStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_trading_service_pb2.TradeStreamResponse], _abc.AsyncIterator[_trading_service_pb2.TradeStreamResponse]]:
-        """Orders and cancels in, answers and order events out, for many orders on one call.
+        """Orders, lists, changes and cancels in, answers and order events out, for many orders on one call.
 
         Any message, also one without an act, keeps a silent stream open. Errors: as the single calls, per order, inside the
         replies; UNAVAILABLE (E_TRADE_IDLE when nothing came and nothing went for long) and RESOURCE_EXHAUSTED

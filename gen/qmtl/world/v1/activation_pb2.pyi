@@ -147,7 +147,7 @@ class ActivationWindow(_message.Message):
     def __init__(self, days: _Optional[_Iterable[_Union[Weekday, str]]] = ..., opens: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class ActivationRecord(_message.Message):
-    __slots__ = ("world_revision", "whole", "entries", "removed", "fence_epoch", "fence_state", "effective_mode", "confirmed_fence_epoch", "run_id", "apply_sequence", "phase", "requires_ack", "time", "windows", "state_hash", "limits")
+    __slots__ = ("world_revision", "whole", "entries", "removed", "fence_epoch", "fence_state", "effective_mode", "confirmed_fence_epoch", "run_id", "apply_sequence", "phase", "requires_ack", "time", "windows", "state_hash", "limits", "may_add", "may_not_add")
     WORLD_REVISION_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +164,8 @@ class ActivationRecord(_message.Message):
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    MAY_ADD_FIELD_NUMBER: _ClassVar[int]
+    MAY_NOT_ADD_FIELD_NUMBER: _ClassVar[int]
     world_revision: int
     whole: bool
     entries: _containers.RepeatedCompositeFieldContainer[ActivationEntry]
@@ -180,7 +182,9 @@ class ActivationRecord(_message.Message):
     windows: _containers.RepeatedCompositeFieldContainer[ActivationWindow]
     state_hash: str
     limits: _limits_pb2.RiskLimits
-    def __init__(self, world_revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., fence_epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_fence_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ...) -> None: ...
+    may_add: _containers.RepeatedCompositeFieldContainer[ActivationKey]
+    may_not_add: _containers.RepeatedCompositeFieldContainer[ActivationKey]
+    def __init__(self, world_revision: _Optional[int] = ..., whole: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[ActivationEntry, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., fence_epoch: _Optional[int] = ..., fence_state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., confirmed_fence_epoch: _Optional[int] = ..., run_id: _Optional[str] = ..., apply_sequence: _Optional[int] = ..., phase: _Optional[_Union[ApplyPhase, str]] = ..., requires_ack: _Optional[bool] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[ActivationWindow, _Mapping]]] = ..., state_hash: _Optional[str] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ..., may_add: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ..., may_not_add: _Optional[_Iterable[_Union[ActivationKey, _Mapping]]] = ...) -> None: ...
 
 class ActivationKey(_message.Message):
     __slots__ = ("strategy_id", "side")

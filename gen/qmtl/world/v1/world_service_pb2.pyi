@@ -38,16 +38,20 @@ class CreateWorldResponse(_message.Message):
     def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ...) -> None: ...
 
 class GetWorldRequest(_message.Message):
-    __slots__ = ("world_id",)
+    __slots__ = ("world_id", "with_held")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    WITH_HELD_FIELD_NUMBER: _ClassVar[int]
     world_id: str
-    def __init__(self, world_id: _Optional[str] = ...) -> None: ...
+    with_held: bool
+    def __init__(self, world_id: _Optional[str] = ..., with_held: _Optional[bool] = ...) -> None: ...
 
 class GetWorldResponse(_message.Message):
-    __slots__ = ("world",)
+    __slots__ = ("world", "held")
     WORLD_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     world: _world_pb2.World
-    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ...) -> None: ...
+    held: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListWorldsRequest(_message.Message):
     __slots__ = ("page",)

@@ -96,6 +96,8 @@ def _finish(access: Access, request_id: str, state: str, reply: Reply) -> None:
     else:
         typer.echo(f"committed {reply.run.world_id} is {state} at brokerage, fence epoch {reply.run.fence_epoch}")
         typer.echo(f"on the wire: {', '.join(reply.on_the_wire) or 'nothing'}")
+        if isinstance(reply, applyservicepb.FreezeWorldResponse):
+            typer.echo(f"held until it opens: {', '.join(reply.held) or 'nothing'}")
         typer.echo(f"leave it with: qmtl world resume {reply.run.world_id} {reply.run.run_id}")
     if reply.fence_pending:
         raise typer.Exit(1)

@@ -95,15 +95,18 @@ def _world_rows(worlds: Sequence[worldpb.World]) -> list[tuple[str, ...]]:
 
 
 @with_access
-def show(access: Access, world_id: WorldId) -> None:
+def show(
+    access: Access,
+    world_id: WorldId,
+    held: Annotated[bool, typer.Option("--held", help="Also which orders a freeze would hold, or holds.")] = False,
+) -> None:
     """Show a world, its strategies and its activation."""
 
     async def call(
         channel: MeshChannel,
-    ) -> tuple[worldpb.World, bindingservicepb.ListBindingsResponse, activationpb.ActivationEnvelope]:
-        world = (
-            await worldrpc.WorldServiceStub(channel).GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
-        ).world
+    ) -> tuple[worldservicepb.GetWorldResponse, bindingservicepb.ListBindingsResponse, activationpb.ActivationEnvelope]:
+        request = worldservicepb.GetWorldRequest(world_id=world_id, with_held=held)
+        found = await worldrpc.WorldServiceStub(channel).GetWorld(request)
         bindings = await bindingrpc.BindingServiceStub(channel).ListBindings(
             bindingservicepb.ListBindingsRequest(world_id=world_id)
         )
@@ -112,14 +115,17 @@ def show(access: Access, world_id: WorldId) -> None:
                 activationservicepb.GetActivationRequest(world_id=world_id)
             )
         ).activation
-        return world, bindings, activation
+        return found, bindings, activation
 
-    world, bindings, activation = ask(access, call)
+    found, bindings, activation = ask(access, call)
     if access.json:
         bound = [as_dict(binding) for binding in bindings.bindings]
-        show_json({"world": as_dict(world), "bindings": bound, "activation": as_dict(activation)})
+        shown = {"world": as_dict(found.world), "bindings": bound, "activation": as_dict(activation)}
+        show_json({**shown, "held": list(found.held)} if held else shown)
         return
-    _show_world(world, False)
+    _show_world(found.world, False)
+    if held:
+        typer.echo(f"a freeze holds: {', '.join(found.held) or 'nothing'}")
     rows = [
         (b.strategy_id, enum_word(bindingpb.Stage, b.stage), _domains_text(b.opened_domains), b.created_by)
         for b in bindings.bindings
