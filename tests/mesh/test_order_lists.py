@@ -1,4 +1,4 @@
-"""A bracket and its changes through the gateway's real processes: taken once, whoever is killed and however often asked."""
+"""A bracket and its changes through the real processes of a mesh: made once, whoever is killed, however often asked."""
 
 from __future__ import annotations
 

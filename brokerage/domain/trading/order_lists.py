@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL, Denial, Refusal
 from brokerage.domain.orders.events import EventTime, OrderEvent
@@ -139,18 +140,41 @@ def _release(
     going_record = replace(record, quantity=quantity)
     if not going.may_go(book, going_record):
         return commands.note(book, record.id, time, HELD)
-    order = asked_anew(record, Change(instrument.quantity_decimal(quantity)))
-    with set_aside(book, record):
-        now = context_of(view, order, instrument, time.at_ns, RATE_ONE)
-        sized = size(order, now)
-        refused = sized if isinstance(sized, Refusal) else check(order, sized, now)
-    if refused is not None or isinstance(sized, Refusal):
-        refusal = refused or Refusal(Denial.PRECISION, "")
-        if order.reduce_only and refusal.denial not in FINAL:
-            return commands.note(book, record.id, time, f"HELD: {refusal.denial.value}")
-        return [commands.deny(book, record.id, time, refusal)]
+    sized = _judged(view, book, record, quantity, instrument, time.at_ns)
+    if isinstance(sized, Refusal):
+        return _refused(book, record, sized, time)
     terms = replace(record.terms, quantity=quantity, stop=sized.stop, limit=sized.limit, worst=sized.worst)
     return commands.go(book, record.id, terms, time, going.first_rest(record.order))
+
+
+def refused_anew(view: AccountView, book: StrategyBook, identity: str, time: EventTime) -> list[OrderEvent] | None:
+    """Judge an order of a list that was let go and held before the wire, now that it may go; None: it still passes.
+
+    What only reduces waits on through a denial that a later moment may lift.
+    """
+    record = book.record(identity)
+    instrument = record.instrument
+    if instrument is None:
+        return None
+    sized = _judged(view, book, record, record.remaining, instrument, time.at_ns)
+    return _refused(book, record, sized, time) if isinstance(sized, Refusal) else None
+
+
+def _judged(
+    view: AccountView, book: StrategyBook, record: OrderRecord, quantity: int, instrument: Instrument, at_ns: int
+) -> SizedOrder | Refusal:
+    """An order of a quantity as it would be taken now, or why not; the order itself is set aside meanwhile."""
+    order = asked_anew(record, Change(instrument.quantity_decimal(quantity)))
+    with set_aside(book, record):
+        now = context_of(view, order, instrument, at_ns, RATE_ONE)
+        sized = size(order, now)
+        return sized if isinstance(sized, Refusal) else check(order, sized, now) or sized
+
+
+def _refused(book: StrategyBook, record: OrderRecord, refusal: Refusal, time: EventTime) -> list[OrderEvent]:
+    if record.order.reduce_only and refusal.denial not in FINAL:
+        return commands.note(book, record.id, time, f"HELD: {refusal.denial.value}")
+    return [commands.deny(book, record.id, time, refusal)]
 
 
 def _examine(view: AccountView, orders: Sequence[Order], at_ns: int, weight: int) -> list[Examined]:

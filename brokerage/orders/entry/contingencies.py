@@ -14,6 +14,7 @@ from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.fence import Fence
 from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.trading.order_lists import Going, settle
 from brokerage.fences import intents
@@ -38,12 +39,7 @@ def settle_lists(
     owner = next((record.order.owner for record in book.open_in_lists(list_id)), None)
     if owner is None:
         return []
-    fence = locked_fence(conn, owner.world_id)
-    view.world_limits = fence.limits
-    if spans_accounts(market.limits, fence.limits):
-        view.world_beside = world_beside(
-            conn, market, account, owner.world_id, accounts_store.accounts_of(conn, owner.world_id)
-        )
+    fence = fence_of(conn, market, account, view, owner.world_id)
     going = Going(
         market.first_rest,
         lambda book, record: may_go(book, account.trading_state, record, fence),
@@ -60,6 +56,15 @@ def settle_lists(
         elif event.kind is EventKind.PENDING_UPDATE and not market.link.direct:
             intents.write(conn, record, fence.epoch, time.received_ns, VenueAct.REPLACE, record.replaces)
     return made
+
+
+def fence_of(conn: Connection, market: MarketContext, account: Account, view: AccountView, world_id: str) -> Fence:
+    """The fence of the moment, with its limits in the view, for an act that brokerage starts itself."""
+    fence = locked_fence(conn, world_id)
+    view.world_limits = fence.limits
+    if spans_accounts(market.limits, fence.limits):
+        view.world_beside = world_beside(conn, market, account, world_id, accounts_store.accounts_of(conn, world_id))
+    return fence
 
 
 def record_in(

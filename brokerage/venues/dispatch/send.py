@@ -17,10 +17,11 @@ from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import Fence, GateStamp, refusal
 from brokerage.domain.trading import commands
+from brokerage.domain.trading.order_lists import refused_anew
 from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
-from brokerage.orders.entry.contingencies import record_in
+from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.emulation import HELD, still_reached
@@ -45,6 +46,10 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
         still = row.epoch == fence.epoch or not record.triggered or still_reached(view, record)
         goes = may_go(book, trading, record, fence) and still
         made = [] if goes else commands.note(book, order_id, time, HELD)
+        if goes and row.epoch != fence.epoch and not record.triggered:  # it was held: what it met then is long ago
+            fence_of(conn, market, account, view, name.owner.world_id)
+            refused_now = refused_anew(view, book, order_id, time)
+            goes, made = refused_now is None, refused_now or []
     else:
         refused = _refusal(book, trading, record, fence, row.epoch)
         goes = refused is None

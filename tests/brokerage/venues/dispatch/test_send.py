@@ -11,7 +11,7 @@ import pytest
 from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Side, order_id
+from brokerage.domain.orders.order import Contingency, Side, order_id
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import FenceState
@@ -19,6 +19,8 @@ from brokerage.domain.simulation.arrivals import FOUND, NOT_AT_VENUE
 from brokerage.domain.trading.reports import UNKNOWN
 from brokerage.orders.wire import status_to_proto
 from qmtl.core.errors import NotFound
+from qmtl.core.limits import RiskLimits
+from tests.brokerage.orders.entry.test_submit_list import submit as submit_list
 from tests.brokerage.samples import GATE, MARKET, MINUTE, OWNER, Book, bar, fence, open_book, order
 
 FAR = replace(MARKET, link=Link(latency_ms=1))
@@ -100,6 +102,28 @@ async def test_an_order_gated_before_a_freeze_does_not_leave_after_it(book: Book
     await book.fence(fence(3))
     assert not await book.to_wire("o1")
     assert (await book.order("o1")).record.denial is Denial.FENCED
+
+
+@pytest.mark.parametrize(("order_max", "goes"), [("2699", False), ("2700", True)])
+async def test_a_child_that_a_freeze_held_before_the_wire_is_judged_anew(
+    book: Book, order_max: str, goes: bool
+) -> None:
+    entry = replace(order("entry"), list_id="l", contingency=Contingency.OTO, linked=("more",))
+    more = order("more", quantity=30, type=OrderType.LIMIT, limit_price=Decimal(90), list_id="l", parent="entry")
+    await submit_list(book, [entry, more])
+    assert await book.to_wire("entry")
+    await book.arrive("entry")
+    await book.answer("entry")
+    await book.show(bar(1))
+    assert await book.state("more") is OrderState.RELEASED
+    await book.fence(fence(2, FenceState.FROZEN))
+    assert not await book.to_wire("more")
+    assert await book.state("more") is OrderState.RELEASED
+    await book.fence(fence(3, limits=RiskLimits(order_notional_max=Decimal(order_max))))
+    assert await book.to_wire("more") == goes
+    record = (await book.order("more")).record
+    assert record.denial is (None if goes else Denial.NOTIONAL_ABOVE_LIMIT)
+    assert record.state is (OrderState.SUBMITTED if goes else OrderState.DENIED)
 
 
 async def test_what_is_on_the_wire_at_a_freeze_is_listed_and_may_arrive(book: Book) -> None:
