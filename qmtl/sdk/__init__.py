@@ -11,6 +11,7 @@ from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
 from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.runner import Runner
+from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.rules import Sizing
 from qmtl.sdk.strategy.strategy import Strategy
@@ -21,6 +22,7 @@ __all__ = [
     "AccountTerms",
     "AssetClass",
     "Bars",
+    "Bracket",
     "CacheView",
     "FillEvent",
     "Instrument",

@@ -28,6 +28,7 @@ BUILTINS: tuple[Builtin, ...] = (
     directions.THRESHOLD,
     targets.POSITION_TARGET,
     rules.ORDER_TARGET,
+    rules.ORDER_BRACKET,
 )
 NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, *(builtin.type for builtin in BUILTINS))
 SCHEMAS: tuple[Schema, ...] = (OHLCV, VALUE, trend.MACD_LINES, DIRECTION, TARGET, COMMAND)

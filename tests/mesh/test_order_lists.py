@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import signal
+from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -62,7 +64,7 @@ def bracket(trading: TradingMesh) -> tradingservicepb.SubmitOrderListRequest:
     return tradingservicepb.SubmitOrderListRequest(orders=[entry, stop, target])
 
 
-def change(trading: TradingMesh, name: str, request_id: str, **terms: str) -> tradingservicepb.ReplaceOrderRequest:
+def change(trading: TradingMesh, name: str, request_id: str, **terms: Any) -> tradingservicepb.ReplaceOrderRequest:
     key = orderpb.OrderKey(
         account=trading.world, world_id=trading.world, strategy_id=trading.strategy_id, client_order_id=name
     )
@@ -88,7 +90,7 @@ async def test_a_bracket_and_its_changes_are_made_once_though_the_gateway_is_kil
     assert (first.denial, first.duplicate) == (orderpb.DENIAL_UNSPECIFIED, False)
 
     pid = trading.mesh.kill("gateway", signal.SIGKILL)
-    await trading.mesh.ready("gateway", other_than=pid)
+    await asyncio.to_thread(trading.mesh.wait_ready, "gateway", other_than=pid)
 
     async def known_again() -> bool:
         """The gate that was just started holds the world's activation."""

@@ -275,6 +275,11 @@ class SimulatedAccount:
         found = self.instrument(symbol)
         return found.quantity_decimal(found.lot)
 
+    def tick(self, symbol: str) -> Decimal:
+        """The step of prices."""
+        found = self.instrument(symbol)
+        return found.price_decimal(found.tick)
+
     def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
         """What one order of a signed quantity may be charged; see the function of this name."""
         return fee_bound(self.instrument(symbol), self.view.profile.fee, quantity, price)

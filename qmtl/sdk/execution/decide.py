@@ -9,9 +9,10 @@ reached or changes, unless the denial is final.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from qmtl.sdk.execution.exits import is_exit, with_exits
 from qmtl.sdk.execution.legs import Waiting, closing_part, permitted_part
 from qmtl.sdk.execution.planner import Change, Leg, Planner, changes, order_name
 from qmtl.sdk.execution.port import (
@@ -180,11 +181,15 @@ class _Deciding:
     def _leg(self, planner: Planner, command: Command) -> Decision[Leg]:
         """A leg with its older orders cancelled."""
         symbol, time_ns = planner.rule.symbol, command.time_ns
+        exits: list[str] = []
         for client_order_id in (yield from ask(AskOpenOrders(symbol, time_ns))):
-            yield from ask(Cancel(client_order_id, time_ns))
+            if planner.rule.bracket is not None and is_exit(client_order_id):
+                exits.append(client_order_id)  # they stay until an order that changes the position is sent
+            else:
+                yield from ask(Cancel(client_order_id, time_ns))
         held = yield from ask(AskHeldPosition(symbol, time_ns))
         weight = self._weights.of(command.target)
-        return Leg(planner, time_ns, command.target, command.price, held, weight)
+        return Leg(planner, time_ns, command.target, command.price, held, weight, tuple(exits))
 
     def _send(self, sized: Sequence[_Sized]) -> Decision[None]:
         for one in sized:
@@ -239,12 +244,25 @@ class _Deciding:
             self._waiting.pop(one.leg.symbol, None)
 
     def _submit(self, leg: Leg, order: MarketOrder) -> Decision[OrderReply]:
-        reply = yield from ask(Submit(order))
+        closes = closing_part(leg.held.expected, order.quantity)
+        turns = closes not in (0, order.quantity)
+        if turns:  # what the exits may sell is not sold twice; beside them only what reduces may work
+            yield from self._end_exits(leg)
+        order = replace(order, reduce_only=bool(leg.exits and closes) and not turns)
+        listed = with_exits(leg, order)
+        reply = yield from ask(Submit(order) if listed is None else listed)
+        if not turns and not reply.denied_by:
+            yield from self._end_exits(leg)
         if reply.denied_by:
             self._tell(leg.symbol, order.client_order_id, reply.denied_by, reply.message, leg.time_ns)
-        elif closing_part(leg.held.expected, order.quantity):
+        elif closes:
             self._reducing.append((leg.symbol, order.client_order_id))
         return reply
+
+    def _end_exits(self, leg: Leg) -> Decision[None]:
+        """Cancel the exits of what was held before; the order that is sent has its own."""
+        for name in leg.exits:
+            yield from ask(Cancel(name, leg.time_ns))
 
     def _wait(self, planner: Planner, at: Leg | Command, reductions: Sequence[tuple[str, str]]) -> None:
         symbol = planner.rule.symbol

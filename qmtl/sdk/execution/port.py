@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
+from brokerage.domain.orders.order import Contingency
+
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -27,6 +29,28 @@ class MarketOrder:
     quantity: Decimal
     decided_ns: int
     position_target: Decimal | None = None
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrder:
+    """An order of a list. `quantity` is signed. A price makes it a stop or a limit order; neither, a market order.
+
+    `contingency` says how it is tied to the orders `linked`, by client order id; `parent` is the order whose fill sends
+    it (docs/orders.md).
+    """
+
+    client_order_id: str
+    symbol: str
+    quantity: Decimal
+    decided_ns: int
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
+    position_target: Decimal | None = None
+    parent: str = ""
+    contingency: Contingency | None = None
+    linked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +71,13 @@ WHOLE = Weights(Decimal(1), Decimal(1))
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
     """What the strategy has in one symbol at the deciding bar. `expected` is held plus what open orders may bring;
-    `lot` is the instrument's.
+    `lot` and `tick`, the steps of quantities and prices, are the instrument's.
     """
 
     expected: Decimal
     equity: Decimal
     lot: Decimal
+    tick: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,14 @@ class Submit(Request[OrderReply]):
     """Send an order. The same order asked twice is one order."""
 
     order: MarketOrder
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitList(Request[OrderReply]):
+    """Send orders that belong together, all or none; the reply is of the first that was denied by a rule of its own."""
+
+    list_id: str
+    orders: tuple[ListedOrder, ...]
 
 
 Decision = Generator[Request[Any], Any, R]

@@ -10,11 +10,11 @@ from typing import Any
 from brokerage.domain.backtest.account import FillView, SimulatedAccount
 from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.denials import FINAL
+from brokerage.domain.orders.denials import FINAL, Denial
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import MARGIN_CALL, Order, Side
+from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.states import EventKind, OrderType
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
@@ -25,10 +25,12 @@ from qmtl.sdk.execution.port import (
     Cancel,
     FeeEstimate,
     HeldPosition,
+    ListedOrder,
     MarketOrder,
     OrderReply,
     Request,
     Submit,
+    SubmitList,
 )
 
 
@@ -62,12 +64,15 @@ class SimulatedExecution:
                 return self._account.cancel(client_order_id, time_ns)
             case AskHeldPosition(symbol=symbol):
                 lot = self._account.lot(symbol)
-                return HeldPosition(self._expected(symbol), self._account.equity(self._currency), lot)
+                tick = self._account.tick(symbol)
+                return HeldPosition(self._expected(symbol), self._account.equity(self._currency), lot, tick)
             case AskFee(symbol=symbol, quantity=quantity, price=price):
                 money, withheld = self._account.fee_bound(symbol, quantity, price)
                 return FeeEstimate(money, withheld)
             case Submit(order=order):
                 return self._submit(order)
+            case SubmitList(list_id=list_id, orders=orders):
+                return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
 
     def _own_orders(self, symbol: str) -> list[OrderRecord]:
@@ -89,16 +94,47 @@ class SimulatedExecution:
             if self._account.take_direct(Ticket(name, order.symbol, side, quantity, order.decided_ns, target)):
                 return TAKEN
         wanted = Order(self._account.owner, order.client_order_id, order.symbol, side, abs(order.quantity))
-        wanted = replace(wanted, position_target=order.position_target)
-        events = self._account.submit(wanted, order.decided_ns, weight=self.weight)
+        wanted = replace(wanted, position_target=order.position_target, reduce_only=order.reduce_only)
+        return self._replied(self._account.submit(wanted, order.decided_ns, weight=self.weight))
+
+    def _submit_list(self, list_id: str, orders: Sequence[ListedOrder]) -> OrderReply:
+        wanted = [order_of(self._account.owner, list_id, order) for order in orders]
+        return self._replied(self._account.submit_list(wanted, orders[0].decided_ns, weight=self.weight))
+
+    def _replied(self, events: Sequence[OrderEvent]) -> OrderReply:
         self._on_events(events)
         for event in events:
-            if event.kind is EventKind.DENIED and event.denial:
+            if event.kind is EventKind.DENIED and event.denial and event.denial is not Denial.LIST_DENIED:
                 return OrderReply(event.denial.value, event.detail, event.denial in FINAL)
         return TAKEN
 
 
 TAKEN = OrderReply()
+
+
+def order_of(owner: Owner, list_id: str, order: ListedOrder) -> Order:
+    """An order of a list as brokerage takes it."""
+    side = Side.BUY if order.quantity > 0 else Side.SELL
+    kind = OrderType.MARKET if order.limit_price is None else OrderType.LIMIT
+    if order.stop_price is not None:
+        kind = OrderType.STOP_MARKET if order.limit_price is None else OrderType.STOP_LIMIT
+    return Order(
+        owner,
+        order.client_order_id,
+        order.symbol,
+        side,
+        abs(order.quantity),
+        type=kind,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        reduce_only=order.reduce_only,
+        position_target=order.position_target,
+        decided_ns=order.decided_ns,
+        list_id=list_id,
+        parent=order.parent,
+        contingency=order.contingency,
+        linked=order.linked,
+    )
 
 
 def fill_of(account: SimulatedAccount, event: OrderEvent) -> FillEvent:

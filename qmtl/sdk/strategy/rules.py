@@ -12,6 +12,7 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import InputPort, NodeType, Parameter, ParameterType
 from qmtl.sdk.graph.schemas import COMMAND, OHLCV
 from qmtl.sdk.graph.vertices import FoldNode
+from qmtl.sdk.strategy.bracket import Bracket
 
 
 class Sizing(Enum):
@@ -24,13 +25,14 @@ class Sizing(Enum):
 @dataclass(frozen=True, slots=True)
 class TradeRule:
     """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to; None: the
-    lot of the instrument.
+    lot of the instrument. `bracket`: the exits of what it holds.
     """
 
     command: FoldNode
     symbol: str
     sizing: Sizing
     lot: Decimal | None
+    bracket: Bracket | None = None
 
 
 def target_and_price_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -39,6 +41,24 @@ def target_and_price_step(state: Vector, params: Vector, x: Vector, out: Vector)
     return True
 
 
+_TARGET_PARAMETERS = (
+    Parameter("symbol", ParameterType.TEXT, "symbol of the market", minimum=1, maximum=100),
+    Parameter(
+        "sizing",
+        ParameterType.TEXT,
+        "",
+        Sizing.EQUITY_FRACTION.value,
+        minimum=1,
+        maximum=20,
+        choices=tuple(sizing.value for sizing in Sizing),
+    ),
+    Parameter("lot", ParameterType.TEXT, "units of the asset; empty: its own", "", minimum=0, maximum=40),
+)
+_TARGET_INPUTS = (
+    InputPort("target", kinds=(SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)),
+    InputPort("price", ("close",), (OHLCV,)),
+)
+
 ORDER_TARGET = Builtin(
     NodeType(
         node_type="order.target",
@@ -46,24 +66,27 @@ ORDER_TARGET = Builtin(
         summary="Hold a target by market orders when it changes.",
         output=COMMAND,
         kind=SemanticKind.COMMAND_VALUE,
-        parameters=(
-            Parameter("symbol", ParameterType.TEXT, "symbol of the market", minimum=1, maximum=100),
-            Parameter(
-                "sizing",
-                ParameterType.TEXT,
-                "",
-                Sizing.EQUITY_FRACTION.value,
-                minimum=1,
-                maximum=20,
-                choices=tuple(sizing.value for sizing in Sizing),
-            ),
-            Parameter("lot", ParameterType.TEXT, "units of the asset; empty: its own", "", minimum=0, maximum=40),
-        ),
-        inputs=(
-            InputPort("target", kinds=(SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)),
-            InputPort("price", ("close",), (OHLCV,)),
-        ),
+        parameters=_TARGET_PARAMETERS,
+        inputs=_TARGET_INPUTS,
     ),
     target_and_price_step,
 )
 """The command node that Strategy.trade makes."""
+
+ORDER_BRACKET = Builtin(
+    NodeType(
+        node_type="order.bracket",
+        code_hash="builtin:order_bracket@1.0",
+        summary="Hold a target by market orders when it changes, with a stop and a target of which one closes it.",
+        output=COMMAND,
+        kind=SemanticKind.COMMAND_VALUE,
+        parameters=(
+            *_TARGET_PARAMETERS,
+            Parameter("stop", ParameterType.TEXT, "fraction of the price; empty: none", "", minimum=0, maximum=40),
+            Parameter("target", ParameterType.TEXT, "fraction of the price; empty: none", "", minimum=0, maximum=40),
+        ),
+        inputs=_TARGET_INPUTS,
+    ),
+    target_and_price_step,
+)
+"""The command node that Strategy.trade makes with a bracket."""

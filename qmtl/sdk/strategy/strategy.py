@@ -10,8 +10,9 @@ from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.graph.kinds import TRADING
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput, Vertex
+from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.events import Signal
-from qmtl.sdk.strategy.rules import ORDER_TARGET, Sizing, TradeRule
+from qmtl.sdk.strategy.rules import ORDER_BRACKET, ORDER_TARGET, Sizing, TradeRule
 
 
 class Strategy:
@@ -47,12 +48,18 @@ class Strategy:
         self._nodes.extend(nodes)
 
     def trade(
-        self, target: Vertex, price: StreamInput, *, sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = ""
+        self,
+        target: Vertex,
+        price: StreamInput,
+        *,
+        sizing: Sizing = Sizing.EQUITY_FRACTION,
+        lot: str = "",
+        bracket: Bracket | None = None,
     ) -> FoldNode:
         """Hold `target` of the symbol of `price`, by market orders when the target changes.
 
         The target is in units or a fraction of equity, as `sizing` says; quantities are cut toward zero to `lot`
-        (empty: the lot of the instrument).
+        (empty: the lot of the instrument). `bracket`: a stop and a target for what is held.
         """
         if target.kind not in TRADING:
             hint = "make one with position_target"
@@ -61,8 +68,11 @@ class Strategy:
             raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
         size = _lot(lot) if lot else None
         params: dict[str, Json] = {"symbol": price.symbol, "sizing": sizing.value, "lot": lot}
-        command = ORDER_TARGET.node(params, (target, ""), (price, ""), label="orders")
-        self._rules.append(TradeRule(command, price.symbol, sizing, size))
+        kind = ORDER_TARGET
+        if bracket is not None:
+            kind, params = ORDER_BRACKET, {**params, **bracket.params}
+        command = kind.node(params, (target, ""), (price, ""), label="orders")
+        self._rules.append(TradeRule(command, price.symbol, sizing, size, bracket))
         self._nodes.append(command)
         return command
 

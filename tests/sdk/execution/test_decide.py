@@ -59,7 +59,7 @@ class Venue:
             AskPermission: answers.get("permission", UNRESTRICTED),
             AskOpenOrders: answers.get("open_orders", ()),
             Cancel: None,
-            AskHeldPosition: HeldPosition(Decimal(str(answers.get("held", 0))), Decimal(1000), Decimal(1)),
+            AskHeldPosition: HeldPosition(Decimal(str(answers.get("held", 0))), Decimal(1000), Decimal(1), Decimal(1)),
             Submit: answers.get("reply", OrderReply()),
         }
         self.asked: list[Request[Any]] = []

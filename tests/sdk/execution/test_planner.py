@@ -35,7 +35,7 @@ def rule(sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = "0.0001") -> TradeR
 
 
 def holding(expected: str = "0", equity: str = "100000") -> HeldPosition:
-    return HeldPosition(Decimal(expected), Decimal(equity), Decimal("0.00001"))
+    return HeldPosition(Decimal(expected), Decimal(equity), Decimal("0.00001"), Decimal("0.01"))
 
 
 def leg(rule: TradeRule, target: float, held: HeldPosition, price: float = 30_000.0) -> Leg:

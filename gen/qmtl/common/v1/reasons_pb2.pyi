@@ -30,6 +30,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_BIND: _ClassVar[Reason]
     REASON_BINDING_UNKNOWN: _ClassVar[Reason]
     REASON_BOOKS_DIFFER: _ClassVar[Reason]
+    REASON_BRACKET: _ClassVar[Reason]
     REASON_BREAKER_OPEN: _ClassVar[Reason]
     REASON_BUCKET_ORDER: _ClassVar[Reason]
     REASON_BUS_BODY_TOO_LARGE: _ClassVar[Reason]
@@ -393,6 +394,7 @@ REASON_BATCH_TOO_LARGE: Reason
 REASON_BIND: Reason
 REASON_BINDING_UNKNOWN: Reason
 REASON_BOOKS_DIFFER: Reason
+REASON_BRACKET: Reason
 REASON_BREAKER_OPEN: Reason
 REASON_BUCKET_ORDER: Reason
 REASON_BUS_BODY_TOO_LARGE: Reason

@@ -7,6 +7,8 @@ and bar, so repeating a call is no second order.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -32,11 +34,13 @@ from qmtl.sdk.execution.port import (
     Cancel,
     FeeEstimate,
     HeldPosition,
+    ListedOrder,
     MarketOrder,
     OrderReply,
     Permission,
     Request,
     Submit,
+    SubmitList,
     Weights,
 )
 from qmtl.sdk.mesh.instruments import instrument_of
@@ -45,7 +49,12 @@ from qmtl.sdk.mesh.session.account_profile import profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
+<<<<<<< HEAD
 from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_to_proto
+=======
+from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
+from qmtl.sdk.mesh.wire.orders import is_open, list_to_proto, open_quantity, order_key, order_to_proto
+>>>>>>> 3e22002 (SDK: brackets of a trade rule, the same in backtests and sessions; docs of standings, lists and what a freeze holds)
 
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
 """Denials that no later bar lifts; what is denied by another is tried again."""
@@ -101,6 +110,8 @@ class MeshExecution:
                 return FeeEstimate(*fee_bound(self._market.instrument, self._market.fee, quantity, price))
             case Submit(order=order):
                 return await self._submit(order)
+            case SubmitList(list_id=list_id, orders=orders):
+                return await self._submit_list(list_id, orders)
         raise TypeError(f"the gateway has no answer to {request!r}")
 
     def weights(self) -> Weights:
@@ -147,24 +158,47 @@ class MeshExecution:
         held = quantity_held(portfolio, self._owner, symbol)
         coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
         instrument = self._market.instrument
-        lot = instrument.quantity_decimal(instrument.lot)
-        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot)
+        lot, tick = instrument.quantity_decimal(instrument.lot), instrument.price_decimal(instrument.tick)
+        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot, tick)
 
     async def _submit(self, order: MarketOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
 
         async def call() -> tradingservicepb.SubmitOrderResponse:
-            try:
+            with _retried():
                 return await self._retrying.client.trading.SubmitOrder(request)
-            except NotReady as error:
-                if error.reason != "E_STALE_EPOCH":
-                    raise
-                raise Unavailable(error.reason, error.message, hint=error.hint) from error
 
-        status = (await self._retrying.ask(call, "order")).status
-        state = orderpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
-        log.info("order %s of %s %s: %s", order.client_order_id, order.quantity, order.symbol, state)
-        if status.state != orderpb.ORDER_STATE_DENIED:
-            return OrderReply()
-        rule = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_")
-        return OrderReply(rule, status.message, status.denial in FINAL_DENIALS)
+        return _replied([(await self._retrying.ask(call, "order")).status])
+
+    async def _submit_list(self, list_id: str, orders: Sequence[ListedOrder]) -> OrderReply:
+        request = tradingservicepb.SubmitOrderListRequest(orders=list_to_proto(self._owner, list_id, orders))
+
+        async def call() -> tradingservicepb.SubmitOrderListResponse:
+            with _retried():
+                return await self._retrying.client.trading.SubmitOrderList(request)
+
+        return _replied((await self._retrying.ask(call, "list")).statuses)
+
+
+@contextmanager
+def _retried() -> Iterator[None]:
+    """An epoch that is behind is asked again, as a service that is away is."""
+    try:
+        yield
+    except NotReady as error:
+        if error.reason != "E_STALE_EPOCH":
+            raise
+        raise Unavailable(error.reason, error.message, hint=error.hint) from error
+
+
+def _replied(statuses: Sequence[orderpb.OrderStatus]) -> OrderReply:
+    """What became of orders that were sent together; of those denied, the first that a rule of its own denied."""
+    for status in statuses:
+        order, state = status.order, orderpb.OrderState.Name(status.state).removeprefix("ORDER_STATE_")
+        side = orderpb.OrderSide.Name(order.side).removeprefix("ORDER_SIDE_")
+        log.info("order %s to %s %s %s: %s", order.client_order_id, side, order.quantity, order.symbol, state)
+    for status in statuses:
+        if status.state == orderpb.ORDER_STATE_DENIED and status.denial != orderpb.DENIAL_LIST_DENIED:
+            rule = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_")
+            return OrderReply(rule, status.message, status.denial in FINAL_DENIALS)
+    return OrderReply()

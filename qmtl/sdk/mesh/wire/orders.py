@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.port import MarketOrder
+from qmtl.sdk.execution.port import ListedOrder, MarketOrder
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+
+TYPES: Mapping[tuple[bool, bool], orderpb.OrderType] = {
+    (False, False): orderpb.ORDER_TYPE_MARKET,
+    (False, True): orderpb.ORDER_TYPE_LIMIT,
+    (True, False): orderpb.ORDER_TYPE_STOP_MARKET,
+    (True, True): orderpb.ORDER_TYPE_STOP_LIMIT,
+}
+"""Types by whether there is a stop, and a limit."""
 
 
 def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
@@ -26,8 +35,28 @@ def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
         time_in_force=orderpb.TIME_IN_FORCE_GTC,
         position_side=orderpb.POSITION_SIDE_BOTH,
         decided_at=ns_to_proto(order.decided_ns),
+        reduce_only=order.reduce_only,
         position_target="" if order.position_target is None else format_decimal(order.position_target),
     )
+
+
+def list_to_proto(owner: Owner, list_id: str, orders: Iterable[ListedOrder]) -> list[orderpb.Order]:
+    """Orders that belong together; the same orders make the same messages."""
+    return [_listed(owner, list_id, order) for order in orders]
+
+
+def _listed(owner: Owner, list_id: str, order: ListedOrder) -> orderpb.Order:
+    first = MarketOrder(order.client_order_id, order.symbol, order.quantity, order.decided_ns, order.position_target)
+    message = order_to_proto(owner, first)
+    message.type = TYPES[order.stop_price is not None, order.limit_price is not None]
+    message.limit_price = "" if order.limit_price is None else format_decimal(order.limit_price)
+    message.stop_price = "" if order.stop_price is None else format_decimal(order.stop_price)
+    message.reduce_only = order.reduce_only
+    message.list_id, message.parent_client_order_id = list_id, order.parent
+    if order.contingency is not None:
+        message.contingency = orderpb.Contingency.Value(f"CONTINGENCY_{order.contingency.name}")
+    message.linked_client_order_ids.extend(order.linked)
+    return message
 
 
 def order_key(owner: Owner, client_order_id: str) -> orderpb.OrderKey:

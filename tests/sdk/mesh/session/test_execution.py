@@ -122,7 +122,7 @@ async def test_after_a_cancel_the_portfolio_is_read_anew_and_else_taken_from_the
         assert (await to.held()).expected == 0
         assert to.mesh.calls["GetPortfolio"] == 0
         await to.execution.answer(Cancel("a", to.now_ns))
-        assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"))
+        assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"), Decimal("0.01"))
         assert to.mesh.calls["GetPortfolio"] == 1
         assert await to.open_orders() == ()
 

@@ -1,0 +1,188 @@
+"""Brackets of a trade rule: what is sent with an order, what it does in a backtest, and when exits are let go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.orders.order import Contingency
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk import Bracket, Runner, Sizing, Strategy, StreamInput, signals
+from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.port import (
+    UNRESTRICTED,
+    AskHeldPosition,
+    AskOpenOrders,
+    AskPermission,
+    Cancel,
+    HeldPosition,
+    ListedOrder,
+    MarketOrder,
+    OrderReply,
+    Request,
+    Submit,
+    SubmitList,
+    conclude,
+)
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.mesh.wire.orders import list_to_proto
+from qmtl.sdk.strategy.assembly import assemble
+from tests.brokerage.samples import OWNER
+from tests.sdk.market import prices
+
+BAR_NS = 900 * 10**9
+BOTH = Bracket(stop="0.02", target="0.05")
+FREE = AccountTerms(cash=D(1000), profile=spot("0", participation="0"))
+
+
+class Held(Strategy):
+    """Holds units by a target that the test says, with a bracket."""
+
+    def __init__(self, bracket: Bracket = BOTH, above: float = 100.0, short: float = 0.0) -> None:
+        super().__init__()
+        self.bracket, self.above, self.short = bracket, above, short
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.threshold(price, above=self.above, below=self.above)
+        target = signals.position_target(direction, long=1.0, short=self.short)
+        self.trade(target, price, sizing=Sizing.UNITS, lot="1", bracket=self.bracket)
+
+
+class Venue:
+    """Answers by table and keeps what it was asked."""
+
+    def __init__(self, held: int = 0, open_orders: tuple[str, ...] = (), reply: OrderReply | None = None) -> None:
+        self.answers: dict[type, object] = {
+            AskPermission: UNRESTRICTED,
+            AskOpenOrders: open_orders,
+            Cancel: None,
+            AskHeldPosition: HeldPosition(D(held), D(1000), D(1), D("0.01")),
+            Submit: reply or OrderReply(),
+            SubmitList: reply or OrderReply(),
+        }
+        self.acts: list[Request[Any]] = []
+
+    def answer(self, request: Request[Any]) -> object:
+        if isinstance(request, Submit | SubmitList | Cancel):
+            self.acts.append(request)
+        return self.answers[type(request)]
+
+
+def acts(target: float, venue: Venue, bracket: Bracket = BOTH) -> list[Request[Any]]:
+    logic = DecisionLogic(assemble(Held(bracket)))
+    command = Command(next(iter(logic.command_nodes)), BAR_NS, target, 100.01)
+    logic.remember(replace(command, target=9.0))
+    conclude(logic.decide([command]), venue.answer)
+    return venue.acts
+
+
+def test_an_entry_goes_with_a_stop_and_a_target_away_from_the_market() -> None:
+    (sent,) = acts(3.0, Venue())
+    assert isinstance(sent, SubmitList)
+    entry, stop, target = sent.orders
+    assert (sent.list_id, entry.quantity, entry.contingency) == ("BTC-USD-900", D(3), Contingency.OTO)
+    assert (stop.quantity, stop.stop_price, stop.limit_price) == (D(-3), D("98.00"), None)  # 98.0098, down
+    assert (target.quantity, target.stop_price, target.limit_price) == (D(-3), None, D("105.02"))  # 105.0105, up
+    assert [one.reduce_only for one in sent.orders] == [False, True, True]
+    assert (stop.contingency, stop.linked, stop.parent) == (Contingency.OUO, ("BTC-USD-900-target",), "BTC-USD-900")
+    assert (target.contingency, target.linked) == (Contingency.OUO, ("BTC-USD-900-stop",))
+
+
+def test_exits_of_a_short_are_mirrored() -> None:
+    (sent,) = acts(-2.0, Venue())
+    assert isinstance(sent, SubmitList)
+    _, stop, target = sent.orders
+    assert (stop.quantity, stop.stop_price) == (D(2), D("102.02"))  # 102.0102, up
+    assert (target.quantity, target.limit_price) == (D(2), D("95.00"))  # 95.0095, down
+
+
+def test_one_exit_alone_has_no_rival() -> None:
+    (sent,) = acts(1.0, Venue(), Bracket(target="0.5"))
+    assert isinstance(sent, SubmitList)
+    assert [one.contingency for one in sent.orders] == [Contingency.OTO, None]
+
+
+OPEN = ("x-stop", "x-target")
+
+
+def test_what_adds_covers_the_whole_position_and_lets_the_older_exits_go_once_it_is_taken() -> None:
+    sent, *cancels = acts(5.0, Venue(held=3, open_orders=OPEN))
+    assert isinstance(sent, SubmitList)
+    assert [one.quantity for one in sent.orders] == [D(2), D(-5), D(-5)]
+    assert cancels == [Cancel(name, BAR_NS) for name in OPEN]
+
+
+def test_what_is_denied_leaves_the_exits_of_what_is_held() -> None:
+    for target in (5.0, 1.0, 0.0):
+        venue = Venue(held=3, open_orders=OPEN, reply=OrderReply("FENCED", "shut"))
+        assert not [one for one in acts(target, venue) if isinstance(one, Cancel)]
+
+
+def test_what_takes_off_goes_beside_the_exits_as_reduce_only() -> None:
+    part, *cancels = acts(1.0, Venue(held=3, open_orders=OPEN))
+    assert isinstance(part, SubmitList)
+    assert [(one.quantity, one.reduce_only) for one in part.orders] == [(D(-2), True), (D(-1), True), (D(-1), True)]
+    assert len(cancels) == 2
+    whole, *cancels = acts(0.0, Venue(held=3, open_orders=OPEN))
+    assert whole == Submit(MarketOrder("BTC-USD-900", "BTC-USD", D(-3), BAR_NS, D(0), reduce_only=True))
+    assert len(cancels) == 2
+
+
+def test_what_turns_round_ends_the_exits_first() -> None:
+    *cancels, sent = acts(-1.0, Venue(held=3, open_orders=OPEN))
+    assert cancels == [Cancel(name, BAR_NS) for name in OPEN]
+    assert isinstance(sent, SubmitList)
+    assert [(one.quantity, one.reduce_only) for one in sent.orders] == [(D(-4), False), (D(1), True), (D(1), True)]
+
+
+@pytest.mark.parametrize(
+    ("last", "fills"),
+    [
+        ((105, 106), [(1, 105), (-1, 107)]),  # decided at 101 and sized by it: the target is 106.05
+        ((100, 99, 95), [(1, 100), (-1, 95)]),  # the stop is 98.98: over it at the open, filled there
+    ],
+)
+def test_a_backtest_closes_at_the_exit_and_stays_out_until_the_target_changes(
+    last: tuple[int, ...], fills: list[tuple[int, int]]
+) -> None:
+    bars = prices(90, 101, *last, 107, 108, 109)
+    result = Runner.backtest(Held(above=94.5), bars, terms=FREE)
+    assert [(f.quantity, f.price) for f in result.replay.fills] == [(D(q), D(p)) for q, p in fills]
+
+
+def test_a_long_turned_short_has_the_exits_of_the_short() -> None:
+    terms = AccountTerms(cash=D(1000), profile=margin(1, fee="0", participation="0"))
+    strategy = Held(Bracket(stop="0.5"), short=-1.0)
+    result = Runner.backtest(strategy, prices(101, 101, 99, 99, 160, 99), terms=terms)
+    assert [f.quantity for f in result.replay.fills] == [D(1), D(-2), D(1), D(1)]
+
+
+def test_orders_of_a_list_say_the_same_to_the_mesh() -> None:
+    (sent,) = acts(3.0, Venue())
+    assert isinstance(sent, SubmitList)
+    entry, stop, target = list_to_proto(OWNER, sent.list_id, sent.orders)
+    assert (entry.list_id, entry.position_target, list(entry.linked_client_order_ids)) == (
+        "BTC-USD-900",
+        "3",
+        ["BTC-USD-900-stop", "BTC-USD-900-target"],
+    )
+    assert (stop.stop_price, stop.limit_price, stop.reduce_only, stop.quantity) == ("98", "", True, "3")
+    assert (target.limit_price, target.parent_client_order_id) == ("105.02", "BTC-USD-900")
+    kinds = {(None, None): 1, (D(1), None): 2, (None, D(1)): 3, (D(1), D(1)): 4}
+    for (limit, stop_price), kind in kinds.items():
+        one = ListedOrder("o", "BTC-USD", D(1), BAR_NS, limit_price=limit, stop_price=stop_price)
+        assert list_to_proto(OWNER, "l", [one])[0].type == kind
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"stop": "1"}, {"stop": "0"}, {"stop": "-0.1"}, {"target": "x"}, {"target": "NaN"}]
+)
+def test_a_bracket_of_no_distance_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Bracket(**given)
+    assert caught.value.reason == "E_BRACKET"
