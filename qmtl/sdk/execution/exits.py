@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokerage.domain.orders.order import Contingency
-from qmtl.core.decimals import to_decimal
 from qmtl.sdk.execution.planner import Leg, cut
 from qmtl.sdk.execution.port import ListedOrder, MarketOrder, SubmitList
 
@@ -42,7 +41,7 @@ def _exits(leg: Leg, position: Decimal, name: str, parent: str) -> tuple[ListedO
     if bracket is None or not size:
         return ()
     long = position > 0
-    stop, target = bracket.prices(to_decimal(leg.price), long=long, tick=leg.held.tick)
+    stop, target = bracket.prices(leg.exact_price, long=long, tick=leg.held.tick)
     base = ListedOrder(name, leg.symbol, -size if long else size, leg.time_ns, reduce_only=True, parent=parent)
     found = [
         replace(base, client_order_id=name + suffix, stop_price=at_stop, limit_price=at_limit)

@@ -49,16 +49,13 @@ class Leg:
     price: float
     held: HeldPosition
     weight: Decimal = Decimal(1)
-<<<<<<< HEAD
+    exits: tuple[str, ...] = ()  # open stops and targets of what is held
     exact_target: Decimal = field(init=False, compare=False)
     exact_price: Decimal = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exact_target", to_decimal(self.target))
         object.__setattr__(self, "exact_price", to_decimal(self.price))
-=======
-    exits: tuple[str, ...] = ()  # open stops and targets of what is held
->>>>>>> 3e22002 (SDK: brackets of a trade rule, the same in backtests and sessions; docs of standings, lists and what a freeze holds)
 
     @property
     def symbol(self) -> str:

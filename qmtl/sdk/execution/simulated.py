@@ -89,7 +89,7 @@ class SimulatedExecution:
 
     def _submit(self, order: MarketOrder) -> OrderReply:
         side = Side.BUY if order.quantity > 0 else Side.SELL
-        if self._direct and self.weight == RATE_ONE:
+        if self._direct and self.weight == RATE_ONE and not order.reduce_only:
             name, quantity, target = order.client_order_id, abs(order.quantity), order.position_target
             if self._account.take_direct(Ticket(name, order.symbol, side, quantity, order.decided_ns, target)):
                 return TAKEN

@@ -11,7 +11,8 @@ import pytest
 from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.orders.order import Contingency
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk import Bracket, Runner, Sizing, Strategy, StreamInput, signals
+from qmtl.sdk import Bracket, Runner, Sizing, Strategy, StreamInput, indicators, signals
+from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
@@ -32,7 +33,7 @@ from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.wire.orders import list_to_proto
 from qmtl.sdk.strategy.assembly import assemble
 from tests.brokerage.samples import OWNER
-from tests.sdk.market import prices
+from tests.sdk.market import prices, walk
 
 BAR_NS = 900 * 10**9
 BOTH = Bracket(stop="0.02", target="0.05")
@@ -160,6 +161,26 @@ def test_a_long_turned_short_has_the_exits_of_the_short() -> None:
     strategy = Held(Bracket(stop="0.5"), short=-1.0)
     result = Runner.backtest(strategy, prices(101, 101, 99, 99, 160, 99), terms=terms)
     assert [f.quantity for f in result.replay.fills] == [D(1), D(-2), D(1), D(1)]
+
+
+class Trend(Strategy):
+    """Turns round often, with tight exits."""
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.trend(indicators.ema(price, 3), indicators.ema(price, 8))
+        target = signals.position_target(direction, long=0.9, short=-0.9)
+        self.trade(target, price, bracket=Bracket(stop="0.003", target="0.004"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bars_that_are_passed_by_change_nothing_of_a_bracket(seed: int) -> None:
+    bars, terms = walk(400, seed), AccountTerms(profile=margin(2))
+    batch = Runner.backtest(Trend(), bars, terms=terms)
+    every = replay(assemble(Trend()), bars, terms, streaming=True)
+    assert batch.replay.fills == every.fills
+    assert list(batch.replay.equity) == list(every.equity)
+    assert len({fill.trade_id for fill in every.fills}) > 20
 
 
 def test_orders_of_a_list_say_the_same_to_the_mesh() -> None:

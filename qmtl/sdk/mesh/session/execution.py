@@ -49,12 +49,7 @@ from qmtl.sdk.mesh.session.account_profile import profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
-<<<<<<< HEAD
-from qmtl.sdk.mesh.wire.orders import is_open, open_quantity, order_key, order_to_proto
-=======
-from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 from qmtl.sdk.mesh.wire.orders import is_open, list_to_proto, open_quantity, order_key, order_to_proto
->>>>>>> 3e22002 (SDK: brackets of a trade rule, the same in backtests and sessions; docs of standings, lists and what a freeze holds)
 
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
 """Denials that no later bar lifts; what is denied by another is tried again."""

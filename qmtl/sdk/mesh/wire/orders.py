@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import Contingency, Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.fills import FillEvent
@@ -19,6 +19,11 @@ TYPES: Mapping[tuple[bool, bool], orderpb.OrderType] = {
     (True, True): orderpb.ORDER_TYPE_STOP_LIMIT,
 }
 """Types by whether there is a stop, and a limit."""
+CONTINGENCIES: Mapping[Contingency, orderpb.Contingency] = {
+    Contingency.OTO: orderpb.CONTINGENCY_OTO,
+    Contingency.OCO: orderpb.CONTINGENCY_OCO,
+    Contingency.OUO: orderpb.CONTINGENCY_OUO,
+}
 
 
 def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
@@ -54,7 +59,7 @@ def _listed(owner: Owner, list_id: str, order: ListedOrder) -> orderpb.Order:
     message.reduce_only = order.reduce_only
     message.list_id, message.parent_client_order_id = list_id, order.parent
     if order.contingency is not None:
-        message.contingency = orderpb.Contingency.Value(f"CONTINGENCY_{order.contingency.name}")
+        message.contingency = CONTINGENCIES[order.contingency]
     message.linked_client_order_ids.extend(order.linked)
     return message
 
