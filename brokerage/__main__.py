@@ -25,6 +25,7 @@ from brokerage.fences.service import FenceService
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.market.service import InstrumentService
+from brokerage.orders.entry.manual_service import ManualOrderService
 from brokerage.orders.entry.service import OrderEntryService
 from brokerage.orders.service import OrderService
 from brokerage.orders.store import ORDERS_SIGNAL
@@ -41,6 +42,8 @@ from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
+from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
+from qmtl.broker.v1 import manual_order_service_pb2_grpc as manualorderrpc
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
@@ -120,6 +123,8 @@ def serve_orders(server: Server, process: Process) -> None:
         entry,
         service_of(orderentryservicepb),
     )
+    by_hand = ManualOrderService(db, market, process.access, clock)
+    server.add(manualorderrpc.add_ManualOrderServiceServicer_to_server, by_hand, service_of(manualorderservicepb))
     server.add(orderrpc.add_OrderServiceServicer_to_server, orders, service_of(orderservicepb))
     server.add(portfoliorpc.add_PortfolioServiceServicer_to_server, portfolios, service_of(portfolioservicepb))
     server.add(

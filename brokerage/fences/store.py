@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.domain.orders.order import OrderName, Owner, Side
+from brokerage.domain.orders.order import EXTERNAL, OPERATOR, OrderName, Owner, Side
 from brokerage.domain.orders.states import OrderState
-from brokerage.domain.risk.fence import Fence, FenceState, Standings, unset
+from brokerage.domain.risk.fence import Fence, FenceState, Standings, of_no_world, unset
 from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
@@ -31,6 +31,8 @@ _UNSET_FENCE = sa.text(
 
 def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[Fence, int] | None:
     """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
+    if world_id in (OPERATOR, EXTERNAL):
+        return of_no_world(world_id), 0
     row = (_LOCKED_FENCE if lock else _FENCE).rows(conn, {"of": world_id}).one_or_none()
     if row is None or not row.epoch:
         return None

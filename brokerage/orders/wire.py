@@ -15,6 +15,8 @@ from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
+    EXTERNAL,
+    OPERATOR,
     Contingency,
     Order,
     OrderName,
@@ -174,7 +176,7 @@ def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
     status = orderpb.OrderStatus(
         order=order_to_proto(stored.order),
         order_id=record.id,
-        origin=orderpb.ORDER_ORIGIN_STRATEGY,
+        origin=_origin(stored.order),
         state=f"ORDER_STATE_{record.state.name}",
         view=f"ORDER_VIEW_{record.public.name}",
         unresolved=record.unresolved,
@@ -192,6 +194,13 @@ def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
     if record.filled and instrument is not None:
         status.average_price = format_decimal(instrument.average_price(record.notional, record.filled))
     return status
+
+
+def _origin(order: Order) -> orderpb.OrderOrigin:
+    if order.owner.strategy_id == EXTERNAL:
+        return orderpb.ORDER_ORIGIN_EXTERNAL
+    by_hand = order.owner.strategy_id == OPERATOR or OPERATOR in order.tags
+    return orderpb.ORDER_ORIGIN_OPERATOR if by_hand else orderpb.ORDER_ORIGIN_STRATEGY
 
 
 def event_to_proto(order: Order, instrument: Instrument | None, event: OrderEvent, sequence: int) -> orderpb.OrderEvent:
@@ -279,6 +288,8 @@ def _venue(name: str) -> str:
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     found = tuple(require_text(tag, "order.tags", TEXT_MAX) for tag in tags)
+    if OPERATOR in found:
+        raise refused("E_NAME", "order.tags", OPERATOR, "another tag: orders by hand have it")
     if len(found) > TAGS_MAX:
         raise refused("E_NAME", "order.tags", f"{len(found)} tags", f"at most {TAGS_MAX}")
     return found

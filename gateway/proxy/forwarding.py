@@ -21,6 +21,7 @@ from gateway.proxy.live_guard import LiveGuard
 from qmtl.broker.v1 import (
     account_service_pb2,
     instrument_service_pb2,
+    manual_order_service_pb2,
     order_service_pb2,
     portfolio_service_pb2,
     venue_service_pb2,
@@ -96,6 +97,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
     "brokerage": _services(
         account_service_pb2.DESCRIPTOR,
         instrument_service_pb2.DESCRIPTOR,
+        manual_order_service_pb2.DESCRIPTOR,
         order_service_pb2.DESCRIPTOR,
         portfolio_service_pb2.DESCRIPTOR,
         brokerstatusservicepb.DESCRIPTOR,

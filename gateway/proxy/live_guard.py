@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 
 from gateway.admission.live_consent import Metadata, allows_live, require_live_consent
 from gateway.peers import Peers
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
 from qmtl.core.errors import NotFound
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.roles import WorldRoles
@@ -23,6 +25,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
+PAPER = "paper"
 GUARDED: Mapping[str, type[Message]] = {
     f"/qmtl.world.v1.{name}": message
     for name, message in (
@@ -33,7 +36,7 @@ GUARDED: Mapping[str, type[Message]] = {
         ("ApplyService/Apply", applyservicepb.ApplyRequest),
         ("ApplyService/Resume", applyservicepb.ResumeRequest),
     )
-}
+} | {"/qmtl.broker.v1.ManualOrderService/SubmitManualOrder": manualorderservicepb.SubmitManualOrderRequest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,18 @@ class LiveGuard:
                 return any(map(_widens, request.changes)) and await self._is_live(request.world_id)
             case applyservicepb.ApplyRequest() | applyservicepb.ResumeRequest():
                 return await self._is_live(request.world_id)
+            case manualorderservicepb.SubmitManualOrderRequest():
+                return not request.order.reduce_only and await self._is_at_live_venue(request.order.account)
             case _:
                 return True
+
+    async def _is_at_live_venue(self, account: str) -> bool:
+        """Whether orders of an account leave for a real venue. What is unknown is brokerage's to refuse."""
+        try:
+            found = await self.peers.accounts.GetAccount(accountservicepb.GetAccountRequest(account=account))
+        except NotFound:
+            return False
+        return found.account.venue != PAPER
 
     async def _is_live(self, world_id: str) -> bool:
         """Whether a world may trade live. What is unknown is worldservice's to refuse."""

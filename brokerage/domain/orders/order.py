@@ -16,6 +16,10 @@ from brokerage.domain.orders.states import (
 from qmtl.core.errors import InvalidRequest, Violation
 
 MARGIN_CALL = "MARGIN_CALL"
+OPERATOR = "@operator"
+"""Who owns orders that people send by hand; also the world of those that name none, and a tag of what closes others."""
+EXTERNAL = "@external"
+"""Who owns what the venue did without us; also its world."""
 """Tags the orders by which an account closes what it cannot hold."""
 
 
@@ -57,6 +61,11 @@ class Owner:
     account: str
     world_id: str
     strategy_id: str
+
+    @property
+    def in_no_world(self) -> bool:
+        """Whether no world's fence is asked: an order by hand that names none, and what the venue did without us."""
+        return self.world_id in (OPERATOR, EXTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import OPERATOR, Side
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
@@ -38,8 +38,8 @@ class Fence:
     standings: Standings = frozenset()
 
     def may_add(self, strategy_id: str, side: Side) -> bool:
-        """Whether a strategy may add to what it holds by orders of a side."""
-        return self.state is FenceState.OPEN and (strategy_id, side) in self.standings
+        """Whether a strategy may add to what it holds by orders of a side; the operator may wherever it is open."""
+        return self.state is FenceState.OPEN and (strategy_id == OPERATOR or (strategy_id, side) in self.standings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,11 @@ _ALLOWED = {
 def unset(world_id: str) -> Fence:
     """The fence of a world that has none: nothing passes."""
     return Fence(world_id, 0, FenceState.FROZEN, EffectiveMode.VALIDATE)
+
+
+def of_no_world(world_id: str) -> Fence:
+    """What stands for the fence where an order names no world: the account and its venue decide."""
+    return Fence(world_id, 0, FenceState.OPEN, EffectiveMode.LIVE)
 
 
 def replaced(stored: Fence | None, wanted: Fence) -> bool:

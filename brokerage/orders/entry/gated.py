@@ -42,6 +42,8 @@ def hold(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits
     `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
     binds is read under the fence's lock. Where that asks for more rows than are locked, the act is to come again.
     """
+    if owner.in_no_world:
+        return Held(accounts_store.account(conn, owner.account, lock=True), [])
     world = None
     if spans_accounts(market.limits, seen):  # nobody else of the world decides meanwhile
         world = accounts_store.accounts_of(conn, owner.world_id, lock=True)

@@ -13,7 +13,7 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
-from brokerage.domain.orders.order import Order, Owner, order_id
+from brokerage.domain.orders.order import EXTERNAL, Order, Owner, order_id
 from brokerage.domain.orders.record import OrderRecord, accept_fill, born, happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType
@@ -33,7 +33,6 @@ from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
 
-EXTERNAL = "@external"
 """Owns what a venue did without us: orders of other clients, liquidations, deleveraging."""
 
 _GATE = GateStamp(0, RATE_ONE, ExecutionDomain.LIVE, False)

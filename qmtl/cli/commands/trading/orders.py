@@ -1,15 +1,18 @@
-"""`qmtl orders`: the orders strategies sent and what came of them; cancel one."""
+"""`qmtl orders`: the orders strategies sent and what came of them; cancel or change one."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
@@ -97,7 +100,7 @@ def show(access: Access, order_id: OrderId, world: World = "", account: Account 
     if access.json:
         show_json({**as_dict(status), "fills": [as_dict(fill) for fill in fills]})
         return
-    _show_order(status)
+    show_order(status)
     _show_fills(fills)
 
 
@@ -109,13 +112,7 @@ def cancel(
     strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> orderpb.OrderStatus:
-        order = (await _find(channel, order_id, account, world, strategy)).order
-        key = orderpb.OrderKey(
-            account=order.account,
-            world_id=order.world_id,
-            strategy_id=order.strategy_id,
-            client_order_id=order.client_order_id,
-        )
+        key = _key(await _find(channel, order_id, account, world, strategy))
         return (
             await tradingrpc.TradingServiceStub(channel).CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
         ).status
@@ -124,7 +121,54 @@ def cancel(
     if access.json:
         show_json(as_dict(status))
     else:
-        _show_order(status)
+        show_order(status)
+
+
+@with_access
+def replace(
+    access: Access,
+    order_id: OrderId,
+    quantity: Annotated[str, typer.Option("--quantity", help="New whole quantity, filled part included.")] = "",
+    limit: Annotated[str, typer.Option("--limit", help="New limit.")] = "",
+    stop: Annotated[str, typer.Option("--stop", help="New stop.")] = "",
+    world: World = "",
+    account: Account = "",
+    strategy: Strategy = "",
+    request_id: Annotated[str, typer.Option("--request", help="Idempotency key; the same again changes nothing.")] = "",
+) -> None:
+    """Change quantity or prices of an open order of a strategy; one that is refused works on as it was."""
+    strategy = whole_strategy_id(access, strategy)
+    terms = {"quantity": quantity, "limit_price": limit, "stop_price": stop}
+    given = {name: value for name, value in terms.items() if value}
+
+    async def call(channel: MeshChannel) -> tradingservicepb.ReplaceOrderResponse:
+        request = tradingservicepb.ReplaceOrderRequest(
+            key=_key(await _find(channel, order_id, account, world, strategy)),
+            terms=orderentryservicepb.OrderTerms(quantity=quantity, limit_price=limit, stop_price=stop),
+            update_mask=FieldMask(paths=list(given)),
+            request_id=request_id or uuid.uuid4().hex,
+        )
+        return await tradingrpc.TradingServiceStub(channel).ReplaceOrder(request)
+
+    reply = ask(access, call)
+    if access.json:
+        show_json(as_dict(reply))
+    else:
+        show_order(reply.status)
+    if reply.denial:
+        rule = enum_word(orderpb.Denial, reply.denial)
+        typer.echo(f"refused by {rule}: {reply.message}; the order works on as it was", err=True)
+        raise typer.Exit(1)
+
+
+def _key(status: orderpb.OrderStatus) -> orderpb.OrderKey:
+    order = status.order
+    return orderpb.OrderKey(
+        account=order.account,
+        world_id=order.world_id,
+        strategy_id=order.strategy_id,
+        client_order_id=order.client_order_id,
+    )
 
 
 async def account_names(channel: MeshChannel, account: str, world: str) -> list[str]:
@@ -190,7 +234,7 @@ async def _fills(stub: OrderServiceAsyncStub, order: orderpb.Order) -> list[orde
     return [fill for fill in await collect(page, SEARCH_MAX) if fill.client_order_id == order.client_order_id]
 
 
-def _show_order(status: orderpb.OrderStatus) -> None:
+def show_order(status: orderpb.OrderStatus) -> None:
     order = status.order
     prices = (("limit", order.limit_price), ("stop", order.stop_price), ("trail", order.trail_offset))
     fees = ", ".join(f"{fee} {currency}" for currency, fee in sorted(status.fees.items()))

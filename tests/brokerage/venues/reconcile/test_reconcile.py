@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from brokerage.accounts.cash import load_cash
-from brokerage.domain.orders.order import OrderName, Side
+from brokerage.domain.orders.order import EXTERNAL, OrderName, Side
 from brokerage.domain.orders.states import OrderState
 from brokerage.venues.dispatch import send
-from brokerage.venues.reconcile.book import EXTERNAL
 from qmtl.core.instants import to_ns
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.exchange.core.faults import Trouble

@@ -1,0 +1,110 @@
+"""Orders of people: of the operator's own, and those that close what others hold. Each is audited with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import audit
+from brokerage import schema as t
+from brokerage.accounts import store as accounts_store
+from brokerage.audit import Actor
+from brokerage.books.load import load_view
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.order import OPERATOR, Order, OrderName, Owner, Side
+from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.risk.fence import GateStamp
+from brokerage.fences import change
+from brokerage.market.context import MarketContext
+from brokerage.orders import store
+from brokerage.orders.entry.submit import submit
+from qmtl.core.modes import ExecutionDomain
+
+PAPER = "paper"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts by hand, why and when."""
+
+    actor: Actor
+    reason: str
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """What is to be closed: an account, or what one strategy holds in it."""
+
+    account: str
+    strategy_id: str
+    request_id: str
+
+
+def submit_by_hand(conn: Connection, market: MarketContext, order: Order, act: Act) -> tuple[StoredOrder, bool]:
+    """Take an order of the operator under the fence of the moment; the answer and whether it was known already.
+
+    Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
+    """
+    return _submit(conn, market, order, act, "manual_order")
+
+
+def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) -> list[StoredOrder]:
+    """Close positions by reduce-only market orders of their owners, in one transaction; a retry answers those orders.
+
+    Raises NotFound (E_ACCOUNT_UNKNOWN), NotReady (E_STALE_EPOCH).
+    """
+    account = accounts_store.account(conn, wanted.account, lock=True)
+    prefix = f"flatten-{wanted.request_id}-"
+    known = _named(conn, market, account, prefix, wanted.strategy_id)
+    if known:
+        return known
+    view, orders = load_view(conn, market, account), list[Order]()
+    for owner, book in sorted(view.books.items(), key=lambda item: (item[0].world_id, item[0].strategy_id)):
+        for symbol in sorted(book.symbols()) if wanted.strategy_id in ("", owner.strategy_id) else ():
+            instrument, held = market.instruments.find(symbol), book.held(symbol)
+            if held and instrument is not None:
+                orders.append(_closing(owner, instrument, held, prefix + symbol))
+    return [_submit(conn, market, order, act, "flatten")[0] for order in orders]
+
+
+def _closing(owner: Owner, instrument: Instrument, held: int, name: str) -> Order:
+    """The order that closes a position: all lots of it, or all of what is less than one."""
+    whole = abs(held) - abs(held) % instrument.lot or abs(held)
+    side = Side.SELL if held > 0 else Side.BUY
+    quantity = instrument.quantity_decimal(whole)
+    return Order(owner, name, instrument.symbol, side, quantity, reduce_only=True, tags=(OPERATOR,))
+
+
+def _submit(conn: Connection, market: MarketContext, order: Order, act: Act, what: str) -> tuple[StoredOrder, bool]:
+    account = accounts_store.account(conn, order.owner.account, lock=True)
+    fence, _ = change.current(conn, order.owner.world_id)
+    domain = ExecutionDomain.DRYRUN if account.venue == PAPER else ExecutionDomain.LIVE
+    gate = GateStamp(fence.epoch, RATE_ONE, domain, reduce_only=order.reduce_only)
+    stored, known = submit(conn, market, order, gate, act.now_ns, fence.limits)
+    if not known:
+        said = f"{act.reason}: {order.side.value} {order.quantity} {order.symbol} as {order.client_order_id}"
+        who = (act.actor.name, act.actor.correlation_id)
+        detail = f"{said} of {order.owner.strategy_id}, {stored.record.state.value}"
+        audit.record(conn, act.now_ns, who, what, account.account, detail)
+    return stored, known
+
+
+def _named(
+    conn: Connection, market: MarketContext, account: Account, prefix: str, strategy_id: str
+) -> list[StoredOrder]:
+    """Orders of an account whose ids begin so, of one strategy or of all."""
+    heads = t.orders.c
+    query = sa.select(heads.world_id, heads.strategy_id, heads.client_order_id).where(
+        heads.account == account.account, heads.client_order_id.startswith(prefix, autoescape=True)
+    )
+    rows = conn.execute(query.order_by(heads.created_sequence)).all()
+    return [
+        store.order(conn, OrderName(Owner(account.account, world_id, who), name), market.instruments)
+        for world_id, who, name in rows
+        if strategy_id in ("", who)
+    ]

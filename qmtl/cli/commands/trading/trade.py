@@ -1,0 +1,185 @@
+"""`qmtl trade`: orders by hand. They pass the checks of any order, and each is audited with its reason."""
+
+from __future__ import annotations
+
+import uuid
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
+from qmtl.broker.v1 import manual_order_service_pb2_grpc as manualorderrpc
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.cli.commands.trading.orders import account_names, order_rows, show_order
+from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.gateway.ids import whole_strategy_id
+from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.show.tables import show_table
+from qmtl.core.errors import NotFound
+from qmtl.rpc.client.channel import MeshChannel
+
+PAPER = "paper"
+COLUMNS = ("order", "strategy", "symbol", "side", "type", "quantity", "filled", "at", "state", "why", "created")
+
+
+class Tif(Enum):
+    """Time in force of an order by hand."""
+
+    GTC = "gtc"
+    DAY = "day"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+Symbol = Annotated[str, typer.Argument(help="Symbol of the instrument.")]
+Quantity = Annotated[str, typer.Argument(help="How much, in units of the instrument.")]
+Limit = Annotated[str, typer.Option("--limit", help="At this price or better.")]
+Stop = Annotated[str, typer.Option("--stop", help="Once the price has come to this; with --limit a limit order then.")]
+ReduceOnly = Annotated[bool, typer.Option("--reduce-only", help="Take off what is held and no more.")]
+InForce = Annotated[Tif, typer.Option("--tif", help="How long it works.")]
+OfAccount = Annotated[str, typer.Option("--account", help="Account it is for.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
+OfWorld = Annotated[str, typer.Option("--world", help="World whose fence it is to pass. Default: none.")]
+Named = Annotated[str, typer.Option("--id", help="Client order id; the same again is no second order.")]
+
+
+@with_access
+def buy(
+    access: Access,
+    symbol: Symbol,
+    quantity: Quantity,
+    account: OfAccount,
+    reason: Reason,
+    limit: Limit = "",
+    stop: Stop = "",
+    reduce_only: ReduceOnly = False,
+    tif: InForce = Tif.GTC,
+    world: OfWorld = "",
+    order_id: Named = "",
+) -> None:
+    """Buy by hand, at the market unless --limit or --stop says otherwise."""
+    order = _order(orderpb.ORDER_SIDE_BUY, symbol, quantity, (limit, stop), tif, reduce_only)
+    _send(access, order, account, world, order_id, reason)
+
+
+@with_access
+def sell(
+    access: Access,
+    symbol: Symbol,
+    quantity: Quantity,
+    account: OfAccount,
+    reason: Reason,
+    limit: Limit = "",
+    stop: Stop = "",
+    reduce_only: ReduceOnly = False,
+    tif: InForce = Tif.GTC,
+    world: OfWorld = "",
+    order_id: Named = "",
+) -> None:
+    """Sell by hand, at the market unless --limit or --stop says otherwise."""
+    order = _order(orderpb.ORDER_SIDE_SELL, symbol, quantity, (limit, stop), tif, reduce_only)
+    _send(access, order, account, world, order_id, reason)
+
+
+@with_access
+def flatten(
+    access: Access,
+    what: Annotated[str, typer.Argument(metavar="ACCOUNT|STRATEGY", help="Account, or a strategy in all accounts.")],
+    reason: Reason,
+    request_id: Annotated[str, typer.Option("--request", help="Idempotency key; the same again sends nothing.")] = "",
+) -> None:
+    """Close what an account or a strategy holds, by orders that only reduce."""
+    key = request_id or uuid.uuid4().hex[:12]
+
+    async def look(channel: MeshChannel) -> tuple[list[accountpb.Account], str]:
+        try:
+            return [await _account(channel, what)], ""
+        except NotFound:
+            names = await account_names(channel, "", "")
+            return [await _account(channel, name) for name in names], "strategy"
+
+    accounts, kind = ask(access, look)
+    strategy = whole_strategy_id(access, what) if kind else ""
+    for one in accounts:
+        _confirm(one, f"flatten {what}")
+
+    async def call(channel: MeshChannel) -> list[orderpb.OrderStatus]:
+        stub, found = manualorderrpc.ManualOrderServiceStub(channel), list[orderpb.OrderStatus]()
+        for one in accounts:
+            request = manualorderservicepb.FlattenPositionsRequest(
+                account=one.account, strategy_id=strategy, request_id=key, reason=reason
+            )
+            found += (await stub.FlattenPositions(request)).statuses
+        return found
+
+    statuses = ask(access, call)
+    if access.json:
+        show_json([as_dict(status) for status in statuses])
+    elif statuses:
+        show_table(f"orders of {key}", COLUMNS, order_rows(statuses))
+    else:
+        typer.echo(f"{what} holds nothing")
+    if any(status.state == orderpb.ORDER_STATE_DENIED for status in statuses):
+        raise typer.Exit(1)
+
+
+def _order(
+    side: orderpb.OrderSide, symbol: str, quantity: str, prices: tuple[str, str], tif: Tif, reduce_only: bool
+) -> orderpb.Order:
+    limit, stop = prices
+    kind = {(False, False): "MARKET", (True, False): "LIMIT", (False, True): "STOP_MARKET", (True, True): "STOP_LIMIT"}
+    return orderpb.Order(
+        symbol=symbol,
+        side=side,
+        type=f"ORDER_TYPE_{kind[bool(limit), bool(stop)]}",
+        quantity=quantity,
+        limit_price=limit,
+        stop_price=stop,
+        time_in_force=f"TIME_IN_FORCE_{tif.name}",
+        position_side=orderpb.POSITION_SIDE_BOTH,
+        reduce_only=reduce_only,
+    )
+
+
+def _send(access: Access, order: orderpb.Order, account: str, world: str, order_id: str, reason: str) -> None:
+    async def look(channel: MeshChannel) -> accountpb.Account:
+        return await _account(channel, account)
+
+    order.account, order.world_id = account, world
+    order.client_order_id = order_id or f"hand-{uuid.uuid4().hex[:12]}"
+    side = orderpb.OrderSide.Name(order.side).removeprefix("ORDER_SIDE_").lower()
+    live = _confirm(ask(access, look), f"{side} {order.quantity} {order.symbol}")
+    request = manualorderservicepb.SubmitManualOrderRequest(order=order, reason=reason)
+
+    async def call(channel: MeshChannel) -> orderpb.OrderStatus:
+        stub = manualorderrpc.ManualOrderServiceStub(channel)
+        return (await stub.SubmitManualOrder(request, metadata=live_metadata(is_meant=live))).status
+
+    status = ask(access, call)
+    if access.json:
+        show_json(as_dict(status))
+    else:
+        show_order(status)
+    if status.state == orderpb.ORDER_STATE_DENIED:
+        raise typer.Exit(1)
+
+
+async def _account(channel: MeshChannel, name: str) -> accountpb.Account:
+    request = accountservicepb.GetAccountRequest(account=name)
+    return (await accountrpc.AccountServiceStub(channel).GetAccount(request)).account
+
+
+def _confirm(account: accountpb.Account, act: str) -> bool:
+    """Whether the account is at a live venue; then its name has to be typed, and nothing is sent if it is not."""
+    if account.venue == PAPER:
+        return False
+    typed = typer.prompt(f"LIVE at {account.venue}: {act}. Type the account's name to go on", default="", err=True)
+    if typed != account.account:
+        typer.echo(f"not confirmed: {typed!r} is not {account.account!r}; nothing was sent", err=True)
+        raise typer.Exit(1)
+    return True
