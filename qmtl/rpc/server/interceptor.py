@@ -156,10 +156,11 @@ class MeshInterceptor(aio.ServerInterceptor):
         @asynccontextmanager
         async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
             said = inbound.call.stated
-            with self._shares.body(caller_of(inbound.call), 0 if said is None else said.total_bytes):
+            with self._shares.body(caller_of(inbound.call), 0 if said is None else said.total_bytes) as held:
                 inbound.entered = True
                 begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),)) if said else None
-                yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies, begin), context)
+                each = held if said is None else None
+                yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies, each, begin), context)
 
         return serve
 

@@ -20,7 +20,7 @@ from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.rpc.chunks import UNREADABLE
 from qmtl.rpc.rules.methods import MethodRule
 from qmtl.rpc.server.inbound import Context
-from qmtl.rpc.server.shares import Caller, Shares
+from qmtl.rpc.server.shares import Body, Caller, Shares
 
 WINDOW_BYTES: Final = 64 * 1024  # of one stream, by flow control
 COLLECT_AFTER_BYTES: Final = 32 * 1024 * 1024
@@ -85,7 +85,7 @@ class Bodies:
 
 
 class DecodedStream(Generic[T]):
-    """The messages of a client's stream, each decoded when the handler asks for it."""
+    """The messages of a client's stream, each decoded when the handler asks for it, and counted until it asks again."""
 
     def __init__(
         self,
@@ -93,14 +93,18 @@ class DecodedStream(Generic[T]):
         bodies: AsyncIterable[bytes],
         rule: MethodRule,
         reader: Bodies,
+        held: Body | None,
         begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`begin` is awaited before the first message is read."""
+        """`held`: where the message is counted that the handler has; None for a payload whose sum is. `begin` is
+        awaited before the first message is read.
+        """
         self._decode = decode
         self._bodies = bodies
         self._reading: AsyncIterator[bytes] | None = None  # grpc warns of one that was made and never asked
         self._rule = rule
         self._reader = reader
+        self._held = held
         self._begin = begin
 
     def __aiter__(self) -> Self:
@@ -111,7 +115,11 @@ class DecodedStream(Generic[T]):
             if self._begin is not None:
                 await self._begin()
             self._reading = aiter(self._bodies)
+        elif self._held is not None:
+            self._held.resize(0)
         body = await anext(self._reading)
         self._reader.came(len(body))
         check_size(body, self._rule)
+        if self._held is not None:
+            self._held.resize(len(body))
         return decoded(self._decode, body)

@@ -153,3 +153,19 @@ async def test_shares_come_back_when_calls_end_in_any_way(mesh: Mesh) -> None:
         with pytest.raises(Exception, match="E_TOO_LARGE"):
             await stub.say("Post", "x" * 70_000)
         assert await stub.say("Post", "x") == "X"
+
+
+async def test_the_message_of_a_client_stream_that_is_served_is_counted(mesh: Mesh) -> None:
+    gate = Gate()
+    server = await mesh.serve(gate.wait, limits=Limits(identity_body_bytes_max=1_000))
+    stub = await mesh.stub(server)
+    held = asyncio.create_task(stub.say("Both", "x" * 600))
+    async with asyncio.timeout(5):
+        await gate.reached.wait()
+    for kind in ("Both", "Up"):
+        with pytest.raises(Exhausted) as caught:
+            await stub.say(kind, "y" * 600)
+        assert (caught.value.reason, caught.value.metadata["share"]) == ("E_SHARE_EXCEEDED", "bytes")
+    gate.opened.set()
+    assert await held == "x" * 600
+    assert await stub.say("Both", " ".join(["z" * 900] * 5)) == " ".join(["z" * 900] * 5)
