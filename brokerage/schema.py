@@ -361,6 +361,14 @@ venue_payments = sa.Table(
     _int("at_ms"),
 )
 
+# Up to where the nonces of an exchange's key were given out. The key is known by a digest.
+venue_nonces = sa.Table(
+    "venue_nonces",
+    metadata,
+    _text("key", key=True),
+    _int("ceiling"),
+)
+
 # Which process drives an account at a venue.
 venue_leases = sa.Table(
     "venue_leases",

@@ -85,6 +85,12 @@ class VenueLease:
             )
         return now_ms
 
+    def require(self, conn: Connection) -> None:
+        """Raises Unavailable (E_VENUE_UNREACHABLE) where the store says that it is not held; locks its row."""
+        mine = sa.and_(_LEASE.account == self._account, _LEASE.holder == self._me, _LEASE.epoch == self.epoch)
+        if conn.execute(sa.select(_LEASE.epoch).where(mine).with_for_update()).one_or_none() is None:
+            raise Unavailable("E_VENUE_UNREACHABLE", f"nothing was sent: account {self._account} is driven elsewhere")
+
     def _abandoned(self, present: tuple[int, int], now: float) -> bool:
         """Whether somebody else's lease was seen unchanged for so long that nothing of it can be on its way."""
         if self._seen != present:

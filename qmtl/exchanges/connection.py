@@ -5,9 +5,10 @@ Every call ends as an answer, a refusal in the exchange's own words, or an outco
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -75,14 +76,27 @@ def _moved(urls: object, address: str) -> object:
     scheme, _, rest = str(urls).partition("://")
     host = address.partition("://")[2]
     path = rest.partition("/")[2]
-    return f"{'ws' if scheme.startswith('ws') else 'http'}://{host}/{path}"
+    return f"{'ws' if scheme.startswith('ws') else 'http'}://{host}{'/' if path else ''}{path}"
+
+
+class Nonces(Protocol):
+    """Numbers of one key that only grow, for an exchange that wants each request's above the one before."""
+
+    async def reserve(self) -> None:
+        """See to it that there is a next one. Raises Unavailable (E_VENUE_UNREACHABLE): nobody may send now."""
+        ...
+
+    def next(self) -> int:
+        """The next one."""
+        ...
 
 
 class Connection:
     """Calls an exchange for one account.
 
     `signed_at` tells the time that a request is signed with, in ms, and may refuse to: the lease of who drives the
-    account does. `budget` is None where nobody else calls the exchange; a call waits `wait_s` for it at most.
+    account does. `budget` is None where nobody else calls the exchange; a call waits `wait_s` for it at most. With
+    `nonces` requests are signed with these and go one after the other, so that they arrive in order.
     """
 
     def __init__(
@@ -92,12 +106,22 @@ class Connection:
         budget: RequestBudget | None = None,
         signed_at: Callable[[], int] | None = None,
         wait_s: float = BUDGET_WAIT_S,
+        nonces: Nonces | None = None,
     ) -> None:
         self.exchange = exchange
         self._wait_s = wait_s
         self._budget = budget
         self._clock = clock
-        exchange.nonce = signed_at or self.now_ms
+        self.signing_ms = signed_at or self.now_ms
+        self._nonces = nonces
+        self._turn = asyncio.Lock()
+        exchange.nonce = self.signing_ms if nonces is None else self._next_nonce
+
+    def _next_nonce(self) -> int:
+        if self._nonces is None:
+            raise AssertionError("no nonces")
+        self.signing_ms()  # which may refuse
+        return self._nonces.next()
 
     def now_ms(self) -> int:
         """The time here, in ms."""
@@ -121,14 +145,22 @@ class Connection:
             spend = self._budget.order if order else self._budget.request
             await spend(purpose, weight=weight, timeout_s=self._wait_s)
         try:
-            with outcomes(self.exchange.id):
-                return await endpoint(params)
+            return await self._sent(endpoint, params)
         except Exhausted:
             if self._budget is not None:
                 await self._budget.penalise(self._retry_after_s())
             raise
         finally:
             await self._adopt()
+
+    async def _sent(self, endpoint: Call, params: Mapping[str, object]) -> object:
+        if self._nonces is None:
+            with outcomes(self.exchange.id):
+                return await endpoint(params)
+        async with self._turn:
+            await self._nonces.reserve()
+            with outcomes(self.exchange.id):
+                return await endpoint(params)
 
     async def close(self) -> None:
         """Let go of sockets."""

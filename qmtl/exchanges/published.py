@@ -39,9 +39,11 @@ def limits_of(weight: int, weight_s: float, orders: int, orders_s: float, *, res
 PUBLISHED: Mapping[str, ExchangeLimits] = {
     "binance": limits_of(6_000, 60.0, 100, 10.0),
     "binanceusdm": limits_of(2_400, 60.0, 300, 10.0),
+    "kraken": limits_of(40, 60.0, 60, 60.0),
 }
 """Binance: `rateLimits` of GET /api/v3/exchangeInfo (6,000 weight a minute, 100 orders in 10 s) and of
-GET /fapi/v1/exchangeInfo (2,400 weight a minute, 300 orders in 10 s).
+GET /fapi/v1/exchangeInfo (2,400 weight a minute, 300 orders in 10 s). Kraken: docs.kraken.com, Spot REST rate limits:
+of an intermediate account (a counter of 20, one less in two seconds), and the least of its trading engine's.
 """
 
 

@@ -28,6 +28,10 @@ class Dialect(Protocol):
         """The answer that says the outcome is unknown."""
         ...
 
+    def limited(self, trouble: Trouble) -> web.Response:
+        """The answer to who asks too often."""
+        ...
+
 
 def _kind(request: web.Request) -> str:
     """The name of a request in the script: its method and the last word of its path."""
@@ -54,15 +58,24 @@ def _troubled(exchange: Exchange, dialects: Sequence[Dialect]) -> Callable[..., 
         if trouble.cut and request.transport is not None:
             request.transport.abort()
         if trouble in (Trouble.TOO_MANY, Trouble.BANNED):
-            status = 429 if trouble is Trouble.TOO_MANY else 418
-            return web.json_response({"code": -1003}, status=status, headers={"Retry-After": str(BAN_S)})
+            return _dialect(dialects, request).limited(trouble)
         if trouble in (Trouble.BROKEN_BEFORE, Trouble.BROKEN_AFTER):
             return web.Response(status=503, text="Service Unavailable")
         if trouble is Trouble.UNSURE_AFTER:
-            return next(one for one in dialects if _serves(one, request)).unsure()
+            return _dialect(dialects, request).unsure()
         return response
 
     return serve
+
+
+def limited(trouble: Trouble) -> web.Response:
+    """429 or 418, with the time to wait, as Binance answers."""
+    status = 429 if trouble is Trouble.TOO_MANY else 418
+    return web.json_response({"code": -1003}, status=status, headers={"Retry-After": str(BAN_S)})
+
+
+def _dialect(dialects: Sequence[Dialect], request: web.Request) -> Dialect:
+    return next(one for one in dialects if _serves(one, request))
 
 
 def _serves(dialect: Dialect, request: web.Request) -> bool:

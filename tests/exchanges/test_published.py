@@ -35,4 +35,4 @@ def test_a_fifth_of_a_bucket_is_the_reserve() -> None:
 def test_an_exchange_whose_limits_are_not_known_is_refused() -> None:
     with pytest.raises(NotFound, match="E_EXCHANGE_LIMITS_UNKNOWN"):
         published_limits("nowhere")
-    assert set(PUBLISHED) == {"binance", "binanceusdm"}
+    assert set(PUBLISHED) == {"binance", "binanceusdm", "kraken"}

@@ -352,6 +352,12 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("account", "number"),
     )
     op.create_table(
+        "venue_nonces",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("ceiling", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
         "venue_leases",
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False),

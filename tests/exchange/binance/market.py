@@ -13,8 +13,10 @@ from aiohttp import web
 
 from tests.exchange.binance import words
 from tests.exchange.core.exchange import Exchange
+from tests.exchange.core.faults import Trouble
 from tests.exchange.market.meter import Meter
 from tests.exchange.market.tape import Tape
+from tests.exchange.server import limited as too_many
 
 PAGE_DEFAULT, PAGE_MAX = 500, 1_000
 USED = "X-MBX-USED-WEIGHT-1M"
@@ -49,6 +51,9 @@ class BinanceMarket:
 
     def unsure(self) -> web.Response:
         return words.error(-1007, "Timeout waiting for response from backend server.", status=408)
+
+    def limited(self, trouble: Trouble) -> web.Response:
+        return too_many(trouble)
 
     def _weighing(
         self, weight: int, answer: Callable[[Params], object]

@@ -15,7 +15,9 @@ from tests.exchange.binance.signing import Params, signed
 from tests.exchange.binance.stream import serve_websocket
 from tests.exchange.core.account import Account
 from tests.exchange.core.exchange import Exchange
+from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask, Execution, Order, Refused, Side
+from tests.exchange.server import limited as too_many
 
 TRADES_MAX = 1_000
 TRADES_DEFAULT = 500
@@ -49,6 +51,9 @@ class BinanceSpot:
 
     def unsure(self) -> web.Response:
         return words.error(-1007, "Timeout waiting for response from backend server. Send status unknown.", status=408)
+
+    def limited(self, trouble: Trouble) -> web.Response:
+        return too_many(trouble)
 
     def _signed(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,9 @@ from tests.exchange.binance.usdm.stream import ListenKeys
 from tests.exchange.binance.words import error
 from tests.exchange.core.account import Account
 from tests.exchange.core.exchange import Exchange
+from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask, Order, Refused, Side
+from tests.exchange.server import limited as too_many
 
 PAGE_MAX = 1_000
 PAGE = 500
@@ -67,6 +69,9 @@ class BinanceUsdm:
 
     def unsure(self) -> web.Response:
         return error(-1007, "Timeout waiting for response from backend server. Send status unknown.", status=408)
+
+    def limited(self, trouble: Trouble) -> web.Response:
+        return too_many(trouble)
 
     def _signed(self, answer: Answer, by: Check = signed) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
