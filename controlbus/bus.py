@@ -42,8 +42,8 @@ log = structlog.stdlib.get_logger("qmtl.controlbus")
 IN_HAND_MAX = 128
 KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type
 READY_S = 10.0
-WRITE_EVERY_S = 1.0
-WRITE_TIMEOUT_S = 3.0  # with the pause, less than the five seconds within which an outage is seen
+WRITE_EVERY_S = 0.5
+WRITE_TIMEOUT_S = 2.5  # with the pause three seconds: who asks twice in five sees an outage
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         decisions = DecisionCache(peers, roles, clock)
         stored = await runtime.patiently("store", partial(StoredStreamKeys.load, db, clock))
         sources = stream_sources(clock, settings, bus, db, Snapshots(db, peers), activations.closes_at, stored.keys)
-        sources.control.listen(partial(hear, activations, decisions, shares))
+        sources.control.listen(partial(hear, activations, decisions, shares), decisions.forget_all)
         workers = Workers(db, peers, clock, worker_settings(settings, gateway_id))
         gate = OrderGate(peers, activations, shares, probes.takes_new_risk, clock)
         guard = Guard(Buckets(settings.rate_per_s, settings.rate_burst), probes.level, clock)
@@ -178,7 +178,7 @@ def stream_sources(
 def hear(
     activations: HeldActivations, decisions: DecisionCache, shares: CanaryShares, event: controlpb.ControlEvent
 ) -> None:
-    """Bring a change to gates and caches as it is published; what is missed comes with the next renewal or ttl."""
+    """Bring a change to gates and caches as it is published; gates and shares make up for what is missed by asking."""
     match payload_type(event):
         case "sentinel_weight_updated":
             shares.on_event(event)

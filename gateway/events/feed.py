@@ -106,37 +106,41 @@ class Feed(Generic[T]):
         self._bytes = 0
         self._largest = 0  # bytes of the largest event that ever came: what is never large need not be measured
         self._seen = Newest()
-        self._listeners: list[Callable[[T], None]] = []
+        self._listeners: list[tuple[Callable[[T], None], Callable[[], None]]] = []
 
-    def listen(self, listener: Callable[[T], None]) -> None:
-        """Tell of each event that is news, before it is shown; what the stream no longer had is not told."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[T], None], missed: Callable[[], None]) -> None:
+        """Tell of each event that is news, before it is shown; `missed`: events that were not told are over."""
+        self._listeners.append((listener, missed))
 
     async def run(self) -> None:
-        """Read for ever; begins at the stream's end, and again when the stream was made anew."""
+        """Read for ever; begins at the stream's end, and there again when the stream has no more where it stood."""
+        goes_on = True
         while True:
             try:
                 await self.bus.link.wait_up()
                 info = await control_info(self.bus.link, self.source.stream)
-                last = info.state.last_seq
-                self._begin(last, born_of(info))
-                messages = read(self.bus.link, [self.source.subject], Start(after=last), self.source.stream)
+                if not goes_on or self.born != born_of(info):
+                    self._begin(info.state.last_seq, born_of(info))
+                goes_on = True
+                messages = read(self.bus.link, [self.source.subject], Start(after=self.head), self.source.stream)
                 async with aclosing(messages):
                     async for sequence, message in messages:
                         await self.add(sequence, message.data)
             except TooOld as error:
+                goes_on = False
                 log.warning("feed_begins_anew", stream=self.source.stream, error=error.message)
             except (Unavailable, Exhausted):
                 await self.bus.link.pause()
 
     async def add(self, sequence: int, body: bytes) -> None:
-        """Sort one message in and wake whom it concerns."""
+        """Sort one message in and wake whom it concerns. What `worlds` raises leaves all as before."""
         event = self.source.decode(body)
-        worlds: tuple[str, ...] = ()
-        if event is not None and self._seen.is_news(*self.source.mark(event)):
-            for listener in self._listeners:
+        worlds = () if event is None else await self.source.worlds(event)
+        if event is None or not self._seen.is_news(*self.source.mark(event)):
+            worlds = ()
+        else:
+            for listener, _ in self._listeners:
                 listener(event)
-            worlds = await self.source.worlds(event)
             for world in worlds:
                 self._lanes.setdefault(world, Lane()).items.append((sequence, event))
         self.head = sequence
@@ -217,6 +221,8 @@ class Feed(Generic[T]):
         self._seen = Newest()
         for lane in self._lanes.values():
             lane.items.clear()
+        for _, missed in self._listeners:
+            missed()
         self._wake(tuple(self._lanes))
 
     def _trim(self) -> None:

@@ -38,6 +38,7 @@ class DecisionCache:
         self._clock = clock
         self._known: OrderedDict[Key, tuple[decisionpb.DecisionEnvelope, float]] = OrderedDict()
         self._written: dict[str, int] = {}
+        self._forgotten = 0
 
     async def decide(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
         """The decision or the safe default. Raises what worldservice says of the caller or the world."""
@@ -56,17 +57,26 @@ class DecisionCache:
         for key in [key for key in self._known if key[0] == world_id]:
             del self._known[key]
         if len(self._written) > REMEMBERED_MAX:
-            self._written.clear()
-            self._known.clear()
+            self.forget_all()
+
+    def forget_all(self) -> None:
+        """Anything may have changed, unheard."""
+        self._forgotten += 1
+        self._written.clear()
+        self._known.clear()
 
     async def _ask(self, request: evaluationservicepb.DecideRequest) -> decisionpb.DecisionEnvelope:
-        before, asked = self._written.get(request.world_id, 0), self._clock.monotonic()
+        before, asked = self._heard_of(request.world_id), self._clock.monotonic()
         decision = (await self._peers.evaluation.Decide(request, timeout=_patience_s())).decision
-        if self._written.get(request.world_id, 0) == before:
+        if self._heard_of(request.world_id) == before:
             self._known[_key(request)] = decision, asked + decision.ttl.ToTimedelta().total_seconds()
             if len(self._known) > REMEMBERED_MAX:
                 self._known.popitem(last=False)
         return decision
+
+    def _heard_of(self, world_id: str) -> tuple[int, int]:
+        """Differs from what it was when something was forgotten since."""
+        return self._forgotten, self._written.get(world_id, 0)
 
     def _fresh(self, key: Key) -> decisionpb.DecisionEnvelope | None:
         known = self._known.get(key)

@@ -20,7 +20,7 @@ from qmtl.core.tasks.supervision import Ending, Supervised
 from qmtl.rpc.telemetry.metrics import Metrics
 
 CHECK_EVERY_S: Final = 1.0
-CHECK_TIMEOUT_S: Final = 3.0  # with the pause, less than the five seconds within which an outage is seen
+CHECK_TIMEOUT_S: Final = 2.5  # with the pause less than four seconds: an outage is to be seen within five
 Check = Callable[[], Awaitable[str]]  # what is wrong, "" when nothing is; raises QmtlError as the work would
 
 log = structlog.stdlib.get_logger("qmtl.rpc")

@@ -25,7 +25,6 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import Exhausted
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -136,27 +135,6 @@ async def test_events_that_came_twice_are_shown_once_from_the_broker_too(sources
         await publish(sources.control.bus, "w", revision)
     await eventually(lambda: sources.control.head == 301)
     assert await revisions(sources, StreamPosition(0, 0, sources.control.born), 151) == list(range(1, 152))
-
-
-async def test_feed_goes_on_when_the_database_was_busy(sources: StreamSources) -> None:
-    busy = iter([True])
-
-    async def worlds(event: controlpb.ControlEvent) -> tuple[str, ...]:
-        if next(busy, False):
-            raise Exhausted("E_DATABASE_BUSY", "too many wait")
-        return (event.key,)
-
-    feed = Feed(sources.control.bus, replace(sources.control.source, worlds=worlds), 100)
-    reading = asyncio.create_task(feed.run())
-    try:
-        await eventually(lambda: feed.born != "")
-        for revision in range(1, 4):  # the first ends this reading, and the feed begins anew at the stream's end
-            await publish(sources.control.bus, "w", revision)
-            await eventually(lambda: feed.head >= revision)  # noqa: B023  # waited for before the next
-        assert [event.revision for _, event in feed.since("w", 0)[0]] == [2, 3]
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def test_what_is_filtered_out_delays_nothing(sources: StreamSources) -> None:

@@ -6,23 +6,32 @@ import asyncio
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from gateway.peers import Peers
+from gateway.proxy.decision_cache import DecisionCache
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
+from qmtl.rpc.auth.call import Call, enter_call
+from qmtl.rpc.auth.identity import Identity
+from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.gateway.harness import GatewayHarness, level_is, make_world
 from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
 from tests.support.waiting import eventually
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import DOCUMENT, NOW
 
 LONGEST_S = 5.0  # for a caller without a deadline: two questions of 2 s each, and the way
 
@@ -120,3 +129,38 @@ async def test_decision_of_another_world_is_not_answered_to_a_token_that_may_not
     await harness.stop("worldservice")
     with pytest.raises(PermissionDenied):
         await decision(eve, world)
+
+
+@pytest.mark.parametrize("forgets", [lambda cache: cache.forget("w1"), lambda cache: cache.forget_all()])
+async def test_an_answer_on_its_way_is_not_remembered_when_its_world_is_forgotten(
+    forgets: Callable[[DecisionCache], None],
+) -> None:
+    asked: list[asyncio.Event] = []
+
+    async def answer(request: evaluationservicepb.DecideRequest, **_: float) -> evaluationservicepb.DecideResponse:
+        asked.append(asyncio.Event())
+        await asked[-1].wait()
+        found = decisionpb.DecisionEnvelope(world_id=request.world_id, policy_version=len(asked))
+        found.ttl.FromSeconds(300)
+        return evaluationservicepb.DecideResponse(decision=found)
+
+    async def known(world_id: str, want: Role, patience_s: float) -> None:
+        assert want is Role.READER
+
+    peers, roles = SimpleNamespace(evaluation=SimpleNamespace(Decide=answer)), SimpleNamespace(require_known=known)
+    cache = DecisionCache(cast("Peers", peers), cast("WorldRoles", roles), VirtualClock(NOW))
+    request = evaluationservicepb.DecideRequest(world_id="w1")
+    enter_call(Call(identity=Identity("ann", Role.READER, None, "t")))
+    for remembered in (False, True):
+        asking = asyncio.create_task(cache.decide(request))
+        await eventually(lambda: bool(asked) and not asked[-1].is_set())
+        if not remembered:
+            forgets(cache)
+        asked[-1].set()
+        await asking
+    assert (await cache.decide(request)).policy_version == len(asked) == 2
+    forgets(cache)
+    asking = asyncio.create_task(cache.decide(request))
+    await eventually(lambda: len(asked) == 3)
+    asked[-1].set()
+    assert (await asking).policy_version == 3
