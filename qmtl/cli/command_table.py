@@ -44,6 +44,7 @@ COMMANDS = {
     "down": "mesh.processes:down",
     "token": "mesh.token:token",
     "status": "mesh.status:status",
+    "check": "strategy.check:check",
     "submit": "strategy.submit:submit",
     "portfolio": "trading.portfolio:portfolio",
     "positions": "trading.holdings:positions",

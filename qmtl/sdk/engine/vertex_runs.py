@@ -14,6 +14,7 @@ from typing import Protocol
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.canonical import Json
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.engine.folds import FoldState
 from qmtl.sdk.engine.ring import Ring
 from qmtl.sdk.engine.saved_state import Row, bad_state, state_list, state_number, state_numbers
@@ -124,7 +125,7 @@ class _ErrorNote:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            error.add_note(f"in node {self._name} at {self._view[0].time_ns}")
+            error.add_note(f"in node {self._name} at {timestamp_text(from_ns(self._view[0].time_ns))}")
 
 
 def _checked(value: float | Sequence[float], schema: Schema, name: str) -> Row:

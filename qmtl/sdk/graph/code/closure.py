@@ -44,7 +44,8 @@ def code_hash(fn: Callable[..., object], *, code_version: str = "") -> str:
     capture = _Capture()
     if code_version:
         with suppress(_NotCapturable):  # what can be seen is judged all the same
-            capture.reference(fn, (_name_of(fn),), "compute")
+            seen = fn.__func__ if isinstance(fn, types.MethodType) else fn
+            capture.reference(seen, (_name_of(fn),), "compute")
         return declared_code(code_version)
     root = capture.reference(fn, (_name_of(fn),), "compute")
     try:

@@ -135,6 +135,9 @@ class _Scan:
                 self._read(part)
         elif isinstance(part, ast.Subscript | ast.Attribute) and not isinstance(part.ctx, ast.Load):
             self._written(part, _root(part))
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGERS:
+            if _chain(part.func) is None:  # KEPT["seen"].append(...); plain chains are looked at by name
+                self._written(part, _root(part.func))
         elif isinstance(part, ast.Global | ast.Nonlocal):
             for name in part.names:
                 if name in self._stored and (isinstance(part, ast.Global) or self._reaches_out(part, name)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from qmtl.core.errors import InvalidRequest
@@ -24,6 +26,7 @@ import polars as pl
 
 COUNT = [0]
 SEEN = {}
+HELD = {"seen": []}
 LIMIT = 3
 WEIGHTS = [0.5] * 64
 
@@ -70,6 +73,7 @@ OUTSIDE = (
 STATE = (
     "COUNT[0] += 1\n    return COUNT[0]",
     "COUNT.append(1)\n    return len(COUNT)",
+    "HELD['seen'].append(1)\n    return 1",
     "SEEN[view] = 1\n    return len(SEEN)",
     "SEEN.setdefault(1, 2)\n    return len(SEEN)",
     "del SEEN[1]\n    return 1",
@@ -151,6 +155,18 @@ def test_a_stated_version_is_judged_too() -> None:
     with pytest.raises(InvalidRequest) as caught:
         code_hash(compute, code_version="3")
     assert caught.value.reason == "E_WALL_CLOCK"
+
+
+class Clocked:
+    """A strategy's method as compute function."""
+
+    def look(self, view: object) -> float:
+        return time.time()
+
+
+def test_a_method_with_a_stated_version_is_judged_too() -> None:
+    with pytest.raises(InvalidRequest, match=r"Clocked\.look, line \d+, reads the clock: time\.time"):
+        code_hash(Clocked().look, code_version="3")
 
 
 @pytest.mark.parametrize(
