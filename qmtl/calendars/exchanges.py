@@ -21,12 +21,13 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One trading day: its regular hours, its extended hours around them, and whether it closes early."""
+    """One trading day: its regular hours, its extended hours around them, whether it closes early, its lunch breaks."""
 
     day: date
     regular: Span
     extended: Span
     early: bool = False
+    breaks: Coverage = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ The one place that imports it, and only when asked: it brings pandas.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
 from warnings import catch_warnings, simplefilter
 
+from qmtl.calendars.calendars import AlwaysOpen, Calendar
 from qmtl.calendars.exchanges import US_EQUITY, US_FUTURES, DailyHours, ExchangeHours, Session, session_of_day
 from qmtl.calendars.spans import Span
+from qmtl.calendars.trading import ExchangeCalendar
 from qmtl.calendars.windows import zone
 from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns
@@ -41,10 +44,27 @@ def exchange_hours(code: str, first: date, last: date) -> ExchangeHours:
     early = {stamp.date() for stamp in found.early_closes}
     tz = str(found.tz)
     sessions = []
-    for stamp, opens, closes in zip(found.sessions, found.opens, found.closes, strict=True):
-        sessions.append(_session(code, stamp.date(), Span(opens.value, closes.value), stamp.date() in early))
-    package = f"exchange_calendars {version('exchange_calendars')}"
-    return ExchangeHours(code, package, tz, first, last, tuple(sessions))
+    pauses = zip(found.schedule["break_start"], found.schedule["break_end"], strict=True)
+    for stamp, opens, closes, pause in zip(found.sessions, found.opens, found.closes, pauses, strict=True):
+        session = _session(code, stamp.date(), Span(opens.value, closes.value), stamp.date() in early)
+        has_break = pause[0] == pause[0]  # NaT differs from itself
+        sessions.append(replace(session, breaks=(Span(*(end.value for end in pause)),)) if has_break else session)
+    return ExchangeHours(code, _package(), tz, first, last, tuple(sessions))
+
+
+def calendar_named(name: str) -> Calendar:
+    """The calendar of a name: `24/7`, or an ISO 10383 code such as XNYS.
+
+    Raises InvalidRequest (E_CALENDAR_UNKNOWN); asked of days that the package does not have, the calendar raises
+    (E_CALENDAR_RANGE).
+    """
+    if name == AlwaysOpen().name:
+        return AlwaysOpen()
+    import exchange_calendars
+
+    if name not in exchange_calendars.get_calendar_names():
+        raise refused("E_CALENDAR_UNKNOWN", "calendar", name[:40], "24/7, or a code of an exchange, such as XNYS")
+    return ExchangeCalendar(name, _package(), lambda year: _hours_of_year(name, year))
 
 
 def hours_around(code: str, at_ns: int) -> ExchangeHours:
@@ -52,6 +72,10 @@ def hours_around(code: str, at_ns: int) -> ExchangeHours:
     `exchange_hours`.
     """
     return _hours_of_year(code, from_ns(at_ns).year)
+
+
+def _package() -> str:
+    return f"exchange_calendars {version('exchange_calendars')}"
 
 
 @lru_cache(maxsize=64)
