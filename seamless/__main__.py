@@ -13,6 +13,8 @@ from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import file_service_pb2 as fileservicepb
+from qmtl.data.v1 import file_service_pb2_grpc as filerpc
 from qmtl.data.v1 import status_service_pb2 as statusservicepb
 from qmtl.data.v1 import status_service_pb2_grpc as statusrpc
 from qmtl.rpc.auth.roles import WorldRoles
@@ -39,6 +41,10 @@ from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
 from seamless.replay.world_ends import WorldEnds
 from seamless.status import StatusServicer
+from seamless.storage.compaction import keep_compacted
+from seamless.storage.storage import Storage
+from seamless.uploads.service import FileServicer
+from seamless.uploads.uploads import Uploads
 
 SERVICE = "seamless"
 
@@ -48,6 +54,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     async with open_database(runtime) as db:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
+        uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
+        await runtime.patiently("store", uploads.load)
         await runtime.patiently("store", inventory.load)
         runtime.watch_disk("data disk", settings.data_path)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
@@ -55,9 +63,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, roles, fetcher)
+        add_services(server, inventory, sessions, roles, fetcher, uploads)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("ingest", partial(keep_ingested, inventory))
+        storage = Storage(settings.data_path / "stored", db)
+        runtime.background("compaction", partial(keep_compacted, storage, runtime.clock))
         runtime.background("replays", sessions.run)
         ends = WorldEnds(sessions, worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
         runtime.background("replays-of-worlds", ends.run)
@@ -66,7 +76,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
 
 
 def add_services(
-    server: Server, inventory: Inventory, sessions: ReplaySessions, roles: WorldRoles, fetcher: Fetcher
+    server: Server,
+    inventory: Inventory,
+    sessions: ReplaySessions,
+    roles: WorldRoles,
+    fetcher: Fetcher,
+    uploads: Uploads,
 ) -> None:
     """Serve everything but the status."""
     server.add(
@@ -85,6 +100,7 @@ def add_services(
     server.add(
         artifactrpc.add_ArtifactServiceServicer_to_server, ArtifactServicer(inventory), service_of(artifactservicepb)
     )
+    server.add(filerpc.add_FileServiceServicer_to_server, FileServicer(inventory, uploads), service_of(fileservicepb))
     server.add(
         datasessionrpc.add_DataSessionServiceServicer_to_server,
         DataSessionServicer(inventory, sessions, roles),

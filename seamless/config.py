@@ -40,6 +40,8 @@ class Settings(ServiceSettings):
     # where sealed Parquet is kept; default <home>/data
     data_dir: Path | None = None
     files: Mapping[str, FileFeed] = Field(default_factory=dict)
+    # files that may be added by clients
+    uploads_max: int = Field(default=256, ge=0)
     # how long a replay waits for a subscriber that takes nothing
     subscriber_patience_s: float = Field(default=30.0, gt=0.0)
     # sessions that still play: in all, and of one world

@@ -5,14 +5,23 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
+from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import coverage_pb2 as coveragepb
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire import instants
 from qmtl.wire.instants import ns_to_proto
+from seamless.domain.bars import Bars
 from seamless.domain.fetch_plan import Gap, GapKind
 from seamless.domain.ranges import Range
+from seamless.domain.terms import Adjustment
 
 NS_MAX = 9_000_000_000 * 1_000_000_000  # 1684 to 2255: inside 64 bits with room to align to the longest interval
 
+ADJUSTMENTS = {
+    Adjustment.RAW: datasetspb.ADJUSTMENT_RAW,
+    Adjustment.SPLIT: datasetspb.ADJUSTMENT_SPLIT,
+    Adjustment.TOTAL_RETURN: datasetspb.ADJUSTMENT_TOTAL_RETURN,
+}
 _GAPS = {
     GapKind.NOT_FETCHED: coveragepb.GAP_KIND_NOT_FETCHED,
     GapKind.VERIFIED_EMPTY: coveragepb.GAP_KIND_VERIFIED_EMPTY,
@@ -46,3 +55,20 @@ def span_to_proto(span: Span) -> commonpb.TimeRange:
 def gap_to_proto(gap: Gap, interval_ns: int) -> coveragepb.Gap:
     """A gap with how many bars it is long."""
     return coveragepb.Gap(range=span_to_proto(gap.span), kind=_GAPS[gap.kind], bars=gap.span.bars(interval_ns))
+
+
+def bars_to_proto(table: Bars, interval_ns: int) -> list[barspb.Bar]:
+    """Bars as messages."""
+    rows = zip(table.time_ns.tolist(), *(v.tolist() for v in table.values()), strict=True)
+    return [
+        barspb.Bar(
+            open_time=ns_to_proto(opened),
+            close_time=ns_to_proto(opened + interval_ns),
+            open=first,
+            high=high,
+            low=low,
+            close=last,
+            volume=volume,
+        )
+        for opened, first, high, low, last, volume in rows
+    ]

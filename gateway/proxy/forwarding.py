@@ -48,6 +48,7 @@ from qmtl.data.v1 import (
     coverage_service_pb2,
     data_service_pb2,
     data_session_service_pb2,
+    file_service_pb2,
     status_service_pb2,
 )
 from qmtl.rpc.auth.call import current_call, require_stated
@@ -109,6 +110,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         coverage_service_pb2.DESCRIPTOR,
         data_service_pb2.DESCRIPTOR,
         data_session_service_pb2.DESCRIPTOR,
+        file_service_pb2.DESCRIPTOR,
         status_service_pb2.DESCRIPTOR,
     ),
     "controlbus": _services(
@@ -140,6 +142,9 @@ class Proxy(grpc.GenericRpcHandler):
             kind = (method.client_streaming, method.server_streaming)
             public = rule.audience is Audience.PUBLIC
             self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED[kind[0]]
+            if public and rule.chunked is not None and kind == (True, False) and not rule.chunked.names_worlds:
+                relayed = _relayed(_single(channel.stream_unary(rule.name)))
+                self._handlers[rule.name] = grpc.stream_unary_rpc_method_handler(relayed)
             if not public or peer != "worldservice" or rule.read:
                 continue
             if kind == (False, False):
@@ -227,6 +232,15 @@ def _single(call: Callable[..., Any]) -> Callable[..., Awaitable[bytes]]:
         return reply
 
     return forward
+
+
+def _relayed(forward: Callable[..., Awaitable[bytes]]) -> Any:
+    """Forward a payload in chunks, with what was stated of it."""
+
+    async def relay(chunks: AsyncIterable[bytes], context: aio.ServicerContext[bytes, bytes]) -> bytes:
+        return await forward(Relayed(chunks, require_stated()), context)
+
+    return relay
 
 
 def _streaming(open_stream: Callable[..., Any]) -> Callable[..., AsyncIterator[bytes]]:

@@ -105,6 +105,7 @@ COMMANDS = {
     "accounts show": "trading.accounts:show",
     "instruments list": "trading.instruments:list_instruments",
     "instruments show": "trading.instruments:show",
+    "data add": "data.files:add",
     "data list": "data.datasets:list_datasets",
     "data presets": "data.presets:presets",
     "data coverage": "data.datasets:coverage",

@@ -5,16 +5,18 @@ point leaves nothing wrong and doing it again changes nothing.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qmtl.core.errors import NotReady, QmtlError
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.conformance.conform import conform, stabilise
+from seamless.domain.conformance.conform import RULE_VERSION, conform, stabilise
+from seamless.domain.conformance.raw_columns import RawColumns
 from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.manifests import Manifest, seal
 from seamless.presets.preset import Preset
 from seamless.sources.files import reader
+from seamless.sources.files.uploads import UploadedFile, read_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +35,43 @@ async def ingest_all(inventory: Inventory) -> None:
             continue
         try:
             newest = await inventory.newest(preset)
+            if newest is not None and isinstance(preset.source, UploadedFile) and _is_current(newest, preset):
+                continue
             outcome = await asyncio.to_thread(ingest, preset, preset.source, newest, inventory.archive)
             await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
         except QmtlError as error:
             inventory.refuse(preset, error.message)
 
 
-def ingest(preset: Preset, source: reader.FileSource, newest: Manifest | None, archive: Archive) -> IngestOutcome:
+def ingest(
+    preset: Preset, source: reader.FileSource | UploadedFile, newest: Manifest | None, archive: Archive
+) -> IngestOutcome:
     """Ingest one source; work for a thread. Raises NotReady (E_DATASET_UNAVAILABLE) if it cannot be read."""
+    raw = read_upload(source)[0] if isinstance(source, UploadedFile) else reader.read(source)
+    return judged(preset, raw, source.producer, newest, archive)
+
+
+def judged(preset: Preset, raw: RawColumns, producer: str, newest: Manifest | None, archive: Archive) -> IngestOutcome:
+    """Conform, stabilise, seal and write what a source gave; work for a thread."""
     dataset = preset.dataset
     bars, report = conform(
-        reader.read(source),
+        raw,
         dataset=str(dataset),
         interval_ns=dataset.interval_ns,
         calendar=preset.calendar,
         policy=preset.policy,
     )
-    stable = stabilise(bars)
+    stable = stabilise(bars, preset.held_back)
+    report = replace(report, held_back=len(bars) - len(stable))
     try:
-        manifest = seal(stable, report, preset.calendar, producer=source.producer, newest=newest)
+        manifest = seal(stable, report, preset.calendar, producer=producer, newest=newest)
     except NotReady as refusal:
         return IngestOutcome(report, None, refusal.message)
     archive.write(manifest, stable)
     return IngestOutcome(report, manifest)
+
+
+def _is_current(newest: Manifest, preset: Preset) -> bool:
+    """Whether a file that never changes would be sealed as it was."""
+    made = (newest.rule_version, newest.policy, newest.calendar, newest.calendar_version)
+    return made == (RULE_VERSION, preset.policy.name, preset.calendar.name, preset.calendar.version)

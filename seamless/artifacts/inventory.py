@@ -65,6 +65,11 @@ class Inventory:
         """The state of a preset's dataset."""
         return self._statuses[preset.name]
 
+    def add(self, preset: Preset) -> None:
+        """Serve one more preset; one of its name that is ready stays so until the new one is recorded."""
+        self.presets.add(preset)
+        self._statuses.setdefault(preset.name, _first_status(preset))
+
     async def load(self) -> None:
         """Make ready what an earlier run sealed."""
         for preset in self.presets.all:

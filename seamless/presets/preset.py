@@ -10,7 +10,12 @@ from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.volumes import VolumeUnit
 from seamless.domain.conformance.policies import ConformancePolicy
 from seamless.domain.datasets import DatasetId, parse_dataset
+from seamless.domain.terms import DatasetTerms
 from seamless.sources.files.reader import FileSource
+from seamless.sources.files.uploads import UploadedFile
+
+NO_TERMS = DatasetTerms()
+HELD_BACK = 2  # bars that a source may still revise
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,11 @@ class Preset:
     min_coverage: float
     partial: bool  # less than min_coverage is served and flagged; otherwise it is refused
     replay: bool  # its live feed plays recorded data
-    source: FileSource | None
+    source: FileSource | UploadedFile | None
     detail: str
     volume_unit: VolumeUnit = VolumeUnit.BASE
+    terms: DatasetTerms = NO_TERMS
+    held_back: int = HELD_BACK  # of a delivery, its newest bars are not sealed
 
     @property
     def available(self) -> bool:
@@ -38,9 +45,20 @@ class Presets:
     """The presets of this process, found by their own name or by the dataset they serve."""
 
     def __init__(self, presets: tuple[Preset, ...]) -> None:
-        self.all = presets
         self._by_name = {preset.name: preset for preset in presets}
-        self._by_dataset = {str(preset.dataset): preset for preset in reversed(presets)}
+
+    @property
+    def all(self) -> tuple[Preset, ...]:
+        """Every preset, in the order in which they came."""
+        return tuple(self._by_name.values())
+
+    def add(self, preset: Preset) -> None:
+        """Add a preset, in the place of the one of its name."""
+        self._by_name[preset.name] = preset
+
+    def find(self, name: str) -> Preset | None:
+        """The preset of a name."""
+        return self._by_name.get(name)
 
     def named(self, name: str) -> Preset:
         """The preset of a name. Raises NotFound (E_PRESET_UNKNOWN)."""
@@ -53,7 +71,7 @@ class Presets:
 
         Raises NotFound (E_DATASET_UNKNOWN), NotReady (E_DATASET_UNAVAILABLE).
         """
-        preset = self._by_name.get(name) or self._by_dataset.get(name)
+        preset = self._by_name.get(name) or next((one for one in self.all if str(one.dataset) == name), None)
         if preset is None:
             raise _unknown(name)
         if not preset.available:

@@ -1,16 +1,14 @@
 """Data sessions and their bars, message to value and back."""
 
 from qmtl.core.volumes import VolumeUnit
-from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.wire.instants import ns_to_proto, span_from_proto
 from qmtl.wire.volumes import volume_unit_to_proto
-from seamless.domain.bars import Bars
 from seamless.domain.playback import Delivery, Replay
 from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
-from seamless.wire import ns_from_proto
+from seamless.wire import bars_to_proto, ns_from_proto
 
 
 def open_from_proto(request: datasessionservicepb.OpenDataSessionRequest) -> SessionRequest:
@@ -58,20 +56,3 @@ def delivery_to_proto(delivery: Delivery, interval_ns: int, unit: VolumeUnit) ->
         end_of_session=delivery.last,
         volume_unit=volume_unit_to_proto(unit),
     )
-
-
-def bars_to_proto(table: Bars, interval_ns: int) -> list[barspb.Bar]:
-    """Bars as messages."""
-    rows = zip(table.time_ns.tolist(), *(v.tolist() for v in table.values()), strict=True)
-    return [
-        barspb.Bar(
-            open_time=ns_to_proto(opened),
-            close_time=ns_to_proto(opened + interval_ns),
-            open=first,
-            high=high,
-            low=low,
-            close=last,
-            volume=volume,
-        )
-        for opened, first, high, low, last, volume in rows
-    ]

@@ -15,16 +15,30 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from qmtl.core.errors import DataLoss
+from qmtl.core.clock import Clock
+from qmtl.core.errors import DataLoss, QmtlError
 from seamless.domain.bars import Bars
-from seamless.domain.datasets import DatasetId
+from seamless.domain.datasets import DatasetId, parse_dataset
 from seamless.domain.fingerprints import leaf_digest
 from seamless.storage import files
 from seamless.storage.storage import Storage
 from seamless.storage.store import Part
 
+COMPACT_EVERY_S = 600.0
+COMPACT_PARTS = 32
 ORPHAN_AGE_S = 86_400.0  # a file that no write has counted in for so long never will be
 log = structlog.stdlib.get_logger("qmtl.seamless.storage")
+
+
+async def keep_compacted(storage: Storage, clock: Clock) -> None:
+    """Compact what has many parts, for ever; what cannot be is told and tried again in the next round."""
+    while True:
+        await clock.sleep(COMPACT_EVERY_S)
+        for name in await storage.datasets():
+            try:
+                await compact(storage, parse_dataset(name), parts_min=COMPACT_PARTS)
+            except QmtlError as error:
+                log.warning("not_compacted", dataset=name, reason=error.reason, detail=error.message)
 
 
 async def compact(storage: Storage, dataset: DatasetId, *, parts_min: int = 2) -> list[str]:

@@ -23,6 +23,7 @@ from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import file_service_pb2_grpc as filerpc
 from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.keys import ensure_dev_keys
@@ -46,6 +47,7 @@ from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
 from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
+from seamless.uploads.uploads import Uploads
 
 ROLE_TTL_S = 10
 
@@ -106,6 +108,7 @@ class Stubs:
     artifacts: artifactrpc.ArtifactServiceAsyncStub
     sessions: datasessionrpc.DataSessionServiceAsyncStub
     status: datastatusrpc.StatusServiceAsyncStub
+    files: filerpc.FileServiceAsyncStub
 
 
 def stubs_of(channel: MeshChannel) -> Stubs:
@@ -116,6 +119,7 @@ def stubs_of(channel: MeshChannel) -> Stubs:
         artifactrpc.ArtifactServiceStub(channel),
         datasessionrpc.DataSessionServiceStub(channel),
         datastatusrpc.StatusServiceStub(channel),
+        filerpc.FileServiceStub(channel),
     )
 
 
@@ -141,10 +145,12 @@ class Seamless:
 
 
 @asynccontextmanager
-async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFeed] = {}) -> AsyncIterator[Seamless]:
+async def running(
+    home: Path, *, ingest: bool = True, files: Mapping[str, FileFeed] = {}, uploads_max: int = 256
+) -> AsyncIterator[Seamless]:
     """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
     ensure_dev_keys(home)
-    settings = Settings(mesh=MeshSettings(home=home), bind="127.0.0.1:0", files=files)
+    settings = Settings(mesh=MeshSettings(home=home), bind="127.0.0.1:0", files=files, uploads_max=uploads_max)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         db = Database(settings.database_url, synchronous="NORMAL")
@@ -152,6 +158,8 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         await db.migrate("seamless:migrations")
         metrics = SeamlessMetrics(CollectorRegistry())
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
+        uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
+        await uploads.load()
         await inventory.load()
         if ingest:
             await ingest_all(inventory)
@@ -165,7 +173,7 @@ async def running(home: Path, *, ingest: bool = True, files: Mapping[str, FileFe
         roles = WorldRoles(stub.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, access_clock)
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
-        add_services(server, inventory, sessions, roles, fetcher)
+        add_services(server, inventory, sessions, roles, fetcher, uploads)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

@@ -47,8 +47,9 @@ def conform(
     def note(rule: Rule, action: Action, count: int, samples: tuple[Sample, ...]) -> None:
         findings.append(Finding(rule, count, action, rule in policy.blocking, samples[:SAMPLE_LIMIT]))
 
-    table, broken = _read_schema(raw)
+    table, broken, unreadable = _read_schema(raw)
     note(Rule.SCHEMA, Action.DROPPED, *broken)
+    note(Rule.UNREADABLE, Action.DROPPED, *unreadable)
     rows_in = int(raw.columns["time"].size) if "time" in raw.columns else 0
     note(Rule.UTC, Action.KEPT, 0 if raw.utc_known else len(table), _naive(table) if not raw.utc_known else ())
     case = _Case(interval_ns, calendar, policy, _last_seen(raw, table, interval_ns))
@@ -69,13 +70,17 @@ def stabilise(table: Bars, drop_last: int = 2) -> Bars:
     return table.take(slice(0, max(0, len(table) - drop_last)))
 
 
-def _read_schema(raw: RawColumns) -> tuple[Bars, tuple[int, tuple[Sample, ...]]]:
+_Count = tuple[int, tuple[Sample, ...]]
+
+
+def _read_schema(raw: RawColumns) -> tuple[Bars, _Count, _Count]:
+    """The rows that can be read; what is wrong with columns, and with rows."""
     wanted = ("time", *VALUES)
     absent = [name for name in wanted if name not in raw.columns]
     odd = [n for n in wanted if n not in absent and raw.columns[n].dtype.kind not in ("i" if n == "time" else "iuf")]
     if absent or odd:
         details = [f"column {n} is missing" for n in absent] + [f"column {n} is not numeric" for n in odd]
-        return no_bars(), (len(details), tuple(Sample(0, text) for text in details))
+        return no_bars(), (len(details), tuple(Sample(0, text) for text in details)), (0, ())
     time_ns = raw.columns["time"].astype(np.int64)
     values = [raw.columns[name] for name in VALUES]
     bad = time_ns == NO_TIME
@@ -83,10 +88,9 @@ def _read_schema(raw: RawColumns) -> tuple[Bars, tuple[int, tuple[Sample, ...]]]
         if column.dtype.kind in "iu":
             bad |= np.abs(column.astype(np.float64)) >= _EXACT_INT
     table = of_values(time_ns, [column.astype(np.float64) for column in values], np.zeros(time_ns.size, np.uint8))
-    samples = tuple(
-        Sample(0, f"row {i} has no readable time or an integer of 2^53 or more") for i in np.flatnonzero(bad)
-    )
-    return table.take(~bad), (int(bad.sum()), samples[:SAMPLE_LIMIT])
+    detail = "has no readable time or an integer of 2^53 or more"
+    samples = tuple(Sample(0, f"row {row} {detail}") for row in np.flatnonzero(bad)[:SAMPLE_LIMIT])
+    return table.take(~bad), (0, ()), (int(bad.sum()), samples)
 
 
 def _last_seen(raw: RawColumns, table: Bars, interval_ns: int) -> int | None:

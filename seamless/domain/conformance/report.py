@@ -13,6 +13,7 @@ class Rule(Enum):
     """The rules, in the order they run."""
 
     SCHEMA = "schema"
+    UNREADABLE = "unreadable"
     UTC = "utc"
     SORT = "sort"
     DUPLICATE = "duplicate"
@@ -68,6 +69,7 @@ class ConformanceReport:
     have: Coverage
     gaps: Coverage
     findings: tuple[Finding, ...]
+    held_back: int = 0  # of the bars that were left, the newest that are not sealed
 
     @property
     def blocked_by(self) -> tuple[Rule, ...]:

@@ -41,6 +41,9 @@ def upgrade() -> None:
         _int("watermark_ns"),
         sa.PrimaryKeyConstraint("session_id"),
     )
+    op.create_table(
+        "uploads", _text("name"), sa.Column("body", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("name")
+    )
     _create_stored()
     op.create_table("followers", _text("session_id"), _text("name"), sa.PrimaryKeyConstraint("session_id", "name"))
 

@@ -371,6 +371,9 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_STORED_FILE: _ClassVar[Reason]
     REASON_NOT_DETERMINISTIC: _ClassVar[Reason]
     REASON_DATA_IN_CODE: _ClassVar[Reason]
+    REASON_FILE_LAYOUT: _ClassVar[Reason]
+    REASON_FILE_CONFLICT: _ClassVar[Reason]
+    REASON_FILES_FULL: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -735,3 +738,6 @@ REASON_ORDER_LISTED: Reason
 REASON_STORED_FILE: Reason
 REASON_NOT_DETERMINISTIC: Reason
 REASON_DATA_IN_CODE: Reason
+REASON_FILE_LAYOUT: Reason
+REASON_FILE_CONFLICT: Reason
+REASON_FILES_FULL: Reason

@@ -20,15 +20,17 @@ class GetCoverageRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class GetCoverageResponse(_message.Message):
-    __slots__ = ("spans", "gaps", "data_ratio", "resolved_ratio", "page")
+    __slots__ = ("spans", "gaps", "data_ratio", "resolved_ratio", "page", "bars_held_back")
     SPANS_FIELD_NUMBER: _ClassVar[int]
     GAPS_FIELD_NUMBER: _ClassVar[int]
     DATA_RATIO_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
+    BARS_HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     spans: _containers.RepeatedCompositeFieldContainer[_common_pb2.TimeRange]
     gaps: _containers.RepeatedCompositeFieldContainer[_coverage_pb2.Gap]
     data_ratio: float
     resolved_ratio: float
     page: _common_pb2.PageInfo
-    def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
+    bars_held_back: int
+    def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., bars_held_back: _Optional[int] = ...) -> None: ...

@@ -19,13 +19,42 @@ class DatasetState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATASET_STATE_INGESTING: _ClassVar[DatasetState]
     DATASET_STATE_READY: _ClassVar[DatasetState]
     DATASET_STATE_UNAVAILABLE: _ClassVar[DatasetState]
+
+class Adjustment(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ADJUSTMENT_UNSPECIFIED: _ClassVar[Adjustment]
+    ADJUSTMENT_RAW: _ClassVar[Adjustment]
+    ADJUSTMENT_SPLIT: _ClassVar[Adjustment]
+    ADJUSTMENT_TOTAL_RETURN: _ClassVar[Adjustment]
 DATASET_STATE_UNSPECIFIED: DatasetState
 DATASET_STATE_INGESTING: DatasetState
 DATASET_STATE_READY: DatasetState
 DATASET_STATE_UNAVAILABLE: DatasetState
+ADJUSTMENT_UNSPECIFIED: Adjustment
+ADJUSTMENT_RAW: Adjustment
+ADJUSTMENT_SPLIT: Adjustment
+ADJUSTMENT_TOTAL_RETURN: Adjustment
+
+class DatasetTerms(_message.Message):
+    __slots__ = ("calendar", "calendar_version", "time_zone", "price_currency", "adjustment", "origin", "licence")
+    CALENDAR_FIELD_NUMBER: _ClassVar[int]
+    CALENDAR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTMENT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    calendar: str
+    calendar_version: str
+    time_zone: str
+    price_currency: str
+    adjustment: Adjustment
+    origin: str
+    licence: str
+    def __init__(self, calendar: _Optional[str] = ..., calendar_version: _Optional[str] = ..., time_zone: _Optional[str] = ..., price_currency: _Optional[str] = ..., adjustment: _Optional[_Union[Adjustment, str]] = ..., origin: _Optional[str] = ..., licence: _Optional[str] = ...) -> None: ...
 
 class Dataset(_message.Message):
-    __slots__ = ("dataset", "source", "symbol", "interval", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "message", "volume_unit")
+    __slots__ = ("dataset", "source", "symbol", "interval", "range", "rows", "data_ratio", "dataset_fingerprint", "as_of", "state", "message", "volume_unit", "terms")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +67,7 @@ class Dataset(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     source: str
     symbol: str
@@ -50,10 +80,11 @@ class Dataset(_message.Message):
     state: DatasetState
     message: str
     volume_unit: _bars_pb2.VolumeUnit
-    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...
+    terms: DatasetTerms
+    def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[DatasetTerms, _Mapping]] = ...) -> None: ...
 
 class Preset(_message.Message):
-    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval", "volume_unit")
+    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval", "volume_unit", "terms")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +96,7 @@ class Preset(_message.Message):
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
     VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     description: str
@@ -76,4 +108,5 @@ class Preset(_message.Message):
     symbol: str
     interval: _duration_pb2.Duration
     volume_unit: _bars_pb2.VolumeUnit
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[str] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...
+    terms: DatasetTerms
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[str] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[DatasetTerms, _Mapping]] = ...) -> None: ...

@@ -10,7 +10,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.formats import instant
+from qmtl.cli.show.formats import instant, plural
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
@@ -90,8 +90,10 @@ def coverage(
         show_json(as_dict(reply))
         return
     typer.echo(f"{dataset}: {reply.data_ratio:.2%} of the expected bars are there, {reply.resolved_ratio:.2%} resolved")
+    if reply.bars_held_back:
+        typer.echo(f"{plural(reply.bars_held_back, 'newer bar')} held back, as the source may still revise them")
     show_table("spans", ("from", "to"), [(when(span.start), when(span.end)) for span in reply.spans])
-    _show_gaps(reply.gaps, every=every)
+    show_gaps(reply.gaps, every=every)
 
 
 @with_access
@@ -114,10 +116,10 @@ def conformance(
     typer.echo(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out, {strictness}")
     typer.echo(
         f"{report.bars_present:,} of {report.bars_expected:,} expected bars are there ({report.data_ratio:.2%}), "
-        f"{report.resolved_ratio:.2%} resolved, rules {report.rule_version}"
+        f"{report.resolved_ratio:.2%} resolved, {report.bars_held_back} held back, rules {report.rule_version}"
     )
     show_table("findings", ("rule", "action", "rows", "blocking", "for example"), finding_rows(report.findings))
-    _show_gaps(report.gaps, every=every)
+    show_gaps(report.gaps, every=every)
 
 
 def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[tuple[str, ...]]:
@@ -139,7 +141,7 @@ def sample_word(sample: conformancepb.ConformanceSample) -> str:
     return f"{when(sample.open_time)} {sample.message}" if sample.HasField("open_time") else sample.message
 
 
-def _show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:
+def show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:
     """The longest gaps, or all."""
     shown = list(gaps) if every else sorted(gaps, key=lambda gap: -gap.bars)[:GAPS_SHOWN]
     more = "" if len(shown) == len(gaps) else f", the longest {len(shown)}"

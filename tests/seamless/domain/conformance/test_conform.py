@@ -135,12 +135,12 @@ def test_a_missing_or_textual_column_blocks_every_preset(column: str) -> None:
         assert len(bars) == 0
 
 
-def test_an_unreadable_time_and_an_inexact_integer_are_schema_findings() -> None:
+def test_an_unreadable_time_and_an_inexact_integer_drop_their_rows() -> None:
     rows = raw([0, 1, 2, 3])
     rows.columns["time"][0] = NO_TIME
     volume = np.array([1, 2, 2**53 + 1, 4], np.int64)
     bars, report = judge(RawColumns({**rows.columns, "volume": volume}, True))
-    assert (len(bars), report.count(Rule.SCHEMA)) == (2, 2)
+    assert (len(bars), report.count(Rule.UNREADABLE)) == (2, 2)
 
 
 def test_no_rows_are_no_fault() -> None:

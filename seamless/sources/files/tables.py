@@ -1,0 +1,77 @@
+"""The content of a file as columns of text, whatever its encoding and separator; Parquet keeps its types."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from qmtl.core.errors import refused
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+FIELDS_MIN = 6
+_HEAD_LINES = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows of a file without what stands above them; `first` is the row that may be a header.
+
+    A row with another number of fields than the rest is a row of nulls: it counts, and nothing of it is read.
+    """
+
+    first: tuple[str, ...]
+    rows: pl.DataFrame
+    separator: str  # empty: Parquet
+
+
+def read_table(content: bytes) -> Table:
+    """Raises InvalidRequest (E_FILE_LAYOUT) for what is no table of at least six columns."""
+    if content[:4] == b"PAR1":
+        return _parquet(content)
+    text = _text(content)
+    lines = [line for line in text.splitlines()[:_HEAD_LINES] if line.strip()]
+    separator, width = _separator(lines)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(field.strip() for field in row)]
+    start = next(place for place, row in enumerate(rows) if len(row) == width)
+    body = rows[start:]
+    columns = list(zip(*(row if len(row) == width else (None,) * width for row in body), strict=True))
+    frame = pl.DataFrame({str(place): pl.Series(column, dtype=pl.String) for place, column in enumerate(columns)})
+    return Table(tuple(body[0]), frame, separator)
+
+
+def _separator(lines: Sequence[str]) -> tuple[str, int]:
+    """The separator that gives most lines one number of fields, and that number."""
+    best = (0.0, ",", 0)
+    for separator in SEPARATORS:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        width, count = max(widths.items(), key=lambda found: (found[1], found[0]), default=(0, 0))
+        if width >= FIELDS_MIN and count > best[0]:
+            best = (count, separator, width)
+    if not best[2]:
+        shown = lines[0][:80] if lines else "nothing"
+        raise refused("E_FILE_LAYOUT", "file", repr(shown), "a table with time, open, high, low, close and volume")
+    return best[1], best[2]
+
+
+def _text(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # names of columns are all that can differ
+
+
+def _parquet(content: bytes) -> Table:
+    try:
+        frame = pl.read_parquet(content)
+    except pl.exceptions.PolarsError as error:
+        raise refused("E_FILE_LAYOUT", "file", f"Parquet that cannot be read: {error}"[:200], "whole Parquet") from None
+    names = tuple(frame.columns)
+    return Table(names, frame.rename({name: str(place) for place, name in enumerate(names)}), "")

@@ -1,0 +1,112 @@
+"""Adding files: read, judged, sealed, kept, and only then a preset. What is refused leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qmtl.core.errors import Conflict, Exhausted, QmtlError, refused
+from qmtl.data.v1 import files_pb2 as filespb
+from qmtl.sql.database import Database
+from seamless.artifacts.ingest import IngestOutcome, judged
+from seamless.artifacts.inventory import Inventory
+from seamless.presets.preset import Preset
+from seamless.presets.uploaded import preset_of
+from seamless.sources.files.detection import FileLayout
+from seamless.sources.files.uploads import UploadedFile, inflate, read_upload
+from seamless.storage.files import write_file
+from seamless.uploads import store
+from seamless.uploads.wire import upload_from_proto, upload_to_proto
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What became of a file: how it was read, what conformance said, and its preset unless it was refused."""
+
+    preset: Preset
+    layout: FileLayout
+    outcome: IngestOutcome
+
+
+class Uploads:
+    """The added files of this process."""
+
+    def __init__(self, inventory: Inventory, db: Database, folder: Path, uploads_max: int) -> None:
+        self._inventory = inventory
+        self._db = db
+        self._folder = folder
+        self._uploads_max = uploads_max
+        self._known: dict[str, UploadedFile] = {}
+        self._adding = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Make presets of the files that were added before."""
+        for body in await self._db.read(store.load_uploads):
+            upload = upload_from_proto(filespb.AddedFile.FromString(body), self._folder)
+            self._known[upload.name] = upload
+            self._inventory.add(preset_of(upload))
+
+    async def add(self, addition: filespb.FileAddition) -> Addition:
+        """Take a file. Raises InvalidRequest (E_FIELD, E_ENUM, E_FILE_LAYOUT, E_CALENDAR_UNKNOWN, E_CALENDAR_RANGE),
+        Conflict (E_FILE_CONFLICT), Exhausted (E_FILES_FULL, E_DISK_SMALL).
+        """
+        said = filespb.AddedFile()
+        said.CopyFrom(addition.file)
+        said.sha256 = await asyncio.to_thread(lambda: hashlib.sha256(inflate(addition.content)).hexdigest())
+        draft = upload_from_proto(said, self._folder)
+        async with self._adding:
+            self._require_room(draft.name)
+            await asyncio.to_thread(write_file, draft.path, addition.content)
+            try:
+                return await self._add(draft)
+            except QmtlError:
+                await asyncio.to_thread(self._drop, draft)
+                raise
+
+    async def _add(self, draft: UploadedFile) -> Addition:
+        raw, layout = await asyncio.to_thread(read_upload, draft)
+        upload = replace(draft, hints=replace(draft.hints, interval_s=layout.interval_s))
+        preset = preset_of(upload)
+        self._require_free(preset)
+        newest = await self._inventory.newest(preset)
+        outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, self._inventory.archive)
+        if outcome.manifest is None:
+            await asyncio.to_thread(self._drop, draft)
+            return Addition(preset, layout, outcome)
+        body = upload_to_proto(upload).SerializeToString()
+        await self._db.write(lambda conn: store.save_upload(conn, upload.name, body))
+        self._inventory.add(preset)
+        await self._inventory.record(preset, outcome.report, outcome.manifest, "")
+        before = self._known.get(upload.name)
+        self._known[upload.name] = upload
+        if before is not None and before.path != upload.path:
+            await asyncio.to_thread(before.path.unlink, missing_ok=True)
+        return Addition(preset, layout, outcome)
+
+    def _require_room(self, name: str) -> None:
+        if name not in self._known and len(self._known) >= self._uploads_max:
+            raise Exhausted("E_FILES_FULL", f"{len(self._known)} files were added, want at most {self._uploads_max}")
+
+    def _require_free(self, preset: Preset) -> None:
+        """Raises Conflict (E_FILE_CONFLICT) if the name is that of other data."""
+        known = self._inventory.presets.find(preset.name)
+        if known is None:
+            return
+        if preset.name.rpartition(".")[2] not in self._known:
+            raise Conflict("E_FILE_CONFLICT", f"{preset.name} is a file of the configuration, want another name")
+        if known.dataset != preset.dataset:
+            raise Conflict("E_FILE_CONFLICT", f"{preset.name} is {known.dataset}, want another name or the same")
+
+    def _drop(self, draft: UploadedFile) -> None:
+        """Forget a file that was refused, unless it is one that was taken before."""
+        known = self._known.get(draft.name)
+        if known is None or known.path != draft.path:
+            draft.path.unlink(missing_ok=True)
+
+
+def require_addition(addition: filespb.FileAddition) -> None:
+    """Raises InvalidRequest (E_FIELD) for an addition without a file."""
+    if not addition.content:
+        raise refused("E_FIELD", "content", "empty", "a file")

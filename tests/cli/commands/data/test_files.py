@@ -1,0 +1,109 @@
+"""`qmtl data add`: files of a newcomer, each a replayable preset in one command, told what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from qmtl.cli.local.layout import free_plan
+from qmtl.cli.local.supervisor import Mesh
+from tests.cli.conftest import CliMesh, Invoke
+
+pytestmark = pytest.mark.timeout(180)
+GOOD_FRIDAY, MISSING, BAD = date(2024, 3, 29), date(2024, 3, 13), date(2024, 3, 20)
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliMesh]:
+    folder = tmp_path_factory.mktemp("files")
+    with Mesh(free_plan(folder / "home")) as started:
+        yield CliMesh(started, Invoke(folder / "none.toml"), "", "", "")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "aapl.csv").write_text(_stocks(), encoding="utf-8")
+    (tmp_path / "btc hours.csv").write_text(_crypto(), encoding="utf-8")
+    (tmp_path / "kurse.csv").write_text(_german(), encoding="cp1252")
+    return tmp_path
+
+
+def _stocks() -> str:
+    """March 2024 of a stock by plain dates: one day is missing, one has its high below its low."""
+    lines = ["Date,Open,High,Low,Close,Adj Close,Volume"]
+    day = date(2024, 3, 1)
+    while day < date(2024, 4, 6):
+        if day.weekday() < 5 and day not in (GOOD_FRIDAY, MISSING):
+            high, low = ("99.00", "151.00") if day == BAD else ("151.00", "149.50")
+            lines.append(f"{day},150.10,{high},{low},150.40,150.40,1000000")
+        day += timedelta(days=1)
+    return "\n".join(lines) + "\n"
+
+
+def _crypto() -> str:
+    """Four days of hours by epoch milliseconds."""
+    first = 1_704_067_200_000
+    rows = [f"{first + hour * 3_600_000},42000.5,42100.25,41900,42050.75,12.5" for hour in range(96)]
+    return "\n".join(["timestamp,open,high,low,close,volume", *rows]) + "\n"
+
+
+def _german() -> str:
+    """Two weeks of days in another country's way of writing."""
+    days = [date(2024, 1, 1) + timedelta(days=count) for count in range(14)]
+    rows = [f"{day:%d.%m.%Y};1.234,50;1.240,00;1.230,25;1.235,10;12.345" for day in days]
+    return "\n".join(["Datum;Erster;Hoch;Tief;Schlusskurs;Volumen", *rows]) + "\n"
+
+
+def _world_on(mesh: CliMesh, preset: str) -> None:
+    """A world takes the preset, and a session of it replays, without any configuration."""
+    world = preset.rpartition(".")[2]
+    mesh.ask("world", "create", world, "--preset", preset)
+    [found] = [one for one in mesh.json("data", "presets") if one["name"] == preset]
+    assert (found["available"], found["replay"]) == (True, True)
+    decided = mesh.json("world", "decide", world)
+    assert "DECISION_REASON_DATA_STALE" not in json.dumps(decided)
+
+
+def test_daily_stocks_with_a_gap_and_a_bad_row(mesh: CliMesh, files: Path) -> None:
+    told = mesh.ask("data", "add", files / "aapl.csv", "--symbol", "AAPL", "--interval", "1d", "--calendar", "XNYS")
+    assert "times %Y-%m-%d; close from Close" in told
+    assert "not read: Adj Close" in told
+    assert "24 rows in, 23 bars out, 23 of 25 expected bars are there (92.00%)" in told
+    assert "gaps: 2" in told
+    assert "low or high does not enclose open and close" in told
+    assert "held back: the 2 newest bars" in told
+    assert "2024-03-01" in told
+    assert "ready: file.ohlcv.aapl, AAPL 1d, calendar XNYS" in told
+    _world_on(mesh, "file.ohlcv.aapl")
+
+
+def test_hourly_crypto_with_epoch_milliseconds(mesh: CliMesh, files: Path) -> None:
+    told = mesh.ask("data", "add", files / "btc hours.csv", "--symbol", "BTC-USD", "--final")
+    assert "times epoch ms" in told
+    assert "96 of 96 expected bars are there (100.00%)" in told
+    assert "findings: none" in told
+    assert "held back" not in told
+    assert "ready: file.ohlcv.btc-hours, BTC-USD 1h, calendar 24/7" in told
+    _world_on(mesh, "file.ohlcv.btc-hours")
+
+
+def test_semicolons_and_decimal_commas(mesh: CliMesh, files: Path) -> None:
+    told = mesh.ask("data", "add", files / "kurse.csv", "--symbol", "SAP", "--name", "sap", "--final")
+    assert "read: semicolon, decimal comma, times %d.%m.%Y" in told
+    assert "14 of 14 expected bars are there" in told
+    assert "1234.5" in told
+    _world_on(mesh, "file.ohlcv.sap")
+
+
+def test_a_strict_refusal_says_what_and_a_file_of_anything_is_refused(mesh: CliMesh, files: Path) -> None:
+    bars = files / "aapl.csv"
+    done = mesh.invoke("data", "add", bars, "--symbol", "A", "--name", "no", "--strict", "--home", mesh.mesh.home)
+    assert done.returncode == 1
+    assert "refused: ohlcv:file-no:A:1d: refused by" in done.stdout
+    (files / "letter.csv").write_text("dear all,\nthis is no table\n")
+    assert "E_FILE_LAYOUT" in mesh.refused("data", "add", files / "letter.csv", "--symbol", "A")
+    assert "E_PRESET_UNKNOWN" in mesh.refused("world", "create", "w9", "--preset", "file.ohlcv.no")

@@ -1,0 +1,150 @@
+"""Files of one's own through the contract: found out, judged, presets at once and after a restart."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound, PermissionDenied
+from qmtl.core.roles import Role
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import conformance_pb2 as conformancepb
+from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from qmtl.data.v1 import file_service_pb2 as fileservicepb
+from qmtl.data.v1 import files_pb2 as filespb
+from qmtl.rpc.chunks import Chunked
+from tests.seamless.serving import Stubs, fetch_all, running
+
+HOURS = "ts,open,high,low,close,volume\n" + "".join(
+    f"{1_704_067_200_000 + hour * 3_600_000},{100 + hour},{101 + hour},{99 + hour},{100.5 + hour},7\n"
+    for hour in range(48)
+)
+
+
+async def add(stub: Stubs, content: str | bytes, name: str = "mine", **said: object) -> fileservicepb.AddFileResponse:
+    plain = content.encode() if isinstance(content, str) else content
+    file = filespb.AddedFile(**{"name": name, "symbol": "X", "file_name": "bars.csv", **said})  # type: ignore[arg-type]
+    addition = filespb.FileAddition(file=file, content=zlib.compress(plain))
+    return await stub.files.AddFile(Chunked(fileservicepb.AddFileRequest, addition))
+
+
+async def test_an_added_file_is_a_preset_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False) as seamless:
+        reply = await add(await seamless.stubs(), HOURS)
+        assert (reply.refusal, reply.preset.name, reply.preset.replay) == ("", "file.ohlcv.mine", True)
+        assert (reply.preset.dataset, reply.preset.available) == ("ohlcv:file-mine:X:1h", True)
+        assert (reply.report.rows_in, reply.report.rows_out, reply.report.bars_held_back) == (48, 48, 2)
+        assert [bar.open for bar in reply.first_bars] == [100.0, 101.0, 102.0, 103.0, 104.0]
+    async with running(tmp_path, ingest=False) as seamless:
+        stub = await seamless.stubs()
+        rows, metadata = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset="file.ohlcv.mine"))
+        assert rows is not None
+        assert (len(rows), metadata.rows) == (46, 46)
+        opened = datasessionservicepb.OpenDataSessionRequest(session_id="s", world_id="w1", preset="file.ohlcv.mine")
+        opened.span.FromSeconds(36_000)
+        assert (await stub.sessions.OpenDataSession(opened)).session.preset == "file.ohlcv.mine"
+
+
+async def test_what_is_held_back_is_said_and_a_final_file_holds_nothing_back(stub: Stubs) -> None:
+    await add(stub, HOURS)
+    asked = coverageservicepb.GetCoverageRequest(dataset="file.ohlcv.mine")
+    assert (await stub.coverage.GetCoverage(asked)).bars_held_back == 2
+    final = await add(stub, HOURS, final=True)
+    assert final.report.bars_held_back == 0
+    assert (await stub.coverage.GetCoverage(asked)).bars_held_back == 0
+    rows, _ = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset="file.ohlcv.mine"))
+    assert rows is not None
+    assert len(rows) == 48
+
+
+async def test_other_bars_under_a_name_are_a_new_artifact_and_the_old_one_stays(stub: Stubs) -> None:
+    first = await add(stub, HOURS)
+    again = await add(stub, HOURS)
+    changed = await add(stub, HOURS.replace("100.5,7", "100.75,7"))
+    assert first.preset == again.preset == changed.preset
+    listed = (await stub.catalogue.ListDatasets(catalogueservicepb.ListDatasetsRequest())).datasets
+    [now] = [one for one in listed if one.dataset == first.preset.dataset]
+    from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+
+    artifacts = (
+        await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset="file.ohlcv.mine"))
+    ).artifacts
+    assert len(artifacts) == 2
+    assert artifacts[0].dataset_fingerprint == now.dataset_fingerprint
+    assert artifacts[0].as_of.ToNanoseconds() > artifacts[1].as_of.ToNanoseconds()
+
+
+async def test_terms_are_kept_and_told(stub: Stubs) -> None:
+    terms = {"price_currency": "EUR", "licence": "CC0", "origin": "my broker", "calendar": "XNYS"}
+    days = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,2,1,2,3\n2024-01-03,1,2,1,2,3\n2024-01-04,1,2,1,2,3\n"
+    reply = await add(stub, days, terms=terms, final=True)
+    assert {name: getattr(reply.preset.terms, name) for name in terms} == terms
+    assert reply.preset.terms.calendar_version.startswith("exchange_calendars")
+
+
+async def test_a_file_that_strictness_refuses_leaves_nothing_behind(stub: Stubs) -> None:
+    gap = "\n".join(line for place, line in enumerate(HOURS.splitlines()) if place != 5)
+    reply = await add(stub, gap, strictness=conformancepb.CONFORMANCE_STRICTNESS_STRICT)
+    assert "gap" in reply.refusal
+    assert not reply.HasField("preset")
+    assert reply.report.rows_in == 47
+    with pytest.raises(NotFound):
+        await stub.catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name="file.ohlcv.mine"))
+
+
+@pytest.mark.parametrize(
+    ("said", "content", "reason"),
+    [
+        ({"name": "../x"}, HOURS, "E_FIELD"),
+        ({"symbol": ""}, HOURS, "E_FIELD"),
+        ({"terms": {"calendar": "XNOPE"}}, HOURS, "E_CALENDAR_UNKNOWN"),
+        ({"terms": {"time_zone": "Nowhere/At_all"}}, HOURS, "E_FIELD"),
+        ({"decimal": "x"}, HOURS, "E_FIELD"),
+        ({"strictness": 9}, HOURS, "E_ENUM"),
+        ({"interval": {"seconds": 0}}, HOURS, "E_INTERVAL"),
+        ({}, "hello\nworld\n", "E_FILE_LAYOUT"),
+        ({}, b"PAR1 and no more", "E_FILE_LAYOUT"),
+        ({}, HOURS.replace("close", "clothes"), "E_FILE_LAYOUT"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_by_name(
+    stub: Stubs, said: dict[str, object], content: str | bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await add(stub, content, **said)  # type: ignore[arg-type]
+    assert caught.value.reason == reason
+
+
+async def test_a_taken_name_is_a_conflict(stub: Stubs) -> None:
+    await add(stub, HOURS)
+    for said in ({"symbol": "Y"}, {"interval": {"seconds": 60}}):
+        with pytest.raises(Conflict) as caught:
+            await add(stub, HOURS, **said)
+        assert caught.value.reason == "E_FILE_CONFLICT"
+
+
+async def test_content_that_is_cut_off_is_refused(stub: Stubs) -> None:
+    addition = filespb.FileAddition(file={"name": "mine", "symbol": "X"}, content=zlib.compress(HOURS.encode())[:-9])
+    with pytest.raises(InvalidRequest, match="E_FILE_LAYOUT"):
+        await stub.files.AddFile(Chunked(fileservicepb.AddFileRequest, addition))
+
+
+async def test_adding_needs_an_operator_of_all_worlds(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False) as seamless:
+        for stub in (await seamless.stubs(Role.READER), await seamless.stubs(Role.OPERATOR, ["w1"])):
+            with pytest.raises(PermissionDenied):
+                await add(stub, HOURS)
+
+
+async def test_files_are_bounded(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False, uploads_max=1) as seamless:
+        stub = await seamless.stubs()
+        await add(stub, HOURS)
+        await add(stub, HOURS, final=True)
+        with pytest.raises(Exhausted) as caught:
+            await add(stub, HOURS, "other")
+        assert caught.value.reason == "E_FILES_FULL"
