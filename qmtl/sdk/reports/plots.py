@@ -2,50 +2,97 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qmtl.core.errors import NotReady
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import from_ns
+from qmtl.core.instants import NS_PER_S, from_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.stats.drawdowns import drawdowns
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from qmtl.core.arrays import Floats
+
+SYMBOLS_MAX = 8
 _CLOSE = OHLCV.column("close")
 
 
 def draw_replay(title: str, replay: RunResult, bars: Sequence[Bars], path: Path) -> Path:
-    """Write a picture with three panels; the file's suffix chooses the format. Raises NotReady (E_NO_MATPLOTLIB)."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise NotReady("E_NO_MATPLOTLIB", "drawing needs matplotlib", hint="pip install 'qmtl[demo]'") from error
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 3))
-    times = [from_ns(time_ns) for time_ns in replay.time_ns.tolist()]
-    equity = replay.equity_floats
-    top.plot(times, equity, color="#1f5f8b", linewidth=1.2)
-    top.set_title(title)
-    top.set_ylabel(f"equity ({replay.currency})")
-    middle.fill_between(times, -100.0 * drawdowns(equity) if len(equity) else equity, 0.0, color="#b3423a", alpha=0.6)
-    middle.set_ylabel("drawdown (%)")
-    for series in bars:
-        shown = series.between(int(replay.time_ns[0])) if len(replay.time_ns) else series
-        bottom.plot(*_line(shown), linewidth=0.8, color="#555555", label=series.symbol)
-        for side, marker, colour in ((1, "^", "#2e7d32"), (-1, "v", "#b3423a")):
-            marked, prices = _marks(replay.fills, series.symbol, side)
-            bottom.scatter(marked, prices, marker=marker, color=colour, s=28, zorder=3)
-    bottom.set_ylabel("price, buys and sells")
-    for axes in (top, middle, bottom):
-        axes.grid(alpha=0.25)
+    """Write a picture; the file's suffix chooses the format. Raises NotReady (E_NO_MATPLOTLIB)."""
+    figure = replay_figure(title, replay, bars)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
+
+
+def replay_figure(title: str, replay: RunResult, bars: Sequence[Bars]) -> Figure:
+    """Panels for equity, drawdown and, for each symbol, closes with buys and sells; gaps stay gaps.
+
+    Of more than SYMBOLS_MAX symbols those with most fills are drawn, and the title says so. Raises NotReady
+    (E_NO_MATPLOTLIB).
+    """
+    try:
+        from matplotlib import dates
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise NotReady("E_NO_MATPLOTLIB", "drawing needs matplotlib", hint="pip install 'qmtl[demo]'") from error
+    drawn = _drawn(replay, bars)
+    rows = max(len(drawn), 1)
+    figure = Figure(figsize=(11, 5 + 2.6 * rows), layout="constrained")
+    top, middle, *below = figure.subplots(
+        2 + rows, 1, sharex=True, height_ratios=(3, 1, *[3 if rows == 1 else 2] * rows)
+    )
+    top.set_title(title if len(drawn) == len(bars) else f"{title}: {len(drawn)} of {len(bars)} symbols are drawn")
+    equity = replay.equity_floats
+    _draw_equity(top, middle, replay, equity, max((one.interval_s for one in bars), default=0))
+    top.set_ylabel(f"equity ({replay.currency})")
+    middle.set_ylabel("drawdown (%)")
+    for axes, series in zip(below, drawn, strict=False):
+        shown = series.between(int(replay.time_ns[0]) - series.interval_s * NS_PER_S) if len(replay.time_ns) else series
+        axes.plot(*_line(shown), linewidth=0.8, color="#555555")
+        for side, marker, colour in ((1, "^", "#2e7d32"), (-1, "v", "#b3423a")):
+            marked, prices = _marks(replay.fills, series.symbol, side)
+            axes.scatter(
+                marked, prices, marker=marker, color=colour, s=28, zorder=3, label="buys" if side > 0 else "sells"
+            )
+        axes.set_ylabel(series.symbol)
+    if drawn:
+        named = below[0].get_legend_handles_labels()
+        figure.legend(*named, loc="outside lower left", fontsize="small", ncols=2, frameon=False)
+    for axes in (top, middle, *below):
+        axes.grid(alpha=0.25)
+    for axes in (top, *below):
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    locator: Any = dates.AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib's own
+    below[-1].xaxis.set_major_locator(locator)
+    below[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # the same
+    return figure
+
+
+def _drawn(replay: RunResult, bars: Sequence[Bars]) -> list[Bars]:
+    """The series to draw, as they were given; of too many those with most fills."""
+    fills = Counter(fill.symbol for fill in replay.fills)
+    busiest = {id(one) for one in sorted(bars, key=lambda one: -fills[one.symbol])[:SYMBOLS_MAX]}
+    return [one for one in bars if id(one) in busiest]
+
+
+def _draw_equity(top: Any, middle: Any, replay: RunResult, equity: Floats, interval_s: int) -> None:
+    """Equity and what it is below its highest so far, broken where no symbol had a bar."""
+    below = -100.0 * drawdowns(equity) if len(equity) else equity
+    gaps = np.flatnonzero(np.diff(replay.time_ns) > interval_s * NS_PER_S) + 1
+    times = [from_ns(time_ns) for time_ns in np.insert(replay.time_ns, gaps, replay.time_ns[gaps - 1]).tolist()]
+    top.plot(times, np.insert(equity, gaps, np.nan), color="#1f5f8b", linewidth=1.2)
+    middle.fill_between(times, np.insert(below, gaps, np.nan), 0.0, color="#b3423a", alpha=0.6)
 
 
 def _line(series: Bars) -> tuple[list[datetime], list[float]]:
