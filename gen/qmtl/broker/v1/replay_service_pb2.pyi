@@ -1,4 +1,9 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import account_pb2 as _account_pb2
 from qmtl.broker.v1 import order_pb2 as _order_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -9,21 +14,140 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ReplayOrdersRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "orders", "dataset_fingerprint")
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+
+class OrderReplay(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "orders", "cancels", "dataset_fingerprints", "range", "equity_after", "account_model")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
-    DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]
-    dataset_fingerprint: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ...) -> None: ...
+    cancels: _containers.RepeatedCompositeFieldContainer[ReplayedCancel]
+    dataset_fingerprints: _containers.RepeatedScalarFieldContainer[str]
+    range: _common_pb2.TimeRange
+    equity_after: _timestamp_pb2.Timestamp
+    account_model: AccountModel
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[AccountModel, _Mapping]] = ...) -> None: ...
+
+class ReplayedCancel(_message.Message):
+    __slots__ = ("client_order_id", "decided_at")
+    CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    client_order_id: str
+    decided_at: _timestamp_pb2.Timestamp
+    def __init__(self, client_order_id: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class AccountModel(_message.Message):
+    __slots__ = ("type", "leverage", "base_currency", "starting_cash", "fee_rate", "profile")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    STARTING_CASH_FIELD_NUMBER: _ClassVar[int]
+    FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    type: _account_pb2.AccountType
+    leverage: int
+    base_currency: str
+    starting_cash: str
+    fee_rate: str
+    profile: str
+    def __init__(self, type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., leverage: _Optional[int] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., fee_rate: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class ReplayOrdersResponse(_message.Message):
-    __slots__ = ("fills", "equity")
+    __slots__ = ("fills", "trades", "denials", "equity_arrow", "summary")
     FILLS_FIELD_NUMBER: _ClassVar[int]
-    EQUITY_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    DENIALS_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_ARROW_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    fills: ReplayedFills
+    trades: ReplayedTrades
+    denials: ReplayedDenials
+    equity_arrow: bytes
+    summary: ReplaySummary
+    def __init__(self, fills: _Optional[_Union[ReplayedFills, _Mapping]] = ..., trades: _Optional[_Union[ReplayedTrades, _Mapping]] = ..., denials: _Optional[_Union[ReplayedDenials, _Mapping]] = ..., equity_arrow: _Optional[bytes] = ..., summary: _Optional[_Union[ReplaySummary, _Mapping]] = ...) -> None: ...
+
+class ReplayedFills(_message.Message):
+    __slots__ = ("fills",)
+    FILLS_FIELD_NUMBER: _ClassVar[int]
     fills: _containers.RepeatedCompositeFieldContainer[_order_pb2.Fill]
+    def __init__(self, fills: _Optional[_Iterable[_Union[_order_pb2.Fill, _Mapping]]] = ...) -> None: ...
+
+class ReplayedTrades(_message.Message):
+    __slots__ = ("trades",)
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    trades: _containers.RepeatedCompositeFieldContainer[ReplayedTrade]
+    def __init__(self, trades: _Optional[_Iterable[_Union[ReplayedTrade, _Mapping]]] = ...) -> None: ...
+
+class ReplayedTrade(_message.Message):
+    __slots__ = ("symbol", "closed_at", "profit")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_AT_FIELD_NUMBER: _ClassVar[int]
+    PROFIT_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    closed_at: _timestamp_pb2.Timestamp
+    profit: str
+    def __init__(self, symbol: _Optional[str] = ..., closed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., profit: _Optional[str] = ...) -> None: ...
+
+class ReplayedDenials(_message.Message):
+    __slots__ = ("denials",)
+    DENIALS_FIELD_NUMBER: _ClassVar[int]
+    denials: _containers.RepeatedCompositeFieldContainer[ReplayedDenial]
+    def __init__(self, denials: _Optional[_Iterable[_Union[ReplayedDenial, _Mapping]]] = ...) -> None: ...
+
+class ReplayedDenial(_message.Message):
+    __slots__ = ("client_order_id", "denial", "message", "time")
+    CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    DENIAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    client_order_id: str
+    denial: _order_pb2.Denial
+    message: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, client_order_id: _Optional[str] = ..., denial: _Optional[_Union[_order_pb2.Denial, str]] = ..., message: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ReplayedMarginCall(_message.Message):
+    __slots__ = ("time", "message")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    message: str
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class ReplaySummary(_message.Message):
+    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count")
+    class CarriedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    EQUITY_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_CALLS_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
+    FILL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_COUNT_FIELD_NUMBER: _ClassVar[int]
     equity: str
-    def __init__(self, fills: _Optional[_Iterable[_Union[_order_pb2.Fill, _Mapping]]] = ..., equity: _Optional[str] = ...) -> None: ...
+    base_currency: str
+    ended: str
+    margin_calls: _containers.RepeatedCompositeFieldContainer[ReplayedMarginCall]
+    margin_call_count: int
+    carried: _containers.ScalarMap[str, str]
+    fill_count: int
+    equity_count: int
+    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ...) -> None: ...

@@ -35,7 +35,7 @@ class ReplayServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ReplayOrders = channel.unary_unary(
+        self.ReplayOrders = channel.stream_stream(
                 '/qmtl.broker.v1.ReplayService/ReplayOrders',
                 request_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersResponse.FromString,
@@ -46,10 +46,15 @@ class ReplayServiceServicer:
     """Order lists over sealed data: the evidence of evaluations. For services only.
     """
 
-    def ReplayOrders(self, request, context):
-        """Runs an order list over sealed data with the code of the paper venue.
+    def ReplayOrders(self, request_iterator, context):
+        """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
+        that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+        8 MiB. One replay runs at a time; others wait.
 
-        Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+        Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
+        E_PROFILE_UNKNOWN, E_CLIENT_ORDER_ID_USED, ...): correct the list; NOT_FOUND (E_ARTIFACT_UNKNOWN, E_DATA_MISSING,
+        E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
+        qmtl.common.v1.Chunked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -58,7 +63,7 @@ class ReplayServiceServicer:
 
 def add_ReplayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ReplayOrders': grpc.unary_unary_rpc_method_handler(
+            'ReplayOrders': grpc.stream_stream_rpc_method_handler(
                     servicer.ReplayOrders,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersResponse.SerializeToString,
@@ -76,7 +81,7 @@ class ReplayService:
     """
 
     @staticmethod
-    def ReplayOrders(request,
+    def ReplayOrders(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -86,8 +91,8 @@ class ReplayService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/qmtl.broker.v1.ReplayService/ReplayOrders',
             qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.SerializeToString,

@@ -33,10 +33,15 @@ class ReplayServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReplayServiceAsyncStub: ...
-    ReplayOrders: _grpc.UnaryUnaryMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]
-    """Runs an order list over sealed data with the code of the paper venue.
+    ReplayOrders: _grpc.StreamStreamMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]
+    """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
+    that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+    8 MiB. One replay runs at a time; others wait.
 
-    Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+    Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
+    E_PROFILE_UNKNOWN, E_CLIENT_ORDER_ID_USED, ...): correct the list; NOT_FOUND (E_ARTIFACT_UNKNOWN, E_DATA_MISSING,
+    E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
+    qmtl.common.v1.Chunked.
     """
 
 @_typing.type_check_only
@@ -44,10 +49,15 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     """Order lists over sealed data: the evidence of evaluations. For services only."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ReplayOrders: _aio.UnaryUnaryMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]  # type: ignore[assignment]
-    """Runs an order list over sealed data with the code of the paper venue.
+    ReplayOrders: _aio.StreamStreamMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]  # type: ignore[assignment]
+    """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
+    that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+    8 MiB. One replay runs at a time; others wait.
 
-    Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+    Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
+    E_PROFILE_UNKNOWN, E_CLIENT_ORDER_ID_USED, ...): correct the list; NOT_FOUND (E_ARTIFACT_UNKNOWN, E_DATA_MISSING,
+    E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
+    qmtl.common.v1.Chunked.
     """
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -56,12 +66,17 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReplayOrders(
         self,
-        request: _replay_service_pb2.ReplayOrdersRequest,
+        request_iterator: _MaybeAsyncIterator[_replay_service_pb2.ReplayOrdersRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_replay_service_pb2.ReplayOrdersResponse, _abc.Awaitable[_replay_service_pb2.ReplayOrdersResponse]]:
-        """Runs an order list over sealed data with the code of the paper venue.
+    ) -> _typing.Union[_abc.Iterator[_replay_service_pb2.ReplayOrdersResponse], _abc.AsyncIterator[_replay_service_pb2.ReplayOrdersResponse]]:
+        """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
+        that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+        8 MiB. One replay runs at a time; others wait.
 
-        Errors: NOT_FOUND (E_ARTIFACT_UNKNOWN).
+        Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
+        E_PROFILE_UNKNOWN, E_CLIENT_ORDER_ID_USED, ...): correct the list; NOT_FOUND (E_ARTIFACT_UNKNOWN, E_DATA_MISSING,
+        E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
+        qmtl.common.v1.Chunked.
         """
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
