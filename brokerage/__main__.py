@@ -30,6 +30,8 @@ from brokerage.orders.entry.service import OrderEntryService
 from brokerage.orders.service import OrderService
 from brokerage.orders.store import ORDERS_SIGNAL
 from brokerage.orders.stream import OrderEventStream
+from brokerage.replay.data import SealedData
+from brokerage.replay.service import ReplayService
 from brokerage.schema import outbox
 from brokerage.status import StatusService
 from brokerage.venues.dispatch.service import ReportedFillService
@@ -60,6 +62,7 @@ from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.broker.v1 import venue_service_pb2_grpc as venuerpc
 from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
@@ -91,6 +94,14 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         serve_orders(server, process)
         openings = AccountOpening(cataloguerpc.CatalogueServiceStub(seamless), market)
         serve_accounts(server, process, openings, settings.accounts_per_world_max)
+        sealed = SealedData(
+            artifactrpc.ArtifactServiceStub(seamless),
+            cataloguerpc.CatalogueServiceStub(seamless),
+            datarpc.DataServiceStub(seamless),
+            market.instruments,
+        )
+        replays = ReplayService(market, sealed)
+        server.add(replayrpc.add_ReplayServiceServicer_to_server, replays, service_of(replayservicepb))
         serve_venue(server, process, feeds, StatusService(db, bus, relay, feeds, clock, runtime.outages))
         runtime.background("outbox-relay", relay.run)
         runtime.background("paper-venue", feeds.run)
@@ -131,12 +142,6 @@ def serve_orders(server: Server, process: Process) -> None:
         reportedfillrpc.add_ReportedFillServiceServicer_to_server,
         ReportedFillService(db, market, clock),
         service_of(reportedfillservicepb),
-    )
-    server.add(
-        replayrpc.add_ReplayServiceServicer_to_server,
-        replayrpc.ReplayServiceServicer(),  # type: ignore[abstract]  # all of it is planned
-        service_of(replayservicepb),
-        {"ReplayOrders": "Brokerage, complete"},
     )
 
 

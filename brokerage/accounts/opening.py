@@ -48,15 +48,8 @@ class AccountOpening:
         """The account. Raises InvalidRequest, NotFound (E_PRESET_UNKNOWN, E_INSTRUMENT_UNKNOWN), Unavailable."""
         if not NAME.fullmatch(request.account):
             raise refused("E_NAME", "account", repr(request.account[:80]), "[a-z0-9][a-z0-9-]{0,62}")
-        currency = request.base_currency or "USD"
-        if not CURRENCY.fullmatch(currency):
-            raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")
-        money = to_scaled(
-            parse_decimal(request.starting_cash or CASH_DEFAULT, "starting_cash"), currency_scale(currency)
-        )
+        currency, money = starting_money(request.base_currency, request.starting_cash)
         profile = profile_named(request.profile) if request.profile else None
-        if not 0 < money <= CASH_MAX:
-            raise refused("E_DECIMAL", "starting_cash", request.starting_cash, f"more than 0, {CASH_MAX} units at most")
         default = profile or self._market.profile
         kind = _type(request.type, default.buying_power)
         feed = await self.feed(request.data_preset, request.data_session_id, currency, profile)
@@ -66,7 +59,7 @@ class AccountOpening:
             venue=VENUE,
             base_currency=currency,
             starting_cash=money,
-            fee_rate=_fee_rate(request.fee_rate, request.profile),
+            fee_rate=fee_rate_of(request.fee_rate, request.profile),
             profile=request.profile,
             leverage=default.leverage if kind is AccountType.MARGIN else 1,
             trading_state=TradingState.ACTIVE,
@@ -122,7 +115,18 @@ def _type(number: accountpb.AccountType, default: BuyingPower) -> AccountType:
     return known_enum(ACCOUNT_TYPES, number, "type")
 
 
-def _fee_rate(written: str, profile: str) -> int:
+def starting_money(currency: str, written: str) -> tuple[str, int]:
+    """The base currency asked for and its starting cash, scaled. Raises InvalidRequest (E_NAME, E_DECIMAL)."""
+    currency = currency or "USD"
+    if not CURRENCY.fullmatch(currency):
+        raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")
+    money = to_scaled(parse_decimal(written or CASH_DEFAULT, "starting_cash"), currency_scale(currency))
+    if not 0 < money <= CASH_MAX:
+        raise refused("E_DECIMAL", "starting_cash", written, f"more than 0, {CASH_MAX} units at most")
+    return currency, money
+
+
+def fee_rate_of(written: str, profile: str) -> int:
     """The percent fee asked for; 0 beside a profile, which has the fees. Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
     if profile and written:
         raise refused("E_FIELD", "fee_rate", written, f"none beside profile {profile}, which has the fees")

@@ -6,8 +6,9 @@ that is well-formed but breaks a rule of the instrument is a denial and is left 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 from brokerage.accounts.wire import VENUE
 from brokerage.domain.market.instrument import Instrument
@@ -63,6 +64,19 @@ def orders_from_proto(messages: Iterable[orderpb.Order]) -> list[Order]:
     """The orders of a list as values. Raises InvalidRequest naming the field."""
     orders = [_order_from_proto(message) for message in messages]
     require_list(orders)
+    return orders
+
+
+def listed_orders_from_proto(messages: Sequence[orderpb.Order]) -> list[Order]:
+    """Orders by themselves and lists of orders that follow each other. Raises InvalidRequest naming the field."""
+    orders = [_order_from_proto(message) for message in messages]
+    for list_id, group in groupby(orders, lambda order: order.list_id):
+        together = list(group)
+        if list_id:
+            require_list(together)
+    for order, message in zip(orders, messages, strict=True):
+        if not order.list_id:
+            _require_single(message)
     return orders
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -43,32 +43,49 @@ class _Open:
 NO_MULTIPLIERS: Mapping[str, Decimal] = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedTrip:
+    """A round trip, flat to flat or through zero: net profit in the quote currency, exact."""
+
+    symbol: str
+    closed_ns: int
+    profit: Decimal
+
+
 def round_trips(
     fills: Sequence[FillEvent],
     quote: str,
     multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
     splits: Iterable[SplitStep] = (),
 ) -> tuple[Trade, ...]:
+    """Closed round trips in order of closing; profit in the quote currency, as doubles. See `closed_trips`."""
+    return tuple(Trade(trip.closed_ns, float(trip.profit)) for trip in closed_trips(fills, quote, multipliers, splits))
+
+
+def closed_trips(
+    fills: Sequence[FillEvent],
+    quote: str,
+    multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
+    splits: Iterable[SplitStep] = (),
+) -> Iterator[ClosedTrip]:
     """Closed round trips in order of closing; profit in the quote currency.
 
     `multipliers`: the value of one unit per unit of price, 1 where none is given. `splits` are in order.
     """
     books: dict[str, _Open] = {}
-    trades: list[Trade] = []
     waiting = deque(splits)
     for number in range(len(fills) + 1):
         while waiting and waiting[0].fills_before == number:
             step = waiting.popleft()
             profit = _split(books.setdefault(step.symbol, _Open()), step)
             if profit is not None:
-                trades.append(Trade(step.time_ns, float(profit)))
+                yield ClosedTrip(step.symbol, step.time_ns, profit)
         if number < len(fills):
             fill = fills[number]
             value = multipliers.get(fill.symbol, ONE)
             profit = _book(books.setdefault(fill.symbol, _Open()), fill, quote, value)
             if profit is not None:
-                trades.append(Trade(fill.time_ns, float(profit)))
-    return tuple(trades)
+                yield ClosedTrip(fill.symbol, fill.time_ns, profit)
 
 
 def _split(book: _Open, step: SplitStep) -> Decimal | None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from brokerage.domain.market.bars import Bar
 from qmtl.core.errors import NotFound
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
+from qmtl.data.v1 import artifacts_pb2 as artifactspb
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
@@ -27,22 +32,43 @@ SESSION = "session-1"
 PART = "nobody: a feed of the tests"
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed artifact of the tests: the preset that serves it, and its rows as Arrow tables."""
+
+    preset: datasetspb.Preset
+    parts: Sequence[pa.Table]
+
+
 class Feed(
-    datarpc.DataServiceServicer, datasessionrpc.DataSessionServiceServicer, cataloguerpc.CatalogueServiceServicer
+    artifactrpc.ArtifactServiceServicer,
+    datarpc.DataServiceServicer,
+    datasessionrpc.DataSessionServiceServicer,
+    cataloguerpc.CatalogueServiceServicer,
 ):
-    """One replay session. `push` makes bars flow; a subscriber gets those that start at or after its start_time."""
+    """One replay session, and sealed artifacts by fingerprint. `push` makes bars flow; a subscriber gets those that
+    start at or after its start_time.
+    """
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
+        self.sealed: dict[str, Sealed] = {}
+        self.other_fingerprint = ""
         self.ended = False
         self.asked: list[int] = []
         self.confirmed: list[int] = []
         self._more = asyncio.Event()
 
     def serve(self, server: Server) -> None:
-        """Add the three services that brokerage calls; what it does not call is answered as not built."""
+        """Add the four services that brokerage calls; what it does not call is answered as not built."""
         planned = {"GetDataSession": PART, "OpenDataSession": PART}
-        server.add(datarpc.add_DataServiceServicer_to_server, self, _service(dataservicepb), {"Fetch": PART})
+        server.add(datarpc.add_DataServiceServicer_to_server, self, _service(dataservicepb))
+        server.add(
+            artifactrpc.add_ArtifactServiceServicer_to_server,
+            self,
+            _service(artifactservicepb),
+            {"ListArtifacts": PART},
+        )
         server.add(
             datasessionrpc.add_DataSessionServiceServicer_to_server, self, _service(datasessionservicepb), planned
         )
@@ -60,7 +86,29 @@ class Feed(
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: Any
     ) -> catalogueservicepb.ListPresetsResponse:
-        return catalogueservicepb.ListPresetsResponse(presets=[PRESET])
+        return catalogueservicepb.ListPresetsResponse(presets=[PRESET, *(one.preset for one in self.sealed.values())])
+
+    async def GetArtifact(
+        self, request: artifactservicepb.GetArtifactRequest, context: Any
+    ) -> artifactservicepb.GetArtifactResponse:
+        found = self.sealed.get(request.dataset_fingerprint)
+        if found is None:
+            raise NotFound("E_ARTIFACT_UNKNOWN", f"no artifact {request.dataset_fingerprint!r}")
+        artifact = artifactspb.Artifact(dataset_fingerprint=request.dataset_fingerprint, dataset=found.preset.dataset)
+        return artifactservicepb.GetArtifactResponse(artifact=artifact)
+
+    async def Fetch(
+        self, request: dataservicepb.FetchRequest, context: Any
+    ) -> AsyncIterator[dataservicepb.FetchResponse]:
+        """The rows of the artifact that the context names; `other_fingerprint` is told in its place, if set."""
+        fingerprint = request.context.dataset_fingerprint
+        for part in self.sealed[fingerprint].parts:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, part.schema) as writer:
+                writer.write_table(part)
+            yield dataservicepb.FetchResponse(arrow_ipc=sink.getvalue().to_pybytes())
+        told = self.other_fingerprint or fingerprint
+        yield dataservicepb.FetchResponse(metadata=dataservicepb.FetchMetadata(artifact_fingerprint=told))
 
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest, context: Any

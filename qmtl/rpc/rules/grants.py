@@ -90,9 +90,10 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(f"{DAG}.StatusService", "GetStatus"),
     ),
     "dagmanager": (*_each(WORLDS, "GetWorld"), *_each(BINDINGS, "ListBindings")),
-    # Prices for simulated venues, and the world behind a fence.
+    # Prices for simulated venues and sealed bars for replays, and the world behind a fence.
     "brokerage": (
-        *_each(DATA, "Subscribe"),
+        *_each(DATA, "Subscribe Fetch"),
+        *_each(DATA_ARTIFACTS, "GetArtifact"),
         *_each(DATA_SESSIONS, "ConfirmBars"),
         *_each(DATA_CATALOGUE, "ListPresets"),
         *_each(WORLDS, "GetWorld"),

@@ -173,6 +173,7 @@ class _AccountReplay:
             self._record.visited[why.name] = self._record.visited.get(why.name, 0) + 1
 
     def _finish(self, begin: int, end: int) -> None:
+        self._record.orders, self._record.cancels = self._execution.orders, self._execution.cancels
         if begin < end:
             self._record.times = self._timeline.ends[begin:end]
             self._record.equity, self._record.invested = self._curve.between(begin, end)

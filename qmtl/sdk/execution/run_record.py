@@ -15,7 +15,7 @@ from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.execution.equity_series import EquitySeries
-from qmtl.sdk.execution.port import DeniedOrder
+from qmtl.sdk.execution.port import Cancel, DeniedOrder, MarketOrder, SubmitList
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
 from qmtl.stats.trades import SplitStep, Trade, round_trips
@@ -41,7 +41,8 @@ class RunResult:
     `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
     is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
     bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
-    assumed where no table says it.
+    assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
+    list that a brokerage can replay.
     """
 
     currency: str
@@ -56,6 +57,8 @@ class RunResult:
     carried: Mapping[str, Decimal] = field(default_factory=dict)
     visited: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
+    orders: tuple[MarketOrder | SubmitList, ...] = ()
+    cancels: tuple[Cancel, ...] = ()
 
     @property
     def equity_floats(self) -> Floats:
@@ -80,6 +83,8 @@ class RunRecord:
     splits: list[SplitStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
+    orders: Sequence[MarketOrder | SubmitList] = ()
+    cancels: Sequence[Cancel] = ()
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
@@ -114,6 +119,8 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         record.carried,
         record.visited,
         tuple(record.assumptions),
+        tuple(record.orders),
+        tuple(record.cancels),
     )
 
 

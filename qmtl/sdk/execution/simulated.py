@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -35,8 +35,11 @@ from qmtl.sdk.execution.port import (
 
 
 class SimulatedExecution:
-    """Answers requests from one simulated account; `on_events` hears of what each order led to. `weight` is what a gate
-    would stamp, a rate of 1e-8. `direct`: orders that no rule can refuse are taken without events of their own."""
+    """Answers requests from one simulated account; `on_events` hears of what each order led to.
+
+    `weight` is what a gate would stamp, a rate of 1e-8. `orders` and `cancels` are all that was asked for. `direct`:
+    orders that no rule can refuse are taken without events of their own.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,8 @@ class SimulatedExecution:
         direct: bool = False,
     ) -> None:
         self.weight = weight
+        self.orders: list[MarketOrder | SubmitList] = []
+        self.cancels: list[Cancel] = []
         self._direct = direct
         self._account = account
         self._currency = currency
@@ -61,6 +66,7 @@ class SimulatedExecution:
             case AskOpenOrders(symbol=symbol):
                 return tuple(record.order.client_order_id for record in self._own_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
+                self.cancels.append(request)
                 return self._account.cancel(client_order_id, time_ns)
             case AskHeldPosition(symbol=symbol):
                 lot = self._account.lot(symbol)
@@ -72,6 +78,7 @@ class SimulatedExecution:
             case Submit(order=order):
                 return self._submit(order)
             case SubmitList(list_id=list_id, orders=orders):
+                self.orders.append(request)
                 return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
 
@@ -88,6 +95,7 @@ class SimulatedExecution:
         return expected
 
     def _submit(self, order: MarketOrder) -> OrderReply:
+        self.orders.append(order)
         side = Side.BUY if order.quantity > 0 else Side.SELL
         if self._direct and self.weight == RATE_ONE and not order.reduce_only:
             name, quantity, target = order.client_order_id, abs(order.quantity), order.position_target
@@ -110,6 +118,19 @@ class SimulatedExecution:
 
 
 TAKEN = OrderReply()
+
+
+def order_list(owner: Owner, sent: Iterable[MarketOrder | SubmitList]) -> list[Order]:
+    """What a run sent, as brokerage takes it: orders by themselves, and the orders of each list in a row."""
+    found: list[Order] = []
+    for one in sent:
+        if isinstance(one, SubmitList):
+            found += [order_of(owner, one.list_id, order) for order in one.orders]
+            continue
+        side = Side.BUY if one.quantity > 0 else Side.SELL
+        made = Order(owner, one.client_order_id, one.symbol, side, abs(one.quantity), decided_ns=one.decided_ns)
+        found.append(replace(made, position_target=one.position_target, reduce_only=one.reduce_only))
+    return found
 
 
 def order_of(owner: Owner, list_id: str, order: ListedOrder) -> Order:

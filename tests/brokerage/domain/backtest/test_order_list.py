@@ -43,6 +43,7 @@ class Case:
     missing: float
     profile: BrokerageProfile
     cash: int
+    resting: bool = False
 
 
 def columns_of(case: Case) -> list[BarColumns]:
@@ -75,10 +76,10 @@ def orders_of(case: Case) -> tuple[list[Order], list[Cancel]]:
     orders, cancels = list[Order](), list[Cancel]()
     for number, step in enumerate(sorted(random.integers(-1, case.bars, case.orders).tolist())):
         at_ns = BEGIN_NS + (step + 1) * HOUR_NS + int(random.choice([0, 0, 0, HOUR_NS // 2]))
-        if random.uniform() < 0.15:
+        if not case.resting and random.uniform() < 0.15:
             orders += bracket(random, number, at_ns)
             continue
-        order = one_order(random, f"o{number}", at_ns)
+        order = one_order(random, f"o{number}", at_ns, resting=case.resting)
         orders.append(order)
         if random.uniform() < 0.3:
             cancels.append(Cancel(order.client_order_id, at_ns + HOUR_NS * int(random.integers(1, 30))))
@@ -91,20 +92,25 @@ def tick(random: np.random.Generator, far: int) -> D:
     return D(int(random.integers(-far, far + 1))) * D("0.25") + 100
 
 
-def one_order(random: np.random.Generator, name: str, at_ns: int) -> Order:
-    """One order of a random type."""
+RESTING = [OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT]
+CARRIED = [TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD]
+
+
+def one_order(random: np.random.Generator, name: str, at_ns: int, *, resting: bool) -> Order:
+    """One order of a random type, or of those that wait for a price for long."""
     symbol, side = str(random.choice(["X", "Y", "F"])), Side.BUY if random.uniform() < 0.55 else Side.SELL
-    kind = list(OrderType)[int(random.integers(len(OrderType)))]
+    kinds, far = (RESTING, 6) if resting else (list(OrderType), 24)
+    kind = kinds[int(random.integers(len(kinds)))]
     made = Order(LOCAL, name, symbol, side, D(int(random.integers(1, 20))), kind, decided_ns=at_ns)
     if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED):
-        made = replace(made, limit_price=tick(random, 24))
+        made = replace(made, limit_price=tick(random, far))
     if kind in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED):
-        made = replace(made, stop_price=tick(random, 24))
+        made = replace(made, stop_price=tick(random, far))
     if kind in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT):
         made = replace(made, trail_offset=D("1.5"), trail_offset_type=TrailOffsetType.PRICE)
     if kind is OrderType.TRAILING_STOP_LIMIT:
         made = replace(made, limit_offset=D("0.5"))
-    tif = [TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK]
+    tif = CARRIED if resting else [*CARRIED, TimeInForce.IOC, TimeInForce.FOK]
     chosen = tif[int(random.integers(len(tif)))]
     expires = at_ns + int(random.integers(1, 40)) * HOUR_NS // 2 if chosen is TimeInForce.GTD else None
     return replace(made, tif=chosen, expire_at_ns=expires, reduce_only=bool(random.uniform() < 0.15))
@@ -149,6 +155,7 @@ CASES = st.builds(
     seed=st.integers(0, 2**32 - 1),
     bars=st.integers(1, 160),
     orders=st.integers(0, 25),
+    resting=st.just(False),
     spread=st.sampled_from([0.001, 0.01, 0.04]),
     missing=st.sampled_from([0.0, 0.1, 0.4]),
     profile=PROFILES,
@@ -170,8 +177,21 @@ def told(found: ReplayedOrders) -> tuple[object, ...]:
     return (*calls, found.times.tolist(), found.equity.tolist())
 
 
-@given(case=CASES)
-@settings(deadline=None, max_examples=150)
+QUIET = st.builds(
+    Case,
+    seed=st.integers(0, 2**32 - 1),
+    bars=st.integers(1, 120),
+    orders=st.integers(1, 5),
+    spread=st.sampled_from([0.002, 0.006, 0.02]),
+    missing=st.sampled_from([0.0, 0.0, 0.3]),
+    profile=st.sampled_from([margin(4, "0.001"), margin(2, "0", participation="0")]),
+    cash=st.just(100_000),
+    resting=st.just(True),
+)
+
+
+@given(case=st.one_of(CASES, QUIET))
+@settings(deadline=None, max_examples=300)
 def test_a_list_past_quiet_bars_is_the_list_over_every_bar(case: Case) -> None:
     (fast, one), (slow, other) = run(case, every=False), run(case, every=True)
     assert told(fast) == told(slow)

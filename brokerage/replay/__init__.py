@@ -1,0 +1,1 @@
+"""Replays of order lists over sealed data: the evidence of evaluations. Stores nothing, reaches no venue."""

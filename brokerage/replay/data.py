@@ -1,0 +1,117 @@
+"""Sealed bars by fingerprint, read from seamless as Arrow: exactly the artifact that was named, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brokerage.domain.market.bars import BarColumns, bar_columns
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.market.volumes import volume_in_base
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotFound, NotReady, refused
+from qmtl.core.instants import NS_PER_S
+from qmtl.core.volumes import VolumeUnit
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
+from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
+from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
+from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.rpc.client.streams import scoped
+from qmtl.wire.volumes import volume_unit_from_proto
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SealedBars:
+    """Bars of one instrument as they came: Arrow tables with open_time, open, high, low, close and volume."""
+
+    instrument: Instrument
+    interval_s: int
+    volume_unit: VolumeUnit
+    parts: Sequence[pa.Table]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(part.num_rows for part in self.parts)
+
+    def columns(self) -> BarColumns:
+        """As exact integers. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE, E_AMOUNT_OVERFLOW)."""
+        import pyarrow as pa
+
+        times = [part.column("open_time").cast(pa.timestamp("ns", "UTC")).cast(pa.int64()) for part in self.parts]
+        start_ns = np.concatenate([*(one.to_numpy() for one in times), np.zeros(0, dtype=np.int64)])
+        opened, high, low, close, volume = (
+            np.concatenate([*(part.column(name).cast(pa.float64()).to_numpy() for part in self.parts), np.zeros(0)])
+            for name in ("open", "high", "low", "close", "volume")
+        )
+        sized = volume_in_base(self.instrument, volume, high, self.volume_unit)
+        ohlcv = (opened, high, low, close, sized)
+        return bar_columns(self.instrument, start_ns.astype(np.int64), self.interval_s * NS_PER_S, ohlcv)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedData:
+    """Where sealed bars are read."""
+
+    artifacts: artifactrpc.ArtifactServiceAsyncStub
+    catalogue: cataloguerpc.CatalogueServiceAsyncStub
+    data: datarpc.DataServiceAsyncStub
+    instruments: Instruments
+
+    async def read(self, fingerprint: str, span: commonpb.TimeRange | None, rows_max: int) -> SealedBars:
+        """The bars of a fingerprint that open in a range, at most so many.
+
+        Raises NotFound (E_ARTIFACT_UNKNOWN, E_DATA_MISSING, E_INSTRUMENT_UNKNOWN), InvalidRequest (E_TOO_LARGE),
+        NotReady (E_FETCH_CUT), and what DataService.Fetch raises.
+        """
+        asked = artifactservicepb.GetArtifactRequest(dataset_fingerprint=fingerprint)
+        artifact = (await self.artifacts.GetArtifact(asked)).artifact
+        preset = await self._preset(artifact.dataset)
+        instrument = self.instruments.find(preset.symbol)
+        if instrument is None:
+            raise NotFound(
+                "E_INSTRUMENT_UNKNOWN",
+                f"no symbol properties for {preset.symbol} of {artifact.dataset}",
+                hint=f'add [brokerage.instruments."{preset.symbol}"] to qmtl.toml',
+            )
+        backtest = commonpb.EXECUTION_DOMAIN_BACKTEST
+        context = commonpb.ComputeContext(execution_domain=backtest, dataset_fingerprint=fingerprint)
+        request = dataservicepb.FetchRequest(dataset=preset.name, range=span, context=context)
+        parts = await self._parts(request, fingerprint, rows_max)
+        return SealedBars(instrument, preset.interval.seconds, volume_unit_from_proto(preset.volume_unit), parts)
+
+    async def _preset(self, dataset: str) -> datasetspb.Preset:
+        """The preset that serves a dataset."""
+        listed = await self.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
+        found = next((preset for preset in listed.presets if preset.dataset == dataset), None)
+        if found is None:
+            raise NotFound("E_DATA_MISSING", f"no preset serves {dataset}")
+        return found
+
+    async def _parts(self, request: dataservicepb.FetchRequest, fingerprint: str, rows_max: int) -> list[pa.Table]:
+        import pyarrow as pa
+
+        parts, rows = list[pa.Table](), 0
+        metadata: dataservicepb.FetchMetadata | None = None
+        with scoped(self.data.Fetch(request)) as replies:
+            async for reply in replies:
+                if reply.WhichOneof("part") == "metadata":
+                    metadata = reply.metadata
+                    continue
+                parts.append(pa.ipc.open_stream(reply.arrow_ipc).read_all())
+                rows += parts[-1].num_rows
+                if rows > rows_max:
+                    raise refused("E_TOO_LARGE", "dataset_fingerprints", f"{rows} bars or more", f"at most {rows_max}")
+        if metadata is None or metadata.artifact_fingerprint != fingerprint:
+            raise NotReady("E_FETCH_CUT", f"fetch of {fingerprint} ended without saying that it delivered it")
+        return parts

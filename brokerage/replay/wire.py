@@ -1,0 +1,213 @@
+"""Order lists to values, and what became of them to messages. All that a list may be refused for is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from brokerage.accounts.opening import fee_rate_of, starting_money
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE
+from brokerage.domain.accounts.account import Account, AccountType, TradingState
+from brokerage.domain.backtest.account import view_fill
+from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of
+from brokerage.domain.backtest.timeline import Steps
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.named import profile_named
+from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.order import Order, Owner
+from brokerage.market.context import MarketContext
+from brokerage.orders.wire import TEXT_MAX, fill_to_proto, listed_orders_from_proto
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import format_decimal, from_scaled
+from qmtl.core.errors import refused
+from qmtl.core.fills import FillEvent
+from qmtl.stats.trades import ClosedTrip
+from qmtl.wire.fields import known_enum, require_text
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
+
+ORDERS_MAX = 50_000
+FINGERPRINTS_MAX = 16
+PART_ROWS = 1_000
+EQUITY_ROWS = 32_768
+MARGIN_CALLS_MAX = 1_000
+LEVERAGE_MAX = 125
+
+M = TypeVar("M")
+Reply = replayservicepb.ReplayOrdersResponse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it."""
+
+    owner: Owner
+    acts: Sequence[tuple[int, Act]]
+    fingerprints: tuple[str, ...]
+    span: commonpb.TimeRange | None
+    equity_after_ns: int
+    account: Account
+
+
+def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContext) -> Replay:
+    """A request as values. Raises InvalidRequest by field."""
+    world = require_text(message.world_id, "world_id", TEXT_MAX)
+    strategy = require_text(message.strategy_id, "strategy_id", TEXT_MAX)
+    for name, many in (("orders", len(message.orders)), ("cancels", len(message.cancels))):
+        if many > ORDERS_MAX:
+            raise refused("E_TOO_LARGE", name, many, f"at most {ORDERS_MAX}")
+    orders = listed_orders_from_proto(message.orders)
+    owner = orders[0].owner if orders else Owner("replay", world, strategy)
+    _require_order(orders, Owner(owner.account, world, strategy))
+    known = {order.client_order_id: order.decided_ns or 0 for order in orders}
+    cancels = [_cancel(one, f"cancels[{n}]", known) for n, one in enumerate(message.cancels)]
+    prints = tuple(require_text(one, "dataset_fingerprints", TEXT_MAX) for one in message.dataset_fingerprints)
+    if not 1 <= len(prints) <= FINGERPRINTS_MAX or len(set(prints)) < len(prints):
+        raise refused("E_FIELD", "dataset_fingerprints", len(prints), f"1 to {FINGERPRINTS_MAX}, each once")
+    return Replay(
+        owner,
+        acts_of(orders, cancels),
+        prints,
+        message.range if message.HasField("range") else None,
+        ns_from_proto(message.equity_after, "equity_after") if message.HasField("equity_after") else -1,
+        _account(message.account_model, owner, market),
+    )
+
+
+def _require_order(orders: Sequence[Order], owner: Owner) -> None:
+    """Orders of one owner, each with the time it was decided, in its order."""
+    last_ns, seen = 0, set[str]()
+    for number, order in enumerate(orders):
+        if order.owner != owner:
+            want = f"account {owner.account}, world {owner.world_id}, strategy {owner.strategy_id}"
+            raise refused("E_FIELD", f"orders[{number}]", order.owner, want)
+        if order.decided_ns is None or order.decided_ns < last_ns:
+            raise refused("E_FIELD", f"orders[{number}].decided_at", order.decided_ns, "a time, not before the last")
+        if order.client_order_id in seen:
+            raise refused("E_FIELD", f"orders[{number}].client_order_id", order.client_order_id, "each id once")
+        last_ns = order.decided_ns
+        seen.add(order.client_order_id)
+
+
+def _cancel(message: replayservicepb.ReplayedCancel, where: str, known: Mapping[str, int]) -> Cancel:
+    """A cancel of an order of the list that was decided before it."""
+    name, at_ns = message.client_order_id, ns_from_proto(message.decided_at, f"{where}.decided_at")
+    if known.get(name, at_ns) >= at_ns:
+        raise refused("E_FIELD", f"{where}.client_order_id", name, "an order of the list that was decided before")
+    return Cancel(name, at_ns)
+
+
+def _account(message: replayservicepb.AccountModel, owner: Owner, market: MarketContext) -> Account:
+    """The account that a model describes. Raises InvalidRequest (E_DECIMAL, E_ENUM, E_FIELD, E_PROFILE_UNKNOWN)."""
+    made: BrokerageProfile = profile_named(message.profile) if message.profile else market.profile
+    given = message.type != accountpb.ACCOUNT_TYPE_UNSPECIFIED
+    kind = (
+        known_enum(ACCOUNT_TYPES, message.type, "account_model.type") if given else AccountType(made.buying_power.value)
+    )
+    leverage = (message.leverage or made.leverage) if kind is AccountType.MARGIN else 1
+    if leverage > LEVERAGE_MAX or (kind is AccountType.CASH and message.leverage > 1):
+        raise refused("E_FIELD", "account_model.leverage", message.leverage, f"1 for CASH, at most {LEVERAGE_MAX}")
+    currency, cash = starting_money(message.base_currency, message.starting_cash)
+    return Account(
+        account=owner.account,
+        type=kind,
+        venue=VENUE,
+        base_currency=currency,
+        starting_cash=cash,
+        fee_rate=fee_rate_of(message.fee_rate, message.profile),
+        profile=message.profile,
+        leverage=leverage,
+        trading_state=TradingState.ACTIVE,
+        created_ns=0,
+        feeds=(),
+    )
+
+
+def replies(
+    found: ReplayedOrders, trips: Iterable[ClosedTrip], known: Mapping[str, Instrument], currency: str
+) -> Iterator[Reply]:
+    """What became of a list, in parts."""
+    fills = [_fill(step, known) for step in found.fills]
+    for some_fills in _parts(fills):
+        yield Reply(fills=replayservicepb.ReplayedFills(fills=some_fills))
+    for some_trips in _parts([_trip(trip) for trip in trips]):
+        yield Reply(trades=replayservicepb.ReplayedTrades(trades=some_trips))
+    for some_denials in _parts([_denial(step) for step in found.denials]):
+        yield Reply(denials=replayservicepb.ReplayedDenials(denials=some_denials))
+    scale = currency_scale(currency)
+    for begin in range(0, len(found.times), EQUITY_ROWS):
+        chosen = slice(begin, begin + EQUITY_ROWS)
+        yield Reply(equity_arrow=_equity(found.times[chosen], found.equity[chosen], scale))
+    yield Reply(summary=_summary(found, currency, scale))
+
+
+def _parts(rows: Sequence[M]) -> Iterator[Sequence[M]]:
+    for begin in range(0, len(rows), PART_ROWS):
+        yield rows[begin : begin + PART_ROWS]
+
+
+def _fill(step: OrderStep, known: Mapping[str, Instrument]) -> orderpb.Fill:
+    return fill_to_proto(step.order, known[step.order.symbol], step.event, 0)
+
+
+def _trip(trip: ClosedTrip) -> replayservicepb.ReplayedTrade:
+    closed = ns_to_proto(trip.closed_ns)
+    return replayservicepb.ReplayedTrade(symbol=trip.symbol, closed_at=closed, profit=format_decimal(trip.profit))
+
+
+def _denial(step: OrderStep) -> replayservicepb.ReplayedDenial:
+    denial = step.event.denial
+    return replayservicepb.ReplayedDenial(
+        client_order_id=step.order.client_order_id,
+        denial=None if denial is None else f"DENIAL_{denial.name}",
+        message=step.event.detail,
+        time=ns_to_proto(step.event.at_ns),
+    )
+
+
+def _equity(times: Steps, units: Steps, scale: int) -> bytes:
+    """Closes and equity as an Arrow stream; equity exact, as 128-bit decimals of the currency's places."""
+    import pyarrow as pa
+
+    wide = np.column_stack([units, units >> 63])  # two's complement: the low half and the sign
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(wide, dtype="<i8").tobytes())]
+    equity = pa.Array.from_buffers(pa.decimal128(38, scale), len(units), buffers)
+    closes = pa.array(times, type=pa.timestamp("ns", "UTC"))
+    table = pa.table({"close_time": closes, "equity": equity})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _summary(found: ReplayedOrders, currency: str, scale: int) -> replayservicepb.ReplaySummary:
+    last = from_scaled(int(found.equity[-1]), scale) if len(found.equity) else None
+    return replayservicepb.ReplaySummary(
+        equity="" if last is None else format_decimal(last),
+        base_currency=currency,
+        ended=found.ended,
+        margin_calls=[
+            replayservicepb.ReplayedMarginCall(time=ns_to_proto(at_ns), message=said)
+            for at_ns, said in found.margin_calls[:MARGIN_CALLS_MAX]
+        ],
+        margin_call_count=len(found.margin_calls),
+        carried={kind: format_decimal(from_scaled(amount, scale)) for kind, amount in found.carried.items()},
+        fill_count=len(found.fills),
+        equity_count=len(found.times),
+    )
+
+
+def fill_events(found: ReplayedOrders, known: Mapping[str, Instrument]) -> list[FillEvent]:
+    """The fills with signed quantities, as statistics take them."""
+    made: list[FillEvent] = []
+    for step in found.fills:
+        view = view_fill(known[step.order.symbol], step.order.side, step.event)
+        signed = view.quantity * view.side.sign
+        made.append(FillEvent(view.symbol, signed, view.price, view.fee, view.fee_currency, view.at_ns, view.trade_id))
+    return made
