@@ -2,7 +2,8 @@
 
 python -m examples.bracket
 
-The same orders go to a mesh as one OrderEntryService.SubmitOrderList; docs/orders.md has the rules.
+The same orders go to a mesh as one TradingService.SubmitOrderList, and a strategy has them by its trade rule's bracket:
+docs/orders.md has the rules.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ NOT_WHEN_MINIMAL = frozenset(
 )
 ORDERS = frozenset(
     f"{OWN}TradingService/{name}" for name in ("SubmitOrder", "SubmitOrderList", "ReplaceOrder", "TradeStream")
-)
+).union({"/qmtl.broker.v1.ManualOrderService/SubmitManualOrder"})
 LEVEL_RETRY_S = 0.5
 
 

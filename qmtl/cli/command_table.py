@@ -50,6 +50,7 @@ COMMANDS = {
     "positions": "trading.holdings:positions",
     "cash": "trading.holdings:cash",
     "fills": "trading.holdings:fills",
+    "trades": "trading.trades:trades",
     "reconcile": "trading.venues:reconcile",
     "gc": "graph.garbage:gc",
     "world create": "world.worlds:create",

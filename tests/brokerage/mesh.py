@@ -27,6 +27,7 @@ from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceStub
 from qmtl.broker.v1.fence_service_pb2_grpc import FenceServiceStub
 from qmtl.broker.v1.instrument_service_pb2_grpc import InstrumentServiceStub
+from qmtl.broker.v1.manual_order_service_pb2_grpc import ManualOrderServiceStub
 from qmtl.broker.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceStub
 from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
@@ -142,6 +143,7 @@ class Client:
         self.fences = FenceServiceStub(channel)
         self.instruments = InstrumentServiceStub(channel)
         self.orders = OrderServiceStub(channel)
+        self.manual = ManualOrderServiceStub(channel)
         self.portfolios = PortfolioServiceStub(channel)
         self.replays = ReplayServiceStub(channel)
         self.reported_fills = ReportedFillServiceStub(channel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +22,44 @@ from qmtl.stats.drawdowns import drawdowns
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays import Floats, Times
 
 SYMBOLS_MAX = 8
 _CLOSE = OHLCV.column("close")
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What is drawn of a run: equity over time, shape (n,) both, in a currency, and the fills that made it."""
+
+    time_ns: Times
+    equity: Floats
+    currency: str
+    fills: Sequence[FillEvent]
+
+
 def draw_replay(title: str, replay: RunResult, bars: Sequence[Bars], path: Path) -> Path:
-    """Write a picture; the file's suffix chooses the format. Raises NotReady (E_NO_MATPLOTLIB)."""
-    figure = replay_figure(title, replay, bars)
+    """Write a picture of a run; the file's suffix chooses the format. Raises NotReady (E_NO_MATPLOTLIB)."""
+    return _written(replay_figure(title, replay, bars), path)
+
+
+def draw_curve(title: str, curve: Curve, bars: Sequence[Bars], path: Path) -> Path:
+    """Write a picture of equity and fills, as `draw_replay`."""
+    return _written(curve_figure(title, curve, bars), path)
+
+
+def _written(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
 
 
 def replay_figure(title: str, replay: RunResult, bars: Sequence[Bars]) -> Figure:
+    """The picture of a run, as `curve_figure`."""
+    return curve_figure(title, Curve(replay.time_ns, replay.equity_floats, replay.currency, replay.fills), bars)
+
+
+def curve_figure(title: str, curve: Curve, bars: Sequence[Bars]) -> Figure:
     """Panels for equity, drawdown and, for each symbol, closes with buys and sells; gaps stay gaps.
 
     Of more than SYMBOLS_MAX symbols those with most fills are drawn, and the title says so. Raises NotReady
@@ -46,22 +70,21 @@ def replay_figure(title: str, replay: RunResult, bars: Sequence[Bars]) -> Figure
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NotReady("E_NO_MATPLOTLIB", "drawing needs matplotlib", hint="pip install 'qmtl[demo]'") from error
-    drawn = _drawn(replay, bars)
+    drawn = _drawn(curve, bars)
     rows = max(len(drawn), 1)
     figure = Figure(figsize=(11, 5 + 2.6 * rows), layout="constrained")
     top, middle, *below = figure.subplots(
         2 + rows, 1, sharex=True, height_ratios=(3, 1, *[3 if rows == 1 else 2] * rows)
     )
     top.set_title(title if len(drawn) == len(bars) else f"{title}: {len(drawn)} of {len(bars)} symbols are drawn")
-    equity = replay.equity_floats
-    _draw_equity(top, middle, replay, equity, max((one.interval_s for one in bars), default=0))
-    top.set_ylabel(f"equity ({replay.currency})")
+    _draw_equity(top, middle, curve, max((one.interval_s for one in bars if len(one)), default=0))
+    top.set_ylabel(f"equity ({curve.currency})")
     middle.set_ylabel("drawdown (%)")
     for axes, series in zip(below, drawn, strict=False):
-        shown = series.between(int(replay.time_ns[0]) - series.interval_s * NS_PER_S) if len(replay.time_ns) else series
+        shown = series.between(int(curve.time_ns[0]) - series.interval_s * NS_PER_S) if len(curve.time_ns) else series
         axes.plot(*_line(shown), linewidth=0.8, color="#555555")
         for side, marker, colour in ((1, "^", "#2e7d32"), (-1, "v", "#b3423a")):
-            marked, prices = _marks(replay.fills, series.symbol, side)
+            marked, prices = _marks(curve.fills, series.symbol, side)
             axes.scatter(
                 marked, prices, marker=marker, color=colour, s=28, zorder=3, label="buys" if side > 0 else "sells"
             )
@@ -79,18 +102,19 @@ def replay_figure(title: str, replay: RunResult, bars: Sequence[Bars]) -> Figure
     return figure
 
 
-def _drawn(replay: RunResult, bars: Sequence[Bars]) -> list[Bars]:
+def _drawn(curve: Curve, bars: Sequence[Bars]) -> list[Bars]:
     """The series to draw, as they were given; of too many those with most fills."""
-    fills = Counter(fill.symbol for fill in replay.fills)
+    fills = Counter(fill.symbol for fill in curve.fills)
     busiest = {id(one) for one in sorted(bars, key=lambda one: -fills[one.symbol])[:SYMBOLS_MAX]}
     return [one for one in bars if id(one) in busiest]
 
 
-def _draw_equity(top: Any, middle: Any, replay: RunResult, equity: Floats, interval_s: int) -> None:
-    """Equity and what it is below its highest so far, broken where no symbol had a bar."""
+def _draw_equity(top: Any, middle: Any, curve: Curve, interval_s: int) -> None:
+    """Equity and what it is below its highest so far, broken where no symbol had a bar; without bars whole."""
+    equity = curve.equity
     below = -100.0 * drawdowns(equity) if len(equity) else equity
-    gaps = np.flatnonzero(np.diff(replay.time_ns) > interval_s * NS_PER_S) + 1
-    times = [from_ns(time_ns) for time_ns in np.insert(replay.time_ns, gaps, replay.time_ns[gaps - 1]).tolist()]
+    gaps = np.flatnonzero((np.diff(curve.time_ns) > interval_s * NS_PER_S) & bool(interval_s)) + 1
+    times = [from_ns(time_ns) for time_ns in np.insert(curve.time_ns, gaps, curve.time_ns[gaps - 1]).tolist()]
     top.plot(times, np.insert(equity, gaps, np.nan), color="#1f5f8b", linewidth=1.2)
     middle.fill_between(times, np.insert(below, gaps, np.nan), 0.0, color="#b3423a", alpha=0.6)
 

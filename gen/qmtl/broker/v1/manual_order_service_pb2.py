@@ -26,7 +26,7 @@ from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/broker/v1/manual_order_service.proto\x12\x0eqmtl.broker.v1\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1cqmtl/common/v1/options.proto\"_\n\x18SubmitManualOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"n\n\x19SubmitManualOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"\x8b\x01\n\x17\x46lattenPositionsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"k\n\x18\x46lattenPositionsResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x16\n\x06orders\x18\x02 \x01(\rR\x06orders2\xff\x01\n\x12ManualOrderService\x12u\n\x11SubmitManualOrder\x12(.qmtl.broker.v1.SubmitManualOrderRequest\x1a).qmtl.broker.v1.SubmitManualOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12r\n\x10\x46lattenPositions\x12\'.qmtl.broker.v1.FlattenPositionsRequest\x1a(.qmtl.broker.v1.FlattenPositionsResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42\x63\n\x11io.qmtl.broker.v1B\x17ManualOrderServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qmtl/broker/v1/manual_order_service.proto\x12\x0eqmtl.broker.v1\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1cqmtl/common/v1/options.proto\"_\n\x18SubmitManualOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"n\n\x19SubmitManualOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"F\n\x18\x43\x61ncelManualOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"P\n\x19\x43\x61ncelManualOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"\x8b\x01\n\x17\x46lattenPositionsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"k\n\x18\x46lattenPositionsResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x16\n\x06orders\x18\x02 \x01(\rR\x06orders2\xf6\x02\n\x12ManualOrderService\x12u\n\x11SubmitManualOrder\x12(.qmtl.broker.v1.SubmitManualOrderRequest\x1a).qmtl.broker.v1.SubmitManualOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12u\n\x11\x43\x61ncelManualOrder\x12(.qmtl.broker.v1.CancelManualOrderRequest\x1a).qmtl.broker.v1.CancelManualOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12r\n\x10\x46lattenPositions\x12\'.qmtl.broker.v1.FlattenPositionsRequest\x1a(.qmtl.broker.v1.FlattenPositionsResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42\x63\n\x11io.qmtl.broker.v1B\x17ManualOrderServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +36,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\027ManualOrderServiceProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
   _globals['_MANUALORDERSERVICE'].methods_by_name['SubmitManualOrder']._loaded_options = None
   _globals['_MANUALORDERSERVICE'].methods_by_name['SubmitManualOrder']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
+  _globals['_MANUALORDERSERVICE'].methods_by_name['CancelManualOrder']._loaded_options = None
+  _globals['_MANUALORDERSERVICE'].methods_by_name['CancelManualOrder']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
   _globals['_MANUALORDERSERVICE'].methods_by_name['FlattenPositions']._loaded_options = None
   _globals['_MANUALORDERSERVICE'].methods_by_name['FlattenPositions']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
   _globals['_SUBMITMANUALORDERREQUEST']._serialized_start=119
   _globals['_SUBMITMANUALORDERREQUEST']._serialized_end=214
   _globals['_SUBMITMANUALORDERRESPONSE']._serialized_start=216
   _globals['_SUBMITMANUALORDERRESPONSE']._serialized_end=326
-  _globals['_FLATTENPOSITIONSREQUEST']._serialized_start=329
-  _globals['_FLATTENPOSITIONSREQUEST']._serialized_end=468
-  _globals['_FLATTENPOSITIONSRESPONSE']._serialized_start=470
-  _globals['_FLATTENPOSITIONSRESPONSE']._serialized_end=577
-  _globals['_MANUALORDERSERVICE']._serialized_start=580
-  _globals['_MANUALORDERSERVICE']._serialized_end=835
+  _globals['_CANCELMANUALORDERREQUEST']._serialized_start=328
+  _globals['_CANCELMANUALORDERREQUEST']._serialized_end=398
+  _globals['_CANCELMANUALORDERRESPONSE']._serialized_start=400
+  _globals['_CANCELMANUALORDERRESPONSE']._serialized_end=480
+  _globals['_FLATTENPOSITIONSREQUEST']._serialized_start=483
+  _globals['_FLATTENPOSITIONSREQUEST']._serialized_end=622
+  _globals['_FLATTENPOSITIONSRESPONSE']._serialized_start=624
+  _globals['_FLATTENPOSITIONSRESPONSE']._serialized_end=731
+  _globals['_MANUALORDERSERVICE']._serialized_start=734
+  _globals['_MANUALORDERSERVICE']._serialized_end=1108
 # @@protoc_insertion_point(module_scope)

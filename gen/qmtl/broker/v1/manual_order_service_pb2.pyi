@@ -24,6 +24,18 @@ class SubmitManualOrderResponse(_message.Message):
     duplicate: bool
     def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
 
+class CancelManualOrderRequest(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: _order_pb2.OrderKey
+    def __init__(self, key: _Optional[_Union[_order_pb2.OrderKey, _Mapping]] = ...) -> None: ...
+
+class CancelManualOrderResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: _order_pb2.OrderStatus
+    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
+
 class FlattenPositionsRequest(_message.Message):
     __slots__ = ("account", "strategy_id", "request_id", "reason")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

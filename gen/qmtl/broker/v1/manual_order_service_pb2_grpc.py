@@ -40,6 +40,11 @@ class ManualOrderServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderResponse.FromString,
                 _registered_method=True)
+        self.CancelManualOrder = channel.unary_unary(
+                '/qmtl.broker.v1.ManualOrderService/CancelManualOrder',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderResponse.FromString,
+                _registered_method=True)
         self.FlattenPositions = channel.unary_unary(
                 '/qmtl.broker.v1.ManualOrderService/FlattenPositions',
                 request_serializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.FlattenPositionsRequest.SerializeToString,
@@ -65,6 +70,17 @@ class ManualOrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelManualOrder(self, request, context):
+        """Cancels an order of the operator's; one that is closed answers as it is. Passes every fence. Needs operator of the
+        account, or of every world of it.
+
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the order is a strategy's;
+        UNAVAILABLE: retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FlattenPositions(self, request, context):
         """Closes what is held in an account, or what one strategy holds in it, by reduce-only market orders of whoever holds it,
         each under the fence of its world. Idempotent on request_id. Orders that work on may add again: cancel them too. Needs
@@ -84,6 +100,11 @@ def add_ManualOrderServiceServicer_to_server(servicer, server):
                     servicer.SubmitManualOrder,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderResponse.SerializeToString,
+            ),
+            'CancelManualOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelManualOrder,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderResponse.SerializeToString,
             ),
             'FlattenPositions': grpc.unary_unary_rpc_method_handler(
                     servicer.FlattenPositions,
@@ -119,6 +140,33 @@ class ManualOrderService:
             '/qmtl.broker.v1.ManualOrderService/SubmitManualOrder',
             qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.SubmitManualOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelManualOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.ManualOrderService/CancelManualOrder',
+            qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_manual__order__service__pb2.CancelManualOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

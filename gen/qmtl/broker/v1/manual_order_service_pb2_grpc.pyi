@@ -43,6 +43,13 @@ class ManualOrderServiceStub:
     (E_ORDER_MALFORMED, E_FIELD, E_NAME, E_ENUM, E_DECIMAL); PERMISSION_DENIED (E_LIVE_GUARD); FAILED_PRECONDITION
     (E_STALE_EPOCH): the world's fence moved meanwhile, send it again; UNAVAILABLE: retry with the same id.
     """
+    CancelManualOrder: _grpc.UnaryUnaryMultiCallable[_manual_order_service_pb2.CancelManualOrderRequest, _manual_order_service_pb2.CancelManualOrderResponse]
+    """Cancels an order of the operator's; one that is closed answers as it is. Passes every fence. Needs operator of the
+    account, or of every world of it.
+
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the order is a strategy's;
+    UNAVAILABLE: retry.
+    """
     FlattenPositions: _grpc.UnaryUnaryMultiCallable[_manual_order_service_pb2.FlattenPositionsRequest, _manual_order_service_pb2.FlattenPositionsResponse]
     """Closes what is held in an account, or what one strategy holds in it, by reduce-only market orders of whoever holds it,
     each under the fence of its world. Idempotent on request_id. Orders that work on may add again: cancel them too. Needs
@@ -66,6 +73,13 @@ class ManualOrderServiceAsyncStub(ManualOrderServiceStub):
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_ORDER_CONFLICT): the id is taken by another order; INVALID_ARGUMENT
     (E_ORDER_MALFORMED, E_FIELD, E_NAME, E_ENUM, E_DECIMAL); PERMISSION_DENIED (E_LIVE_GUARD); FAILED_PRECONDITION
     (E_STALE_EPOCH): the world's fence moved meanwhile, send it again; UNAVAILABLE: retry with the same id.
+    """
+    CancelManualOrder: _aio.UnaryUnaryMultiCallable[_manual_order_service_pb2.CancelManualOrderRequest, _manual_order_service_pb2.CancelManualOrderResponse]  # type: ignore[assignment]
+    """Cancels an order of the operator's; one that is closed answers as it is. Passes every fence. Needs operator of the
+    account, or of every world of it.
+
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the order is a strategy's;
+    UNAVAILABLE: retry.
     """
     FlattenPositions: _aio.UnaryUnaryMultiCallable[_manual_order_service_pb2.FlattenPositionsRequest, _manual_order_service_pb2.FlattenPositionsResponse]  # type: ignore[assignment]
     """Closes what is held in an account, or what one strategy holds in it, by reduce-only market orders of whoever holds it,
@@ -93,6 +107,19 @@ class ManualOrderServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); ABORTED (E_ORDER_CONFLICT): the id is taken by another order; INVALID_ARGUMENT
         (E_ORDER_MALFORMED, E_FIELD, E_NAME, E_ENUM, E_DECIMAL); PERMISSION_DENIED (E_LIVE_GUARD); FAILED_PRECONDITION
         (E_STALE_EPOCH): the world's fence moved meanwhile, send it again; UNAVAILABLE: retry with the same id.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelManualOrder(
+        self,
+        request: _manual_order_service_pb2.CancelManualOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_manual_order_service_pb2.CancelManualOrderResponse, _abc.Awaitable[_manual_order_service_pb2.CancelManualOrderResponse]]:
+        """Cancels an order of the operator's; one that is closed answers as it is. Passes every fence. Needs operator of the
+        account, or of every world of it.
+
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN, E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the order is a strategy's;
+        UNAVAILABLE: retry.
         """
 
     @_abc_1.abstractmethod

@@ -12,6 +12,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
+from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
+from qmtl.broker.v1 import manual_order_service_pb2_grpc as manualorderrpc
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 LIST_MAX = 50
+OPERATOR = "@operator"
+"""Who orders by hand are of; they are cancelled by who operates the account, and not changed."""
 SEARCH_MAX = 100_000
 
 World = Annotated[str, typer.Option("--world", help="Only accounts of this world.")]
@@ -112,7 +116,11 @@ def cancel(
     strategy = whole_strategy_id(access, strategy)
 
     async def call(channel: MeshChannel) -> orderpb.OrderStatus:
-        key = _key(await _find(channel, order_id, account, world, strategy))
+        found = await _find(channel, order_id, account, world, strategy)
+        key = _key(found)
+        if found.order.strategy_id == OPERATOR:
+            by_hand = manualorderservicepb.CancelManualOrderRequest(key=key)
+            return (await manualorderrpc.ManualOrderServiceStub(channel).CancelManualOrder(by_hand)).status
         return (
             await tradingrpc.TradingServiceStub(channel).CancelOrder(tradingservicepb.CancelOrderRequest(key=key))
         ).status

@@ -123,7 +123,8 @@ def flatten(
     elif statuses:
         show_table(f"orders of {key}", COLUMNS, order_rows(statuses))
     else:
-        typer.echo(f"{what} holds nothing")
+        whose = f"strategy {strategy}" if strategy else f"account {what}"
+        typer.echo(f"{whose} holds nothing in {len(accounts)} accounts that were looked at")
     if any(status.state == orderpb.ORDER_STATE_DENIED for status in statuses):
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,40 @@ def test_an_id_that_several_strategies_used_names_its_places() -> None:
     assert the_order("oth", orders) == orders[2]
     with pytest.raises(Conflict, match="E_ORDER_AMBIGUOUS: 'o1' names a/s, a/t"):
         the_order("o1", orders)
+
+
+def test_trades_are_a_table_a_document_and_a_picture(cli_mesh: CliMesh, tmp_path: Path) -> None:
+    report = cli_mesh.json("trades", cli_mesh.account)
+    assert report["trades"]
+    assert report["bars_unknown"] == []
+    for trade in report["trades"]:
+        quantity, entry, left = (Decimal(trade[name]) for name in ("quantity", "entry_price", "exit_price"))
+        assert Decimal(trade["gross"]) == quantity * (left - entry)
+        assert Decimal(trade["net"]) == Decimal(trade["gross"]) - Decimal(trade["fees"])
+        assert Decimal(trade["mae"]) <= 0 <= Decimal(trade["mfe"])
+    drawn = tmp_path / "trades.svg"
+    shown = cli_mesh.ask("trades", cli_mesh.account, "--picture", str(drawn))
+    assert "MAE" in shown
+    assert f"{len(report['trades'])} trades" in shown
+    assert drawn.read_bytes().startswith(b"<?xml")
+
+
+def test_an_order_by_hand_rests_is_the_operator_s_and_is_cancelled(cli_mesh: CliMesh) -> None:
+    hand = ("--account", cli_mesh.account, "--reason", "drill")
+    placed = cli_mesh.json("trade", "buy", "BTC-USD", "0.001", "--limit", "20000", *hand, "--id", "h1")
+    assert (placed["origin"], placed["state"]) == ("ORDER_ORIGIN_OPERATOR", "ORDER_STATE_ACCEPTED")
+    again = cli_mesh.json("trade", "buy", "BTC-USD", "0.001", "--limit", "20000", *hand, "--id", "h1")
+    assert again["order_id"] == placed["order_id"]
+    home = ("--home", cli_mesh.mesh.home)
+    denied = cli_mesh.invoke("trade", "sell", "BTC-USD", "1000", "--reduce-only", *hand, *home)
+    assert (denied.returncode, "DENIED" in denied.stdout) == (1, True)
+    assert "h1" in cli_mesh.ask("orders", "list", "--account", cli_mesh.account, "--open")
+    assert cli_mesh.json("orders", "cancel", "h1", "--account", cli_mesh.account)["state"] == "ORDER_STATE_CANCELED"
+    unsaid = cli_mesh.invoke("trade", "buy", "BTC-USD", "1", "--account", cli_mesh.account, *home)
+    assert (unsaid.returncode, "--reason" in unsaid.stderr) == (2, True)
+    assert "strategy nobody holds nothing" in cli_mesh.ask("trade", "flatten", "nobody", "--reason", "drill")
+
+
+def test_a_closed_order_is_not_replaced(cli_mesh: CliMesh) -> None:
+    name = cli_mesh.json("orders", "list", "--world", WORLD)[0]["order"]["client_order_id"]
+    assert "E_ORDER_CLOSED" in cli_mesh.refused("orders", "replace", name, "--limit", "20000", "--world", WORLD)

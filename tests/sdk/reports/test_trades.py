@@ -1,0 +1,87 @@
+"""The report of trades: excursions from bars, equity at each close, and the picture."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.fills import FillEvent
+from qmtl.sdk import Bars
+from qmtl.sdk.reports.trades import TradedWith, equity_curve, trade_report
+from tests.sdk.market import START_NS, STEP_NS, walk
+
+BTC = TradedWith({"BTC-USD": ("BTC", "USD")}, {}, D(1000))
+
+
+def bars(*rows: tuple[float, float, float, float]) -> Bars:
+    """Open, high, low, close of bars one after the other."""
+    times = START_NS + STEP_NS * np.arange(len(rows), dtype=np.int64)
+    return Bars("BTC-USD", 900, times, np.array([(*row, 1.0) for row in rows]))
+
+
+FOUR = bars((100, 103, 99, 102), (102, 110, 101, 105), (105, 106, 90, 95), (95, 200, 1, 99))
+
+
+def fill(quantity: str, price: str, bar: int, fee: str = "0", currency: str = "USD") -> FillEvent:
+    return FillEvent("BTC-USD", D(quantity), D(price), D(fee), currency, START_NS + bar * STEP_NS, "")
+
+
+def test_how_far_a_trade_went_is_of_the_bars_within_it() -> None:
+    report = trade_report([fill("2", "100", 0), fill("-2", "95", 3)], BTC, [FOUR])
+    assert report.reaches == ((D(-20), D(20)),)  # 90 and 110; the last bar, 1 to 200, came after it
+    short = trade_report([fill("-2", "100", 0), fill("2", "95", 3)], BTC, [FOUR])
+    assert short.reaches == ((D(-20), D(20)),)
+
+
+@pytest.mark.parametrize("known", [[], [FOUR.between(START_NS + 1)], [FOUR.between(None, START_NS + 2 * STEP_NS)]])
+def test_where_bars_are_missing_nothing_is_said(known: list[Bars]) -> None:
+    assert trade_report([fill("2", "100", 0), fill("-2", "95", 3)], BTC, known).reaches == (None,)
+
+
+def test_equity_is_the_money_and_what_is_held_at_each_close() -> None:
+    fills = [fill("2", "100", 0, "1"), fill("-1", "105", 2, "0.5")]
+    curve = equity_curve(fills, BTC, [FOUR], "USD")
+    assert curve.time_ns.tolist() == [START_NS + bar * STEP_NS for bar in range(5)]
+    # 1000 - 201 and two at their fill, 102, then 105 - 0.5 more and one left, at 105, 95 and 99
+    assert curve.equity.tolist() == [999.0, 1003.0, 1008.5, 998.5, 1002.5]
+    without = equity_curve(fills, BTC, [], "USD")
+    assert without.equity.tolist() == [999.0, 1008.5]
+
+
+def test_a_fee_in_the_asset_is_not_held() -> None:
+    curve = equity_curve([fill("2", "100", 0, "0.5", "BTC")], BTC, [FOUR], "USD")
+    assert curve.equity.tolist()[1] == 1000 - 200 + 1.5 * 102
+
+
+def test_totals_are_by_currency_and_two_of_them_are_not_drawn_as_one(tmp_path: Path) -> None:
+    traded = TradedWith({"BTC-USD": ("BTC", "USD"), "ETH-EUR": ("ETH", "EUR")}, {"ETH-EUR": D(10)})
+    euro = [FillEvent("ETH-EUR", D(q), D(p), D(1), "EUR", START_NS, "") for q, p in ((1, 10), (-1, 12))]
+    fills = [fill("1", "100", 0, "1"), fill("-1", "90", 1, "1"), *euro]
+    report = trade_report(fills, traded)
+    assert report.totals == {"USD": (D(-10), D(2)), "EUR": (D(20), D(2))}
+    with pytest.raises(InvalidRequest, match="one currency"):
+        report.draw("x", fills, [], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_picture_is_drawn_with_bars_and_without(tmp_path: Path, suffix: str, magic: bytes) -> None:
+    series = walk(200, 3)
+    at = series.open_ns.tolist()
+    fills = [
+        FillEvent("BTC-USD", D(q), D(repr(float(series.values[bar, 0]))), D(4), "USD", at[bar], "")
+        for bar, q in ((10, "0.1"), (60, "-0.1"), (90, "-0.2"), (120, "0.1"), (160, "0.1"))
+    ]
+    traded = TradedWith({"BTC-USD": ("BTC", "USD")}, {}, D(10_000))
+    for known in ([series], []):
+        path = trade_report(fills, traded, known).draw("walk", fills, known, tmp_path / f"{len(known)}.{suffix}")
+        assert path.read_bytes().startswith(magic)
+
+
+def test_nothing_traded_is_an_empty_report() -> None:
+    report = trade_report([], TradedWith({}, {}))
+    assert (report.trades.trades, report.reaches, report.totals) == ((), (), {})
+    assert len(equity_curve([], TradedWith({}, {}), [], "").time_ns) == 0
