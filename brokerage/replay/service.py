@@ -36,7 +36,9 @@ class ReplayService(replayrpc.ReplayServiceServicer):
     async def ReplayOrders(
         self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
     ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
-        message = await gathered(request_iterator, require_stated(), replayservicepb.OrderReplay)
+        said = require_stated()
+        message = await gathered(request_iterator, said, replayservicepb.OrderReplay)
+        said.check_worlds([message.world_id])
         async with self._turn:
             asked = await asyncio.to_thread(replay_from_proto, message, self._market)
             bars = await self._bars(asked)

@@ -92,8 +92,10 @@ def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> repl
     )
 
 
-async def ask(client: Client, message: replayservicepb.OrderReplay) -> list[replayservicepb.ReplayOrdersResponse]:
-    chunks = Chunked(replayservicepb.ReplayOrdersRequest, message)
+async def ask(
+    client: Client, message: replayservicepb.OrderReplay, world: str = "w1"
+) -> list[replayservicepb.ReplayOrdersResponse]:
+    chunks = Chunked(replayservicepb.ReplayOrdersRequest, message, [world])
     return [part async for part in client.replays.ReplayOrders(chunks, metadata=tuple(chunks.stated.metadata.items()))]
 
 
@@ -175,6 +177,8 @@ async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:
         await ask(client, message(account_model={"profile": "nobody"}))
     with pytest.raises(InvalidRequest, match=r"E_CURRENCIES"):
         await ask(client, message(account_model={"base_currency": "EUR"}))
+    with pytest.raises(InvalidRequest, match="E_WORLD_IDS_MISMATCH"):
+        await ask(client, message(), "w2")
     with pytest.raises(NotFound, match="E_ARTIFACT_UNKNOWN"):
         await ask(client, message(dataset_fingerprints=["sha256:none"]))
 
