@@ -1,7 +1,8 @@
 """Records that the broker lost: its store was removed, or put back from an older copy.
 
 Each stream of records is compared with what was seen of it before: when it was made, and how far it had come. After a
-difference each of its queues is compared with its own last record. What is missing is named (log, event, the queue's
+difference each of its queues is compared with its own last record, and in a stream that was made anew with its first:
+who goes on writing there leaves a gap. What is missing is named (log, event, the queue's
 row), and the counters go back to what is there: who next needs the queue goes on from that and computes the rest again.
 """
 
@@ -20,7 +21,7 @@ from controlbus.bus import Bus
 from controlbus.jetstream.ordered_reader import control_info
 from controlbus.records.data_queue import DataQueue
 from dagmanager.queues import events, records
-from dagmanager.queues.domain.losses import Extent, kept_of
+from dagmanager.queues.domain.losses import Extent, Loss, loss_before, loss_behind
 from dagmanager.queues.domain.queues import QueueState
 from dagmanager.queues.events import Cause
 from dagmanager.tables import buffering, nodes, purges, queues, record_streams
@@ -65,6 +66,7 @@ class RecordLosses:
         self._db = db
         self._bus = bus
         self._clock = clock
+        self._remade: set[QueueClass] = set()
         self._again: set[QueueClass] = set()  # a report of what the lost store acknowledged may come after the look
 
     async def run(self) -> None:
@@ -90,11 +92,14 @@ class RecordLosses:
         if before is not None and not now.follows(before):
             log.error("record_stream_lost", stream=stream, **_told("before", before), **_told("now", now))
             await self._db.write(partial(_forget_purges, queue_class=queue_class, before=before, now=now))
+            if before.made_us != now.made_us:
+                self._remade.add(queue_class)
             lost = await self._compare(queue_class, info)
             self._again.add(queue_class)
         elif queue_class in self._again:
             lost = await self._compare(queue_class, info)
             self._again.discard(queue_class)
+            self._remade.discard(queue_class)
         if before != now:
             await self._db.write(partial(_keep, stream=stream, mark=now))
         return lost
@@ -104,10 +109,19 @@ class RecordLosses:
         lost, after = 0, ""
         while page := await self._db.read(partial(_counted, queue_class=queue_class, after=after)):
             after = page[-1].log.compute_key
-            ends = await records.last_buckets(self._bus, [each.log for each in page]) if info.state.messages else {}
-            behind = [each for each in page if ends.get(each.log, -1) < each.extent.last_us]
-            if behind:
-                found = [(each, ends.get(each.log)) for each in behind]
+            logs = [each.log for each in page]
+            ends = await records.last_buckets(self._bus, logs) if info.state.messages else {}
+            found = [
+                (each, loss_behind(each.extent, ends.get(each.log)))
+                for each in page
+                if ends.get(each.log, -1) < each.extent.last_us
+            ]
+            if queue_class in self._remade:
+                whole = [each for each in page if ends.get(each.log, -1) >= each.extent.last_us]
+                begins = await records.first_buckets(self._bus, [each.log for each in whole])
+                late = [each for each in whole if begins.get(each.log, each.extent.first_us) > each.extent.first_us]
+                found += [(each, loss_before(each.extent, begins[each.log])) for each in late]
+            if found:
                 lost += await self._db.write(partial(_write_off, found=found, cause=Cause(self._clock.now())))
         return lost
 
@@ -163,14 +177,13 @@ def _counted(conn: Connection, queue_class: QueueClass, after: str) -> list[Coun
     ]
 
 
-def _write_off(conn: Connection, found: Sequence[tuple[CountedQueue, int | None]], cause: Cause) -> int:
+def _write_off(conn: Connection, found: Sequence[tuple[CountedQueue, Loss]], cause: Cause) -> int:
     """Count what is left, name what is not; returns how many queues. One that changed meanwhile is left alone."""
-    return sum(_write_off_one(conn, queue, end_us, cause) for queue, end_us in found)
+    return sum(_write_off_one(conn, queue, loss, cause) for queue, loss in found)
 
 
-def _write_off_one(conn: Connection, queue: CountedQueue, end_us: int | None, cause: Cause) -> bool:
-    key, extent = queue.log.compute_key, queue.extent
-    kept, lost_first_us = kept_of(extent, end_us)
+def _write_off_one(conn: Connection, queue: CountedQueue, loss: Loss, cause: Cause) -> bool:
+    key, extent, kept = queue.log.compute_key, queue.extent, loss.kept
     same = (
         queues.c.compute_key == key,
         queues.c.state.in_(_STATES),
@@ -181,15 +194,17 @@ def _write_off_one(conn: Connection, queue: CountedQueue, end_us: int | None, ca
         "first_bucket_us": None if kept is None else kept.first_us,
         "last_bucket_us": None if kept is None else kept.last_us,
         "rows": 0 if kept is None else kept.rows,
-        "lost_first_us": _least(queues.c.lost_first_us, lost_first_us),
-        "lost_last_us": _most(queues.c.lost_last_us, extent.last_us),
+        "lost_first_us": _least(queues.c.lost_first_us, loss.first_us),
+        "lost_last_us": _most(queues.c.lost_last_us, loss.last_us),
     }
     if conn.execute(sa.update(queues).where(*same).values(values)).rowcount != 1:
         return False
     conn.execute(
-        sa.update(buffering).where(buffering.c.compute_key == key).values(after_us=None if kept is None else end_us)
+        sa.update(buffering)
+        .where(buffering.c.compute_key == key)
+        .values(after_us=None if kept is None else kept.last_us)
     )
-    span = f"{instant(lost_first_us)} to {instant(extent.last_us)}"
+    span = f"{instant(loss.first_us)} to {instant(loss.last_us)}"
     log.error("records_lost", compute_key=key, subject=queue.log.subject, buckets=span, rows_before=extent.rows)
     step = controlpb.QUEUE_LIFECYCLE_STEP_RECORDS_LOST
     events.publish_step(conn, key, step, f"the broker lost the records of the buckets {span}", cause)

@@ -7,12 +7,13 @@ message must say that it is this queue's.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from controlbus.bus import Bus
 from controlbus.jetstream.ordered_reader import TooOld
-from controlbus.records.data_queue import DataQueue, From, Record, last_record
+from controlbus.records.data_queue import DataQueue, From, Record, last_record, next_record
 from controlbus.records.records import read_records
 from qmtl.core.errors import Conflict, Exhausted
 
@@ -55,18 +56,31 @@ async def last_buckets(bus: Bus, queues: list[DataQueue]) -> dict[DataQueue, int
 
     Queues of which it holds nothing are not in it, nor those on whose subject something foreign stands last.
     """
+    return await _buckets(queues, lambda queue: last_record(bus, queue), lambda record: record.to_ns)
+
+
+async def first_buckets(bus: Bus, queues: list[DataQueue]) -> dict[DataQueue, int]:
+    """The first bucket that the broker holds of each, as `last_buckets` tells of the last. Raises Unavailable."""
+    return await _buckets(queues, lambda queue: next_record(bus, queue, 1), lambda record: record.from_ns)
+
+
+async def _buckets(
+    queues: list[DataQueue],
+    find: Callable[[DataQueue], Awaitable[Record | None]],
+    bucket_ns: Callable[[Record], int],
+) -> dict[DataQueue, int]:
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(queue: DataQueue) -> tuple[DataQueue, int | None]:
         async with turn:
             try:
-                last = await last_record(bus, queue)
+                record = await find(queue)
             except Conflict:
                 return queue, None
-            return queue, None if last is None else last.to_ns // 1000
+            return queue, None if record is None else bucket_ns(record) // 1000
 
     found = await asyncio.gather(*(one(queue) for queue in queues))
-    return {queue: end_us for queue, end_us in found if end_us is not None}
+    return {queue: bucket_us for queue, bucket_us in found if bucket_us is not None}
 
 
 async def read_all(bus: Bus, queue: DataQueue, until: int, bytes_max: int) -> list[Record]:

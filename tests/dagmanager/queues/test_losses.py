@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from controlbus.bus import Bus
-from dagmanager.queues.domain.losses import Extent, kept_of
+from dagmanager.queues.domain.losses import Extent, Loss, loss_before, loss_behind
 from dagmanager.queues.losses import RecordLosses
 from dagmanager.status import count
 from dagmanager.tables import purges
@@ -94,6 +94,44 @@ async def test_records_of_a_removed_store_are_named_and_counted_again(
     assert (await harness.state(whole)).rows == 10
 
 
+async def test_who_writes_on_in_a_store_that_was_made_anew_hides_no_loss(
+    harness: CollectorHarness, nats_server: NatsServer
+) -> None:
+    """Before the look at the broker, and before the report of what was written has come."""
+    losses = RecordLosses(harness.graph_store.db, harness.bus, harness.clock)
+    on, late = await harness.queue("on", QueueClass.RAW), await harness.queue("late", QueueClass.RAW)
+    for queue in (on, late):
+        await harness.write(queue, 0, 9)
+    assert await losses.look() == 0
+    await restarted(nats_server, harness.bus, shutil.rmtree)
+    await harness.write(on, 10, 12)
+    await harness.write(late, 10, 12, counted=0)
+    assert [await losses.look(), await losses.look(), await losses.look()] == [2, 0, 0]
+    left, gone = await harness.state(on), await harness.state(late)
+    assert (left.rows, gone.rows, gone.HasField("first_bucket")) == (3, 0, False)
+    assert (left.first_bucket.ToDatetime(NOW.tzinfo), left.last_bucket.ToDatetime(NOW.tzinfo)) == (
+        NOW + 10 * BAR,
+        NOW + 12 * BAR,
+    )
+    for told in (left, gone):
+        assert told.lost_first_bucket.ToDatetime(NOW.tzinfo) == NOW
+        assert told.lost_last_bucket.ToDatetime(NOW.tzinfo) == NOW + 9 * BAR
+    assert await lost_queues(harness.graph_store) == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "interval", "loss"),
+    [
+        (130, 10, Loss(None, 100, 120)),
+        (120, 10, Loss(Extent(120, 120, 1, 10), 100, 110)),
+        (110, 10, Loss(Extent(110, 120, 2, 10), 100, 100)),
+        (115, 0, Loss(Extent(115, 120, 4, 0), 100, 115)),
+    ],
+)
+def test_what_is_left_when_the_records_begin_later_than_counted(begin: int, interval: int, loss: Loss) -> None:
+    assert loss_before(Extent(100, 120, 4, interval), begin) == loss
+
+
 async def test_an_older_copy_of_the_store_lacks_what_came_after_it(
     harness: CollectorHarness, nats_server: NatsServer, tmp_path: Path
 ) -> None:
@@ -169,7 +207,7 @@ async def test_a_restart_of_the_broker_loses_nothing(harness: CollectorHarness, 
 def test_what_is_left_and_where_the_loss_begins(
     end: int | None, interval: int, kept: Extent | None, lost_from: int
 ) -> None:
-    assert kept_of(Extent(100, 120, 4, interval), end) == (kept, lost_from)
+    assert loss_behind(Extent(100, 120, 4, interval), end) == Loss(kept, lost_from, 120)
 
 
 async def test_looks_beside_one_another_find_nothing_lost(harness: CollectorHarness, database_url: str) -> None:
