@@ -37,8 +37,8 @@ class Limits:
     identity_streams_max: int = 256
     identity_reserve_max: int = 128
     body_bytes_max: int = 256 * 1024 * 1024  # of requests being read and served
-    identity_body_bytes_max: int = 32 * 1024 * 1024
-    connection_body_bytes_max: int = 64 * 1024 * 1024
+    identity_body_bytes_max: int = 16 * 1024 * 1024
+    connection_body_bytes_max: int = 32 * 1024 * 1024
     request_bytes_max: int = 1024 * 1024  # of one message; gRPC reads it whole before any code of ours runs
     reply_bytes_max: int = 1024 * 1024  # of one message; every client of ours takes no more
     metadata_bytes_max: int = 24 * 1024  # two tokens of the longest kind and as much again

@@ -38,7 +38,7 @@ from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of
 from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
 from qmtl.rpc.server.replies import Encode, PeerGone, abort, bounded, is_cancelled, write
 from qmtl.rpc.server.requests import Bodies, DecodedStream, decoded
-from qmtl.rpc.server.shares import Shares, caller_of
+from qmtl.rpc.server.shares import Shares, Turns, caller_of
 from qmtl.rpc.status import internal_status, to_status
 from qmtl.rpc.telemetry import traces
 from qmtl.rpc.telemetry.metrics import Metrics
@@ -73,6 +73,7 @@ class MeshInterceptor(aio.ServerInterceptor):
         self._outcomes = OutcomeLog()
         self._shares = Shares(limits)
         self._bodies = Bodies(self._shares)
+        self._turns = Turns()
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
         self._enters_trace = traces.only_ids()  # else an interceptor around this one does
 
@@ -142,10 +143,13 @@ class MeshInterceptor(aio.ServerInterceptor):
 
         @asynccontextmanager
         async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._bodies.only(context, inbound.rule, caller_of(inbound.call)) as body:
-                request = decoded(decode, body)
-                inbound.entered = True
-                yield behavior(request, context)
+            caller = caller_of(inbound.call)
+            async with self._bodies.only(context, inbound.rule, caller) as body:
+                size = len(body) if handler.request_deserializer and not inbound.rule.reserved else 0
+                async with self._turns.turn(caller, size):
+                    request = decoded(decode, body)
+                    inbound.entered = True
+                    yield behavior(request, context)
 
         return serve
 

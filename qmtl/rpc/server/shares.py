@@ -6,9 +6,10 @@ a server that is full of other calls still cancels, narrows and renews leases.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -20,6 +21,8 @@ from qmtl.rpc.server.inbound import Limits
 
 NO_ROLE_PART: Final = 8  # what an identity without a role has of a share: one part in so many
 RESERVE: Final = "reserve"
+LARGE_BYTES: Final = 64 * 1024  # what a method takes whose contract says no more
+LARGE_AT_ONCE: Final = 2
 Key = TypeVar("Key")
 
 
@@ -119,6 +122,39 @@ class Shares:
             retry_after_s=self._limits.retry_after_s,
             metadata={"share": share, "limit": str(most)},
         )
+
+
+class Turns:
+    """Large messages of one identity are decoded and served a few at a time: what waits is held as it came.
+
+    Decoded a message takes some ten times its bytes. Nobody waits for anybody else's.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, asyncio.Semaphore] = {}
+        self._asking: Counter[str] = Counter()
+
+    @property
+    def waited_for(self) -> int:
+        """How many identities have large messages here."""
+        return len(self._of)
+
+    @asynccontextmanager
+    async def turn(self, caller: Caller, size: int) -> AsyncIterator[None]:
+        """A turn for a message of `size` bytes; a small one, and one of a service itself, needs none."""
+        if size <= LARGE_BYTES or not caller.subject:
+            yield
+            return
+        subject = caller.subject
+        turns = self._of.setdefault(subject, asyncio.Semaphore(LARGE_AT_ONCE))
+        _add(self._asking, subject, 1)
+        try:
+            async with turns:
+                yield
+        finally:
+            _add(self._asking, subject, -1)
+            if subject not in self._asking:
+                del self._of[subject]
 
 
 class Body:

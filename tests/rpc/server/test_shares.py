@@ -15,9 +15,10 @@ from qmtl.rpc.auth.identity import Identity, ServiceIdentity
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.inbound import Limits, configured
-from qmtl.rpc.server.shares import Caller, Shares, caller_of
+from qmtl.rpc.server.shares import LARGE_AT_ONCE, LARGE_BYTES, Caller, Shares, Turns, caller_of
 from tests.rpc.echo import EchoStub
 from tests.rpc.mesh import Gate, Mesh, peer, user
+from tests.support.waiting import eventually
 
 PLAIN = MethodRule("/s/Plain", Audience.PUBLIC)
 CANCEL = MethodRule("/s/Cancel", Audience.PUBLIC, reserved=True)
@@ -153,6 +154,33 @@ async def test_shares_come_back_when_calls_end_in_any_way(mesh: Mesh) -> None:
         with pytest.raises(Exception, match="E_TOO_LARGE"):
             await stub.say("Post", "x" * 70_000)
         assert await stub.say("Post", "x") == "X"
+
+
+async def test_large_messages_of_one_identity_take_turns_and_nobody_elses_wait() -> None:
+    turns, inside, gates = Turns(), [], {}
+
+    async def serve(name: str, caller: Caller, size: int = LARGE_BYTES + 1) -> None:
+        gates[name] = asyncio.Event()
+        async with turns.turn(caller, size):
+            inside.append(name)
+            await gates[name].wait()
+
+    served = [asyncio.create_task(serve(f"ann {number}", ANN)) for number in range(LARGE_AT_ONCE + 2)]
+    await eventually(lambda: len(gates) == LARGE_AT_ONCE + 2)
+    served += [
+        asyncio.create_task(serve("ann small", ANN, LARGE_BYTES)),
+        asyncio.create_task(serve("bob", BOB)),
+        *(asyncio.create_task(serve(f"service {number}", SERVICE)) for number in range(LARGE_AT_ONCE + 1)),
+    ]
+    others = ["ann small", "bob", *(f"service {number}" for number in range(LARGE_AT_ONCE + 1))]
+    await eventually(lambda: inside == [*(f"ann {number}" for number in range(LARGE_AT_ONCE)), *others])
+    served[LARGE_AT_ONCE].cancel()
+    gates["ann 0"].set()
+    await eventually(lambda: inside[-1] == f"ann {LARGE_AT_ONCE + 1}")
+    for gate in gates.values():
+        gate.set()
+    await asyncio.gather(*served, return_exceptions=True)
+    assert (len(inside), turns.waited_for) == (LARGE_AT_ONCE + 1 + len(others), 0)
 
 
 async def test_the_message_of_a_client_stream_that_is_served_is_counted(mesh: Mesh) -> None:
