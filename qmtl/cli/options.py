@@ -52,6 +52,15 @@ class RoleName(Enum):
     OWNER = "owner"
 
 
+class TokenRoleName(Enum):
+    """The role that a token gives in every world it is for; with none, grants decide."""
+
+    NONE = "none"
+    READER = "reader"
+    OPERATOR = "operator"
+    OWNER = "owner"
+
+
 As = Annotated[RoleName, typer.Option("--as", help="Which of the local tokens to use.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.options import Config, Home, RoleName
+from qmtl.cli.options import Config, Home, TokenRoleName
 from qmtl.config.home import find_home
 from qmtl.config.settings import load_mesh, read_tree
 from qmtl.core.errors import InvalidRequest
@@ -26,7 +26,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def token(
     home: Home = None,
     config: Config = None,
-    role: Annotated[RoleName, typer.Option(help="Role of a user token, in every world.")] = RoleName.OPERATOR,
+    role: Annotated[
+        TokenRoleName, typer.Option(help="Role of a user token, in every world; none: its grants decide.")
+    ] = TokenRoleName.OPERATOR,
     subject: Annotated[str, typer.Option(help="Who the token names. Default: dev-<role>.")] = "",
     world: Annotated[list[str] | None, typer.Option(help="Limit the token to this world. Repeatable.")] = None,
     ttl: Annotated[str, typer.Option(help="Life time: 90s, 30m, 12h, 7d.")] = "1d",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.local.logins import without_password
-from qmtl.cli.options import RoleName
+from qmtl.cli.options import TokenRoleName
 from qmtl.cli.prod import folder as prodfolder
 from qmtl.cli.prod.topology import read_topology, topology
 from qmtl.cli.show.tables import show_table
@@ -72,7 +72,9 @@ def renew_tokens(dir: Dir, days: Days = 30) -> None:
 def user(
     dir: Dir,
     subject: Annotated[str, typer.Option(help="Who the token names.")],
-    role: Annotated[RoleName, typer.Option(help="Role in the whole mesh.")] = RoleName.READER,
+    role: Annotated[
+        TokenRoleName, typer.Option(help="Role in the whole mesh; none: the user's grants decide.")
+    ] = TokenRoleName.READER,
     world: Annotated[list[str] | None, typer.Option(help="Limit the token to this world. Repeatable.")] = None,
     days: Days = 1,
 ) -> None:

@@ -15,7 +15,7 @@ from qmtl.rpc.auth.verification import Authenticator
 from tests.cli.conftest import Invoke
 
 
-@pytest.mark.parametrize("role", ["reader", "operator", "owner"])
+@pytest.mark.parametrize("role", ["none", "reader", "operator", "owner"])
 def test_role(home: Path, invoke: Invoke, role: str) -> None:
     done = invoke("token", "--home", home, "--role", role)
     who = Authenticator(dev_issuers(home), SystemClock()).user(done.stdout.strip())
