@@ -65,7 +65,8 @@ class DirectOrders:
         self._taken: _Taken | None = None
         profile = view.profile
         self._model = profile.funding
-        self._possible = profile.fee.counts is None and view.limits == NO_LIMITS and view.world_limits == UNLIMITED
+        free = view.limits == NO_LIMITS and view.world_limits == UNLIMITED
+        self._possible = free and profile.margins is None and profile.fee.counts is None
 
     def take(self, ticket: Ticket) -> bool:
         """Take an order that passes every rule whole at weight 1; False: it has to be submitted."""

@@ -123,6 +123,8 @@ def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, 
     held = {symbol: position for symbol, position in ledger.positions.items() if position.quantity}
     if not held:
         return end, Why.MARGIN
+    if account.view.profile.margins is not None:
+        return step, Why.MARGIN
     if any(amount for other, amount in ledger.cash.items() if other != currency):
         return step, Why.CURRENCIES
     cash, model = ledger.book_of_cash.total(currency), account.view.profile.funding

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from brokerage.domain.accounts.ledger import Settles
 from brokerage.domain.market.instrument import AssetClass, Instrument
+from brokerage.domain.models.buying_power.margins import Margins
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import PercentFee
@@ -26,10 +27,10 @@ EVERY_CLASS = frozenset(AssetClass)
 class BrokerageProfile:
     """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full.
 
-    `asset_classes` are those the profile's tables are made for: an instrument of another has no fee here.
-    `shares_settle_later`: on CASH the proceeds of shares wait for their day. `loans` by currency are what money owed on
-    MARGIN costs (None: nothing), `borrow` by symbol what shorts do, `funding_rates` by symbol the rate that a perpetual
-    future pays at each of its instants.
+    `margins` are those of positions on MARGIN (None: by `leverage`). `asset_classes` are those the profile's tables are
+    made for: an instrument of another has no fee here. `shares_settle_later`: on CASH the proceeds of shares wait for
+    their day. `loans` by currency are what money owed on MARGIN costs (None: nothing), `borrow` by symbol what shorts
+    do, `funding_rates` by symbol the rate that a perpetual future pays at each of its instants.
     """
 
     fee: FeeModel = field(default_factory=PercentFee)
@@ -37,6 +38,7 @@ class BrokerageProfile:
     participation: int = 10_000_000
     buying_power: BuyingPower = BuyingPower.CASH
     leverage: int = 1
+    margins: Margins | None = None
     name: str = "generic"
     asset_classes: frozenset[AssetClass] = EVERY_CLASS
     shares_settle_later: bool = False
@@ -61,15 +63,19 @@ class BrokerageProfile:
         return rows[-1] if rows else UNLIMITED
 
     def require(self, instrument: Instrument) -> None:
-        """Raises NotFound (E_PROFILE_TABLE_MISSING) for an instrument of a class that its tables are not made for."""
+        """Raises NotFound (E_PROFILE_TABLE_MISSING) for an instrument of a class that its tables are not made for, or
+        whose margin is not known.
+        """
         if instrument.asset_class not in self.asset_classes:
             raise NotFound(
                 "E_PROFILE_TABLE_MISSING",
                 f"profile {self.name} has no fees for {instrument.symbol}, which is {instrument.asset_class.value}",
                 hint="use a profile of its class, or name a percent fee",
             )
+        if self.margins is not None and self.buying_power is BuyingPower.MARGIN:
+            self.margins.require(instrument)
 
     @property
     def funding(self) -> BuyingPowerModel:
         """What orders take of an account's money under this profile."""
-        return BuyingPowerModel(self.buying_power, self.leverage, self.fee)
+        return BuyingPowerModel(self.buying_power, self.leverage, self.fee, self.margins)

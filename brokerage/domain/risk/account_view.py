@@ -13,6 +13,7 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.buying_power.margins import Held
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import currency_scale, divide
@@ -91,7 +92,8 @@ class AccountView:
         buys, sells = (book.open_totals(instrument.symbol, one) for one in Side)
         buys, sells = (buys + more, sells) if side is Side.BUY else (buys, sells + more)
         held = book.held(instrument.symbol)
-        return self.profile.funding.at_worst(instrument, mark.price if mark else 0, held, buys, sells)
+        price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
+        return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns)
 
     def equity(self) -> int:
         """Cash, settled or not, and positions at their marks, in base currency. What cannot be valued adds nothing if
@@ -192,10 +194,11 @@ class AccountView:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
             if instrument is not None and instrument.quote == currency:
                 buys, sells = (book.open_totals(symbol, side) for side in Side)
-                price, held = mark.price if mark else 0, book.held(symbol)
+                price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
+                held = book.held(symbol)
                 if funding.kind is BuyingPower.CASH:
                     total += funding.committed(buys, instrument, price)
                 else:
-                    alone = funding.held_by_position(instrument.notional(price, held))
-                    total += funding.at_worst(instrument, price, held, buys, sells) - alone
+                    alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns))
+                    total += funding.at_worst(instrument, price, held, buys, sells, at_ns) - alone
         return total

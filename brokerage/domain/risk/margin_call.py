@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from brokerage.domain.accounts.position import Position, position_value
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.margins import Held
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.money import money_text
 from brokerage.domain.orders.order import Owner
@@ -73,7 +74,8 @@ def _positions(view: AccountView) -> list[_Held]:
             if not position.quantity or mark is None:
                 continue
             value = position_value(instrument, position, mark.price)
-            margin = view.in_base(view.profile.funding.held_by_position(value), instrument.quote)
+            kept = view.profile.funding.maintenance(Held(instrument, position.quantity, value, mark.at_ns))
+            margin = view.in_base(kept, instrument.quote)
             profit = view.in_base(value - position.cost, instrument.quote)
             if margin is not None and profit is not None:
                 found.append(_Held(owner, instrument, position, margin, profit))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.margins import Held, Margins
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.money import fit
 from brokerage.domain.orders.order import Side
@@ -21,47 +22,71 @@ class BuyingPower(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BuyingPowerModel:
-    """Cash or margin at a leverage, with the fees that orders take beside their notional."""
+    """Cash or margin, at a leverage or by `margins`, with the fees that orders take beside their notional."""
 
     kind: BuyingPower
     leverage: int
     fee: FeeModel
+    margins: Margins | None = None
 
     def held_by_position(self, value: int) -> int:
-        """What a position of a signed value holds of the equity: its margin, up to a whole unit."""
+        """What a position of a signed value holds of the equity at the leverage, up to a whole unit."""
         return -(-abs(value) // self.leverage)
 
+    def initial(self, held: Held) -> int:
+        """The margin of a position that is opened."""
+        return self.held_by_position(held.value) if self.margins is None else self.margins.initial(held)
+
+    def maintenance(self, held: Held) -> int:
+        """The margin of a position that is kept."""
+        return self.held_by_position(held.value) if self.margins is None else self.margins.maintenance(held)
+
     def at_worst(
-        self, instrument: Instrument, mark: int, held: int, buys: OpenOrderTotals, sells: OpenOrderTotals
+        self,
+        instrument: Instrument,
+        mark: int,
+        held: int,
+        buys: OpenOrderTotals,
+        sells: OpenOrderTotals,
+        at_ns: int = 0,
     ) -> int:
-        """Equity that a position and its open orders may hold, in quote currency, whichever of them fill (MARGIN).
+        """Equity that a position and its open orders may hold, in quote currency, whichever of them fill (MARGIN). The
+        mark is of `at_ns`.
 
         The margin of what is then held, at its highest, with the fees paid until then. An order that turns a position
         round holds its opening part only: its closing part has freed the margin of the position by then.
         """
-        now = self.held_by_position(instrument.notional(mark, held))
-        up, fee_up = self._filled(instrument, mark, held, Side.BUY, buys)
-        down, fee_down = self._filled(instrument, mark, held, Side.SELL, sells)
+        at = Held(instrument, held, instrument.notional(mark, held), at_ns)
+        now = self.initial(at)
+        up, fee_up = self._filled(at, mark, Side.BUY, buys)
+        down, fee_down = self._filled(at, mark, Side.SELL, sells)
         worst = max(now, up + fee_up, down + fee_down)
         if buys.taking and sells.taking:
             worst = max(worst, max(up, down) + fee_up + fee_down)
         return fit(worst, "commitment")
 
-    def _filled(
-        self, instrument: Instrument, mark: int, held: int, side: Side, orders: OpenOrderTotals
-    ) -> tuple[int, int]:
+    def _filled(self, at: Held, mark: int, side: Side, orders: OpenOrderTotals) -> tuple[int, int]:
         """The margin of a position once all orders of a side are filled, and their fees."""
+        instrument, held = at.instrument, at.quantity
         quantity = orders.quantity - orders.reducing
         notional = orders.priced + instrument.notional(mark, orders.unpriced)
         fees = self.fee.bound(instrument, notional, quantity, orders.taking) if orders.taking else 0
         against = max(-held * side.sign - orders.reducing, 0)
         if held * side.sign >= 0:
-            return self.held_by_position(instrument.notional(mark, held)) - (-notional // self.leverage), fees
+            return self._opened(at, side, quantity, notional), fees
         if quantity <= against:
-            return self.held_by_position(instrument.notional(mark, against - quantity)), fees
+            rest = side.sign * (quantity - against)
+            return self.initial(Held(instrument, rest, instrument.notional(mark, rest), at.at_ns)), fees
         # which of several orders closes and which opens depends on their prices: then all of them count as opening
         opened = -(-notional * (quantity - against) // quantity) if orders.taking == 1 else notional
-        return -(-opened // self.leverage), fees
+        return self._opened(Held(instrument, 0, 0, at.at_ns), side, quantity - against, opened), fees
+
+    def _opened(self, at: Held, side: Side, quantity: int, notional: int) -> int:
+        """The margin of a position and of what is opened beside it on its side, at a price of its own."""
+        if self.margins is None:
+            return self.held_by_position(at.value) + self.held_by_position(notional)
+        more, worth = at.quantity + side.sign * quantity, at.value + side.sign * notional
+        return self.margins.initial(Held(at.instrument, more, worth, at.at_ns))
 
     def needed(self, instrument: Instrument, price: int, quantity: int) -> int:
         """Quote currency that buying `quantity` at `price` takes of a CASH account: notional and fee."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from enum import Enum
 
 from brokerage.domain.market.instrument import AssetClass
+from brokerage.domain.models.buying_power.margins import DayTraderMargins, Margins, RateMargins
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.composite import CompositeFee
 from brokerage.domain.models.fees.tables import ibkr
@@ -29,9 +30,15 @@ _PLANS = {
 
 
 def ibkr_equities(
-    plan: SharePlan = SharePlan.FIXED, *, leverage: int = 2, regulatory: bool = False, known_rates_only: bool = False
+    plan: SharePlan = SharePlan.FIXED,
+    *,
+    leverage: int = 2,
+    margins: Margins | None = None,
+    regulatory: bool = False,
+    known_rates_only: bool = False,
 ) -> BrokerageProfile:
-    """US shares on a Regulation T margin account: twice the equity.
+    """US shares on a margin account: twice the equity, or by `margins`: `RateMargins()` of Regulation T and FINRA,
+    `DayTraderMargins()`.
 
     `known_rates_only` refuses interest of days beyond the benchmark's table, which is else assumed and told.
     `regulatory` adds the SEC's, FINRA's and the audit trail's fees; their table begins on 2018-05-22.
@@ -41,6 +48,7 @@ def ibkr_equities(
         fee=fee,
         buying_power=BuyingPower.MARGIN,
         leverage=leverage,
+        margins=margins,
         name="ibkr_equities",
         shares_settle_later=True,
         loans=known_loans() if known_rates_only else IBKR_LOANS,
@@ -53,12 +61,25 @@ def known_loans() -> dict[str, LoanRates]:
     return {currency: replace(rates, refuses=True) for currency, rates in IBKR_LOANS.items()}
 
 
-def ibkr_futures(*, leverage: int = 10) -> BrokerageProfile:
-    """Futures in USD by contract. Their margin is set by contract and changes: the leverage is an assumption."""
+def ibkr_reg_t() -> BrokerageProfile:
+    """US shares at the margins of Regulation T and FINRA: half to open, 25 % of longs and 30 % of shorts to keep."""
+    return replace(ibkr_equities(margins=RateMargins()), name="ibkr_reg_t")
+
+
+def ibkr_day_trader() -> BrokerageProfile:
+    """US shares for a pattern day trader: four times the equity, twice from ten minutes before the close on."""
+    return replace(ibkr_equities(leverage=4, margins=DayTraderMargins()), name="ibkr_day_trader")
+
+
+def ibkr_futures(*, leverage: int = 10, margins: Margins | None = None) -> BrokerageProfile:
+    """Futures in USD by contract. Their margin is set by contract and changes: `margins` are `ContractMargins` of the
+    caller; without them the leverage is an assumption.
+    """
     return BrokerageProfile(
         fee=ibkr.FUTURES,
         buying_power=BuyingPower.MARGIN,
         leverage=leverage,
+        margins=margins,
         name="ibkr_futures",
         loans=IBKR_LOANS,
         asset_classes=frozenset({AssetClass.FUTURE}),

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.crypto import binance_spot, binance_usdm, coinbase_spot, kraken_spot
-from brokerage.domain.models.profiles.ibkr import ibkr_equities, ibkr_futures, ibkr_fx
+from brokerage.domain.models.profiles.ibkr import (
+    ibkr_day_trader,
+    ibkr_equities,
+    ibkr_futures,
+    ibkr_fx,
+    ibkr_reg_t,
+)
 from qmtl.core.errors import refused
 
 
@@ -18,6 +24,8 @@ def zero_cost() -> BrokerageProfile:
 
 PROFILES: Mapping[str, Callable[[], BrokerageProfile]] = {
     "ibkr_equities": ibkr_equities,
+    "ibkr_reg_t": ibkr_reg_t,
+    "ibkr_day_trader": ibkr_day_trader,
     "ibkr_futures": ibkr_futures,
     "ibkr_fx": ibkr_fx,
     "binance_spot": binance_spot,

@@ -5,10 +5,13 @@ Powers have no exact decimal: they are computed in 38 digits, the same on every 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from brokerage.domain.models.slippage.model import Taken
 from qmtl.core.decimals import MONEY
+from qmtl.core.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,25 @@ def impact_distance(price: int, share: Decimal) -> int:
     """Price units of a share of the price, up to a whole unit."""
     numerator, denominator = share.as_integer_ratio()
     return -(-price * numerator // denominator)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketImpact:
+    """Slippage of a profile: the impact of a fill in its symbol's market, as it is expected (nothing is drawn)."""
+
+    markets: Mapping[str, ImpactMarket]
+    parameters: ImpactParameters = DEFAULTS
+
+    @property
+    def rate(self) -> int:
+        """None is promised."""
+        return 0
+
+    def distance(self, taken: Taken) -> int:
+        """The share of the price, up. Raises NotFound (E_PROFILE_TABLE_MISSING) for a symbol without a market."""
+        instrument = taken.instrument
+        market = self.markets.get(instrument.symbol)
+        if market is None:
+            raise NotFound("E_PROFILE_TABLE_MISSING", f"table impact_markets has no row for {instrument.symbol}")
+        quantity = instrument.quantity_decimal(taken.quantity)
+        return impact_distance(taken.price, impact_share(quantity, market, Draws(), self.parameters))

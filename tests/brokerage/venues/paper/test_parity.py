@@ -123,6 +123,8 @@ async def test_every_type_and_time_in_force_is_the_same_in_a_backtest_and_on_pap
 
 CLASSES = {
     "ibkr_equities": (AssetClass.EQUITY, "XNYS"),
+    "ibkr_reg_t": (AssetClass.EQUITY, "XNYS"),
+    "ibkr_day_trader": (AssetClass.EQUITY, "XNYS"),
     "ibkr_futures": (AssetClass.FUTURE, "CMES"),
     "ibkr_fx": (AssetClass.FOREX, ""),
     "binance_spot": (AssetClass.CRYPTO, ""),
@@ -152,6 +154,7 @@ async def compare_profile(url: str, name: str) -> None:
     assert (found, held) == (expected, cash)
     assert sum(one[2] is EventKind.FILLED for one in expected) > 5
     kinds = {"ibkr_futures": {CashKind.VARIATION}, "ibkr_equities": {CashKind.INTEREST}}
+    kinds |= {"ibkr_reg_t": {CashKind.INTEREST}, "ibkr_day_trader": {CashKind.INTEREST}}
     assert {payment.kind for _, payment in paid} == kinds.get(name, set())
 
 

@@ -1,0 +1,152 @@
+"""Margin by other rules than one leverage: as brokers and exchanges set it for a position of an instrument.
+
+What may be opened is what equity leaves beyond the initial margin of all positions and orders (Interactive Brokers:
+available funds; Binance: available balance); a position is closed by force where equity no longer covers maintenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.requirements import (
+    REG_T,
+    REG_T_SHORT,
+    BracketMargin,
+    ContractMargin,
+    MarginRates,
+    by_leverage,
+    day_trader_leverage,
+)
+from qmtl.calendars.published import hours_around
+from qmtl.core.errors import NotFound
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A signed position in an instrument, its signed value in quote currency, and the instant of its price."""
+
+    instrument: Instrument
+    quantity: int
+    value: int
+    at_ns: int
+
+
+class Margins(Protocol):
+    """What positions must hold of the equity, in quote currency."""
+
+    def require(self, instrument: Instrument) -> None:
+        """Raises NotFound (E_PROFILE_TABLE_MISSING) for an instrument whose margin is not known."""
+        ...
+
+    def initial(self, held: Held) -> int:
+        """Of a position that is opened."""
+        ...
+
+    def maintenance(self, held: Held) -> int:
+        """Of a position that is kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RateMargins:
+    """Shares of the value, of longs and of shorts. The defaults are Regulation T's and FINRA's."""
+
+    long: MarginRates = REG_T
+    short: MarginRates = REG_T_SHORT
+
+    def require(self, instrument: Instrument) -> None:
+        """Every instrument has a value."""
+
+    def initial(self, held: Held) -> int:
+        """By the side of the position."""
+        return self._of(held).to_open(held.value)
+
+    def maintenance(self, held: Held) -> int:
+        """By the side of the position."""
+        return self._of(held).to_hold(held.value)
+
+    def _of(self, held: Held) -> MarginRates:
+        return self.short if held.quantity < 0 else self.long
+
+
+@dataclass(frozen=True, slots=True)
+class DayTraderMargins:
+    """A pattern day trader's: four times the equity while the instrument's exchange is open, twice overnight and in the
+    last ten minutes before the close. Source: Lean, PatternDayTradingMarginModel.
+    """
+
+    def require(self, instrument: Instrument) -> None:
+        """An instrument must have the calendar of its exchange."""
+        if not instrument.calendar:
+            message = f"{instrument.symbol} has no calendar, by which a day trader's margin goes"
+            raise NotFound("E_PROFILE_TABLE_MISSING", message)
+
+    def initial(self, held: Held) -> int:
+        """By the hour of the price. Raises as `require`."""
+        return self._of(held).to_open(held.value)
+
+    def maintenance(self, held: Held) -> int:
+        """The same: what is held near the close must be covered as overnight."""
+        return self._of(held).to_hold(held.value)
+
+    def _of(self, held: Held) -> MarginRates:
+        self.require(held.instrument)
+        session = hours_around(held.instrument.calendar, held.at_ns).session_at(held.at_ns)
+        return by_leverage(day_trader_leverage(held.at_ns, session.regular if session else None))
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMargins:
+    """Margin of one contract by symbol, as the clearing house or broker sets it."""
+
+    by_symbol: Mapping[str, ContractMargin] = field(default_factory=dict)
+
+    def require(self, instrument: Instrument) -> None:
+        """The table must have its symbol."""
+        _row(self.by_symbol, instrument.symbol, "contract_margins")
+
+    def initial(self, held: Held) -> int:
+        """By contracts. Raises as `require`."""
+        return self._of(held).to_open(held.quantity, held.instrument.quantity_scale)
+
+    def maintenance(self, held: Held) -> int:
+        """By contracts. Raises as `require`."""
+        return self._of(held).to_hold(held.quantity, held.instrument.quantity_scale)
+
+    def _of(self, held: Held) -> ContractMargin:
+        return _row(self.by_symbol, held.instrument.symbol, "contract_margins")
+
+
+@dataclass(frozen=True, slots=True)
+class BracketMargins:
+    """Brackets of the notional at the mark by symbol, under a leverage that was chosen (Binance USD-M)."""
+
+    by_symbol: Mapping[str, BracketMargin]
+    leverage: int
+
+    def require(self, instrument: Instrument) -> None:
+        """The table must have its symbol."""
+        _row(self.by_symbol, instrument.symbol, "usdm_margin_brackets")
+
+    def initial(self, held: Held) -> int:
+        """With no more leverage than the bracket allows. Raises as `require`."""
+        return self._of(held).to_open(held.value, self.leverage)
+
+    def maintenance(self, held: Held) -> int:
+        """Each part of the notional at the rate of its bracket. Raises as `require`."""
+        return self._of(held).to_hold(held.value)
+
+    def _of(self, held: Held) -> BracketMargin:
+        return _row(self.by_symbol, held.instrument.symbol, "usdm_margin_brackets")
+
+
+def _row(table: Mapping[str, Row], symbol: str, name: str) -> Row:
+    row = table.get(symbol)
+    if row is None:
+        raise NotFound("E_PROFILE_TABLE_MISSING", f"table {name} has no row for {symbol}")
+    return row
