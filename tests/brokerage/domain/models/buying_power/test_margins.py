@@ -12,7 +12,7 @@ from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.models.buying_power.margins import ContractMargins, Held, RateMargins
-from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
 from brokerage.domain.models.buying_power.requirements import Bracket, BracketMargin, ContractMargin
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
@@ -22,6 +22,7 @@ from brokerage.domain.money import rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from qmtl.core.errors import NotFound
 from qmtl.core.instants import to_ns
 
@@ -157,3 +158,16 @@ def test_the_margin_of_a_side_is_its_own() -> None:
     for sign, kept in ((1, 25), (-1, 30)):
         held = Held(STOCK, sign, sign * 100, 0)
         assert (margins.initial(held), margins.maintenance(held)) == (50, kept)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_the_opening_part_of_an_order_that_turns_round_is_valued_up(side: Side) -> None:
+    """Of 7 at 100 each that close 3, 4 open: 4 / 7 of a value that is no multiple of 7."""
+    model = BuyingPowerModel(BuyingPower.MARGIN, 1, PercentFee(0, 0))
+    value = STOCK.notional(100_00, 7) + 1
+    order = OpenOrderTotals(orders=1, quantity=7, taking=1, priced=value)
+    buys, sells = (order, NO_OPEN_ORDERS) if side is Side.BUY else (NO_OPEN_ORDERS, order)
+    assert model.at_worst(STOCK, 100_00, -3 * side.sign, buys, sells) == -(-value * 4 // 7)
+    closing = OpenOrderTotals(orders=1, quantity=3, taking=1, priced=value)
+    buys, sells = (closing, NO_OPEN_ORDERS) if side is Side.BUY else (NO_OPEN_ORDERS, closing)
+    assert model.at_worst(STOCK, 100_00, -3 * side.sign, buys, sells) == STOCK.notional(100_00, 3)
