@@ -5,6 +5,7 @@ from qmtl.core.fills import FillEvent
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import decisions as signals
 from qmtl.sdk import indicators
+from qmtl.sdk.arithmetic import maximum, minimum, where
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
@@ -38,6 +39,9 @@ __all__ = [
     "TagQuery",
     "indicators",
     "instrument",
+    "maximum",
+    "minimum",
     "node",
     "signals",
+    "where",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
+from qmtl.sdk import arithmetic
 from qmtl.sdk.decisions import directions, targets
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
@@ -23,6 +24,22 @@ BUILTINS: tuple[Builtin, ...] = (
     volatility.ROLLING_VOL,
     volatility.ZSCORE,
     changes.RETURNS,
+    arithmetic.ADD,
+    arithmetic.SUBTRACT,
+    arithmetic.MULTIPLY,
+    arithmetic.DIVIDE,
+    arithmetic.MINIMUM,
+    arithmetic.MAXIMUM,
+    arithmetic.GREATER,
+    arithmetic.AT_LEAST,
+    arithmetic.WHERE,
+    arithmetic.ABSOLUTE,
+    arithmetic.ADD_NUMBER,
+    arithmetic.MULTIPLY_NUMBER,
+    arithmetic.DIVIDE_NUMBER,
+    arithmetic.NUMBER_OVER,
+    arithmetic.ABOVE_NUMBER,
+    arithmetic.FROM_NUMBER,
     directions.CROSS,
     directions.TREND,
     directions.THRESHOLD,

@@ -3,7 +3,7 @@
 Decisions may feed decisions and orders, never a shared stream.
 """
 
-from qmtl.sdk.decisions.directions import cross, threshold, trend
+from qmtl.sdk.decisions.directions import cross, threshold, trend, when
 from qmtl.sdk.decisions.targets import position_target
 
-__all__ = ["cross", "position_target", "threshold", "trend"]
+__all__ = ["cross", "position_target", "threshold", "trend", "when"]

@@ -6,6 +6,7 @@ shared stream.
 
 from __future__ import annotations
 
+from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
@@ -114,3 +115,17 @@ def threshold(source: Vertex, *, above: float, below: float, field: str = "", na
     """+1 where the value is above `above`, -1 where it is below `below`, else 0. Unit: the input's. Warm-up: 1."""
     params = {"above": float(above), "below": float(below)}
     return THRESHOLD.node(params, (source, field), name=name, label="threshold")
+
+
+def when(*, long: Vertex | None = None, short: Vertex | None = None, name: str = "") -> FoldNode:
+    """+1 while the comparison `long` holds, -1 while `short` does, 0 while neither or both do. Warm-up: 1.
+
+    A comparison is 1 or 0: `when(long=price / ta.sma(price, 20) > 1.02)`. Raises InvalidRequest (E_FIELD) for none.
+    """
+    if long is not None and short is not None:
+        return trend(long, short, name=name or "when")
+    if long is not None:
+        return threshold(long, above=0.5, below=-0.5, name=name or "when")
+    if short is not None:
+        return threshold(-short, above=0.5, below=-0.5, name=name or "when")
+    raise refused("E_FIELD", "long, short", "neither", "a condition for at least one of them")

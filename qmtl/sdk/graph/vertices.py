@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from typing import Protocol
 
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
@@ -32,8 +33,36 @@ Compute = Callable[[CacheView], "float | Sequence[float] | None"]
 Params = Mapping[str, Json]
 
 
+class Operators(Protocol):
+    """What the operators of a vertex make; `qmtl.sdk.arithmetic` gives them."""
+
+    def add(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def subtract(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def subtract_from(self, number: float, a: Vertex) -> Vertex: ...
+    def multiply(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def divide(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def number_over(self, number: float, a: Vertex) -> Vertex: ...
+    def absolute(self, a: Vertex) -> Vertex: ...
+    def greater(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def at_least(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def less(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def at_most(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+
+
+_operators: Operators
+
+
+def set_operators(operators: Operators) -> None:
+    """Say what `a + b` and the like make of vertices."""
+    global _operators
+    _operators = operators
+
+
 class Vertex:
-    """Anything in a graph. Compared by identity; two vertices with one `node_id` compute the same thing."""
+    """Anything in a graph. Compared by identity; two vertices with one `node_id` compute the same thing.
+
+    Arithmetic and comparisons with other vertices and with numbers make nodes; `==` does not.
+    """
 
     __slots__ = ("input_names", "inputs", "kind", "name", "named", "node_id", "schema", "spec", "tags")
 
@@ -61,6 +90,51 @@ class Vertex:
     def warmup(self) -> int:
         """Inputs needed up to and including the first value."""
         return 1
+
+    def __add__(self, other: Vertex | float) -> Vertex:
+        return _operators.add(self, other)
+
+    def __radd__(self, other: float) -> Vertex:
+        return _operators.add(self, other)
+
+    def __sub__(self, other: Vertex | float) -> Vertex:
+        return _operators.subtract(self, other)
+
+    def __rsub__(self, other: float) -> Vertex:
+        return _operators.subtract_from(other, self)
+
+    def __mul__(self, other: Vertex | float) -> Vertex:
+        return _operators.multiply(self, other)
+
+    def __rmul__(self, other: float) -> Vertex:
+        return _operators.multiply(self, other)
+
+    def __truediv__(self, other: Vertex | float) -> Vertex:
+        return _operators.divide(self, other)
+
+    def __rtruediv__(self, other: float) -> Vertex:
+        return _operators.number_over(other, self)
+
+    def __neg__(self) -> Vertex:
+        return _operators.multiply(self, -1.0)
+
+    def __abs__(self) -> Vertex:
+        return _operators.absolute(self)
+
+    def __gt__(self, other: Vertex | float) -> Vertex:
+        return _operators.greater(self, other)
+
+    def __ge__(self, other: Vertex | float) -> Vertex:
+        return _operators.at_least(self, other)
+
+    def __lt__(self, other: Vertex | float) -> Vertex:
+        return _operators.less(self, other)
+
+    def __le__(self, other: Vertex | float) -> Vertex:
+        return _operators.at_most(self, other)
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self.name} has values only when it runs: use where, minimum, maximum of qmtl.sdk")
 
     def __repr__(self) -> str:
         return f"<{self.spec.node_type} {self.name} {self.node_id[7:15]}>"

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from qmtl.sdk import StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.engine.folds import FoldState, run_fold
-from qmtl.sdk.graph.vertices import FoldNode
+from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from tests.sdk.test_arithmetic import expressions
+
+
+def fold_of(vertex: Vertex) -> FoldNode:
+    assert isinstance(vertex, FoldNode)
+    return vertex
+
 
 PRICE = StreamInput("BTC-USD")
 BUILT_INS: list[FoldNode] = [
@@ -29,6 +36,7 @@ BUILT_INS: list[FoldNode] = [
     signals.threshold(ta.rsi(PRICE, 5), above=0.3, below=-0.3),
     signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, short=-0.5, flat=0.1),
     signals.position_target(signals.trend(PRICE, ta.ema(PRICE, 3)), long=0.9, hold=False),
+    *[fold_of(vertex) for vertex in expressions(PRICE, ta.ema(PRICE, 3))],
 ]
 COMMON = settings(deadline=None, max_examples=40)
 
