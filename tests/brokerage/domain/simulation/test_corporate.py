@@ -109,6 +109,20 @@ def test_a_limit_if_touched_waits_over_a_split_for_no_worse_a_price(side: int, l
     assert low.record("touched").stop == (30_00 if side > 0 else 36_68)
 
 
+def test_what_is_left_of_an_order_is_split_and_what_was_filled_is_not() -> None:
+    profile = margin(2, fee="0")  # a tenth of the volume
+    desk = SimulatedAccount(profile, {"USD": Decimal(100_000)}, instruments=[STOCK])
+    desk.on_bar("X", bar(0, 100))
+    desk.submit(order("part", 10, type=OrderType.LIMIT, limit_price=Decimal(101)), MINUTE)
+    desk.on_bar("X", replace(bar(1, 100), volume=40))
+    desk.act(Split("X", 2 * MINUTE, Fraction(3, 2)), 67_00)
+    split = desk.record("part")
+    assert (split.filled, split.quantity, split.limit, split.worst) == (4, 4 + 9, 67_33, 67_34)
+    assert desk.position("X") == 6
+    desk.act(Split("X", 3 * MINUTE, Fraction(1)), 67_00)
+    assert (desk.record("part").quantity, desk.record("part").limit) == (13, 67_33)
+
+
 def test_orders_that_name_the_old_shares_end_with_a_split() -> None:
     trail = {"type": OrderType.TRAILING_STOP, "trail_offset": Decimal(5), "trail_offset_type": TrailOffsetType.PRICE}
     for ratio, fields in ((Fraction(1, 10), LIMIT), (Fraction(4), trail)):

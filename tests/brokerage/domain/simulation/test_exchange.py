@@ -21,7 +21,7 @@ from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType, require_well_formed
 from brokerage.domain.orders.states import OrderType, TimeInForce
-from brokerage.domain.simulation.exchange import NO_QUOTE, TRAILED
+from brokerage.domain.simulation.exchange import NO_QUOTE, NOTHING_TO_REDUCE, RESTS, TRAILED
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import to_ns
 
@@ -336,3 +336,29 @@ def test_fills_of_one_order_do_not_count_for_its_own_marginal_tiers_twice() -> N
     desk.submit(order(quantity=20), MINUTE)
     charged = [desk.on_bar("X", bar(minute * MINUTE, 100, 101, 99, 100, volume=100)) for minute in (1, 2)]
     assert [event.fill.fee // 10**6 for events in charged for event in events if event.fill] == [1000, 550]
+
+
+def test_orders_share_what_may_be_taken_of_a_bar() -> None:
+    desk = desk_at(MINUTE, PLAIN, margin(2, fee="0"))  # a tenth of the volume
+    for name in ("o1", "o2", "o3"):
+        desk.submit(replace(order(quantity=6), client_order_id=name), MINUTE)
+    shown = desk.on_bar("X", bar(MINUTE, 100, 101, 99, 100, volume=100))
+    assert filled_at(shown) == [(100, 6), (100, 4)]
+    assert [(event.kind.value, event.detail) for event in shown if event.fill is None] == [("UPDATED", RESTS)]
+    again = desk.on_bar("X", bar(2 * MINUTE, 100, 101, 99, 100, volume=20))
+    assert filled_at(again) == [(100, 2)]
+    assert [desk.record(name).remaining for name in ("o1", "o2", "o3")] == [0, 0, 6]
+
+
+def test_what_only_reduces_takes_no_more_than_is_held_and_ends_with_it() -> None:
+    desk = desk_at(MINUTE, PLAIN)
+    desk.submit(replace(order(quantity=4), client_order_id="in"), MINUTE)
+    desk.on_bar("X", bar(MINUTE, 100, 101, 99, 100))
+    for name in ("o1", "o2"):
+        close = order(SELL, 3, type=OrderType.LIMIT, limit_price=Decimal(105), reduce_only=True)
+        desk.submit(replace(close, client_order_id=name), 2 * MINUTE)
+    shown = desk.on_bar("X", bar(2 * MINUTE, 106, 107, 105, 106))
+    assert filled_at(shown) == [(106, 3), (106, 1)]
+    ended = desk.on_bar("X", bar(3 * MINUTE, 106, 107, 105, 106))
+    assert [(event.kind.value, event.detail) for event in ended] == [("CANCELED", NOTHING_TO_REDUCE)]
+    assert desk.position("X") == 0
