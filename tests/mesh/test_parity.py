@@ -24,7 +24,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.sdk import Bars, FillEvent, Runner, Strategy, StreamInput, signals
+from qmtl.sdk import Bars, Bracket, FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
@@ -59,6 +59,18 @@ class Restless(Strategy):
         price = StreamInput("BTC-USD")
         direction = signals.trend(ta.ema(price, 4), ta.ema(price, 10))
         self.trade(signals.position_target(direction, long=0.95, short=0.0), price)
+
+
+class Guarded(Restless):
+    """The same with a stop and a target so near that most positions end by them."""
+
+    name = "guarded"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.trend(ta.ema(price, 4), ta.ema(price, 10))
+        target = signals.position_target(direction, long=0.95, short=0.0)
+        self.trade(target, price, bracket=Bracket(stop="0.004", target="0.005"))
 
 
 @pytest.fixture
@@ -125,7 +137,7 @@ def check_only_the_gate_moved_orders(paper: SessionResult, local: RunResult) -> 
 
 
 async def session_with(
-    mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100
+    mesh: Mesh, kill: Sequence[str] = (), at_bars: int = 100, strategy: type[Strategy] = Restless
 ) -> tuple[SessionResult, RunResult, Bars]:
     """A paper session at full speed, services killed in its middle, and the local backtest over the same bars."""
     gateway = Gateway(address=mesh.address("gateway"), home=mesh.home, outage_s_max=120.0)
@@ -136,15 +148,15 @@ async def session_with(
             under_way.set()
 
     async with open_client(gateway) as client:
-        await activated(client, gateway, Restless(), "parity")
-        paper_run = asyncio.create_task(Runner.run_async(Restless(), world="parity", gateway=gateway, on_event=heard))
+        await activated(client, gateway, strategy(), "parity")
+        paper_run = asyncio.create_task(Runner.run_async(strategy(), world="parity", gateway=gateway, on_event=heard))
         for name in kill:
             await asyncio.wait({paper_run, asyncio.ensure_future(under_way.wait())}, return_when="FIRST_COMPLETED")
             assert not paper_run.done(), "it was over before anything was killed"
             pid = mesh.kill(name, signal.SIGKILL)
             await mesh.ready(name, other_than=pid, timeout_s=60)
         paper, bars = await paper_run, await all_bars(client)
-    local = Runner.backtest(Restless(), bars, terms=AccountTerms(start=paper.session.start.ToDatetime(tzinfo=UTC)))
+    local = Runner.backtest(strategy(), bars, terms=AccountTerms(start=paper.session.start.ToDatetime(tzinfo=UTC)))
     assert to_ns(CUT) == paper.session.start.ToNanoseconds()
     assert len(local.replay.fills) >= 20
     return paper, local.replay, bars
@@ -170,3 +182,12 @@ async def test_gateway_killed_in_the_middle_moves_orders_only_while_its_gate_was
     paper, local, bars = await session_with(own_mesh, ["gateway"])
     check_no_fill_is_late(paper, bars)
     check_only_the_gate_moved_orders(paper, local)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kill", [[], ["brokerage"]])
+async def test_brackets_of_a_session_are_those_of_its_backtest(own_mesh: Mesh, kill: list[str]) -> None:
+    paper, local, _ = await session_with(own_mesh, kill, strategy=Guarded)
+    exits = [status for status in paper.orders if status.order.parent_client_order_id]
+    assert sum(status.state == orderpb.ORDER_STATE_FILLED for status in exits) >= 10
+    check_equal(paper, local)
