@@ -68,11 +68,11 @@ def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) 
         for symbol in sorted(book.symbols()) if wanted.strategy_id in ("", owner.strategy_id) else ():
             instrument, held = market.instruments.find(symbol), book.held(symbol)
             if held and instrument is not None:
-                orders.append(_closing(owner, instrument, held, prefix + symbol))
+                orders.append(closing_order(owner, instrument, held, prefix + symbol))
     return [_submit(conn, market, order, act, "flatten")[0] for order in orders]
 
 
-def _closing(owner: Owner, instrument: Instrument, held: int, name: str) -> Order:
+def closing_order(owner: Owner, instrument: Instrument, held: int, name: str) -> Order:
     """The order that closes a position: all lots of it, or all of what is less than one."""
     whole = abs(held) - abs(held) % instrument.lot or abs(held)
     side = Side.SELL if held > 0 else Side.BUY

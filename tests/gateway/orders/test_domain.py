@@ -224,7 +224,8 @@ def test_of_a_list_the_lowest_weight_of_what_may_add_counts() -> None:
         verdict = of_list(both, BUY, SELL)
         assert isinstance(verdict, Passed)
         assert (verdict.weight, verdict.reduce_only) == (Decimal("0.1"), False)
-    beside = of_list(gate(long=half, short=replace(tenth, drain=True)), BUY, EXIT)
+    cover = replace(BUY, reduce_only=True)  # takes off the short, which drains
+    beside = of_list(gate(long=half, short=replace(tenth, drain=True)), BUY, cover)
     assert isinstance(beside, Passed)
     assert beside.weight == Decimal("0.5")  # what only reduces is not weighed
 

@@ -207,3 +207,9 @@ def test_a_bracket_of_no_distance_is_refused(given: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         Bracket(**given)
     assert caught.value.reason == "E_BRACKET"
+
+
+def test_a_target_of_a_short_below_nothing_is_none() -> None:
+    assert Bracket(stop="0.5", target="1").prices(D(100), long=False, tick=D(1)) == (D(150), None)
+    assert Bracket(target="1.5").prices(D(100), long=False, tick=D(1)) == (None, None)
+    assert Bracket(target="1.5").prices(D(100), long=True, tick=D(1)) == (None, D(250))

@@ -37,6 +37,17 @@ def test_how_far_a_trade_went_is_of_the_bars_within_it() -> None:
     assert short.reaches == ((D(-20), D(20)),)
 
 
+def test_bars_that_end_with_the_trade_are_all_of_its_time() -> None:
+    report = trade_report([fill("1", "100", 0), fill("-1", "99", 4)], BTC, [FOUR])
+    assert report.reaches == ((D(-99), D(100)),)
+
+
+def test_a_contract_counts_its_multiplier_in_equity() -> None:
+    traded = TradedWith(BTC.currencies, {"BTC-USD": D(50)}, D(10_000))
+    curve = equity_curve([fill("1", "100", 0)], traded, [FOUR], "USD")
+    assert curve.equity.tolist()[:2] == [10_000, 10_000 + 50 * 2]
+
+
 @pytest.mark.parametrize("known", [[], [FOUR.between(START_NS + 1)], [FOUR.between(None, START_NS + 2 * STEP_NS)]])
 def test_where_bars_are_missing_nothing_is_said(known: list[Bars]) -> None:
     assert trade_report([fill("2", "100", 0), fill("-2", "95", 3)], BTC, known).reaches == (None,)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.limits import UNLIMITED
 from qmtl.core.modes import EffectiveMode
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -31,8 +32,9 @@ from worldservice.activation.domain.activation import (
     can_trade,
     fence_for,
     narrowed,
+    new_entry,
 )
-from worldservice.apply.domain.phases import drained, frozen
+from worldservice.apply.domain.phases import drained, fence_serves, frozen
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +87,19 @@ def test_a_drain_opens_nothing_and_lets_nothing_add_risk(
         assert one.fence.state is not FenceState.OPEN
         assert all(entry.drain for entry in one.entries)
         assert {(entry.strategy_id, entry.side) for entry in one.entries if can_trade(entry)} <= traded
+
+
+def test_a_fence_of_other_standings_serves_nobody() -> None:
+    """The opening waits for the epoch in which brokerage knows all that may add."""
+    entries = tuple(
+        replace(new_entry(name, Side.LONG, NOW), active=True, effective_mode=EffectiveMode.PAPER) for name in "st"
+    )
+    state, mode, standings = fence_for(entries)
+    fence = Fence(3, state, mode, 3, standings=standings)
+    assert fence_serves(fence, entries, UNLIMITED)
+    for one in entries:
+        assert fence_for((one,))[:2] == (state, mode)
+        assert not fence_serves(fence, (one,), UNLIMITED)
 
 
 async def freeze(stub: WorldStubs, request_id: str = "1", message: str = "") -> applyservicepb.FreezeWorldResponse:

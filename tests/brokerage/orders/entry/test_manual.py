@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from brokerage import schema as t
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import OPERATOR, Order, OrderName, Owner, Side, order_id
@@ -18,7 +19,7 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState
 from brokerage.orders import store
-from brokerage.orders.entry.manual import Act, Flatten, flatten, submit_by_hand
+from brokerage.orders.entry.manual import Act, Flatten, closing_order, flatten, submit_by_hand
 from brokerage.orders.entry.protection import accounts_to_narrow
 from brokerage.orders.wire import order_from_proto, order_to_proto, status_to_proto
 from brokerage.venues.dispatch import send
@@ -145,6 +146,15 @@ async def test_flatten_of_a_strategy_leaves_the_others_and_its_world_s_freeze_ho
     await book.fence(fence(3, FenceState.DRAIN))
     (draining,) = await closed(book, "r2", "s2")
     assert (draining.order.owner.strategy_id, draining.record.denial) == ("s2", None)
+
+
+COIN = instrument("BTC-USD", base="BTC", quote="USD", quantity_places=2, lot="0.10")
+
+
+@pytest.mark.parametrize(("held", "closed_by"), [(250, "2.50"), (-257, "2.50"), (7, "0.07")])
+def test_a_position_is_closed_by_all_of_its_lots_or_by_what_is_less_than_one(held: int, closed_by: str) -> None:
+    wanted = closing_order(OWNER, COIN, held, "f")
+    assert (wanted.side, wanted.quantity) == (Side.SELL if held > 0 else Side.BUY, Decimal(closed_by))
 
 
 def test_nobody_passes_an_order_off_as_one_by_hand() -> None:
