@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection
 
 from brokerage import verify
+from brokerage.accounts import store as accounts_store
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
 from brokerage.accounts.service import AccountService
-from brokerage.accounts.wire import VENUE
 from brokerage.books import store as books_store
 from brokerage.books.service import PortfolioService
 from brokerage.commit_notices import Pulse
@@ -24,6 +26,7 @@ from brokerage.feeds.service import VenueService
 from brokerage.fences.service import FenceService
 from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
+from brokerage.market.listed import load_listed
 from brokerage.market.service import InstrumentService
 from brokerage.orders.entry.manual_service import ManualOrderService
 from brokerage.orders.entry.service import OrderEntryService
@@ -34,8 +37,12 @@ from brokerage.replay.data import SealedData
 from brokerage.replay.service import ReplayService
 from brokerage.schema import outbox
 from brokerage.status import StatusService
+from brokerage.venues.ccxt.plug import ccxt_plug
+from brokerage.venues.connections import VenueConnections, VenueMetrics
 from brokerage.venues.dispatch.service import ReportedFillService
 from brokerage.venues.paper.store import clamp_arrivals
+from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged
+from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -79,15 +86,22 @@ SERVICE = "brokerage"
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Open the parts, prove the books, serve until told to stop, close in reverse."""
-    clock, market = runtime.clock, market_of(settings)
+    clock = runtime.clock
     async with open_database(runtime) as db, service_bus(runtime) as bus:
+        plugs = plugs_of(settings, clock, bus)
+        stored = await runtime.patiently("store", lambda: db.read(accounts_store.venues))
+        market = market_of(settings, {name: plug.traits for name, plug in plugs.items()}, stored)
+        await runtime.patiently("store", lambda: db.read(lambda conn: recall_listed(conn, market)))
         await runtime.patiently("store", lambda: db.read(lambda conn: verify.verify_books(conn, market)))
         clamping = partial(clamp_arrivals, now_ns=to_ns(clock.now()), latency_bars=market.link.latency_bars)
         await runtime.patiently("store", lambda: db.write(clamping))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         seamless = runtime.channel("seamless")
         source = BarSource(datarpc.DataServiceStub(seamless), datasessionrpc.DataSessionServiceStub(seamless))
-        feeds = FeedFollower(db, market, source, clock, FeedMetrics(runtime.metrics.registry))
+        measures = FeedMetrics(runtime.metrics.registry)
+        feeds = FeedFollower(db, market, source, clock, measures)
+        connected = (VenueMetrics(runtime.metrics.registry), measures.wire)
+        connections = VenueConnections(db, market, plugs, settings.venues, clock, connected)
         server, world = runtime.server(), accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
         process = Process(db, market, clock, roles, AccountAccess(db, roles), server.draining, settings.stream_poll_s)
@@ -102,10 +116,27 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         replays = ReplayService(market, sealed)
         server.add(replayrpc.add_ReplayServiceServicer_to_server, replays, service_of(replayservicepb))
-        serve_venue(server, process, feeds, StatusService(db, bus, relay, feeds, clock, runtime.outages))
+        status = StatusService(db, bus, relay, feeds, clock, runtime.outages)
+        serve_venue(server, process, feeds, connections, status)
         runtime.background("outbox-relay", relay.run)
         runtime.background("paper-venue", feeds.run)
+        for name in plugs:
+            runtime.background(f"venue-{name}", partial(connections.follow, name))
         await runtime.serve(server)
+
+
+def plugs_of(settings: Settings, clock: Clock, bus: Bus | None) -> Mapping[str, VenuePlug]:
+    """The venues as set up. Raises InvalidRequest, NotFound for one that cannot work: the service does not start."""
+    folder = settings.mesh.home.absolute() / "credentials"
+    terms = (PlugTerms(name, entry, clock, os.environ, folder, bus) for name, entry in settings.venues.items())
+    return {one.name: plugged(one, ccxt_plug) for one in terms}
+
+
+def recall_listed(conn: Connection, market: MarketContext) -> None:
+    """What venues have listed, as the store has it: books are read by it before anybody is connected."""
+    for name, context in market.venues.items():
+        if name != market.venue:
+            context.instruments.learn(load_listed(conn, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +184,13 @@ def serve_accounts(server: Server, process: Process, openings: AccountOpening, a
     server.add(fencerpc.add_FenceServiceServicer_to_server, FenceService(db, clock), service_of(fenceservicepb))
 
 
-def serve_venue(server: Server, process: Process, feeds: FeedFollower, status: StatusService) -> None:
-    """Serve instruments, the venue and the status."""
+def serve_venue(
+    server: Server, process: Process, feeds: FeedFollower, connections: VenueConnections, status: StatusService
+) -> None:
+    """Serve instruments, the venues and the status."""
     differences = partial(_differences, process.market)
-    venue = VenueService(process.db, process.access, feeds, differences)
-    instruments = InstrumentService(process.market.instruments, VENUE)
+    venue = VenueService(process.db, process.access, feeds, differences, connections)
+    instruments = InstrumentService(process.market)
     server.add(instrumentrpc.add_InstrumentServiceServicer_to_server, instruments, service_of(instrumentservicepb))
     server.add(venuerpc.add_VenueServiceServicer_to_server, venue, service_of(venueservicepb))
     server.add(brokerstatusrpc.add_StatusServiceServicer_to_server, status, service_of(brokerstatusservicepb))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qmtl.config.settings import ServiceSettings
 
@@ -28,6 +31,62 @@ class InstrumentEntry(BaseModel):
     # ISO 10383 code of the exchange (XNYS, XNAS, CMES): its sessions end DAY orders and have the auctions
     calendar: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
+
+
+VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+CCXT = "ccxt"
+
+
+class VenueEntry(BaseModel):
+    """One account at one venue: `[brokerage.venues.NAME]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # "ccxt", or the name of an entry point of group qmtl.venues
+    kind: str = CCXT
+    # ccxt: the exchange's id, and which of its markets
+    exchange: str = ""
+    market: Literal["spot", "usdm"] = "spot"
+    # what is traded there, by the venue's own symbols; trades are asked for symbol by symbol
+    symbols: tuple[str, ...] = ()
+    # new orders reach it only where true; cancels and comparisons always do
+    live: bool = False
+    # what it is; a venue with an address of its own is none in production
+    stage: Literal["production", "sandbox", "testnet", "local"] = "production"
+    # scheme and host instead of the exchange's own, for example of a test network
+    address: str = ""
+    # ccxt: whose credentials, QMTL_<EXCHANGE>_<CREDENTIALS>_API_KEY or <exchange>-<credentials>.toml in the folder
+    credentials: str = "main"
+    # empty: <home>/credentials
+    credentials_folder: Path | None = None
+    # how long a request may take to be accepted; 0: the exchange's default here
+    acceptance_window_ms: int = Field(default=0, ge=0, le=60_000)
+    lease_ttl_s: float = Field(default=10.0, ge=1.0, le=600.0)
+    # how often its lists are read again without a word from it
+    poll_s: float = Field(default=30.0, ge=0.1, le=3_600.0)
+    # how long an answer is waited for
+    timeout_ms: int = Field(default=10_000, ge=100, le=60_000)
+    # name of the address that requests leave from: all who name it share the rate limits
+    egress: str = "default"
+    # for a venue of an entry point: its own settings
+    options: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, given: str) -> str:
+        if given and not re.fullmatch(r"https?://[^/\s@]+", given):
+            raise ValueError("want http(s)://host[:port] without a path")
+        return given
+
+    @model_validator(mode="after")
+    def _whole(self) -> VenueEntry:
+        if self.kind == CCXT and not (self.exchange and self.symbols):
+            raise ValueError("kind ccxt needs exchange and symbols")
+        if self.kind != CCXT and self.exchange:
+            raise ValueError(f"kind {self.kind!r} takes its settings from options, exchange is for kind ccxt")
+        if self.address and self.stage == "production":
+            raise ValueError("address is set: say by stage whether it is a sandbox, testnet or local")
+        return self
 
 
 class Settings(ServiceSettings):
@@ -69,5 +128,14 @@ class Settings(ServiceSettings):
     venue_answer_timeout_ms: int = Field(default=2_000, ge=1)
     venue_query_after_ms: int = Field(default=1_000, ge=0)
     instruments: dict[str, InstrumentEntry] = Field(default_factory=dict)
+    venues: dict[str, VenueEntry] = Field(default_factory=dict)
     # how often streams look for rows another replica wrote
     stream_poll_s: float = Field(default=1.0, gt=0)
+
+    @field_validator("venues")
+    @classmethod
+    def _named(cls, given: dict[str, VenueEntry]) -> dict[str, VenueEntry]:
+        for name in given:
+            if not VENUE_NAME.fullmatch(name) or name == "paper":
+                raise ValueError(f"venue name is {name[:80]!r}, want [a-z0-9][a-z0-9-]{{0,31}} and not paper")
+        return given

@@ -73,13 +73,7 @@ accounts = sa.Table(
     _int("interest_ns"),  # up to where its cash has borne interest
 )
 
-account_limits = sa.Table(
-    "account_limits",
-    metadata,
-    _text("account", key=True),
-    _int("revision"),
-    _text("limits"),  # JSON
-)
+account_limits = sa.Table("account_limits", metadata, _text("account", key=True), _int("revision"), _text("limits"))
 
 account_worlds = sa.Table("account_worlds", metadata, _text("account", key=True), _text("world_id", key=True))
 sa.Index("account_worlds_world", account_worlds.c.world_id)
@@ -223,22 +217,13 @@ positions = sa.Table(
 
 sa.Index("positions_world", positions.c.world_id)
 
-cash = sa.Table(
-    "cash",
-    metadata,
-    _text("account", key=True),
-    _text("currency", key=True),
-    _int("settled"),
-)
+cash = sa.Table("cash", metadata, _text("account", key=True), _text("currency", key=True), _int("settled"))
 
 # Proceeds on their way, by the instant from which they may be used.
 unsettled_cash = sa.Table(
     "unsettled_cash",
     metadata,
-    _text("account", key=True),
-    _text("currency", key=True),
-    _int("settles_ns", key=True),
-    _int("amount"),
+    *(_text("account", key=True), _text("currency", key=True), _int("settles_ns", key=True), _int("amount")),
 )
 
 # What time alone moved, in order; appended to. `fill_sequence` is how many fills the account had before.
@@ -287,10 +272,7 @@ sa.Index("send_intents_wire", send_intents.c.world_id, sqlite_where=_wire, postg
 venue_orders = sa.Table(
     "venue_orders",
     metadata,
-    _text("venue_order_id", key=True),
-    _text("account"),
-    _int("arrives_ns"),
-    _flag("answer_lost"),
+    *(_text("venue_order_id", key=True), _text("account"), _int("arrives_ns"), _flag("answer_lost")),
 )
 
 # What an account has traded there by day, counted from the epoch: its tier. Only where its fees go by volume.
@@ -337,46 +319,44 @@ sa.Index("open_order_totals_world", open_order_totals.c.world_id)
 
 # Orders by a venue's own numbers of them, which its trades name.
 venue_links = sa.Table(
-    "venue_links",
-    metadata,
-    _text("account", key=True),
-    _text("symbol", key=True),
-    _text("number", key=True),
-    _text("order_id"),
+    "venue_links", metadata, *(_text(name, key=True) for name in ("account", "symbol", "number")), _text("order_id")
 )
 
-venue_cursors = sa.Table(
-    "venue_cursors",
-    metadata,
-    _text("account", key=True),
-    _int("read_ms"),  # time of the last trade that was booked
-)
+# The time of the last trade that was booked.
+venue_cursors = sa.Table("venue_cursors", metadata, _text("account", key=True), _int("read_ms"))
 
 # What a venue took or paid without a trade, by its own numbers.
 venue_payments = sa.Table(
-    "venue_payments",
-    metadata,
-    _text("account", key=True),
-    _text("number", key=True),
-    _int("at_ms"),
+    "venue_payments", metadata, _text("account", key=True), _text("number", key=True), _int("at_ms")
 )
 
 # Up to where the nonces of an exchange's key were given out. The key is known by a digest.
-venue_nonces = sa.Table(
-    "venue_nonces",
-    metadata,
-    _text("key", key=True),
-    _int("ceiling"),
+venue_nonces = sa.Table("venue_nonces", metadata, _text("key", key=True), _int("ceiling"))
+
+# Which process drives an account at a venue; a holder of "" has given it up.
+venue_leases = sa.Table(
+    "venue_leases", metadata, _text("account", key=True), _text("holder"), _int("epoch"), _int("renewals")
 )
 
-# Which process drives an account at a venue.
-venue_leases = sa.Table(
-    "venue_leases",
+# What venues list of their markets, kept so that books can be read without them.
+venue_instruments = sa.Table(
+    "venue_instruments",
+    metadata,
+    *(_text("venue", key=True), _text("symbol", key=True), _text("properties"), _int("learnt_ns")),  # properties: JSON
+)
+
+# How whoever drives an account at a venue finds it.
+venue_states = sa.Table(
+    "venue_states",
     metadata,
     _text("account", key=True),
-    _text("holder"),  # empty: given up
-    _int("epoch"),
-    _int("renewals"),
+    _text("state"),
+    _text("detail"),
+    _text("differences"),  # JSON
+    _int("compared_ns"),  # when the books were last brought to what the venue lists; 0: never
+    _int("opened_ns"),  # when that first left nothing unexplained: before, nothing may trade
+    _int("asked_ns"),  # when a comparison was last asked for
+    _int("weight_used"),  # of the exchange's request limit, as it last told; -1: not told
 )
 
 audit_log = sa.Table(

@@ -31,6 +31,7 @@ Books = tuple[dict[tuple[Owner, str], Position], dict[str, int], dict[tuple[int,
 
 def rebuilt(conn: Connection, market: MarketContext, account: Account) -> Books:
     """Positions and cash of an account replayed from its fills and payments: what the stored books must equal."""
+    market = market.of(account)
     books = _Replayed(account, market.profile_of(account).settles, deque(load_payments(conn, account.account)))
     reached = 0
     while page := orders_store.fills_after(conn, OrdersOf(account.account), reached, REPLAY_PAGE, market.instruments):
@@ -82,6 +83,7 @@ class _Replayed:
 
 def differences(conn: Connection, market: MarketContext, account: Account) -> list[str]:
     """Where the stored books of an account are not the replay of its events; nothing where they are."""
+    market = market.of(account)
     held, money, waiting = rebuilt(conn, market, account)
     heads = orders_store.open_records(conn, market.instruments, account.account)
     folds = [stored.record for stored in orders_store.open_orders(conn, market.instruments, account.account)]

@@ -42,15 +42,14 @@ class AccountOpening:
 
     def __init__(self, catalogue: cataloguerpc.CatalogueServiceAsyncStub, market: MarketContext) -> None:
         self._catalogue = catalogue
-        self._market = market
+        self.market = market
 
     async def draft(self, request: accountservicepb.OpenPaperAccountRequest, now_ns: int) -> Account:
         """The account. Raises InvalidRequest, NotFound (E_PRESET_UNKNOWN, E_INSTRUMENT_UNKNOWN), Unavailable."""
-        if not NAME.fullmatch(request.account):
-            raise refused("E_NAME", "account", repr(request.account[:80]), "[a-z0-9][a-z0-9-]{0,62}")
+        require_name(request.account)
         currency, money = starting_money(request.base_currency, request.starting_cash)
         profile = profile_named(request.profile) if request.profile else None
-        default = profile or self._market.profile
+        default = profile or self.market.profile
         kind = _type(request.type, default.buying_power)
         feed = await self.feed(request.data_preset, request.data_session_id, currency, profile)
         return Account(
@@ -68,22 +67,31 @@ class AccountOpening:
         )
 
     async def feed(
-        self, preset_name: str, session_id: str, currency: str = "", profile: BrokerageProfile | None = None
+        self,
+        preset_name: str,
+        session_id: str,
+        currency: str = "",
+        profile: BrokerageProfile | None = None,
+        venue: str = VENUE,
     ) -> AccountFeed:
         """The feed asked for, of an instrument quoted in a currency (empty: in any) that a profile has fees for.
 
         Raises as `draft`.
         """
         preset = await self._preset(preset_name, optional_text(session_id, "data_session_id", 128))
-        instrument = self._tradable(preset, currency)
+        instrument = self._tradable(preset, currency, venue)
         if profile is not None:
             profile.require(instrument)
         return AccountFeed(preset.name, session_id, instrument.symbol, preset.interval.seconds)
 
     async def feed_of(self, account: Account, preset_name: str, session_id: str) -> AccountFeed:
         """One more feed of an account, of an instrument that its profile has fees for. Raises as `draft`."""
+        if account.venue != VENUE and session_id:
+            raise refused(
+                "E_FIELD", "data_session_id", session_id, f"none: {account.venue} trades now, not in a replay"
+            )
         profile = profile_named(account.profile) if account.profile else None
-        return await self.feed(preset_name, session_id, "", profile)
+        return await self.feed(preset_name, session_id, "", profile, account.venue)
 
     async def _preset(self, name: str, session_id: str) -> datasetspb.Preset:
         listed = await self._catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
@@ -96,8 +104,8 @@ class AccountOpening:
                 return preset
         raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}")
 
-    def _tradable(self, preset: datasetspb.Preset, currency: str) -> Instrument:
-        instrument = self._market.instruments.find(preset.symbol)
+    def _tradable(self, preset: datasetspb.Preset, currency: str, venue: str) -> Instrument:
+        instrument = self.market.at(venue).instruments.find(preset.symbol)
         if instrument is None:
             raise NotFound(
                 "E_INSTRUMENT_UNKNOWN",
@@ -118,8 +126,7 @@ def _type(number: accountpb.AccountType, default: BuyingPower) -> AccountType:
 def starting_money(currency: str, written: str) -> tuple[str, int]:
     """The base currency asked for and its starting cash, scaled. Raises InvalidRequest (E_NAME, E_DECIMAL)."""
     currency = currency or "USD"
-    if not CURRENCY.fullmatch(currency):
-        raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")
+    require_currency(currency)
     money = to_scaled(parse_decimal(written or CASH_DEFAULT, "starting_cash"), currency_scale(currency))
     if not 0 < money <= CASH_MAX:
         raise refused("E_DECIMAL", "starting_cash", written, f"more than 0, {CASH_MAX} units at most")
@@ -134,6 +141,18 @@ def fee_rate_of(written: str, profile: str) -> int:
     if not 0 <= fee <= FEE_RATE_MAX:
         raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
     return fee
+
+
+def require_name(name: str) -> None:
+    """Raises InvalidRequest (E_NAME) for what is no name of an account."""
+    if not NAME.fullmatch(name):
+        raise refused("E_NAME", "account", repr(name[:80]), "[a-z0-9][a-z0-9-]{0,62}")
+
+
+def require_currency(currency: str) -> None:
+    """Raises InvalidRequest (E_NAME) for what is no currency."""
+    if not CURRENCY.fullmatch(currency):
+        raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")
 
 
 def open_account(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from brokerage.accounts import limits, opening, sharing, store, trading_state
+from brokerage.accounts import at_venues, limits, opening, sharing, store, trading_state
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
 from brokerage.accounts.wire import TRADING_STATES, account_to_proto, limits_from_proto
@@ -56,6 +56,18 @@ class AccountService(accountrpc.AccountServiceServicer):
             lambda conn: opening.open_account(conn, wanted, world_id, actor, self._accounts_max)
         )
         return accountservicepb.OpenPaperAccountResponse(account=await self._told(account))
+
+    async def OpenVenueAccount(
+        self, request: accountservicepb.OpenVenueAccountRequest, context: object
+    ) -> accountservicepb.OpenVenueAccountResponse:
+        worlds = at_venues.worlds_from(request)
+        for world_id in worlds:
+            await self._roles.require(world_id, Role.OPERATOR)
+        wanted, actor = at_venues.draft(self._openings.market, request, self._now_ns()), calling_actor()
+        account = await self._db.write(
+            lambda conn: at_venues.open_at_venue(conn, wanted, worlds, actor, self._accounts_max)
+        )
+        return accountservicepb.OpenVenueAccountResponse(account=await self._told(account))
 
     async def GetAccount(
         self, request: accountservicepb.GetAccountRequest, context: object

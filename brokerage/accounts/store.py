@@ -103,6 +103,39 @@ def sources(conn: Connection) -> list[tuple[str, str, str]]:
     return [(row.preset, row.session_id, row.world_id) for row in rows]
 
 
+def name_at(conn: Connection, venue: str) -> str | None:
+    """The name of the one account at a venue, if there is one. Paper has many."""
+    found: str | None = conn.scalar(sa.select(t.accounts.c.account).where(t.accounts.c.venue == venue).limit(1))
+    return found
+
+
+def hold_venue(conn: Connection, venue: str) -> None:
+    """Let nobody else open an account at a venue until this transaction ends: SQLite has one writer anyway."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"venue {venue}"})
+
+
+def venues(conn: Connection) -> list[str]:
+    """The names of all venues that accounts are at."""
+    return list(conn.execute(sa.select(t.accounts.c.venue).distinct().order_by(t.accounts.c.venue)).scalars())
+
+
+def awaits_comparison(conn: Connection, name: str) -> bool:
+    """Whether an account at a venue has yet to be compared with it."""
+    states = t.venue_states.c
+    opened: int | None = conn.scalar(sa.select(states.opened_ns).where(states.account == name))
+    return opened == 0
+
+
+def begin_at_venue(conn: Connection, name: str, now_ns: int) -> None:
+    """A new account at a venue: its history before now is not ours to book, and it has yet to be compared."""
+    conn.execute(sa.insert(t.venue_cursors).values(account=name, read_ms=now_ns // 1_000_000))
+    numbers = {"compared_ns": 0, "opened_ns": 0, "asked_ns": 0, "weight_used": -1}
+    words = {"state": "ELSEWHERE", "detail": "", "differences": "[]"}
+    conn.execute(sa.insert(t.venue_states).values(account=name, **words, **numbers))
+    signal(conn, ACCOUNTS_SIGNAL)
+
+
 def symbol_on(conn: Connection, preset: str, session_id: str) -> str:
     """The symbol a feed moves; empty if no account is on it."""
     mine = sa.and_(_FEED.preset == preset, _FEED.session_id == session_id)

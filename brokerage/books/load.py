@@ -28,9 +28,7 @@ def load_view(conn: Connection, market: MarketContext, account: Account) -> Acco
     view.cash = cash.load_cash(conn, account.account)
     if view.profile.settles is not None:
         view.unsettled = cash.load_unsettled(conn, account.account)
-    _fill(
-        market, {account.account: view}, store.load_positions(conn, account.account), totals.load(conn, account.account)
-    )
+    _fill({account.account: view}, store.load_positions(conn, account.account), totals.load(conn, account.account))
     return view
 
 
@@ -40,7 +38,7 @@ def world_beside(
     """Exposure of a world in its other accounts; None if a part of it cannot be valued in this account's currency."""
     others = {other.account: other for other in world if other.account != account.account}
     views = {name: _empty_view(market, other) for name, other in others.items()}
-    _fill(market, views, store.positions_of_world(conn, world_id), totals.load_world(conn, world_id))
+    _fill(views, store.positions_of_world(conn, world_id), totals.load_world(conn, world_id))
     total = NO_EXPOSURE
     for name, view in views.items():
         if not any(_has_something(view, owner) for owner in view.books):
@@ -65,19 +63,19 @@ def _has_something(view: AccountView, owner: Owner) -> bool:
     return bool(_busy_symbols(view.books[owner]))
 
 
-def _fill(
-    market: MarketContext, views: Mapping[str, AccountView], held: Iterable[Held], working: totals.Totals
-) -> None:
+def _fill(views: Mapping[str, AccountView], held: Iterable[Held], working: totals.Totals) -> None:
     for owner, symbol, position in held:
-        instrument = market.instruments.find(symbol)
-        if instrument is not None and owner.account in views:
-            views[owner.account].book(owner).ledger.restore(instrument, position)
+        view = views.get(owner.account)
+        instrument = None if view is None else view.instruments.find(symbol)
+        if view is not None and instrument is not None:
+            view.book(owner).ledger.restore(instrument, position)
     for owner, sides in working.items():
         if owner.account in views:
             views[owner.account].book(owner).totals = sides
 
 
 def _empty_view(market: MarketContext, account: Account) -> AccountView:
+    market = market.of(account)
     return AccountView(
         market.profile_of(account),
         market.instruments,

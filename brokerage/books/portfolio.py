@@ -42,7 +42,7 @@ def view_of(conn: Connection, market: MarketContext, account: Account) -> Accoun
 
 
 def _valued(market: MarketContext, account: Account, symbol: str, position: Position) -> PositionView:
-    instrument = market.instruments.find(symbol)
+    instrument = market.of(account).instruments.find(symbol)
     if instrument is None:
         raise NotFound("E_INSTRUMENT_UNKNOWN", f"a position is held in {symbol}, which the settings no longer name")
     return view_position(instrument, position, account.marks.get(symbol))

@@ -178,7 +178,7 @@ class FeedFollower:
 
     def _bars(self, symbol: str, answer: dataservicepb.SubscribeResponse) -> list[Bar]:
         """Bars of a message. One that is no bar is skipped, counted and logged: no order fills from it."""
-        instrument = self._market.instruments.find(symbol)
+        instrument = self._market.instruments.anywhere(symbol)
         bars: list[Bar] = []
         for message in answer.bars:
             try:

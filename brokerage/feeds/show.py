@@ -16,6 +16,7 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import mark_of
 from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.risk.fence import VenueKind
 from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
@@ -107,6 +108,9 @@ def _move(
     fresh, progress = shown.beyond(feed)
     if progress <= feed.position_ns:
         return account, 0
+    if market.of(account).kind is not VenueKind.PAPER:
+        account = _mark(conn, market, account, feed, EventTime(progress, shown.now_ns), fresh)
+        return _watched(conn, market, account, fresh, shown.now_ns), 0
     money = CarriedAccount(account, load_open_orders(conn, market, account), feed.symbol) if fresh else None
     done = _show(conn, market, money, fresh, EventTime(progress, shown.now_ns)) if money else []
     moved = _save_progress(conn, account.account, feed, fresh, progress)
@@ -116,9 +120,37 @@ def _move(
         money.save(conn, account)
     if fresh:
         account = call_margin(conn, market, account, shown.now_ns)
-    if fresh and market.limits.drawdown_max:
-        account = watch_drawdown(conn, market, account, shown.now_ns)
+    account = _watched(conn, market, account, fresh, shown.now_ns)
     return account, sum(event.fill is not None for _, event in done)
+
+
+def _watched(conn: Connection, market: MarketContext, account: Account, fresh: Sequence[Bar], now_ns: int) -> Account:
+    """The account, with its drawdown looked at after a bar."""
+    return watch_drawdown(conn, market, account, now_ns) if fresh and market.limits.drawdown_max else account
+
+
+def _mark(
+    conn: Connection,
+    market: MarketContext,
+    account: Account,
+    feed: AccountFeed,
+    progress: EventTime,
+    bars: Sequence[Bar],
+) -> Account:
+    """Show bars to an account at an exchange, which fills its orders and moves its money: they are prices, and may let
+    go what is watched here.
+    """
+    books = load_open_orders(conn, market, account).books.values() if bars else ()
+    done = [
+        (book, event)
+        for bar in bars
+        for book in books
+        for event in release_touched(
+            conn, market, account, book, (feed.symbol, bar), EventTime(bar.end_ns, progress.received_ns)
+        )
+    ]
+    moved = account.moved(_save_progress(conn, account.account, feed, bars, progress.at_ns))
+    return journal.record(conn, moved, done) if done else moved
 
 
 def _save_progress(conn: Connection, name: str, feed: AccountFeed, fresh: Sequence[Bar], progress: int) -> AccountFeed:

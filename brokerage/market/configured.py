@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
 from brokerage.config import Settings
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.market.mark import SECOND_NS
@@ -11,6 +14,8 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, rate
+from brokerage.domain.orders.venue_traits import PAPER, VenueTraits
+from brokerage.domain.risk.fence import VenueKind
 from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
 from qmtl.core.decimals import parse_decimal, to_scaled
@@ -19,8 +24,14 @@ from qmtl.core.errors import refused
 MS_NS = 1_000_000
 
 
-def market_of(settings: Settings) -> MarketContext:
-    """The symbol-properties table and the venue's reality as set. Raises InvalidRequest for a number that is none."""
+def market_of(
+    settings: Settings, traits: Mapping[str, VenueTraits] | None = None, orphans: Collection[str] = ()
+) -> MarketContext:
+    """The paper venue's context as set, with those of the other venues beside it. Raises InvalidRequest for a number
+    that is none.
+
+    `traits` are of the venues that are set up, `orphans` venues that only accounts name: nothing new reaches those.
+    """
     known = [
         instrument(
             symbol,
@@ -43,9 +54,30 @@ def market_of(settings: Settings) -> MarketContext:
         buying_power=BuyingPower(settings.buying_power.upper()),
         leverage=settings.leverage,
     )
-    return MarketContext(
-        Instruments(known), profile, limits_of(settings), link_of(settings), settings.stops == "emulated"
+    tables: dict[str, Instruments] = {}
+    contexts: dict[str, MarketContext] = {}
+    paper = MarketContext(
+        Instruments(known, PAPER.name, tables),
+        profile,
+        limits_of(settings),
+        link_of(settings),
+        settings.stops == "emulated",
+        venues=contexts,
     )
+    contexts[PAPER.name] = paper
+    for name, taken in {**dict.fromkeys(orphans), **(traits or {})}.items():
+        table = tables[name] = Instruments(known, name, tables)
+        live = taken is not None and settings.venues[name].live
+        contexts[name] = replace(
+            paper,
+            instruments=table,
+            link=Link(remote=True),
+            emulate_stops=False,
+            venue=name,
+            kind=VenueKind.LIVE if live else VenueKind.SHUT,
+            traits=taken or PAPER,
+        )
+    return paper
 
 
 def limits_of(settings: Settings) -> Limits:

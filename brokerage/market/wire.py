@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.symbols import Source
 from brokerage.domain.money import money_text
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.core.decimals import format_decimal
 
 
-def instrument_to_proto(instrument: Instrument, venue: str, configured: bool) -> instrumentpb.Instrument:
-    """An instrument at a venue; `configured`: the settings name it, else the table that comes with the brokerage."""
+def instrument_to_proto(instrument: Instrument, venue: str, source: Source) -> instrumentpb.Instrument:
+    """An instrument at a venue, with where its properties are from."""
     return instrumentpb.Instrument(
         venue=venue,
         symbol=instrument.symbol,
@@ -23,7 +24,7 @@ def instrument_to_proto(instrument: Instrument, venue: str, configured: bool) ->
         quantity_max=_bound(instrument, instrument.quantity_max),
         notional_min=_notional(instrument, instrument.notional_min),
         notional_max=_notional(instrument, instrument.notional_max),
-        source=(instrumentpb.INSTRUMENT_SOURCE_CONFIGURATION if configured else instrumentpb.INSTRUMENT_SOURCE_TABLE),
+        source=f"INSTRUMENT_SOURCE_{source.name}",
         quantity_places=instrument.quantity_scale,
         calendar=instrument.calendar,
     )

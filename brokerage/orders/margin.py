@@ -32,6 +32,7 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
     """
     if account.type is AccountType.CASH or account.trading_state is TradingState.HALTED:
         return account
+    market = market.of(account)
     view = load_view(conn, market, account)
     call = margin_call(view)
     if call is None or _called(conn, market, account):

@@ -20,7 +20,7 @@ from brokerage.schema import AnyRow
 def order_of(row: AnyRow, events: Iterable[OrderEvent], instruments: Instruments) -> StoredOrder:
     """Fold an order's events over the order it was born from."""
     asked, history = asked_of(row), tuple(events)
-    record = born(effective(asked, row.gate_reduce_only), instruments.find(asked.symbol), history[0])
+    record = born(effective(asked, row.gate_reduce_only), instruments.at(asked.venue).find(asked.symbol), history[0])
     for event in history[1:]:
         record = advance(record, event)
     return StoredOrder(asked, row.epoch, history, record)
@@ -107,7 +107,7 @@ def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
     return OrderRecord(
         id=row.order_id,
         order=order,
-        instrument=instruments.find(order.symbol),
+        instrument=instruments.at(order.venue).find(order.symbol),
         state=OrderState(row.state),
         previous=OrderState(row.previous),
         seq=row.seq,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from brokerage.accounts.wire import VENUE
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
@@ -37,7 +36,7 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, refused
 from qmtl.wire.contexts import DOMAINS
-from qmtl.wire.fields import known_enum, require_int64, require_text
+from qmtl.wire.fields import known_enum, optional_text, require_int64, require_text
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 TAGS_MAX = 16
@@ -99,7 +98,7 @@ def _order_from_proto(message: orderpb.Order) -> Order:
         reduce_only=message.reduce_only,
         post_only=message.post_only,
         position_side=known_enum(POSITION_SIDES, message.position_side, "order.position_side"),
-        venue=_venue(message.venue),
+        venue=optional_text(message.venue, "order.venue", TEXT_MAX),
         tags=_tags(message.tags),
         strategy_version=message.strategy_version,
         position_target=_optional(message.position_target, "order.position_target"),
@@ -292,12 +291,6 @@ def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | Non
     if number == orderpb.TRAIL_OFFSET_TYPE_UNSPECIFIED:
         return None
     return known_enum(TRAIL_OFFSET_TYPES, number, "order.trail_offset_type")
-
-
-def _venue(name: str) -> str:
-    if name not in ("", VENUE):
-        raise refused("E_VENUE_UNKNOWN", "order.venue", name, VENUE)
-    return VENUE
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ so often without a word, its lists are read again; after a break all begins with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,6 +20,7 @@ from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import end
+from qmtl.exchanges.connection import VenueRefused
 
 LOOK_S = 1.0
 LADDER_S = (0.5, 1.0, 2.0, 5.0)
@@ -44,6 +45,24 @@ class LinkStatus:
     detail: str = ""
 
 
+async def _nothing() -> None:
+    return
+
+
+async def _nothing_found(found: Found) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class DriverHooks:
+    """What else is done: `before` each comparison that follows a break, and with what every comparison found `after`
+    it. What they raise breaks the link as the venue's own errors do.
+    """
+
+    before: Callable[[], Awaitable[None]] = _nothing
+    after: Callable[[Found], Awaitable[None]] = _nothing_found
+
+
 class VenueDriver:
     """The one that drives an account, or waits to. `run` ends only when cancelled."""
 
@@ -56,6 +75,7 @@ class VenueDriver:
         clock: Clock,
         *,
         poll_s: float,
+        hooks: DriverHooks = DriverHooks(),
     ) -> None:
         self._venue = venue
         self._reconciler = reconciler
@@ -63,6 +83,8 @@ class VenueDriver:
         self._lease = lease
         self._clock = clock
         self._poll_s = poll_s
+        self._hooks = hooks
+        self._asked = asyncio.Event()
         self._one = asyncio.Lock()
         self.status = LinkStatus(LinkState.ELSEWHERE)
 
@@ -78,7 +100,13 @@ class VenueDriver:
     async def reconcile(self) -> Found:
         """Compare now. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED)."""
         async with self._one:
-            return await self._reconciler.reconcile()
+            found = await self._reconciler.reconcile()
+            await self._hooks.after(found)
+            return found
+
+    def ask(self) -> None:
+        """Have it compared soon."""
+        self._asked.set()
 
     async def _keep_lease(self) -> None:
         """Renew the lease until it is lost."""
@@ -97,23 +125,30 @@ class VenueDriver:
         failures = 0
         while True:
             try:
-                self.status = LinkStatus(LinkState.RECONCILING, self.status.detail)
+                if self.status.state is not LinkState.CONNECTED:
+                    self.status = LinkStatus(LinkState.RECONCILING, self.status.detail)
+                    await self._hooks.before()
                 found = await self.reconcile()
                 self.status = LinkStatus(LinkState.CONNECTED, "; ".join(found.differences))
                 failures = 0
                 await self._until_told()
-            except QmtlError as error:
+            except (QmtlError, VenueRefused) as error:
                 self.status = LinkStatus(LinkState.BROKEN, str(error))
                 log.warning("venue_broken", error=str(error))
                 await self._clock.sleep(LADDER_S[min(failures, len(LADDER_S) - 1)])
                 failures += 1
 
     async def _until_told(self) -> None:
+        """Wait until the venue tells of something, somebody asks, or it is time to look again."""
+        told = asyncio.ensure_future(self._venue.told())
+        asked = asyncio.ensure_future(self._asked.wait())
         try:
-            async with asyncio.timeout(self._poll_s):
-                await self._venue.told()
-        except TimeoutError:
-            return
+            await asyncio.wait((told, asked), timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
+            if told.done():
+                told.result()
+        finally:
+            self._asked.clear()
+            await end(told, asked)
 
 
 async def _first_to_end(*works: Coroutine[None, None, None]) -> None:

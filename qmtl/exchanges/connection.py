@@ -112,6 +112,7 @@ class Connection:
         self._wait_s = wait_s
         self._budget = budget
         self._clock = clock
+        self.weight_used: int | None = None  # as the exchange last told
         self.signing_ms = signed_at or self.now_ms
         self._nonces = nonces
         self._turn = asyncio.Lock()
@@ -178,8 +179,11 @@ class Connection:
 
     async def _adopt(self) -> None:
         used = self._header(USED_WEIGHT)
-        if self._budget is not None and used.isdecimal():
-            await self._budget.adopt(weight_used=int(used))
+        if not used.isdecimal():
+            return
+        self.weight_used = int(used)
+        if self._budget is not None:
+            await self._budget.adopt(weight_used=self.weight_used)
 
 
 @contextmanager

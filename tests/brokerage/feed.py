@@ -28,6 +28,7 @@ from qmtl.rpc.server.server import Server
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval=Duration(seconds=60), replay=True, available=True)
+LIVE = datasetspb.Preset(name="btc", symbol="BTC/USDT", interval=Duration(seconds=60), available=True)
 SESSION = "session-1"
 PART = "nobody: a feed of the tests"
 
@@ -46,14 +47,15 @@ class Feed(
     datasessionrpc.DataSessionServiceServicer,
     cataloguerpc.CatalogueServiceServicer,
 ):
-    """One replay session, and sealed artifacts by fingerprint. `push` makes bars flow; a subscriber gets those that
-    start at or after its start_time.
+    """One replay session, the live feed of bitcoin, and sealed artifacts by fingerprint. `push` makes bars flow; a
+    subscriber gets those that start at or after its start_time.
     """
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []
         self.sealed: dict[str, Sealed] = {}
         self.other_fingerprint = ""
+        self.live: list[Bar] = []
         self.ended = False
         self.asked: list[int] = []
         self.confirmed: list[int] = []
@@ -79,6 +81,11 @@ class Feed(
         self.bars += bars
         self._wake()
 
+    def tell(self, *bars: Bar) -> None:
+        """Let the live feed bring bars."""
+        self.live += bars
+        self._wake()
+
     def end(self) -> None:
         self.ended = True
         self._wake()
@@ -86,7 +93,9 @@ class Feed(
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: Any
     ) -> catalogueservicepb.ListPresetsResponse:
-        return catalogueservicepb.ListPresetsResponse(presets=[PRESET, *(one.preset for one in self.sealed.values())])
+        return catalogueservicepb.ListPresetsResponse(
+            presets=[PRESET, LIVE, *(one.preset for one in self.sealed.values())]
+        )
 
     async def GetArtifact(
         self, request: artifactservicepb.GetArtifactRequest, context: Any
@@ -113,15 +122,16 @@ class Feed(
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest, context: Any
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
-        if request.session_id != SESSION:
+        bars = self.live if request.dataset == LIVE.name else self.bars
+        if request.session_id != SESSION and bars is self.bars:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         start = _from_ns(request)
         self.asked.append(start)
         sent = 0
         while True:
             more = self._more
-            fresh = [bar for bar in self.bars[sent:] if bar.start_ns >= start]
-            sent = len(self.bars)
+            fresh = [bar for bar in bars[sent:] if bar.start_ns >= start]
+            sent = len(bars)
             if fresh or self.ended:
                 mark = ns_to_proto(fresh[-1].end_ns) if fresh else None
                 yield dataservicepb.SubscribeResponse(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -66,6 +67,7 @@ class Mesh:
         self.port = free_port()
         self.feed_port = 0
         self.nowhere = free_port()
+        self.venues: dict[str, dict[str, Any]] = {}
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -90,7 +92,7 @@ class Mesh:
     async def start(self) -> None:
         """The composition root in this process."""
         mesh = MeshSettings(home=self.home, nats_url=self.nats_url, addresses=self.addresses)
-        settings = Settings(mesh=mesh, metrics_port=free_port())
+        settings = Settings(mesh=mesh, metrics_port=free_port(), venues=self.venues)  # type: ignore[arg-type]
         ensure_service_token(self.home, "brokerage")
         runtime = Runtime(settings, "brokerage")
         running = asyncio.create_task(compose(runtime, settings))
@@ -105,6 +107,7 @@ class Mesh:
             "QMTL__MESH__NATS_URL": self.nats_url,
             "QMTL__MESH__ADDRESSES": str(dict(self.addresses)).replace("'", '"'),
             "QMTL__BROKERAGE__METRICS_PORT": str(free_port()),
+            "QMTL__BROKERAGE__VENUES": json.dumps(self.venues),
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "brokerage", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL

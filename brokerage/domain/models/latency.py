@@ -29,11 +29,12 @@ class Link:
     seed: int = 0
     answer_timeout_ns: int = 2 * SECOND_NS
     query_after_ns: int = SECOND_NS
+    remote: bool = False  # the venue is no simulation: nothing is answered in the commit that takes an order
 
     @property
     def direct(self) -> bool:
         """Whether orders arrive and are answered at once."""
-        return not (self.latency_bars or self.latency_ms or self.answer_loss)
+        return not (self.remote or self.latency_bars or self.latency_ms or self.answer_loss)
 
     def loses_answer(self, venue_order_id: str) -> bool:
         """Whether the answer to this order is one of those that are lost."""

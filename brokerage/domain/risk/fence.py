@@ -20,6 +20,16 @@ Standings = frozenset[tuple[str, Side]]
 """Which strategy may add to its position by orders of which side: a buy adds to a long, a sale to a short."""
 
 
+class VenueKind(Enum):
+    """What the orders of an account at a venue are: PAPER is simulated; LIVE reaches an exchange; SHUT is an exchange
+    that the settings do not let anything new reach.
+    """
+
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+    SHUT = "SHUT"
+
+
 class FenceState(Enum):
     OPEN = "OPEN"
     DRAIN = "DRAIN"
@@ -111,8 +121,17 @@ def moved(fence: Fence) -> NotReady:
     )
 
 
-def refusal(fence: Fence, gate: GateStamp, strategy_id: str, adding: Iterable[Side]) -> Refusal | None:
-    """The refusal of an act gated under an epoch, or None. Raises NotReady (E_STALE_EPOCH) for an older epoch.
+def domain_at(kind: VenueKind) -> ExecutionDomain:
+    """The one domain whose orders an account at such a venue takes."""
+    return ExecutionDomain.DRYRUN if kind is VenueKind.PAPER else ExecutionDomain.LIVE
+
+
+def refusal(
+    fence: Fence, gate: GateStamp, strategy_id: str, adding: Iterable[Side], at: VenueKind = VenueKind.PAPER
+) -> Refusal | None:
+    """The refusal of an act gated under an epoch for an account at a kind of venue, or None.
+
+    Raises NotReady (E_STALE_EPOCH) for an older epoch.
 
     `adding`: the sides of those of its orders that could add to a position; none, where it only reduces.
 
@@ -134,21 +153,34 @@ def refusal(fence: Fence, gate: GateStamp, strategy_id: str, adding: Iterable[Si
         if not fence.may_add(strategy_id, side):
             who = "" if fence.state is FenceState.DRAIN else f", where {strategy_id} may add nothing by a {side.value}"
             return Refusal(Denial.FENCED, f"{where}{who}: only orders that reduce a position pass")
-    if gate.domain is ExecutionDomain.LIVE:
-        return Refusal(Denial.NO_LIVE_VENUE, "the order is for execution domain LIVE, and no live venue is set up")
+    return _misplaced(gate.domain, at)
+
+
+def _misplaced(domain: ExecutionDomain, at: VenueKind) -> Refusal | None:
+    """The refusal of an order for another domain than its account's venue takes."""
+    if domain is ExecutionDomain.LIVE and at is VenueKind.PAPER:
+        return Refusal(Denial.NO_LIVE_VENUE, "the order is for execution domain LIVE, and its account is on paper")
+    if domain is ExecutionDomain.LIVE and at is VenueKind.SHUT:
+        text = "the order is for execution domain LIVE, and its account's venue is not set up as live"
+        return Refusal(Denial.NO_LIVE_VENUE, text)
+    if domain is not domain_at(at):
+        text = f"{domain.value} orders go to paper accounts only, and this account is at an exchange"
+        return Refusal(Denial.DOMAIN_FORBIDS_ORDERS, text)
     return None
 
 
-def lets_go(fence: Fence, strategy_id: str, adding: Side | None) -> bool:
-    """Whether an act brokerage starts itself may leave for the paper venue now. If not it is held, never denied.
+def lets_go(fence: Fence, strategy_id: str, adding: Side | None, at: VenueKind = VenueKind.PAPER) -> bool:
+    """Whether an act brokerage starts itself may leave for a kind of venue now. If not it is held, never denied.
 
-    `adding`: the side of an act that could add to a position; None for one that only reduces.
+    `adding`: the side of an act that could add to a position; None for one that only reduces, which outlives the
+    permission to trade live: a world that fell back to paper still closes what it holds.
     """
-    if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in _ALLOWED.get(
-        domain_of(fence.effective_mode), ()
-    ):
+    allowed = _ALLOWED.get(domain_of(fence.effective_mode), ())
+    if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in allowed:
         return False
-    return adding is None or fence.may_add(strategy_id, adding)
+    if adding is None:
+        return True
+    return at is not VenueKind.SHUT and domain_at(at) in allowed and fence.may_add(strategy_id, adding)
 
 
 def _told(fence: Fence) -> dict[str, str]:

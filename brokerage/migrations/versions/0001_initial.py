@@ -366,6 +366,26 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(
+        "venue_instruments",
+        sa.Column("venue", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("properties", sa.Text(), nullable=False),
+        sa.Column("learnt_ns", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("venue", "symbol"),
+    )
+    op.create_table(
+        "venue_states",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("differences", sa.Text(), nullable=False),
+        sa.Column("compared_ns", _BIG, nullable=False),
+        sa.Column("opened_ns", _BIG, nullable=False),
+        sa.Column("asked_ns", _BIG, nullable=False),
+        sa.Column("weight_used", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+    )
+    op.create_table(
         "audit_log",
         sa.Column("id", _BIG, nullable=False, autoincrement=True),
         sa.Column("at_ns", _BIG, nullable=False),

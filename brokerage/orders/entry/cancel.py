@@ -24,6 +24,7 @@ def cancel_order(conn: Connection, market: MarketContext, name: OrderName, now_n
     known = store.order(conn, name, market.instruments)
     if account is None or known.record.closed:
         return known
+    market = market.of(account)
     view, book = load_orders(conn, market, account, name.owner, known.record.id)
     time, record = account.time(now_ns, known.order.symbol), book.record(known.record.id)
     event = cancel(book, record.id, time, direct=market.link.direct)

@@ -39,10 +39,11 @@ def settle_lists(
     owner = next((record.order.owner for record in book.open_in_lists(list_id)), None)
     if owner is None:
         return []
+    market = market.of(account)
     fence = fence_of(conn, market, account, view, owner.world_id)
     going = Going(
         market.first_rest,
-        lambda book, record: may_go(book, account.trading_state, record, fence),
+        lambda book, record: may_go(book, account.trading_state, record, fence, market.kind),
         market.link.direct,
     )
     made = settle(view, book, time, going, list_id)

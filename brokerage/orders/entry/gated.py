@@ -10,13 +10,14 @@ from brokerage.accounts import store as accounts_store
 from brokerage.books.load import world_beside
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import Owner, Side
+from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import Fence, GateStamp, moved, refusal
 from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.risk.pacing import paced
 from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
+from qmtl.core.errors import refused
 from qmtl.core.limits import RiskLimits
 
 
@@ -50,6 +51,13 @@ def hold(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits
     return Held(accounts_store.account(conn, owner.account, owner.world_id, lock=True), world)
 
 
+def placed(order: Order, account: Account) -> Order:
+    """The order at its account's venue, which it need not name. Raises InvalidRequest (E_VENUE_UNKNOWN)."""
+    if order.venue not in ("", account.venue):
+        raise refused("E_VENUE_UNKNOWN", "order.venue", order.venue[:80], f"{account.venue}, the account's, or none")
+    return replace(order, venue=account.venue)
+
+
 def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView, owner: Owner) -> Fence:
     """The fence of the moment, which cannot move until the end of the transaction, and its limits in the view."""
     fence = locked_fence(conn, owner.world_id)
@@ -63,9 +71,9 @@ def admit(
     market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, act: Act
 ) -> tuple[Account, Refusal | None]:
     """What fence and rate limit say to an act; the account with the act counted. Raises NotReady (E_STALE_EPOCH)."""
-    refused = refusal(fence, gate, act.owner.strategy_id, act.adding)
-    if refused is not None:
-        return held.account, refused
+    denied = refusal(fence, gate, act.owner.strategy_id, act.adding, market.of(held.account).kind)
+    if denied is not None:
+        return held.account, denied
     if held.world is None and spans_accounts(market.limits, fence.limits):
         raise moved(fence)
     return _paced(held.account, market.limits.orders_per_s_max, now_ns, reduces=not act.adding)

@@ -6,15 +6,17 @@ from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.context import increases
-from brokerage.domain.risk.fence import Fence, lets_go
+from brokerage.domain.risk.fence import Fence, VenueKind, lets_go
 from brokerage.domain.trading import commands
 
 
-def may_go(book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence) -> bool:
-    """Whether the account's trading state and the fence let a released order go."""
+def may_go(
+    book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence, at: VenueKind = VenueKind.PAPER
+) -> bool:
+    """Whether the account's trading state and the fence let a released order go to its kind of venue."""
     reducing = not increases(record.order.side, record.remaining, book.held(record.order.symbol))
     allowed = trading is TradingState.ACTIVE or (trading is TradingState.REDUCING and reducing)
-    return allowed and lets_go(fence, record.order.owner.strategy_id, None if reducing else record.order.side)
+    return allowed and lets_go(fence, record.order.owner.strategy_id, None if reducing else record.order.side, at)
 
 
 def narrow(book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence) -> None:

@@ -16,7 +16,8 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind
-from brokerage.domain.risk.fence import Fence, lets_go
+from brokerage.domain.orders.venue_traits import PAPER
+from brokerage.domain.risk.fence import Fence, VenueKind, lets_go
 from brokerage.domain.risk.protection import withdrawal
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -29,36 +30,38 @@ WITHDRAWN = "WITHDRAWN: it could add, and may only reduce"
 NARROWED = "REDUCE_ONLY: it may not add any more"
 
 
-def accounts_to_narrow(conn: Connection) -> list[str]:
-    """Accounts with open orders, not reduce-only, of a strategy that may add nothing on their side."""
+def accounts_to_narrow(conn: Connection, venue: str = PAPER.name, at: VenueKind = VenueKind.PAPER) -> list[str]:
+    """Accounts at a venue with open orders, not reduce-only, of a strategy that may add nothing on their side."""
     heads = t.orders.c
     query = (
         sa.select(heads.account, heads.world_id, heads.strategy_id, heads.side)
-        .where(heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
+        .where(heads.venue == venue, heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
         .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")))
     )
     rows = conn.execute(query.distinct()).all()
     fences = {world_id: load_fence(conn, world_id) for world_id in {row.world_id for row in rows}}
-    return sorted({row.account for row in rows if _only_reduces(fences[row.world_id], row.strategy_id, Side(row.side))})
+    barred = [row for row in rows if _only_reduces(fences[row.world_id], row.strategy_id, Side(row.side), at)]
+    return sorted({row.account for row in barred})
 
 
 def narrow_account(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
     """Withdraw what could add from an account, where their owners may only reduce; how many orders were touched."""
     account = accounts_store.account(conn, account_name, lock=True)
+    market = market.of(account)
     view, touched = load_open_orders(conn, market, account), 0
     for owner, book in view.books.items():
         if not book.open_orders():
             continue
         fence = locked_fence(conn, owner.world_id)
-        barred = frozenset(side for side in Side if not lets_go(fence, owner.strategy_id, side))
+        barred = frozenset(side for side in Side if not lets_go(fence, owner.strategy_id, side, market.kind))
         events = _narrow(conn, market, account, book, barred, now_ns)
         account = record_in(conn, market, account, (view, book), events)
         touched += len(events)
     return touched
 
 
-def _only_reduces(found: tuple[Fence, int] | None, strategy_id: str, side: Side) -> bool:
-    return found is not None and not lets_go(found[0], strategy_id, side)
+def _only_reduces(found: tuple[Fence, int] | None, strategy_id: str, side: Side, at: VenueKind) -> bool:
+    return found is not None and not lets_go(found[0], strategy_id, side, at)
 
 
 def _narrow(

@@ -50,6 +50,7 @@ def replace_order(
     a trace.
     """
     held = hold(conn, market, wanted.name.owner, seen)
+    market = market.of(held.account)
     known = store.order(conn, wanted.name, market.instruments)
     asked = store.replace_asked(conn, known.record.id, wanted.request_id)
     if asked is not None:

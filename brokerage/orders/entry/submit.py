@@ -16,7 +16,7 @@ from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import Act, admit, bind, hold
+from brokerage.orders.entry.gated import Act, admit, bind, hold, placed
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -32,11 +32,12 @@ def submit(
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
-    `seen`: see `hold`. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none
-    leaves a trace.
+    `seen`: see `hold`. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH),
+    InvalidRequest (E_VENUE_UNKNOWN); none leaves a trace.
     """
     owner = order.owner
     held = hold(conn, market, owner, seen)
+    market, order = market.of(held.account), placed(order, held.account)
     known = store.find_order(conn, OrderName(owner, order.client_order_id), market.instruments)
     if known is not None:
         return _same(known, order), True
@@ -45,6 +46,7 @@ def submit(
     book = view.book(owner)
     act = Act(owner, () if book.reduces(order, market.instruments.find(order.symbol)) else (order.side,))
     account, refused = admit(market, held, fence, gate, now_ns, act=act)
+    refused = refused or market.unsupported(order)
     worked = effective(order, gate.reduce_only or not fence.may_add(owner.strategy_id, order.side))
     until = market.first_rest(worked)
     events = commands.submit(

@@ -17,7 +17,7 @@ from brokerage.domain.trading.order_lists import submit_list as take_list
 from brokerage.fences import intents
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import Act, admit, bind, hold
+from brokerage.orders.entry.gated import Act, admit, bind, hold, placed
 from brokerage.orders.entry.submit import add_order
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -39,6 +39,7 @@ def submit_list(
     require_list(orders)
     owner = orders[0].owner
     held = hold(conn, market, owner, seen)
+    market, orders = market.of(held.account), [placed(order, held.account) for order in orders]
     known = _known(conn, market, orders)
     if known:
         return known, True
@@ -47,6 +48,7 @@ def submit_list(
     first = [order for order in orders if not order.parent]
     adding = tuple(o.side for o in first if not book.reduces(o, market.instruments.find(o.symbol)))
     account, refused = admit(market, held, fence, gate, now_ns, act=Act(owner, adding))
+    refused = refused or next((found for order in orders if (found := market.unsupported(order))), None)
     worked = [effective(o, gate.reduce_only or not fence.may_add(owner.strategy_id, o.side)) for o in orders]
     time = account.time(now_ns, orders[0].symbol)
     events = take_list(view, worked, time, market.first_rest, weight=gate.weight, refusal=refused)

@@ -30,6 +30,7 @@ from brokerage.venues.port import Venue, VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
+from qmtl.exchanges.connection import VenueRefused
 from qmtl.sql.database import Database
 
 LOOK_S = 1.0
@@ -48,7 +49,10 @@ class DispatchMetrics:
 
 
 class Dispatcher:
-    """One loop over the intents whose outcome is not known. `run` ends only when cancelled."""
+    """One loop over the intents of one venue, the market's, whose outcome is not known.
+
+    `run` ends only when cancelled.
+    """
 
     def __init__(
         self, db: Database, market: MarketContext, venue_of: VenueOf, clock: Clock, measures: DispatchMetrics
@@ -80,7 +84,7 @@ class Dispatcher:
     async def work(self) -> float:
         """Do what is due now for every intent; how many seconds until the next is due."""
         now_ns = self._now_ns()
-        waiting = await self._db.read(pending.pending)
+        waiting = await self._db.read(partial(pending.pending, at_venue=self._market.venue))
         known = {intent.key for intent in waiting}
         self._flying = {key: due for key, due in self._flying.items() if key in known}
         unheard = {intent.order_id for intent in waiting if intent.act is VenueAct.SUBMIT}
@@ -97,7 +101,9 @@ class Dispatcher:
     async def _narrow(self) -> None:
         """Protection outlives permission: where a fence narrowed, what could add is withdrawn."""
         now_ns = self._now_ns()
-        for account in await self._db.read(protection.accounts_to_narrow):
+        for account in await self._db.read(
+            partial(protection.accounts_to_narrow, venue=self._market.venue, at=self._market.kind)
+        ):
             narrow = partial(protection.narrow_account, market=self._market, account_name=account, now_ns=now_ns)
             await self._in_account(account, narrow)
 
@@ -109,7 +115,7 @@ class Dispatcher:
                 account,
                 partial(emulation.release_reached, market=self._market, account_name=account, now_ns=now_ns),
             )
-            for account in await self._db.read(emulation.accounts_with_stops)
+            for account in await self._db.read(partial(emulation.accounts_with_stops, venue=self._market.venue))
         ]
         return all(done)
 
@@ -126,7 +132,7 @@ class Dispatcher:
         """One step for one intent; one that cannot be made is told and tried again, and holds up no other order."""
         try:
             return await self._advance(intent, now_ns)
-        except QmtlError as error:
+        except (QmtlError, VenueRefused) as error:
             order = {"account": intent.name.owner.account, "order_id": intent.order_id, "act": intent.act.value}
             log.warning("intent_interrupted", **order, error=str(error))
             return now_ns + int(RETRY_S * SECOND_NS)

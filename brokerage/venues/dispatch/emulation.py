@@ -17,6 +17,7 @@ from brokerage.domain.models.fills.stops import reached, touched
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState
+from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -30,10 +31,10 @@ from brokerage.orders.working import load_open_orders
 HELD = "HELD: its stop was reached while the fence or the account lets nothing like it pass"
 
 
-def accounts_with_stops(conn: Connection) -> list[str]:
-    """Accounts in which an emulated stop is watched, or an order of a list waits for another."""
+def accounts_with_stops(conn: Connection, venue: str = PAPER.name) -> list[str]:
+    """Accounts at a venue in which an emulated stop is watched, or an order of a list waits for another."""
     heads, held = t.orders.c, (OrderState.EMULATED.value, OrderState.INITIALIZED.value)
-    query = sa.select(heads.account).where(heads.open, heads.state.in_(held))
+    query = sa.select(heads.account).where(heads.venue == venue, heads.open, heads.state.in_(held))
     return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
 
 
@@ -95,7 +96,8 @@ def _let_go(
 ) -> Sequence[OrderEvent]:
     """Release one stop if the fence of this moment allows it: the intent is written in the same transaction."""
     fence, trading = locked_fence(conn, record.order.owner.world_id), account.trading_state
-    if not may_go(book, trading, record, fence):
+    market = market.of(account)
+    if not may_go(book, trading, record, fence, market.kind):
         return commands.note(book, record.id, time, HELD)
     narrow(book, trading, record, fence)
     made = commands.release(book, record.id, time, direct=market.link.direct)

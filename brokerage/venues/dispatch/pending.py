@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.orders.order import OrderName, Owner
 from brokerage.domain.orders.reports import VenueAct
+from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.simulation.arrivals import Arrival
 from brokerage.fences.intents import INTENT, UNANSWERED
 from brokerage.schema import AnyRow
@@ -35,8 +36,8 @@ class PendingIntent:
         return self.order_id, self.act, self.number
 
 
-def pending(conn: Connection) -> list[PendingIntent]:
-    """Every intent whose outcome is not known, oldest first."""
+def pending(conn: Connection, at_venue: str = PAPER.name) -> list[PendingIntent]:
+    """Every intent of a venue's accounts whose outcome is not known, oldest first."""
     heads, venue, feeds = t.orders.c, t.venue_orders.c, t.account_feeds.c
     query = (
         sa.select(
@@ -54,7 +55,7 @@ def pending(conn: Connection) -> list[PendingIntent]:
             t.venue_orders,
             sa.and_(venue.venue_order_id == INTENT.venue_order_id, INTENT.act == VenueAct.SUBMIT.value),
         )
-        .where(UNANSWERED)
+        .where(UNANSWERED, heads.venue == at_venue)
         .order_by(INTENT.sent_ns, INTENT.order_id, INTENT.number)
     )
     return [_intent_of(row) for row in conn.execute(query)]

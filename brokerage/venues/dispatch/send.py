@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
-from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
@@ -15,7 +15,7 @@ from brokerage.domain.orders.order import Contingency, OrderName
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState
-from brokerage.domain.risk.fence import Fence, GateStamp, refusal
+from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, refusal
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.order_lists import refused_anew
 from brokerage.fences import intents
@@ -26,7 +26,6 @@ from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
-from qmtl.core.modes import ExecutionDomain
 
 
 def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
@@ -39,19 +38,20 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
     if account is None or row is None or row.wire_ns is not None:
         return False
     fence, trading = locked_fence(conn, name.owner.world_id), account.trading_state
+    kind = market.of(account).kind
     view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
     if record.triggered or record.order.parent:  # brokerage's own acts are held, never denied
         still = row.epoch == fence.epoch or not record.triggered or still_reached(view, record)
-        goes = may_go(book, trading, record, fence) and still
+        goes = may_go(book, trading, record, fence, kind) and still
         made = [] if goes else commands.note(book, order_id, time, HELD)
         if goes and row.epoch != fence.epoch and not record.triggered:  # it was held: what it met then is long ago
             fence_of(conn, market, account, view, name.owner.world_id)
             refused_now = refused_anew(view, book, order_id, time)
             goes, made = refused_now is None, refused_now or []
     else:
-        refused = _refusal(book, trading, record, fence, row.epoch)
+        refused = _refusal(book, account, record, fence, row.epoch, kind)
         goes = refused is None
         made = [] if refused is None else [commands.deny(book, order_id, time, refused)]
     if goes:
@@ -72,18 +72,18 @@ def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, or
     row = intents.unanswered(conn, order_id, VenueAct.REPLACE)
     if account is None or row is None or row.wire_ns is not None:
         return False
-    fence = locked_fence(conn, name.owner.world_id)
+    fence, kind = locked_fence(conn, name.owner.world_id), market.of(account).kind
     view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     if record.closed or record.wanted is None:
         return False
     if _is_of_its_list(record):
-        goes = may_go(book, account.trading_state, replace(record, quantity=record.wanted.quantity), fence)
+        goes = may_go(book, account.trading_state, replace(record, quantity=record.wanted.quantity), fence, kind)
         if not goes and record.state is not OrderState.PENDING_CANCEL:
             return False
         refused = None if goes else Refusal(Denial.FENCED, "a cancel was asked for while it was held")
     else:
-        refused = _refusal(book, account.trading_state, record, fence, row.epoch)
+        refused = _refusal(book, account, record, fence, row.epoch, kind)
     if refused is not None:
         time = account.time(now_ns, record.order.symbol)
         record_in(conn, market, account, (view, book), [commands.refuse_replace(book, order_id, time, refused)])
@@ -108,16 +108,16 @@ def cancel_to_wire(conn: Connection, market: MarketContext, name: OrderName, ord
 
 
 def _refusal(
-    book: StrategyBook, trading: TradingState, record: OrderRecord, fence: Fence, epoch: int
+    book: StrategyBook, account: Account, record: OrderRecord, fence: Fence, epoch: int, kind: VenueKind
 ) -> Refusal | None:
     """Why a gateway's order may not go between its intent and the wire, if there is a reason."""
-    gate = GateStamp(epoch, RATE_ONE, ExecutionDomain.DRYRUN, False)
+    gate = GateStamp(epoch, RATE_ONE, domain_at(kind), False)
     try:
         adding = () if book.reduces(record.order, record.instrument) else (record.order.side,)
-        refused = refusal(fence, gate, record.order.owner.strategy_id, adding)
+        refused = refusal(fence, gate, record.order.owner.strategy_id, adding, kind)
     except NotReady:
         where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"
         refused = Refusal(Denial.FENCED, f"{where}: the gateway let the order pass under epoch {epoch}")
-    if refused is None and trading is TradingState.HALTED:
+    if refused is None and account.trading_state is TradingState.HALTED:
         refused = Refusal(Denial.TRADING_HALTED, "the account is HALTED: nothing may trade")
     return None if refused is None else Refusal(refused.denial, f"when it was to be sent: {refused.message}")

@@ -152,7 +152,6 @@ def test_every_word_of_the_domain_is_a_word_of_the_contract(names: set[str]) -> 
         ("strategy_id", "x" * 129, "E_FIELD"),
         ("list_id", "l1", "E_ORDER_MALFORMED"),
         ("trail_offset_type", 9, "E_ENUM"),
-        ("venue", "mars", "E_VENUE_UNKNOWN"),
     ],
 )
 def test_bad_fields_are_refused_by_name(field: str, value: str | int, reason: str) -> None:

@@ -37,6 +37,30 @@ class OpenPaperAccountResponse(_message.Message):
     account: _account_pb2.Account
     def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
 
+class OpenVenueAccountRequest(_message.Message):
+    __slots__ = ("account", "venue", "world_ids", "base_currency", "type", "profile", "fee_rate")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    venue: str
+    world_ids: _containers.RepeatedScalarFieldContainer[str]
+    base_currency: str
+    type: _account_pb2.AccountType
+    profile: str
+    fee_rate: str
+    def __init__(self, account: _Optional[str] = ..., venue: _Optional[str] = ..., world_ids: _Optional[_Iterable[str]] = ..., base_currency: _Optional[str] = ..., type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., profile: _Optional[str] = ..., fee_rate: _Optional[str] = ...) -> None: ...
+
+class OpenVenueAccountResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: _account_pb2.Account
+    def __init__(self, account: _Optional[_Union[_account_pb2.Account, _Mapping]] = ...) -> None: ...
+
 class GetAccountRequest(_message.Message):
     __slots__ = ("account",)
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

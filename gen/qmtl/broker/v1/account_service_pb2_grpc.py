@@ -40,6 +40,11 @@ class AccountServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountResponse.FromString,
                 _registered_method=True)
+        self.OpenVenueAccount = channel.unary_unary(
+                '/qmtl.broker.v1.AccountService/OpenVenueAccount',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/qmtl.broker.v1.AccountService/GetAccount',
                 request_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.GetAccountRequest.SerializeToString,
@@ -88,6 +93,19 @@ class AccountServiceServicer:
         INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
         (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
         (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenVenueAccount(self, request, context):
+        """Opens, or answers, the account at a venue of the brokerage's settings, which has one account. It is HALTED until the
+        venue was compared: what is there is booked as a transfer, and once nothing differs it is ACTIVE. Its orders are for
+        execution domain LIVE only, and only where the settings say that the venue is live. Needs operator of every world.
+
+        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings, or the venue has another account;
+        NOT_FOUND (E_VENUE_UNKNOWN); RESOURCE_EXHAUSTED (E_ACCOUNTS_LIMIT); INVALID_ARGUMENT (E_NAME, E_FIELD,
+        E_PROFILE_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +164,8 @@ class AccountServiceServicer:
         """ACTIVE, REDUCING or HALTED for an account; ACTIVE closes its drawdown circuit. Needs operator of every world of the
         account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_VENUE_NOT_COMPARED): an account at an exchange becomes
+        ACTIVE by itself once its first comparison leaves no difference.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +189,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.OpenPaperAccount,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountResponse.SerializeToString,
+            ),
+            'OpenVenueAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenVenueAccount,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountResponse.SerializeToString,
             ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
@@ -235,6 +259,33 @@ class AccountService:
             '/qmtl.broker.v1.AccountService/OpenPaperAccount',
             qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenPaperAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenVenueAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.AccountService/OpenVenueAccount',
+            qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_account__service__pb2.OpenVenueAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

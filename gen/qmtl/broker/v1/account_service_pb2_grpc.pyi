@@ -41,6 +41,15 @@ class AccountServiceStub:
     (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
     (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
     """
+    OpenVenueAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.OpenVenueAccountRequest, _account_service_pb2.OpenVenueAccountResponse]
+    """Opens, or answers, the account at a venue of the brokerage's settings, which has one account. It is HALTED until the
+    venue was compared: what is there is booked as a transfer, and once nothing differs it is ACTIVE. Its orders are for
+    execution domain LIVE only, and only where the settings say that the venue is live. Needs operator of every world.
+
+    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings, or the venue has another account;
+    NOT_FOUND (E_VENUE_UNKNOWN); RESOURCE_EXHAUSTED (E_ACCOUNTS_LIMIT); INVALID_ARGUMENT (E_NAME, E_FIELD,
+    E_PROFILE_UNKNOWN).
+    """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]
     """One account. Needs reader of one of its worlds; only worlds that the caller may read are listed.
 
@@ -74,7 +83,8 @@ class AccountServiceStub:
     """ACTIVE, REDUCING or HALTED for an account; ACTIVE closes its drawdown circuit. Needs operator of every world of the
     account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_VENUE_NOT_COMPARED): an account at an exchange becomes
+    ACTIVE by itself once its first comparison leaves no difference.
     """
     SetAccountLimits: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.SetAccountLimitsRequest, _account_service_pb2.SetAccountLimitsResponse]
     """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
@@ -96,6 +106,15 @@ class AccountServiceAsyncStub(AccountServiceStub):
     INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
     (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
     (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
+    """
+    OpenVenueAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.OpenVenueAccountRequest, _account_service_pb2.OpenVenueAccountResponse]  # type: ignore[assignment]
+    """Opens, or answers, the account at a venue of the brokerage's settings, which has one account. It is HALTED until the
+    venue was compared: what is there is booked as a transfer, and once nothing differs it is ACTIVE. Its orders are for
+    execution domain LIVE only, and only where the settings say that the venue is live. Needs operator of every world.
+
+    Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings, or the venue has another account;
+    NOT_FOUND (E_VENUE_UNKNOWN); RESOURCE_EXHAUSTED (E_ACCOUNTS_LIMIT); INVALID_ARGUMENT (E_NAME, E_FIELD,
+    E_PROFILE_UNKNOWN).
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetAccountRequest, _account_service_pb2.GetAccountResponse]  # type: ignore[assignment]
     """One account. Needs reader of one of its worlds; only worlds that the caller may read are listed.
@@ -130,7 +149,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """ACTIVE, REDUCING or HALTED for an account; ACTIVE closes its drawdown circuit. Needs operator of every world of the
     account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_VENUE_NOT_COMPARED): an account at an exchange becomes
+    ACTIVE by itself once its first comparison leaves no difference.
     """
     SetAccountLimits: _aio.UnaryUnaryMultiCallable[_account_service_pb2.SetAccountLimitsRequest, _account_service_pb2.SetAccountLimitsResponse]  # type: ignore[assignment]
     """Sets an account's own limits. Taken if the revision is higher than the stored one, or equal with equal content: then
@@ -155,6 +175,21 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT (E_DATA_SESSION_REQUIRED): a replay preset needs the session it is played in; RESOURCE_EXHAUSTED
         (E_ACCOUNTS_LIMIT): the world has as many as it may; INVALID_ARGUMENT (E_PROFILE_UNKNOWN); NOT_FOUND
         (E_PROFILE_TABLE_MISSING): the profile has no fees for the preset's kind of instrument.
+        """
+
+    @_abc_1.abstractmethod
+    def OpenVenueAccount(
+        self,
+        request: _account_service_pb2.OpenVenueAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.OpenVenueAccountResponse, _abc.Awaitable[_account_service_pb2.OpenVenueAccountResponse]]:
+        """Opens, or answers, the account at a venue of the brokerage's settings, which has one account. It is HALTED until the
+        venue was compared: what is there is booked as a transfer, and once nothing differs it is ACTIVE. Its orders are for
+        execution domain LIVE only, and only where the settings say that the venue is live. Needs operator of every world.
+
+        Errors: ABORTED (E_ACCOUNT_CONFLICT): the name is taken with other settings, or the venue has another account;
+        NOT_FOUND (E_VENUE_UNKNOWN); RESOURCE_EXHAUSTED (E_ACCOUNTS_LIMIT); INVALID_ARGUMENT (E_NAME, E_FIELD,
+        E_PROFILE_UNKNOWN).
         """
 
     @_abc_1.abstractmethod
@@ -225,7 +260,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """ACTIVE, REDUCING or HALTED for an account; ACTIVE closes its drawdown circuit. Needs operator of every world of the
         account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); FAILED_PRECONDITION (E_VENUE_NOT_COMPARED): an account at an exchange becomes
+        ACTIVE by itself once its first comparison leaves no difference.
         """
 
     @_abc_1.abstractmethod

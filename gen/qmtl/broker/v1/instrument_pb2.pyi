@@ -18,6 +18,7 @@ class InstrumentSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INSTRUMENT_SOURCE_UNSPECIFIED: _ClassVar[InstrumentSource]
     INSTRUMENT_SOURCE_CONFIGURATION: _ClassVar[InstrumentSource]
     INSTRUMENT_SOURCE_TABLE: _ClassVar[InstrumentSource]
+    INSTRUMENT_SOURCE_VENUE: _ClassVar[InstrumentSource]
 ASSET_CLASS_UNSPECIFIED: AssetClass
 ASSET_CLASS_CRYPTO: AssetClass
 ASSET_CLASS_EQUITY: AssetClass
@@ -26,6 +27,7 @@ ASSET_CLASS_FUTURE: AssetClass
 INSTRUMENT_SOURCE_UNSPECIFIED: InstrumentSource
 INSTRUMENT_SOURCE_CONFIGURATION: InstrumentSource
 INSTRUMENT_SOURCE_TABLE: InstrumentSource
+INSTRUMENT_SOURCE_VENUE: InstrumentSource
 
 class Instrument(_message.Message):
     __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar")

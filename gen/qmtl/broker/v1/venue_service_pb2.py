@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/venue_service.proto\x12\x0eqmtl.broker.v1\x1a\x1cqmtl/common/v1/options.proto\"-\n\x15GetVenueStatusRequest\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\"z\n\x16GetVenueStatusResponse\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.qmtl.broker.v1.VenueStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"G\n\x15ReconcileVenueRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\"\x86\x01\n\x16ReconcileVenueResponse\x12\'\n\x0forders_resolved\x18\x01 \x01(\rR\x0eordersResolved\x12!\n\x0c\x66ills_booked\x18\x02 \x01(\rR\x0b\x66illsBooked\x12 \n\x0b\x64ifferences\x18\x03 \x03(\tR\x0b\x64ifferences*\x7f\n\nVenueState\x12\x1b\n\x17VENUE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15VENUE_STATE_CONNECTED\x10\x01\x12\x1b\n\x17VENUE_STATE_RECONCILING\x10\x02\x12\x1c\n\x18VENUE_STATE_DISCONNECTED\x10\x03\x32\xe2\x01\n\x0cVenueService\x12h\n\x0eGetVenueStatus\x12%.qmtl.broker.v1.GetVenueStatusRequest\x1a&.qmtl.broker.v1.GetVenueStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x0eReconcileVenue\x12%.qmtl.broker.v1.ReconcileVenueRequest\x1a&.qmtl.broker.v1.ReconcileVenueResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11VenueServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/venue_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\"-\n\x15GetVenueStatusRequest\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\"\x97\x03\n\x16GetVenueStatusResponse\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.qmtl.broker.v1.VenueStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x14\n\x05stage\x18\x04 \x01(\tR\x05stage\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12\x18\n\x07\x61\x63\x63ount\x18\x06 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0blease_epoch\x18\x07 \x01(\x03R\nleaseEpoch\x12!\n\x0clease_holder\x18\x08 \x01(\tR\x0bleaseHolder\x12;\n\x0b\x63ompared_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncomparedAt\x12 \n\x0b\x64ifferences\x18\n \x03(\tR\x0b\x64ifferences\x12$\n\x0bweight_used\x18\x0b \x01(\x03H\x00R\nweightUsed\x88\x01\x01\x42\x0e\n\x0c_weight_used\"\x13\n\x11ListVenuesRequest\",\n\x12ListVenuesResponse\x12\x16\n\x06venues\x18\x01 \x03(\tR\x06venues\"G\n\x15ReconcileVenueRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\"\x86\x01\n\x16ReconcileVenueResponse\x12\'\n\x0forders_resolved\x18\x01 \x01(\rR\x0eordersResolved\x12!\n\x0c\x66ills_booked\x18\x02 \x01(\rR\x0b\x66illsBooked\x12 \n\x0b\x64ifferences\x18\x03 \x03(\tR\x0b\x64ifferences*\x95\x01\n\nVenueState\x12\x1b\n\x17VENUE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15VENUE_STATE_CONNECTED\x10\x01\x12\x1b\n\x17VENUE_STATE_RECONCILING\x10\x02\x12\x1c\n\x18VENUE_STATE_DISCONNECTED\x10\x03\x12\x14\n\x10VENUE_STATE_IDLE\x10\x04\x32\xc0\x02\n\x0cVenueService\x12h\n\x0eGetVenueStatus\x12%.qmtl.broker.v1.GetVenueStatusRequest\x1a&.qmtl.broker.v1.GetVenueStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\\\n\nListVenues\x12!.qmtl.broker.v1.ListVenuesRequest\x1a\".qmtl.broker.v1.ListVenuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x0eReconcileVenue\x12%.qmtl.broker.v1.ReconcileVenueRequest\x1a&.qmtl.broker.v1.ReconcileVenueResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11VenueServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +36,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\021VenueServiceProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
   _globals['_VENUESERVICE'].methods_by_name['GetVenueStatus']._loaded_options = None
   _globals['_VENUESERVICE'].methods_by_name['GetVenueStatus']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_VENUESERVICE'].methods_by_name['ListVenues']._loaded_options = None
+  _globals['_VENUESERVICE'].methods_by_name['ListVenues']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_VENUESERVICE'].methods_by_name['ReconcileVenue']._loaded_options = None
   _globals['_VENUESERVICE'].methods_by_name['ReconcileVenue']._serialized_options = b'\220\002\002\250\273\030\001'
-  _globals['_VENUESTATE']._serialized_start=465
-  _globals['_VENUESTATE']._serialized_end=592
-  _globals['_GETVENUESTATUSREQUEST']._serialized_start=84
-  _globals['_GETVENUESTATUSREQUEST']._serialized_end=129
-  _globals['_GETVENUESTATUSRESPONSE']._serialized_start=131
-  _globals['_GETVENUESTATUSRESPONSE']._serialized_end=253
-  _globals['_RECONCILEVENUEREQUEST']._serialized_start=255
-  _globals['_RECONCILEVENUEREQUEST']._serialized_end=326
-  _globals['_RECONCILEVENUERESPONSE']._serialized_start=329
-  _globals['_RECONCILEVENUERESPONSE']._serialized_end=463
-  _globals['_VENUESERVICE']._serialized_start=595
-  _globals['_VENUESERVICE']._serialized_end=821
+  _globals['_VENUESTATE']._serialized_start=852
+  _globals['_VENUESTATE']._serialized_end=1001
+  _globals['_GETVENUESTATUSREQUEST']._serialized_start=117
+  _globals['_GETVENUESTATUSREQUEST']._serialized_end=162
+  _globals['_GETVENUESTATUSRESPONSE']._serialized_start=165
+  _globals['_GETVENUESTATUSRESPONSE']._serialized_end=572
+  _globals['_LISTVENUESREQUEST']._serialized_start=574
+  _globals['_LISTVENUESREQUEST']._serialized_end=593
+  _globals['_LISTVENUESRESPONSE']._serialized_start=595
+  _globals['_LISTVENUESRESPONSE']._serialized_end=639
+  _globals['_RECONCILEVENUEREQUEST']._serialized_start=641
+  _globals['_RECONCILEVENUEREQUEST']._serialized_end=712
+  _globals['_RECONCILEVENUERESPONSE']._serialized_start=715
+  _globals['_RECONCILEVENUERESPONSE']._serialized_end=849
+  _globals['_VENUESERVICE']._serialized_start=1004
+  _globals['_VENUESERVICE']._serialized_end=1324
 # @@protoc_insertion_point(module_scope)

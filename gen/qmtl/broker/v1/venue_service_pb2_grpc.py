@@ -40,6 +40,11 @@ class VenueServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusResponse.FromString,
                 _registered_method=True)
+        self.ListVenues = channel.unary_unary(
+                '/qmtl.broker.v1.VenueService/ListVenues',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesResponse.FromString,
+                _registered_method=True)
         self.ReconcileVenue = channel.unary_unary(
                 '/qmtl.broker.v1.VenueService/ReconcileVenue',
                 request_serializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ReconcileVenueRequest.SerializeToString,
@@ -52,9 +57,19 @@ class VenueServiceServicer:
     """
 
     def GetVenueStatus(self, request, context):
-        """Connection of a venue, as the feeds of the accounts that the caller may read show it.
+        """Connection of a venue: of the paper venue as the feeds of the accounts that the caller may read show it, of an
+        exchange as the process that drives its account last stored it.
 
         Errors: NOT_FOUND (E_VENUE_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVenues(self, request, context):
+        """The names of all venues, in order. Needs a token.
+
+        Errors: UNAUTHENTICATED: send a token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,7 +79,8 @@ class VenueServiceServicer:
         """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
         compared with the replay of the account's events. Needs operator of every world of the account.
 
-        Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_VENUE_UNREACHABLE): the exchange, or the
+        process that drives it, did not answer in time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +93,11 @@ def add_VenueServiceServicer_to_server(servicer, server):
                     servicer.GetVenueStatus,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusResponse.SerializeToString,
+            ),
+            'ListVenues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVenues,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesResponse.SerializeToString,
             ),
             'ReconcileVenue': grpc.unary_unary_rpc_method_handler(
                     servicer.ReconcileVenue,
@@ -112,6 +133,33 @@ class VenueService:
             '/qmtl.broker.v1.VenueService/GetVenueStatus',
             qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_venue__service__pb2.GetVenueStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVenues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.VenueService/ListVenues',
+            qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_venue__service__pb2.ListVenuesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,15 +34,22 @@ class VenueServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VenueServiceAsyncStub: ...
     GetVenueStatus: _grpc.UnaryUnaryMultiCallable[_venue_service_pb2.GetVenueStatusRequest, _venue_service_pb2.GetVenueStatusResponse]
-    """Connection of a venue, as the feeds of the accounts that the caller may read show it.
+    """Connection of a venue: of the paper venue as the feeds of the accounts that the caller may read show it, of an
+    exchange as the process that drives its account last stored it.
 
     Errors: NOT_FOUND (E_VENUE_UNKNOWN).
+    """
+    ListVenues: _grpc.UnaryUnaryMultiCallable[_venue_service_pb2.ListVenuesRequest, _venue_service_pb2.ListVenuesResponse]
+    """The names of all venues, in order. Needs a token.
+
+    Errors: UNAUTHENTICATED: send a token.
     """
     ReconcileVenue: _grpc.UnaryUnaryMultiCallable[_venue_service_pb2.ReconcileVenueRequest, _venue_service_pb2.ReconcileVenueResponse]
     """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
     compared with the replay of the account's events. Needs operator of every world of the account.
 
-    Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_VENUE_UNREACHABLE): the exchange, or the
+    process that drives it, did not answer in time.
     """
 
 @_typing.type_check_only
@@ -51,15 +58,22 @@ class VenueServiceAsyncStub(VenueServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVenueStatus: _aio.UnaryUnaryMultiCallable[_venue_service_pb2.GetVenueStatusRequest, _venue_service_pb2.GetVenueStatusResponse]  # type: ignore[assignment]
-    """Connection of a venue, as the feeds of the accounts that the caller may read show it.
+    """Connection of a venue: of the paper venue as the feeds of the accounts that the caller may read show it, of an
+    exchange as the process that drives its account last stored it.
 
     Errors: NOT_FOUND (E_VENUE_UNKNOWN).
+    """
+    ListVenues: _aio.UnaryUnaryMultiCallable[_venue_service_pb2.ListVenuesRequest, _venue_service_pb2.ListVenuesResponse]  # type: ignore[assignment]
+    """The names of all venues, in order. Needs a token.
+
+    Errors: UNAUTHENTICATED: send a token.
     """
     ReconcileVenue: _aio.UnaryUnaryMultiCallable[_venue_service_pb2.ReconcileVenueRequest, _venue_service_pb2.ReconcileVenueResponse]  # type: ignore[assignment]
     """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
     compared with the replay of the account's events. Needs operator of every world of the account.
 
-    Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
+    Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_VENUE_UNREACHABLE): the exchange, or the
+    process that drives it, did not answer in time.
     """
 
 class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -71,9 +85,21 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _venue_service_pb2.GetVenueStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_service_pb2.GetVenueStatusResponse, _abc.Awaitable[_venue_service_pb2.GetVenueStatusResponse]]:
-        """Connection of a venue, as the feeds of the accounts that the caller may read show it.
+        """Connection of a venue: of the paper venue as the feeds of the accounts that the caller may read show it, of an
+        exchange as the process that drives its account last stored it.
 
         Errors: NOT_FOUND (E_VENUE_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListVenues(
+        self,
+        request: _venue_service_pb2.ListVenuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_service_pb2.ListVenuesResponse, _abc.Awaitable[_venue_service_pb2.ListVenuesResponse]]:
+        """The names of all venues, in order. Needs a token.
+
+        Errors: UNAUTHENTICATED: send a token.
         """
 
     @_abc_1.abstractmethod
@@ -85,7 +111,8 @@ class VenueServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares a venue's orders, fills, positions and balances with the books. A paper venue is its books: they are
         compared with the replay of the account's events. Needs operator of every world of the account.
 
-        Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN).
+        Errors: NOT_FOUND (E_VENUE_UNKNOWN, E_ACCOUNT_UNKNOWN); UNAVAILABLE (E_VENUE_UNREACHABLE): the exchange, or the
+        process that drives it, did not answer in time.
         """
 
 def add_VenueServiceServicer_to_server(servicer: VenueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -374,6 +374,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FILE_LAYOUT: _ClassVar[Reason]
     REASON_FILE_CONFLICT: _ClassVar[Reason]
     REASON_FILES_FULL: _ClassVar[Reason]
+    REASON_VENUE_UNCONFIGURED: _ClassVar[Reason]
+    REASON_VENUE_NOT_COMPARED: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -741,3 +743,5 @@ REASON_DATA_IN_CODE: Reason
 REASON_FILE_LAYOUT: Reason
 REASON_FILE_CONFLICT: Reason
 REASON_FILES_FULL: Reason
+REASON_VENUE_UNCONFIGURED: Reason
+REASON_VENUE_NOT_COMPARED: Reason

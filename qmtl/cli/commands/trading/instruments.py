@@ -20,11 +20,14 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 
 LIST_MAX = 1_000
+Venue = Annotated[str, typer.Option("--venue", help="Name of the venue. Default: paper.")]
 
 
 @with_access
 def list_instruments(
-    access: Access, limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX
+    access: Access,
+    venue: Venue = "",
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX,
 ) -> None:
     """List the instruments that orders may name, in order of symbol."""
 
@@ -32,7 +35,7 @@ def list_instruments(
         stub = instrumentrpc.InstrumentServiceStub(channel)
 
         async def page(asked: commonpb.PageRequest) -> tuple[Sequence[instrumentpb.Instrument], commonpb.PageInfo]:
-            reply = await stub.ListInstruments(instrumentservicepb.ListInstrumentsRequest(page=asked))
+            reply = await stub.ListInstruments(instrumentservicepb.ListInstrumentsRequest(venue=venue, page=asked))
             return reply.instruments, reply.page
 
         return await collect(page, limit)
@@ -60,12 +63,18 @@ def instrument_rows(found: Sequence[instrumentpb.Instrument]) -> list[tuple[str,
 
 
 @with_access
-def show(access: Access, symbol: Annotated[str, typer.Argument(help="Symbol of the instrument.")]) -> None:
+def show(
+    access: Access,
+    symbol: Annotated[str, typer.Argument(help="Symbol of the instrument.")],
+    venue: Venue = "",
+) -> None:
     """Show an instrument: currencies, steps and bounds of its orders."""
 
     async def call(channel: MeshChannel) -> instrumentpb.Instrument:
         stub = instrumentrpc.InstrumentServiceStub(channel)
-        return (await stub.GetInstrument(instrumentservicepb.GetInstrumentRequest(symbol=symbol))).instrument
+        return (
+            await stub.GetInstrument(instrumentservicepb.GetInstrumentRequest(symbol=symbol, venue=venue))
+        ).instrument
 
     found = ask(access, call)
     if access.json:

@@ -8,11 +8,8 @@ from decimal import Decimal
 
 from prometheus_client import CollectorRegistry
 
-from brokerage.domain.market.symbols import Instruments
-from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.market.context import MarketContext
 from brokerage.orders.entry.submit import submit
 from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
@@ -24,8 +21,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
-from tests.brokerage.samples import GATE
-from tests.brokerage.venues.reconcile.live import LINK, OWNER
+from tests.brokerage.venues.reconcile.live import LIVE_GATE, OWNER, live_market
 from tests.exchange.binance.client import client_of
 
 TTL_S = 6.0
@@ -39,7 +35,7 @@ async def main(store: str, address: str, name: str) -> None:
         dialect = BinanceSpot()
         known = {one.symbol: one for one in await dialect.instruments(Connection(found, clock))}
         at = Connection(found, clock, signed_at=lease.signing_ms)
-        market = MarketContext(Instruments(known.values()), BrokerageProfile(), link=LINK)
+        market = live_market(known.values())
         venue = CcxtVenue(dialect, at, clock, known)
         dispatcher = Dispatcher(db, market, lambda _: venue, clock, DispatchMetrics(CollectorRegistry()))
         reconciler = Reconciler(db, market, venue, OWNER.account, clock)
@@ -63,7 +59,7 @@ async def main(store: str, address: str, name: str) -> None:
                     venue="binance",
                 )
                 now_ns = to_ns(clock.now())
-                await db.write(lambda conn, one=order, at=now_ns: submit(conn, market, one, GATE, at))  # type: ignore[misc]
+                await db.write(lambda conn, one=order, at=now_ns: submit(conn, market, one, LIVE_GATE, at))  # type: ignore[misc]
             await clock.sleep(0.05)
         await running
 

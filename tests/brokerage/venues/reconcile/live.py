@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -12,15 +12,18 @@ from prometheus_client import CollectorRegistry
 from brokerage.accounts import opening
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Contingency, Order, OrderName, Owner, Side, venue_order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.orders.venue_order import VenueOrder
+from brokerage.domain.risk.fence import GateStamp, VenueKind
 from brokerage.domain.trading.replacement import Change, Replace
 from brokerage.fences import change
 from brokerage.market.context import MarketContext
@@ -40,16 +43,18 @@ from brokerage.verify import verify_books
 from qmtl.core.clock import Clock, VirtualClock
 from qmtl.core.instants import to_ns
 from qmtl.core.limits import UNLIMITED
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
-from tests.brokerage.samples import ACTOR, GATE, WORLD, fence
+from tests.brokerage.samples import ACTOR, WORLD, fence
 from tests.exchange.binance.client import Client, clocked, connected, opened
 from tests.exchange.core.exchange import Exchange
 from tests.support.clocks import START
 
 OWNER = Owner("acc", WORLD, "s1")
 SYMBOLS = {"BTC/USDT": "BTCUSDT", "ETH/USDT": "ETHUSDT"}
-LINK = Link(latency_ms=1, answer_timeout_ns=3 * 10**8, query_after_ns=3 * 10**8)
+LIVE_GATE = GateStamp(1, RATE_ONE, ExecutionDomain.LIVE, False)
+LINK = Link(remote=True, answer_timeout_ns=3 * 10**8, query_after_ns=3 * 10**8)
 
 ACCOUNT = Account(
     account=OWNER.account,
@@ -63,6 +68,18 @@ ACCOUNT = Account(
     created_ns=to_ns(START),
     feeds=tuple(AccountFeed("live", symbol, symbol, 60) for symbol in SYMBOLS),
 )
+
+
+def live_market(known: Iterable[Instrument]) -> MarketContext:
+    """The exchange's context, live."""
+    return MarketContext(
+        Instruments(known, SPOT.name),
+        BrokerageProfile(),
+        link=LINK,
+        venue=SPOT.name,
+        kind=VenueKind.LIVE,
+        traits=SPOT,
+    )
 
 
 class Live:
@@ -101,7 +118,7 @@ class Live:
     async def open(self) -> None:
         """Open the account, with what the exchange has of it."""
         await self.db.write(lambda conn: opening.open_account(conn, ACCOUNT, WORLD, ACTOR))
-        await self.db.write(lambda conn: change.set_fence(conn, fence(1), ACTOR, 5))
+        await self.db.write(lambda conn: change.set_fence(conn, fence(1, mode=EffectiveMode.LIVE), ACTOR, 5))
         for symbol, price in (("BTC/USDT", 100), ("ETH/USDT", 10)):
             instrument, feed = self.market.instruments.find(symbol), ACCOUNT.feed(symbol)
             assert instrument is not None
@@ -118,9 +135,9 @@ class Live:
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         limit = None if price is None else Decimal(price)
         asked = Order(OWNER, name, "BTC/USDT", side, Decimal(quantity), kind, limit_price=limit, venue="binance")
-        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, asked, GATE, self._now_ns())))[
-            0
-        ]
+        return (
+            await self.db.write(lambda conn: orders_submit.submit(conn, self.market, asked, LIVE_GATE, self._now_ns()))
+        )[0]
 
     async def bracket(self) -> None:
         """Have a purchase at 98 taken, with a target at 110 that waits for it."""
@@ -138,13 +155,13 @@ class Live:
             parent="entry",
             reduce_only=True,
         )
-        await self.db.write(lambda conn: submit_list(conn, self.market, [entry, target], GATE, self._now_ns()))
+        await self.db.write(lambda conn: submit_list(conn, self.market, [entry, target], LIVE_GATE, self._now_ns()))
 
     async def replace(self, name: str, **change: str) -> None:
         """Have an order changed; the replace is on its way when this returns."""
         decimals = {field: Decimal(value) for field, value in change.items()}
         wanted = Replace(OrderName(OWNER, name), f"r{self._now_ns()}", Change(**decimals))  # type: ignore[arg-type]
-        await self.db.write(lambda conn: replace_order(conn, self.market, wanted, GATE, self._now_ns(), UNLIMITED))
+        await self.db.write(lambda conn: replace_order(conn, self.market, wanted, LIVE_GATE, self._now_ns(), UNLIMITED))
 
     async def cancel(self, name: str) -> StoredOrder:
         """Have an order cancelled; the cancel is on its way when this returns."""
@@ -247,7 +264,7 @@ async def living(url: str, clock: Clock | None = None) -> AsyncIterator[Live]:
     async with connected(exchange) as client:
         client.ccxt.timeout = 500
         known = await BinanceSpot().instruments(Connection(client.ccxt, clock))
-        live = Live(db, client, clock, MarketContext(Instruments(known), BrokerageProfile(), link=LINK))
+        live = Live(db, client, clock, live_market(known))
         try:
             await live.open()
             yield live

@@ -42,6 +42,15 @@ def test_accounts_instruments_and_what_is_held(cli_mesh: CliMesh) -> None:
     assert "E_ACCOUNT_UNKNOWN" in cli_mesh.refused("accounts", "show", "nobody")
     assert cli_mesh.json("reconcile", cli_mesh.account) == {"orders_resolved": 0, "fills_booked": 0, "differences": []}
     assert "nothing" in cli_mesh.ask("reconcile", cli_mesh.account)
+    (paper,) = cli_mesh.json("venues", "status")
+    assert (paper["venue"], paper["state"]) == ("paper", "VENUE_STATE_CONNECTED")
+    assert "CONNECTED" in cli_mesh.ask("venues", "status", "paper")
+    assert "E_VENUE_UNKNOWN" in cli_mesh.refused("venues", "status", "mars")
+    at = ("--venue", "mars", "--world", WORLD, "--currency", "USDT")
+    assert "E_VENUE_UNKNOWN" in cli_mesh.refused("accounts", "open", "far", *at)
+    assert "E_DATA_SESSION_REQUIRED" in cli_mesh.refused(
+        "accounts", "feed", cli_mesh.account, shown["feeds"][0]["data_preset"]
+    )
     symbols = [one["symbol"] for one in cli_mesh.json("instruments", "list")]
     assert symbols == sorted(symbols)
     assert "BTC priced in USD" in cli_mesh.ask("instruments", "show", "BTC-USD")

@@ -1,0 +1,116 @@
+"""A venue of the settings over ccxt: which dialect speaks to it, with whose credentials, within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.venues.ccxt.dialects import binance
+from brokerage.venues.ccxt.dialects.dialect import Dialect
+from brokerage.venues.ccxt.venue import CcxtVenue
+from brokerage.venues.plugs import PlugTerms
+from qmtl.core.clock import Clock
+from qmtl.core.errors import InvalidRequest
+from qmtl.exchanges.budgets import RequestBudget
+from qmtl.exchanges.connection import Connection, made, outcomes
+from qmtl.exchanges.credentials import read_credentials
+
+MS_NS = 1_000_000
+
+Spoken = tuple[Callable[[], Dialect], Mapping[str, object]]
+"""A dialect, and the options that ccxt's class takes with it."""
+
+DIALECTS: Mapping[tuple[str, str], Spoken] = {("binance", "spot"): (binance.BinanceSpot, binance.OPTIONS)}
+"""By ccxt's id of the exchange and the market."""
+
+
+class CcxtPlug:
+    """An account at an exchange that ccxt knows.
+
+    Raises InvalidRequest (E_VENUE_INVALID, E_CREDENTIALS_INVALID) and NotFound (E_CREDENTIALS_MISSING,
+    E_EXCHANGE_LIMITS_UNKNOWN) for what cannot work, before anything is asked of the exchange.
+    """
+
+    def __init__(self, terms: PlugTerms) -> None:
+        entry = terms.entry
+        found = DIALECTS.get((entry.exchange, entry.market))
+        if found is None:
+            known = ", ".join(f"{exchange} {market}" for exchange, market in sorted(DIALECTS))
+            asked = f"{entry.exchange[:80]!r} {entry.market}"
+            raise InvalidRequest(
+                "E_VENUE_INVALID", f"brokerage.venues.{terms.name}: no dialect of {asked}, there are {known}"
+            )
+        self._terms = terms
+        self._made, self._options = found
+        folder = entry.credentials_folder or terms.folder
+        self._credentials = read_credentials(entry.exchange, entry.credentials, terms.environ, folder)
+        self._budget = _budget(terms)
+
+    @property
+    def traits(self) -> VenueTraits:
+        entry, traits = self._terms.entry, self._made().traits
+        window_ns = entry.acceptance_window_ms * MS_NS or traits.acceptance_window_ns
+        return replace(traits, acceptance_window_ns=window_ns)
+
+    async def connect(self, signed_at: Callable[[], int]) -> ConnectedCcxtVenue:
+        entry, clock = self._terms.entry, self._terms.clock
+        dialect, traits = self._made(), self.traits
+        options = {**self._options, "recvWindow": traits.acceptance_window_ns // MS_NS}
+        exchange = made(
+            entry.exchange, self._credentials, options=options, address=entry.address, timeout_ms=entry.timeout_ms
+        )
+        if entry.stage in ("sandbox", "testnet") and not entry.address:
+            exchange.set_sandbox_mode(True)
+        at = Connection(exchange, clock, self._budget, signed_at)
+        return ConnectedCcxtVenue(dialect, at, clock, entry.symbols, traits)
+
+
+class ConnectedCcxtVenue(CcxtVenue):
+    """The exchange, trading the symbols of the settings once their properties were read."""
+
+    def __init__(
+        self, dialect: Dialect, at: Connection, clock: Clock, symbols: tuple[str, ...], traits: VenueTraits
+    ) -> None:
+        self._traded: dict[str, Instrument] = {}
+        self._symbols = symbols
+        self._traits = traits
+        super().__init__(dialect, at, clock, self._traded)
+
+    @property
+    def traits(self) -> VenueTraits:
+        return self._traits
+
+    @property
+    def weight_used(self) -> int | None:
+        return self._at.weight_used
+
+    async def instruments(self) -> list[Instrument]:
+        with outcomes(self._at.exchange.id):
+            listed = {one.symbol: one for one in await self._dialect.instruments(self._at)}
+        missing = [symbol for symbol in self._symbols if symbol not in listed]
+        if missing:
+            text = f"{self._at.exchange.id} lists no {', '.join(missing)[:200]}: name the symbols as ccxt does"
+            raise InvalidRequest("E_VENUE_INVALID", text)
+        found = [listed[symbol] for symbol in self._symbols]
+        self._traded.clear()
+        self._traded.update((one.symbol, one) for one in found)
+        return found
+
+    async def close(self) -> None:
+        await self._at.close()
+
+
+def _budget(terms: PlugTerms) -> RequestBudget | None:
+    """The exchange's limits, shared with all who call it from the same address; none without a bus."""
+    entry = terms.entry
+    if terms.bus is None:
+        return None
+    exchange = entry.exchange if entry.market == "spot" else f"{entry.exchange}{entry.market}"
+    return RequestBudget(terms.bus, terms.clock, exchange, egress=entry.egress, account=entry.credentials)
+
+
+def ccxt_plug(terms: PlugTerms) -> CcxtPlug:
+    """The plug of a venue of kind ccxt."""
+    return CcxtPlug(terms)

@@ -1,0 +1,90 @@
+"""How a venue of the settings is reached: by ccxt, or by an entry point of group `qmtl.venues`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoints, entry_points
+from pathlib import Path
+from typing import Protocol
+
+from brokerage.config import CCXT, VenueEntry
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.venues.listings import ListedVenue
+from controlbus.bus import Bus
+from qmtl.core.clock import Clock
+from qmtl.core.errors import InvalidRequest
+
+GROUP = "qmtl.venues"
+
+
+class ConnectedVenue(ListedVenue, Protocol):
+    """A venue of the settings that has been connected to."""
+
+    async def instruments(self) -> list[Instrument]:
+        """What of its markets the settings name, as it lists them now; none where it lists no markets.
+
+        Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED), InvalidRequest (E_VENUE_INVALID).
+        """
+        ...
+
+    @property
+    def weight_used(self) -> int | None:
+        """How much of its request limit it last said is used; None: it did not say."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of sockets."""
+        ...
+
+
+class VenuePlug(Protocol):
+    """One account at one venue, as it is set up. Nothing is connected to before `connect`."""
+
+    @property
+    def traits(self) -> VenueTraits:
+        """What the venue takes."""
+        ...
+
+    async def connect(self, signed_at: Callable[[], int]) -> ConnectedVenue:
+        """Connect; `signed_at` tells the time in ms that a request is signed with, and may refuse to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlugTerms:
+    """What a venue is made with. `bus` is None where nobody else calls it, `folder` has the credentials."""
+
+    name: str
+    entry: VenueEntry
+    clock: Clock
+    environ: Mapping[str, str]
+    folder: Path
+    bus: Bus | None = None
+
+
+Make = Callable[[PlugTerms], VenuePlug]
+
+
+def plugged(terms: PlugTerms, ccxt: Make, found: EntryPoints | None = None) -> VenuePlug:
+    """The plug of a venue, by its kind.
+
+    Raises InvalidRequest (E_VENUE_INVALID) for a kind that is not installed, and what making it raises.
+    """
+    if terms.entry.kind == CCXT:
+        return ccxt(terms)
+    points = {point.name: point for point in (entry_points(group=GROUP) if found is None else found)}
+    point = points.get(terms.entry.kind)
+    if point is None:
+        known = ", ".join(sorted([CCXT, *points]))
+        raise InvalidRequest(
+            "E_VENUE_INVALID", f"brokerage.venues.{terms.name}.kind is {terms.entry.kind[:80]!r}, installed are {known}"
+        )
+    try:
+        made: Make = point.load()
+    except (ImportError, AttributeError) as error:
+        raise InvalidRequest(
+            "E_VENUE_INVALID", f"brokerage.venues.{terms.name}: entry point {point.value} does not load: {error}"
+        ) from error
+    return made(terms)

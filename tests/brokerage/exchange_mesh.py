@@ -1,0 +1,137 @@
+"""A brokerage process whose venue is the local exchange: a client there has 10,000 USDT and a bitcoin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.states import OrderType
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import QmtlError
+from qmtl.core.instants import to_ns
+from qmtl.rpc.auth.tokens import ensure_service_token
+from tests.brokerage.mesh import Client, Mesh, running_mesh
+from tests.brokerage.samples import OWNER
+from tests.exchange.binance.client import KEYS, opened
+from tests.exchange.binance.spot import BinanceSpot
+from tests.exchange.core.exchange import Exchange
+from tests.exchange.server import serving
+from tests.support.waiting import eventually
+
+MINUTE_NS = 60 * 10**9
+TTL_S = 4.0
+WAIT_S = 45.0
+
+
+@dataclass(slots=True)
+class Traded:
+    """A brokerage at the exchange, and a client of it."""
+
+    mesh: Mesh
+    exchange: Exchange
+    client: Client
+
+    async def open(self) -> None:
+        """Open the account at the exchange, with a price of bitcoin, and wait until it may trade."""
+        await self.client.accounts.OpenVenueAccount(account_request())
+        await eventually(self.is_active, WAIT_S)
+        await self.client.accounts.AddFeed(accountservicepb.AddFeedRequest(account="acc", data_preset="btc"))
+        self.mesh.feed.tell(minute_ago(100))
+        await eventually(self.is_priced, WAIT_S)
+
+    async def is_active(self) -> bool:
+        request = accountservicepb.GetAccountRequest(account="acc")
+        account = (await self.client.accounts.GetAccount(request)).account
+        return account.trading_state == accountpb.TRADING_STATE_ACTIVE
+
+    async def is_priced(self) -> bool:
+        request = accountservicepb.GetAccountRequest(account="acc")
+        (feed,) = (await self.client.accounts.GetAccount(request)).account.feeds
+        return feed.HasField("venue_time")
+
+    async def until(self, name: str, *states: orderpb.OrderState) -> orderpb.OrderStatus:
+        """The order, once it is in one of these states."""
+
+        async def there() -> bool:
+            try:
+                return (await self.client.status_of(name)).state in states
+            except QmtlError:  # the process is being restarted
+                return False
+
+        await eventually(there, WAIT_S)
+        return await self.client.status_of(name)
+
+    async def venue(self) -> venueservicepb.GetVenueStatusResponse:
+        return await self.client.venue.GetVenueStatus(venueservicepb.GetVenueStatusRequest(venue="binance"))
+
+    def sent(self) -> list[str]:
+        """The client ids of all orders that the exchange has taken."""
+        return [order.ask.client_id for order in self.exchange.orders.values() if order.account == "client"]
+
+
+def account_request() -> accountservicepb.OpenVenueAccountRequest:
+    return accountservicepb.OpenVenueAccountRequest(
+        account="acc", venue="binance", world_ids=["w1"], base_currency="USDT"
+    )
+
+
+def minute_ago(price: int) -> Bar:
+    """The bar that has just ended, at one price."""
+    end = to_ns(SystemClock().now())
+    cents = price * 100
+    return Bar(end - MINUTE_NS, end, cents, cents, cents, cents, 10)
+
+
+def bitcoin(name: str, price: str = "98", side: Side = Side.BUY, quantity: str = "0.1") -> Order:
+    return Order(
+        OWNER, name, "BTC/USDT", side, Decimal(quantity), OrderType.LIMIT, limit_price=Decimal(price), venue=""
+    )
+
+
+def at(address: str, **changes: Any) -> dict[str, dict[str, Any]]:
+    """The exchange as a venue of the settings."""
+    entry = {
+        "exchange": "binance",
+        "symbols": ["BTC/USDT"],
+        "live": True,
+        "stage": "local",
+        "address": address,
+        "poll_s": 0.5,
+        "lease_ttl_s": TTL_S,
+        "timeout_ms": 2000,
+    }
+    return {"binance": {**entry, **changes}}
+
+
+@asynccontextmanager
+async def at_exchange(home: Path, nats_url: str, **changes: Any) -> AsyncIterator[Traded]:
+    """A mesh whose settings name the exchange; no process runs yet."""
+    folder = home / "credentials"
+    folder.mkdir(mode=0o700)
+    keys = folder / "binance-main.toml"
+    keys.touch(mode=0o600)
+    keys.write_text(f'api_key = "{KEYS.api_key}"\nsecret = "{KEYS.secret}"\n')
+    exchange = opened()
+    async with serving(exchange, BinanceSpot(exchange)) as address, running_mesh(home, nats_url) as mesh:
+        ensure_service_token(home, "brokerage")
+        mesh.venues = at(address, **changes)
+        yield Traded(mesh, exchange, mesh.client())
+
+
+async def started(traded: Traded, mode: str = "LIVE") -> asyncio.subprocess.Process:
+    """The process, with the world's fence open in a mode."""
+    process = await traded.mesh.spawn()
+    await traded.mesh.ready()
+    await traded.mesh.client(role=None, service="worldservice").fence(1, mode=mode)
+    return process

@@ -1,0 +1,69 @@
+"""The real process with an account at the local exchange: orders reach it, once, and its fills come home."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.core.errors import Conflict
+from tests.brokerage.exchange_mesh import account_request, at_exchange, bitcoin, started
+from tests.exchange.core.faults import Trouble
+from tests.support.waiting import eventually
+
+FILLED, ACCEPTED, DENIED = orderpb.ORDER_STATE_FILLED, orderpb.ORDER_STATE_ACCEPTED, orderpb.ORDER_STATE_DENIED
+
+
+@pytest.mark.timeout(180)
+async def test_an_order_reaches_the_exchange_once_whatever_kills_the_process(tmp_path: Path, nats_url: str) -> None:
+    async with at_exchange(tmp_path, nats_url) as traded:
+        process = await started(traded)
+        await traded.open()
+        cash = {row.currency: row.settled for row in (await traded.client.portfolio()).cash}
+        assert (cash["USDT"], cash["BTC"]) == ("10000", "1")
+
+        await traded.client.submit(bitcoin("o1"), domain="LIVE")
+        await traded.until("o1", ACCEPTED)
+        traded.exchange.quote("BTCUSDT", "96", "97")
+        filled = await traded.until("o1", FILLED)
+        assert filled.average_price == "98"
+        paper = (await traded.client.submit(bitcoin("o2"), domain="DRYRUN")).status
+        assert (paper.state, paper.denial) == (DENIED, orderpb.DENIAL_DOMAIN_FORBIDS_ORDERS)
+
+        taken = asyncio.Event()
+        traded.exchange.faults.witness = lambda *seen: taken.set() if seen == ("POST order", True) else None
+        traded.exchange.faults.plan("POST order", Trouble.SILENT_AFTER)
+        await traded.client.submit(bitcoin("o3", "95"), domain="LIVE")
+        await taken.wait()
+        process.kill()
+        await process.wait()
+        traded.exchange.quote("BTCUSDT", "93", "94")  # it fills while nobody is there
+        await started(traded)
+        await traded.until("o3", FILLED)
+        assert [(fill.client_order_id, fill.price) for fill in await traded.client.fills()] == [
+            ("o1", "98"),
+            ("o3", "95"),
+        ]
+        sent = traded.sent()
+        assert len(sent) == len(set(sent)) == 2
+
+
+@pytest.mark.timeout(120)
+async def test_what_is_not_live_is_compared_and_gets_no_order(tmp_path: Path, nats_url: str) -> None:
+    async with at_exchange(tmp_path, nats_url, live=False) as traded:
+        await traded.mesh.start()
+        await traded.mesh.client(role=None, service="worldservice").fence(1, mode="LIVE")
+        await traded.client.accounts.OpenVenueAccount(account_request())
+        await eventually(traded.is_active, 45.0)
+        denied = (await traded.client.submit(bitcoin("o1"), domain="LIVE")).status
+        assert (denied.state, denied.denial) == (DENIED, orderpb.DENIAL_NO_LIVE_VENUE)
+        told = await traded.venue()
+        assert (told.live, told.stage, told.account, told.lease_epoch) == (False, "local", "acc", 1)
+        assert told.HasField("compared_at")
+        other = account_request()
+        other.account = "second"
+        with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
+            await traded.client.accounts.OpenVenueAccount(other)
+        assert not traded.sent()
