@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.ccxt.dialects import binance
+from brokerage.venues.ccxt.dialects import binance, binance_usdm
 from brokerage.venues.ccxt.dialects.dialect import Dialect
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.plugs import PlugTerms
@@ -19,11 +19,13 @@ from qmtl.exchanges.credentials import read_credentials
 
 MS_NS = 1_000_000
 
-Spoken = tuple[Callable[[], Dialect], Mapping[str, object]]
-"""A dialect, and the options that ccxt's class takes with it."""
-
-DIALECTS: Mapping[tuple[str, str], Spoken] = {("binance", "spot"): (binance.BinanceSpot, binance.OPTIONS)}
-"""By ccxt's id of the exchange and the market."""
+DIALECTS: Mapping[tuple[str, str], tuple[str, Callable[[], Dialect], Mapping[str, object]]] = {
+    ("binance", "spot"): ("binance", binance.BinanceSpot, binance.OPTIONS),
+    ("binance", "usdm"): ("binanceusdm", binance_usdm.BinanceUsdm, binance_usdm.OPTIONS),
+}
+"""By exchange and market: the id of ccxt's class, whose limits are shared under the same name, the dialect, and the
+options that the class takes with it.
+"""
 
 
 class CcxtPlug:
@@ -43,10 +45,10 @@ class CcxtPlug:
                 "E_VENUE_INVALID", f"brokerage.venues.{terms.name}: no dialect of {asked}, there are {known}"
             )
         self._terms = terms
-        self._made, self._options = found
+        self._id, self._made, self._options = found
         folder = entry.credentials_folder or terms.folder
         self._credentials = read_credentials(entry.exchange, entry.credentials, terms.environ, folder)
-        self._budget = _budget(terms)
+        self._budget = _budget(terms, self._id)
 
     @property
     def traits(self) -> VenueTraits:
@@ -59,7 +61,7 @@ class CcxtPlug:
         dialect, traits = self._made(), self.traits
         options = {**self._options, "recvWindow": traits.acceptance_window_ns // MS_NS}
         exchange = made(
-            entry.exchange, self._credentials, options=options, address=entry.address, timeout_ms=entry.timeout_ms
+            self._id, self._credentials, options=options, address=entry.address, timeout_ms=entry.timeout_ms
         )
         if entry.stage in ("sandbox", "testnet") and not entry.address:
             exchange.set_sandbox_mode(True)
@@ -102,12 +104,11 @@ class ConnectedCcxtVenue(CcxtVenue):
         await self._at.close()
 
 
-def _budget(terms: PlugTerms) -> RequestBudget | None:
+def _budget(terms: PlugTerms, exchange: str) -> RequestBudget | None:
     """The exchange's limits, shared with all who call it from the same address; none without a bus."""
     entry = terms.entry
     if terms.bus is None:
         return None
-    exchange = entry.exchange if entry.market == "spot" else f"{entry.exchange}{entry.market}"
     return RequestBudget(terms.bus, terms.clock, exchange, egress=entry.egress, account=entry.credentials)
 
 

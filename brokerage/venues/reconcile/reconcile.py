@@ -82,8 +82,8 @@ class Reconciler:
     async def _explain(self, found: Found) -> int:
         """Before a difference is believed: what was paid without a trade, and trades that are listed late."""
         paid_ms = await self._db.read(partial(store.paid_up_to, account_name=self._account))
-        booked = 0
-        for paid in await self._venue.payments(max(paid_ms - LATE_MS, 0)):
+        begun_ms, booked = await self._db.read(partial(store.begun_ms, account_name=self._account)), 0
+        for paid in await self._venue.payments(max(paid_ms - LATE_MS, begun_ms)):
             booked += await self._write(partial(self._pay, paid))
         self._late_ns = None
         return booked + await self._catch_up(found)
@@ -95,7 +95,8 @@ class Reconciler:
         now_ns = to_ns(self._clock.now())
         late = self._late_ns is None or now_ns - self._late_ns >= LATE_EVERY_NS
         read_ms = await self._db.read(partial(store.read_up_to, account_name=self._account))
-        trades, booked = await self._venue.trades(max(read_ms - (LATE_MS if late else OVERLAP_MS), 0)), 0
+        begun_ms, booked = await self._db.read(partial(store.begun_ms, account_name=self._account)), 0
+        trades = await self._venue.trades(max(read_ms - (LATE_MS if late else OVERLAP_MS), begun_ms))
         for trade in trades:
             await self._know(trade, trades)
             booked += await self._write(partial(self._book, trade))

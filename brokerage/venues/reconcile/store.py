@@ -66,6 +66,16 @@ def save_read(conn: Connection, account_name: str, read_ms: int) -> None:
         conn.execute(sa.insert(table).values(account=account_name, read_ms=read_ms))
 
 
+def begun_ms(conn: Connection, account_name: str) -> int:
+    """What the venue did before is not ours to book: when the account was opened at it, in ms; 0: all of it is."""
+    query = (
+        sa.select(t.accounts.c.created_ns)
+        .join(t.venue_states, t.venue_states.c.account == t.accounts.c.account)
+        .where(t.accounts.c.account == account_name)
+    )
+    return int(conn.scalar(query) or 0) // 1_000_000
+
+
 def paid_up_to(conn: Connection, account_name: str) -> int:
     """The time of the last payment that was booked, in ms; 0: none."""
     query = sa.select(sa.func.max(t.venue_payments.c.at_ms)).where(t.venue_payments.c.account == account_name)
