@@ -1,6 +1,7 @@
 """Settings of seamless: section `[seamless]` of qmtl.toml."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,31 @@ class FileFeed(BaseModel):
     min_coverage: float = Field(default=0.98, ge=0.0, le=1.0)
 
 
+class ExchangeFeed(BaseModel):
+    """One symbol of an exchange to follow: `[seamless.exchanges.<NAME>.feeds.<key>]`, preset `ohlcv.<NAME>.<key>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol: str
+    interval: str
+
+
+class ExchangeSettings(BaseModel):
+    """One exchange that bars are read from: `[seamless.exchanges.<NAME>]`. NAME is the source in its dataset ids."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # ccxt's id of it
+    exchange: str
+    # scheme and host in place of the exchange's own: a local or test exchange, a proxy
+    address: str = ""
+    # what the address is called that the exchange sees: processes behind one share its request weight
+    egress: str = "default"
+    # how much history is made sure of before bars flow
+    history: timedelta = timedelta(days=7)
+    feeds: Mapping[str, ExchangeFeed] = Field(default_factory=dict)
+
+
 class Settings(ServiceSettings):
     """What seamless needs beside the settings every service has."""
 
@@ -42,6 +68,7 @@ class Settings(ServiceSettings):
     files: Mapping[str, FileFeed] = Field(default_factory=dict)
     # files that may be added by clients
     uploads_max: int = Field(default=256, ge=0)
+    exchanges: Mapping[str, ExchangeSettings] = Field(default_factory=dict)
     # how long a replay waits for a subscriber that takes nothing
     subscriber_patience_s: float = Field(default=30.0, gt=0.0)
     # sessions that still play: in all, and of one world

@@ -33,6 +33,13 @@ class SeamlessMetrics:
         self.backfilled_rows = Counter(
             "seamless_backfilled_rows_total", "Bars fetched from a source.", ["dataset"], registry=registry
         )
+        self.live_bars = Counter("seamless_live_bars_total", "Bars of live feeds.", ["preset"], registry=registry)
+        self.live_breaks = Counter(
+            "seamless_live_breaks_total", "Times a live feed had no answer.", ["preset"], registry=registry
+        )
+        self.live_corrections = Counter(
+            "seamless_live_corrections_total", "Bars corrected after their close.", ["preset"], registry=registry
+        )
         self.backfill_attempts = Counter(
             "seamless_backfill_failed_attempts_total", "Attempts that failed.", ["error"], registry=registry
         )

@@ -58,6 +58,10 @@ class Bars:
         """The chosen rows: a slice shares memory, a mask or index copies."""
         return of_values(self.time_ns[rows], [v[rows] for v in self.values()], self.flags[rows])
 
+    def revised(self) -> "Bars":
+        """The same bars, each flagged as a correction."""
+        return of_values(self.time_ns, self.values(), (self.flags | np.uint8(RowFlag.REVISED)).astype(np.uint8))
+
     def within(self, span: Span) -> "Bars":
         """The bars that open inside a span."""
         first, last = np.searchsorted(self.time_ns, (span.start_ns, span.end_ns))
@@ -93,6 +97,12 @@ def first_impossible(values: Sequence[Values]) -> ImpossibleValue | None:
         for row in np.flatnonzero(wrong)[:1].tolist()
     ]
     return min(found, key=lambda fault: fault.row, default=None)
+
+
+def concatenated(parts: Sequence[Bars]) -> Bars:
+    """The rows of several tables, one after the other."""
+    columns = [np.concatenate(column) for column in zip(*(part.columns() for part in parts), strict=True)]
+    return of_values(columns[0], columns[1:-1], columns[-1])
 
 
 def no_bars() -> Bars:

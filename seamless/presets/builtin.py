@@ -7,6 +7,7 @@ from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
 from seamless.domain.terms import DatasetTerms
+from seamless.presets.exchanges import exchange_presets
 from seamless.presets.preset import Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, btc_sample
@@ -30,7 +31,7 @@ def presets_of(settings: Settings) -> Presets:
         terms=DatasetTerms("USD", origin="Yahoo Finance via Kaggle, not cleaned", licence="CC0"),
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
-    return Presets((demo, *files, *_without_source()))
+    return Presets((demo, *files, _stocks(), *exchange_presets(settings.exchanges)))
 
 
 def _file(name: str, feed: FileFeed) -> Preset:
@@ -55,26 +56,17 @@ def _file(name: str, feed: FileFeed) -> Preset:
     )
 
 
-def _without_source() -> tuple[Preset, ...]:
-    """Presets whose source is not built yet: listed, and refused at once when asked for."""
-    names = (
-        ("demo.stocks.1d", SAMPLE_PACKAGE, "NVDA", 86_400, False),
-        ("ohlcv.binance.spot.1m", "binance", "BTC/USDT", 60, False),
-        ("ohlcv.binanceusdm.1m", "binanceusdm", "BTC/USDT:USDT", 60, False),
-        ("ohlcv.kraken.spot.1m", "kraken", "BTC/USD", 60, False),
-    )
-    return tuple(
-        Preset(
-            name=name,
-            dataset=DatasetId(Kind.OHLCV, source, symbol, interval_s),
-            description=f"{symbol} from {source}",
-            policy=TOLERANT,
-            calendar=AlwaysOpen(),
-            min_coverage=0.98,
-            partial=True,
-            replay=replay,
-            source=None,
-            detail="its source is not built yet",
-        )
-        for name, source, symbol, interval_s, replay in names
+def _stocks() -> Preset:
+    """Listed, and refused at once when asked for: its source is not built yet."""
+    return Preset(
+        name="demo.stocks.1d",
+        dataset=DatasetId(Kind.OHLCV, SAMPLE_PACKAGE, "NVDA", 86_400),
+        description=f"NVDA from {SAMPLE_PACKAGE}",
+        policy=TOLERANT,
+        calendar=AlwaysOpen(),
+        min_coverage=0.98,
+        partial=True,
+        replay=False,
+        source=None,
+        detail="its source is not built yet",
     )

@@ -20,7 +20,9 @@ HELD_BACK = 2  # bars that a source may still revise
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One named assembly. `source` None: not available here, `detail` says why."""
+    """One named assembly. `source` is a file, `exchange` the section of an exchange that is followed; with neither it
+    is not available here, and `detail` says why.
+    """
 
     name: str
     dataset: DatasetId
@@ -35,10 +37,11 @@ class Preset:
     volume_unit: VolumeUnit = VolumeUnit.BASE
     terms: DatasetTerms = NO_TERMS
     held_back: int = HELD_BACK  # of a delivery, its newest bars are not sealed
+    exchange: str = ""
 
     @property
     def available(self) -> bool:
-        return self.source is not None
+        return self.source is not None or bool(self.exchange)
 
 
 class Presets:
