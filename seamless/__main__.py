@@ -1,8 +1,12 @@
 """Composition root of seamless: `python -m seamless`."""
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from functools import partial
+from random import Random
 
+from controlbus.service_bus import service_bus
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -24,16 +28,25 @@ from qmtl.rpc.server.server import Server
 from qmtl.sql.database import open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
 from seamless.artifacts.service import ArtifactServicer
+from seamless.backfill.backfiller import Backfiller
+from seamless.backfill.filling import Filling
+from seamless.backfill.flights import Flights
 from seamless.catalogue.service import CatalogueServicer
 from seamless.config import Settings
 from seamless.coverage.service import CoverageServicer
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.service import DataServicer
+from seamless.live.assembly import feeds as feeds_of
+from seamless.live.assembly import sources
+from seamless.live.feed import LiveFeed
+from seamless.live.reports import FeedReports
+from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
 from seamless.replay.service import DataSessionServicer
@@ -50,47 +63,78 @@ SERVICE = "seamless"
 
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
-    """Open the store, make ready what is sealed, serve, and ingest beside it."""
-    async with open_database(runtime) as db:
+    """Open the store, make ready what is sealed, serve, and ingest and follow exchanges beside it."""
+    async with open_database(runtime) as db, AsyncExitStack() as stack:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
         await runtime.patiently("store", uploads.load)
+        storage = Storage(settings.data_path / "stored", db)
         await runtime.patiently("store", inventory.load)
         runtime.watch_disk("data disk", settings.data_path)
+        feeds, filling = await follow_exchanges(runtime, settings, inventory, storage, metrics, stack)
+        live = LiveSessions(feeds, inventory, db, runtime.clock)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
         fetcher = Fetcher(inventory, sessions, runtime.clock, settings.storage_budget_s, metrics)
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, roles, fetcher, uploads)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, filling)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("ingest", partial(keep_ingested, inventory))
-        storage = Storage(settings.data_path / "stored", db)
         runtime.background("compaction", partial(keep_compacted, storage, runtime.clock))
         runtime.background("replays", sessions.run)
-        ends = WorldEnds(sessions, worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
+        ends = WorldEnds(sessions, live, worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
         runtime.background("replays-of-worlds", ends.run)
         runtime.background("replays-end", partial(keep_closing, sessions, server.draining))
+        runtime.background("live-end", partial(keep_closing, live, server.draining))
         await runtime.serve(server)
+
+
+async def follow_exchanges(
+    runtime: Runtime,
+    settings: Settings,
+    inventory: Inventory,
+    storage: Storage,
+    metrics: SeamlessMetrics,
+    stack: AsyncExitStack,
+) -> tuple[Mapping[str, LiveFeed], Filling]:
+    """Follow every exchange of the settings, in the background: the feeds by their presets, and what fills datasets.
+    Without one no broker is asked for.
+    """
+    if not settings.exchanges:
+        return {}, Filling({}, None, storage, inventory)
+    bus = await stack.enter_async_context(service_bus(runtime))
+    found = await stack.enter_async_context(sources(settings, inventory.presets, bus, runtime.clock))
+    backfiller = Backfiller(storage, Flights(bus, runtime.clock), runtime.clock, metrics, Random())
+    made = feeds_of(settings, inventory.presets, found, storage, backfiller, runtime.clock, metrics)
+    worlds = sessionrpc.SessionServiceStub(runtime.channel("worldservice"))
+    for name, feed in made.items():
+        runtime.background(f"feed-{name}", feed.run)
+        runtime.background(f"feed-told-{name}", FeedReports(feed, worlds, runtime.clock).run)
+    return made, Filling(found, backfiller, storage, inventory)
 
 
 def add_services(
     server: Server,
     inventory: Inventory,
     sessions: ReplaySessions,
+    live: LiveSessions,
     roles: WorldRoles,
     fetcher: Fetcher,
     uploads: Uploads,
+    filling: Filling,
 ) -> None:
     """Serve everything but the status."""
     server.add(
         datarpc.add_DataServiceServicer_to_server,
-        DataServicer(fetcher, Subscriptions(inventory, sessions, roles)),
+        DataServicer(fetcher, Subscriptions(inventory, sessions, live, roles)),
         service_of(dataservicepb),
     )
     server.add(
-        coveragerpc.add_CoverageServiceServicer_to_server, CoverageServicer(inventory), service_of(coverageservicepb)
+        coveragerpc.add_CoverageServiceServicer_to_server,
+        CoverageServicer(inventory, filling),
+        service_of(coverageservicepb),
     )
     server.add(
         cataloguerpc.add_CatalogueServiceServicer_to_server,
@@ -103,7 +147,7 @@ def add_services(
     server.add(filerpc.add_FileServiceServicer_to_server, FileServicer(inventory, uploads), service_of(fileservicepb))
     server.add(
         datasessionrpc.add_DataSessionServiceServicer_to_server,
-        DataSessionServicer(inventory, sessions, roles),
+        DataSessionServicer(inventory, sessions, live, roles),
         service_of(datasessionservicepb),
     )
 
@@ -119,7 +163,7 @@ async def keep_ingested(inventory: Inventory) -> None:
     await asyncio.Event().wait()
 
 
-async def keep_closing(sessions: ReplaySessions, draining: asyncio.Event) -> None:
+async def keep_closing(sessions: ReplaySessions | LiveSessions, draining: asyncio.Event) -> None:
     """Send subscribers away when the server begins to stop; then there is nothing left to do."""
     await sessions.close_when(draining)
     await asyncio.Event().wait()

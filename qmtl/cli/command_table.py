@@ -113,6 +113,7 @@ COMMANDS = {
     "data list": "data.datasets:list_datasets",
     "data presets": "data.presets:presets",
     "data coverage": "data.datasets:coverage",
+    "data ensure": "data.ensure:ensure",
     "data conformance": "data.datasets:conformance",
     "bus tail": "mesh.bus:tail",
     "bus lag": "mesh.bus:lag",

@@ -169,6 +169,8 @@ class Inventory:
 
 
 def _first_status(preset: Preset) -> DatasetStatus:
+    if preset.exchange:  # nothing is ingested by itself; what was never sealed is said to be missing
+        return DatasetStatus(DatasetState.READY)
     return (
         DatasetStatus(DatasetState.INGESTING)
         if preset.available

@@ -115,8 +115,9 @@ class Backfiller:
             async with self._seats:
                 failure = await self._fill(source, calendar, window)
             done += 1
+            over = done
             failures.extend([failure] if failure else [])
-            tell(await self._stand(source, calendar, span, len(windows), done, failures))
+            tell(await self._stand(source, calendar, span, len(windows), over, failures))
 
         async with asyncio.TaskGroup() as tasks:
             for window in windows:

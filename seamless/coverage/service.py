@@ -1,21 +1,29 @@
 """CoverageService: what is there of a dataset and what is missing."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import refused
 from qmtl.core.paging import Page
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
 from qmtl.wire.paging import page_from_proto, page_of, page_token_refused
 from seamless.artifacts.inventory import Inventory
+from seamless.backfill.filling import Filling
 from seamless.coverage.answers import CoverageAnswers
+from seamless.coverage.wire import filled_to_proto
 from seamless.wire import range_from_proto
 
 
 class CoverageServicer(coveragerpc.CoverageServiceServicer):
     """Answers from the newest sealed artifact of each dataset; further pages from the artifact of the first."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, filling: Filling) -> None:
         self._inventory = inventory
+        self._filling = filling
         self._answers = CoverageAnswers()
 
     async def GetCoverage(
@@ -35,6 +43,19 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
         report = await self._inventory.report(preset)
         reply.bars_held_back = 0 if report is None else report.bars_held_back
         return reply
+
+    async def EnsureCoverage(
+        self, request: coverageservicepb.EnsureCoverageRequest, context: object
+    ) -> AsyncIterator[coverageservicepb.EnsureCoverageResponse]:
+        preset = self._inventory.presets.serving(request.dataset)
+        asked = range_from_proto(request.range, "range")
+        if asked.start_ns is None or asked.end_ns is None:
+            raise refused("E_RANGE", "range", "open on a side", "bounded on both sides")
+        step = preset.dataset.interval_ns
+        span = asked.over(Span(asked.start_ns, asked.end_ns), step)
+        async with aclosing(self._filling.fill(preset, span)) as told:
+            async for filled in told:
+                yield filled_to_proto(filled)
 
 
 def _page(

@@ -32,8 +32,8 @@ class DataServicer(datarpc.DataServiceServicer):
         self, request: dataservicepb.SubscribeRequest, context: object
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
         query = subscribe_from_proto(request)
-        replay = await self._subscriptions.session(query)
-        unit = self._subscriptions.volume_unit(query)
-        async with aclosing(self._subscriptions.deliveries(replay, query)) as deliveries:
+        session = await self._subscriptions.session(query)
+        unit, interval_ns = self._subscriptions.volume_unit(query), self._subscriptions.interval_ns(session)
+        async with aclosing(self._subscriptions.deliveries(session, query)) as deliveries:
             async for delivery in deliveries:
-                yield delivery_to_proto(delivery, replay.interval_ns, unit)
+                yield delivery_to_proto(delivery, interval_ns, unit)

@@ -16,7 +16,7 @@ import structlog
 
 from qmtl.calendars.spans import Span, floor_to, intersect
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, Unavailable
+from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.core.tasks.ending import first_of
 from qmtl.exchanges.budgets import Purpose
@@ -32,7 +32,7 @@ LADDER_S = (0.5, 1.0, 2.0, 5.0)
 OVERLAP_BARS = 3  # how far back a correction is looked for
 TAIL_BARS = 2_048  # the newest bars are kept in memory
 BATCH_BARS = 256
-POLL_SHARE, POLL_MIN_S, POLL_MAX_S = 1 / 20, 0.05, 1.0  # of an interval: a bar that is due and has not come
+DUE_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between looks for a bar that is due and has not come: each look costs weight
 SECOND_NS = 1_000_000_000
 
 log = structlog.stdlib.get_logger("qmtl.seamless.live")
@@ -79,14 +79,14 @@ class LiveFeed:
 
     async def run(self) -> None:
         """Follow until cancelled. Troubles of the exchange are waited out, a little longer each time."""
-        failures = 0
+        failures = misses = 0
         while True:
             try:
                 if not self.watermark_ns:
                     await self._begin()
-                came = await self.look()
+                misses = 0 if await self.look() else misses + 1
                 failures = 0
-                await self._until_due(came)
+                await self._until_due(misses)
             except (Unavailable, Exhausted, DeadlineExceeded, Conflict) as error:
                 pause_s = max(LADDER_S[min(failures, len(LADDER_S) - 1)], error.retry_after_s or 0.0)
                 failures += 1
@@ -95,11 +95,11 @@ class LiveFeed:
                 await self._clock.sleep(pause_s)
 
     async def look(self) -> bool:
-        """Ask once for what has closed since the watermark; whether all came. Raises as source and store do."""
+        """Ask once for what has closed since the watermark; whether all of it came. Raises as source and store do."""
         step = self.interval_ns
         until_ns = floor_to(await self._source.now_ns(), step)
         if until_ns <= self.watermark_ns:
-            return False
+            return True  # nothing is due
         asked = Span(self.watermark_ns - OVERLAP_BARS * step, until_ns)
         answer = await self._source.fetch(asked, Purpose.MARKET_DATA)
         unknown = [one.start_ns for one in answer.unresolved(step) if one.end_ns > self.watermark_ns]
@@ -140,6 +140,16 @@ class LiveFeed:
             raise Unavailable(
                 "E_DATASET_INGESTING", f"{self.preset.name} is being caught up with its exchange", retry_after_s=0.5
             )
+
+    def confirmed(self, through_ns: int) -> int:
+        """The watermark, for one who says that it is done with bars up to an instant: a live feed waits for nobody.
+
+        Raises InvalidRequest (E_DATA_SESSION) for an instant not reached yet.
+        """
+        if through_ns > self.watermark_ns:
+            reached, given = (timestamp_text(from_ns(at)) for at in (self.watermark_ns, through_ns))
+            raise refused("E_DATA_SESSION", "through", given, f"at most the watermark, {reached}")
+        return self.watermark_ns
 
     async def until_moved(self, beyond_ns: int) -> None:
         """Wait until the watermark is beyond an instant."""
@@ -209,11 +219,10 @@ class LiveFeed:
         rest = max(0, (len(bars) - 1) // BATCH_BARS * BATCH_BARS)
         yield Delivery(bars.take(slice(rest, None)), watermark_ns, False)
 
-    async def _until_due(self, came: bool) -> None:
+    async def _until_due(self, misses: int) -> None:
         """Sleep until the next bar is due by the exchange's clock, or a little where one is due and has not come."""
         due_in_s = (self.next_close_ns - await self._source.now_ns()) / SECOND_NS
         if due_in_s > 0:
             await self._clock.sleep(due_in_s)
-        elif not came:
-            share_s = self.interval_ns * POLL_SHARE / SECOND_NS
-            await self._clock.sleep(min(max(share_s, POLL_MIN_S), POLL_MAX_S))
+        elif misses:
+            await self._clock.sleep(DUE_S[min(misses, len(DUE_S)) - 1])

@@ -1,4 +1,4 @@
-"""DataSessionService: replay sessions, opened, looked at and kept in step."""
+"""DataSessionService: sessions on replays and live feeds, opened, looked at and kept in step."""
 
 from qmtl.core.roles import Role
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
@@ -8,17 +8,20 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.playback import Replay
+from seamless.live.sessions import LiveSessions
+from seamless.live.store import LiveSession
 from seamless.replay.sessions import ReplaySessions
-from seamless.replay.wire import open_from_proto, replay_to_proto
+from seamless.replay.wire import live_to_proto, open_from_proto, replay_to_proto
 from seamless.wire import ns_from_proto
 
 
 class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     """Sessions of the calling user's worlds."""
 
-    def __init__(self, inventory: Inventory, sessions: ReplaySessions, roles: WorldRoles) -> None:
+    def __init__(self, inventory: Inventory, sessions: ReplaySessions, live: LiveSessions, roles: WorldRoles) -> None:
         self._inventory = inventory
         self._sessions = sessions
+        self._live = live
         self._roles = roles
 
     async def OpenDataSession(
@@ -28,6 +31,9 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
         await self._roles.require(asked.world_id, Role.OPERATOR)
         preset = self._inventory.presets.named(request.preset)
         self._inventory.presets.serving(preset.name)
+        if preset.exchange:
+            opened = await self._live.open(preset, asked)
+            return datasessionservicepb.OpenDataSessionResponse(session=self._session(opened))
         self._inventory.require_ready(preset)
         replay = await self._sessions.open(preset, asked)
         return datasessionservicepb.OpenDataSessionResponse(session=self._session(replay))
@@ -35,16 +41,19 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     async def GetDataSession(
         self, request: datasessionservicepb.GetDataSessionRequest, context: object
     ) -> datasessionservicepb.GetDataSessionResponse:
-        replay = await self._sessions.find(request.session_id)
-        await self._roles.require(replay.world_id, Role.READER)
-        return datasessionservicepb.GetDataSessionResponse(session=self._session(replay))
+        found = await self._find(request.session_id)
+        await self._roles.require(found.world_id, Role.READER)
+        return datasessionservicepb.GetDataSessionResponse(session=self._session(found))
 
     async def ConfirmBars(
         self, request: datasessionservicepb.ConfirmBarsRequest, context: object
     ) -> datasessionservicepb.ConfirmBarsResponse:
-        session = await self._sessions.find(request.session_id)
+        session = await self._find(request.session_id)
         await self._roles.require(session.world_id, Role.OPERATOR)
         through_ns = ns_from_proto(request.through, "through")
+        if isinstance(session, LiveSession):  # it waits for nobody
+            watermark_ns = self._live.feed(session.preset).confirmed(through_ns)
+            return datasessionservicepb.ConfirmBarsResponse(watermark=ns_to_proto(watermark_ns))
         player = await self._sessions.player(request.session_id)
         player.confirm(request.follower, through_ns)
         if request.leave:
@@ -55,11 +64,20 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     async def CloseDataSession(
         self, request: datasessionservicepb.CloseDataSessionRequest, context: object
     ) -> datasessionservicepb.CloseDataSessionResponse:
-        replay = await self._sessions.find(request.session_id)
-        await self._roles.require(replay.world_id, Role.OPERATOR)
-        return datasessionservicepb.CloseDataSessionResponse(
-            session=self._session(await self._sessions.close(request.session_id))
-        )
+        found = await self._find(request.session_id)
+        await self._roles.require(found.world_id, Role.OPERATOR)
+        if isinstance(found, LiveSession):
+            await self._live.close(request.session_id)
+            closed: Replay | LiveSession = await self._find(request.session_id)
+        else:
+            closed = await self._sessions.close(request.session_id)
+        return datasessionservicepb.CloseDataSessionResponse(session=self._session(closed))
 
-    def _session(self, replay: Replay) -> datasessionspb.DataSession:
-        return replay_to_proto(replay, self._sessions.waiting_for(replay.session_id))
+    async def _find(self, session_id: str) -> Replay | LiveSession:
+        """A session of either kind. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
+        return await self._live.find(session_id) or await self._sessions.find(session_id)
+
+    def _session(self, session: Replay | LiveSession) -> datasessionspb.DataSession:
+        if isinstance(session, LiveSession):
+            return live_to_proto(session, self._live.feed(session.preset))
+        return replay_to_proto(session, self._sessions.waiting_for(session.session_id))

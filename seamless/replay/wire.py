@@ -8,6 +8,8 @@ from qmtl.wire.instants import ns_to_proto, span_from_proto
 from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.domain.playback import Delivery, Replay
 from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
+from seamless.live.feed import LiveFeed
+from seamless.live.store import LiveSession
 from seamless.wire import bars_to_proto, ns_from_proto
 
 
@@ -45,6 +47,21 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
         opened_at=ns_to_proto(replay.opened_at_ns),
         dataset_fingerprint=replay.history,
         waiting_for=waiting_for,
+    )
+
+
+def live_to_proto(session: LiveSession, feed: LiveFeed) -> datasessionspb.DataSession:
+    """A session on a live feed as it stands; it has no end before it is closed."""
+    return datasessionspb.DataSession(
+        session_id=session.session_id,
+        world_id=session.world_id,
+        preset=session.preset,
+        dataset=str(feed.preset.dataset),
+        start_time=ns_to_proto(session.start_ns),
+        end_time=ns_to_proto(session.closed_at_ns) if session.closed_at_ns else None,
+        watermark=ns_to_proto(feed.watermark_ns),
+        opened_at=ns_to_proto(session.opened_at_ns),
+        dataset_fingerprint=session.history,
     )
 
 

@@ -12,6 +12,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
+from seamless.live.sessions import LiveSessions
 from seamless.replay.sessions import ReplaySessions
 
 LOOK_EVERY_S = 30.0
@@ -21,8 +22,11 @@ log = structlog.stdlib.get_logger("qmtl.seamless.replay")
 class WorldEnds:
     """Asks worldservice about the worlds whose sessions still play."""
 
-    def __init__(self, sessions: ReplaySessions, worlds: worldrpc.WorldServiceAsyncStub, clock: Clock) -> None:
+    def __init__(
+        self, sessions: ReplaySessions, live: LiveSessions, worlds: worldrpc.WorldServiceAsyncStub, clock: Clock
+    ) -> None:
         self._sessions = sessions
+        self._live = live
         self._worlds = worlds
         self._clock = clock
 
@@ -35,7 +39,7 @@ class WorldEnds:
     async def look(self) -> int:
         """Close what belongs to deleted worlds; how many sessions."""
         closed = 0
-        for world_id in await self._sessions.worlds():
+        for world_id in sorted({*await self._sessions.worlds(), *await self._live.worlds()}):
             try:
                 reply = await self._worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))
             except QmtlError as error:
@@ -43,5 +47,6 @@ class WorldEnds:
                 continue
             if reply.world.state == worldpb.WORLD_STATE_DELETED:
                 closed += await self._sessions.close_world(world_id)
+                closed += await self._live.close_world(world_id)
                 log.info("sessions_closed_with_their_world", world=world_id)
         return closed

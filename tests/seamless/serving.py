@@ -41,12 +41,15 @@ from seamless.__main__ import add_services, add_status
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
+from seamless.backfill.filling import Filling
 from seamless.config import FileFeed, Settings
 from seamless.fetch.fetcher import Fetcher
+from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
 from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
+from seamless.storage.storage import Storage
 from seamless.uploads.uploads import Uploads
 
 ROLE_TTL_S = 10
@@ -173,7 +176,9 @@ async def running(
         roles = WorldRoles(stub.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, access_clock)
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
-        add_services(server, inventory, sessions, roles, fetcher, uploads)
+        live = LiveSessions({}, inventory, db, clock)
+        filling = Filling({}, None, Storage(settings.data_path / "stored", db), inventory)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, filling)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

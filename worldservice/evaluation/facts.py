@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from qmtl.core.modes import domain_of
 from worldservice.evaluation import store
 from worldservice.evaluation.domain.data_currency import data_state
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts, WorldFacts, decide
+from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.graph.domain.edges import UNTOUCHED, Edges
 from worldservice.graph.store import edges
@@ -22,6 +23,8 @@ from worldservice.worlds.domain.world import World, is_replay
 from worldservice.worlds.store import approvals, bindings
 from worldservice.worlds.store import sessions as sessions_store
 from worldservice.worlds.store.feeds import feeds_of_all
+
+STALE_TTL = timedelta(seconds=5)  # a feed that comes back makes no event: what it changes is asked about soon
 
 
 def decide_world(
@@ -36,6 +39,9 @@ def decide_world(
     """The decision on a world; a read. `instead`: evidence to judge some strategies by, in place of the stored."""
     facts = load_facts(conn, world, settings, now, instead or {})
     verdicts = decide(facts, now, as_of=as_of, ttl=settings.decision_ttl)
+    if DecisionReason.DATA_STALE in verdicts.decision.reasons:
+        ttl = min(verdicts.decision.ttl, STALE_TTL)
+        verdicts = replace(verdicts, decision=replace(verdicts.decision, ttl=ttl))
     if as_of is not None:
         return verdicts
     wanted = domain_of(verdicts.decision.effective_mode)

@@ -45,6 +45,17 @@ def upgrade() -> None:
         "uploads", _text("name"), sa.Column("body", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("name")
     )
     _create_stored()
+    op.create_table(
+        "live_sessions",
+        _text("session_id"),
+        _text("world_id"),
+        _text("preset"),
+        _text("history"),
+        _int("start_ns"),
+        _int("opened_at_ns"),
+        _int("closed_at_ns"),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
     op.create_table("followers", _text("session_id"), _text("name"), sa.PrimaryKeyConstraint("session_id", "name"))
 
 

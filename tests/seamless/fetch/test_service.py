@@ -123,7 +123,7 @@ async def test_unknown_and_unavailable_datasets_are_refused_fast_with_stable_rea
     planned = await refusal_of(stub, dataservicepb.FetchRequest(dataset="ohlcv.binance.spot.1m"))
     assert isinstance(planned, NotReady)
     assert planned.reason == "E_DATASET_UNAVAILABLE"
-    assert "not built" in planned.message
+    assert "[seamless.exchanges.NAME]" in planned.message
 
 
 async def test_a_dataset_that_is_being_ingested_says_when_to_come_back(tmp_path: Path) -> None:

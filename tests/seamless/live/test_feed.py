@@ -201,3 +201,19 @@ async def test_subscribers_are_sent_away_when_the_server_stops(bus: Bus, db: Dat
         at.feed.close()
         with pytest.raises(Unavailable, match="E_STOPPING"):
             await waiting
+
+
+async def test_an_exchange_that_stops_holds_time_and_lets_it_go_on_when_it_comes_back(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    async with rig(bus, db, tmp_path) as at:
+        await at.pass_bars(2)
+        at.market.tape.halt()
+        held_ns = WATERMARK_NS + 3 * MINUTE_NS  # the bar that was being built is its last
+        for _ in range(4):
+            await at.pass_bars()
+            assert at.feed.watermark_ns == held_ns
+        at.market.tape.resume()
+        await at.pass_bars()
+        assert at.feed.watermark_ns == WATERMARK_NS + 7 * MINUTE_NS
+        assert opens(await heard(at.feed, held_ns, at.feed.watermark_ns)) == at.truth(3)

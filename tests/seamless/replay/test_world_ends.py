@@ -22,6 +22,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from seamless.config import Settings
 from seamless.domain.session_requests import SessionRequest
+from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.world_ends import WorldEnds
@@ -69,7 +70,7 @@ async def test_sessions_are_closed_with_their_world(seamless: Seamless, db: Data
         for number in range(2):
             await sessions.open(preset, SessionRequest(f"{world}-{number}", world, None, timedelta(days=1), 0.0))
     async with worldservice(tmp_path, worlds) as stub:
-        ends = WorldEnds(sessions, stub, SystemClock())
+        ends = WorldEnds(sessions, LiveSessions({}, seamless.inventory, db, SystemClock()), stub, SystemClock())
         assert await ends.look() == 0
         worlds.states["gone"] = worldpb.WORLD_STATE_DELETED
         assert [await ends.look(), await ends.look()] == [2, 0]

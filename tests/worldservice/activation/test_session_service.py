@@ -245,9 +245,13 @@ async def test_a_live_feed_keeps_its_worlds_current_and_moves_their_sessions(har
     harness.clock.advance(timedelta(minutes=60))
     assert (await decided()).effective_mode == PAPER, "the next bar was due only now"
     harness.clock.advance(timedelta(minutes=7))
-    assert decisionpb.DECISION_REASON_DATA_STALE in (await decided()).reasons
+    stale = await decided()
+    assert decisionpb.DECISION_REASON_DATA_STALE in stale.reasons
+    assert stale.ttl.ToTimedelta() == timedelta(seconds=5), "clients remember it for a little only"
     await told(60, 120)
-    assert (await decided()).effective_mode == PAPER, "it comes back with the bars"
+    back = await decided()
+    assert back.effective_mode == PAPER, "it comes back with the bars"
+    assert back.ttl.ToTimedelta() > timedelta(seconds=5)
 
 
 async def test_only_the_data_service_tells_of_feeds(harness: WorldHarness) -> None:

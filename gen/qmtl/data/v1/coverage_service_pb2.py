@@ -27,7 +27,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.data.v1 import coverage_pb2 as qmtl_dot_data_dot_v1_dot_coverage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/data/v1/coverage_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/data/v1/coverage.proto\"\x90\x01\n\x12GetCoverageRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x05range\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x87\x02\n\x13GetCoverageResponse\x12/\n\x05spans\x18\x01 \x03(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05spans\x12%\n\x04gaps\x18\x02 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12\x1d\n\ndata_ratio\x18\x03 \x01(\x01R\tdataRatio\x12%\n\x0eresolved_ratio\x18\x04 \x01(\x01R\rresolvedRatio\x12,\n\x04page\x18\x05 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\x12$\n\x0e\x62\x61rs_held_back\x18\x06 \x01(\x04R\x0c\x62\x61rsHeldBack2n\n\x0f\x43overageService\x12[\n\x0bGetCoverage\x12 .qmtl.data.v1.GetCoverageRequest\x1a!.qmtl.data.v1.GetCoverageResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42Z\n\x0fio.qmtl.data.v1B\x14\x43overageServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/data/v1/coverage_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/data/v1/coverage.proto\"\x90\x01\n\x12GetCoverageRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x05range\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x87\x02\n\x13GetCoverageResponse\x12/\n\x05spans\x18\x01 \x03(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05spans\x12%\n\x04gaps\x18\x02 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12\x1d\n\ndata_ratio\x18\x03 \x01(\x01R\tdataRatio\x12%\n\x0eresolved_ratio\x18\x04 \x01(\x01R\rresolvedRatio\x12,\n\x04page\x18\x05 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\x12$\n\x0e\x62\x61rs_held_back\x18\x06 \x01(\x04R\x0c\x62\x61rsHeldBack\"b\n\x15\x45nsureCoverageRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x05range\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\"\xd0\x02\n\x16\x45nsureCoverageResponse\x12/\n\x05range\x18\x01 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12#\n\rbars_expected\x18\x02 \x01(\x04R\x0c\x62\x61rsExpected\x12!\n\x0c\x62\x61rs_present\x18\x03 \x01(\x04R\x0b\x62\x61rsPresent\x12\x1d\n\nbars_empty\x18\x04 \x01(\x04R\tbarsEmpty\x12\x18\n\x07windows\x18\x05 \x01(\rR\x07windows\x12!\n\x0cwindows_done\x18\x06 \x01(\rR\x0bwindowsDone\x12\x1a\n\x08\x66\x61ilures\x18\x07 \x03(\tR\x08\x66\x61ilures\x12\x12\n\x04\x64one\x18\x08 \x01(\x08R\x04\x64one\x12\x31\n\x14\x61rtifact_fingerprint\x18\t \x01(\tR\x13\x61rtifactFingerprint2\xd6\x01\n\x0f\x43overageService\x12[\n\x0bGetCoverage\x12 .qmtl.data.v1.GetCoverageRequest\x1a!.qmtl.data.v1.GetCoverageResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x66\n\x0e\x45nsureCoverage\x12#.qmtl.data.v1.EnsureCoverageRequest\x1a$.qmtl.data.v1.EnsureCoverageResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x30\x01\x42Z\n\x0fio.qmtl.data.v1B\x14\x43overageServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +37,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\024CoverageServiceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_COVERAGESERVICE'].methods_by_name['GetCoverage']._loaded_options = None
   _globals['_COVERAGESERVICE'].methods_by_name['GetCoverage']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_COVERAGESERVICE'].methods_by_name['EnsureCoverage']._loaded_options = None
+  _globals['_COVERAGESERVICE'].methods_by_name['EnsureCoverage']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_GETCOVERAGEREQUEST']._serialized_start=142
   _globals['_GETCOVERAGEREQUEST']._serialized_end=286
   _globals['_GETCOVERAGERESPONSE']._serialized_start=289
   _globals['_GETCOVERAGERESPONSE']._serialized_end=552
-  _globals['_COVERAGESERVICE']._serialized_start=554
-  _globals['_COVERAGESERVICE']._serialized_end=664
+  _globals['_ENSURECOVERAGEREQUEST']._serialized_start=554
+  _globals['_ENSURECOVERAGEREQUEST']._serialized_end=652
+  _globals['_ENSURECOVERAGERESPONSE']._serialized_start=655
+  _globals['_ENSURECOVERAGERESPONSE']._serialized_end=991
+  _globals['_COVERAGESERVICE']._serialized_start=994
+  _globals['_COVERAGESERVICE']._serialized_end=1208
 # @@protoc_insertion_point(module_scope)

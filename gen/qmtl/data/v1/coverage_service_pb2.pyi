@@ -34,3 +34,33 @@ class GetCoverageResponse(_message.Message):
     page: _common_pb2.PageInfo
     bars_held_back: int
     def __init__(self, spans: _Optional[_Iterable[_Union[_common_pb2.TimeRange, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., bars_held_back: _Optional[int] = ...) -> None: ...
+
+class EnsureCoverageRequest(_message.Message):
+    __slots__ = ("dataset", "range")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    range: _common_pb2.TimeRange
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ...) -> None: ...
+
+class EnsureCoverageResponse(_message.Message):
+    __slots__ = ("range", "bars_expected", "bars_present", "bars_empty", "windows", "windows_done", "failures", "done", "artifact_fingerprint")
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    BARS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    BARS_PRESENT_FIELD_NUMBER: _ClassVar[int]
+    BARS_EMPTY_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    range: _common_pb2.TimeRange
+    bars_expected: int
+    bars_present: int
+    bars_empty: int
+    windows: int
+    windows_done: int
+    failures: _containers.RepeatedScalarFieldContainer[str]
+    done: bool
+    artifact_fingerprint: str
+    def __init__(self, range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., bars_empty: _Optional[int] = ..., windows: _Optional[int] = ..., windows_done: _Optional[int] = ..., failures: _Optional[_Iterable[str]] = ..., done: _Optional[bool] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...

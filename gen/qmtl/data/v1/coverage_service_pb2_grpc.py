@@ -40,6 +40,11 @@ class CoverageServiceStub:
                 request_serializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageRequest.SerializeToString,
                 response_deserializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageResponse.FromString,
                 _registered_method=True)
+        self.EnsureCoverage = channel.unary_stream(
+                '/qmtl.data.v1.CoverageService/EnsureCoverage',
+                request_serializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageResponse.FromString,
+                _registered_method=True)
 
 
 class CoverageServiceServicer:
@@ -57,6 +62,19 @@ class CoverageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureCoverage(self, request, context):
+        """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
+        Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
+        one that breaks off leaves what was stored, and asking again goes on from there.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+        FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
+        and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoverageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +82,11 @@ def add_CoverageServiceServicer_to_server(servicer, server):
                     servicer.GetCoverage,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageRequest.FromString,
                     response_serializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageResponse.SerializeToString,
+            ),
+            'EnsureCoverage': grpc.unary_stream_rpc_method_handler(
+                    servicer.EnsureCoverage,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +117,33 @@ class CoverageService:
             '/qmtl.data.v1.CoverageService/GetCoverage',
             qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageRequest.SerializeToString,
             qmtl_dot_data_dot_v1_dot_coverage__service__pb2.GetCoverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureCoverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/qmtl.data.v1.CoverageService/EnsureCoverage',
+            qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_coverage__service__pb2.EnsureCoverageResponse.FromString,
             options,
             channel_credentials,
             insecure,

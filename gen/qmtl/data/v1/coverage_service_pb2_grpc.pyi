@@ -40,6 +40,15 @@ class CoverageServiceStub:
     Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE (E_DATASET_INGESTING): retry.
     """
+    EnsureCoverage: _grpc.UnaryStreamMultiCallable[_coverage_service_pb2.EnsureCoverageRequest, _coverage_service_pb2.EnsureCoverageResponse]
+    """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
+    Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
+    one that breaks off leaves what was stored, and asking again goes on from there.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+    FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
+    and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
+    """
 
 @_typing.type_check_only
 class CoverageServiceAsyncStub(CoverageServiceStub):
@@ -52,6 +61,15 @@ class CoverageServiceAsyncStub(CoverageServiceStub):
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE (E_DATASET_INGESTING): retry.
+    """
+    EnsureCoverage: _aio.UnaryStreamMultiCallable[_coverage_service_pb2.EnsureCoverageRequest, _coverage_service_pb2.EnsureCoverageResponse]  # type: ignore[assignment]
+    """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
+    Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
+    one that breaks off leaves what was stored, and asking again goes on from there.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+    FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
+    and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
     """
 
 class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +86,21 @@ class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE (E_DATASET_INGESTING): retry.
+        """
+
+    @_abc_1.abstractmethod
+    def EnsureCoverage(
+        self,
+        request: _coverage_service_pb2.EnsureCoverageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_coverage_service_pb2.EnsureCoverageResponse], _abc.AsyncIterator[_coverage_service_pb2.EnsureCoverageResponse]]:
+        """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
+        Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
+        one that breaks off leaves what was stored, and asking again goes on from there.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+        FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
+        and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
         """
 
 def add_CoverageServiceServicer_to_server(servicer: CoverageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,65 @@
+"""Datasets that are fetched from exchanges, filled on demand with their progress told as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+
+from qmtl.calendars.spans import Span
+from qmtl.core.errors import NotReady, refused
+from qmtl.core.tasks.ending import end
+from seamless.artifacts.inventory import Inventory
+from seamless.backfill.backfiller import Backfiller, BarSource, Progress
+from seamless.backfill.sealing import seal_stored
+from seamless.presets.preset import Preset
+from seamless.storage.storage import Storage
+
+BARS_MAX = 1_000_000  # of one request
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How a range stands; the last time with what was sealed."""
+
+    progress: Progress
+    done: bool = False
+    fingerprint: str = ""
+
+
+class Filling:
+    """Fills ranges of presets that have a source here."""
+
+    def __init__(
+        self, sources: Mapping[str, BarSource], backfiller: Backfiller | None, storage: Storage, inventory: Inventory
+    ) -> None:
+        self._sources = sources
+        self._backfiller = backfiller
+        self._storage = storage
+        self._inventory = inventory
+
+    async def fill(self, preset: Preset, span: Span) -> AsyncGenerator[Filled, None]:
+        """Fetch what is missing; how it stands at once, after each window, and at the end.
+
+        Raises NotReady (E_DATASET_UNAVAILABLE), InvalidRequest (E_RANGE), else as `Backfiller.ensure`.
+        """
+        source = self._sources.get(preset.name)
+        if source is None or self._backfiller is None:
+            raise NotReady(
+                "E_DATASET_UNAVAILABLE",
+                f"{preset.name} is not fetched from an exchange",
+                metadata={"dataset": preset.name},
+            )
+        if span.bars(preset.dataset.interval_ns) > BARS_MAX:
+            raise refused("E_RANGE", "range", f"{span.bars(preset.dataset.interval_ns)} bars", f"at most {BARS_MAX}")
+        yield Filled(await self._backfiller.progress(preset.dataset, preset.calendar, span))
+        told: asyncio.Queue[Progress | None] = asyncio.Queue()
+        work = asyncio.ensure_future(self._backfiller.ensure(source, preset.calendar, span, told.put_nowait))
+        work.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (progress := await told.get()) is not None:
+                yield Filled(progress)
+            last = await work
+            yield Filled(last, True, await seal_stored(preset, self._storage, self._inventory, source.producer))
+        finally:
+            await end(work)

@@ -1,0 +1,92 @@
+"""A range that is filled on demand: its progress is told, what cannot be had is named, and what is stored is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controlbus.bus import Bus, connected
+from qmtl.calendars.spans import Span
+from qmtl.core.clock import SystemClock
+from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.sql.database import Database
+from seamless.artifacts.archive import Archive
+from seamless.artifacts.inventory import Inventory
+from seamless.backfill.backfiller import Backfiller
+from seamless.backfill.filling import BARS_MAX, Filled, Filling
+from seamless.backfill.flights import Flights
+from seamless.config import ExchangeSettings
+from seamless.metrics import SeamlessMetrics
+from seamless.presets.exchanges import exchange_presets
+from seamless.presets.preset import Presets
+from seamless.storage.storage import Storage
+from tests.exchange.binance.market_client import MINUTE_MS, Market, bars_of, market
+from tests.exchange.core.faults import Trouble
+
+MINUTE_NS = 60_000_000_000
+FIRST_MS = 1_700_000_000_000 // (1_000 * MINUTE_MS) * 1_000 * MINUTE_MS
+NOW_MS = FIRST_MS + 2_500 * MINUTE_MS
+WHOLE = Span(FIRST_MS * 1_000_000, NOW_MS * 1_000_000)
+PRESET = next(iter(exchange_presets({"binance": ExchangeSettings(exchange="binance")})))
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    async with connected(nats_url, service="seamless") as ready:
+        yield ready
+
+
+@asynccontextmanager
+async def filling(bus: Bus, db: Database, folder: Path) -> AsyncIterator[tuple[Filling, Market, Inventory]]:
+    clock, metrics = SystemClock(), SeamlessMetrics(CollectorRegistry())
+    storage = Storage(folder / "stored", db)
+    inventory = Inventory(Presets((PRESET,)), db, Archive(folder), metrics)
+    backfiller = Backfiller(storage, Flights(bus, clock, lease_s=2), clock, metrics, Random(1))
+    async with market(lambda: NOW_MS, first_ms=FIRST_MS) as there, bars_of(there) as source:
+        yield Filling({PRESET.name: source}, backfiller, storage, inventory), there, inventory
+
+
+async def filled(one: Filling, span: Span = WHOLE) -> list[Filled]:
+    async with aclosing(one.fill(PRESET, span)) as told:
+        return [each async for each in told]
+
+
+async def test_progress_is_told_from_nothing_to_a_sealed_whole(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, there, inventory):
+        there.exchange.faults.plan("GET klines", Trouble.BROKEN_BEFORE)
+        told = await filled(one, Span(WHOLE.start_ns, WHOLE.end_ns + 5 * MINUTE_NS))
+        assert told[0].progress.present == 0
+        assert sorted(each.progress.windows_done for each in told[1:]) == [1, 2, 3, 3]
+        last = told[-1]
+        assert (last.done, last.progress.span, last.progress.ratio, last.progress.failures) == (True, WHOLE, 1.0, ())
+        sealed = await inventory.newest(PRESET)
+        assert sealed is not None
+        assert (sealed.fingerprint, sealed.rows) == (last.fingerprint, 2_498), "the newest two may still be revised"
+        asked = len(there.told.asked)
+        again = await filled(one)
+        assert [each.done for each in again] == [False, True]
+        assert again[-1].fingerprint == last.fingerprint
+        assert len(there.told.asked) == asked, "what is there is not fetched again"
+
+
+async def test_what_cannot_be_had_is_named_and_does_not_stop_the_rest(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, there, _):
+        there.tape.halted_ms = FIRST_MS + 2_100 * MINUTE_MS
+        last = (await filled(one))[-1]
+        assert last.progress.present == 2_100
+        (failure,) = last.progress.failures
+        assert "does not say what became of 400 bars" in failure
+
+
+async def test_what_nothing_fetches_is_refused(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, _, inventory):
+        nothing = Filling({}, None, Storage(tmp_path, db), inventory)
+        with pytest.raises(NotReady, match="E_DATASET_UNAVAILABLE"):
+            await filled(nothing)
+        with pytest.raises(InvalidRequest, match="E_RANGE"):
+            await filled(one, Span(0, (BARS_MAX + 1) * MINUTE_NS))
