@@ -25,7 +25,7 @@ ROUND_S = 12.0
 BARS_PER_S = 2.0  # each ends the orders that wait for it
 RATIO_MAX = 3.0
 FREEZE_S_MAX = 1.0
-GROWTH_MAX = 3.0  # an operator may have 32 MiB of requests at once, and they are held decoded: docs/hardening.md
+GROWTH_MAX = 2.0
 SERVICES = ("gateway", "worldservice", "brokerage", "dagmanager", "seamless", "controlbus")
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 

@@ -36,7 +36,7 @@ from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.authorisation import authorise
 from qmtl.rpc.server.inbound import Context, Inbound, Limits, bearer_of, call_of, inbound_of
 from qmtl.rpc.server.outcomes import OutcomeLog, code_of_cancelled, mark_span, number_to_code
-from qmtl.rpc.server.replies import Encode, PeerGone, abort, bounded, is_cancelled, write
+from qmtl.rpc.server.replies import Encode, PeerGone, abort, bounded, forget_frames, is_cancelled, write
 from qmtl.rpc.server.requests import Bodies, DecodedStream, decoded
 from qmtl.rpc.server.shares import Shares, Turns, caller_of
 from qmtl.rpc.status import internal_status, to_status
@@ -215,6 +215,7 @@ class MeshInterceptor(aio.ServerInterceptor):
             inbound.code = status.code
             if status.code is grpc.StatusCode.INTERNAL:
                 self._report_bug(inbound, error)
+            forget_frames(error)
         except aio.AbortError:
             inbound.code = number_to_code(inbound.context.code())
             raise

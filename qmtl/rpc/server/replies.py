@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from traceback import clear_frames
 from typing import Any, Final
 
 from grpc import aio
@@ -51,6 +52,16 @@ def is_cancelled(context: Context) -> bool:
     """
     task = asyncio.current_task()
     return context.cancelled() or (task is not None and task.cancelling() > 0)
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of what the frames held that an error came through: the request that is refused, above all.
+
+    grpc.aio keeps the error of an aborted call in a reference cycle, and with it each of those frames.
+    """
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 async def abort(context: Context, status: Status) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from qmtl.core.errors import InvalidRequest, PermissionDenied, QmtlError, Unauth
 from tests.rpc.echo import KINDS, NAME, EchoStub
 from tests.rpc.mesh import Mesh, peer, user
 from tests.support.logbook import lines, logged
+from tests.support.waiting import eventually
 
 GARBAGE = b"\xff\xff\xff"
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -102,3 +105,30 @@ async def test_who_may_not_call_is_refused_before_the_body_has_come(mesh: Mesh, 
         with pytest.raises(Unauthenticated):
             async for _ in call:
                 pass
+
+
+async def test_what_a_refused_call_held_is_let_go_at_once(mesh: Mesh) -> None:
+    """grpc.aio keeps the error of an aborted call in a cycle; the collector may come much later."""
+
+    class Held:
+        pass
+
+    seen: list[weakref.ref[Held]] = []
+
+    async def act(text: str) -> str:
+        held = Held()
+        seen.append(weakref.ref(held))
+        try:
+            raise LookupError(text)
+        except LookupError as error:
+            raise InvalidRequest("E_FIELD", "no") from error
+
+    stub = await mesh.stub(await mesh.serve(act))
+    gc.disable()
+    try:
+        for kind in ("Post", "Both"):
+            with pytest.raises(InvalidRequest):
+                await stub.say(kind, "x")
+        await eventually(lambda: [each() for each in seen] == [None, None])
+    finally:
+        gc.enable()
