@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 
 from blake3 import blake3
 
@@ -26,6 +27,8 @@ EXTERNAL = "@external"
 class Side(Enum):
     BUY = "BUY"
     SELL = "SELL"
+
+    __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
 
     @property
     def sign(self) -> int:
@@ -155,6 +158,7 @@ _LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_
 _STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
 
 
+@lru_cache(maxsize=1_024)
 def order_id(owner: Owner, client_order_id: str) -> str:
     """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
     parts = (owner.account, owner.world_id, owner.strategy_id, client_order_id)

@@ -27,6 +27,8 @@ class OrderState(Enum):
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
 
+    __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
+
 
 class EventKind(Enum):
     """What happened to an order. INITIALIZED is the birth of the record and is legal only as its first event."""
@@ -47,6 +49,8 @@ class EventKind(Enum):
     CANCEL_REJECTED = "CANCEL_REJECTED"
     UPDATED = "UPDATED"
     FILLED = "FILLED"
+
+    __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
 
 
 class OrderView(Enum):

@@ -1,0 +1,313 @@
+"""Cost of execution in one process: order events, transitions, checks, bars of a backtest, orders beside closed ones.
+
+    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000] [--out FILE]
+
+Every line stands beside a floor in the same run: the least plain Python (or numba) that a program with the same answer
+could do without checks, records or exact scales. CPU seconds of this process; ratios are what to compare. Peers are
+measured where they are installed (`pip install vectorbt`), else left out by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.brokerage import end, floor_ms, open_store, take_one, timed
+from brokerage import verify
+from brokerage.config import Settings
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.money import RATE_ONE
+from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.record import advance, born
+from brokerage.domain.orders.states import EventKind, after
+from brokerage.domain.trading.commands import examine
+from brokerage.market.configured import market_of
+from qmtl.sdk import Bars, Strategy, StreamInput, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.strategy.assembly import assemble
+
+EVENTS_OF_AN_ORDER = 4
+MINUTE = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One measurement: so many a CPU second, and the floor's."""
+
+    name: str
+    unit: str
+    rate: float
+    floor: float
+
+    @property
+    def text(self) -> str:
+        return f"| {self.name} | {self.rate:,.0f} {self.unit}/s | {self.floor:,.0f} | {self.floor / self.rate:,.1f} |"
+
+
+def rate(count: int, act: Callable[[], object]) -> float:
+    """Count a CPU second of the faster of two runs; the first may warm something up."""
+    spent = []
+    for _ in range(2):
+        begun = time.process_time()
+        act()
+        spent.append(time.process_time() - begun)
+    return count / min(spent)
+
+
+class Cross(Strategy):
+    """Long while a fast average is above a slow one."""
+
+    def __init__(self, fast: int = 20, slow: int = 50) -> None:
+        super().__init__()
+        self._fast, self._slow = fast, slow
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD", interval="1m")
+        direction = signals.cross(ta.sma(price, self._fast), ta.sma(price, self._slow))
+        self.trade(signals.position_target(direction, long=0.95), price)
+
+
+def minutes(count: int, seed: int = 7) -> Bars:
+    """A random walk in cents."""
+    random = np.random.default_rng(seed)
+    close = np.round(20_000 * np.exp(np.cumsum(random.normal(0, 0.0005, count))), 2)
+    opened = np.concatenate([close[:1], close[:-1]])
+    high = np.round(np.maximum(opened, close) * (1 + random.uniform(0, 0.0003, count)), 2)
+    low = np.round(np.minimum(opened, close) * (1 - random.uniform(0, 0.0003, count)), 2)
+    times = 1_600_000_020 * 10**9 // MINUTE * MINUTE + MINUTE * np.arange(count, dtype=np.int64)
+    volume = np.round(random.uniform(5, 50, count), 3)
+    return Bars("BTC-USD", 60, times, np.column_stack([opened, high, low, close, volume]))
+
+
+def backtests(count: int) -> list[Line]:
+    """Bars a second of a whole backtest, and order events a second of one that trades all the time."""
+    terms = AccountTerms(profile=spot("0.001", participation="0"))
+    lines: list[Line] = []
+    bars = minutes(count)
+    closes = bars.values[:, 3]
+    floor = rate(count, lambda: _numba_cross(closes, bars.values[:, 0]))
+    for name, streaming in (("backtest, SMA 20/50, batch", False), ("backtest, SMA 20/50, every bar", True)):
+        some = bars if not streaming else minutes(count // 10)
+
+        def run(some: Bars = some, streaming: bool = streaming) -> None:
+            replay(assemble(Cross()), some, terms, streaming=streaming)
+
+        lines.append(Line(name, "bars", rate(len(some), run), floor))
+    busy = minutes(max(count // 20, 1_000), 3)
+    assembled = assemble(Cross(2, 3))
+    outputs = batch_outputs(assembled.dag, busy)
+    fills = len(replay(assembled, busy, terms, outputs=outputs).fills)
+    floor = rate(fills * EVENTS_OF_AN_ORDER, lambda: _plain_orders(fills))
+    for name, streaming in (("order events of a backtest, batch", False), ("the same with every record", True)):
+
+        def trade(streaming: bool = streaming) -> None:
+            replay(assembled, busy, terms, outputs=outputs, streaming=streaming)
+
+        lines.append(Line(name, "events", rate(fills * EVENTS_OF_AN_ORDER, trade), floor))
+    return lines
+
+
+def _numba_cross(closes: Any, opens: Any) -> float:
+    """The floor of a backtest: a compiled loop in floats, without orders, scales or checks."""
+    import numba
+
+    global _LOOP
+    if _LOOP is None:
+
+        @numba.njit
+        def loop(closes: Any, opens: Any) -> float:
+            cash, held, side, equity = 100_000.0, 0.0, 0.0, 0.0
+            for i in range(50, len(closes)):
+                now = 1.0 if closes[i - 20 : i].mean() > closes[i - 50 : i].mean() else -1.0
+                if side > 0 and held == 0.0:
+                    held = 0.95 * cash / opens[i]
+                    cash -= held * opens[i] * 1.001
+                elif side < 0 and held > 0.0:
+                    cash += held * opens[i] * 0.999
+                    held = 0.0
+                side = now
+                equity = cash + held * closes[i]
+            return equity
+
+        _LOOP = loop
+    return float(_LOOP(closes, opens))
+
+
+_LOOP: Any = None
+
+
+def _plain_orders(count: int) -> None:
+    """The floor of order events: four tuples an order, its state, cash and position in whole cents."""
+    states: dict[str, str] = {}
+    history: list[tuple[str, str, int]] = []
+    cash, held = 10**15, 0
+    for number in range(count):
+        name = f"o{number}"
+        for kind in ("INITIALIZED", "SUBMITTED", "ACCEPTED", "FILLED"):
+            states[name] = kind
+            history.append((name, kind, number))
+        signed = 10 if number % 2 == 0 else -10
+        cash, held = cash - signed * 100 - 1, held + signed
+
+
+def orders(count: int) -> list[Line]:
+    """The event path by itself: submit and fill, one order after another."""
+
+    def bar(number: int) -> Bar:
+        price = 100 * 10**24
+        return Bar(number * MINUTE, (number + 1) * MINUTE, price, price, price, price, 10**15)
+
+    def run() -> None:
+        account = SimulatedAccount(margin(1, "0.001", participation="0"), {"USD": Decimal(10**8)})
+        account.on_bar("BTC-USD", bar(0))
+        for number in range(1, count + 1):
+            side = Side.BUY if number % 2 else Side.SELL
+            account.market("BTC-USD", side, Decimal(1), number * MINUTE, f"o{number}")
+            account.on_bar("BTC-USD", bar(number))
+
+    done = count * EVENTS_OF_AN_ORDER
+    return [Line("order events, submit to fill", "events", rate(done, run), rate(done, lambda: _plain_orders(count)))]
+
+
+def pieces(count: int) -> list[Line]:
+    """Transitions of the state machine, folds of stored events, and pre-trade checks."""
+    account = SimulatedAccount(margin(2, "0.001"), {"USD": Decimal(10**8)})
+    view = account.view
+    view.marks["BTC-USD"] = Mark(100 * 10**24, MINUTE, MINUTE)
+    found = Instruments().find("BTC-USD")
+    order = Order(LOCAL, "one", "BTC-USD", Side.BUY, Decimal(1))
+    price = 100 * 10**24
+    events = account.submit(order, MINUTE)
+    events += account.on_bar("BTC-USD", Bar(MINUTE, 2 * MINUTE, price, price, price, price, 10**15))
+    kinds = [EventKind.SUBMITTED, EventKind.ACCEPTED, EventKind.PENDING_CANCEL, EventKind.CANCELED]
+    first = account.record("one")
+
+    def transitions() -> None:
+        for _ in range(count // len(kinds)):
+            state = previous = events[0].state
+            for kind in kinds:
+                state, previous = after(state, previous, kind, first.order.type, first.order.tif), state
+
+    def plain_transitions() -> None:
+        table = {("A", 1): "B", ("B", 1): "C", ("C", 1): "D", ("D", 1): "A"}
+        state = "A"
+        for _ in range(count):
+            state = table[state, 1]
+
+    def folds() -> None:
+        for _ in range(count // len(events)):
+            record = born(order, found, events[0])
+            for event in events[1:]:
+                record = advance(record, event)
+
+    def checks() -> None:
+        for _ in range(count // 10):
+            if examine(view, order, found, 2 * MINUTE, RATE_ONE)[1] is not None:
+                raise SystemExit("the order was refused")
+
+    def plain_checks() -> None:
+        quantity, price, cash, fee = 10**8, 100, 10**8, 0.001
+        for _ in range(count // 10):
+            if quantity % 1 or quantity <= 0 or quantity * price * (1 + fee) / 10**8 > cash or price <= 0:
+                raise SystemExit("the order was refused")
+
+    return [
+        Line("transitions of the state machine", "events", rate(count, transitions), rate(count, plain_transitions)),
+        Line(
+            f"replay of {count:,} order events",
+            "events",
+            rate(count, folds),
+            rate(count, lambda: _plain_orders(count // 4)),
+        ),
+        Line("pre-trade checks", "checks", rate(count // 10, checks), rate(count // 10, plain_checks)),
+    ]
+
+
+async def cpu_ms(count: int, act: Callable[[], Awaitable[object]]) -> float:
+    """CPU milliseconds of one of so many acts; commits wait for a disk that others use too."""
+    begun = time.process_time()
+    await act()
+    return (time.process_time() - begun) * 1e3 / count
+
+
+async def stored(ended: int) -> list[str]:
+    """Orders a second into a store with none and with many closed orders, and the proof of its books at a start."""
+    made = market_of(Settings(orders_per_s_max=0))
+    market = replace(made, limits=replace(made.limits, open_orders_max=10**6))
+    lines, ratios, proof = list[str](), list[float](), 0.0
+    for closed in (0, ended):
+        with tempfile.TemporaryDirectory() as folder:
+            db = await open_store(Path(folder) / "store.db", market)
+            try:
+                await end(db, market, closed)
+                begun = time.process_time()
+                await db.read(lambda conn: verify.verify_books(conn, market))
+                proof = time.process_time() - begun
+                spent = await cpu_ms(200, lambda: timed(199, partial(take_one, db, market)))  # noqa: B023  # at once
+                floor = await cpu_ms(200, lambda: floor_ms(db, 199))  # noqa: B023  # at once
+            finally:
+                await db.close()
+        ratios.append(spent / floor)
+        rates = f"{1e3 / spent:,.0f} orders/s | {1e3 / floor:,.0f} commits"
+        lines.append(f"| order into a store with {closed:,} closed | {rates} | {ratios[-1]:.1f} |")
+    lines.append(f"| the same, {ended:,} closed against none | | | {ratios[1] / ratios[0]:.2f} of it |")
+    events = ended * EVENTS_OF_AN_ORDER
+    return [*lines, f"| books proved at a start over {events:,} stored events | {events / proof:,.0f} events/s | | |"]
+
+
+def peers(count: int) -> list[str]:
+    """Peers over the same bars, where they are installed."""
+    if importlib.util.find_spec("vectorbt") is None:
+        return ["| vectorbt, SMA 20/50 | not installed | | |"]
+    import pandas as pd
+    import vectorbt as vbt  # type: ignore[import-not-found]  # bench only
+
+    closes = pd.Series(minutes(count).values[:, 3])
+
+    def run() -> None:
+        fast, slow = vbt.MA.run(closes, 20), vbt.MA.run(closes, 50)
+        entries, exits = fast.ma_crossed_above(slow), fast.ma_crossed_below(slow)
+        vbt.Portfolio.from_signals(closes, entries, exits, fees=0.001).value()
+
+    return [f"| vectorbt, SMA 20/50 (floats, close fills) | {rate(count, run):,.0f} bars/s | | |"]
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--bars", type=int, default=500_000)
+    parser.add_argument("--orders", type=int, default=20_000)
+    parser.add_argument("--ended", type=int, default=10_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    made = [*backtests(chosen.bars), *orders(chosen.orders), *pieces(chosen.events)]
+    rows = [*(line.text for line in made), *peers(chosen.bars), *asyncio.run(stored(chosen.ended))]
+    table = "\n".join(["| what | measured, CPU | floor/s | floor is x |", "|---|---|---|---|", *rows, ""])
+    sys.stdout.write(table)
+    if chosen.out is not None:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(table)
+
+
+if __name__ == "__main__":
+    main()
