@@ -107,7 +107,7 @@ def at(address: str, **changes: Any) -> dict[str, dict[str, Any]]:
         "live": True,
         "stage": "local",
         "address": address,
-        "poll_s": 0.5,
+        "poll_s": 5.0,  # each comparison spends of the limits that are shared with its orders
         "lease_ttl_s": TTL_S,
         "timeout_ms": 2000,
     }

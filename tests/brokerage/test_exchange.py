@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.core.errors import Conflict
 from tests.brokerage.exchange_mesh import account_request, at_exchange, bitcoin, started
+from tests.brokerage.mesh import Mesh
 from tests.exchange.core.faults import Trouble
 from tests.support.waiting import eventually
 
@@ -67,3 +71,38 @@ async def test_what_is_not_live_is_compared_and_gets_no_order(tmp_path: Path, na
         with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
             await traded.client.accounts.OpenVenueAccount(other)
         assert not traded.sent()
+
+
+@pytest.mark.timeout(180)
+async def test_of_two_processes_one_drives_and_the_fenced_one_sends_nothing(tmp_path: Path, nats_url: str) -> None:
+    async with at_exchange(tmp_path, nats_url) as traded:
+        first = await started(traded)
+        await traded.open()
+        other = Mesh(traded.mesh.home, nats_url, traded.mesh.stack)
+        other.feed_port, other.venues = traded.mesh.feed_port, traded.mesh.venues
+        second = await other.spawn()
+        await other.ready()
+        client = other.client()
+        before = await traded.venue()
+        taken = (await client.submit(bitcoin("o1"), domain="LIVE")).status  # taken by one, sent by the other
+        assert not taken.denial, taken.message
+        await traded.until("o1", ACCEPTED)
+
+        os.kill(first.pid, signal.SIGSTOP)
+        traded.client = client
+
+        async def taken_over() -> bool:
+            told = await traded.venue()
+            return told.lease_epoch > before.lease_epoch and told.state == venueservicepb.VENUE_STATE_CONNECTED
+
+        await eventually(taken_over, 45.0)
+        await client.submit(bitcoin("o2", "97"), domain="LIVE")
+        await traded.until("o2", ACCEPTED)
+        os.kill(first.pid, signal.SIGCONT)
+        for number in range(3, 8):
+            await client.submit(bitcoin(f"o{number}", "96", quantity="0.06"), domain="LIVE")
+            await traded.until(f"o{number}", ACCEPTED)
+        sent = traded.sent()
+        assert len(sent) == len(set(sent)) == 7
+        assert (await traded.venue()).lease_holder != before.lease_holder
+        assert (first.returncode, second.returncode) == (None, None)
