@@ -142,7 +142,6 @@ async def test_the_channel_tells_of_orders_and_of_fills(client: Client) -> None:
     async with asyncio.timeout(5):
         assert [one["info"]["exec_type"] for one in await orders] == ["new"]
     trades = asyncio.create_task(client.ccxt.watch_my_trades())
-    await asyncio.sleep(0)
     client.exchange.quote("XBTUSD", "98", "99.5", size="0.04")
     async with asyncio.timeout(5):
         assert [one["amount"] for one in await trades] == [0.04]
