@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
 from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer, VenueReport
-from brokerage.domain.orders.states import EventKind, OrderState
+from brokerage.domain.orders.states import EventKind, OrderState, TimeInForce
 from qmtl.core.errors import NotFound
 
 UNKNOWN = "UNKNOWN: no answer came; the venue will be asked, nothing is sent again"
@@ -40,6 +41,18 @@ def _terms(record: OrderRecord, report: VenueReport) -> WorkedTerms:
     limit = record.limit if report.limit is None else report.limit
     stop = record.stop if report.stop is None else report.stop
     return WorkedTerms(record.quantity, limit, stop, record.expire_ns, max(record.worst, report.stop or 0))
+
+
+def book_found(book: StrategyBook, found: VenueReport) -> list[OrderEvent]:
+    """Book what a query found. One that has expired there without IOC or FOK was there, though nobody heard of it: a
+    market order for which there was nothing, one that would have met its owner's.
+    """
+    record = book.record(found.order_id)
+    events: list[OrderEvent] = []
+    unheard = found.kind is EventKind.EXPIRED and record.state is OrderState.SUBMITTED
+    if unheard and record.order.tif not in (TimeInForce.IOC, TimeInForce.FOK):
+        events.append(book_report(book, replace(found, kind=EventKind.ACCEPTED, reason="")))
+    return [*events, book_report(book, found)]
 
 
 def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) -> OrderEvent:

@@ -108,7 +108,7 @@ def resolve(
     if found.kind is EventKind.FILLED:
         return False  # its fills tell, not a summary
     pending = works and act is VenueAct.SUBMIT and record.state is OrderState.PENDING_CANCEL
-    made = [reports.book_report(book, found)]
+    made = reports.book_found(book, found)
     if pending:
         made.append(reports.book_report(book, replace(found, kind=EventKind.PENDING_CANCEL, reason="")))
     record_in(conn, market, account, (view, book), made)

@@ -89,7 +89,7 @@ def book_state(conn: Connection, market: MarketContext, account_name: str, found
     record = book.record(found.order_id)
     if record.closed or (found.kind is EventKind.ACCEPTED and record.acknowledged):
         return False
-    record_in(conn, market, account, (view, book), [reports.book_report(book, found)])
+    record_in(conn, market, account, (view, book), reports.book_found(book, found))
     return True
 
 

@@ -32,6 +32,7 @@ class Client:
 
     exchange: Exchange
     ccxt: Any
+    address: str = ""
 
     def plan(self, request: str, trouble: Trouble) -> None:
         """What the next request of a kind meets; the client does not wait long for an answer that will not come."""
@@ -63,7 +64,7 @@ def opened(**settings: Any) -> Exchange:
 async def connected(exchange: Exchange, keys: Credentials = KEYS) -> AsyncIterator[Client]:
     """A client of a served exchange, until the block ends."""
     async with serving(exchange, BinanceSpot(exchange)) as address, client_of(address, keys) as found:
-        yield Client(exchange, found)
+        yield Client(exchange, found, address)
 
 
 @asynccontextmanager

@@ -52,6 +52,7 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.last: dict[str, Decimal] = {}
+        self.unlisted: set[tuple[str, int]] = set()  # trades by symbol and id that its lists do not have yet
         self.watchers: list[Callable[[str, Decimal, Decimal], None]] = []  # told of each new bid and ask
         self._executions: dict[str, list[Execution]] = defaultdict(list)
         self._trades: dict[str, int] = defaultdict(int)
@@ -72,9 +73,9 @@ class Exchange:
         """The client that has a key."""
         return next((one for one in self.accounts.values() if api_key and one.api_key == api_key), None)
 
-    def place(self, account: str, ask: Ask) -> tuple[Order, list[Execution]]:
+    def place(self, account: str, ask: Ask, *, forced: bool = False) -> tuple[Order, list[Execution]]:
         """Take an order and match it. Raises Refused with the rule, before anything has changed."""
-        listing = self._checked(account, ask)
+        listing = self._checked(account, ask, forced)
         owner, now = self.accounts[account], self.clock()
         self._numbers[ask.symbol] += 1
         number, locked_at = self._numbers[ask.symbol], self._locks_at(ask)
@@ -123,7 +124,8 @@ class Exchange:
         """Close a contract position without being asked: a liquidation or, by its client id, a deleveraging."""
         [(side, position), *_] = self.accounts[account].held(symbol)
         closing = Side.SELL if position.quantity > 0 else Side.BUY
-        return self.place(account, Ask(symbol, closing, abs(position.quantity), client_id, position_side=side))[0]
+        ask = Ask(symbol, closing, abs(position.quantity), client_id, position_side=side)
+        return self.place(account, ask, forced=True)[0]
 
     def find(
         self, account: str, symbol: str, *, number: int | None = None, client_id: str | None = None
@@ -145,12 +147,13 @@ class Exchange:
 
     def executions(self, account: str, symbol: str | None = None) -> list[Execution]:
         """What an account traded and the exchange still lists, oldest first."""
-        mine = [one for one in self._executions[account] if symbol in (None, one.symbol)]
+        told = (one for one in self._executions[account] if (one.symbol, one.trade_id) not in self.unlisted)
+        mine = [one for one in told if symbol in (None, one.symbol)]
         return mine[-self.history_max :]
 
     # ---- matching
 
-    def _checked(self, account: str, ask: Ask) -> Listing:
+    def _checked(self, account: str, ask: Ask, forced: bool = False) -> Listing:
         listing = self.listings.get(ask.symbol)
         if listing is None:
             raise Refused("SYMBOL", "Invalid symbol.")
@@ -158,13 +161,17 @@ class Exchange:
             raise Refused("LOT_SIZE", "Filter failure: LOT_SIZE")
         if any(price is not None and (price <= 0 or price % listing.tick) for price in (ask.price, ask.stop)):
             raise Refused("PRICE_FILTER", "Filter failure: PRICE_FILTER")
-        if account != HOUSE and not ask.reduce_only and ask.quantity * self._locks_at(ask) < listing.notional_min:
+        if (
+            account != HOUSE
+            and not (ask.reduce_only or forced)
+            and ask.quantity * self._locks_at(ask) < listing.notional_min
+        ):
             raise Refused("NOTIONAL", "Filter failure: NOTIONAL")
         if ask.client_id and any(one.ask.client_id == ask.client_id for one in self.open_orders(account)):
             raise Refused("DUPLICATE", "Duplicate order sent.")
         if ask.post_only and ask.price is not None and self._opposite(ask.symbol, ask.side, ask.price):
             raise Refused("POST_ONLY", "Order would immediately match and take.")
-        if listing.contract and account != HOUSE:
+        if listing.contract and account != HOUSE and not forced:
             self._check_contract(self.accounts[account], ask)
         return listing
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.models.buying_power.requirements import Bracket, BracketMargin
+from brokerage.domain.money import RATE_SCALE, currency_scale
 from brokerage.domain.orders.events import Liquidity
 from brokerage.domain.orders.order import PositionSide, Side, TrailOffsetType
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
@@ -30,6 +32,7 @@ from brokerage.venues.ccxt.dialects.dialect import (
 from brokerage.venues.ccxt.dialects.usdm import algo
 from brokerage.venues.ccxt.dialects.usdm.listen_key import ListenKey
 from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
+from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import Exhausted, Unavailable
 from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection, NoSuchOrder, VenueRefused
@@ -225,6 +228,13 @@ class BinanceUsdm:
         listed = rows(rows([answer])[0].get("symbols"))
         return [_instrument(at, row) for row in listed if text(row, "contractType") == "PERPETUAL"]
 
+    async def brackets(self, at: Connection) -> dict[str, BracketMargin]:
+        """The margin brackets of the account by symbol: floors in scaled money, rates in 1e-8."""
+        endpoint = at.exchange.fapiprivate_get_leveragebracket
+        listed = rows(await at.call(endpoint, {}, purpose=Purpose.RECONCILE))
+        known = ((at.exchange.safe_market(text(row, "symbol"), None, None, "swap"), row) for row in listed)
+        return {str(market["symbol"]): _brackets(str(market["settle"]), row) for market, row in known}
+
     async def told(self, at: Connection) -> None:
         await self._key.told(at)
 
@@ -292,6 +302,20 @@ def _payment(at: Connection, row: Row) -> ListedPayment:
         currency=text(row, "asset"),
         amount=decimal(row, "income"),
         at_ms=whole(row, "time"),
+    )
+
+
+def _brackets(currency: str, row: Row) -> BracketMargin:
+    """A symbol's brackets. Rates are numbers there, no decimal text: of so few digits that their text is exact."""
+    return BracketMargin(
+        [
+            Bracket(
+                to_scaled(Decimal(str(one.get("notionalFloor"))), currency_scale(currency)),
+                to_scaled(Decimal(str(one.get("maintMarginRatio"))), RATE_SCALE),
+                whole(one, "initialLeverage"),
+            )
+            for one in rows(row.get("brackets"))
+        ]
     )
 
 

@@ -1,4 +1,4 @@
-"""A process that drives an account and has orders taken without end: `python -m ... STORE ADDRESS NAME`."""
+"""A process that drives an account and has orders taken without end: `python -m ... STORE ADDRESS NAME PLACE`."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from prometheus_client import CollectorRegistry
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
 from brokerage.orders.entry.submit import submit
-from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
 from brokerage.venues.driver import LinkState, VenueDriver
 from brokerage.venues.lease import VenueLease
+from brokerage.venues.nonces import KeyNonces
 from brokerage.venues.reconcile.reconcile import Reconciler
 from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
 from tests.brokerage.venues.reconcile.live import LIVE_GATE, OWNER, live_market
-from tests.exchange.binance.client import client_of
+from tests.brokerage.venues.reconcile.places import PLACES
 
-TTL_S = 6.0
+TTL_S = 8.0
 
 
-async def main(store: str, address: str, name: str) -> None:
+async def main(store: str, address: str, name: str, exchange: str) -> None:
     """Drive until killed."""
-    clock, db = SystemClock(), Database(store)
-    async with client_of(address) as found:
-        lease = VenueLease(db, OWNER.account, SPOT, clock, ttl_s=TTL_S)
-        dialect = BinanceSpot()
+    clock, db, place = SystemClock(), Database(store), PLACES[exchange]
+    async with place.client_of(address) as found:
+        lease = VenueLease(db, OWNER.account, place.traits, clock, ttl_s=TTL_S)
+        dialect = place.dialect()
         known = {one.symbol: one for one in await dialect.instruments(Connection(found, clock))}
-        at = Connection(found, clock, signed_at=lease.signing_ms)
-        market = live_market(known.values())
+        nonces = KeyNonces(db, found.apiKey, lease, clock) if place.counts else None
+        at = Connection(found, clock, signed_at=lease.signing_ms, nonces=nonces)
+        market = live_market(known.values(), place)
         venue = CcxtVenue(dialect, at, clock, known)
         dispatcher = Dispatcher(db, market, lambda _: venue, clock, DispatchMetrics(CollectorRegistry()))
         reconciler = Reconciler(db, market, venue, OWNER.account, clock)
@@ -51,12 +52,12 @@ async def main(store: str, address: str, name: str) -> None:
                 order = Order(
                     OWNER,
                     f"{name}-{count}",
-                    "BTC/USDT",
+                    place.btc,
                     side,
                     Decimal("0.06"),
                     kind,
                     limit_price=price,
-                    venue="binance",
+                    venue=place.name,
                 )
                 now_ns = to_ns(clock.now())
                 await db.write(lambda conn, one=order, at=now_ns: submit(conn, market, one, LIVE_GATE, at))  # type: ignore[misc]
@@ -65,4 +66,4 @@ async def main(store: str, address: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:4]))
+    asyncio.run(main(*sys.argv[1:5]))

@@ -33,7 +33,6 @@ from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.replace import replace_order
 from brokerage.orders.entry.submit_list import submit_list
 from brokerage.orders.store import OrdersOf
-from brokerage.venues.ccxt.dialects.binance import SPOT, BinanceSpot
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.dispatch import outcomes
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
@@ -41,63 +40,71 @@ from brokerage.venues.lease import VenueLease
 from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from brokerage.verify import verify_books
 from qmtl.core.clock import Clock, VirtualClock
+from qmtl.core.decimals import to_scaled
 from qmtl.core.instants import to_ns
 from qmtl.core.limits import UNLIMITED
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.exchanges.connection import Connection
 from qmtl.sql.database import Database
 from tests.brokerage.samples import ACTOR, WORLD, fence
-from tests.exchange.binance.client import Client, clocked, connected, opened
+from tests.brokerage.venues.ccxt.counting import Counting
+from tests.brokerage.venues.reconcile.places import BINANCE, ExchangeClient, Place
+from tests.exchange.binance.client import clocked
 from tests.exchange.core.exchange import Exchange
 from tests.support.clocks import START
 
 OWNER = Owner("acc", WORLD, "s1")
-SYMBOLS = {"BTC/USDT": "BTCUSDT", "ETH/USDT": "ETHUSDT"}
+LEVERAGE = 5
 LIVE_GATE = GateStamp(1, RATE_ONE, ExecutionDomain.LIVE, False)
 LINK = Link(remote=True, answer_timeout_ns=3 * 10**8, query_after_ns=3 * 10**8)
 
-ACCOUNT = Account(
-    account=OWNER.account,
-    type=AccountType.CASH,
-    venue="binance",
-    base_currency="USDT",
-    starting_cash=0,
-    fee_rate=100_000,
-    leverage=1,
-    trading_state=TradingState.ACTIVE,
-    created_ns=to_ns(START),
-    feeds=tuple(AccountFeed("live", symbol, symbol, 60) for symbol in SYMBOLS),
-)
+
+def account_at(place: Place) -> Account:
+    """The account that the tests open."""
+    return Account(
+        account=OWNER.account,
+        type=place.kind,
+        venue=place.name,
+        base_currency=place.money,
+        starting_cash=0,
+        fee_rate=100_000,
+        leverage=1 if place.kind is AccountType.CASH else LEVERAGE,
+        trading_state=TradingState.ACTIVE,
+        created_ns=to_ns(START),
+        feeds=tuple(AccountFeed("live", symbol, symbol, 60) for symbol in place.symbols),
+    )
 
 
-def live_market(known: Iterable[Instrument]) -> MarketContext:
+def live_market(known: Iterable[Instrument], place: Place) -> MarketContext:
     """The exchange's context, live."""
     return MarketContext(
-        Instruments(known, SPOT.name),
+        Instruments(known, place.name),
         BrokerageProfile(),
         link=LINK,
-        venue=SPOT.name,
+        venue=place.name,
         kind=VenueKind.LIVE,
-        traits=SPOT,
+        traits=place.traits,
     )
 
 
 class Live:
     """A store, an exchange and what drives orders between them. `restart` forgets all but the store."""
 
-    def __init__(self, db: Database, client: Client, clock: Clock, market: MarketContext) -> None:
+    def __init__(self, db: Database, client: ExchangeClient, clock: Clock, market: MarketContext, place: Place) -> None:
+        self.place = place
+        self.nonces = Counting() if place.counts else None
         self.db = db
         self.client = client
         self.clock = clock
         self.market = market
-        self.lease = VenueLease(db, OWNER.account, SPOT, clock)
+        self.lease = VenueLease(db, OWNER.account, place.traits, clock)
         self.leased = False
         self.restart()
 
     @property
     def address(self) -> str:
         """Where the exchange is served."""
-        return str(self.client.ccxt.urls["api"]["public"]).removesuffix("/api/v3")
+        return self.client.address
 
     @property
     def exchange(self) -> Exchange:
@@ -105,22 +112,25 @@ class Live:
 
     def restart(self) -> None:
         """Begin anew with the store as it is."""
-        known = {symbol: one for symbol in SYMBOLS if (one := self.market.instruments.find(symbol)) is not None}
-        self.venue = CcxtVenue(BinanceSpot(), self._connection(), self.clock, known)
+        known = {
+            symbol: one for symbol in self.place.symbols if (one := self.market.instruments.find(symbol)) is not None
+        }
+        self.venue = CcxtVenue(self.place.dialect(), self._connection(), self.clock, known)
         metrics = DispatchMetrics(CollectorRegistry())
         self.dispatcher = Dispatcher(self.db, self.market, lambda _: self.venue, self.clock, metrics)
         self.reconciler = Reconciler(self.db, self.market, self.venue, OWNER.account, self.clock)
 
     def _connection(self) -> Connection:
         signed_at = self.lease.signing_ms if self.leased else None
-        return Connection(self.client.ccxt, self.clock, signed_at=signed_at)
+        return Connection(self.client.ccxt, self.clock, signed_at=signed_at, nonces=self.nonces)
 
     async def open(self) -> None:
         """Open the account, with what the exchange has of it."""
-        await self.db.write(lambda conn: opening.open_account(conn, ACCOUNT, WORLD, ACTOR))
+        account = account_at(self.place)
+        await self.db.write(lambda conn: opening.open_account(conn, account, WORLD, ACTOR))
         await self.db.write(lambda conn: change.set_fence(conn, fence(1, mode=EffectiveMode.LIVE), ACTOR, 5))
-        for symbol, price in (("BTC/USDT", 100), ("ETH/USDT", 10)):
-            instrument, feed = self.market.instruments.find(symbol), ACCOUNT.feed(symbol)
+        for symbol, price in zip(self.place.symbols, (100, 10), strict=True):
+            instrument, feed = self.market.instruments.find(symbol), account.feed(symbol)
             assert instrument is not None
             assert feed is not None
             mark = Mark(instrument.price_units(Decimal(price)), self._now_ns(), 0)
@@ -134,23 +144,23 @@ class Live:
         """Have an order taken, in bitcoin; it is on its way when this returns."""
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         limit = None if price is None else Decimal(price)
-        asked = Order(OWNER, name, "BTC/USDT", side, Decimal(quantity), kind, limit_price=limit, venue="binance")
+        at = self.place
+        asked = Order(OWNER, name, at.btc, side, Decimal(quantity), kind, limit_price=limit, venue=at.name)
         return (
             await self.db.write(lambda conn: orders_submit.submit(conn, self.market, asked, LIVE_GATE, self._now_ns()))
         )[0]
 
     async def bracket(self) -> None:
         """Have a purchase at 98 taken, with a target at 110 that waits for it."""
-        asked = Order(OWNER, "entry", "BTC/USDT", Side.BUY, Decimal("0.1"), OrderType.LIMIT, limit_price=Decimal(98))
-        entry = dataclasses.replace(
-            asked, venue="binance", list_id="l1", contingency=Contingency.OTO, linked=("target",)
-        )
+        symbol, venue = self.place.btc, self.place.name
+        asked = Order(OWNER, "entry", symbol, Side.BUY, Decimal("0.1"), OrderType.LIMIT, limit_price=Decimal(98))
+        entry = dataclasses.replace(asked, venue=venue, list_id="l1", contingency=Contingency.OTO, linked=("target",))
         target = dataclasses.replace(
             asked,
             client_order_id="target",
             side=Side.SELL,
             limit_price=Decimal(110),
-            venue="binance",
+            venue=venue,
             list_id="l1",
             parent="entry",
             reduce_only=True,
@@ -185,7 +195,8 @@ class Live:
 
     async def at_venue(self, order_id: str) -> VenueOrder:
         """An order as it goes to the exchange."""
-        read = await self.db.read(lambda conn: outcomes.orders_at_venue(conn, self.market, order_id, 36))
+        length = self.place.traits.order_id_length_max
+        read = await self.db.read(lambda conn: outcomes.orders_at_venue(conn, self.market, order_id, length))
         assert read[0] is not None
         return read[0]
 
@@ -223,11 +234,11 @@ class Live:
         assert await self.booked() == self._traded()
         by_id = {record.id: record for record in (await self.records()).values()}
         sent = [order for order in self.exchange.orders.values() if order.account == "client"]
-        ids = [order.ask.client_id for order in sent]
+        ids, length = [order.ask.client_id for order in sent], self.place.traits.order_id_length_max
         for identity, record in by_id.items():
             if record.order.owner == OWNER:
-                assert ids.count(identity) <= 1, f"{record.order.client_order_id} is at the exchange twice"
-                working = venue_order_id(identity, record.generation)
+                assert ids.count(identity[:length]) <= 1, f"{record.order.client_order_id} is at the exchange twice"
+                working = venue_order_id(identity, record.generation, length)
                 there = next((order for order in sent if order.ask.client_id == working), None)
                 assert record.closed or there is not None
                 if there is not None and record.replaces:
@@ -238,14 +249,15 @@ class Live:
                     assert record.filled == 0
 
     def _traded(self) -> list[tuple[str, str, int, int, int, str]]:
-        names = {market_id: symbol for symbol, market_id in SYMBOLS.items()}
+        names = {market_id: symbol for symbol, market_id in self.place.symbols.items()}
         found = []
         for done in self.exchange.executions("client"):
             instrument = self.market.instruments.find(names[done.symbol])
             assert instrument is not None
-            quantity, fee = (int(amount * 10**8) for amount in (done.quantity, done.fee))
+            quantity = to_scaled(done.quantity, instrument.quantity_scale)
+            fee = int(done.fee * 10**8)
             price = instrument.price_units(done.price)
-            found.append((names[done.symbol], str(done.trade_id), price, quantity, fee, done.fee_asset))
+            found.append((names[done.symbol], self.place.trade_name(done), price, quantity, fee, done.fee_asset))
         return sorted(found)
 
     def _now_ns(self) -> int:
@@ -253,18 +265,18 @@ class Live:
 
 
 @asynccontextmanager
-async def living(url: str, clock: Clock | None = None) -> AsyncIterator[Live]:
+async def living(url: str, clock: Clock | None = None, place: Place = BINANCE) -> AsyncIterator[Live]:
     """An open account at an exchange where it has 10,000 USDT and a bitcoin, until the block ends.
 
     Without a clock of its own it is on one that stands still.
     """
     clock, db = clock or VirtualClock(START), Database(url)
     await db.migrate("brokerage:migrations")
-    exchange = opened(clock=clocked(clock))
-    async with connected(exchange) as client:
+    exchange = place.opened(clock=clocked(clock))
+    async with place.connected(exchange) as client:
         client.ccxt.timeout = 500
-        known = await BinanceSpot().instruments(Connection(client.ccxt, clock))
-        live = Live(db, client, clock, live_market(known))
+        known = await place.dialect().instruments(Connection(client.ccxt, clock))
+        live = Live(db, client, clock, live_market(known, place), place)
         try:
             await live.open()
             yield live

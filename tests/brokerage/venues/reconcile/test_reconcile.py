@@ -266,3 +266,33 @@ async def test_an_order_that_is_on_its_way_is_not_taken_for_absent(live: Live) -
         await live.reconciler.reconcile()
         live.advance(10)
     assert (await live.records())["o1"].state is OrderState.SUBMITTED
+
+
+async def test_a_trade_that_is_listed_hours_after_a_later_one_is_booked(live: Live) -> None:
+    live.exchange.unlisted.add(("BTCUSDT", 1))
+    await live.order("o1", price=None)
+    await live.settle()
+    assert (await live.records())["o1"].filled == 0
+    live.advance(3_600)
+    await live.order("o2", price=None)
+    await live.settle()
+    assert (await live.records())["o2"].state is OrderState.FILLED
+    live.advance(3 * 3_600)
+    await live.settle()
+    live.exchange.unlisted.clear()
+    live.advance(601)  # nothing differs: what the first trade has moved was told as a transfer
+    assert (await live.settle()).differences == []
+    assert (await live.records())["o1"].state is OrderState.FILLED
+    await live.require_books_of_the_exchange()
+
+
+async def test_a_late_trade_is_looked_for_at_once_where_something_differs(live: Live) -> None:
+    live.exchange.unlisted.add(("BTCUSDT", 1))
+    await live.order("o1", price=None)
+    await live.dispatch()
+    assert (await live.reconciler.reconcile()).fills_booked == 0
+    live.advance(120)
+    await live.order("o2", price=None)
+    await live.dispatch()
+    live.exchange.unlisted.clear()
+    assert (await live.reconciler.reconcile()).fills_booked == 2

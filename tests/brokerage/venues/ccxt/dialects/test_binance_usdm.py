@@ -87,6 +87,14 @@ async def test_instruments_have_the_filters_of_the_exchange(usdm: Usdm) -> None:
     assert (btc.money_decimal(btc.notional_min), btc.multiplier) == (Decimal(5), Decimal(1))
 
 
+async def test_margin_brackets_are_those_of_the_exchange(usdm: Usdm) -> None:
+    margin = (await usdm.dialect.brackets(usdm.at))[BTC]
+    unit = 10**8
+    assert [margin.leverage_max(value * unit) for value in (1, 49_999, 50_000, 250_000)] == [20, 20, 10, 5]
+    for value, rate, cum in ((10_000, "0.01", 0), (100_000, "0.025", 750), (300_000, "0.05", 7_000)):
+        assert Decimal(margin.to_hold(value * unit)) / unit == value * Decimal(rate) - cum
+
+
 async def test_an_order_that_waits_stays_the_same_once_it_is_triggered(usdm: Usdm) -> None:
     usdm.buy()
     asked = replace(STOP, type=OrderType.STOP_LIMIT, limit=Decimal(95), quantity=Decimal("0.1"))
