@@ -15,6 +15,8 @@ class VenueTraits:
 
     `answers_in_commit`: the venue's answer is known in the transaction that takes the order. `order_id_length_max` is
     the longest client id it takes. An order that it does not list `acceptance_window_ns` after its send is not there.
+    `replaces_in_one_act`: an order of which nothing has filled is replaced wholly or not at all; elsewhere, and after a
+    fill, a replace is a cancel and a new order, between which nothing works.
     """
 
     name: str
@@ -24,6 +26,7 @@ class VenueTraits:
     order_id_length_max: int
     acceptance_window_ns: int
     answers_in_commit: bool
+    replaces_in_one_act: bool = False
 
 
 PAPER = VenueTraits(
@@ -34,5 +37,6 @@ PAPER = VenueTraits(
     order_id_length_max=64,
     acceptance_window_ns=SECOND_NS,
     answers_in_commit=True,
+    replaces_in_one_act=True,
 )
 """The simulated venue of backtests and paper accounts, over a link without latency."""

@@ -42,6 +42,7 @@ SPOT = VenueTraits(
     order_id_length_max=36,
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
+    replaces_in_one_act=True,
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["spot"]},

@@ -163,6 +163,7 @@ class CcxtVenueContract(VenueContract):
 
     @pytest.mark.parametrize("trouble", UNHEARD)
     async def test_a_replace_without_an_answer_is_not_known_and_one_works(self, rig: CcxtRig, trouble: Trouble) -> None:
+        assert rig.venue.traits.replaces_in_one_act is bool(rig.speech.replaces)
         if not rig.speech.replaces:
             return
         order = await self._working(rig, "o1")

@@ -274,7 +274,6 @@ async def living(url: str, clock: Clock | None = None, place: Place = BINANCE) -
     await db.migrate("brokerage:migrations")
     exchange = place.opened(clock=clocked(clock))
     async with place.connected(exchange) as client:
-        client.ccxt.timeout = 500
         known = await place.dialect().instruments(Connection(client.ccxt, clock))
         live = Live(db, client, clock, live_market(known, place), place)
         try:
