@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from brokerage import schema as t
 from brokerage.books import store as books_store
 from brokerage.domain.accounts.cash_book import CashKind
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import EXTERNAL, Side
 from brokerage.domain.orders.states import OrderState
-from brokerage.venues.reconcile.book import EXTERNAL
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.brokerage.venues.reconcile.places import BINANCE_USDM
 from tests.exchange.core.faults import Trouble
