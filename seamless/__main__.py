@@ -67,9 +67,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
     async with open_database(runtime) as db, AsyncExitStack() as stack:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
+        storage = Storage(settings.data_path / "stored", db)
         uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
         await runtime.patiently("store", uploads.load)
-        storage = Storage(settings.data_path / "stored", db)
         await runtime.patiently("store", inventory.load)
         runtime.watch_disk("data disk", settings.data_path)
         feeds, filling = await follow_exchanges(runtime, settings, inventory, storage, metrics, stack)
@@ -79,7 +79,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, live, roles, fetcher, uploads, filling)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("ingest", partial(keep_ingested, inventory))
         runtime.background("compaction", partial(keep_compacted, storage, runtime.clock))
@@ -123,6 +123,7 @@ def add_services(
     roles: WorldRoles,
     fetcher: Fetcher,
     uploads: Uploads,
+    storage: Storage,
     filling: Filling,
 ) -> None:
     """Serve everything but the status."""
@@ -142,7 +143,9 @@ def add_services(
         service_of(catalogueservicepb),
     )
     server.add(
-        artifactrpc.add_ArtifactServiceServicer_to_server, ArtifactServicer(inventory), service_of(artifactservicepb)
+        artifactrpc.add_ArtifactServiceServicer_to_server,
+        ArtifactServicer(inventory, storage),
+        service_of(artifactservicepb),
     )
     server.add(filerpc.add_FileServiceServicer_to_server, FileServicer(inventory, uploads), service_of(fileservicepb))
     server.add(

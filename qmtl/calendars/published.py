@@ -16,7 +16,7 @@ from qmtl.calendars.exchanges import US_EQUITY, US_FUTURES, DailyHours, Exchange
 from qmtl.calendars.spans import Span
 from qmtl.calendars.trading import ExchangeCalendar
 from qmtl.calendars.windows import zone
-from qmtl.core.errors import refused
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.instants import from_ns
 
 _HOURS: dict[str, DailyHours] = {"XNYS": US_EQUITY, "XNAS": US_EQUITY, "CMES": US_FUTURES}
@@ -64,7 +64,26 @@ def calendar_named(name: str) -> Calendar:
 
     if name not in exchange_calendars.get_calendar_names():
         raise refused("E_CALENDAR_UNKNOWN", "calendar", name[:40], "24/7, or a code of an exchange, such as XNYS")
-    return ExchangeCalendar(name, _package(), lambda year: _hours_of_year(name, year))
+    return exchange_calendar(name)
+
+
+def exchange_calendar(code: str) -> ExchangeCalendar:
+    """The calendar of an exchange whose code is known to be one: the package is imported when it is first asked."""
+    return ExchangeCalendar(code, _package(), lambda year: _hours_with(code, year))
+
+
+def _hours_with(code: str, year: int) -> ExchangeHours:
+    """Hours that have a year: its decade's, as making a calendar costs as much for one year, else its own."""
+    return _hours_of_decade(code, year // 10) or _hours_of_year(code, year)
+
+
+@lru_cache(maxsize=32)
+def _hours_of_decade(code: str, decade: int) -> ExchangeHours | None:
+    """None for a decade whose years are not all known."""
+    try:
+        return exchange_hours(code, date(10 * decade - 1, 12, 1), date(10 * decade + 10, 1, 31))
+    except InvalidRequest:
+        return None
 
 
 def hours_around(code: str, at_ns: int) -> ExchangeHours:

@@ -116,6 +116,8 @@ COMMANDS = {
     "data coverage": "data.datasets:coverage",
     "data ensure": "data.ensure:ensure",
     "data conformance": "data.datasets:conformance",
+    "data artifacts": "data.artifacts:artifacts",
+    "data verify": "data.artifacts:verify",
     "bus tail": "mesh.bus:tail",
     "bus lag": "mesh.bus:lag",
     "bus dlq": "mesh.bus:dlq",

@@ -3,9 +3,11 @@
 A file's name is the hash of its rows, so two writers write the same thing. Nothing here is ever changed.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -30,13 +32,19 @@ class Archive:
     def write(self, manifest: Manifest, table: Bars) -> None:
         """Make every leaf of a manifest, and the manifest itself, durable."""
         months = dict(fingerprints.by_month(table))
+        hashes = {}
         for leaf in manifest.leaves:
-            path = self._leaf_path(manifest.dataset, leaf)
-            if not path.exists():
-                write_file(path, parquet(months[leaf.month]))
-        described = self._folder(manifest.dataset) / f"{manifest.fingerprint.removeprefix('sha256:')}.json"
+            path = self.leaf_path(manifest.dataset, leaf)
+            if path.exists():
+                hashes[leaf.month] = hashlib.sha256(path.read_bytes()).hexdigest()
+            else:
+                hashes[leaf.month] = write_file(path, parquet(months[leaf.month]))
+        described = self.manifest_path(manifest)
         if not described.exists():
-            write_file(described, _describe(manifest))
+            document = description(manifest)
+            for leaf in document["leaves"]:
+                leaf["sha256"] = hashes[leaf["month"]]
+            write_file(described, json.dumps(document, indent=2).encode() + b"\n")
 
     def parts(self, manifest: Manifest, span: Span) -> Iterator[pl.DataFrame]:
         """The rows that open inside a span, at most `BATCH_ROWS` at a time; a month is read when its turn comes.
@@ -47,7 +55,7 @@ class Archive:
             if not _overlaps(leaf.month, span):
                 continue
             try:
-                rows = rows_within(read_frame(self._leaf_path(manifest.dataset, leaf)), span)
+                rows = rows_within(read_frame(self.leaf_path(manifest.dataset, leaf)), span)
             except FileNotFoundError as error:
                 raise NotReady(
                     "E_ARTIFACT_MISSING", f"{manifest.dataset}: a file of artifact {manifest.fingerprint} is gone"
@@ -62,7 +70,12 @@ class Archive:
     def _folder(self, dataset: str) -> Path:
         return self._root / quote(dataset, safe="")
 
-    def _leaf_path(self, dataset: str, leaf: Leaf) -> Path:
+    def manifest_path(self, manifest: Manifest) -> Path:
+        """Where a manifest stands in the folder, with the hashes of its files."""
+        return self._folder(manifest.dataset) / f"{manifest.fingerprint.removeprefix('sha256:')}.json"
+
+    def leaf_path(self, dataset: str, leaf: Leaf) -> Path:
+        """Where the rows of a leaf are."""
         return self._folder(dataset) / leaf.month / f"{leaf.digest.removeprefix('sha256:')}.parquet"
 
 
@@ -71,8 +84,9 @@ def _overlaps(month: str, span: Span) -> bool:
     return whole.start_ns < span.end_ns and span.start_ns < whole.end_ns
 
 
-def _describe(manifest: Manifest) -> bytes:
-    document = {
+def description(manifest: Manifest) -> dict[str, Any]:
+    """A manifest as it is kept beside its files."""
+    return {
         "dataset": manifest.dataset,
         "fingerprint": manifest.fingerprint,
         "as_of_ns": manifest.as_of_ns,
@@ -87,4 +101,3 @@ def _describe(manifest: Manifest) -> bytes:
         "cut_of": manifest.cut_of,
         "leaves": [{"month": leaf.month, "digest": leaf.digest, "rows": leaf.rows} for leaf in manifest.leaves],
     }
-    return json.dumps(document, indent=2).encode() + b"\n"

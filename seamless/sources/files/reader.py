@@ -61,6 +61,9 @@ def _instants(column: pl.Series, source: FileSource) -> tuple[NDArray[np.generic
     elif isinstance(column.dtype, pl.Datetime):
         instants, known = column.dt.epoch("ns"), column.dtype.time_zone is not None
     elif column.dtype == pl.String:
+        if "%H" not in source.time_format:  # the date of a session is that date in every zone
+            dates = column.str.to_date(source.time_format, strict=False)
+            return dates.cast(pl.Datetime("ns")).dt.epoch("ns").fill_null(NO_TIME).to_numpy(), True
         known = "%z" in source.time_format
         zone = "UTC" if known else None
         parsed = column.str.to_datetime(source.time_format, time_unit="ns", time_zone=zone, strict=False)

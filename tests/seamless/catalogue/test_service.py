@@ -57,7 +57,7 @@ async def test_the_catalogue_lists_pages_artifacts_presets_and_status(stub: Stub
         catalogueservicepb.ListDatasetsRequest(page=commonpb.PageRequest(page_token=first.page.next_page_token))
     )
     datasets = {d.dataset: d for d in (*first.datasets, *second.datasets)}
-    assert len(datasets) == len(first.datasets) + len(second.datasets) == 5
+    assert len(datasets) == len(first.datasets) + len(second.datasets) == 7
     assert second.page.next_page_token == ""
     demo = datasets[DATASET]
     assert (demo.state, demo.rows, demo.dataset_fingerprint) == (datasetspb.DATASET_STATE_READY, 8684, SEALED)

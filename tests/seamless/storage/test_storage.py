@@ -16,6 +16,7 @@ import pytest
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import DataLoss, Exhausted, InvalidRequest
 from qmtl.sql.database import Database
+from seamless.domain import fingerprints
 from seamless.domain.bars import Bars, RowFlag, of_values
 from seamless.domain.datasets import DatasetId, Kind
 from seamless.domain.stored import Provenance
@@ -194,3 +195,18 @@ async def test_a_file_that_was_never_counted_in_is_swept_when_it_is_old(storage:
         os.utime(path, (changed, changed))
     await compaction.compact(storage, DATASET)
     assert [fresh.exists(), old.exists(), storage.path_of(DATASET, part).exists()] == [True, False, True]
+
+
+async def test_pages_order_layout_and_compaction_do_not_change_the_fingerprint(storage: Storage) -> None:
+    bars = walk(3000)
+    wanted = fingerprints.leaves(str(DATASET), bars)
+    for pages in ([(0, 3000)], [(1500, 3000), (0, 10), (10, 1500)], [(0, 2000), (1000, 3000)]):
+        for first, last in pages:
+            await storage.write(DATASET, bars.within(_span(first, last)), _span(first, last), SAID)
+        assert fingerprints.leaves(str(DATASET), await storage.read(DATASET, _span(0, 3000))) == wanted
+        await compaction.compact(storage, DATASET)
+        assert fingerprints.leaves(str(DATASET), await storage.read(DATASET, _span(0, 3000))) == wanted
+    one = bars.within(_span(7, 8))
+    moved = of_values(one.time_ns, [np.nextafter(column, np.inf) for column in one.values()], one.flags)
+    await storage.write(DATASET, moved, _span(7, 8), SAID)
+    assert fingerprints.leaves(str(DATASET), await storage.read(DATASET, _span(0, 3000))) != wanted

@@ -27,7 +27,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.data.v1 import artifacts_pb2 as qmtl_dot_data_dot_v1_dot_artifacts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/data/v1/artifact_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1cqmtl/data/v1/artifacts.proto\"E\n\x12GetArtifactRequest\x12/\n\x13\x64\x61taset_fingerprint\x18\x01 \x01(\tR\x12\x64\x61tasetFingerprint\"I\n\x13GetArtifactResponse\x12\x32\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x16.qmtl.data.v1.ArtifactR\x08\x61rtifact\"a\n\x14ListArtifactsRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"{\n\x15ListArtifactsResponse\x12\x34\n\tartifacts\x18\x01 \x03(\x0b\x32\x16.qmtl.data.v1.ArtifactR\tartifacts\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\xd1\x01\n\x0f\x41rtifactService\x12[\n\x0bGetArtifact\x12 .qmtl.data.v1.GetArtifactRequest\x1a!.qmtl.data.v1.GetArtifactResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x61\n\rListArtifacts\x12\".qmtl.data.v1.ListArtifactsRequest\x1a#.qmtl.data.v1.ListArtifactsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42Z\n\x0fio.qmtl.data.v1B\x14\x41rtifactServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/data/v1/artifact_service.proto\x12\x0cqmtl.data.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1cqmtl/data/v1/artifacts.proto\"0\n\x14VerifyDatasetRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\"r\n\x15VerifyDatasetResponse\x12\x1c\n\tartifacts\x18\x01 \x01(\rR\tartifacts\x12!\n\x0cstored_files\x18\x02 \x01(\rR\x0bstoredFiles\x12\x18\n\x07\x64\x61mages\x18\x03 \x03(\tR\x07\x64\x61mages\"E\n\x12GetArtifactRequest\x12/\n\x13\x64\x61taset_fingerprint\x18\x01 \x01(\tR\x12\x64\x61tasetFingerprint\"I\n\x13GetArtifactResponse\x12\x32\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x16.qmtl.data.v1.ArtifactR\x08\x61rtifact\"a\n\x14ListArtifactsRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"{\n\x15ListArtifactsResponse\x12\x34\n\tartifacts\x18\x01 \x03(\x0b\x32\x16.qmtl.data.v1.ArtifactR\tartifacts\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\xb4\x02\n\x0f\x41rtifactService\x12\x61\n\rVerifyDataset\x12\".qmtl.data.v1.VerifyDatasetRequest\x1a#.qmtl.data.v1.VerifyDatasetResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0bGetArtifact\x12 .qmtl.data.v1.GetArtifactRequest\x1a!.qmtl.data.v1.GetArtifactResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x61\n\rListArtifacts\x12\".qmtl.data.v1.ListArtifactsRequest\x1a#.qmtl.data.v1.ListArtifactsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42Z\n\x0fio.qmtl.data.v1B\x14\x41rtifactServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +35,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.data.v1.artifact_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\024ArtifactServiceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
+  _globals['_ARTIFACTSERVICE'].methods_by_name['VerifyDataset']._loaded_options = None
+  _globals['_ARTIFACTSERVICE'].methods_by_name['VerifyDataset']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_ARTIFACTSERVICE'].methods_by_name['GetArtifact']._loaded_options = None
   _globals['_ARTIFACTSERVICE'].methods_by_name['GetArtifact']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
   _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_GETARTIFACTREQUEST']._serialized_start=142
-  _globals['_GETARTIFACTREQUEST']._serialized_end=211
-  _globals['_GETARTIFACTRESPONSE']._serialized_start=213
-  _globals['_GETARTIFACTRESPONSE']._serialized_end=286
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=288
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=385
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=387
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=510
-  _globals['_ARTIFACTSERVICE']._serialized_start=513
-  _globals['_ARTIFACTSERVICE']._serialized_end=722
+  _globals['_VERIFYDATASETREQUEST']._serialized_start=142
+  _globals['_VERIFYDATASETREQUEST']._serialized_end=190
+  _globals['_VERIFYDATASETRESPONSE']._serialized_start=192
+  _globals['_VERIFYDATASETRESPONSE']._serialized_end=306
+  _globals['_GETARTIFACTREQUEST']._serialized_start=308
+  _globals['_GETARTIFACTREQUEST']._serialized_end=377
+  _globals['_GETARTIFACTRESPONSE']._serialized_start=379
+  _globals['_GETARTIFACTRESPONSE']._serialized_end=452
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=454
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=551
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=553
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=676
+  _globals['_ARTIFACTSERVICE']._serialized_start=679
+  _globals['_ARTIFACTSERVICE']._serialized_end=987
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class VerifyDatasetRequest(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    def __init__(self, dataset: _Optional[str] = ...) -> None: ...
+
+class VerifyDatasetResponse(_message.Message):
+    __slots__ = ("artifacts", "stored_files", "damages")
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    STORED_FILES_FIELD_NUMBER: _ClassVar[int]
+    DAMAGES_FIELD_NUMBER: _ClassVar[int]
+    artifacts: int
+    stored_files: int
+    damages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, artifacts: _Optional[int] = ..., stored_files: _Optional[int] = ..., damages: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GetArtifactRequest(_message.Message):
     __slots__ = ("dataset_fingerprint",)
     DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]

@@ -35,6 +35,11 @@ class ArtifactServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.VerifyDataset = channel.unary_unary(
+                '/qmtl.data.v1.ArtifactService/VerifyDataset',
+                request_serializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetResponse.FromString,
+                _registered_method=True)
         self.GetArtifact = channel.unary_unary(
                 '/qmtl.data.v1.ArtifactService/GetArtifact',
                 request_serializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.GetArtifactRequest.SerializeToString,
@@ -50,6 +55,16 @@ class ArtifactServiceStub:
 class ArtifactServiceServicer:
     """Manifests of sealed artifacts.
     """
+
+    def VerifyDataset(self, request, context):
+        """Reads every file of a dataset, sealed or stored, and compares it with the hashes that it was written under: one changed
+        byte is found. Reads as much as there is. Needs operator of all worlds.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetArtifact(self, request, context):
         """Manifest of a sealed artifact.
@@ -73,6 +88,11 @@ class ArtifactServiceServicer:
 
 def add_ArtifactServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'VerifyDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyDataset,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetResponse.SerializeToString,
+            ),
             'GetArtifact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetArtifact,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_artifact__service__pb2.GetArtifactRequest.FromString,
@@ -94,6 +114,33 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
 class ArtifactService:
     """Manifests of sealed artifacts.
     """
+
+    @staticmethod
+    def VerifyDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.data.v1.ArtifactService/VerifyDataset',
+            qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_artifact__service__pb2.VerifyDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetArtifact(request,

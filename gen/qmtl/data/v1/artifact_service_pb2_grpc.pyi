@@ -33,6 +33,12 @@ class ArtifactServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArtifactServiceAsyncStub: ...
+    VerifyDataset: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.VerifyDatasetRequest, _artifact_service_pb2.VerifyDatasetResponse]
+    """Reads every file of a dataset, sealed or stored, and compares it with the hashes that it was written under: one changed
+    byte is found. Reads as much as there is. Needs operator of all worlds.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     GetArtifact: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]
     """Manifest of a sealed artifact.
 
@@ -50,6 +56,12 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     """Manifests of sealed artifacts."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    VerifyDataset: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.VerifyDatasetRequest, _artifact_service_pb2.VerifyDatasetResponse]  # type: ignore[assignment]
+    """Reads every file of a dataset, sealed or stored, and compares it with the hashes that it was written under: one changed
+    byte is found. Reads as much as there is. Needs operator of all worlds.
+
+    Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+    """
     GetArtifact: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]  # type: ignore[assignment]
     """Manifest of a sealed artifact.
 
@@ -64,6 +76,18 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
 
 class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manifests of sealed artifacts."""
+
+    @_abc_1.abstractmethod
+    def VerifyDataset(
+        self,
+        request: _artifact_service_pb2.VerifyDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifact_service_pb2.VerifyDatasetResponse, _abc.Awaitable[_artifact_service_pb2.VerifyDatasetResponse]]:
+        """Reads every file of a dataset, sealed or stored, and compares it with the hashes that it was written under: one changed
+        byte is found. Reads as much as there is. Needs operator of all worlds.
+
+        Errors: NOT_FOUND (E_DATASET_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); UNAVAILABLE (E_DATASET_INGESTING).
+        """
 
     @_abc_1.abstractmethod
     def GetArtifact(

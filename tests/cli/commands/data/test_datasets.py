@@ -10,7 +10,8 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def test_data(cli_mesh: CliMesh) -> None:
-    (ready,) = [one for one in cli_mesh.json("data", "list") if one["state"] == "DATASET_STATE_READY"]
+    ready = next(one for one in cli_mesh.json("data", "list") if one["symbol"] == "BTC-USD")
+    assert ready["state"] == "DATASET_STATE_READY"
     assert ready["dataset"] in cli_mesh.ask("data", "list")
     assert PRESET in cli_mesh.ask("data", "presets")
     whole = cli_mesh.json("data", "coverage", PRESET)
@@ -20,3 +21,9 @@ def test_data(cli_mesh: CliMesh) -> None:
     assert "rows in" in cli_mesh.ask("data", "conformance", PRESET)
     assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
     assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")
+
+
+def test_artifacts_are_listed_and_verified(cli_mesh: CliMesh) -> None:
+    [whole, *_] = [one for one in cli_mesh.json("data", "artifacts", PRESET) if one["rows"] == "8684"]
+    assert whole["dataset_fingerprint"] in cli_mesh.ask("data", "artifacts", PRESET)
+    assert "all is well" in cli_mesh.ask("data", "verify", PRESET)

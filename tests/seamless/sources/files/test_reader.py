@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -131,3 +132,25 @@ def test_a_configured_file_becomes_a_preset_and_strictness_refuses_it(tmp_path: 
     sealed = ingest(preset, preset.source, None, Archive(tmp_path / "data")).manifest
     assert sealed is not None
     assert sealed.rows == 5
+
+
+@pytest.mark.parametrize(
+    ("preset", "rows", "first"),
+    [
+        ("demo.stocks.1d", 6558, "1999-01-22"),
+        ("demo.amzn.1d", 5842, "1997-05-15"),
+        ("demo.nflx.1d", 1009, "2018-02-05"),
+    ],
+)
+def test_the_stocks_of_the_sample_have_every_session_of_their_exchange(
+    preset: str, rows: int, first: str, tmp_path: Path
+) -> None:
+    stock = presets_of(Settings()).named(preset)
+    assert stock.source is not None
+    done = ingest(stock, stock.source, None, Archive(tmp_path))
+    assert (done.report.rows_in, done.report.rows_out, done.report.expected_rows) == (rows, rows, rows)
+    assert done.report.gaps == ()
+    assert done.report.count(Rule.UTC) == 0
+    assert done.manifest is not None
+    assert (done.manifest.rows, done.report.held_back) == (rows, 0)
+    assert str(np.datetime64(done.manifest.span.start_ns, "ns"))[:10] == first

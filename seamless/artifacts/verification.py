@@ -1,0 +1,45 @@
+"""Whether sealed files are still what was sealed: every byte by its hash, every row by its leaf.
+
+What is found is told and left as it is; only a person knows which backup is good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from qmtl.core.errors import DataLoss
+from seamless.artifacts.archive import Archive, description
+from seamless.domain.fingerprints import leaf_digest
+from seamless.domain.manifests import Manifest
+from seamless.storage.files import bars_of, read_frame
+
+
+def damages(archive: Archive, manifest: Manifest) -> list[str]:
+    """What is wrong with the files of an artifact; work for a thread."""
+    described = archive.manifest_path(manifest)
+    try:
+        document = json.loads(described.read_bytes())
+        hashes = {leaf["month"]: leaf.pop("sha256") for leaf in document["leaves"]}
+    except FileNotFoundError:
+        return [f"{described} is gone"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return [f"{described} cannot be read: {error}"]
+    found = [] if document == description(manifest) else [f"{described} does not describe {manifest.fingerprint}"]
+    for leaf in manifest.leaves:
+        path = archive.leaf_path(manifest.dataset, leaf)
+        try:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != hashes.get(leaf.month):
+                found.append(f"{path} is not what was written: its hash differs")
+                continue
+            rows = bars_of(read_frame(path))
+        except FileNotFoundError:
+            found.append(f"{path} is gone")
+        except OSError as error:
+            found.append(f"{path} cannot be read: {error.strerror}")
+        except DataLoss as error:
+            found.append(error.message)
+        else:
+            if leaf_digest(manifest.dataset, leaf.month, rows) != leaf.digest:
+                found.append(f"{path} has other rows than its leaf")
+    return found
