@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.drawing.calendar_map import MonthRow, map_text, months_of
+from qmtl.cli.show.drawing.calendar_picture import draw
 from qmtl.cli.show.formats import instant, plural
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -65,6 +68,8 @@ def coverage(
     start: Annotated[str, typer.Option(help="From this time on. Default: as far as the data goes.")] = "",
     end: Annotated[str, typer.Option(help="Before this time.")] = "",
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
+    calendar: Annotated[bool, typer.Option("--map", help="A calendar of days in place of lists.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Also draw the calendar into this picture file.")] = None,
 ) -> None:
     """Show which spans of a dataset are there, and its gaps with their reasons."""
     request = coverageservicepb.GetCoverageRequest(dataset=dataset)
@@ -86,12 +91,18 @@ def coverage(
         return whole
 
     reply = ask(access, call)
+    months = _months(reply)
+    if picture is not None:
+        draw(months, f"{dataset}: {reply.data_ratio:.2%} of the expected bars", picture)
     if access.json:
         show_json(as_dict(reply))
         return
     typer.echo(f"{dataset}: {reply.data_ratio:.2%} of the expected bars are there, {reply.resolved_ratio:.2%} resolved")
     if reply.bars_held_back:
         typer.echo(f"{plural(reply.bars_held_back, 'newer bar')} held back, as the source may still revise them")
+    if calendar:
+        typer.echo(map_text(months))
+        return
     show_table("spans", ("from", "to"), [(when(span.start), when(span.end)) for span in reply.spans])
     show_gaps(reply.gaps, every=every)
 
@@ -139,6 +150,19 @@ def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[t
 def sample_word(sample: conformancepb.ConformanceSample) -> str:
     """One place where a rule found something, with its time where it has one."""
     return f"{when(sample.open_time)} {sample.message}" if sample.HasField("open_time") else sample.message
+
+
+def _months(reply: coverageservicepb.GetCoverageResponse) -> list[MonthRow]:
+    """The days of an answer about coverage."""
+
+    def seconds(span: commonpb.TimeRange) -> tuple[int, int]:
+        return span.start.seconds, span.end.seconds
+
+    empty = [gap for gap in reply.gaps if gap.kind == coveragepb.GAP_KIND_VERIFIED_EMPTY]
+    missing = [gap for gap in reply.gaps if gap.kind != coveragepb.GAP_KIND_VERIFIED_EMPTY]
+    return months_of(
+        map(seconds, reply.spans), (seconds(gap.range) for gap in missing), (seconds(gap.range) for gap in empty)
+    )
 
 
 def show_gaps(gaps: Sequence[coveragepb.Gap], *, every: bool) -> None:

@@ -18,6 +18,7 @@ def test_data(cli_mesh: CliMesh) -> None:
     day = cli_mesh.json("data", "coverage", PRESET, "--start", "2021-12-20", "--end", "2021-12-21")
     assert len(whole["gaps"]) > len(day["gaps"]) == 0
     assert "gaps: 9" in cli_mesh.ask("data", "coverage", PRESET)
+    assert "2021-11  ███████████████▓███████▓██░·░█" in cli_mesh.ask("data", "coverage", PRESET, "--map")
     assert "rows in" in cli_mesh.ask("data", "conformance", PRESET)
     assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
     assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")
