@@ -5,6 +5,7 @@ point leaves nothing wrong and doing it again changes nothing.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from qmtl.core.errors import NotReady, QmtlError
@@ -28,14 +29,14 @@ class IngestOutcome:
     refusal: str = ""
 
 
-async def ingest_all(inventory: Inventory) -> None:
-    """Ingest every available source, one after the other; a refused one does not stop the others."""
+async def ingest_all(inventory: Inventory, wanted: Callable[[Preset], bool] = lambda _: True) -> None:
+    """Ingest every available source that is wanted, one after the other; a refused one does not stop the others."""
     for preset in inventory.presets.all:
-        if preset.source is None:
+        if preset.source is None or not wanted(preset):
             continue
         try:
             newest = await inventory.newest(preset)
-            if newest is not None and isinstance(preset.source, UploadedFile) and _is_current(newest, preset):
+            if newest is not None and preset.unchanging and _is_current(newest, preset):
                 continue
             outcome = await asyncio.to_thread(ingest, preset, preset.source, newest, inventory.archive)
             await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
@@ -73,5 +74,7 @@ def judged(preset: Preset, raw: RawColumns, producer: str, newest: Manifest | No
 
 def _is_current(newest: Manifest, preset: Preset) -> bool:
     """Whether a file that never changes would be sealed as it was."""
-    made = (newest.rule_version, newest.policy, newest.calendar, newest.calendar_version)
-    return made == (RULE_VERSION, preset.policy.name, preset.calendar.name, preset.calendar.version)
+    source, calendar = preset.source, preset.calendar
+    made = (newest.rule_version, newest.policy, newest.calendar, newest.calendar_version, newest.producer)
+    now = (RULE_VERSION, preset.policy.name, calendar.name, calendar.version, source.producer if source else "")
+    return made == now

@@ -40,6 +40,11 @@ class Preset:
     exchange: str = ""
 
     @property
+    def unchanging(self) -> bool:
+        """Whether its source is the same for as long as its producer is: a given file, a package's version."""
+        return isinstance(self.source, UploadedFile) or self.name.startswith("demo.")
+
+    @property
     def available(self) -> bool:
         return self.source is not None or bool(self.exchange)
 

@@ -166,7 +166,7 @@ async def running(
         await uploads.load()
         await inventory.load()
         if ingest:
-            await ingest_all(inventory)
+            await ingest_all(inventory, lambda preset: not preset.name.endswith(".1d"))
         sessions = ReplaySessions(inventory, db, clock, settings, metrics)
         fetcher = Fetcher(inventory, sessions, clock, settings.storage_budget_s, metrics)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it

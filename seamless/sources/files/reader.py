@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
 
@@ -28,6 +29,7 @@ class FileSource:
     columns: Mapping[str, str]
     time_format: str = "%Y-%m-%d %H:%M:%S%z"
     time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    window: Span | None = None  # of the file, only rows of these times are read
 
 
 def read(source: FileSource) -> RawColumns:
@@ -43,6 +45,9 @@ def read(source: FileSource) -> RawColumns:
     if "time" not in present:
         return RawColumns(columns, utc_known=True)
     columns["time"], utc_known = _instants(frame[present["time"]], source)
+    if source.window is not None:
+        inside = (columns["time"] >= source.window.start_ns) & (columns["time"] < source.window.end_ns)
+        columns = {name: column[inside] for name, column in columns.items()}
     return RawColumns(columns, utc_known)
 
 

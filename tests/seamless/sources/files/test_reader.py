@@ -134,17 +134,9 @@ def test_a_configured_file_becomes_a_preset_and_strictness_refuses_it(tmp_path: 
     assert sealed.rows == 5
 
 
-@pytest.mark.parametrize(
-    ("preset", "rows", "first"),
-    [
-        ("demo.stocks.1d", 6558, "1999-01-22"),
-        ("demo.amzn.1d", 5842, "1997-05-15"),
-        ("demo.nflx.1d", 1009, "2018-02-05"),
-    ],
-)
-def test_the_stocks_of_the_sample_have_every_session_of_their_exchange(
-    preset: str, rows: int, first: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("preset", ["demo.stocks.1d", "demo.amzn.1d", "demo.nflx.1d"])
+def test_the_stocks_of_the_sample_have_every_session_of_their_exchange(preset: str, tmp_path: Path) -> None:
+    rows = 627
     stock = presets_of(Settings()).named(preset)
     assert stock.source is not None
     done = ingest(stock, stock.source, None, Archive(tmp_path))
@@ -153,4 +145,5 @@ def test_the_stocks_of_the_sample_have_every_session_of_their_exchange(
     assert done.report.count(Rule.UTC) == 0
     assert done.manifest is not None
     assert (done.manifest.rows, done.report.held_back) == (rows, 0)
-    assert str(np.datetime64(done.manifest.span.start_ns, "ns"))[:10] == first
+    edges = (done.manifest.span.start_ns, done.manifest.span.end_ns)
+    assert [str(np.datetime64(edge, "ns"))[:10] for edge in edges] == ["2018-02-05", "2020-08-01"]
