@@ -131,7 +131,7 @@ def _coverage(conn: Connection, dataset: str, near: Span | None, version: int = 
     where = (stored_spans.c.dataset == dataset,) if near is None else _touching(dataset, near)
     query = sa.select(stored_spans.c.statement, stored_spans.c.start_ns, stored_spans.c.end_ns).where(*where)
     found: dict[str, list[Span]] = {name: [] for name in _STATEMENTS}
-    for statement, start_ns, end_ns in conn.execute(query.order_by(stored_spans.c.start_ns)).tuples().all():
+    for statement, start_ns, end_ns in conn.execute(query.order_by(stored_spans.c.start_ns)).all():
         found[statement].append(Span(start_ns, end_ns))
     read, have, empty, outage = (tuple(found[name]) for name in _STATEMENTS)
     return StoredCoverage(read, have, empty, outage, version)

@@ -46,7 +46,8 @@ def read(source: FileSource) -> RawColumns:
         return RawColumns(columns, utc_known=True)
     columns["time"], utc_known = _instants(frame[present["time"]], source)
     if source.window is not None:
-        inside = (columns["time"] >= source.window.start_ns) & (columns["time"] < source.window.end_ns)
+        time_ns = columns["time"].astype(np.int64)
+        inside = (time_ns >= source.window.start_ns) & (time_ns < source.window.end_ns)
         columns = {name: column[inside] for name, column in columns.items()}
     return RawColumns(columns, utc_known)
 
