@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from brokerage.domain.market.symbols import Source
 from brokerage.market.wire import instrument_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -47,7 +48,7 @@ class FakeBrokerage:
     async def GetInstrument(
         self, request: instrumentservicepb.GetInstrumentRequest
     ) -> instrumentservicepb.GetInstrumentResponse:
-        found = instrument_to_proto(self.mesh.venue.instrument(request.symbol), "paper", False)
+        found = instrument_to_proto(self.mesh.venue.instrument(request.symbol), "paper", Source.TABLE)
         return instrumentservicepb.GetInstrumentResponse(instrument=found)
 
     async def GetPortfolio(

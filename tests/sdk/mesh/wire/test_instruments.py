@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.market.symbols import Instruments, Source
 from brokerage.market.wire import instrument_to_proto
 from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 
@@ -16,13 +16,13 @@ from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 def test_an_instrument_comes_over_with_all_that_accounting_needs(symbol: str) -> None:
     known = Instruments().find(symbol)
     assert known is not None
-    told = instrument_from_proto(instrument_to_proto(known, "paper", False))
+    told = instrument_from_proto(instrument_to_proto(known, "paper", Source.TABLE))
     assert told == replace(known, quantity_min=told.quantity_min, notional_min=0)
 
 
 def test_a_fee_in_base_is_as_fine_here_as_at_the_venue() -> None:
     known = Instruments().find("BTCUSDT")
     assert known is not None
-    told = instrument_from_proto(instrument_to_proto(known, "paper", False))
+    told = instrument_from_proto(instrument_to_proto(known, "paper", Source.TABLE))
     assert told.quantity_decimal(1) == Decimal("0.00000001")
     assert told.quantity_decimal(told.lot) == Decimal("0.00001")
