@@ -17,11 +17,11 @@ from brokerage.domain.orders.states import (
 from qmtl.core.errors import InvalidRequest, Violation
 
 MARGIN_CALL = "MARGIN_CALL"
+"""Tags the orders by which an account closes what it cannot hold."""
 OPERATOR = "@operator"
 """Who owns orders that people send by hand; also the world of those that name none, and a tag of what closes others."""
 EXTERNAL = "@external"
-"""Who owns what the venue did without us; also its world."""
-"""Tags the orders by which an account closes what it cannot hold."""
+"""Who owns what the venue did without us: orders of other clients, liquidations, deleveraging; also its world."""
 
 
 class Side(Enum):

@@ -1,7 +1,7 @@
 """Reacts to a fence that narrowed: what could add to a position is cancelled, what protects one stays until it is flat.
 
-Above orders and after the fence's commit. Asking again does nothing, so a crash between the two is made up for at the
-next look.
+Above orders and after the fence's commit. Orders of other clients are under no fence of ours. Asking again does
+nothing, so a crash between the two is made up for at the next look.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import EXTERNAL, Side
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.fence import Fence, VenueKind, lets_go
@@ -36,7 +36,7 @@ def accounts_to_narrow(conn: Connection, venue: str = PAPER.name, at: VenueKind 
     query = (
         sa.select(heads.account, heads.world_id, heads.strategy_id, heads.side)
         .where(heads.venue == venue, heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
-        .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")))
+        .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")), heads.strategy_id != EXTERNAL)
     )
     rows = conn.execute(query.distinct()).all()
     fences = {world_id: load_fence(conn, world_id) for world_id in {row.world_id for row in rows}}
@@ -50,7 +50,7 @@ def narrow_account(conn: Connection, market: MarketContext, account_name: str, n
     market = market.of(account)
     view, touched = load_open_orders(conn, market, account), 0
     for owner, book in view.books.items():
-        if not book.open_orders():
+        if owner.strategy_id == EXTERNAL or not book.open_orders():
             continue
         fence = locked_fence(conn, owner.world_id)
         barred = frozenset(side for side in Side if not lets_go(fence, owner.strategy_id, side, market.kind))

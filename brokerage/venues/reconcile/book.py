@@ -33,8 +33,6 @@ from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
 
-"""Owns what a venue did without us: orders of other clients, liquidations, deleveraging."""
-
 _GATE = GateStamp(0, RATE_ONE, ExecutionDomain.LIVE, False)
 
 

@@ -7,12 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from brokerage.accounts.cash import load_cash
 from brokerage.domain.orders.order import EXTERNAL, OrderName, Side
 from brokerage.domain.orders.states import OrderState
+from brokerage.domain.risk.fence import FenceState
+from brokerage.fences.change import set_fence
+from brokerage.orders.entry.protection import accounts_to_narrow, narrow_account
 from brokerage.venues.dispatch import send
 from qmtl.core.instants import to_ns
+from qmtl.core.modes import EffectiveMode
+from tests.brokerage.samples import ACTOR, fence
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask
@@ -69,6 +75,25 @@ async def test_orders_of_another_client_are_kept_as_external(live: Live) -> None
     }
     assert (await live.reconciler.reconcile()).differences == []
     await live.require_books_of_the_exchange()
+
+
+async def test_no_fence_of_ours_ends_the_orders_of_another_client(live: Live) -> None:
+    await live.order("o1")
+    await live.dispatch()
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.BUY, Decimal("0.1"), "web_1", Decimal(90)))
+    await live.reconciler.reconcile()
+
+    def asked_for(conn: Connection) -> list[str]:
+        return accounts_to_narrow(conn, live.market.venue, live.market.kind)
+
+    assert await live.db.read(asked_for) == []
+    frozen = fence(2, FenceState.FROZEN, EffectiveMode.LIVE)
+    await live.db.write(lambda conn: set_fence(conn, frozen, ACTOR, 6))
+    assert await live.db.read(asked_for) == [OWNER.account]
+    await live.db.write(lambda conn: narrow_account(conn, live.market, OWNER.account, 7))
+    await live.dispatch()
+    [left] = live.exchange.open_orders("client")
+    assert left.ask.client_id == "web_1"
 
 
 async def test_an_order_that_another_client_ended_has_ended(live: Live) -> None:
