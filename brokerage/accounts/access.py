@@ -1,4 +1,7 @@
-"""Who may read or change an account: by a role in the account itself, or in all worlds that may use it."""
+"""Who may read or change an account: by a role in the account itself, or in all worlds that may use it.
+
+Of an account that no world may use it is who has the role in the whole mesh.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,15 @@ class AccountAccess:
         account = await self._db.read(lambda conn: store.account(conn, name, world_id))
         if not world_id and await self._roles.holds_in_account(name, Role.READER):
             return account
-        for world in (world_id,) if world_id else await self.worlds(name):
-            await self._roles.require(world, Role.READER)
+        await self._roles.require_each((world_id,) if world_id else await self.worlds(name), Role.READER)
         return account
 
     async def operable(self, name: str, *more: str) -> Account:
         """The account for who operates it or all of its worlds, and `more` worlds. Raises as `readable`."""
         account = await self._db.read(lambda conn: store.account(conn, name))
-        own = () if await self._roles.holds_in_account(name, Role.OPERATOR) else await self.worlds(name)
-        for world in {*own, *more}:
+        if not await self._roles.holds_in_account(name, Role.OPERATOR):
+            await self._roles.require_each(await self.worlds(name), Role.OPERATOR)
+        for world in more:
             await self._roles.require(world, Role.OPERATOR)
         return account
 

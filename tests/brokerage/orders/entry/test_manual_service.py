@@ -9,8 +9,10 @@ import pytest
 from brokerage.domain.orders.order import OPERATOR
 from brokerage.domain.orders.states import OrderType
 from brokerage.orders.wire import order_to_proto
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
 from tests.brokerage.mesh import Client, Mesh
@@ -55,6 +57,22 @@ async def test_who_does_not_operate_the_account_does_nothing_by_hand(mesh: Mesh,
                 await call
     with pytest.raises(PermissionDenied):
         await mesh.client(worlds=["w1"]).manual.SubmitManualOrder(asked(world_id="w2"))
+
+
+async def test_an_account_of_no_world_is_operated_by_who_operates_the_mesh_alone(mesh: Mesh, client: Client) -> None:
+    await client.accounts.DisallowWorld(accountservicepb.DisallowWorldRequest(account="acc", world_id="w1"))
+    flatten = manualorderservicepb.FlattenPositionsRequest(account="acc", request_id="r", reason="drill")
+    for other in (mesh.client(role=Role.READER), mesh.client(worlds=["w9"])):
+        for call in (
+            other.manual.SubmitManualOrder(asked()),
+            other.manual.FlattenPositions(flatten),
+            other.accounts.AllowWorld(accountservicepb.AllowWorldRequest(account="acc", world_id="w9")),
+        ):
+            with pytest.raises((PermissionDenied, Unavailable)):  # a reader is asked about, and nobody answers here
+                await call
+    with pytest.raises(PermissionDenied):
+        await mesh.client(worlds=["w9"]).orders.ListOrders(orderservicepb.ListOrdersRequest(account="acc"))
+    assert (await client.manual.SubmitManualOrder(asked())).status.denial == orderpb.DENIAL_UNSPECIFIED
 
 
 async def test_what_makes_no_order_by_hand_is_refused_by_field(client: Client) -> None:
