@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 
 from gateway.proxy.decision_cache import DecisionCache
-from gateway.proxy.live_guard import LiveGuard
+from gateway.proxy.live_guard import GUARDED, LiveGuard
 from qmtl.broker.v1 import (
     account_service_pb2,
     instrument_service_pb2,
@@ -145,10 +145,11 @@ class Proxy(grpc.GenericRpcHandler):
             if public and rule.chunked is not None and kind == (True, False) and not rule.chunked.names_worlds:
                 relayed = _relayed(_single(channel.stream_unary(rule.name)))
                 self._handlers[rule.name] = grpc.stream_unary_rpc_method_handler(relayed)
-            if not public or peer != "worldservice" or rule.read:
+            looked_into = rule.name in GUARDED or (peer == "worldservice" and not rule.read)
+            if not public or not looked_into:
                 continue
             if kind == (False, False):
-                write = self._world_write(method, _single(channel.unary_unary(rule.name)))
+                write = self._looked_into(method, _single(channel.unary_unary(rule.name)))
                 self._handlers[rule.name] = grpc.unary_unary_rpc_method_handler(write)
             elif rule.chunked is not None:
                 payload = self._world_payload(_single(channel.stream_unary(rule.name)))
@@ -163,8 +164,8 @@ class Proxy(grpc.GenericRpcHandler):
         decision = await self._decisions.decide(request)
         return evaluationservicepb.DecideResponse(decision=decision).SerializeToString()
 
-    def _world_write(self, method: MethodDescriptor, forward: Callable[..., Awaitable[bytes]]) -> Any:
-        """Forward a write about a world and forget its decision, whatever came of it."""
+    def _looked_into(self, method: MethodDescriptor, forward: Callable[..., Awaitable[bytes]]) -> Any:
+        """Forward what passes the live guard, and forget the decision of the world it is about, whatever came of it."""
         request_type = GetMessageClass(method.input_type)
         name, names_world = full_name(method), "world_id" in method.input_type.fields_by_name
 
