@@ -11,6 +11,7 @@ from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import currency_scale
 from brokerage.market.context import MarketContext
+from brokerage.replay.allowance import Allowance
 from brokerage.replay.data import SealedBars, SealedData
 from brokerage.replay.wire import Replay, fill_events, replay_from_proto, replies
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
@@ -23,6 +24,9 @@ from qmtl.stats.trades import closed_trips
 
 BARS_MAX = 4_000_000
 """Bars of all symbols of one replay: some 200 bytes each while they are turned into exact integers."""
+
+LOOKS_MAX = 4 * BARS_MAX
+"""Looks at closes and open orders of one replay: each bar with a bracket's exits open, and some minutes at most."""
 
 
 class ReplayService(replayrpc.ReplayServiceServicer):
@@ -42,7 +46,8 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         async with self._turn:
             asked = await asyncio.to_thread(replay_from_proto, message, self._market)
             bars = await self._bars(asked)
-            parts = await asyncio.to_thread(run, self._market, asked, bars)
+            allowance = Allowance(LOOKS_MAX)
+            parts = await allowance.in_thread(lambda: run(self._market, asked, bars, allowance))
         for part in parts:
             yield part
 
@@ -54,10 +59,13 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         return found
 
 
-def run(market: MarketContext, asked: Replay, bars: Sequence[SealedBars]) -> list[replayservicepb.ReplayOrdersResponse]:
+def run(
+    market: MarketContext, asked: Replay, bars: Sequence[SealedBars], allowance: Allowance
+) -> list[replayservicepb.ReplayOrdersResponse]:
     """What becomes of an order list over bars, in an account of its own.
 
-    Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol), NotFound (E_PROFILE_TABLE_MISSING).
+    Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol; E_TOO_LARGE), NotFound
+    (E_PROFILE_TABLE_MISSING), Unavailable (E_CANCELLED_INSIDE).
     """
     account, profile = asked.account, market.profile_of(asked.account)
     known: Mapping[str, Instrument] = {one.instrument.symbol: one.instrument for one in bars}
@@ -72,7 +80,8 @@ def run(market: MarketContext, asked: Replay, bars: Sequence[SealedBars]) -> lis
     cash = {account.base_currency: from_scaled(account.starting_cash, currency_scale(account.base_currency))}
     simulated = SimulatedAccount(profile, cash, instruments=known.values(), owner=asked.owner)
     timeline = Timeline(one.columns() for one in bars)
-    found = OrderListReplay(simulated, timeline, asked.acts, account.base_currency).run(asked.equity_after_ns)
+    replay = OrderListReplay(simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend)
+    found = replay.run(asked.equity_after_ns)
     multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
     trips = closed_trips(fill_events(found, known), account.base_currency, multipliers)
     return list(replies(found, trips, known, account.base_currency))

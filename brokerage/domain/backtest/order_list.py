@@ -7,7 +7,7 @@ nothing can happen are passed by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -70,7 +70,9 @@ def acts_of(orders: Sequence[Order], cancels: Sequence[Cancel]) -> list[tuple[in
 
 
 class OrderListReplay:
-    """One list over one time line in one account. `every`: look at every close."""
+    """One list over one time line in one account. `every`: look at every close. `spend` is told before each visit how
+    many orders are looked at; what it raises ends the replay.
+    """
 
     def __init__(
         self,
@@ -80,8 +82,10 @@ class OrderListReplay:
         currency: str,
         *,
         every: bool = False,
+        spend: Callable[[int], None] | None = None,
     ) -> None:
         self._account, self._timeline, self._currency, self._every = account, timeline, currency, every
+        self._spend = spend
         self._curve = EquityCurve(timeline, account.book.ledger, currency)
         self._told = ReplayedOrders()
         self._acts: dict[int, list[tuple[int, Act]]] = {}
@@ -97,6 +101,8 @@ class OrderListReplay:
         self._decide(-1)
         why: Why | None = Why.BEGIN
         while step < end:
+            if self._spend is not None:
+                self._spend(len(self._account.book.open_orders()))
             self._visit(step)
             self._curve.note(step)
             if why is not None:
