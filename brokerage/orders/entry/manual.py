@@ -15,7 +15,7 @@ from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.order import OPERATOR, Order, OrderName, Owner, Side
+from brokerage.domain.orders.order import OPERATOR, Order, OrderName, Owner, Side, order_id
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
 from brokerage.fences import change
@@ -25,6 +25,7 @@ from brokerage.orders.entry.submit import submit
 from qmtl.core.modes import ExecutionDomain
 
 PAPER = "paper"
+ASKED_LETTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,13 @@ def submit_by_hand(conn: Connection, market: MarketContext, order: Order, act: A
 def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) -> list[StoredOrder]:
     """Close positions by reduce-only market orders of their owners, in one transaction; a retry answers those orders.
 
+    The same request_id for another strategy, or for the whole account, is another request.
+
     Raises NotFound (E_ACCOUNT_UNKNOWN), NotReady (E_STALE_EPOCH).
     """
     account = accounts_store.account(conn, wanted.account, lock=True)
-    prefix = f"flatten-{wanted.request_id}-"
+    asked = order_id(Owner(wanted.account, OPERATOR, wanted.strategy_id), wanted.request_id)
+    prefix = f"flatten-{asked[:ASKED_LETTERS]}-"  # of one length: no request's is the beginning of another's
     known = _named(conn, market, account, prefix, wanted.strategy_id)
     if known:
         return known

@@ -136,6 +136,37 @@ async def test_flatten_closes_what_each_owner_holds_and_only_reduces(book: Book)
     assert len(await audited(book, "flatten")) == 3
 
 
+async def test_what_another_request_closed_answers_none_whose_id_begins_alike(book: Book) -> None:
+    await book.submit(order("a", quantity=10))
+    await book.show(bar(1))
+    assert len(await closed(book, "monday-1")) == 1
+    await book.show(bar(2))
+    await book.submit(order("b", quantity=5))
+    await book.show(bar(3))
+    (sent,) = await closed(book, "monday")
+    assert (sent.order.quantity, sent.record.denial) == (Decimal(5), None)
+
+
+async def test_what_was_closed_of_one_strategy_answers_for_no_other_nor_for_all(book: Book) -> None:
+    await book.submit(order("a", quantity=10))
+    await book.submit(order("b", quantity=4, owner=replace(OWNER, strategy_id="s2")))
+    await book.show(bar(1))
+    assert [one.order.quantity for one in await closed(book, "r", "s1")] == [Decimal(10)]
+    await book.show(bar(2))
+    assert [one.order.quantity for one in await closed(book, "r")] == [Decimal(4)]
+
+
+async def test_flatten_passes_beside_the_exits_of_a_bracket(book: Book) -> None:
+    await book.submit(order("a", quantity=10))
+    await book.show(bar(1))
+    far = order("t", Side.SELL, 10, type=OrderType.LIMIT, limit_price=Decimal(200), reduce_only=True)
+    assert (await book.submit(far)).record.denial is None
+    (sent,) = await closed(book)
+    assert sent.record.denial is None
+    await book.show(bar(2))
+    assert await state_of(book, sent.order.client_order_id, OWNER) is OrderState.FILLED
+
+
 async def test_flatten_of_a_strategy_leaves_the_others_and_its_world_s_freeze_holds(book: Book) -> None:
     await book.submit(order("a", quantity=10))
     await book.submit(order("b", quantity=4, owner=replace(OWNER, strategy_id="s2")))
