@@ -17,7 +17,7 @@ from brokerage.domain.backtest.account import fee_bound
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.orders.denials import FINAL
-from brokerage.domain.orders.order import MARGIN_CALL, Owner
+from brokerage.domain.orders.order import MARGIN_CALL, OPERATOR, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -53,6 +53,9 @@ from qmtl.sdk.mesh.wire.orders import is_open, list_to_proto, open_quantity, ord
 
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
 """Denials that no later bar lifts; what is denied by another is tried again."""
+
+OTHERS = frozenset({MARGIN_CALL, OPERATOR})
+"""Tags of orders that others have sent for the strategy: a margin call, and a flatten by hand."""
 
 log = logging.getLogger("qmtl.sdk.mesh.session")
 
@@ -136,7 +139,7 @@ class MeshExecution:
         await self._portfolio.at(time_ns)  # the venue may fill orders with this bar: it must have seen it
         self._cancelled.clear()
         statuses = await list_orders(self._retrying, self._owner, symbol=symbol, open_only=True)
-        called = [status for status in statuses if MARGIN_CALL in status.order.tags]
+        called = [status for status in statuses if not OTHERS.isdisjoint(status.order.tags)]
         self._cancelled += called  # not this strategy's to cancel; what they take off is expected all the same
         return tuple(status.order.client_order_id for status in statuses if status not in called)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from brokerage.domain.market.bars import bar_from_doubles
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import MARGIN_CALL, OPERATOR, Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1.account_pb2 import Account
 from qmtl.core.clock import SystemClock
@@ -125,6 +125,16 @@ async def test_after_a_cancel_the_portfolio_is_read_anew_and_else_taken_from_the
         assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"), Decimal("0.01"))
         assert to.mesh.calls["GetPortfolio"] == 1
         assert await to.open_orders() == ()
+
+
+@pytest.mark.parametrize("tag", [MARGIN_CALL, OPERATOR])
+async def test_what_others_sent_for_it_is_not_its_to_cancel_and_is_expected(tag: str) -> None:
+    async with opened() as to:
+        for name in ("a", "b"):
+            await to.buy(name)
+        to.mesh.orders["b"].order.tags.append(tag)
+        assert await to.open_orders() == ("a",)
+        assert (await to.held()).expected == Decimal("0.1")
 
 
 async def test_a_position_waits_for_the_venue_and_says_when_it_is_behind() -> None:
