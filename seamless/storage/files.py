@@ -62,7 +62,7 @@ def read_frame(path: Path, sha256: str = "") -> pl.DataFrame:
         frame = pl.read_parquet(content)
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "gone", str(path)) from error
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataLoss("E_STORED_FILE", f"{path} cannot be read: {error}"[:500], metadata=_named(path)) from error
     if frame.schema != SCHEMA:
         raise DataLoss("E_STORED_FILE", f"{path} has other columns than bars", metadata=_named(path))

@@ -24,7 +24,7 @@ from seamless.domain.datasets import NS, WEEK_S
 from seamless.sources.files.headers import Columns, find_columns
 from seamless.sources.files.numbers import NumberFormat, number_format, parse_numbers
 from seamless.sources.files.tables import SEPARATORS, Table, read_table
-from seamless.sources.files.times import Times, common_step_ns, local_dates, parse_times
+from seamless.sources.files.times import Times, common_step_ns, countable, local_dates, parse_times
 
 DAY_NS = 86_400_000_000_000
 
@@ -54,7 +54,13 @@ class FileLayout:
 
 def detect(content: bytes, hints: FileHints, calendar: Calendar) -> tuple[RawColumns, FileLayout]:
     """The columns of a file and how they were found. Raises InvalidRequest (E_FILE_LAYOUT)."""
-    table = read_table(content)
+    try:
+        return _detected(read_table(content), hints, calendar)
+    except pl.exceptions.PolarsError as error:  # columns of lists, of bytes
+        raise refused("E_FILE_LAYOUT", "file", str(error)[:200], "columns of times and numbers") from None
+
+
+def _detected(table: Table, hints: FileHints, calendar: Calendar) -> tuple[RawColumns, FileLayout]:
     columns = find_columns(table.first, hints.symbol)
     rows = table.rows.slice(1) if columns.headed and table.separator else table.rows
     rows = _rows_of_symbol(rows, columns, hints.symbol)
@@ -99,7 +105,8 @@ def _times(rows: pl.DataFrame, columns: Columns, hints: FileHints) -> Times:
         column = column.str.strip_chars() + " " + rows[str(columns.time_of_day)].str.strip_chars()
     if isinstance(column.dtype, pl.Datetime):
         known = column.dtype.time_zone is not None
-        ns = column.cast(pl.Datetime("ns", column.dtype.time_zone)).dt.epoch("ns").fill_null(NO_TIME).to_numpy()
+        column = countable(column)
+        ns = column.dt.epoch("ns").fill_null(NO_TIME).to_numpy()
         if not known:
             texts = column.dt.to_string("%Y-%m-%d %H:%M:%S%.f")
             return parse_times(texts, hints.zone, hints.dates)

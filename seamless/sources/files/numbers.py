@@ -29,25 +29,30 @@ def number_format(columns: Sequence[pl.Series], separator: str = ",") -> NumberF
 
     Raises InvalidRequest (E_FILE_LAYOUT) when each could be thousands as well as three places.
     """
-    texts = pl.concat([column.str.replace_all(_SIGNS, "") for column in columns]).drop_nulls()
+    plain = [column.str.replace_all(_SIGNS, "").drop_nulls() for column in columns]
+    texts = pl.concat(plain)
     point, comma = _Signs.of(texts, "."), _Signs.of(texts, ",")
     if point.fractions or comma.fractions:
         decimal = "." if point.fractions >= comma.fractions else ","
     elif point.groups or comma.groups:
         decimal = "," if point.groups >= comma.groups else "."
     elif comma.threes or (point.threes and separator == ";"):
-        decimal = _of_threes(texts, comma.threes > 0)
+        decimal = _of_threes(plain, "," if comma.threes else ".")
     else:
         decimal = "."
     other = comma if decimal == "." else point
     return NumberFormat(decimal, other.sign if other.groups or other.threes else "")
 
 
-def _of_threes(texts: pl.Series, comma: bool) -> str:
-    """Three digits follow each sign: thousands if smaller numbers stand beside them without one."""
-    if bool(texts.str.contains(r"^[-+]?\d{1,3}$").any()):
-        return "." if comma else ","
-    example = str(texts.filter(texts.str.contains(r"[.,]"))[0])[:40]
+def _of_threes(columns: Sequence[pl.Series], sign: str) -> str:
+    """Three digits follow each sign: thousands if smaller numbers, but not 0, stand in one column with them without it.
+    Those of other columns say nothing: a price of three places has whole volumes beside it.
+    """
+    threes = rf"^[-+]?[1-9]\d{{0,2}}{re.escape(sign)}\d{{3}}$"
+    some = [column for column in columns if bool(column.str.contains(threes).any())]
+    if any(bool(column.str.contains(r"^[-+]?[1-9]\d{0,2}$").any()) for column in some):
+        return "." if sign == "," else ","
+    example = str(some[0].filter(some[0].str.contains(threes))[0])[:40] if some else "three digits after each sign"
     raise refused("E_FILE_LAYOUT", "numbers", f"{example!r} is thousands or three places", "decimal sign . or ,")
 
 
@@ -55,7 +60,7 @@ def parse_numbers(column: pl.Series, form: NumberFormat) -> NDArray[np.float64]:
     """Values of texts; NaN where one is no number."""
     plain = column.str.replace_all(_SIGNS, "").str.to_lowercase()
     if form.thousands:
-        grouped = rf"^[-+]?\d{{1,3}}({re.escape(form.thousands)}\d{{3}})+({re.escape(form.decimal)}\d*)?[kmb]?$"
+        grouped = rf"^[-+]?[1-9]\d{{0,2}}({re.escape(form.thousands)}\d{{3}})+({re.escape(form.decimal)}\d*)?[kmb]?$"
         whole = plain.str.contains(grouped).fill_null(value=False)
         plain = plain.str.replace_all(form.thousands, "", literal=True).zip_with(whole, plain)
     if form.decimal == ",":
@@ -85,5 +90,6 @@ class _Signs:
 
         end = r"(e[-+]?\d+|[kKmMbB])?$"
         fractions = count(rf"^[-+]?[\d{theirs}]*{mine}(\d{{1,2}}|\d{{4,}})?{end}")
-        groups = count(rf"^[-+]?\d{{1,3}}({mine}\d{{3}})+({theirs}\d*|{mine}\d{{3}}){end}")
-        return cls(sign, fractions, groups, count(rf"^[-+]?\d{{1,3}}{mine}\d{{3}}{end}"))
+        fractions += count(rf"^[-+]?0*{mine}\d{{3}}{end}")  # nobody groups thousands of nought
+        groups = count(rf"^[-+]?[1-9]\d{{0,2}}({mine}\d{{3}})+({theirs}\d*|{mine}\d{{3}}){end}")
+        return cls(sign, fractions, groups, count(rf"^[-+]?[1-9]\d{{0,2}}{mine}\d{{3}}{end}"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from qmtl.core.errors import refused
+from qmtl.core.errors import InvalidRequest, refused
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 FIELDS_MIN = 6
+CELLS_MAX = 60_000_000  # a small Parquet file may say that it has more rows than memory holds
 _HEAD_LINES = 200
 
 
@@ -37,7 +38,7 @@ def read_table(content: bytes) -> Table:
     text = _text(content)
     lines = [line for line in text.splitlines()[:_HEAD_LINES] if line.strip()]
     separator, width = _separator(lines)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(field.strip() for field in row)]
+    rows = _rows(text, separator)
     start = next(place for place, row in enumerate(rows) if len(row) == width)
     body = rows[start:]
     columns = list(zip(*(row if len(row) == width else (None,) * width for row in body), strict=True))
@@ -45,11 +46,25 @@ def read_table(content: bytes) -> Table:
     return Table(tuple(body[0]), frame, separator)
 
 
+def _rows(text: str, separator: str) -> list[list[str]]:
+    if text.count(separator) > CELLS_MAX:
+        raise _too_many(f"{text.count(separator)} fields")
+    try:
+        found = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return [row for row in found if any(field.strip() for field in row)]
+    except csv.Error as error:
+        raise refused("E_FILE_LAYOUT", "file", str(error), "rows of short fields") from None
+
+
+def _too_many(found: str) -> InvalidRequest:
+    return refused("E_FILE_LAYOUT", "file", found, f"at most {CELLS_MAX} in rows and columns")
+
+
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
     """The separator that gives most lines one number of fields, and that number."""
     best = (0.0, ",", 0)
     for separator in SEPARATORS:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        widths = Counter(len(row) for row in _rows("\n".join(lines), separator))
         width, count = max(widths.items(), key=lambda found: (found[1], found[0]), default=(0, 0))
         if width >= FIELDS_MIN and count > best[0]:
             best = (count, separator, width)
@@ -70,8 +85,11 @@ def _text(content: bytes) -> str:
 
 def _parquet(content: bytes) -> Table:
     try:
-        frame = pl.read_parquet(content)
-    except pl.exceptions.PolarsError as error:
+        width = len(pl.read_parquet_schema(io.BytesIO(content)))
+        frame = pl.read_parquet(content, n_rows=CELLS_MAX // max(width, 1) + 1)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise refused("E_FILE_LAYOUT", "file", f"Parquet that cannot be read: {error}"[:200], "whole Parquet") from None
+    if frame.height * width > CELLS_MAX:
+        raise _too_many(f"more than {frame.height - 1} rows of {width} columns")
     names = tuple(frame.columns)
     return Table(names, frame.rename({name: str(place) for place, name in enumerate(names)}), "")

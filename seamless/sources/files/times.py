@@ -19,6 +19,7 @@ _DATES = (
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H%M%S", "%H%M%S")
 _SAMPLE = 500
 _DAY_NS = 86_400_000_000_000
+_LAST_NS = 9_000_000_000_000_000_000  # 2255; 64 bits hold little more, and wrap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +71,13 @@ def common_step_ns(ns: NDArray[np.int64]) -> int:
 
 
 def _epoch(numbers: pl.Series, typical: float) -> Times:
-    """Counts since the epoch; the unit by their size. Years 1973 to 5138 of seconds, and so on."""
+    """Counts since the epoch; the unit by their size. Years 1973 to 5138 of seconds, and so on.
+
+    One so small that it is of a larger unit is unreadable: some dumps changed theirs, and 1970 was never meant.
+    """
     unit, factor = next((unit, factor) for limit, unit, factor in _EPOCHS if typical < limit)
-    most = 9_000_000_000_000_000_000 // factor
-    readable = numbers.is_between(0, most).fill_null(value=False)
+    least = 0 if unit == "s" else int(1e11) * (1_000_000 // factor)
+    readable = numbers.is_between(least, _LAST_NS // factor).fill_null(value=False)
     ns = numbers.fill_null(0).to_numpy() * np.int64(factor)
     return Times(np.where(readable.to_numpy(), ns, NO_TIME), f"epoch {unit}", False, True)
 
@@ -129,9 +133,19 @@ def _parsed(plain: pl.Series, form: str) -> pl.Series:
     if "%H" not in form and "%I" not in form:
         if "%z" in form:
             return pl.Series([None] * len(plain), dtype=pl.Datetime("ns"))
-        return plain.str.to_date(form, strict=False).cast(pl.Datetime("ns"))
+        return countable(plain.str.to_date(form, strict=False).cast(pl.Datetime("us")))
     zone = "UTC" if "%z" in form else None
-    return plain.str.to_datetime(form, time_unit="ns", time_zone=zone, strict=False)
+    stamps = plain.str.to_datetime(form, time_unit="ns", time_zone=zone, strict=False)
+    coarse = plain.str.to_datetime(form, time_unit="us", time_zone=zone, strict=False)
+    return stamps.zip_with(countable(coarse).is_not_null(), pl.Series([None], dtype=stamps.dtype))
+
+
+def countable(stamps: pl.Series) -> pl.Series:
+    """Times in ns since the epoch; null where 64 bits cannot count them, as in 9999."""
+    seconds = stamps.dt.epoch("s")
+    within = seconds.is_between(-_LAST_NS // 1_000_000_000, _LAST_NS // 1_000_000_000).fill_null(value=False)
+    kept = stamps.zip_with(within, pl.Series([None], dtype=stamps.dtype))
+    return kept.dt.cast_time_unit("ns")
 
 
 def _in_zone(stamps: pl.Series, zone: str) -> pl.Series:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from datetime import UTC, datetime
+from random import Random
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,7 @@ import pytest
 from qmtl.calendars.published import calendar_named
 from qmtl.core.errors import InvalidRequest
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
+from seamless.sources.files import tables
 from seamless.sources.files.detection import FileHints, FileLayout, detect
 
 ALWAYS = calendar_named("24/7")
@@ -205,3 +208,96 @@ def test_hints_settle_what_can_be_read_in_two_ways() -> None:
     numbers = _table(["2024-01-02", "2024-01-03"], row='"42,000","43,000","41,000","42,500","10,000"')
     assert _detect(numbers, FileHints("X", decimal="."))[0].columns["open"][0] == 42_000.0
     assert _detect(numbers, FileHints("X", decimal=","))[0].columns["open"][0] == 42.0
+
+
+@pytest.mark.parametrize("volume", ["0", "100"])
+@pytest.mark.parametrize("sign", [".", ","])
+def test_a_price_of_three_places_is_not_thousands_for_the_volume_beside_it(sign: str, volume: str) -> None:
+    numbers = ";".join(f"148{sign}{places}" for places in ("123", "223", "023", "120"))
+    rows = "\n".join(f"2024010{day} 000000;{numbers};{volume}" for day in (2, 3))
+    with pytest.raises(InvalidRequest, match="thousands or three places"):
+        _detect(rows)
+    assert _detect(rows, FileHints("X", decimal=sign))[0].columns["open"][0] == 148.123
+
+
+def test_nobody_groups_thousands_of_nought() -> None:
+    rows = "\n".join(f"2024010{day} 000000;1.123;1.223;1.023;1.120;0.500" for day in (2, 3))
+    assert _detect(rows)[0].columns["open"][0] == 1.123
+
+
+def test_thousands_of_one_column_are_known_by_its_smaller_numbers() -> None:
+    header, rows = "Date;Open;High;Low;Close;Volume", ("148;150;147;148;950", "148;150;147;148;1.234")
+    text = "\n".join([header, *(f"2024-01-0{day};{row}" for day, row in enumerate(rows, 2))])
+    assert _detect(text)[0].columns["volume"].tolist() == [950.0, 1234.0]
+
+
+def test_counts_of_another_unit_than_the_files_are_unreadable() -> None:
+    early = [str(1_735_689_600_000 + minute * 60_000) for minute in (-2, -1)]
+    late = [str((1_735_689_600_000 + minute * 60_000) * 1_000) for minute in range(3)]
+    times = _times(_detect(_table([*early, *late]))[0])
+    assert times == ["unread", "unread", "2025-01-01 00:00:00", "2025-01-01 00:01:00", "2025-01-01 00:02:00"]
+    most = _times(_detect(_table([*early, *late, *(str(int(one) // 1000) for one in late * 3)]), FileHints("X", 60))[0])
+    assert most.count("unread") == 3, "seconds keep their early years, what is too late for them is unreadable"
+    assert (
+        _times(_detect(_table(["0", "86400", *map(str, range(172_800, 10**9, 86_400))]))[0])[0] == "1970-01-01 00:00:00"
+    )
+
+
+@pytest.mark.parametrize("far", ["9999-12-31", "1200-01-01"])
+@pytest.mark.parametrize("clock", ["", " 00:00:00", " 00:00:00+00:00"])
+def test_a_time_beyond_what_64_bits_count_is_unreadable(far: str, clock: str) -> None:
+    text = _table([f"{day}{clock}" for day in ("2024-01-02", "2024-01-03", "2024-01-04", far)])
+    assert _times(_detect(text)[0])[2:] == ["2024-01-04 00:00:00", "unread"]
+    opened = pl.Series(
+        [datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 3, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)]
+    )
+    assert _times(_detect(_parquet(opened))[0])[1:] == ["2024-01-03 00:00:00", "unread"]
+
+
+def _parquet(time: pl.Series) -> bytes:
+    out = io.BytesIO()
+    frame = pl.DataFrame({"time": time}).with_columns(
+        **{name: pl.lit(1.0) for name in ("open", "high", "low", "close", "volume")}
+    )
+    frame.write_parquet(out)
+    return out.getvalue()
+
+
+def test_lines_that_end_as_they_once_did_are_read() -> None:
+    raw, _ = _detect(_table(["2024-01-02", "2024-01-03"]).replace("\n", "\r"))
+    assert _times(raw) == ["2024-01-02 00:00:00", "2024-01-03 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (_table(["2024-01-02", "2024-01-03"], row="1,2,1,1," + "1" * 200_000).encode(), "rows of short fields"),
+        (_parquet(pl.Series([[1], [2]])), "columns of times and numbers"),
+        (_parquet(pl.Series([b"\xff", b"a"])), "columns of times and numbers"),
+        (_parquet(pl.Series([1, 2]))[:200], "whole Parquet"),
+    ],
+)
+def test_a_hostile_file_is_refused(content: bytes, says: str) -> None:
+    assert len(content) < 500_000
+    with pytest.raises(InvalidRequest, match="E_FILE_LAYOUT") as caught:
+        _detect(content)
+    assert says in caught.value.message
+
+
+def test_a_file_of_more_than_memory_holds_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "CELLS_MAX", 600)
+    for content in (_parquet(pl.Series(range(101))), _table([str(10**9 + 60 * row) for row in range(121)])):
+        with pytest.raises(InvalidRequest, match="at most 600 in rows and columns"):
+            _detect(content)
+    whole = _parquet(pl.Series(range(10**9, 10**9 + 6_000, 60)))
+    assert len(_detect(whole)[0].columns["time"]) == 100
+
+
+def test_no_changed_bytes_of_parquet_are_more_than_a_refusal() -> None:
+    whole, random = _parquet(pl.Series(range(1_704_067_200, 1_704_067_500, 60))), Random(1)
+    for _ in range(400):
+        content = bytearray(whole)
+        for _ in range(3):
+            content[random.randrange(4, len(content))] = random.randrange(256)
+        with suppress(InvalidRequest):
+            _detect(bytes(content))
