@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qmtl.config.settings import ServiceSettings
 
@@ -31,6 +31,26 @@ class InstrumentEntry(BaseModel):
     # ISO 10383 code of the exchange (XNYS, XNAS, CMES): its sessions end DAY orders and have the auctions
     calendar: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
+
+
+class ActionEntry(BaseModel):
+    """What a company did to its shares, for paper accounts: one of `[[brokerage.actions]]`. Decimal text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol: str
+    # the first instant after it, with its offset from UTC: the open of the ex-date
+    at: AwareDatetime
+    # new shares for one old: "4", of a reverse split "1/10"
+    split: str = ""
+    # cash a share, in the instrument's quote currency
+    dividend: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> ActionEntry:
+        if bool(self.split) == bool(self.dividend):
+            raise ValueError("want one of split and dividend")
+        return self
 
 
 VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
@@ -128,6 +148,8 @@ class Settings(ServiceSettings):
     venue_answer_timeout_ms: int = Field(default=2_000, ge=1)
     venue_query_after_ms: int = Field(default=1_000, ge=0)
     instruments: dict[str, InstrumentEntry] = Field(default_factory=dict)
+    # splits and dividends of paper accounts; each acts before the first bar that opens after it, so it is set before
+    actions: tuple[ActionEntry, ...] = ()
     venues: dict[str, VenueEntry] = Field(default_factory=dict)
     # how often streams look for rows another replica wrote
     stream_poll_s: float = Field(default=1.0, gt=0)

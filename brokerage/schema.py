@@ -237,6 +237,9 @@ payments = sa.Table(
     *_texts("strategy_id", "symbol", "kind", "currency"),
     _int("amount"),
     _int("at_ns"),
+    *_texts(
+        "ratio", "price"
+    ),  # of a split, new shares for an old one, and what a part of a lot was paid at; else empty
 )
 sa.Index("payments_account", payments.c.account, payments.c.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -33,10 +34,12 @@ def save_payments(conn: Connection, account_name: str, view: AccountView, paid: 
             "currency": payment.currency,
             "amount": payment.amount,
             "at_ns": payment.at_ns,
+            "ratio": "" if payment.split is None else str(payment.split[0]),
+            "price": "" if payment.split is None else str(payment.split[1]),
         }
         conn.execute(sa.insert(t.payments).values(values))
         cash.move_cash(conn, account_name, payment.currency, payment.amount)
-        if payment.owner is not None and payment.kind is CashKind.VARIATION:
+        if payment.owner is not None and payment.moves_position:
             position = view.book(payment.owner).ledger.position(payment.symbol)
             store.save_position(conn, payment.owner, payment.symbol, position)
 
@@ -48,5 +51,7 @@ def load_payments(conn: Connection, account_name: str) -> list[Numbered]:
     for row in rows:
         owner = Owner(account_name, row.world_id, row.strategy_id) if row.symbol else None
         kind = CashKind(row.kind)
-        found.append((row.fill_sequence, Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns)))
+        split = (Fraction(row.ratio), int(row.price)) if row.ratio else None
+        paid = Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns, split=split)
+        found.append((row.fill_sequence, paid))
     return found

@@ -8,15 +8,24 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from brokerage import audit
 from brokerage.accounts import cash
 from brokerage.accounts import store as accounts_store
 from brokerage.books.payments import Numbered, save_payments
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.mark import Mark
+from brokerage.domain.models.corporate import CorporateAction, Split
+from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
-from brokerage.domain.simulation.carry import Carry, Clocks
+from brokerage.domain.simulation.carry import Carry, Clocks, Payment, book_payment
+from brokerage.domain.simulation.corporate import apply_action
+from qmtl.core.decimals import from_scaled
+from qmtl.core.errors import NotFound
+from qmtl.core.instants import from_ns, timestamp_text
 
 
 class CarriedAccount:
@@ -28,18 +37,43 @@ class CarriedAccount:
         self.account = account
         self.view = view
         self.symbol = symbol
-        purse = view.book(Owner(account.account, "", "")).ledger
+        self._purse = view.book(Owner(account.account, "", "")).ledger
         begun = {feed.symbol: feed.carried_ns for feed in account.feeds if feed.carried_ns}
         clocks = Clocks(account.carried_ns, account.interest_ns, begun)
-        self._carry = Carry(view, purse, partial(account.behind, symbol), clocks)
+        self._carry = Carry(view, self._purse, partial(account.behind, symbol), clocks)
         self._paid: list[Numbered] = []
+        self._told: list[str] = []
 
     def advance(self, until_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> None:
         """Pay what is due by an instant, after the events that were done so far."""
         payments = self._carry.advance(until_ns)
         if payments:
-            fills = self.account.fill_sequence + sum(event.fill is not None for _, event in done)
-            self._paid += [(fills, payment) for payment in payments]
+            self._paid += [(self._fills(done), payment) for payment in payments]
+
+    def act(
+        self, action: CorporateAction, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]
+    ) -> list[tuple[StrategyBook, OrderEvent]]:
+        """Apply a corporate action to every owner, after the events that were done so far; `price` is the first after
+        it. What it did to orders.
+        """
+        instrument, time = self.view.instruments.find(action.symbol), EventTime(action.at_ns, received_ns)
+        if instrument is None:
+            raise NotFound("E_INSTRUMENT_UNKNOWN", f"no properties of {action.symbol} are known, which an action names")
+        fills, made = self._fills(done), list[tuple[StrategyBook, OrderEvent]]()
+        for owner in sorted(self.view.books, key=lambda one: (one.world_id, one.strategy_id)):
+            book = self.view.books[owner]
+            events, payments = apply_action(book, owner, instrument, action, price, time)
+            for payment in payments:
+                book_payment(lambda owner: self.view.book(owner).ledger, self._purse, payment)
+                self._paid.append((fills, payment))
+                self._told.append(told(instrument, action, payment))
+            made += [(book, event) for event in events]
+        if isinstance(action, Split):
+            self.view.marks[action.symbol] = Mark(price, action.at_ns)
+        return made
+
+    def _fills(self, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> int:
+        return self.account.fill_sequence + sum(event.fill is not None for _, event in done)
 
     def carried(self, account: Account) -> Account:
         """An account with where its money stands now."""
@@ -47,9 +81,20 @@ class CarriedAccount:
         feeds = tuple(replace(feed, carried_ns=clocks.symbols.get(feed.symbol, 0)) for feed in account.feeds)
         return replace(account, carried_ns=clocks.carried_ns, interest_ns=clocks.interest_ns, feeds=feeds)
 
-    def save(self, conn: Connection, account: Account) -> None:
+    def save(self, conn: Connection, account: Account, now_ns: int) -> None:
         """Store what was paid, and settle what is due. The fills that came between are stored already."""
+        for detail in self._told:
+            audit.record(conn, now_ns, ("brokerage", ""), "corporate_action", account.account, detail)
         accounts_store.save_carried(conn, self.account, account)
         save_payments(conn, self.account.account, self.view, self._paid)
         if self.view.profile.settles is not None:
             cash.settle(conn, self.account.account, self._carry.clocks.carried_ns)
+
+
+def told(instrument: Instrument, action: CorporateAction, payment: Payment) -> str:
+    """One line of what an action did to a position."""
+    what = f"split {action.ratio}" if isinstance(action, Split) else f"dividend {action.amount:f}"
+    owner, amount = payment.owner, from_scaled(payment.amount, currency_scale(payment.currency))
+    whose = f"{owner.world_id}/{owner.strategy_id}" if owner else ""
+    at = timestamp_text(from_ns(action.at_ns))
+    return f"{instrument.symbol} {what} at {at}: {whose}, cash {amount:f} {payment.currency}"

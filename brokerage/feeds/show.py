@@ -17,6 +17,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import mark_of
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.risk.fence import VenueKind
+from brokerage.domain.simulation.corporate import acted_before, opened_before
 from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
@@ -117,7 +118,7 @@ def _move(
     account = account.moved(moved)
     account = journal.record(conn, account if money is None else money.carried(account), done)
     if money is not None:
-        money.save(conn, account)
+        money.save(conn, account, shown.now_ns)
     if fresh:
         account = call_margin(conn, market, account, shown.now_ns)
     account = _watched(conn, market, account, fresh, shown.now_ns)
@@ -177,15 +178,20 @@ def _show(
     def then(book: StrategyBook, time: EventTime, list_id: str) -> list[OrderEvent]:
         return settle_lists(conn, market, account, money.view, book, time, list_id)
 
+    actions, instrument = market.of(account).actions.get(symbol, ()), money.view.instruments.find(symbol)
+    mark = money.view.marks.get(symbol)
     for bar in bars:
         money.advance(bar.start_ns, done)
+        if actions and instrument is not None:
+            for action in acted_before(instrument, bar, actions, opened_before(instrument, mark)):
+                done += money.act(action, bar.open, progress.received_ns, done)
         for book in venue.books:
             made = venue.on_bar(book, symbol, bar, progress.received_ns, then)
             made += release_touched(
                 conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
             )
             done += [(book, event) for event in made]
-        money.view.marks[symbol] = mark_of(bar)
+        mark = money.view.marks[symbol] = mark_of(bar)
         money.advance(bar.end_ns, done)
     venue.end(conn, account)
     return [*done, *venue.answers(progress, then)]

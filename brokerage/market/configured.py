@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from fractions import Fraction
 
-from brokerage.config import Settings
-from brokerage.domain.market.instrument import AssetClass, instrument
+from brokerage.config import ActionEntry, Settings
+from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.corporate import CorporateAction, Dividend, Split
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.model import ConstantSlippage
@@ -19,7 +22,8 @@ from brokerage.domain.risk.fence import VenueKind
 from brokerage.domain.risk.limits import Limits
 from brokerage.market.context import MarketContext
 from qmtl.core.decimals import parse_decimal, to_scaled
-from qmtl.core.errors import refused
+from qmtl.core.errors import NotFound, refused
+from qmtl.core.instants import to_ns
 
 MS_NS = 1_000_000
 
@@ -62,6 +66,7 @@ def market_of(
         limits_of(settings),
         link_of(settings),
         settings.stops == "emulated",
+        actions=actions_of(settings, Instruments(known)),
         venues=contexts,
     )
     contexts[PAPER.name] = paper
@@ -78,6 +83,44 @@ def market_of(
             traits=taken or PAPER,
         )
     return paper
+
+
+def actions_of(settings: Settings, known: Instruments) -> dict[str, tuple[CorporateAction, ...]]:
+    """What companies do as set, by symbol in order of time.
+
+    Raises NotFound (E_INSTRUMENT_UNKNOWN), InvalidRequest for a number that is none, is not above 0, or has more places
+    than prices.
+    """
+    found: dict[str, list[CorporateAction]] = {}
+    for entry in settings.actions:
+        one = known.find(entry.symbol)
+        if one is None:
+            raise NotFound(
+                "E_INSTRUMENT_UNKNOWN",
+                f"no properties of {entry.symbol[:80]!r} are known, which brokerage.actions names",
+                hint=f'add [brokerage.instruments."{entry.symbol[:80]}"] to qmtl.toml',
+            )
+        found.setdefault(entry.symbol, []).append(_action(entry, one))
+    for symbol, actions in found.items():
+        if len({(type(action), action.at_ns) for action in actions}) < len(actions):
+            raise refused("E_FIELD", f"brokerage.actions of {symbol}", "two of one kind at one instant", "one")
+    return {symbol: tuple(sorted(actions, key=lambda one: one.at_ns)) for symbol, actions in found.items()}
+
+
+def _action(entry: ActionEntry, one: Instrument) -> CorporateAction:
+    at_ns, name = to_ns(entry.at), f"brokerage.actions of {entry.symbol}"
+    if entry.dividend:
+        amount = parse_decimal(entry.dividend, f"{name}: dividend")
+        if amount <= 0:
+            raise refused("E_DECIMAL", f"{name}: dividend", entry.dividend, "above 0")
+        one.price_units(amount, f"{name}: dividend")
+        return Dividend(entry.symbol, at_ns, amount)
+    if not _RATIO.fullmatch(entry.split) or not (ratio := Fraction(entry.split)):
+        raise refused("E_FIELD", f"{name}: split", entry.split, "new shares for one old: a whole number, or two as 3/2")
+    return Split(entry.symbol, at_ns, ratio)
+
+
+_RATIO = re.compile(r"[0-9]{1,6}(/0*[1-9][0-9]{0,5})?", re.ASCII)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.corporate import CorporateAction
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
@@ -25,7 +26,8 @@ from qmtl.core.errors import NotFound, NotReady
 class MarketContext:
     """What is the same for every account at one venue: its symbol-properties table and its reality.
 
-    `venues` are the contexts of all other venues, by name.
+    `venues` are the contexts of all other venues, by name. `actions` are what companies did, by symbol in order of
+    time: paper accounts alone need to be told.
     """
 
     instruments: Instruments
@@ -36,6 +38,7 @@ class MarketContext:
     venue: str = PAPER.name
     kind: VenueKind = VenueKind.PAPER
     traits: VenueTraits = PAPER
+    actions: Mapping[str, Sequence[CorporateAction]] = field(default_factory=dict)
     venues: Mapping[str, MarketContext] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, account: Account) -> MarketContext:

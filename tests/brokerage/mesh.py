@@ -68,6 +68,7 @@ class Mesh:
         self.feed_port = 0
         self.nowhere = free_port()
         self.venues: dict[str, dict[str, Any]] = {}
+        self.actions: list[dict[str, str]] = []
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -108,6 +109,7 @@ class Mesh:
             "QMTL__MESH__ADDRESSES": str(dict(self.addresses)).replace("'", '"'),
             "QMTL__BROKERAGE__METRICS_PORT": str(free_port()),
             "QMTL__BROKERAGE__VENUES": json.dumps(self.venues),
+            "QMTL__BROKERAGE__ACTIONS": json.dumps(self.actions),
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "brokerage", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL

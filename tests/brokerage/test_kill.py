@@ -89,6 +89,33 @@ async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path
         await db.close()
 
 
+@pytest.mark.timeout(180)
+async def test_a_split_is_done_once_over_kills(tmp_path: Path, nats_server: NatsServer) -> None:
+    rng = random.Random(5)
+    async with running_mesh(tmp_path, nats_server.url) as mesh:
+        ensure_service_token(mesh.home, "brokerage")
+        minutes = (2, 4, 6)
+        mesh.actions = [{"symbol": "AAPL", "at": f"1970-01-01T00:0{at}:00Z", "split": "2"} for at in minutes]
+        process = await mesh.spawn()
+        await mesh.ready()
+        client = mesh.client()
+        await client.open()
+        await mesh.client(role=None, service="worldservice").fence(1)
+        mesh.feed.push(bar(0))
+        await until(client.venue_minute, lambda minute: minute >= 1)
+        await client.submit(order("held", quantity=10))
+        mesh.feed.push(bar(1))
+        await until(client.fills, bool)
+        for done, at in enumerate(minutes, 1):
+            asyncio.get_running_loop().call_later(rng.random() * 0.05, process.kill)
+            mesh.feed.push(bar(at, 100 // 2**done))
+            await process.wait()
+            process = await mesh.spawn()
+            await mesh.ready()
+            await until(client.venue_minute, lambda minute, at=at: minute >= at + 1)  # type: ignore[misc]  # bound now
+            assert (await client.portfolio()).positions[0].quantity == str(10 * 2**done)
+
+
 async def test_limits_of_a_world_outlive_the_process(tmp_path: Path, nats_server: NatsServer) -> None:
     async with running_mesh(tmp_path, nats_server.url) as mesh:
         ensure_service_token(mesh.home, "brokerage")

@@ -32,8 +32,8 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
-from brokerage.domain.simulation.carry import Carry, Payment, in_progress
-from brokerage.domain.simulation.corporate import apply_dividend, apply_split
+from brokerage.domain.simulation.carry import Carry, Payment, book_payment, in_progress
+from brokerage.domain.simulation.corporate import apply_action
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.order_lists import AT_ONCE, book_with_lists, settle, submit_list
@@ -218,13 +218,15 @@ class SimulatedAccount:
         """Apply a corporate action before the first bar after it; `price` is that bar's open, at the price scale."""
         self._direct.into_book()
         instrument, time = self.instrument(action.symbol), EventTime(action.at_ns, action.at_ns)
+        ledger = self.book.ledger
+        events, paid = apply_action(self.book, self.owner, instrument, action, price, time)
+        for payment in paid:
+            book_payment(lambda _: ledger, ledger, payment)
         if isinstance(action, Split):
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
-            events, paid = apply_split(self.book, self.owner, instrument, action, price, time)
             after = LotSplit(action.ratio, self.book.held(action.symbol), sum(payment.amount for payment in paid))
             self._lot_steps.setdefault(action.symbol, []).append(after)
-            return events, paid
-        return [], apply_dividend(self.book, self.owner, instrument, action)
+        return events, paid
 
     def lots(self, symbol: str) -> FifoBook:
         """The position's lots, first in first out, beside its average cost; folded anew at each call."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.position import Position, paid_to_market, position_value
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.corporate import split
 from brokerage.domain.models.financing import borrow_cost, funding_payment
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
@@ -26,7 +28,8 @@ DAY_NS = 86_400_000_000_000
 class Payment:
     """Money that time moved: whose position it was for (of the account's own cash: no owner), why, and how much.
 
-    `note` says what was assumed for it that no table says; empty: nothing.
+    `note` says what was assumed for it that no table says; empty: nothing. Of a split, `split` is its ratio and the
+    price at which the part of a lot was paid, by which the position is known too.
     """
 
     owner: Owner | None
@@ -36,6 +39,12 @@ class Payment:
     amount: int
     at_ns: int
     note: str = field(default="", compare=False)
+    split: tuple[Fraction, int] | None = None
+
+    @property
+    def moves_position(self) -> bool:
+        """Whether it changed the position too."""
+        return self.kind is CashKind.VARIATION or self.split is not None
 
 
 Behind = Callable[[int], Mapping[str, int]]
@@ -205,9 +214,12 @@ def _is_borrowed(instrument: Instrument, currency: str) -> bool:
 
 
 def book_payment(ledger_of: Callable[[Owner], Ledger], purse: Ledger, payment: Payment) -> None:
-    """Book a payment: its cash, and of a future the profit that was paid into it."""
-    if payment.kind is CashKind.VARIATION and payment.owner is not None:
+    """Book a payment: its cash, and what it did to the position: a future's profit was paid, shares were split."""
+    if payment.moves_position and payment.owner is not None:
         ledger = ledger_of(payment.owner)
         position, instrument = ledger.position(payment.symbol), ledger.instruments[payment.symbol]
-        ledger.restore(instrument, paid_to_market(position, payment.amount))
+        if payment.split is not None:
+            ledger.restore(instrument, split(position, instrument, *payment.split).position)
+        else:
+            ledger.restore(instrument, paid_to_market(position, payment.amount))
     purse.deposit(payment.currency, payment.amount)

@@ -2,43 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.corporate import Dividend, Split, dividend, split, split_price, split_quantity
+from brokerage.domain.market.mark import Mark
+from brokerage.domain.models.corporate import (
+    CorporateAction,
+    Dividend,
+    Split,
+    dividend,
+    split,
+    split_price,
+    split_quantity,
+)
+from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import EventTime, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import TRAILING, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.states import EventKind, OrderType
 from brokerage.domain.simulation.carry import Payment
+from qmtl.core.errors import refused
+from qmtl.core.instants import from_ns, timestamp_text
 
 SPLIT = "SPLIT: the order's quantity and prices are those of the new shares"
 ENDED_BY_SPLIT = "SPLIT: the order names the old shares and cannot be carried over"
 
 
+def acted_before(
+    instrument: Instrument, bar: Bar, actions: Iterable[CorporateAction], after_ns: int | None = None
+) -> list[CorporateAction]:
+    """Of the actions in a symbol, in order of time, those that came before the open of a bar, and after an instant.
+
+    Raises InvalidRequest (E_FIELD) for one inside a bar of more than an hour of which it is not known when it opened.
+    """
+    opened, due = opened_ns(instrument, bar), list[CorporateAction]()
+    for action in actions:
+        if action.at_ns >= bar.end_ns:
+            break
+        if action.at_ns <= opened:
+            due += [action] if after_ns is None or action.at_ns > after_ns else []
+        elif opened == bar.start_ns and bar.coarse:
+            raise refused(
+                "E_FIELD",
+                f"actions of {action.symbol}",
+                timestamp_text(from_ns(action.at_ns)),
+                "the start of a bar, or an instrument with the calendar of its exchange: whether a bar of more than an "
+                "hour opened before it is not known",
+            )
+    return due
+
+
+def opened_before(instrument: Instrument, mark: Mark | None) -> int | None:
+    """When the bar opened that left a mark: actions up to then have been applied. None: there was no bar."""
+    if mark is None:
+        return None
+    price = mark.price
+    return opened_ns(instrument, Bar(mark.at_ns - mark.bar_ns, mark.at_ns, price, price, price, price, 0))
+
+
+def apply_action(
+    book: StrategyBook, owner: Owner, instrument: Instrument, action: CorporateAction, price: int, time: EventTime
+) -> tuple[list[OrderEvent], list[Payment]]:
+    """What an action does to the orders of one owner, done, and what it pays, to be booked by `book_payment`.
+
+    `price` is the first after it, at the price scale.
+    """
+    if isinstance(action, Split):
+        return apply_split(book, owner, instrument, action, price, time)
+    return [], apply_dividend(book, owner, instrument, action)
+
+
 def apply_split(
     book: StrategyBook, owner: Owner, instrument: Instrument, action: Split, price: int, time: EventTime
 ) -> tuple[list[OrderEvent], list[Payment]]:
-    """Split what is held and ordered. `price` is the first after the split, at which a part of a lot is paid out.
+    """Split what is ordered, and tell what that does to what is held.
+
+    `price` is the first after the split, at which a part of a lot is paid out.
 
     Orders keep their value over a split into more shares; a reverse split ends them, and those that trail by a price or
-    by ticks, which no event of an order changes.
+    by ticks, which no event of an order changes, or that are being changed into terms of the old shares.
     """
-    ledger, symbol = book.ledger, instrument.symbol
-    found = split(ledger.position(symbol), instrument, action.ratio, price)
-    ledger.deposit(instrument.quote, found.cash)
-    ledger.restore(instrument, found.position)
-    paid = [Payment(owner, symbol, CashKind.SPLIT, instrument.quote, found.cash, action.at_ns)] if found.cash else []
+    symbol, terms, paid = instrument.symbol, (action.ratio, price), list[Payment]()
+    if book.held(symbol):
+        cash = split(book.ledger.position(symbol), instrument, *terms).cash
+        paid.append(Payment(owner, symbol, CashKind.SPLIT, instrument.quote, cash, action.at_ns, split=terms))
     return list(_split_orders(book, instrument, action, time)), paid
 
 
 def apply_dividend(book: StrategyBook, owner: Owner, instrument: Instrument, action: Dividend) -> list[Payment]:
-    """Pay a dividend on what is held at its instant. Open orders keep their prices."""
+    """The dividend on what is held at its instant. Open orders keep their prices."""
     units = instrument.price_units(action.amount, "dividend")
     amount = dividend(instrument, book.held(instrument.symbol), units)
-    book.ledger.deposit(instrument.quote, amount)
     return (
         [Payment(owner, instrument.symbol, CashKind.DIVIDEND, instrument.quote, amount, action.at_ns)] if amount else []
     )
@@ -59,7 +116,7 @@ def _split_terms(record: OrderRecord, instrument: Instrument, action: Split) -> 
     """An order's terms after a split, less aggressive where they do not fit; None: it ends."""
     trails_by_price = record.order.type in TRAILING and record.order.trail_offset_type is not TrailOffsetType.FRACTION
     left, side = split_quantity(record.remaining, instrument, action.ratio), record.order.side
-    if action.ratio < 1 or trails_by_price or not left:
+    if action.ratio < 1 or trails_by_price or record.wanted is not None or not left:
         return None
     limit, stop, away = record.limit, record.stop, Side.SELL if side is Side.BUY else Side.BUY
     waits = (

@@ -21,14 +21,14 @@ from brokerage.domain.market.bars import Bar, BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
 from brokerage.domain.models.corporate import CorporateAction, Split
-from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
+from brokerage.domain.simulation.corporate import acted_before
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import NS_PER_S, from_ns, timestamp_text, to_ns
+from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
@@ -183,22 +183,14 @@ class _AccountReplay:
         waiting = self._actions.get(symbol)
         if not waiting:
             return
-        opened = opened_ns(self._account.instrument(symbol), bar)
-        while waiting and waiting[0].at_ns <= opened:
-            action, held = waiting.popleft(), self._account.position(symbol)
+        for action in acted_before(self._account.instrument(symbol), bar, waiting):
+            waiting.popleft()
+            held = self._account.position(symbol)
             events, paid = self._account.act(action, bar.open)
             self._take(events)
             self._record.pay(self.currency, paid)
             if isinstance(action, Split) and held:
                 self._record.splits.append(self._split_step(action, sum(payment.amount for payment in paid)))
-        if waiting and waiting[0].at_ns < bar.end_ns and opened == bar.start_ns and bar.coarse:
-            raise refused(
-                "E_FIELD",
-                f"actions of {symbol}",
-                timestamp_text(from_ns(waiting[0].at_ns)),
-                "the start of a bar, or an instrument with the calendar of its exchange: whether a bar of more than an "
-                "hour opened before it is not known",
-            )
 
     def _split_step(self, action: Split, cash: int) -> SplitStep:
         symbol, paid = action.symbol, from_scaled(cash, currency_scale(self.currency))

@@ -91,7 +91,7 @@ class RunRecord:
         for payment in payments:
             if payment.note and payment.note not in self.assumptions:
                 self.assumptions.append(payment.note)
-            if payment.currency == currency:
+            if payment.currency == currency and payment.amount:
                 amount = from_scaled(payment.amount, currency_scale(currency))
                 self.carried[payment.kind.value] = self.carried.get(payment.kind.value, Decimal(0)) + amount
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from pydantic import ValidationError
 
-from brokerage.config import InstrumentEntry, Settings
+from brokerage.config import ActionEntry, InstrumentEntry, Settings
 from brokerage.domain.accounts.account import AccountType
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.corporate import Dividend, Split
 from brokerage.market.configured import market_of
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, QmtlError
 from tests.brokerage.samples import ACCOUNT
 
 
@@ -43,3 +47,54 @@ def test_a_number_that_is_none_is_refused(field: str) -> None:
     settings = Settings(**{field: "a lot"})  # type: ignore[arg-type]  # one field by name
     with pytest.raises(InvalidRequest, match="E_DECIMAL"):
         market_of(settings)
+
+
+def acting(**fields: str) -> Settings:
+    entry = {"symbol": "AAPL", "at": "2020-08-31T09:30:00-04:00"} | fields
+    return Settings(actions=(ActionEntry(**entry),))  # type: ignore[arg-type]  # text that pydantic reads
+
+
+def test_actions_are_by_symbol_in_order_of_time() -> None:
+    entries = [
+        ActionEntry(symbol="AAPL", at=datetime(2020, 8, 31, 13, 30, tzinfo=UTC), split="4/1"),
+        ActionEntry(symbol="AAPL", at=datetime(2020, 8, 7, 13, 30, tzinfo=UTC), dividend="0.82"),
+        ActionEntry(symbol="AAPL", at=datetime(2020, 8, 31, 13, 30, tzinfo=UTC), dividend="0.01"),
+    ]
+    split_ns = 1_598_880_600 * 10**9
+    found = market_of(Settings(actions=tuple(entries))).actions["AAPL"]
+    assert found == (
+        Dividend("AAPL", 1_596_807_000 * 10**9, Decimal("0.82")),
+        Split("AAPL", split_ns, Fraction(4)),
+        Dividend("AAPL", split_ns, Decimal("0.01")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"split": "0"}, "E_FIELD.*split"),
+        ({"split": "-2"}, "E_FIELD.*split"),
+        ({"split": "1/0"}, "E_FIELD.*split"),
+        ({"split": "1.5"}, "E_FIELD.*split"),
+        ({"dividend": "0"}, "E_DECIMAL.*dividend"),
+        ({"dividend": "-1"}, "E_DECIMAL.*dividend"),
+        ({"dividend": "much"}, "E_DECIMAL.*dividend"),
+        ({"dividend": "1e-30"}, "E_.*dividend"),
+        ({"symbol": "NONE", "split": "2"}, "E_INSTRUMENT_UNKNOWN.*NONE"),
+    ],
+)
+def test_an_action_that_is_none_is_refused(fields: dict[str, str], message: str) -> None:
+    with pytest.raises(QmtlError, match=message):
+        market_of(acting(**fields))
+
+
+def test_two_actions_of_one_kind_at_one_instant_are_refused() -> None:
+    one = ActionEntry(symbol="AAPL", at=datetime(2020, 8, 31, tzinfo=UTC), split="4")
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*two of one kind"):
+        market_of(Settings(actions=(one, one)))
+
+
+@pytest.mark.parametrize("fields", [{}, {"split": "2", "dividend": "1"}, {"split": "2", "at": "2020-08-31T09:30:00"}])
+def test_an_action_is_one_thing_at_an_instant_with_its_zone(fields: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        acting(**fields)
