@@ -13,6 +13,10 @@ from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 from qmtl.wire.fields import require_text
+from qmtl.wire.paging import parts_of
+
+WIRE_BYTES_MAX, HELD_BYTES_MAX = 64 * 1024, 256 * 1024
+"""A fence is confirmed by its reply, so no number of orders may make one too large to be sent."""
 
 
 class FenceService(fencerpc.FenceServiceServicer):
@@ -27,9 +31,13 @@ class FenceService(fencerpc.FenceServiceServicer):
     ) -> fenceservicepb.SetFenceResponse:
         wanted, actor, now_ns = fence_from_proto(request), calling_actor(), to_ns(self._clock.now())
         fence, updated_ns, wire = await self._db.write(lambda conn: change.set_fence(conn, wanted, actor, now_ns))
-        held = await self._held(fence.world_id) if fence.state is FenceState.FROZEN else []
+        held, total = await self._held(fence.world_id) if fence.state is FenceState.FROZEN else ([], 0)
         return fenceservicepb.SetFenceResponse(
-            fence=fence_to_proto(fence, updated_ns), on_the_wire=intents_to_proto(wire), held=held
+            fence=fence_to_proto(fence, updated_ns),
+            on_the_wire=next(parts_of(intents_to_proto(wire), WIRE_BYTES_MAX))[0],
+            held=held,
+            on_the_wire_total=len(wire),
+            held_total=total,
         )
 
     async def GetFence(
@@ -37,8 +45,10 @@ class FenceService(fencerpc.FenceServiceServicer):
     ) -> fenceservicepb.GetFenceResponse:
         world_id = require_text(request.world_id, "world_id", 128)
         fence, updated_ns = await self._db.read(lambda conn: change.current(conn, world_id))
-        held = await self._held(world_id)
-        return fenceservicepb.GetFenceResponse(fence=fence_to_proto(fence, updated_ns), held=held)
+        held, total = await self._held(world_id)
+        return fenceservicepb.GetFenceResponse(fence=fence_to_proto(fence, updated_ns), held=held, held_total=total)
 
-    async def _held(self, world_id: str) -> list[orderpb.OrderKey]:
-        return names_to_proto(await self._db.read(lambda conn: store.held_orders(conn, world_id)))
+    async def _held(self, world_id: str) -> tuple[list[orderpb.OrderKey], int]:
+        """The first of those held, as many as a reply takes, and how many there are."""
+        held = await self._db.read(lambda conn: store.held_orders(conn, world_id))
+        return next(parts_of(names_to_proto(held), HELD_BYTES_MAX))[0], len(held)

@@ -60,6 +60,7 @@ class Brokerage(fencerpc.FenceServiceServicer):
         self.asked: list[fenceservicepb.SetFenceRequest] = []
         self.on_the_wire: list[fencepb.WireIntent] = []
         self.held: list[orderpb.OrderKey] = []
+        self.unlisted = 0  # on the wire and held, each, beside those that a reply has room for
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -81,13 +82,19 @@ class Brokerage(fencerpc.FenceServiceServicer):
         if request.fence_epoch < stored.fence_epoch or (request.fence_epoch == stored.fence_epoch and wanted != stored):
             raise NotReady("E_STALE_EPOCH", "the epoch is old", metadata={"epoch": str(stored.fence_epoch)})
         self.fences[request.world_id] = wanted
-        return fenceservicepb.SetFenceResponse(fence=wanted, on_the_wire=self.on_the_wire, held=self.held)
+        return fenceservicepb.SetFenceResponse(
+            fence=wanted,
+            on_the_wire=self.on_the_wire,
+            held=self.held,
+            on_the_wire_total=len(self.on_the_wire) + self.unlisted,
+            held_total=len(self.held) + self.unlisted,
+        )
 
     async def GetFence(
         self, request: fenceservicepb.GetFenceRequest, context: object
     ) -> fenceservicepb.GetFenceResponse:
         fence = self.fences.get(request.world_id, fencepb.Fence())
-        return fenceservicepb.GetFenceResponse(fence=fence, held=self.held)
+        return fenceservicepb.GetFenceResponse(fence=fence, held=self.held, held_total=len(self.held) + self.unlisted)
 
     def state(self, world_id: str) -> tuple[int, str]:
         fence = self.fences.get(world_id, fencepb.Fence())

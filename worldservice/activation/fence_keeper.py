@@ -108,7 +108,8 @@ class FenceKeeper:
         """Orders that a freeze of the world would hold, or holds. Raises Unavailable when brokerage does not answer."""
         with as_service():
             request = fenceservicepb.GetFenceRequest(world_id=world_id)
-            return _names((await self._broker.GetFence(request, timeout=self._timeout_s)).held)
+            reply = await self._broker.GetFence(request, timeout=self._timeout_s)
+            return _names(reply.held, reply.held_total)
 
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
@@ -157,7 +158,8 @@ class FenceKeeper:
             return FenceReply(FenceOutcome.UNREACHABLE)
         if fence.pending:
             await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
-        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, _names(reply.on_the_wire), _names(reply.held))
+        on_the_wire = _names(reply.on_the_wire, reply.on_the_wire_total)
+        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, on_the_wire, _names(reply.held, reply.held_total))
 
     def _confirm(self, conn: Connection, world_id: str, epoch: int) -> None:
         """The safety acknowledgement, audited: brokerage has committed the epoch."""
@@ -193,8 +195,10 @@ class FenceKeeper:
         audit_write(conn, act, f"epoch {before.fence.epoch} is below brokerage's {stored}: {after.fence.epoch}")
 
 
-def _names(orders: Iterable[fencepb.WireIntent | orderpb.OrderKey]) -> tuple[str, ...]:
-    return tuple(f"{one.account}/{one.strategy_id}/{one.client_order_id}" for one in orders)
+def _names(orders: Iterable[fencepb.WireIntent | orderpb.OrderKey], total: int) -> tuple[str, ...]:
+    """Orders as people read them; of those that the reply had no room for, how many."""
+    names = tuple(f"{one.account}/{one.strategy_id}/{one.client_order_id}" for one in orders)
+    return names if len(names) >= total else (*names, f"{total - len(names)} more")
 
 
 def _activation(conn: Connection, world_id: str) -> Activation:

@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from brokerage.domain.orders.order import Order, Owner, Side
+from brokerage.fences import service as fences_service
+from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import limits_pb2 as limitspb
 from qmtl.core.errors import (
@@ -18,6 +21,7 @@ from qmtl.core.errors import (
     NotReady,
 )
 from tests.brokerage.mesh import Client, Mesh
+from tests.brokerage.orders.entry.test_submit_list import bracket
 from tests.brokerage.samples import order
 
 
@@ -100,3 +104,12 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
     wanted = [replace(order("o1"), owner=owner) for owner in owners]
     answers = await asyncio.gather(*(denial(client, one, 2) for one in wanted))
     assert sorted(answers) == [orderpb.DENIAL_UNSPECIFIED] * 3 + [orderpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
+
+
+async def test_a_fence_is_told_however_many_orders_it_holds(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = orderentryservicepb.GateStamp(fence_epoch=1, weight="1", execution_domain="EXECUTION_DOMAIN_DRYRUN")
+    orders = map(order_to_proto, bracket())
+    await client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest(orders=orders, gate=gate))
+    monkeypatch.setattr(fences_service, "HELD_BYTES_MAX", 40)
+    asked = await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))
+    assert ([name.client_order_id for name in asked.held], asked.held_total) == (["stop"], 2)

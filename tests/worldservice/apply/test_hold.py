@@ -151,7 +151,9 @@ async def test_what_a_freeze_holds_is_told_before_and_by_it(harness: WorldHarnes
     plain = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
     asked = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1", with_held=True))
     assert (list(plain.held), list(asked.held)) == ([], ["a/s/stop"])
-    assert list((await freeze(ann)).held) == ["a/s/stop"]
+    harness.brokerage.unlisted = 3
+    told = await freeze(ann)
+    assert (list(told.held), list(told.on_the_wire)) == (["a/s/stop", "3 more"], ["3 more"])
 
 
 @pytest.mark.parametrize(("hold", "reason"), [(freeze, "E_WORLD_FROZEN"), (drain, "E_WORLD_DRAINED")])
