@@ -22,7 +22,7 @@ from worldservice.worlds.domain.binding import Binding, Stage
 from worldservice.worlds.domain.world import World, is_replay
 from worldservice.worlds.store import approvals, bindings
 from worldservice.worlds.store import sessions as sessions_store
-from worldservice.worlds.store.feeds import feeds_of_all
+from worldservice.worlds.store.feeds import feeds_of
 
 STALE_TTL = timedelta(seconds=5)  # a feed that comes back makes no event: what it changes is asked about soon
 
@@ -68,8 +68,9 @@ def load_facts(
     ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
     replay = is_replay(world, settings.replay_presets)
     sessions = sessions_store.open_sessions(conn, world.world_id)
-    feeds = () if replay else feeds_of_all(conn, world.data_presets)
-    data = data_state(now, max(ends, default=None), sessions, feeds, replay=replay)
+    feeds = () if replay else feeds_of(conn, world.data_presets)
+    unfed = len(set(world.data_presets)) - len(feeds)
+    data = data_state(now, max(ends, default=None), sessions, feeds, unfed, replay=replay)
     approved = approvals.approved(conn, world.world_id, now)
     remembers = policy is not None and policy.hysteresis is not None
     tenures = store.tenures_of(conn, world.world_id) if remembers else {}

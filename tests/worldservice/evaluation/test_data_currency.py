@@ -53,6 +53,12 @@ def test_the_feed_that_is_furthest_behind_counts_and_nothing_that_was_evaluated(
     assert state == DataState(NOW, NOW - 2 * HOUR, NOW - HOUR)
 
 
+def test_a_preset_without_a_feed_is_not_current_by_anothers_nor_by_a_session_that_it_moved() -> None:
+    state = data_state(NOW, NOW, (session(NOW),), (feed("a", NOW, NOW + HOUR),), 1, replay=False)
+    assert data_currency(POLICY, state).reason is DecisionReason.DATA_END_UNKNOWN
+    assert data_state(NOW, None, (session(NOW),), (), 1, replay=False) == DataState(NOW, NOW), "nothing is fed"
+
+
 @pytest.mark.parametrize(
     ("late", "outcome"), [(-1, Outcome.PASS), (0, Outcome.PASS), (300, Outcome.PASS), (301, Outcome.FAIL)]
 )

@@ -61,17 +61,21 @@ def data_state(
     evaluated_end: datetime | None,
     open_sessions: tuple[Session, ...],
     feeds: tuple[Feed, ...] = (),
+    unfed: int = 0,
     *,
     replay: bool,
 ) -> DataState:
     """How current a world's data is: a replay is measured against its own session's watermark, not the wall clock.
 
-    `feeds` are those of all presets of the world, or none: the one that is furthest behind counts.
+    `feeds` are those of the world's presets: the one that is furthest behind counts. `unfed` is how many presets have
+    none: beside one that has, such a preset is not current by the other's feed, nor by sessions that this moved.
     """
     newest = max((session.watermark for session in open_sessions), default=None)
     if replay:
         data_end = newest or evaluated_end
         return DataState(data_end or now, data_end)
+    if feeds and unfed:
+        return DataState(now, None)
     if feeds:
         return DataState(now, min(feed.watermark for feed in feeds), min(feed.next_close for feed in feeds))
     ends = [end for end in (newest, evaluated_end) if end is not None]

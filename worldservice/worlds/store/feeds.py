@@ -38,9 +38,3 @@ def feeds_of(conn: Connection, presets: Collection[str]) -> tuple[Feed, ...]:
         Feed(row["data_preset"], instant(row["watermark_us"]), instant(row["next_close_us"]))
         for row in conn.execute(query).mappings()
     )
-
-
-def feeds_of_all(conn: Connection, presets: Collection[str]) -> tuple[Feed, ...]:
-    """The feeds of presets if each of them has one, else none: what has no feed is not current by others'."""
-    found = feeds_of(conn, presets)
-    return found if len(found) == len(set(presets)) else ()
