@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
 from qmtl.core.fills import FillEvent
 from qmtl.stats.trades import NO_MULTIPLIERS, ONE, ZERO
 
+EXACT = Context(prec=120)
+"""Room for a quantity x price x multiplier of any instrument, so that nothing is rounded."""
 FEE_UNIT = Decimal("1e-12")
 """Shares of a fee are cut to this; what is left over goes with the last share."""
 
@@ -34,7 +36,7 @@ class LotTrade:
     @property
     def net(self) -> Decimal:
         """Profit after fees."""
-        return self.gross - self.fees
+        return EXACT.subtract(self.gross, self.fees)
 
     @property
     def held_ns(self) -> int:
@@ -70,6 +72,28 @@ def lot_trades(
 
     `currencies`: base and quote of each symbol. `multipliers`: the value of one unit per unit of price, 1 unless given.
     """
+    with localcontext(EXACT):
+        return _booked(fills, currencies, multipliers)
+
+
+def excursions(
+    trade: LotTrade, lows: Sequence[Decimal], highs: Sequence[Decimal], multiplier: Decimal = ONE
+) -> tuple[Decimal, Decimal]:
+    """The worst and the best open profit of a trade, before fees: MAE (0 or below) and MFE (0 or above).
+
+    `lows` and `highs` are of the bars that lie within it; its own entry and exit count too.
+    """
+    prices = (trade.entry_price, trade.exit_price)
+    low, high = min((*lows, *prices)), max((*highs, *prices))
+    worst, best = (low, high) if trade.quantity > 0 else (high, low)
+    with localcontext(EXACT):
+        value = trade.quantity * multiplier
+        return (worst - trade.entry_price) * value, (best - trade.entry_price) * value
+
+
+def _booked(
+    fills: Iterable[FillEvent], currencies: Mapping[str, tuple[str, str]], multipliers: Mapping[str, Decimal]
+) -> LotTrades:
     books: dict[str, deque[OpenLot]] = {}
     trades: list[LotTrade] = []
     other: dict[str, Decimal] = {}
@@ -85,20 +109,6 @@ def lot_trades(
         lots, multiplier = books.setdefault(fill.symbol, deque()), multipliers.get(fill.symbol, ONE)
         trades += _book(lots, fill, signed, fee, multiplier)
     return LotTrades(tuple(trades), {symbol: tuple(lots) for symbol, lots in books.items() if lots}, other)
-
-
-def excursions(
-    trade: LotTrade, lows: Sequence[Decimal], highs: Sequence[Decimal], multiplier: Decimal = ONE
-) -> tuple[Decimal, Decimal]:
-    """The worst and the best open profit of a trade, before fees: MAE (0 or below) and MFE (0 or above).
-
-    `lows` and `highs` are of the bars that lie within it; its own entry and exit count too.
-    """
-    prices = (trade.entry_price, trade.exit_price)
-    low, high = min((*lows, *prices)), max((*highs, *prices))
-    worst, best = (low, high) if trade.quantity > 0 else (high, low)
-    value = trade.quantity * multiplier
-    return (worst - trade.entry_price) * value, (best - trade.entry_price) * value
 
 
 def _book(lots: deque[OpenLot], fill: FillEvent, signed: Decimal, fee: Decimal, multiplier: Decimal) -> list[LotTrade]:

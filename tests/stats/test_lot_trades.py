@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Context
 from decimal import Decimal as D
 
 import pytest
@@ -37,6 +38,18 @@ def test_the_oldest_lots_go_first_and_share_the_fees_by_quantity() -> None:
     assert [(one.net, one.held_ns) for one in found.trades] == [(D(36), 40), (D(16), 30)]
     (left,) = found.open_lots["BTC-USD"]
     assert (left.quantity, left.price, left.time_ns, left.fees) == (D(1), D(110), 20, D(1))
+
+
+def test_nothing_is_rounded_however_many_digits_are_multiplied() -> None:
+    size, buys, sells = D("9999999999.99999999"), D("12345678.12345678"), D("12345679.23456789")
+    (trade,) = made(fill(str(size), str(buys), "0.00000001"), fill(str(-size), str(sells))).trades
+    whole = (int(size.scaleb(8)) * int((sells - buys).scaleb(8))) - 10**8
+    assert trade.net == D(whole).scaleb(-16, Context(prec=99))
+    worst, best = excursions(trade, [buys - 1], [sells + 1])
+    assert (worst, best) == (
+        -size,
+        D(int(size.scaleb(8)) * int((sells + 1 - buys).scaleb(8))).scaleb(-16, Context(prec=99)),
+    )
 
 
 def test_a_short_gains_from_a_fall_and_a_turn_opens_the_other_side() -> None:

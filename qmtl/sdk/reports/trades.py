@@ -16,7 +16,7 @@ from qmtl.core.fills import FillEvent
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.sdk.reports.plots import Curve, draw_curve
-from qmtl.stats.lot_trades import LotTrade, LotTrades, excursions, lot_trades
+from qmtl.stats.lot_trades import EXACT, LotTrade, LotTrades, excursions, lot_trades
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats
@@ -49,7 +49,7 @@ class TradeReport:
         for trade in self.trades.trades:
             quote = self.traded.currencies[trade.symbol][1]
             gross, fees = found.get(quote, (ZERO, ZERO))
-            found[quote] = gross + trade.gross, fees + trade.fees
+            found[quote] = EXACT.add(gross, trade.gross), EXACT.add(fees, trade.fees)
         return found
 
     def draw(self, title: str, fills: Sequence[FillEvent], bars: Sequence[Bars], path: Path) -> Path:

@@ -42,6 +42,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.mesh.wire.orders import fill_from_proto
 from qmtl.sdk.reports.trades import TradedWith, TradeReport, trade_report
+from qmtl.stats.lot_trades import EXACT
 from qmtl.wire.instants import ns_to_proto
 
 COLUMNS = (
@@ -121,7 +122,7 @@ def summary(report: TradeReport) -> list[str]:
     lines = [f"{len(made)} trades, {won} of them won"]
     for currency, amounts in sorted(report.totals.items()):
         gross, fees = amounts
-        lines.append(f"net {money(gross - fees)} {currency}: gross {money(gross)}, fees {money(fees)}")
+        lines.append(f"net {money(EXACT.subtract(gross, fees))} {currency}: gross {money(gross)}, fees {money(fees)}")
     for symbol, lots in sorted(report.trades.open_lots.items()):
         held = sum((lot.quantity for lot in lots), Decimal(0))
         lines.append(f"open: {format_decimal(held)} {symbol} in {len(lots)} lots")
@@ -131,7 +132,7 @@ def summary(report: TradeReport) -> list[str]:
 
 def money(amount: Decimal) -> str:
     """An amount for people: to 8 places, which the exact numbers of --json are not cut to."""
-    return format_decimal(amount.quantize(Decimal("1e-8")))
+    return format_decimal(amount.quantize(Decimal("1e-8"), context=EXACT))
 
 
 def _as_json(report: TradeReport, missing: Sequence[str]) -> dict[str, object]:
