@@ -92,9 +92,12 @@ class VenueLease:
             raise Unavailable("E_VENUE_UNREACHABLE", f"nothing was sent: account {self._account} is driven elsewhere")
 
     def _abandoned(self, present: tuple[int, int], now: float) -> bool:
-        """Whether somebody else's lease was seen unchanged for so long that nothing of it can be on its way."""
+        """Whether somebody else's lease was seen unchanged for so long that nothing of it can be on its way.
+
+        `now` is from before it was read this time; what is seen first counts from after it was read.
+        """
         if self._seen != present:
-            self._seen, self._seen_at = present, now
+            self._seen, self._seen_at = present, self._clock.monotonic()
         return now - self._seen_at >= self._ttl_s + self._window_s
 
     def _read(self, conn: Connection) -> tuple[int, int, str] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from brokerage.domain.orders.reports import Outcome
 from brokerage.domain.orders.states import OrderState
@@ -19,6 +21,20 @@ from tests.support.clocks import START
 
 TTL_S = 10.0
 WINDOW_S = 3.0  # two of the venue's, and a second
+T = TypeVar("T")
+
+
+READ_S = 5.0
+
+
+class Slow(Database):
+    """A store that takes its time to answer."""
+
+    clock: VirtualClock
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        self.clock.advance(READ_S)
+        return await super().read(fn)
 
 
 @pytest.fixture
@@ -44,6 +60,18 @@ async def test_one_holds_it_and_another_takes_it_after_its_time_and_the_window(d
     assert (first.epoch, second.epoch) == (1, 2)
     assert not await first.renew()
     assert first.left_s == 0.0
+
+
+async def test_a_look_that_took_long_counts_from_when_it_saw(database_url: str, db: Database) -> None:
+    clock, slow = VirtualClock(START), Slow(database_url)
+    slow.clock = clock
+    first, second = VenueLease(db, "acc", SPOT, clock), VenueLease(slow, "acc", SPOT, clock)
+    assert await first.acquire()
+    assert not await second.acquire()  # it saw after READ_S, when there may have been a renewal
+    clock.advance(TTL_S + WINDOW_S - READ_S)
+    assert not await second.acquire()
+    assert await second.acquire()
+    await slow.close()
 
 
 async def test_what_is_given_up_is_free_at_once(db: Database) -> None:
