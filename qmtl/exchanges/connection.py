@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Exhausted, InvalidRequest, Unavailable
+from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.budgets import Purpose, RequestBudget
 from qmtl.exchanges.credentials import Credentials
@@ -23,6 +23,12 @@ TIMEOUT_MS = 10_000
 BUDGET_WAIT_S = 5.0
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
 RETRY_AFTER = "RETRY-AFTER"
+
+FAILED = 500
+UNSURE: Mapping[str, tuple[str, ...]] = {"kraken": ('"EService:', '"EGeneral:Internal error', '"EDatabase:')}
+"""Words of an exchange that tell of a failure within it: what was asked may have been done, or be done yet. ccxt knows
+some of them, by their whole text, and reads the others as refusals.
+"""
 
 log = structlog.stdlib.get_logger("qmtl.exchanges")
 
@@ -66,7 +72,20 @@ def made(
     found = vars(ccxt.pro)[exchange_id](config)
     if address:
         found.urls["api"] = _moved(found.urls["api"], address)
+    found.handle_errors = _failures_first(exchange_id, found.handle_errors)
     return found
+
+
+def _failures_first(exchange_id: str, known: Callable[..., object]) -> Callable[..., object]:
+    """ccxt's reading of an answer, but one of a status of 500 and above is no refusal, whatever its body says."""
+    import ccxt
+
+    def read(status: int, *more: object) -> object:
+        if status >= FAILED:
+            raise ccxt.ExchangeNotAvailable(f"{exchange_id} {status}")
+        return known(status, *more)
+
+    return read
 
 
 def _moved(urls: object, address: str) -> object:
@@ -149,7 +168,7 @@ class Connection:
             return await self._sent(endpoint, params)
         except Exhausted:
             if self._budget is not None:
-                await self._budget.penalise(self._retry_after_s())
+                await self._shared(self._budget.penalise(self._retry_after_s()))
             raise
         finally:
             await self._adopt()
@@ -183,7 +202,14 @@ class Connection:
             return
         self.weight_used = int(used)
         if self._budget is not None:
-            await self._budget.adopt(weight_used=self.weight_used)
+            await self._shared(self._budget.adopt(weight_used=self.weight_used))
+
+    async def _shared(self, telling: Awaitable[None]) -> None:
+        """Tell the others what the exchange said of its limits; that they do not hear it changes no outcome."""
+        try:
+            await telling
+        except QmtlError as error:
+            log.warning("limits_not_shared", exchange=self.exchange.id, error=str(error))
 
 
 @contextmanager
@@ -201,7 +227,8 @@ def outcomes(exchange_id: str) -> Iterator[None]:
     except ccxt.InvalidNonce as error:
         raise VenueRefused(_said(error)) from error
     except ccxt.ExchangeError as error:
-        if isinstance(error.__cause__, aiohttp.ClientError):  # a body cut short looks like a refusal and is none
+        cut = isinstance(error.__cause__, aiohttp.ClientError)  # a body cut short looks like a refusal and is none
+        if cut or any(word in str(error) for word in UNSURE.get(exchange_id, ())):
             raise _unknown(exchange_id, error) from error
         raise VenueRefused(_said(error)) from error
     except (ccxt.BaseError, OSError) as error:

@@ -61,6 +61,8 @@ def _troubled(exchange: Exchange, dialects: Sequence[Dialect]) -> Callable[..., 
             return _dialect(dialects, request).limited(trouble)
         if trouble in (Trouble.BROKEN_BEFORE, Trouble.BROKEN_AFTER):
             return web.Response(status=503, text="Service Unavailable")
+        if trouble is Trouble.FAILED_AFTER:
+            return web.json_response({"code": -2010, "msg": "Rejected.", "error": ["EOrder:Rejected"]}, status=500)
         if trouble is Trouble.UNSURE_AFTER:
             return _dialect(dialects, request).unsure()
         return response

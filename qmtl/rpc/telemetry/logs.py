@@ -24,7 +24,7 @@ _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
 _BEARER: Final = re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}")
 _USERINFO: Final = re.compile(r"(://[^/\s:@]*:)[^@\s/]+(@)")
 _FIRST: Final = ("timestamp", "level", "service", "logger", "event")  # where the eye looks
-_QUIET: Final = ("asyncio", "nats", "alembic", "sqlalchemy", "grpc")
+_QUIET: Final = ("asyncio", "nats", "alembic", "sqlalchemy", "grpc", "ccxt")  # ccxt tells the headers of requests
 
 Event = MutableMapping[str, Any]  # structlog's own type for a log line under way
 

@@ -21,6 +21,7 @@ class Trouble(Enum):
     BROKEN_AFTER = "BROKEN_AFTER"
     HELD = "HELD"  # cut, and on its way: it comes when `Faults.deliver` lets it
     UNSURE_AFTER = "UNSURE_AFTER"  # an answer that says the outcome is unknown
+    FAILED_AFTER = "FAILED_AFTER"  # 500 with a body that reads as a refusal
 
     @property
     def done(self) -> bool:

@@ -24,6 +24,7 @@ from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask
 from tests.exchange.core.values import Side as ExchangeSide
+from tests.exchange.kraken import words
 from tests.exchange.kraken.client import Client, connected, opened
 from tests.support.clocks import START
 
@@ -163,3 +164,16 @@ async def test_requests_go_in_the_order_of_their_nonces(kraken: Kraken) -> None:
     orders = (replace(LIMIT, client_id=name, quantity=Decimal("0.01")) for name in names)
     await asyncio.gather(*(kraken.dialect.submit(kraken.at, one) for one in orders))
     assert len(kraken.exchange.open_orders("client")) == 20
+
+
+@pytest.mark.parametrize(
+    "said", ["EService:Timeout", "EService:Unavailable", "EGeneral:Internal error:100", "EDatabase:Internal error"]
+)
+async def test_a_failure_within_the_exchange_is_no_refusal(
+    kraken: Kraken, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setitem(words.ERRORS, "UNSURE", said)
+    kraken.client.plan("POST AddOrder", Trouble.UNSURE_AFTER)
+    with pytest.raises(Unavailable):
+        await kraken.dialect.submit(kraken.at, LIMIT)
+    assert len(kraken.exchange.open_orders("client")) == 1
