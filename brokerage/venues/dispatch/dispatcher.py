@@ -140,7 +140,10 @@ class Dispatcher:
     async def _advance(self, intent: PendingIntent, now_ns: int) -> int | None:
         """One step for one intent; when the next is due, None if only something else can move it."""
         if intent.wire_ns is None:
-            return await self._send(intent, now_ns)
+            due_ns = await self._send(intent, now_ns)
+            if due_ns is None or intent.key not in self._flying:
+                return due_ns
+            return await self._deliver(intent, due_ns, now_ns)  # at once: the fence it was checked against may move
         arrives_ns = self._flying.get(intent.key)
         if arrives_ns is not None:
             return await self._deliver(intent, arrives_ns, now_ns)
