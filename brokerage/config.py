@@ -160,4 +160,10 @@ class Settings(ServiceSettings):
         for name in given:
             if not VENUE_NAME.fullmatch(name) or name == "paper":
                 raise ValueError(f"venue name is {name[:80]!r}, want [a-z0-9][a-z0-9-]{{0,31}} and not paper")
+        logins: dict[tuple[object, ...], str] = {}
+        for name, one in given.items():
+            login = one.exchange, one.market, one.stage, one.address, one.credentials, one.credentials_folder
+            other = logins.setdefault(login, name) if one.kind == CCXT else name
+            if other != name:
+                raise ValueError(f"venues {other} and {name} are one account of {one.exchange}, each wants its own")
         return given
