@@ -97,7 +97,7 @@ class ListedVenue(Venue, Protocol):
 
 def filled(instrument: Instrument, trade: ListedTrade) -> Fill:
     """A trade in the instrument's scales. Raises InvalidRequest for what they cannot hold: nothing is rounded."""
-    in_base = trade.fee_currency == instrument.base
+    in_base = instrument.withholds(trade.fee_currency)
     return Fill(
         trade_id=trade.trade_id,
         quantity=to_scaled(trade.quantity, instrument.quantity_scale),

@@ -64,7 +64,7 @@ class Ledger:
 
         A fee in a third currency is paid from the cash of that currency and is no part of the position's fees.
         """
-        third = fill.fee_currency not in (instrument.quote, instrument.base)
+        third = fill.fee_currency != instrument.quote and not instrument.withholds(fill.fee_currency)
         booked = replace(fill, fee=0) if third else fill
         position, flow = settled(self.position(instrument.symbol), instrument, side, booked)
         self.take(instrument, flow, fill)

@@ -150,6 +150,6 @@ def fifo_book(instrument: Instrument, history: Sequence[LotFill | LotSplit]) -> 
 def lot_fills(instrument: Instrument, signed: int, fill: Fill) -> tuple[LotFill, ...]:
     """A fill as lots see it: a fee in base is a sale of what it withholds, at the fill's price."""
     made = LotFill(signed, fill.price, fill.venue_ns, fill.trade_id)
-    if fill.fee_currency != instrument.base or not fill.fee:
+    if not instrument.withholds(fill.fee_currency) or not fill.fee:
         return (made,)
     return made, LotFill(-fill.fee, fill.price, fill.venue_ns, fill.trade_id)

@@ -67,7 +67,7 @@ def settled(position: Position, instrument: Instrument, side: Side, fill: Fill) 
     if fill.fee_currency == instrument.quote:
         fee = fill.fee
         flow -= fee
-    elif fill.fee_currency == instrument.base and fill.fee:
+    elif instrument.withholds(fill.fee_currency) and fill.fee:
         after, fee = traded(after, instrument, -fill.fee, fill.price)
     elif fill.fee:
         raise Conflict("E_FEE_CURRENCY_UNKNOWN", f"fee of {fill.trade_id} is in {fill.fee_currency}")

@@ -326,7 +326,7 @@ def fee_bound(instrument: Instrument, fee: FeeModel, quantity: Decimal, price: D
     notional = instrument.notional(instrument.price_units(price), units)
     side = Side.BUY if quantity > 0 else Side.SELL
     amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER))
-    withheld = instrument.quantity_decimal(amount) if currency == instrument.base else Decimal(0)
+    withheld = instrument.quantity_decimal(amount) if instrument.withholds(currency) else Decimal(0)
     return instrument.money_decimal(fee.bound(instrument, notional, units)), withheld
 
 

@@ -77,6 +77,10 @@ class Instrument:
         """Whether trading it pays no principal, as of futures: cash moves by profit and fees."""
         return self.asset_class is AssetClass.FUTURE
 
+    def withholds(self, currency: str) -> bool:
+        """Whether a fee in a currency is taken from what is traded: coins are, and a contract is none of its base."""
+        return currency == self.base and not self.pays_profit_only
+
     def notional(self, price: int, quantity: int) -> int:
         """Value of `quantity` at `price` in scaled quote currency, half to even; refuses what int64 cannot hold."""
         return fit(divide(price * quantity * self._up, self._down), "notional")

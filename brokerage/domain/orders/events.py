@@ -20,7 +20,7 @@ class Liquidity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `fee` is in `fee_currency` at its scale; in base currency it reduces what is received."""
+    """One execution. `fee` is in `fee_currency` at its scale; in coins that are traded it reduces what is received."""
 
     trade_id: str
     quantity: int
@@ -32,8 +32,8 @@ class Fill:
 
 
 def fee_decimal(instrument: Instrument, fill: Fill) -> Decimal:
-    """The fee of a fill in its currency: base at the instrument's quantity scale, any other at its own."""
-    if fill.fee_currency == instrument.base:
+    """The fee of a fill in its currency: coins that are traded at their scale, any other at its own."""
+    if instrument.withholds(fill.fee_currency):
         return instrument.quantity_decimal(fill.fee)
     return from_scaled(fill.fee, currency_scale(fill.fee_currency))
 

@@ -159,5 +159,5 @@ def _fee(message: reportedfillservicepb.ReportedFill, instrument: Instrument) ->
     currency = message.fee_currency or instrument.quote
     if not CURRENCY.fullmatch(currency) and currency != instrument.base:
         raise refused("E_FILL_MISMATCH", "fills.fee_currency", message.fee_currency, "a currency")
-    scale = instrument.quantity_scale if currency == instrument.base else currency_scale(currency)
+    scale = instrument.quantity_scale if instrument.withholds(currency) else currency_scale(currency)
     return to_scaled(parse_decimal(message.fee or "0", "fills.fee"), scale)

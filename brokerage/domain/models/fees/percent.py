@@ -44,8 +44,9 @@ class PercentFee:
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee and its currency. A base fee is at the instrument's quantity scale."""
         share = self.maker if execution.liquidity is Liquidity.MAKER else self.taker
-        if self.currency is FeeCurrency.BASE_ON_BUY and execution.side is Side.BUY:
-            return divide(execution.quantity * share, RATE_ONE), execution.instrument.base
+        base, bought = execution.instrument.base, execution.side is Side.BUY
+        if self.currency is FeeCurrency.BASE_ON_BUY and bought and execution.instrument.withholds(base):
+            return divide(execution.quantity * share, RATE_ONE), base
         return divide(execution.notional * share, RATE_ONE), execution.instrument.quote
 
     def bound(self, instrument: Instrument, notional: int, quantity: int, orders: int = 1) -> int:

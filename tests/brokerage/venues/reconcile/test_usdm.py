@@ -97,6 +97,16 @@ async def test_fees_in_bnb_are_paid_from_it(live: Live) -> None:
     await live.require_books_of_the_exchange()
 
 
+async def test_a_fee_in_the_coin_that_a_contract_is_of_is_paid_from_the_wallet(live: Live) -> None:
+    live.exchange.transfer("client", "BTC", "1")
+    live.exchange.accounts["client"].fee_asset = "BTC"
+    await live.settle()
+    await live.order("o1", price=None)
+    assert (await live.settle()).differences == []
+    assert await held(live) == {"s1": Decimal("0.1")}
+    await live.require_books_of_the_exchange()
+
+
 async def test_both_sides_of_a_hedged_account_are_netted(live: Live) -> None:
     live.exchange.accounts["client"].hedged = True
     for name, side, position, quantity in (
