@@ -19,10 +19,10 @@ from brokerage.config import VenueEntry
 from brokerage.market import listed
 from brokerage.market.context import MarketContext
 from brokerage.venues import states
-from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
+from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics, unpaced
 from brokerage.venues.driver import DriverHooks, LinkState, VenueDriver
 from brokerage.venues.lease import VenueLease
-from brokerage.venues.plugs import ConnectedVenue, VenuePlug
+from brokerage.venues.plugs import ConnectedVenue, PacedVenue, VenuePlug
 from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from brokerage.venues.states import VenueRecord
 from qmtl.core.clock import Clock
@@ -142,7 +142,8 @@ class VenueConnections:
         entry, market, plug = self._entries[venue], self._market.at(venue), self._plugs[venue]
         lease = VenueLease(self._db, account, plug.traits, self._clock, ttl_s=entry.lease_ttl_s)
         connected = await plug.connect(lease.signing_ms)
-        dispatcher = Dispatcher(self._db, market, lambda _: connected, self._clock, self._sent)
+        pace = connected.pace if isinstance(connected, PacedVenue) else unpaced
+        dispatcher = Dispatcher(self._db, market, lambda _: connected, self._clock, self._sent, pace)
         reconciler = Reconciler(self._db, market, connected, account, self._clock)
         hooks = DriverHooks(partial(self._learn, venue, connected), partial(self._compared, venue, account))
         driver = VenueDriver(connected, reconciler, dispatcher, lease, self._clock, poll_s=entry.poll_s, hooks=hooks)

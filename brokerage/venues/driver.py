@@ -20,10 +20,11 @@ from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import end
-from qmtl.exchanges.connection import VenueRefused
+from qmtl.exchanges.connection import NotSent, VenueRefused
 
 LOOK_S = 1.0
 LADDER_S = (0.5, 1.0, 2.0, 5.0)
+REST_S = 2.0  # between two comparisons: what the venue tells meanwhile is one reason for the next
 
 log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
 
@@ -128,27 +129,41 @@ class VenueDriver:
                 if self.status.state is not LinkState.CONNECTED:
                     self.status = LinkStatus(LinkState.RECONCILING, self.status.detail)
                     await self._hooks.before()
-                found = await self.reconcile()
-                self.status = LinkStatus(LinkState.CONNECTED, "; ".join(found.differences))
+                await self._compare_once()
                 failures = 0
-                await self._until_told()
+            except NotSent as paced:  # the link is as it was: orders go before comparisons
+                log.info("comparison_paced", retry_after_s=paced.retry_after_s)
+                await self._clock.sleep(max(paced.retry_after_s or 0.0, LADDER_S[0]))
             except (QmtlError, VenueRefused) as error:
                 self.status = LinkStatus(LinkState.BROKEN, str(error))
                 log.warning("venue_broken", error=str(error))
                 await self._clock.sleep(LADDER_S[min(failures, len(LADDER_S) - 1)])
                 failures += 1
 
-    async def _until_told(self) -> None:
-        """Wait until the venue tells of something, somebody asks, or it is time to look again."""
+    async def _compare_once(self) -> None:
+        """Compare, then wait for a reason to do so again. What the venue tells during the comparison is one: its lists
+        may have been read by then.
+        """
         told = asyncio.ensure_future(self._venue.told())
+        try:
+            found = await self.reconcile()
+            self.status = LinkStatus(LinkState.CONNECTED, "; ".join(found.differences))
+            await self._until_told(told)
+        finally:
+            await end(told)
+
+    async def _until_told(self, told: asyncio.Future[None]) -> None:
+        """Wait until the venue tells of something, somebody asks, or it is time to look; `REST_S` at least."""
+        compared = self._clock.monotonic()
         asked = asyncio.ensure_future(self._asked.wait())
         try:
             await asyncio.wait((told, asked), timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
             if told.done():
                 told.result()
+            await self._clock.sleep(max(compared + REST_S - self._clock.monotonic(), 0.0))
         finally:
             self._asked.clear()
-            await end(told, asked)
+            await end(asked)
 
 
 async def _first_to_end(*works: Coroutine[None, None, None]) -> None:

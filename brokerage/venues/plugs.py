@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from brokerage.config import CCXT, VenueEntry
 from brokerage.domain.market.instrument import Instrument
@@ -15,6 +15,7 @@ from brokerage.venues.listings import ListedVenue
 from controlbus.bus import Bus
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest
+from qmtl.exchanges.budgets import Purpose
 
 GROUP = "qmtl.venues"
 
@@ -36,6 +37,17 @@ class ConnectedVenue(ListedVenue, Protocol):
 
     async def close(self) -> None:
         """Let go of sockets."""
+        ...
+
+
+@runtime_checkable
+class PacedVenue(Protocol):
+    """A venue that takes only so many requests; one that has no such limits has no `pace`."""
+
+    async def pace(self, purpose: Purpose, acts: int) -> float:
+        """See to it that so many orders, changes or cancels can be sent at once: 0.0, or the seconds after which to ask
+        again. What was taken before and not used counts. Raises QmtlError where the limits cannot be read.
+        """
         ...
 
 

@@ -25,12 +25,17 @@ class Purpose(Enum):
     INCREASE = "INCREASE"
     REDUCE = "REDUCE"
     CANCEL = "CANCEL"
+    QUERY = "QUERY"
     RECONCILE = "RECONCILE"
 
     @property
-    def reserved(self) -> bool:
-        """Whether it may use the reserve: what takes risk away, and what tells where we stand."""
-        return self in (Purpose.REDUCE, Purpose.CANCEL, Purpose.RECONCILE)
+    def reserves(self) -> int:
+        """How many times the reserve it leaves alone: none for what takes risk away or asks what became of an order,
+        twice for comparisons, which can wait, so that new orders have room of their own.
+        """
+        if self in (Purpose.REDUCE, Purpose.CANCEL, Purpose.QUERY):
+            return 0
+        return 2 if self is Purpose.RECONCILE else 1
 
 
 class RequestBudget:
@@ -45,17 +50,26 @@ class RequestBudget:
 
     async def request(self, purpose: Purpose, *, weight: int = 1, timeout_s: float) -> None:
         """Wait until a call of so much weight may be made. Raises Exhausted (E_RATE_LIMITED), Unavailable."""
-        keep = 0 if purpose.reserved else self._limits.weight_reserve
-        await self._weight.wait(weight, timeout_s=timeout_s, keep=keep)
+        await self._weight.wait(weight, timeout_s=timeout_s, keep=purpose.reserves * self._limits.weight_reserve)
 
     async def order(self, purpose: Purpose, *, weight: int = 1, timeout_s: float) -> None:
         """Wait until an order, a change or a cancel may be sent: one of the account's orders, and its call's weight.
 
         Raises as `request`. Tokens taken for a call that then is not made are lost, never counted twice.
         """
-        keep = 0 if purpose.reserved else self._limits.orders_reserve
-        await self._orders.wait(timeout_s=timeout_s, keep=keep)
+        await self._orders.wait(timeout_s=timeout_s, keep=purpose.reserves * self._limits.orders_reserve)
         await self.request(purpose, weight=weight, timeout_s=timeout_s)
+
+    async def take_orders(self, purpose: Purpose, count: int) -> float:
+        """Take so many of the account's orders without waiting: 0.0, else the seconds after which to ask again.
+
+        Raises InvalidRequest for more than the bucket holds, Unavailable.
+        """
+        return await self._orders.take(count, keep=purpose.reserves * self._limits.orders_reserve)
+
+    async def take_weight(self, purpose: Purpose, weight: int) -> float:
+        """Take so much weight without waiting, as `take_orders` does."""
+        return await self._weight.take(weight, keep=purpose.reserves * self._limits.weight_reserve)
 
     async def adopt(self, *, weight_used: int | None = None, orders_used: int | None = None) -> None:
         """Take over what the exchange has counted in its running interval (X-MBX-USED-WEIGHT-1M and its like)."""

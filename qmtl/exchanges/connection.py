@@ -37,6 +37,10 @@ class VenueRefused(Exception):
     """The exchange refused what was asked; it has not been done. The text is the exchange's."""
 
 
+class NotSent(Exhausted):
+    """The shared limits left no room for a call: nothing was sent. `retry_after_s` says when to try again."""
+
+
 class NoSuchOrder(VenueRefused):
     """The exchange knows no order like it."""
 
@@ -135,6 +139,7 @@ class Connection:
         self.signing_ms = signed_at or self.now_ms
         self._nonces = nonces
         self._turn = asyncio.Lock()
+        self._paid_orders = self._paid_weight = 0  # taken by `pace` for calls to come
         exchange.nonce = self.signing_ms if nonces is None else self._next_nonce
 
     def _next_nonce(self) -> int:
@@ -158,12 +163,11 @@ class Connection:
     ) -> object:
         """The exchange's answer.
 
-        Raises VenueRefused and NoSuchOrder for what it refused, Exhausted (E_RATE_LIMITED) where nothing was sent or
-        it did not look at it, Unavailable (E_VENUE_UNREACHABLE) where it is not known what became of it.
+        Raises VenueRefused and NoSuchOrder for what it refused, NotSent (E_RATE_LIMITED) where nothing was sent,
+        Exhausted (E_RATE_LIMITED) where it did not look at it, Unavailable (E_VENUE_UNREACHABLE) where it is not known
+        what became of it.
         """
-        if self._budget is not None:
-            spend = self._budget.order if order else self._budget.request
-            await spend(purpose, weight=weight, timeout_s=self._wait_s)
+        await self._spend(purpose, weight, order)
         try:
             return await self._sent(endpoint, params)
         except Exhausted:
@@ -172,6 +176,40 @@ class Connection:
             raise
         finally:
             await self._adopt()
+
+    async def pace(self, purpose: Purpose, acts: int) -> float:
+        """See to it that so many orders, changes or cancels can be sent without waiting for the shared limits: 0.0, or
+        the seconds after which to ask again. What was taken before and not used is used first.
+
+        Raises InvalidRequest for more than the limits hold at once, Unavailable.
+        """
+        if self._budget is None:
+            return 0.0
+        short = acts - self._paid_orders
+        if short > 0:
+            if wait_s := await self._budget.take_orders(purpose, short):
+                return wait_s
+            self._paid_orders = acts
+        short = acts - self._paid_weight
+        if short > 0:
+            if wait_s := await self._budget.take_weight(purpose, short):
+                return wait_s
+            self._paid_weight = acts
+        return 0.0
+
+    async def _spend(self, purpose: Purpose, weight: int, order: bool) -> None:
+        """Take a call's share of the limits, if `pace` has not taken it. Raises NotSent, Unavailable."""
+        if self._budget is None:
+            return
+        if order and self._paid_orders and self._paid_weight >= weight:
+            self._paid_orders -= 1
+            self._paid_weight -= weight
+            return
+        spend = self._budget.order if order else self._budget.request
+        try:
+            await spend(purpose, weight=weight, timeout_s=self._wait_s)
+        except Exhausted as none_left:
+            raise NotSent(none_left.reason, none_left.message, retry_after_s=none_left.retry_after_s) from none_left
 
     async def _sent(self, endpoint: Call, params: Mapping[str, object]) -> object:
         if self._nonces is None:

@@ -50,12 +50,30 @@ async def passes(one: RequestBudget, purpose: Purpose, weight: int = 1) -> bool:
 async def test_who_may_use_the_reserve_of_weight(bus: Bus, purpose: Purpose) -> None:
     one = budget(bus, clock(), unique("a"))
     assert await passes(one, Purpose.HISTORY, AT_ONCE - KEPT)
-    assert await passes(one, purpose) is purpose.reserved
+    assert await passes(one, purpose) is (purpose.reserves == 0)
     assert not await passes(one, Purpose.HISTORY)
 
 
-def test_only_what_takes_risk_away_or_tells_where_we_stand_is_reserved() -> None:
-    assert {purpose for purpose in Purpose if purpose.reserved} == {Purpose.REDUCE, Purpose.CANCEL, Purpose.RECONCILE}
+def test_only_what_takes_risk_away_or_asks_for_an_order_uses_the_reserve() -> None:
+    assert {purpose for purpose in Purpose if not purpose.reserves} == {Purpose.REDUCE, Purpose.CANCEL, Purpose.QUERY}
+
+
+async def test_comparisons_leave_room_for_new_orders_too(bus: Bus) -> None:
+    one = budget(bus, clock(), unique("a"))
+    assert await passes(one, Purpose.RECONCILE, AT_ONCE - 2 * KEPT)
+    assert not await passes(one, Purpose.RECONCILE)
+    assert await passes(one, Purpose.INCREASE, KEPT)
+    assert not await passes(one, Purpose.INCREASE)
+
+
+async def test_tokens_are_taken_without_waiting_or_told_when_to_ask_again(bus: Bus) -> None:
+    one = budget(bus, clock(), unique("a"))
+    assert await one.take_orders(Purpose.INCREASE, AT_ONCE - KEPT) == 0.0
+    assert await one.take_orders(Purpose.INCREASE, 1) == pytest.approx(1.0, abs=0.01)
+    assert await one.take_orders(Purpose.CANCEL, KEPT) == 0.0
+    assert await one.take_weight(Purpose.INCREASE, AT_ONCE - KEPT) == 0.0
+    assert await one.take_weight(Purpose.INCREASE, 1) == pytest.approx(1.0, abs=0.01)
+    assert await one.take_weight(Purpose.REDUCE, KEPT) == 0.0
 
 
 async def test_orders_are_the_accounts_and_weight_the_addresss(bus: Bus) -> None:
@@ -88,7 +106,7 @@ async def test_what_the_exchange_has_counted_is_adopted(bus: Bus) -> None:
     one = budget(bus, clock(), name)
     await one.adopt(weight_used=AT_ONCE - 1, orders_used=AT_ONCE)
     assert not await passes(one, Purpose.HISTORY)
-    assert await passes(one, Purpose.RECONCILE)
+    assert await passes(one, Purpose.QUERY)
     assert not await passes(one, Purpose.RECONCILE)
     with pytest.raises(Exhausted, match="orders"):
         await one.order(Purpose.CANCEL, timeout_s=0.5)

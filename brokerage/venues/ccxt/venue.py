@@ -24,11 +24,12 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, OutOfRange, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.budgets import Purpose
-from qmtl.exchanges.connection import Connection, VenueRefused, outcomes
+from qmtl.exchanges.connection import Connection, NotSent, VenueRefused, outcomes
 
 NEVER_CAME = "NEVER_CAME: the venue does not list it, asked twice after its acceptance window"
 NOT_WORKING = "NOT_WORKING: no order works at the venue under this id"
 NUMBERS_PER_MS = 1_000_000
+ALL_EVERY_S = 600.0
 
 
 class CcxtVenue:
@@ -42,6 +43,7 @@ class CcxtVenue:
         self._clock = clock
         self._instruments = instruments
         self._answers: dict[str, VenueAnswer] = {}  # what this process has sent, and what it heard
+        self._all_at: float | None = None  # when all orders were listed, if each was of an instrument
         self._absent: dict[str, int] = {}  # since when an order is not listed
         self._ours: dict[str, str] = {}  # our ids of orders by the ids they were sent with
         self._clients: dict[tuple[str, str], str] = {}  # the client's id by symbol and number of the exchange
@@ -123,10 +125,23 @@ class CcxtVenue:
         return sorted(found, key=lambda one: (one.at_ms, _counted(one.number)))
 
     async def working(self) -> list[ListedOrder]:
-        return await self._dialect.open_orders(self._at, "")
+        """All orders at first, every ten minutes, and while any is of another instrument; else those of the
+        instruments, one by one where that is cheaper.
+        """
+        now = self._clock.monotonic()
+        few = len(self._instruments) <= self._dialect.lists_per_all
+        if few and self._all_at is not None and now - self._all_at < ALL_EVERY_S:
+            return [one for symbol in self._instruments for one in await self._dialect.open_orders(self._at, symbol)]
+        found = await self._dialect.open_orders(self._at, "")
+        self._all_at = now if all(one.symbol in self._instruments for one in found) else None
+        return found
 
     async def listed(self, symbol: str, number: str) -> ListedOrder | None:
         return await self._dialect.order(self._at, symbol, number=number)
+
+    async def pace(self, purpose: Purpose, acts: int) -> float:
+        """See to it that so many acts can be sent at once: 0.0, or the seconds after which to ask again."""
+        return await self._at.pace(purpose, acts)
 
     async def told(self) -> None:
         with outcomes(self._at.exchange.id):
@@ -199,10 +214,10 @@ class CcxtVenue:
             answer = _accepted(listed)
         except VenueRefused as refused:
             answer = await self._refused(order, refused)
+        except (NotSent, Unavailable) as lost:
+            answer = VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
         except Exhausted as limited:
             answer = VenueAnswer(Outcome.REJECTED, reason=str(limited))
-        except Unavailable as lost:
-            answer = VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
         self._answers[order.venue_order_id] = answer
         return answer
 
@@ -211,10 +226,10 @@ class CcxtVenue:
         try:
             symbol, client_id = order.order.symbol, order.venue_order_id
             ended = await self._dialect.cancel(self._at, symbol, client_id, conditional=_waits(order))
+        except (NotSent, Unavailable) as lost:
+            return VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
         except (VenueRefused, Exhausted) as refused:
             return VenueAnswer(Outcome.REJECTED, reason=str(refused))
-        except Unavailable as lost:
-            return VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
         return ended or VenueAnswer(Outcome.REJECTED, reason=NOT_WORKING)
 
     async def _refused(self, order: VenueOrder, refused: VenueRefused) -> VenueAnswer:

@@ -7,7 +7,7 @@ gone, which is what an unknown outcome is for. With the default link there is ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -30,13 +30,23 @@ from brokerage.venues.port import Venue, VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
+from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import VenueRefused
 from qmtl.sql.database import Database
 
 LOOK_S = 1.0
 RETRY_S = 0.5
+CALLS_MAX = {VenueAct.SUBMIT: 1, VenueAct.REPLACE: 3, VenueAct.CANCEL: 1}  # a replace may be tried, then be two acts
+
+Pace = Callable[[Purpose, int], Awaitable[float]]
+"""See to it that so many calls can be sent now: 0.0, or the seconds after which to ask again."""
 
 log = structlog.stdlib.get_logger("qmtl.brokerage.venues.dispatch")
+
+
+async def unpaced(purpose: Purpose, acts: int) -> float:
+    """The pace of a venue that has no request limits."""
+    return 0.0
 
 
 class DispatchMetrics:
@@ -44,6 +54,7 @@ class DispatchMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.sent = Counter("qmtl_brokerage_sent_total", "Orders put on the wire.", registry=registry)
+        self.paced = Counter("qmtl_brokerage_paced_total", "Sends put off by a request limit.", registry=registry)
         self.lost = Counter("qmtl_brokerage_unknown_total", "Orders whose outcome became unknown.", registry=registry)
         self.resolved = Counter("qmtl_brokerage_resolved_total", "Unknown outcomes resolved.", registry=registry)
 
@@ -55,13 +66,20 @@ class Dispatcher:
     """
 
     def __init__(
-        self, db: Database, market: MarketContext, venue_of: VenueOf, clock: Clock, measures: DispatchMetrics
+        self,
+        db: Database,
+        market: MarketContext,
+        venue_of: VenueOf,
+        clock: Clock,
+        measures: DispatchMetrics,
+        pace: Pace = unpaced,
     ) -> None:
         self._db = db
         self._market = market
         self._venue_of = venue_of
         self._clock = clock
         self._measures = measures
+        self._pace = pace
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
         self._flying: dict[tuple[str, VenueAct, int], int] = {}  # when a message of this process reaches the venue
@@ -160,14 +178,32 @@ class Dispatcher:
             VenueAct.REPLACE: send.replace_to_wire,
             VenueAct.CANCEL: send.cancel_to_wire,
         }
+        wait_s = await self._wait_s(intent)
         went = await self._db.write(
-            lambda conn: put[intent.act](conn, self._market, intent.name, intent.order_id, now_ns)
+            lambda conn: put[intent.act](conn, self._market, intent.name, intent.order_id, now_ns, paced=wait_s > 0)
         )
+        if wait_s:
+            return now_ns + int(wait_s * SECOND_NS)
         if not went:
             return None
         self._measures.sent.inc()
         self._flying[intent.key] = now_ns + self._market.link.latency_ms * MS_NS
         return self._flying[intent.key]
+
+    async def _wait_s(self, intent: PendingIntent) -> float:
+        """How long the venue's request limits put an act off; 0.0: what it may take is ours. Calls that are on their
+        way have theirs already.
+        """
+        flying = sum(CALLS_MAX[act] for _, act, _ in self._flying)
+        try:
+            wait_s = await self._pace(intent.purpose, flying + CALLS_MAX[intent.act])
+        except QmtlError as error:
+            log.warning("pace_unknown", order_id=intent.order_id, act=intent.act.value, error=str(error))
+            wait_s = RETRY_S
+        if wait_s:
+            self._measures.paced.inc()
+            log.debug("send_paced", order_id=intent.order_id, act=intent.act.value, wait_s=wait_s)
+        return wait_s
 
     async def _deliver(self, intent: PendingIntent, arrives_ns: int, now_ns: int) -> int:
         if arrives_ns > now_ns:

@@ -14,6 +14,7 @@ from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.simulation.arrivals import Arrival
 from brokerage.fences.intents import INTENT, UNANSWERED
 from brokerage.schema import AnyRow
+from qmtl.exchanges.budgets import Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,19 @@ class PendingIntent:
     unresolved_ns: int | None  # since when the outcome is unknown
     arrival: Arrival | None
     data_ns: int | None  # where the account's replay stands; None on a live feed
+    reduces: bool  # its order may only reduce
 
     @property
     def key(self) -> tuple[str, VenueAct, int]:
         """Names the intent."""
         return self.order_id, self.act, self.number
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it is to the venue's request limits."""
+        if self.act is VenueAct.CANCEL:
+            return Purpose.CANCEL
+        return Purpose.REDUCE if self.reduces else Purpose.INCREASE
 
 
 def pending(conn: Connection, at_venue: str = PAPER.name) -> list[PendingIntent]:
@@ -44,6 +53,8 @@ def pending(conn: Connection, at_venue: str = PAPER.name) -> list[PendingIntent]
             t.send_intents,
             heads.unresolved,
             heads.updated_ns,
+            heads.reduce_only,
+            heads.gate_reduce_only,
             venue.arrives_ns,
             venue.answer_lost,
             feeds.position_ns,
@@ -72,4 +83,5 @@ def _intent_of(row: AnyRow) -> PendingIntent:
         unresolved_ns=row.updated_ns if row.unresolved else None,
         arrival=None if row.arrives_ns is None else Arrival(row.arrives_ns, row.answer_lost),
         data_ns=row.position_ns if row.session_id else None,
+        reduces=row.reduce_only or row.gate_reduce_only,
     )

@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Contingency, OrderName
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
-from brokerage.domain.orders.states import OrderState
+from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, refusal
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.order_lists import refused_anew
@@ -27,11 +28,17 @@ from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
 
+PACED = "the venue's request limits held it up"
+IMMEDIATE_NS = 5 * SECOND_NS  # how long an order that is to be done at once may wait for them
 
-def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+
+def to_wire(
+    conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int, *, paced: bool = False
+) -> bool:
     """Check a written intent against the fence of this moment and put it on the wire; whether it went.
 
-    A gateway's order that may no longer leave is denied; one that brokerage started itself is held.
+    A gateway's order that may no longer leave is denied; one that brokerage started itself is held. `paced`: the
+    venue's request limits let nothing through now, so it waits, unless it may not wait any longer.
     """
     account = accounts_store.find_account(conn, name.owner.account, lock=True)
     row = intents.unanswered(conn, order_id)
@@ -43,6 +50,8 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
     if record.triggered or record.order.parent:  # brokerage's own acts are held, never denied
+        if paced:
+            return False
         still = row.epoch == fence.epoch or not record.triggered or still_reached(view, record)
         goes = may_go(book, trading, record, fence, kind) and still
         made = [] if goes else commands.note(book, order_id, time, HELD)
@@ -52,6 +61,10 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
             goes, made = refused_now is None, refused_now or []
     else:
         refused = _refusal(book, account, record, fence, row.epoch, kind)
+        if refused is None and paced:
+            refused = _too_late(record, time.at_ns, now_ns - row.sent_ns)
+            if refused is None:
+                return False
         goes = refused is None
         made = [] if refused is None else [commands.deny(book, order_id, time, refused)]
     if goes:
@@ -62,7 +75,9 @@ def to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: 
     return goes
 
 
-def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+def replace_to_wire(
+    conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int, *, paced: bool = False
+) -> bool:
     """Check the intent of a replace against the fence of this moment and put it on the wire; whether it went.
 
     A client's that may no longer leave is refused, and its order works on as it was; one that a list asked for is held
@@ -88,6 +103,8 @@ def replace_to_wire(conn: Connection, market: MarketContext, name: OrderName, or
         time = account.time(now_ns, record.order.symbol)
         record_in(conn, market, account, (view, book), [commands.refuse_replace(book, order_id, time, refused)])
         return False
+    if paced:
+        return False
     intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns, VenueAct.REPLACE)
     return True
 
@@ -98,13 +115,28 @@ def _is_of_its_list(record: OrderRecord) -> bool:
     return bool(listed) and record.wanted is not None and record.wanted.quantity != record.quantity
 
 
-def cancel_to_wire(conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int) -> bool:
+def cancel_to_wire(
+    conn: Connection, market: MarketContext, name: OrderName, order_id: str, now_ns: int, *, paced: bool = False
+) -> bool:
     """Put a cancel on the wire. It passes every fence."""
     row = intents.unanswered(conn, order_id, VenueAct.CANCEL)
-    if row is None or row.wire_ns is not None:
+    if row is None or row.wire_ns is not None or paced:
         return False
     intents.put_on_the_wire(conn, order_id, row.epoch, now_ns, VenueAct.CANCEL)
     return True
+
+
+def _too_late(record: OrderRecord, at_ns: int, waited_ns: int) -> Refusal | None:
+    """Why an order that the venue's request limits hold up may not wait on, if there is a reason."""
+    if record.expire_ns is not None and record.expire_ns <= at_ns:
+        return Refusal(Denial.EXPIRED_ON_ARRIVAL, f"{PACED}, until it had expired: nothing was sent")
+    immediate = record.order.type is OrderType.MARKET or record.order.tif in (TimeInForce.IOC, TimeInForce.FOK)
+    if immediate and waited_ns >= IMMEDIATE_NS:
+        wait_s = IMMEDIATE_NS // SECOND_NS
+        return Refusal(
+            Denial.RATE_ABOVE_LIMIT, f"{PACED} for {wait_s} s, and it was to be done at once: nothing was sent"
+        )
+    return None
 
 
 def _refusal(

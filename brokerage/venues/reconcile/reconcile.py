@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.venue_order import order_at_venue
@@ -59,8 +60,10 @@ class Reconciler:
         found, explained = Found(), False
         for _ in range(PASSES_MAX):
             await self._catch_up(found)
-            balances, positions = await self._venue.balances(), await self._venue.positions()
-            if await self._catch_up(found) or balances != await self._venue.balances():
+            balances, positions = await self._venue.balances(), await self._positions()
+            traded = await self._trades()  # orders alone move no balance
+            found.fills_booked += traded
+            if traded or balances != await self._venue.balances():
                 continue
             if not explained and any(await self._beyond(balances, positions)):
                 explained = True
@@ -78,6 +81,13 @@ class Reconciler:
         found.fills_booked += booked
         found.orders_resolved += resolved
         return booked + resolved
+
+    async def _positions(self) -> dict[str, Decimal]:
+        """Positions where contracts are traded: on spot they are balances, which are read already."""
+        known = self._market.instruments.listed()
+        if not any(one.asset_class is AssetClass.FUTURE for one in known):
+            return {}
+        return await self._venue.positions()
 
     async def _explain(self, found: Found) -> int:
         """Before a difference is believed: what was paid without a trade, and trades that are listed late."""

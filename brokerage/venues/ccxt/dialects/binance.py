@@ -78,6 +78,10 @@ class BinanceSpot:
     def traits(self) -> VenueTraits:
         return SPOT
 
+    @property
+    def lists_per_all(self) -> int:
+        return 13  # 6 each, 80 for all
+
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder:
         params = _params(at, order)
         row = rows([await at.call(at.exchange.private_post_order, params, purpose=order.purpose, order=True)])[0]
@@ -115,7 +119,7 @@ class BinanceSpot:
         params = {"symbol": at.exchange.market(symbol)["id"]}
         params |= {"origClientOrderId": client_id} if client_id else {"orderId": number}
         try:
-            row = rows([await at.call(at.exchange.private_get_order, params, purpose=Purpose.RECONCILE, weight=4)])[0]
+            row = rows([await at.call(at.exchange.private_get_order, params, purpose=Purpose.QUERY, weight=4)])[0]
         except NoSuchOrder:
             return None
         return _order(at, row)

@@ -79,6 +79,10 @@ class BinanceUsdm:
     def traits(self) -> VenueTraits:
         return USDM
 
+    @property
+    def lists_per_all(self) -> int:
+        return 39  # 1 each of orders and of algo orders, 40 for all
+
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder:
         params = await self._params(at, order)
         if order.type in CONDITIONAL:
@@ -137,7 +141,7 @@ class BinanceUsdm:
     async def _plain(self, at: Connection, symbol: str, named: dict[str, object]) -> ListedOrder | None:
         params = {"symbol": at.exchange.market(symbol)["id"]} | named
         try:
-            row = await at.call(at.exchange.fapiprivate_get_order, params, purpose=Purpose.RECONCILE)
+            row = await at.call(at.exchange.fapiprivate_get_order, params, purpose=Purpose.QUERY)
         except NoSuchOrder:
             return None
         return _order(at, rows([row])[0])

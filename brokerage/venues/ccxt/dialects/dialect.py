@@ -57,6 +57,11 @@ class Dialect(Protocol):
     @property
     def traits(self) -> VenueTraits: ...
 
+    @property
+    def lists_per_all(self) -> int:
+        """How many lists of one symbol's open orders cost less than the list of all."""
+        ...
+
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder: ...
 
     async def replace(self, at: Connection, client_id: str, by: OutgoingOrder) -> ListedOrder | None:

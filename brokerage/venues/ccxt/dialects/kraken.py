@@ -71,6 +71,10 @@ class KrakenSpot:
     def traits(self) -> VenueTraits:
         return SPOT
 
+    @property
+    def lists_per_all(self) -> int:
+        return 0  # there is one list only
+
     async def submit(self, at: Connection, order: OutgoingOrder) -> ListedOrder:
         if _CLIENT_ID.fullmatch(order.client_id) is None:
             raise VenueRefused(f"{order.client_id[:80]!r} is no client id of Kraken, want 1 to 18 letters")
@@ -116,12 +120,12 @@ class KrakenSpot:
     ) -> ListedOrder | None:
         """By the client's id first among those that work, then among those that have ended: of these the newest."""
         if number:
-            found = await self._listed(at, at.exchange.private_post_queryorders, {"txid": number}, "")
+            found = await self._listed(at, at.exchange.private_post_queryorders, {"txid": number}, "", Purpose.QUERY)
             return found[0] if found else None
         named = {"cl_ord_id": client_id}
-        found = await self._listed(at, at.exchange.private_post_openorders, named, "open")
+        found = await self._listed(at, at.exchange.private_post_openorders, named, "open", Purpose.QUERY)
         if not found:
-            found = await self._listed(at, at.exchange.private_post_closedorders, named, "closed")
+            found = await self._listed(at, at.exchange.private_post_closedorders, named, "closed", Purpose.QUERY)
         same = [one for one in found if one.client_id == client_id]
         return max(same, key=lambda one: one.created_ms) if same else None
 
@@ -141,10 +145,15 @@ class KrakenSpot:
         return sorted(mine, key=lambda one: one.created_ms)[-ORDERS_MAX:]
 
     async def _listed(
-        self, at: Connection, endpoint: Callable[[Row], Awaitable[object]], params: Row, part: str
+        self,
+        at: Connection,
+        endpoint: Callable[[Row], Awaitable[object]],
+        params: Row,
+        part: str,
+        purpose: Purpose = Purpose.RECONCILE,
     ) -> list[ListedOrder]:
         try:
-            result = _result(await at.call(endpoint, params, purpose=Purpose.RECONCILE))
+            result = _result(await at.call(endpoint, params, purpose=purpose))
         except VenueRefused as refused:
             if UNKNOWN_ORDER in str(refused):
                 return []
@@ -192,7 +201,7 @@ class KrakenSpot:
 
     async def told(self, at: Connection) -> None:
         """Fills come on another of ccxt's channels than orders. The token is asked for in its turn of the nonces."""
-        await at.call(lambda params: at.exchange.authenticate(), {}, purpose=Purpose.RECONCILE)
+        await at.call(lambda params: at.exchange.authenticate(), {}, purpose=Purpose.QUERY)
         watching = [
             asyncio.ensure_future(at.exchange.watch_orders()),
             asyncio.ensure_future(at.exchange.watch_my_trades()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -321,3 +322,26 @@ async def test_a_late_trade_is_looked_for_at_once_where_something_differs(live: 
     await live.dispatch()
     live.exchange.unlisted.clear()
     assert (await live.reconciler.reconcile()).fills_booked == 2
+
+
+WEIGHTS = {"GET myTrades": 20, "GET openOrders": 6, "GET account": 20}  # openOrders of one symbol
+
+
+async def test_a_comparison_in_which_nothing_is_new_takes_little_of_the_request_weight(live: Live) -> None:
+    live.market.instruments.learn(one for one in live.market.instruments.listed() if one.symbol in live.place.symbols)
+    await live.reconciler.reconcile()
+    seen: list[str] = []
+    live.exchange.faults.witness = lambda kind, done: seen.append(kind) if done else None
+    assert (await live.reconciler.reconcile()).differences == []
+    assert sum(WEIGHTS[kind] for kind in seen) == 132  # of two symbols
+    assert sorted(seen) == sorted(["GET myTrades"] * 4 + ["GET openOrders"] * 2 + ["GET account"] * 2)
+
+
+async def test_an_order_of_an_instrument_that_nobody_named_is_told_each_time(live: Live) -> None:
+    live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.5"), "web_1", Decimal(110)))
+    live.market.instruments.learn([one for one in live.market.instruments.listed() if one.symbol == "ETH/USDT"])
+    live.place = replace(live.place, symbols={"ETH/USDT": "ETHUSDT"})
+    live.restart()
+    for _ in range(3):
+        told = (await live.reconciler.reconcile()).differences
+        assert [text for text in told if "no such instrument" in text]

@@ -61,7 +61,7 @@ async def cancel(at: Connection, client_id: str) -> bool:
 async def order(at: Connection, named: Row) -> Row | None:
     """The row of an order; None where there is none."""
     try:
-        return rows([await at.call(at.exchange.fapiprivate_get_algoorder, named, purpose=Purpose.RECONCILE)])[0]
+        return rows([await at.call(at.exchange.fapiprivate_get_algoorder, named, purpose=Purpose.QUERY)])[0]
     except NoSuchOrder:
         return None
 

@@ -35,7 +35,7 @@ class ListenKey:
     async def _keep(self, at: Connection, now_ms: int) -> None:
         self._kept_ms = None
         try:
-            await at.call(at.exchange.fapiprivate_put_listenkey, {}, purpose=Purpose.RECONCILE)
+            await at.call(at.exchange.fapiprivate_put_listenkey, {}, purpose=Purpose.QUERY)
         except VenueRefused as refused:
             await at.exchange.close()  # its socket is open and tells nothing
             raise Unavailable("E_VENUE_UNREACHABLE", f"the stream's key has ended: {refused}") from refused
