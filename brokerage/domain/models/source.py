@@ -13,9 +13,7 @@ Value = TypeVar("Value")
 MISSING_TABLES = {
     "binance_spot_tiers": "Binance's page shows its tiers only to a browser that runs scripts",
     "binance_usdm_tiers": "Binance's page shows its tiers only to a browser that runs scripts",
-    "kraken_spot_tiers": "copies of Kraken's page of different years contradict each other",
     "kraken_futures_tiers": "no copy of Kraken's page was found",
-    "coinbase_spot_tiers": "no copy of Coinbase's page was found",
     "ibkr_exchange_fees": "they depend on the route; the tiered plan's own commission is there without them",
     "settlement_cycles": "only those of US shares are there: name the instrument's calendar, XNYS or XNAS",
     "usdm_margin_brackets": "they differ by symbol and change; take them from the venue and pass them in",

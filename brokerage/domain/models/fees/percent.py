@@ -57,7 +57,7 @@ class PercentFee:
 
 @dataclass(frozen=True, slots=True)
 class VolumeTier:
-    """Rates from a traded volume on (`from_volume` included), in scaled quote currency."""
+    """Rates from a traded volume on (`from_volume` included), in the scaled currency of volume."""
 
     from_volume: int
     fee: PercentFee
@@ -65,12 +65,14 @@ class VolumeTier:
 
 @dataclass(frozen=True, slots=True)
 class TieredPercentFee:
-    """Percent fees whose rates fall with the quote-currency volume of the last 30 days, as crypto venues publish them.
+    """Percent fees whose rates fall with the volume of the last 30 days, as crypto venues publish them.
 
-    A fill is charged whole at the tier of the volume before it. Tiers are in order, the first begins at 0.
+    A fill is charged whole at the tier of the volume before it. Tiers are in order, the first begins at 0. Volume is
+    counted in `volume_currency`; empty: in the quote currency of what is charged.
     """
 
     tiers: tuple[VolumeTier, ...]
+    volume_currency: str = ""
 
     @property
     def rates(self) -> tuple[int, int]:
@@ -79,8 +81,8 @@ class TieredPercentFee:
 
     @property
     def counts(self) -> VolumeCount | None:
-        """Value in quote currency of 30 days."""
-        return VolumeCount(30)
+        """Value of 30 days."""
+        return VolumeCount(30, currency=self.volume_currency)
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee at the tier of the volume, and its currency."""

@@ -22,6 +22,11 @@ STOCKS = TableSource(
 LEAN = TableSource(
     "QuantConnect Lean, InteractiveBrokersFeeModel", "https://github.com/QuantConnect/Lean", "2025, as restated"
 )
+OPTIONS_PAGE = TableSource(
+    "Commissions Options | Interactive Brokers Canada",
+    "https://www.interactivebrokers.ca/en/pricing/commissions-options.php?re=amer",
+    "2023-02-27 to 2024-05-21, by the SEC rate it shows; a copy with the rate of 2024-05-22 has the same table",
+)
 SEC = TableSource(
     "SEC fee rate advisories, Section 31 transaction fee",
     "https://www.sec.gov/rules-regulations/fee-rate-advisories",
@@ -153,6 +158,9 @@ OPTIONS = (
     OptionTier(100_000, (PremiumRate(0, rate("0.25")),)),
     OptionTier(0, (PremiumRate(0, rate("0.15")),)),
 )
-"""Commission a contract by the month's contracts and the premium, for `option_commission`. Source: LEAN."""
+"""Smart-routed US options, tiered plan: commission a contract by the month's contracts and the premium, for
+`option_commission`. Without exchange, clearing and regulatory fees, which come on top. Source: OPTIONS_PAGE, which LEAN
+has too; that the month's contracts before an order set the tier of all of it is LEAN's.
+"""
 
 OPTION_MINIMUM = rate("1")
