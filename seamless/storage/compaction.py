@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -111,5 +112,6 @@ def _sweep(folder: Path, counted: set[str]) -> None:
     """Delete files that a writer left behind when it was killed before it counted them in."""
     before = time.time() - ORPHAN_AGE_S
     for path in folder.glob("*/*"):
-        if path.name not in counted and path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # a writer renamed it meanwhile, or another process swept it
+            if path.name not in counted and path.stat().st_mtime < before:
+                path.unlink()

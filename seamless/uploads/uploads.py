@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qmtl.core.errors import Conflict, Exhausted, QmtlError, refused
+from qmtl.core.errors import Conflict, Exhausted, refused
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.ingest import IngestOutcome, judged
@@ -58,32 +58,37 @@ class Uploads:
         draft = upload_from_proto(said, self._folder)
         async with self._adding:
             self._require_room(draft.name)
-            await asyncio.to_thread(write_file, draft.path, addition.content)
-            try:
-                return await self._add(draft)
-            except QmtlError:
-                await asyncio.to_thread(self._drop, draft)
-                raise
+            return await self._add(draft, addition.content)
 
-    async def _add(self, draft: UploadedFile) -> Addition:
+    async def _add(self, draft: UploadedFile, content: bytes) -> Addition:
+        """The file is durable before it is recorded, and never deleted once it may be."""
+        await asyncio.to_thread(write_file, draft.path, content)
+        try:
+            upload, made = await self._judged(draft)
+        except BaseException:  # a cancelled call too
+            self._drop(draft)
+            raise
+        if made.outcome.manifest is None:
+            self._drop(draft)
+            return made
+        await self._inventory.record(made.preset, made.outcome.report, made.outcome.manifest, "")
+        body = upload_to_proto(upload).SerializeToString()
+        await self._db.write(lambda conn: store.save_upload(conn, upload.name, body))
+        self._inventory.add(made.preset)
+        before = self._known.get(upload.name)
+        self._known[upload.name] = upload
+        if before is not None and before.path != upload.path:
+            before.path.unlink(missing_ok=True)
+        return made
+
+    async def _judged(self, draft: UploadedFile) -> tuple[UploadedFile, Addition]:
         raw, layout = await asyncio.to_thread(read_upload, draft)
         upload = replace(draft, hints=replace(draft.hints, interval_s=layout.interval_s))
         preset = preset_of(upload)
         self._require_free(preset)
         newest = await self._inventory.newest(preset)
         outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, self._inventory.archive)
-        if outcome.manifest is None:
-            await asyncio.to_thread(self._drop, draft)
-            return Addition(preset, layout, outcome)
-        body = upload_to_proto(upload).SerializeToString()
-        await self._db.write(lambda conn: store.save_upload(conn, upload.name, body))
-        self._inventory.add(preset)
-        await self._inventory.record(preset, outcome.report, outcome.manifest, "")
-        before = self._known.get(upload.name)
-        self._known[upload.name] = upload
-        if before is not None and before.path != upload.path:
-            await asyncio.to_thread(before.path.unlink, missing_ok=True)
-        return Addition(preset, layout, outcome)
+        return upload, Addition(preset, layout, outcome)
 
     def _require_room(self, name: str) -> None:
         if name not in self._known and len(self._known) >= self._uploads_max:

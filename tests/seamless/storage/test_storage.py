@@ -210,3 +210,15 @@ async def test_pages_order_layout_and_compaction_do_not_change_the_fingerprint(s
     moved = of_values(one.time_ns, [np.nextafter(column, np.inf) for column in one.values()], one.flags)
     await storage.write(DATASET, moved, _span(7, 8), SAID)
     assert fingerprints.leaves(str(DATASET), await storage.read(DATASET, _span(0, 3000))) != wanted
+
+
+async def test_a_file_that_goes_while_it_is_looked_at_stops_no_sweep(storage: Storage) -> None:
+    await _write(storage, [0, 7, 3000])
+    gone = storage.folder_of(DATASET) / "2021-10" / ".half.parquet"
+    gone.parent.mkdir(exist_ok=True)
+    gone.symlink_to(gone.with_name("renamed"))
+    orphan = gone.with_name("orphan.parquet")
+    orphan.write_bytes(b"")
+    os.utime(orphan, (0, 0))
+    await compaction.compact(storage, DATASET)
+    assert not orphan.exists()

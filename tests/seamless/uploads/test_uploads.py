@@ -1,0 +1,66 @@
+"""Files that are taken while the store breaks off: what is recorded has its content, what is not is asked again."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.data.v1 import files_pb2 as filespb
+from qmtl.sql.database import Database
+from seamless.artifacts.archive import Archive
+from seamless.artifacts.inventory import Inventory
+from seamless.metrics import SeamlessMetrics
+from seamless.presets.preset import Presets
+from seamless.sources.files.uploads import UploadedFile
+from seamless.uploads.uploads import Uploads
+from tests.seamless.uploads.test_service import HOURS
+
+
+def addition(content: str) -> filespb.FileAddition:
+    file = filespb.AddedFile(name="mine", symbol="X", file_name="bars.csv")
+    return filespb.FileAddition(file=file, content=zlib.compress(content.encode()))
+
+
+async def started(db: Database, folder: Path) -> tuple[Uploads, Inventory]:
+    """As after a start."""
+    inventory = Inventory(Presets(()), db, Archive(folder), SeamlessMetrics(CollectorRegistry()))
+    uploads = Uploads(inventory, db, folder / "uploads", 8)
+    await uploads.load()
+    return uploads, inventory
+
+
+async def rename(db: Database, before: str, after: str) -> None:
+    await db.write(lambda conn: conn.execute(sa.text(f"ALTER TABLE {before} RENAME TO {after}")))
+
+
+@pytest.mark.parametrize("table", ["uploads", "reports", "artifacts"])
+async def test_what_is_recorded_has_its_file_whatever_breaks_off(db: Database, tmp_path: Path, table: str) -> None:
+    uploads, _ = await started(db, tmp_path)
+    await uploads.add(addition(HOURS))
+    changed = HOURS.replace("100.5,7", "100.75,7")
+    await rename(db, table, "away")
+    with pytest.raises(Exception, match=table):
+        await uploads.add(addition(changed))
+    await rename(db, "away", table)
+    _, inventory = await started(db, tmp_path)
+    (preset,) = inventory.presets.all
+    assert isinstance(preset.source, UploadedFile)
+    assert preset.source.path.is_file()
+    again = await uploads.add(addition(changed))
+    assert again.outcome.manifest is not None
+    _, inventory = await started(db, tmp_path)
+    (preset,) = inventory.presets.all
+    assert isinstance(preset.source, UploadedFile)
+    assert [path.name for path in (tmp_path / "uploads").iterdir()] == [preset.source.path.name]
+
+
+async def test_what_is_refused_leaves_nothing_behind(db: Database, tmp_path: Path) -> None:
+    uploads, _ = await started(db, tmp_path)
+    with pytest.raises(InvalidRequest, match="E_FILE_LAYOUT"):
+        await uploads.add(addition("time,open,high,low,close,volume\n2024-01-01,1,2,1,1," + "1" * 200_000 + "\n"))
+    assert list((tmp_path / "uploads").iterdir()) == []
