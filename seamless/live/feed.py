@@ -2,7 +2,8 @@
 
 Each look asks the exchange from some bars before the watermark up to its now, so what was missed while it was away
 comes before what is new, a repeated bar is no second one, and a bar that was corrected after its close is found.
-The watermark moves over what has come and over what the exchange says never was, never over what nobody knows.
+The watermark moves over what has come and over what the exchange says never was, never over what nobody knows; what an
+exchange lists no more is stored as an outage, and told.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from contextlib import aclosing
 import numpy as np
 import structlog
 
-from qmtl.calendars.spans import Span, floor_to, intersect
+from qmtl.calendars.spans import Coverage, Span, floor_to, intersect
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, Unavailable, refused
+from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotReady, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.core.tasks.ending import first_of
 from qmtl.exchanges.budgets import Purpose
@@ -29,6 +30,7 @@ from seamless.presets.preset import Preset
 from seamless.storage.storage import Storage
 
 LADDER_S = (0.5, 1.0, 2.0, 5.0)
+UNSERVED_S = 60.0  # between looks for what the exchange does not list, such as a symbol
 OVERLAP_BARS = 3  # how far back a correction is looked for
 TAIL_BARS = 2_048  # the newest bars are kept in memory
 BATCH_BARS = 256
@@ -87,8 +89,9 @@ class LiveFeed:
                 misses = 0 if await self.look() else misses + 1
                 failures = 0
                 await self._until_due(misses)
-            except (Unavailable, Exhausted, DeadlineExceeded, Conflict) as error:
-                pause_s = max(LADDER_S[min(failures, len(LADDER_S) - 1)], error.retry_after_s or 0.0)
+            except (Unavailable, Exhausted, DeadlineExceeded, Conflict, NotReady) as error:
+                least_s = UNSERVED_S if isinstance(error, NotReady) else LADDER_S[min(failures, len(LADDER_S) - 1)]
+                pause_s = max(least_s, error.retry_after_s or 0.0)
                 failures += 1
                 self._metrics.live_breaks.labels(self.preset.name).inc()
                 log.warning("feed_broken", preset=self.preset.name, reason=error.reason, error=error.message)
@@ -108,7 +111,7 @@ class LiveFeed:
         fresh = answer.bars.within(Span(self.watermark_ns, edge_ns))
         if len(corrected) or edge_ns > self.watermark_ns:
             span = self._written(corrected, edge_ns)
-            said = Provenance(self._source.producer, intersect(answer.empty, (span,)))
+            said = Provenance(self._source.producer, intersect(answer.empty, (span,)), self._lost(answer.span))
             await self._storage.write(self.preset.dataset, concatenated((corrected, fresh)), span, said)
             self._take(corrected, fresh, edge_ns)
         return not unknown
@@ -183,6 +186,17 @@ class LiveFeed:
         for ours, theirs in zip(before.values(), again.values(), strict=True):
             differs[same] |= ours[index] != theirs[same]
         return again.take(differs)
+
+    def _lost(self, told: Span) -> Coverage:
+        """What came while the feed was away and is listed no more: nobody will tell it again."""
+        lost = Span(self.watermark_ns, max(self.watermark_ns, told.start_ns))
+        if lost.empty:
+            return ()
+        count, at = lost.bars(self.interval_ns), timestamp_text(from_ns(lost.start_ns))
+        log.error(
+            "bars_lost", preset=self.preset.name, bars=count, first=at, hint="qmtl data add brings them from files"
+        )
+        return (lost,)
 
     def _written(self, corrected: Bars, edge_ns: int) -> Span:
         """From the first correction, or the watermark, to what is known now."""

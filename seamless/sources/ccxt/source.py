@@ -25,6 +25,7 @@ from seamless.sources.ccxt.endpoints import Endpoint
 
 CLOCK_AGE_S = 30.0
 ASKED_AGAIN_MAX = 64  # how often holes of one span are asked about
+REACH_SPARE = 2  # bars that fall out of the list while it is read are not said to be absent
 S_NS = 1_000_000_000
 
 
@@ -56,9 +57,9 @@ class CcxtSource:
         return told_ns + int((self._clock.monotonic() - at) * S_NS)
 
     async def fetch(self, span: Span, purpose: Purpose) -> Answer:
-        """What the exchange says about the bars of a span that have closed; `Answer.span` is how far that is.
+        """What the exchange says about the bars of a span that have closed; `Answer.span` is from where and how far.
 
-        Raises NotReady (E_HISTORY_SHORT) for bars that the exchange lists no more, Unavailable (E_SOURCE_ANSWER,
+        Raises NotReady (E_HISTORY_SHORT) where the exchange lists none of them any more, Unavailable (E_SOURCE_ANSWER,
         E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED): ask again.
         """
         step = self.dataset.interval_ns
@@ -66,7 +67,7 @@ class CcxtSource:
         closed = Span(span.start_ns, max(span.start_ns, min(span.end_ns, floor_to(now_ns, step))))
         if closed.empty:
             return Answer(closed, no_bars())
-        self._require_reach(closed, now_ns)
+        closed = self._reached(closed, now_ns)
         listing = Listing(closed, step)
         await self._read(listing, purpose)
         await self._settle_holes(listing, purpose)
@@ -127,15 +128,17 @@ class CcxtSource:
         except VenueRefused as refused:
             raise Unavailable("E_SOURCE_ANSWER", f"{self._endpoint.exchange} refused: {refused}") from refused
 
-    def _require_reach(self, span: Span, now_ns: int) -> None:
+    def _reached(self, span: Span, now_ns: int) -> Span:
+        """What is surely still listed of a span when the answer is made, a bar or two after it was asked."""
         if self._endpoint.reach is None:
-            return
+            return span
         step = self.dataset.interval_ns
-        oldest_ns = floor_to(now_ns, step) - (self._endpoint.reach - 1) * step
-        if span.start_ns < oldest_ns:
+        oldest_ns = floor_to(now_ns, step) - (self._endpoint.reach - 1 - REACH_SPARE) * step
+        if span.end_ns <= oldest_ns:
             raise NotReady(
                 "E_HISTORY_SHORT",
                 f"{self._endpoint.exchange} lists its {self._endpoint.reach} newest bars,"
                 f" from {timestamp_text(from_ns(oldest_ns))} on",
                 hint="older bars come from files: qmtl data add",
             )
+        return Span(max(span.start_ns, oldest_ns), span.end_ns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -23,19 +23,21 @@ from seamless.backfill.flights import Flights
 from seamless.config import ExchangeSettings
 from seamless.domain.bars import RowFlag
 from seamless.domain.playback import Delivery
-from seamless.live.feed import LiveFeed
+from seamless.live.feed import UNSERVED_S, LiveFeed
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
 from seamless.storage.storage import Storage
 from tests.exchange.binance.client import clocked
-from tests.exchange.binance.market_client import MINUTE_MS, Market, bars_of, market
+from tests.exchange.binance.market_client import BTC_MINUTES, MINUTE_MS, Market, bars_of, market
 from tests.exchange.core.faults import Trouble
+from tests.support.waiting import eventually
 
 MINUTE_NS = 60_000_000_000
 START = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
 NOW_MS = int(START.timestamp()) * 1_000
 FIRST_MS = NOW_MS - NOW_MS % MINUTE_MS - 100 * MINUTE_MS
 WATERMARK_NS = (NOW_MS - NOW_MS % MINUTE_MS) * 1_000_000
+BREAKS = "seamless_live_breaks_total"
 PRESET = next(iter(exchange_presets({"binance": ExchangeSettings(exchange="binance")})))
 
 
@@ -64,14 +66,14 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 
 @asynccontextmanager
-async def rig(bus: Bus, db: Database, folder: Path, skew_ms: int = 0) -> AsyncIterator[Rig]:
-    """A feed that has begun, at half a minute past noon; the exchange's clock may be off."""
+async def rig(bus: Bus, db: Database, folder: Path, skew_ms: int = 0, reach: int | None = None) -> AsyncIterator[Rig]:
+    """A feed that has begun, at half a minute past noon; the exchange's clock may be off, and its list short."""
     clock = VirtualClock(START)
 
     def exchange_clock() -> int:
         return clocked(clock)() + skew_ms
 
-    async with market(exchange_clock, first_ms=FIRST_MS) as there, bars_of(there, clock=clock) as source:
+    async with market(exchange_clock, first_ms=FIRST_MS) as there, bars_of(there, clock=clock, reach=reach) as source:
         metrics, storage = SeamlessMetrics(CollectorRegistry()), Storage(folder, db)
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
         feed = LiveFeed(PRESET, source, storage, backfiller, clock, metrics, 100 * MINUTE_NS)
@@ -217,3 +219,40 @@ async def test_an_exchange_that_stops_holds_time_and_lets_it_go_on_when_it_comes
         await at.pass_bars()
         assert at.feed.watermark_ns == WATERMARK_NS + 7 * MINUTE_NS
         assert opens(await heard(at.feed, held_ns, at.feed.watermark_ns)) == at.truth(3)
+
+
+async def test_a_feed_of_a_short_list_begins_and_goes_on_past_what_it_lost(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    async with rig(bus, db, tmp_path, reach=20) as at:
+        assert at.feed.watermark_ns == WATERMARK_NS
+        assert len(await at.storage.read(PRESET.dataset, Span(0, WATERMARK_NS))) == 17
+        await at.pass_bars(50)
+        end_ns = WATERMARK_NS + 50 * MINUTE_NS
+        assert at.feed.watermark_ns == end_ns
+        assert opens(await heard(at.feed, WATERMARK_NS, end_ns)) == at.truth(33)
+        known = await at.storage.coverage(PRESET.dataset)
+        assert known.outage == (Span(WATERMARK_NS, WATERMARK_NS + 33 * MINUTE_NS),)
+        assert known.empty == ()
+
+
+async def test_a_symbol_that_is_not_listed_is_looked_for_once_a_minute(bus: Bus, db: Database, tmp_path: Path) -> None:
+    clock = VirtualClock(START)
+    unlisted = replace(BTC_MINUTES, symbol="NO/USDT")
+    async with (
+        market(clocked(clock), first_ms=FIRST_MS) as there,
+        bars_of(there, clock=clock, dataset=unlisted) as source,
+    ):
+        registry, storage = CollectorRegistry(), Storage(tmp_path, db)
+        metrics = SeamlessMetrics(registry)
+        backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
+        preset = replace(PRESET, dataset=unlisted)
+        feed = LiveFeed(preset, source, storage, backfiller, clock, metrics, 100 * MINUTE_NS)
+        running = asyncio.create_task(feed.run())
+        await eventually(lambda: running.done() or registry.get_sample_value(BREAKS, {"preset": preset.name}) == 1)
+        asked = len(there.told.asked)
+        clock.advance(UNSERVED_S - 1)
+        await asyncio.sleep(0)
+        assert (clock.sleepers, running.done(), len(there.told.asked)) == (1, False, asked)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

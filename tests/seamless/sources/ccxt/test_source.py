@@ -167,8 +167,10 @@ def test_an_exchange_that_nobody_has_read_is_named() -> None:
 async def test_bars_that_an_exchange_lists_no_more_are_refused() -> None:
     """Of an endpoint that lists its newest entries only, as Kraken's does."""
     async with market(lambda: NOW_MS, first_ms=START_MS) as there, bars_of(there, reach=720) as source:
-        newest = Span(at(3_000 - 719) * 1_000_000, WHOLE.end_ns)
-        assert len((await source.fetch(newest, Purpose.HISTORY)).bars) == 719
+        newest = Span(at(3_000 - 717) * 1_000_000, WHOLE.end_ns)
+        assert len((await source.fetch(newest, Purpose.HISTORY)).bars) == 717
+        whole = await source.fetch(WHOLE, Purpose.HISTORY)
+        assert (whole.span, whole.empty) == (newest, ()), "it is told from where on"
         with pytest.raises(NotReady, match="720 newest") as caught:
-            await source.fetch(Span(newest.start_ns - MINUTE_NS, newest.end_ns), Purpose.HISTORY)
+            await source.fetch(Span(WHOLE.start_ns, newest.start_ns), Purpose.HISTORY)
         assert caught.value.reason == "E_HISTORY_SHORT"
