@@ -35,6 +35,15 @@ class ConnectedVenue(ListedVenue, Protocol):
         """How much of its request limit it last said is used; None: it did not say."""
         ...
 
+    async def login_faults(self) -> list[str]:
+        """What keeps this login from trading safely, in words: a clock that is apart, rights that the key lacks or must
+        not have; none where all is well. `qmtl config validate` asks, before lists and balances.
+
+        Raises VenueRefused for credentials that are not taken, Unavailable (E_VENUE_UNREACHABLE), Exhausted
+        (E_RATE_LIMITED).
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of sockets."""
         ...

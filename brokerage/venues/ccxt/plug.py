@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from brokerage.config import VenueEntry
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.venue_traits import VenueTraits
 from brokerage.venues.ccxt.dialects import binance, binance_usdm
 from brokerage.venues.ccxt.dialects.dialect import Dialect
+from brokerage.venues.ccxt.login import clock_faults, right_faults
 from brokerage.venues.ccxt.venue import CcxtVenue
 from brokerage.venues.plugs import PlugTerms
 from qmtl.core.clock import Clock
@@ -66,17 +68,15 @@ class CcxtPlug:
         if entry.stage in ("sandbox", "testnet") and not entry.address:
             exchange.set_sandbox_mode(True)
         at = Connection(exchange, clock, self._budget, signed_at)
-        return ConnectedCcxtVenue(dialect, at, clock, entry.symbols, traits)
+        return ConnectedCcxtVenue(dialect, at, clock, entry, traits)
 
 
 class ConnectedCcxtVenue(CcxtVenue):
     """The exchange, trading the symbols of the settings once their properties were read."""
 
-    def __init__(
-        self, dialect: Dialect, at: Connection, clock: Clock, symbols: tuple[str, ...], traits: VenueTraits
-    ) -> None:
+    def __init__(self, dialect: Dialect, at: Connection, clock: Clock, entry: VenueEntry, traits: VenueTraits) -> None:
         self._traded: dict[str, Instrument] = {}
-        self._symbols = symbols
+        self._entry = entry
         self._traits = traits
         super().__init__(dialect, at, clock, self._traded)
 
@@ -91,14 +91,20 @@ class ConnectedCcxtVenue(CcxtVenue):
     async def instruments(self) -> list[Instrument]:
         with outcomes(self._at.exchange.id):
             listed = {one.symbol: one for one in await self._dialect.instruments(self._at)}
-        missing = [symbol for symbol in self._symbols if symbol not in listed]
+        missing = [symbol for symbol in self._entry.symbols if symbol not in listed]
         if missing:
             text = f"{self._at.exchange.id} lists no {', '.join(missing)[:200]}: name the symbols as ccxt does"
             raise InvalidRequest("E_VENUE_INVALID", text)
-        found = [listed[symbol] for symbol in self._symbols]
+        found = [listed[symbol] for symbol in self._entry.symbols]
         self._traded.clear()
         self._traded.update((one.symbol, one) for one in found)
         return found
+
+    async def login_faults(self) -> list[str]:
+        apart = await clock_faults(self._at, self._traits.acceptance_window_ns // MS_NS)
+        if apart or self._entry.stage in ("sandbox", "testnet"):  # these do not tell of rights
+            return apart
+        return await right_faults(self._at, live=self._entry.live)
 
     async def close(self) -> None:
         await self._at.close()

@@ -43,6 +43,8 @@ def findings(config: Path | None, *, offline: bool, services: Sequence[str] = ()
     mesh = load_mesh(tree)
     found = [Finding(Level.OK, name, "valid") for name in ("mesh", *sections)]
     found.extend(secrets(mesh, sections))
+    if "brokerage" in sections:
+        found.extend(venues(sections["brokerage"], offline=offline))
     if not offline:
         found.extend(reachability(mesh, sections))
     return list(dict.fromkeys(found))
@@ -128,6 +130,15 @@ def reachability(mesh: MeshSettings, sections: dict[str, ServiceSettings]) -> It
         if mesh.profile == "prod":
             yield logins.home(settings)
             yield from logins.peers(settings)
+
+
+def venues(settings: ServiceSettings, *, offline: bool) -> Iterator[Finding]:
+    """Whether brokerage gets in at each of its venues: credentials, and unless `offline` clock, rights and lists."""
+    check: object = vars(importlib.import_module("brokerage.venues.login"))["check"]
+    if not callable(check):
+        raise TypeError("brokerage.venues.login.check is no function")
+    for one in check(settings, offline=offline):
+        yield Finding(Level.OK if one.well else Level.ERROR, one.setting, one.text)
 
 
 def _private(name: str, path: Path) -> Finding:

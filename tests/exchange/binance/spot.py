@@ -47,6 +47,7 @@ class BinanceSpot:
             web.get("/api/v3/myTrades", self._signed(self._trades)),
             web.get("/api/v3/account", self._signed(self._account)),
             web.get("/ws-api/v3", self._websocket),
+            web.get("/sapi/v1/account/apiRestrictions", self._signed(lambda account, _: words.key_rights(account))),
         ]
 
     def unsure(self) -> web.Response:
@@ -77,6 +78,8 @@ class BinanceSpot:
         return await serve_websocket(self._exchange, request)
 
     def _place(self, account: Account, params: Params) -> object:
+        if not account.may_trade:
+            raise Refused("KEY", "Invalid API-key, IP, or permissions for action.")
         order, done = self._exchange.place(account.name, ask_of(params))
         return _placed(order, done)
 

@@ -143,6 +143,17 @@ def account(owner: Account) -> dict[str, object]:
     }
 
 
+def key_rights(owner: Account) -> dict[str, object]:
+    """What the key of an account is allowed."""
+    return {
+        "ipRestrict": False,
+        "enableReading": True,
+        "enableWithdrawals": owner.may_withdraw,
+        "enableSpotAndMarginTrading": owner.may_trade,
+        "enableFutures": owner.may_trade,
+    }
+
+
 def exchange_info(listed: Sequence[Listing], now_ms: int) -> dict[str, object]:
     return {
         "timezone": "UTC",

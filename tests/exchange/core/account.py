@@ -38,6 +38,8 @@ class Account:
     hedged: bool = False
     isolated: set[str] = field(default_factory=set)
     leverage: int = 20
+    may_trade: bool = True  # what its key is allowed
+    may_withdraw: bool = False
 
     def free(self, asset: str) -> Decimal:
         return self.total[asset] - self.locked[asset]

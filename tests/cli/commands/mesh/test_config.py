@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from pathlib import Path
@@ -14,6 +15,9 @@ from qmtl.config.settings import SECTIONS, SERVICES
 from qmtl.rpc.auth.keys import DEV_ISSUER, ensure_dev_keys
 from qmtl.rpc.auth.tokens import mint_service_token, service_token_path
 from tests.cli.conftest import Invoke
+from tests.exchange.binance.client import KEYS, opened
+from tests.exchange.binance.spot import BinanceSpot
+from tests.exchange.server import serving
 from tests.rpc.certificates import authority
 
 PROD = """\
@@ -151,3 +155,24 @@ def test_show_merges_and_masks(invoke: Invoke, tmp_path: Path) -> None:
     assert shown["gateway"]["metrics_port"] == 1254
     assert "hunter2" not in done.stdout
     assert "qmtl:***@" in shown["gateway"]["database_url"]
+
+
+async def test_validate_logs_in_at_the_venues_of_the_settings_and_shows_no_key(invoke: Invoke, tmp_path: Path) -> None:
+    credentials = tmp_path / "home" / "credentials"
+    credentials.mkdir(mode=0o700, parents=True)
+    write_private(credentials / "binance-main.toml", f'api_key = "{KEYS.api_key}"\nsecret = "hidden-word"\n')
+    exchange = opened()
+    async with serving(exchange, BinanceSpot(exchange)) as address:
+        (tmp_path / "qmtl.toml").write_text(
+            f'[mesh]\nhome = "{tmp_path}/home"\n[brokerage.venues.main]\nexchange = "binance"\n'
+            f'symbols = ["BTC/USDT"]\nstage = "local"\naddress = "{address}"\n',
+            encoding="utf-8",
+        )
+        wrong = await asyncio.to_thread(errors, invoke)
+        assert list(wrong) == ["brokerage.venues.main"]
+        assert "refuses the login: " in wrong["brokerage.venues.main"]
+        assert "hidden-word" not in wrong["brokerage.venues.main"]
+        assert await asyncio.to_thread(errors, invoke, "--offline") == {}
+        assert await asyncio.to_thread(errors, invoke, "--service", "gateway") == {}
+        exchange.accounts["client"].secret = "hidden-word"
+        assert await asyncio.to_thread(errors, invoke) == {}

@@ -15,7 +15,7 @@ from tests.exchange.binance.usdm import words
 from tests.exchange.binance.usdm.conditional import TYPES as CONDITIONAL
 from tests.exchange.binance.usdm.conditional import AlgoService
 from tests.exchange.binance.usdm.stream import ListenKeys
-from tests.exchange.binance.words import error
+from tests.exchange.binance.words import error, key_rights
 from tests.exchange.core.account import Account
 from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.faults import Trouble
@@ -65,6 +65,7 @@ class BinanceUsdm:
             web.post("/fapi/v1/listenKey", self._signed(self._listen, keyed)),
             web.put("/fapi/v1/listenKey", self._signed(self._keep, keyed)),
             web.get("/private/ws", self.keys.serve),
+            web.get("/sapi/v1/account/apiRestrictions", self._signed(lambda account, _: key_rights(account))),
         ]
 
     def unsure(self) -> web.Response:
@@ -93,6 +94,8 @@ class BinanceUsdm:
     # ---- orders
 
     def _place(self, account: Account, params: Params) -> object:
+        if not account.may_trade:
+            raise Refused("KEY", "Invalid API-key, IP, or permissions for action.")
         if params["type"] in CONDITIONAL:
             raise Refused(
                 "ALGO", "Order type not supported for this endpoint. Please use the Algo Order API endpoints."

@@ -1,0 +1,50 @@
+"""What keeps a login from trading safely: clocks that are apart, rights that a key lacks or must not have.
+
+Source of the rights: developers.binance.com, Wallet, GET /sapi/v1/account/apiRestrictions (weight 1, by address).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brokerage.venues.ccxt.dialects.dialect import rows
+from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Connection, outcomes
+
+AHEAD_MS = 1_000  # exchanges refuse what was signed later than a second from now
+TRADES: Mapping[str, str] = {"binance": "enableSpotAndMarginTrading", "binanceusdm": "enableFutures"}
+"""The right that orders need, by the id of ccxt's class, where the exchange tells of rights."""
+WITHDRAWS = "enableWithdrawals"
+
+
+async def clock_faults(at: Connection, window_ms: int) -> list[str]:
+    """How far the clock here is from the exchange's, where that is too far for what is signed here to be taken.
+
+    Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED).
+    """
+    sent_ms = at.now_ms()
+    with outcomes(at.exchange.id):
+        there_ms = int(await at.exchange.fetch_time())
+    came_ms = at.now_ms()
+    if sent_ms - there_ms > AHEAD_MS:
+        return [f"the clock here is {sent_ms - there_ms} ms ahead of the exchange's, want {AHEAD_MS} ms at most"]
+    if there_ms - came_ms > window_ms:
+        return [f"the clock here is {there_ms - came_ms} ms behind the exchange's, want {window_ms} ms at most"]
+    return []
+
+
+async def right_faults(at: Connection, *, live: bool) -> list[str]:
+    """Rights that the key lacks for a venue that takes orders, and those that it must not have.
+
+    Raises VenueRefused for a key that is not taken, Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED).
+    """
+    trades = TRADES.get(at.exchange.id)
+    if trades is None:
+        return []
+    answer = await at.call(at.exchange.sapi_get_account_apirestrictions, {}, purpose=Purpose.RECONCILE)
+    rights, found = rows([answer])[0], list[str]()
+    if live and rights.get(trades) is not True:
+        found.append(f"the key may not trade: {trades} is off at the exchange")
+    if rights.get(WITHDRAWS) is not False:
+        found.append(f"the key may withdraw: take {WITHDRAWS} away from it at the exchange")
+    return found
