@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,33 +17,20 @@ from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.wire.instants import ns_from_proto
-from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
-from qmtl.world.v1 import binding_pb2 as bindingpb
-from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
-from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
-from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import session_pb2 as sessionpb
-from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.exchange.binance.market_client import Market, market
 from tests.exchange.core.exchange import now_ms
 from tests.exchange.core.faults import Trouble
-from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
-from tests.mesh.trading_mesh import stamp
+from tests.mesh.gateway_client import GatewayClient, open_gateway_client
+from tests.mesh.live.live_world import LIVE, MAX_LAG_S, PRESET, approved_world, followed, raised, running
 from tests.support.waiting import eventually
 
-PRESET = "ohlcv.local.1s"
 BARS = 30
-MAX_LAG_S = 5.0
-POLICY = f"""
-data_currency: {{max_lag: {MAX_LAG_S:.0f}s}}
-selection: {{gates: {{and: ["sharpe >= 0.5"]}}, score: "sharpe"}}
-"""
-LIVE, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_LIVE, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
+COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 SECOND_NS = 1_000_000_000
-MEANT = (("x-allow-live", "true"),)
 
 
 @dataclass
@@ -70,11 +55,7 @@ class LiveWorld:
 
     async def enter(self) -> sessionpb.Session:
         """Raise the strategy to paper; the session that opens."""
-        change = activationpb.ActivationChange(
-            strategy_id="s", side=commonpb.SIDE_LONG, active=True, weight="1.0", stage=bindingpb.STAGE_PAPER
-        )
-        raised = activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])
-        (session,) = (await self.client.activation.SetActivation(raised, metadata=MEANT)).activation.sessions
+        (session,) = (await raised(self.client, self.world)).sessions
         return session
 
     async def session(self) -> sessionpb.Session:
@@ -88,52 +69,12 @@ async def live(tmp_path: Path) -> AsyncIterator[LiveWorld]:
     first_ms = now_ms() // 1_000 * 1_000 - 60_000
     async with market(first_ms=first_ms, interval_ms=1_000) as there:
         config = tmp_path / "qmtl.toml"
-        config.write_text(
-            f'[seamless.exchanges.local]\nexchange = "binance"\naddress = "{there.address}"\nhistory = 60\n'
-            'feeds = {1s = {symbol = "BTC/USDT", interval = "1s"}}\n'
-        )
+        config.write_text(followed(there.address))
         async with (
             running(Mesh(free_plan(tmp_path / "home", config))) as mesh,
             open_gateway_client(mesh.address("gateway"), mesh.home, role=Role.OWNER) as client,
         ):
             yield LiveWorld(client, there, await approved_world(client))
-
-
-@asynccontextmanager
-async def running(mesh: Mesh) -> AsyncIterator[Mesh]:
-    """A mesh that runs beside the exchange of this loop."""
-    await asyncio.to_thread(mesh.__enter__)
-    try:
-        yield mesh
-    finally:
-        await asyncio.to_thread(mesh.__exit__, None, None, None)
-
-
-async def approved_world(client: GatewayClient) -> str:
-    """A world on the live preset that may go live, with a strategy that passed and is approved."""
-    world = await new_world(client, PRESET)
-    put = policyservicepb.PutPolicyRequest(world_id=world, document=POLICY, make_default=True)
-    await client.policies.PutPolicy(put)
-    allowed = worldservicepb.UpdateWorldRequest(world_id=world, allow_live=True, update_mask={"paths": ["allow_live"]})
-    await client.worlds.UpdateWorld(allowed, metadata=MEANT)
-    await client.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id=world, strategy_id="s"))
-    now = datetime.now(UTC)
-    await client.evaluation.Evaluate(
-        evaluationservicepb.EvaluateRequest(
-            world_id=world,
-            strategy_id="s",
-            run_id="run-1",
-            stage=bindingpb.STAGE_BACKTEST,
-            metrics=[evaluationpb.Metric(name="sharpe", value=1.0)],
-            dataset_fingerprint="blake3:test",
-            coverage_ratio=1.0,
-            data_start=stamp(now - timedelta(days=60)),
-            data_end=stamp(now - timedelta(days=1)),
-        )
-    )
-    approval = bindingservicepb.ApproveLiveRequest(world_id=world, strategy_id="s")
-    await client.bindings.ApproveLive(approval, metadata=MEANT)
-    return world
 
 
 async def test_a_live_world_stays_live_stops_with_its_exchange_and_comes_back(live: LiveWorld) -> None:

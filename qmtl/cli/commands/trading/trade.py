@@ -179,7 +179,8 @@ def _confirm(account: accountpb.Account, act: str) -> bool:
     """Whether the account is at a live venue; then its name has to be typed, and nothing is sent if it is not."""
     if account.venue == PAPER:
         return False
-    typed = typer.prompt(f"LIVE at {account.venue}: {act}. Type the account's name to go on", default="", err=True)
+    asked = f"LIVE at {account.venue}: {act}. Type the account's name to go on"
+    typed = typer.prompt(asked, default="", show_default=False, err=True)
     if typed != account.account:
         typer.echo(f"not confirmed: {typed!r} is not {account.account!r}; nothing was sent", err=True)
         raise typer.Exit(1)
