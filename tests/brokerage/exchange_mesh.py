@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,8 +25,9 @@ from tests.brokerage.mesh import Client, Mesh, running_mesh
 from tests.brokerage.samples import OWNER
 from tests.exchange.binance.client import KEYS, opened
 from tests.exchange.binance.spot import BinanceSpot
+from tests.exchange.binance.usdm import client as usdm
 from tests.exchange.core.exchange import Exchange
-from tests.exchange.server import serving
+from tests.exchange.server import Dialect, serving
 from tests.support.waiting import eventually
 
 MINUTE_NS = 60 * 10**9
@@ -42,11 +43,13 @@ class Traded:
     exchange: Exchange
     client: Client
 
-    async def open(self) -> None:
+    async def open(self, preset: str = "btc", kind: accountpb.AccountType = accountpb.ACCOUNT_TYPE_CASH) -> None:
         """Open the account at the exchange, with a price of bitcoin, and wait until it may trade."""
-        await self.client.accounts.OpenVenueAccount(account_request())
+        request = account_request()
+        request.type = kind
+        await self.client.accounts.OpenVenueAccount(request)
         await eventually(self.is_active, WAIT_S)
-        await self.client.accounts.AddFeed(accountservicepb.AddFeedRequest(account="acc", data_preset="btc"))
+        await self.client.accounts.AddFeed(accountservicepb.AddFeedRequest(account="acc", data_preset=preset))
         self.mesh.feed.tell(minute_ago(100))
         await eventually(self.is_priced, WAIT_S)
 
@@ -115,15 +118,17 @@ def at(address: str, **changes: Any) -> dict[str, dict[str, Any]]:
 
 
 @asynccontextmanager
-async def at_exchange(home: Path, nats_url: str, **changes: Any) -> AsyncIterator[Traded]:
+async def at_exchange(
+    home: Path, nats_url: str, dialect: Callable[[Exchange], Dialect] = BinanceSpot, **changes: Any
+) -> AsyncIterator[Traded]:
     """A mesh whose settings name the exchange; no process runs yet."""
     folder = home / "credentials"
     folder.mkdir(mode=0o700)
     keys = folder / "binance-main.toml"
     keys.touch(mode=0o600)
     keys.write_text(f'api_key = "{KEYS.api_key}"\nsecret = "{KEYS.secret}"\n')
-    exchange = opened()
-    async with serving(exchange, BinanceSpot(exchange)) as address, running_mesh(home, nats_url) as mesh:
+    exchange = opened() if dialect is BinanceSpot else usdm.opened()
+    async with serving(exchange, dialect(exchange)) as address, running_mesh(home, nats_url) as mesh:
         ensure_service_token(home, "brokerage")
         mesh.venues = at(address, **changes)
         yield Traded(mesh, exchange, mesh.client())

@@ -29,6 +29,9 @@ from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval=Duration(seconds=60), replay=True, available=True)
 LIVE = datasetspb.Preset(name="btc", symbol="BTC/USDT", interval=Duration(seconds=60), available=True)
+PERPETUAL = datasetspb.Preset(
+    name="btc-perpetual", symbol="BTC/USDT:USDT", interval=Duration(seconds=60), available=True
+)
 SESSION = "session-1"
 PART = "nobody: a feed of the tests"
 
@@ -47,8 +50,8 @@ class Feed(
     datasessionrpc.DataSessionServiceServicer,
     cataloguerpc.CatalogueServiceServicer,
 ):
-    """One replay session, the live feed of bitcoin, and sealed artifacts by fingerprint. `push` makes bars flow; a
-    subscriber gets those that start at or after its start_time.
+    """One replay session, the live feeds of bitcoin and its contract, and sealed artifacts by fingerprint. `push` makes
+    bars flow; a subscriber gets those that start at or after its start_time.
     """
 
     def __init__(self) -> None:
@@ -94,7 +97,7 @@ class Feed(
         self, request: catalogueservicepb.ListPresetsRequest, context: Any
     ) -> catalogueservicepb.ListPresetsResponse:
         return catalogueservicepb.ListPresetsResponse(
-            presets=[PRESET, LIVE, *(one.preset for one in self.sealed.values())]
+            presets=[PRESET, LIVE, PERPETUAL, *(one.preset for one in self.sealed.values())]
         )
 
     async def GetArtifact(
@@ -122,7 +125,7 @@ class Feed(
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest, context: Any
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
-        bars = self.live if request.dataset == LIVE.name else self.bars
+        bars = self.live if request.dataset in (LIVE.name, PERPETUAL.name) else self.bars
         if request.session_id != SESSION and bars is self.bars:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         start = _from_ns(request)

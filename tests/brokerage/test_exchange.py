@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from brokerage.domain.orders.order import Side
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.core.errors import Conflict
-from tests.brokerage.exchange_mesh import account_request, at_exchange, bitcoin, started
+from tests.brokerage.exchange_mesh import WAIT_S, account_request, at_exchange, bitcoin, started
 from tests.brokerage.mesh import Mesh
+from tests.exchange.binance.usdm.rest import BinanceUsdm
 from tests.exchange.core.faults import Trouble
 from tests.support.waiting import eventually
 
@@ -71,6 +78,37 @@ async def test_what_is_not_live_is_compared_and_gets_no_order(tmp_path: Path, na
         with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
             await traded.client.accounts.OpenVenueAccount(other)
         assert not traded.sent()
+
+
+@pytest.mark.timeout(180)
+async def test_a_contract_is_traded_and_its_funding_booked(tmp_path: Path, nats_url: str) -> None:
+    contract = "BTC/USDT:USDT"
+    async with at_exchange(tmp_path, nats_url, BinanceUsdm, market="usdm", symbols=[contract]) as traded:
+        await traded.mesh.start()
+        await traded.mesh.client(role=None, service="worldservice").fence(1, mode="LIVE")
+        await traded.open("btc-perpetual", accountpb.ACCOUNT_TYPE_MARGIN)
+        wallet = traded.exchange.accounts["client"].total
+
+        async def agrees() -> bool:
+            """Whether the books have the one position, and with what it cost the exchange's wallet."""
+            book = await traded.client.portfolio()
+            held = [(row.symbol, row.quantity) for row in book.positions]
+            cost = sum((Decimal(row.average_price) * Decimal(row.quantity) for row in book.positions), Decimal(0))
+            cash = sum((Decimal(row.settled) for row in book.cash), Decimal(0))
+            return held == [(contract, "-0.1")] and cash + cost == wallet["USDT"]
+
+        sold = replace(bitcoin("o1", "98", Side.SELL), symbol=contract)
+        taken = (await traded.client.submit(sold, domain="LIVE")).status
+        assert not taken.denial, taken.message
+        await traded.until("o1", FILLED)
+        await eventually(agrees, WAIT_S)
+        before = wallet["USDT"]
+        traded.exchange.fund("BTCUSDT", "0.0001")
+        assert wallet["USDT"] > before
+        await eventually(agrees, WAIT_S)
+        with closing(sqlite3.connect(f"file:{tmp_path}/state/brokerage.db?mode=ro", uri=True)) as store:
+            paid = store.execute("SELECT strategy_id, symbol FROM payments WHERE kind = 'FUNDING'").fetchall()
+        assert paid == [("@external", contract)]
 
 
 @pytest.mark.timeout(180)
