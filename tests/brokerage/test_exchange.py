@@ -15,6 +15,7 @@ import pytest
 
 from brokerage.domain.orders.order import Side
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.core.errors import Conflict
@@ -109,6 +110,16 @@ async def test_a_contract_is_traded_and_its_funding_booked(tmp_path: Path, nats_
         with closing(sqlite3.connect(f"file:{tmp_path}/state/brokerage.db?mode=ro", uri=True)) as store:
             paid = store.execute("SELECT strategy_id, symbol FROM payments WHERE kind = 'FUNDING'").fetchall()
         assert paid == [("@external", contract)]
+
+        request = manualorderservicepb.FlattenPositionsRequest(account="acc", request_id="f1", reason="enough")
+        flat = await traded.client.manual.FlattenPositions(request)
+        assert [(one.order.symbol, one.order.quantity) for one in flat.statuses] == [(contract, "0.1")]
+
+        async def is_flat() -> bool:
+            held = [row.quantity for row in (await traded.client.portfolio()).positions]
+            return held == ["0"] and not traded.exchange.accounts["client"].held("BTCUSDT")
+
+        await eventually(is_flat, WAIT_S)
 
 
 @pytest.mark.timeout(180)

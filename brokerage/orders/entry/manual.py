@@ -64,6 +64,7 @@ def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) 
     account = accounts_store.account(conn, wanted.account, lock=True)
     asked = order_id(Owner(wanted.account, OPERATOR, wanted.strategy_id), wanted.request_id)
     prefix = f"flatten-{asked[:ASKED_LETTERS]}-"  # of one length: no request's is the beginning of another's
+    market = market.of(account)
     known = _named(conn, market, account, prefix, wanted.strategy_id)
     if known:
         return known
@@ -81,7 +82,7 @@ def closing_order(owner: Owner, instrument: Instrument, held: int, name: str) ->
     whole = abs(held) - abs(held) % instrument.lot or abs(held)
     side = Side.SELL if held > 0 else Side.BUY
     quantity = instrument.quantity_decimal(whole)
-    return Order(owner, name, instrument.symbol, side, quantity, reduce_only=True, tags=(OPERATOR,))
+    return Order(owner, name, instrument.symbol, side, quantity, reduce_only=True, venue="", tags=(OPERATOR,))
 
 
 def _submit(conn: Connection, market: MarketContext, order: Order, act: Act, what: str) -> tuple[StoredOrder, bool]:

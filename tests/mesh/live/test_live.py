@@ -145,10 +145,10 @@ class LiveTrading:
         return [order.status for order in self.exchange.orders.values() if order.account == "client"]
 
     def holds(self, bitcoins: str) -> Callable[[], Awaitable[bool]]:
-        """Whether the account's position is this; empty: none."""
+        """Whether the account's position is this."""
 
         async def read() -> bool:
-            return (await self.held())[1] == ({"BTC/USDT": bitcoins} if bitcoins else {})
+            return (await self.held())[1] == {"BTC/USDT": bitcoins}
 
         return read
 
@@ -261,4 +261,4 @@ async def test_an_order_by_hand_is_sent_once_the_name_of_its_account_was_typed(l
     done = await live.qmtl(*flatten, typed="acc\n")
     assert done.exit_code == 0, done.output
     await eventually(lambda: live.sent() == [Status.FILLED, Status.FILLED], WAIT_S)
-    await eventually(live.holds(""), WAIT_S)
+    await eventually(live.holds("0"), WAIT_S)
