@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady, refused
@@ -60,6 +60,8 @@ class Filling:
             while (progress := await told.get()) is not None:
                 yield Filled(progress)
             last = await work
-            yield Filled(last, True, await seal_stored(preset, self._storage, self._inventory, source.producer))
+            sealed, refusal = await seal_stored(preset, self._storage, self._inventory, source.producer)
+            told_why = (*last.failures, f"not sealed: {refusal}") if refusal else last.failures
+            yield Filled(replace(last, failures=told_why), True, sealed)
         finally:
             await end(work)

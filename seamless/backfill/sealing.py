@@ -13,16 +13,16 @@ from seamless.presets.preset import Preset
 from seamless.storage.storage import Storage
 
 
-async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str) -> str:
-    """Seal all bars that are stored; the artifact's fingerprint, empty where nothing could be sealed."""
+async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str) -> tuple[str, str]:
+    """Seal all bars that are stored; the artifact's fingerprint, or why there is none."""
     known = await storage.coverage(preset.dataset)
     if not known.have:
-        return ""
+        return "", "nothing is stored"
     bars = await storage.read(preset.dataset, Span(known.have[0].start_ns, known.have[-1].end_ns))
     newest = await inventory.newest(preset)
     outcome = await asyncio.to_thread(judged, preset, _raw(bars), producer, newest, inventory.archive)
     await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
-    return outcome.manifest.fingerprint if outcome.manifest else ""
+    return outcome.manifest.fingerprint if outcome.manifest else "", outcome.refusal
 
 
 def _raw(bars: Bars) -> RawColumns:

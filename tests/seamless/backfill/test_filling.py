@@ -90,3 +90,13 @@ async def test_what_nothing_fetches_is_refused(bus: Bus, db: Database, tmp_path:
             await filled(nothing)
         with pytest.raises(InvalidRequest, match="E_RANGE"):
             await filled(one, Span(0, (BARS_MAX + 1) * MINUTE_NS))
+
+
+async def test_why_nothing_was_sealed_is_told(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, _, inventory):
+        two = (await filled(one, Span(WHOLE.start_ns, WHOLE.start_ns + 2 * MINUTE_NS)))[-1]
+        assert (two.done, two.fingerprint, two.progress.present) == (True, "", 2)
+        (failure,) = two.progress.failures
+        assert "not sealed: " in failure
+        assert "no bars are left to seal" in failure
+        assert await inventory.newest(PRESET) is None

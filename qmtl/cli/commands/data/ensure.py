@@ -47,7 +47,13 @@ def ensure(
     found = ask(access, follow)
     if access.json:
         show_json(as_dict(found))
-        return
+    else:
+        _show(found)
+    if found.failures:
+        raise typer.Exit(1)
+
+
+def _show(found: coverageservicepb.EnsureCoverageResponse) -> None:
     typer.echo("", err=True)
     missing = found.bars_expected - found.bars_present - found.bars_empty
     typer.echo(f"{found.bars_present:,} bars, {found.bars_empty:,} that never were, {missing:,} missing")
