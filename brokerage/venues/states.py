@@ -80,7 +80,9 @@ def ask(conn: Connection, account_name: str, now_ns: int) -> None:
 
 
 def compared(conn: Connection, account_name: str, differences: Sequence[str], now_ns: int) -> None:
-    """The books were brought to what the venue lists. The first time that nothing differs lets the account trade."""
+    """The books were brought to what the venue lists. The first time that nothing differs lets the account trade,
+    unless an operator has set its trading state since it was opened: that holds.
+    """
     opened: int = conn.scalar(sa.select(_ROW.opened_ns).where(_ROW.account == account_name)) or 0
     opens = not opened and not differences
     conn.execute(
@@ -94,6 +96,15 @@ def compared(conn: Connection, account_name: str, differences: Sequence[str], no
     )
     if opens:
         account = accounts_store.account(conn, account_name, lock=True)
-        accounts_store.save_account(conn, replace(account, trading_state=TradingState.ACTIVE))
         detail = f"its books are those of {account.venue}: it may trade"
+        if _is_set_by_hand(conn, account_name):
+            detail = f"its books are those of {account.venue}: it stays {account.trading_state.value} as it was set"
+        else:
+            accounts_store.save_account(conn, replace(account, trading_state=TradingState.ACTIVE))
         audit.record(conn, now_ns, ("brokerage", ""), "venue_account_opened", account_name, detail)
+
+
+def _is_set_by_hand(conn: Connection, account_name: str) -> bool:
+    done = t.audit_log.c
+    query = sa.select(done.id).where(done.subject == account_name, done.act == "set_trading_state").limit(1)
+    return conn.scalar(query) is not None

@@ -73,12 +73,24 @@ async def test_it_trades_once_a_comparison_left_nothing_unexplained(book: Book) 
 
     with pytest.raises(NotReady, match="E_VENUE_NOT_COMPARED"):
         await state(TradingState.ACTIVE)
-    assert await state(TradingState.REDUCING) is TradingState.REDUCING
-    assert await compared("USDT: 5 beyond the books") is TradingState.REDUCING
+    assert await compared("USDT: 5 beyond the books") is TradingState.HALTED
     assert await compared() is TradingState.ACTIVE
     assert await state(TradingState.HALTED) is TradingState.HALTED
     assert await compared() is TradingState.HALTED  # an operator's word holds
     assert await state(TradingState.ACTIVE) is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize("wanted", [TradingState.HALTED, TradingState.REDUCING])
+async def test_what_was_set_by_hand_before_the_first_comparison_holds_after_it(
+    book: Book, wanted: TradingState
+) -> None:
+    await opened(book, drafted(), "w1")
+    await book.db.write(lambda conn: set_trading_state(conn, "live", wanted, "", ACTOR, 9))
+    await book.db.write(lambda conn: states.compared(conn, "live", [], 11))
+    found = await book.db.read(lambda conn: accounts_store.account(conn, "live"))
+    assert found.trading_state is wanted
+    done = await book.db.write(lambda conn: set_trading_state(conn, "live", TradingState.ACTIVE, "", ACTOR, 12))
+    assert done.trading_state is TradingState.ACTIVE
 
 
 @pytest.mark.parametrize(
