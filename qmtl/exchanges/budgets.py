@@ -31,11 +31,11 @@ class Purpose(Enum):
     @property
     def reserves(self) -> int:
         """How many times the reserve it leaves alone: none for what takes risk away or asks what became of an order,
-        twice for comparisons, which can wait, so that new orders have room of their own.
+        twice for comparisons and history, which can wait, so that new orders and live bars have room of their own.
         """
         if self in (Purpose.REDUCE, Purpose.CANCEL, Purpose.QUERY):
             return 0
-        return 2 if self is Purpose.RECONCILE else 1
+        return 2 if self in (Purpose.RECONCILE, Purpose.HISTORY) else 1
 
 
 class RequestBudget:

@@ -49,21 +49,25 @@ async def passes(one: RequestBudget, purpose: Purpose, weight: int = 1) -> bool:
 @pytest.mark.parametrize("purpose", list(Purpose))
 async def test_who_may_use_the_reserve_of_weight(bus: Bus, purpose: Purpose) -> None:
     one = budget(bus, clock(), unique("a"))
-    assert await passes(one, Purpose.HISTORY, AT_ONCE - KEPT)
+    assert await passes(one, Purpose.INCREASE, AT_ONCE - KEPT)
     assert await passes(one, purpose) is (purpose.reserves == 0)
-    assert not await passes(one, Purpose.HISTORY)
+    assert not await passes(one, Purpose.INCREASE)
 
 
 def test_only_what_takes_risk_away_or_asks_for_an_order_uses_the_reserve() -> None:
     assert {purpose for purpose in Purpose if not purpose.reserves} == {Purpose.REDUCE, Purpose.CANCEL, Purpose.QUERY}
 
 
-async def test_comparisons_leave_room_for_new_orders_too(bus: Bus) -> None:
+@pytest.mark.parametrize("waits", [Purpose.RECONCILE, Purpose.HISTORY])
+@pytest.mark.parametrize("goes_on", [Purpose.INCREASE, Purpose.MARKET_DATA])
+async def test_what_can_wait_leaves_room_for_new_orders_and_live_bars_too(
+    bus: Bus, waits: Purpose, goes_on: Purpose
+) -> None:
     one = budget(bus, clock(), unique("a"))
-    assert await passes(one, Purpose.RECONCILE, AT_ONCE - 2 * KEPT)
-    assert not await passes(one, Purpose.RECONCILE)
-    assert await passes(one, Purpose.INCREASE, KEPT)
-    assert not await passes(one, Purpose.INCREASE)
+    assert await passes(one, waits, AT_ONCE - 2 * KEPT)
+    assert not await passes(one, waits)
+    assert await passes(one, goes_on, KEPT)
+    assert not await passes(one, goes_on)
 
 
 async def test_tokens_are_taken_without_waiting_or_told_when_to_ask_again(bus: Bus) -> None:
