@@ -185,13 +185,14 @@ def _show(
         if actions and instrument is not None:
             for action in acted_before(instrument, bar, actions, opened_before(instrument, mark)):
                 done += money.act(action, bar.open, progress.received_ns, done)
+        # what lists are made to do is judged by the price there is then
+        mark = money.view.marks[symbol] = mark_of(bar)
         for book in venue.books:
             made = venue.on_bar(book, symbol, bar, progress.received_ns, then)
             made += release_touched(
                 conn, market, account, book, (symbol, bar), EventTime(bar.end_ns, progress.received_ns)
             )
             done += [(book, event) for event in made]
-        mark = money.view.marks[symbol] = mark_of(bar)
         money.advance(bar.end_ns, done)
     venue.end(conn, account)
     return [*done, *venue.answers(progress, then)]

@@ -185,6 +185,7 @@ class SimulatedAccount:
             self.view.marks[symbol] = mark_of(bar)
             return []
         time = EventTime(bar.end_ns, bar.end_ns)
+        self.view.marks[symbol] = mark_of(bar)  # what lists are made to do is judged by the price there is then
         reports = self._exchange.on_bar(self.book, symbol, bar, time, quote)
         events = book_with_lists(self.book, reports, partial(self._settle, time))
         events += self._settle(time)
@@ -192,7 +193,6 @@ class SimulatedAccount:
             if event.fill is not None:
                 side = self.book.records[event.order_id].order.side
                 self._lot_steps.setdefault(symbol, []).append((side, event.fill))
-        self.view.marks[symbol] = mark_of(bar)
         return events
 
     def _settle(self, time: EventTime, list_id: str = "") -> list[OrderEvent]:

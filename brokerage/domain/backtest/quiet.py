@@ -61,11 +61,13 @@ def next_visit(
 def _order(record: OrderRecord, timeline: Timeline, step: int, end: int) -> tuple[int, Why]:
     """The first step that may change an order: it touches its price, or the order is over by then."""
     order, symbol = record.order, record.order.symbol
+    if order.list_id:  # what its list is held from is asked for again at every bar, of whatever symbol
+        return step, Why.ORDER_BY_BAR
     begin, stop = _first_row(timeline, symbol, step), timeline.newest(symbol, end - 1) + 1 if end > step else 0
     if begin >= stop:
         return end, Why.ORDER
     columns = timeline.columns[symbol]
-    if order.type is OrderType.MARKET and order.tif is TimeInForce.GTC and not (order.list_id or order.reduce_only):
+    if order.type is OrderType.MARKET and order.tif is TimeInForce.GTC and not order.reduce_only:
         row = max(begin, int(np.searchsorted(columns.start_ns, record.accepted_ns)))
         return (timeline.step_of(symbol, row) if row < stop else end), Why.ORDER
     if not _rests(record):
@@ -94,8 +96,8 @@ _CARRIED = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
 def _rests(record: OrderRecord) -> bool:
     """Whether bars that do not touch its price do nothing to an order."""
     order = record.order
-    alone = not (order.list_id or order.parent or order.contingency or order.reduce_only)
-    return alone and record.acknowledged and not record.triggered and order.type in _RESTING and order.tif in _CARRIED
+    works = not order.reduce_only and record.acknowledged and not record.triggered
+    return works and order.type in _RESTING and order.tif in _CARRIED
 
 
 def _touched(record: OrderRecord, columns: BarColumns, begin: int, stop: int) -> int:

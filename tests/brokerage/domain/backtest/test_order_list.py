@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.backtest.order_list import Cancel, OrderListReplay, ReplayedOrders, acts_of
 from brokerage.domain.backtest.timeline import Timeline
-from brokerage.domain.market.bars import BarColumns, bar_columns
+from brokerage.domain.market.bars import BarColumns, Units, bar_columns
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.models.financing import IBKR_LOANS, BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
@@ -122,6 +122,7 @@ def bracket(random: np.random.Generator, number: int, at_ns: int) -> list[Order]
     entry = Order(LOCAL, names[0], "X", Side.BUY, D(10), decided_ns=at_ns, list_id=f"l{number}")
     entry = replace(entry, contingency=Contingency.OTO, linked=(names[1], names[2]))
     exits = replace(entry, side=Side.SELL, parent=names[0], contingency=Contingency.OCO)
+    exits = replace(exits, reduce_only=bool(random.uniform() < 0.5))
     down, up = tick(random, 4) - 6, tick(random, 4) + 6
     stop = replace(exits, client_order_id=names[1], type=OrderType.STOP_MARKET, stop_price=down, linked=(names[2],))
     target = replace(exits, client_order_id=names[2], type=OrderType.LIMIT, limit_price=up, linked=(names[1],))
@@ -227,6 +228,32 @@ def test_a_resting_limit_is_looked_at_where_the_price_comes_to_it() -> None:
     found = OrderListReplay(account, Timeline(columns), acts_of([order], []), "USD").run()
     assert len(found.fills) == 1
     assert found.visited == {"BEGIN": 1, "ORDER": 1}
+
+
+def test_exits_go_at_the_close_of_the_bar_that_fills_their_entry_however_long_nothing_traded() -> None:
+    case = Case(5, 40, 0, 0.0001, 0.0, margin(1, "0.001", participation="0"), 100_000)
+    entry, stop, target = bracket(np.random.default_rng(1), 0, BEGIN_NS + 2 * HOUR_NS)
+    orders = [entry, replace(stop, reduce_only=True), replace(target, reduce_only=True)]
+
+    def replayed(every: bool) -> SimulatedAccount:
+        account = SimulatedAccount(case.profile, {"USD": D(case.cash)}, instruments=TRADED.values())
+        thin, full, _ = columns_of(case)
+        few, rest = np.r_[0:2, 21:22, 30:40], np.r_[0:21, 22:40]  # between its bars the other symbol trades
+        columns = [
+            replace(one, start_ns=one.start_ns[kept], **parts(one, kept)) for one, kept in ((thin, few), (full, rest))
+        ]
+        OrderListReplay(account, Timeline(columns), acts_of(orders, []), "USD", every=every).run()
+        return account
+
+    one, other = replayed(every=False), replayed(every=True)
+    assert one.book.records == other.book.records
+    assert [one.record(order.client_order_id).accepted_ns for order in orders[1:]] == [BEGIN_NS + 22 * HOUR_NS] * 2
+
+
+def parts(columns: BarColumns, kept: np.ndarray) -> dict[str, Units]:
+    """Some rows of each column of prices and volumes."""
+    names = ("open", "high", "low", "close", "volume")
+    return {name: Units(getattr(columns, name).whole[kept], getattr(columns, name).factor) for name in names}
 
 
 @pytest.mark.parametrize("kind", [OrderType.TRAILING_STOP])
