@@ -282,9 +282,9 @@ class SimulatedAccount:
         found = self.instrument(symbol)
         return found.price_decimal(found.tick)
 
-    def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
+    def fee_bound(self, symbol: str, quantity: Decimal, price: Decimal, at_ns: int) -> tuple[Decimal, Decimal]:
         """What one order of a signed quantity may be charged; see the function of this name."""
-        return fee_bound(self.instrument(symbol), self.view.profile.fee, quantity, price)
+        return fee_bound(self.instrument(symbol), self.view.profile.fee, quantity, price, at_ns)
 
     def position(self, symbol: str) -> Decimal:
         """The signed quantity held."""
@@ -318,14 +318,17 @@ class SimulatedAccount:
         return {symbol: mark.price for symbol, mark in self.view.marks.items()}
 
 
-def fee_bound(instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
+def fee_bound(
+    instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal, at_ns: int
+) -> tuple[Decimal, Decimal]:
     """The most that one market order of a signed quantity may be charged in quote currency, and what of its quantity is
-    withheld where the fee is taken in what is bought. A quantity between two lots counts as the next.
+    withheld where the fee is taken in what is bought. A quantity between two lots counts as the next. A schedule with
+    dates is that of `at_ns`. Raises as the schedule does.
     """
     units = int(abs(quantity).scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
     notional = instrument.notional(instrument.price_units(price), units)
     side = Side.BUY if quantity > 0 else Side.SELL
-    amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER))
+    amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER, at_ns=at_ns))
     withheld = instrument.quantity_decimal(amount) if instrument.withholds(currency) else Decimal(0)
     return instrument.money_decimal(fee.bound(instrument, notional, units)), withheld
 

@@ -115,7 +115,7 @@ def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:
         found, needed = _sized(legs, fees, withheld), Decimal(0)
         for number, (leg, change) in enumerate(zip(legs, found, strict=True)):
             if change.quantity:
-                fee = yield from ask(AskFee(leg.symbol, change.quantity, leg.exact_price))
+                fee = yield from ask(AskFee(leg.symbol, change.quantity, leg.exact_price, leg.time_ns))
                 needed += fee.money
                 withheld[number] = fee.withheld
         if set_aside is None or (needed <= fees < set_aside):

@@ -175,11 +175,12 @@ class FeeEstimate:
 
 @dataclass(frozen=True, slots=True)
 class AskFee(Request[FeeEstimate]):
-    """What a market order of a signed quantity may be charged at a price."""
+    """What a market order of a signed quantity may be charged at a price, by the schedule of an instant."""
 
     symbol: str
     quantity: Decimal
     price: Decimal
+    time_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ class SimulatedExecution:
                 lot = self._account.lot(symbol)
                 tick = self._account.tick(symbol)
                 return HeldPosition(self._expected(symbol), self._account.equity(self._currency), lot, tick)
-            case AskFee(symbol=symbol, quantity=quantity, price=price):
-                money, withheld = self._account.fee_bound(symbol, quantity, price)
+            case AskFee(symbol=symbol, quantity=quantity, price=price, time_ns=time_ns):
+                money, withheld = self._account.fee_bound(symbol, quantity, price, time_ns)
                 return FeeEstimate(money, withheld)
             case Submit(order=order):
                 return self._submit(order)

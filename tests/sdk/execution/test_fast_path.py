@@ -16,6 +16,7 @@ from brokerage.domain.models.corporate import CorporateAction, Dividend, Split
 from brokerage.domain.models.financing import IBKR_LOANS, BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.models.profiles.ibkr import ibkr_equities
 from brokerage.domain.models.source import Dated
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import Bars, FillEvent, Runner, Signal, Sizing, Strategy, StreamInput, signals
@@ -228,3 +229,14 @@ def test_a_curve_reads_as_the_decimals_it_stands_for() -> None:
 def replace_case(bars: int) -> Case:
     """A plain case of one symbol."""
     return Case(("BTC-USD",), bars, 1, 0.01, 0.0, 2, 3, 0.9, 0.0, Sizing.EQUITY_FRACTION, 100_000, spot(), 0, False)
+
+
+def test_a_fraction_of_equity_is_sized_by_the_fees_of_its_day() -> None:
+    class Rises(Strategy):
+        def setup(self) -> None:
+            price = StreamInput("AAPL")
+            self.trade(signals.position_target(signals.threshold(price, above=100.0, below=100.0), long=0.9), price)
+
+    terms = AccountTerms(cash=D(100_000), profile=ibkr_equities(regulatory=True))
+    data = prices(*[101.0] * 3, *[99.0] * 3, symbol="AAPL", volume=1e6)
+    assert [fill.quantity > 0 for fill in Runner.backtest(Rises(), data, terms=terms).replay.fills] == [True, False]

@@ -104,8 +104,8 @@ class MeshExecution:
                 return None
             case AskHeldPosition(symbol=symbol, time_ns=time_ns):
                 return await self._held(symbol, time_ns)
-            case AskFee(quantity=quantity, price=price):
-                return FeeEstimate(*fee_bound(self._market.instrument, self._market.fee, quantity, price))
+            case AskFee(quantity=quantity, price=price, time_ns=time_ns):
+                return FeeEstimate(*fee_bound(self._market.instrument, self._market.fee, quantity, price, time_ns))
             case Submit(order=order):
                 return await self._submit(order)
             case SubmitList(list_id=list_id, orders=orders):
