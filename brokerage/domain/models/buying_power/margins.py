@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.requirements import (
     REG_T,
     REG_T_SHORT,
@@ -19,7 +19,9 @@ from brokerage.domain.models.buying_power.requirements import (
     MarginRates,
     by_leverage,
     day_trader_leverage,
+    least_short,
 )
+from brokerage.domain.money import currency_scale
 from qmtl.calendars.published import hours_around
 from qmtl.core.errors import NotFound
 
@@ -54,7 +56,9 @@ class Margins(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RateMargins:
-    """Shares of the value, of longs and of shorts. The defaults are Regulation T's and FINRA's."""
+    """Shares of the value, of longs and of shorts. The defaults are Regulation T's and FINRA's, which also say what a
+    short of shares in dollars must keep at least; to open takes no less than to keep (FINRA rule 4210(b)).
+    """
 
     long: MarginRates = REG_T
     short: MarginRates = REG_T_SHORT
@@ -64,14 +68,21 @@ class RateMargins:
 
     def initial(self, held: Held) -> int:
         """By the side of the position."""
-        return self._of(held).to_open(held.value)
+        return max(self._of(held).to_open(held.value), _least(held))
 
     def maintenance(self, held: Held) -> int:
         """By the side of the position."""
-        return self._of(held).to_hold(held.value)
+        return max(self._of(held).to_hold(held.value), _least(held))
 
     def _of(self, held: Held) -> MarginRates:
         return self.short if held.quantity < 0 else self.long
+
+
+def _least(held: Held) -> int:
+    of = held.instrument
+    if held.quantity >= 0 or of.asset_class is not AssetClass.EQUITY or of.quote != "USD":
+        return 0
+    return least_short(held.value, held.quantity, of.quantity_scale, 10 ** currency_scale("USD"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,18 @@ REG_T = MarginRates(RATE_ONE // 2, RATE_ONE // 4)
 """Half of the value to open (Regulation T, 12 CFR 220.12), a quarter to hold a long (FINRA rule 4210(c)(1))."""
 
 REG_T_SHORT = MarginRates(RATE_ONE // 2, RATE_ONE * 3 // 10)
-"""The same to open, 30 % to hold a short of 5 dollars a share or more (FINRA rule 4210(c)(3))."""
+"""The same to open, 30 % to hold a short of 5 dollars a share or more (FINRA rule 4210(c)(3)), with `least_short`."""
+
+
+def least_short(value: int, quantity: int, quantity_scale: int, dollar: int) -> int:
+    """The least that a short of shares must keep, whatever its rate: 5 dollars a share, of a share below 5 dollars 2.50
+    and no less than all of its value. `dollar` is one in the units of the value. Source: FINRA rule 4210(c)(2), (3).
+    """
+    worth, shares, one = abs(value), abs(quantity), 10**quantity_scale
+    if worth * one >= 5 * dollar * shares:
+        return -(-5 * dollar * shares // one)
+    return max(worth, -(-5 * dollar * shares // (2 * one)))
+
 
 _DAY_TRADER_OPEN, _DAY_TRADER_CLOSED = 4, 2
 

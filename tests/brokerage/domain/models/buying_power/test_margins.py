@@ -156,8 +156,30 @@ def test_perpetuals_hold_the_margin_of_their_bracket() -> None:
 def test_the_margin_of_a_side_is_its_own() -> None:
     margins = RateMargins()
     for sign, kept in ((1, 25), (-1, 30)):
-        held = Held(STOCK, sign, sign * 100, 0)
-        assert (margins.initial(held), margins.maintenance(held)) == (50, kept)
+        held = Held(STOCK, sign, sign * 100 * 10**8, 0)
+        assert (margins.initial(held), margins.maintenance(held)) == (50 * 10**8, kept * 10**8)
+
+
+@pytest.mark.parametrize(
+    ("price", "opened", "kept"),
+    [
+        ("20", "10", "6"),
+        ("16", "8", "5"),
+        ("6", "5", "5"),
+        ("5", "5", "5"),
+        ("4.99", "4.99", "4.99"),
+        ("1", "2.5", "2.5"),
+    ],
+)
+def test_a_short_of_cheap_shares_keeps_so_much_a_share(price: str, opened: str, kept: str) -> None:
+    """FINRA rule 4210(c)(2) and (3); (b): what is opened must cover at least what is kept."""
+    shares, margins = 30, RateMargins()
+    held = Held(STOCK, -shares * 10**STOCK.quantity_scale, -int(Decimal(price) * 10**8) * shares, 0)
+    wanted = [int(Decimal(each) * 10**8) * shares for each in (opened, kept)]
+    assert [margins.initial(held), margins.maintenance(held)] == wanted
+    long = replace(held, quantity=-held.quantity, value=-held.value)
+    assert margins.maintenance(long) == -(-long.value // 4)
+    assert margins.maintenance(replace(held, instrument=replace(STOCK, quote="EUR"))) == -(-long.value * 3 // 10)
 
 
 @pytest.mark.parametrize("side", list(Side))
