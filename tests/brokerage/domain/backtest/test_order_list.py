@@ -239,9 +239,7 @@ def test_exits_go_at_the_close_of_the_bar_that_fills_their_entry_however_long_no
         account = SimulatedAccount(case.profile, {"USD": D(case.cash)}, instruments=TRADED.values())
         thin, full, _ = columns_of(case)
         few, rest = np.r_[0:2, 21:22, 30:40], np.r_[0:21, 22:40]  # between its bars the other symbol trades
-        columns = [
-            replace(one, start_ns=one.start_ns[kept], **parts(one, kept)) for one, kept in ((thin, few), (full, rest))
-        ]
+        columns = [some(thin, few), some(full, rest)]
         OrderListReplay(account, Timeline(columns), acts_of(orders, []), "USD", every=every).run()
         return account
 
@@ -250,10 +248,11 @@ def test_exits_go_at_the_close_of_the_bar_that_fills_their_entry_however_long_no
     assert [one.record(order.client_order_id).accepted_ns for order in orders[1:]] == [BEGIN_NS + 22 * HOUR_NS] * 2
 
 
-def parts(columns: BarColumns, kept: np.ndarray) -> dict[str, Units]:
-    """Some rows of each column of prices and volumes."""
-    names = ("open", "high", "low", "close", "volume")
-    return {name: Units(getattr(columns, name).whole[kept], getattr(columns, name).factor) for name in names}
+def some(columns: BarColumns, kept: np.ndarray) -> BarColumns:
+    """Some rows of them."""
+    prices = columns.open, columns.high, columns.low, columns.close, columns.volume
+    chosen = [Units(one.whole[kept], one.factor) for one in prices]
+    return BarColumns(columns.instrument, columns.start_ns[kept], columns.interval_ns, *chosen)
 
 
 @pytest.mark.parametrize("kind", [OrderType.TRAILING_STOP])
