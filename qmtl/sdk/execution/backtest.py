@@ -101,7 +101,8 @@ class _AccountReplay:
         self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
         self._actions: dict[str, deque[CorporateAction]] = {}
-        for action in sorted(terms.actions, key=lambda one: one.at_ns):
+        traded_actions = (action for action in terms.actions if action.symbol in self._data)
+        for action in sorted(traded_actions, key=lambda one: one.at_ns):
             self._actions.setdefault(action.symbol, deque()).append(action)
 
     def run(self, outputs: Outputs) -> RunRecord:

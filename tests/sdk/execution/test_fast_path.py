@@ -181,6 +181,17 @@ def test_a_target_that_does_not_change_is_looked_at_only_where_something_can_hap
     assert set(fast.visited) <= {"BEGIN", "DECISION", "ORDER"}
 
 
+def test_actions_of_what_is_not_traded_keep_no_bar_from_being_passed_by() -> None:
+    case = replace_case(bars=400)
+    data, others = data_of(case), (Dividend("AAPL", START_NS, D("0.23")),)
+    one, other = (
+        Runner.backtest(Crosses(case), data[0], terms=AccountTerms(profile=case.profile, actions=actions)).replay
+        for actions in ((), others)
+    )
+    assert_equal(one, other)
+    assert one.visited == other.visited
+
+
 def test_what_keeps_a_replay_from_passing_bars_by_is_named() -> None:
     class Holds(Strategy):
         def __init__(self, units: float) -> None:
