@@ -94,7 +94,10 @@ class VenueDriver:
         while True:
             if await self._lease.acquire():
                 log.info("venue_lease_taken", epoch=self._lease.epoch)
-                await _first_to_end(self._keep_lease(), self._drive(), self._dispatch())
+                try:
+                    await _first_to_end(self._keep_lease(), self._drive(), self._dispatch())
+                finally:
+                    await self._give_up()
             self.status = LinkStatus(LinkState.ELSEWHERE)
             await self._clock.sleep(LOOK_S)
 
@@ -108,6 +111,16 @@ class VenueDriver:
     def ask(self) -> None:
         """Have it compared soon."""
         self._asked.set()
+
+    async def _give_up(self) -> None:
+        """Release the lease, so that the next need not wait until it has run out, unless an act may be on its way."""
+        doubtful_at = self._dispatcher.doubtful_at
+        if doubtful_at is not None and self._clock.monotonic() - doubtful_at <= self._lease.window_s:
+            return
+        try:
+            await self._lease.release()
+        except QmtlError as error:  # it runs out by itself
+            log.warning("venue_lease_not_released", error=str(error))
 
     async def _keep_lease(self) -> None:
         """Renew the lease until it is lost."""

@@ -37,10 +37,10 @@ class VenueLease:
         self._account = account
         self._clock = clock
         self._ttl_s = ttl_s
-        self._window_s = traits.acceptance_window_ns / SECOND_NS + MARGIN_S
-        self.renew_s = (ttl_s - self._window_s) / RENEWALS  # so that there is always enough left to sign with
+        self.window_s = traits.acceptance_window_ns / SECOND_NS + MARGIN_S
+        self.renew_s = (ttl_s - self.window_s) / RENEWALS  # so that there is always enough left to sign with
         if self.renew_s <= 0:
-            raise ValueError(f"ttl_s is {ttl_s}, want more than the venue's window and a second, {self._window_s}")
+            raise ValueError(f"ttl_s is {ttl_s}, want more than the venue's window and a second, {self.window_s}")
         self._me = uuid4().hex
         self._until = 0.0
         self._seen: tuple[int, int] | None = None  # epoch and renewals of somebody else's lease
@@ -79,7 +79,7 @@ class VenueLease:
     def signing_ms(self) -> int:
         """The time to sign a request with, now. Raises Unavailable (E_VENUE_UNREACHABLE) where too little is left."""
         now_ms = to_ns(self._clock.now()) // MS_NS
-        if self.left_s <= self._window_s:
+        if self.left_s <= self.window_s:
             raise Unavailable(
                 "E_VENUE_UNREACHABLE", f"nothing was sent: another process may drive account {self._account}"
             )
@@ -98,7 +98,7 @@ class VenueLease:
         """
         if self._seen != present:
             self._seen, self._seen_at = present, self._clock.monotonic()
-        return now - self._seen_at >= self._ttl_s + self._window_s
+        return now - self._seen_at >= self._ttl_s + self.window_s
 
     def _read(self, conn: Connection) -> tuple[int, int, str] | None:
         row = conn.execute(sa.select(t.venue_leases).where(_LEASE.account == self._account)).one_or_none()

@@ -80,6 +80,7 @@ class Dispatcher:
         self._clock = clock
         self._measures = measures
         self._pace = pace
+        self.doubtful_at: float | None = None  # when an act last went to the venue of which no answer came, monotonic
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
         self._flying: dict[tuple[str, VenueAct, int], int] = {}  # when a message of this process reaches the venue
@@ -212,12 +213,16 @@ class Dispatcher:
         order, by = await self._orders(intent, venue)
         del self._flying[intent.key]
         answer = VenueAnswer(Outcome.UNKNOWN)
-        if order is not None and intent.act is VenueAct.SUBMIT:
-            answer = await venue.submit(order)
-        elif order is not None and intent.act is VenueAct.CANCEL:
-            answer = await venue.cancel(order)
-        elif order is not None and by is not None:
-            answer = await venue.replace(order, by)
+        try:
+            if order is not None and intent.act is VenueAct.SUBMIT:
+                answer = await venue.submit(order)
+            elif order is not None and intent.act is VenueAct.CANCEL:
+                answer = await venue.cancel(order)
+            elif order is not None and by is not None:
+                answer = await venue.replace(order, by)
+        finally:
+            if answer.outcome is Outcome.UNKNOWN:
+                self.doubtful_at = self._clock.monotonic()
         heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)
         await self._db.write(lambda conn: heard(conn, act=intent.act, answer=answer, now_ns=now_ns))
         return now_ns

@@ -11,9 +11,10 @@ import pytest
 
 from brokerage.domain.orders.states import OrderState
 from brokerage.venues.driver import LinkState, VenueDriver
+from brokerage.venues.lease import VenueLease
 from qmtl.core.clock import SystemClock
 from qmtl.core.tasks.ending import end
-from tests.brokerage.venues.reconcile.live import Live, living
+from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.exchange.core.faults import Delivery, Trouble
 from tests.support.waiting import eventually
 
@@ -44,6 +45,33 @@ def is_in(live: Live, name: str, state: OrderState) -> Callable[[], Awaitable[bo
         return (await live.records())[name].state is state
 
     return read
+
+
+async def test_a_driver_that_stops_lets_the_next_begin_at_once(live: Live) -> None:
+    live.leased = True
+    live.restart()
+    driver = VenueDriver(live.venue, live.reconciler, live.dispatcher, live.lease, live.clock, poll_s=30.0)
+    running = asyncio.create_task(driver.run())
+    await eventually(lambda: driver.status.state is LinkState.CONNECTED)
+    following = VenueLease(live.db, OWNER.account, live.place.traits, live.clock)
+    assert not await following.acquire()
+    await end(running)
+    assert await following.acquire()
+
+
+async def test_a_driver_that_stops_with_an_act_on_its_way_keeps_its_lease(live: Live) -> None:
+    live.leased = True
+    live.restart()
+    driver = VenueDriver(live.venue, live.reconciler, live.dispatcher, live.lease, live.clock, poll_s=30.0)
+    running = asyncio.create_task(driver.run())
+    await eventually(lambda: driver.status.state is LinkState.CONNECTED)
+    live.exchange.faults.plan("POST order", Trouble.SILENT_AFTER)
+    taken = asyncio.Event()
+    live.exchange.faults.witness = lambda *seen: taken.set() if seen == ("POST order", True) else None
+    await live.order("o1")
+    await taken.wait()
+    await end(running)
+    assert not await VenueLease(live.db, OWNER.account, live.place.traits, live.clock).acquire()
 
 
 async def test_an_order_goes_and_its_fill_comes_by_the_stream(live: Live) -> None:
