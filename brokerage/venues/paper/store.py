@@ -35,7 +35,8 @@ def arrivals(conn: Connection, account_name: str) -> OrderArrivals:
 
 
 def clamp_arrivals(conn: Connection, now_ns: int, latency_bars: int) -> int:
-    """Bring in arrivals on live feeds that lie farther ahead than the link is long; how many there were.
+    """Bring in arrivals on live feeds that lie farther ahead than the link is long, and what the venue has changed in
+    what is now the future; how many there were.
 
     They were stored before the clock was set back. On a replay arrivals go by its data, which no clock moves.
     """
@@ -54,7 +55,14 @@ def clamp_arrivals(conn: Connection, now_ns: int, latency_bars: int) -> int:
     ]
     for part in bounded(late):
         conn.execute(sa.update(t.venue_orders).where(venue.venue_order_id.in_(part)).values(arrives_ns=now_ns))
-    return len(late)
+    changes = t.venue_changes.c
+    on_replay = (
+        sa.select(heads.order_id)
+        .join(t.account_feeds, sa.and_(feeds.account == heads.account, feeds.symbol == heads.symbol))
+        .where(heads.order_id == changes.order_id, sa.func.coalesce(feeds.session_id, "") != "")
+    )
+    ahead = sa.update(t.venue_changes).where(changes.at_ns > now_ns, sa.not_(sa.exists(on_replay)))
+    return len(late) + conn.execute(ahead.values(at_ns=now_ns)).rowcount
 
 
 def add_arrival(conn: Connection, order_id: str, account_name: str, arrival: Arrival) -> Arrival:

@@ -25,7 +25,7 @@ from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from brokerage.market.context import MarketContext
 from brokerage.orders import store as orders_store
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics
-from brokerage.venues.paper.store import clamp_arrivals
+from brokerage.venues.paper.store import Change, add_change, change, clamp_arrivals
 from brokerage.venues.paper.venue import PaperVenue
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Unavailable
@@ -111,6 +111,21 @@ async def test_an_arrival_of_before_the_clock_was_set_back_is_brought_in(tmp_pat
             assert found == late, session
         async with sending(book):
             await until(state(book), lambda found: found is OrderState.ACCEPTED)
+
+
+@pytest.mark.parametrize(("session", "moved"), [("replay", 0), ("", 1)])
+async def test_a_cancel_of_before_the_clock_was_set_back_is_brought_in(
+    tmp_path: Path, session: str, moved: int
+) -> None:
+    async with opened(tmp_path, replace(MARKET, link=SOON)) as book:
+        await book.submit(order("o1"))
+        now_ns, of = to_ns(SystemClock().now()), (await book.order("o1")).record.id
+        done = Change(now_ns + 3600 * 10**9, False)
+        await book.db.write(lambda conn: add_change(conn, ACCOUNT.account, of, of, VenueAct.CANCEL, done))
+        await book.db.write(lambda conn: conn.execute(sa.update(schema.account_feeds).values(session_id=session)))
+        assert await book.db.write(lambda conn: clamp_arrivals(conn, now_ns, latency_bars=1)) == moved
+        found = await book.db.read(lambda conn: change(conn, of, VenueAct.CANCEL))
+        assert found == (Change(now_ns, False) if moved else done)
 
 
 async def test_an_intent_written_before_a_death_is_checked_again_and_sent_after_it(tmp_path: Path) -> None:
