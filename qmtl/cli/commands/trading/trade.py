@@ -106,18 +106,22 @@ def flatten(
     accounts, kind = ask(access, look)
     strategy = whole_strategy_id(access, what) if kind else ""
     for one in accounts:
-        _confirm(one, f"flatten {what}")
+        confirmed(one, f"flatten {what}")
 
-    async def call(channel: MeshChannel) -> list[orderpb.OrderStatus]:
-        stub, found = manualorderrpc.ManualOrderServiceStub(channel), list[orderpb.OrderStatus]()
+    async def call(channel: MeshChannel) -> tuple[list[orderpb.OrderStatus], int]:
+        stub, found, total = manualorderrpc.ManualOrderServiceStub(channel), list[orderpb.OrderStatus](), 0
         for one in accounts:
             request = manualorderservicepb.FlattenPositionsRequest(
                 account=one.account, strategy_id=strategy, request_id=key, reason=reason
             )
-            found += (await stub.FlattenPositions(request)).statuses
-        return found
+            reply = await stub.FlattenPositions(request)
+            found += reply.statuses
+            total += reply.orders
+        return found, total
 
-    statuses = ask(access, call)
+    statuses, total = ask(access, call)
+    if total > len(statuses):
+        typer.echo(f"{total - len(statuses)} more orders were sent: qmtl orders list shows them", err=True)
     if access.json:
         show_json([as_dict(status) for status in statuses])
     elif statuses:
@@ -154,7 +158,7 @@ def _send(access: Access, order: orderpb.Order, account: str, world: str, order_
     order.account, order.world_id = account, world
     order.client_order_id = order_id or f"hand-{uuid.uuid4().hex[:12]}"
     side = orderpb.OrderSide.Name(order.side).removeprefix("ORDER_SIDE_").lower()
-    live = _confirm(ask(access, look), f"{side} {order.quantity} {order.symbol}")
+    live = confirmed(ask(access, look), f"{side} {order.quantity} {order.symbol}")
     request = manualorderservicepb.SubmitManualOrderRequest(order=order, reason=reason)
 
     async def call(channel: MeshChannel) -> orderpb.OrderStatus:
@@ -175,7 +179,7 @@ async def _account(channel: MeshChannel, name: str) -> accountpb.Account:
     return (await accountrpc.AccountServiceStub(channel).GetAccount(request)).account
 
 
-def _confirm(account: accountpb.Account, act: str) -> bool:
+def confirmed(account: accountpb.Account, act: str) -> bool:
     """Whether the account is at a live venue; then its name has to be typed, and nothing is sent if it is not."""
     if account.venue == PAPER:
         return False
