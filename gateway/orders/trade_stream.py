@@ -130,7 +130,7 @@ class TradeStreamCall:
                 self._last_acts.update(dict.fromkeys(keys, act_task))
                 self._acts.add(act_task)
                 act_task.add_done_callback(partial(self._done, keys))
-            await asyncio.gather(*self._last_acts.values())
+            await asyncio.gather(*self._acts)
         finally:
             if not self._over:
                 await self._replies.put(None)

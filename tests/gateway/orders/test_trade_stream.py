@@ -10,6 +10,7 @@ from typing import cast
 from controlbus.bus import Bus
 from gateway.events.feed import Feed, Source
 from gateway.orders.trade_stream import FOLLOWED_MAX, Act, TradeActs, TradeStreamCall
+from gateway.orders.wire import gated_list_from_proto
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
@@ -73,6 +74,8 @@ class Trader:
         return cancel
 
     async def _submit_list(self, request: tradingservicepb.SubmitOrderListRequest) -> Act:
+        if not request.orders:
+            gated_list_from_proto(request.orders)
         await self._may_see(request.orders[0].world_id)
 
         async def take() -> tradingservicepb.TradeStreamResponse:
@@ -188,3 +191,13 @@ async def test_all_orders_of_a_list_are_followed_and_a_change_waits_for_the_list
         for name in "12":
             await happens(orders, "w", name)
         assert [(await trader.hear()).event.client_order_id for _ in "12"] == ["1", "2"]
+
+
+async def test_what_names_no_order_is_answered_before_the_stream_ends() -> None:
+    trader = Trader(feed(keep=1), "w")
+    empty = tradingservicepb.SubmitOrderListRequest()
+    trader.said.put_nowait(tradingservicepb.TradeStreamRequest(correlation_id="l", submit_list=empty))
+    trader.said.put_nowait(None)
+    async with asyncio.timeout(5), aclosing(trader.replies):
+        heard = [(reply.correlation_id, reply.error.reason) async for reply in trader.replies]
+    assert heard == [("l", "E_ORDER_LIST_MALFORMED")]
