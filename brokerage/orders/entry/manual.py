@@ -21,6 +21,7 @@ from brokerage.domain.risk.fence import GateStamp
 from brokerage.fences import change
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
+from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.submit import submit
 from qmtl.core.modes import ExecutionDomain
 
@@ -52,6 +53,14 @@ def submit_by_hand(conn: Connection, market: MarketContext, order: Order, act: A
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH); none leaves a trace.
     """
     return _submit(conn, market, order, act, "manual_order")
+
+
+def cancel_by_hand(conn: Connection, market: MarketContext, name: OrderName, actor: Actor, now_ns: int) -> StoredOrder:
+    """Cancel an order of the operator; the cancel is audited. Raises NotFound (E_ORDER_UNKNOWN)."""
+    stored = cancel_order(conn, market, name, now_ns)
+    detail = f"{name.client_order_id} of {name.owner.world_id}, {stored.record.state.value}"
+    audit.record(conn, now_ns, (actor.name, actor.correlation_id), "manual_cancel", name.owner.account, detail)
+    return stored
 
 
 def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) -> list[StoredOrder]:

@@ -9,8 +9,7 @@ from brokerage.audit import calling_actor
 from brokerage.domain.orders.order import OPERATOR
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.market.context import MarketContext
-from brokerage.orders.entry.cancel import cancel_order
-from brokerage.orders.entry.manual import Act, Flatten, flatten, submit_by_hand
+from brokerage.orders.entry.manual import Act, Flatten, cancel_by_hand, flatten, submit_by_hand
 from brokerage.orders.wire import name_from_proto, order_from_proto, status_to_proto
 from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
 from qmtl.broker.v1 import manual_order_service_pb2_grpc as manualorderrpc
@@ -48,11 +47,11 @@ class ManualOrderService(manualorderrpc.ManualOrderServiceServicer):
     async def CancelManualOrder(
         self, request: manualorderservicepb.CancelManualOrderRequest, context: object
     ) -> manualorderservicepb.CancelManualOrderResponse:
-        name, now_ns = name_from_proto(request.key), to_ns(self._clock.now())
+        name, now_ns, actor = name_from_proto(request.key), to_ns(self._clock.now()), calling_actor()
         if name.owner.strategy_id != OPERATOR:
             raise refused("E_FIELD", "key.strategy_id", name.owner.strategy_id, OPERATOR)
         await self._access.operable(name.owner.account)
-        stored = await self._db.write(lambda conn: cancel_order(conn, self._market, name, now_ns))
+        stored = await self._db.write(lambda conn: cancel_by_hand(conn, self._market, name, actor, now_ns))
         return manualorderservicepb.CancelManualOrderResponse(status=status_to_proto(stored))
 
     async def FlattenPositions(

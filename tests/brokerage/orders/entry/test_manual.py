@@ -19,7 +19,7 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState
 from brokerage.orders import store
-from brokerage.orders.entry.manual import Act, Flatten, closing_order, flatten, submit_by_hand
+from brokerage.orders.entry.manual import Act, Flatten, cancel_by_hand, closing_order, flatten, submit_by_hand
 from brokerage.orders.entry.protection import accounts_to_narrow
 from brokerage.orders.wire import order_from_proto, order_to_proto, status_to_proto
 from brokerage.venues.dispatch import send
@@ -112,6 +112,14 @@ async def test_over_a_wire_it_goes_too(database_url: str) -> None:
         await by_hand(book, order("h1", owner=HAND))
         name, identity = OrderName(HAND, "h1"), order_id(HAND, "h1")
         assert await book.db.write(lambda conn: send.to_wire(conn, book.market, name, identity, 10))
+
+
+async def test_a_cancel_by_hand_is_audited(book: Book) -> None:
+    await by_hand(book, order("h1", type=OrderType.LIMIT, limit_price=Decimal(90), owner=HAND))
+    name = OrderName(HAND, "h1")
+    await book.db.write(lambda conn: cancel_by_hand(conn, book.market, name, ACTOR, 10))
+    assert await state_of(book, "h1") is OrderState.CANCELED
+    assert await audited(book, "manual_cancel") == ["h1 of @operator, CANCELED"]
 
 
 async def test_flatten_closes_what_each_owner_holds_and_only_reduces(book: Book) -> None:
