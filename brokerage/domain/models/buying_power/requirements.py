@@ -49,9 +49,9 @@ def least_short(value: int, quantity: int, quantity_scale: int, dollar: int) -> 
     and no less than all of its value. `dollar` is one in the units of the value. Source: FINRA rule 4210(c)(2), (3).
     """
     worth, shares, one = abs(value), abs(quantity), 10**quantity_scale
-    if worth * one >= 5 * dollar * shares:
-        return -(-5 * dollar * shares // one)
-    return max(worth, -(-5 * dollar * shares // (2 * one)))
+    cheap = worth * one < 5 * dollar * shares
+    least: int = -(-5 * dollar * shares // (2 * one if cheap else one))
+    return max(worth, least) if cheap else least
 
 
 _DAY_TRADER_OPEN, _DAY_TRADER_CLOSED = 4, 2
