@@ -7,9 +7,11 @@ from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
 from qmtl.core.paging import Page
+from qmtl.core.roles import Role
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
+from qmtl.rpc.auth.call import require_all_worlds
 from qmtl.wire.paging import page_from_proto, page_of, page_token_refused
 from seamless.artifacts.inventory import Inventory
 from seamless.backfill.filling import Filling
@@ -47,6 +49,7 @@ class CoverageServicer(coveragerpc.CoverageServiceServicer):
     async def EnsureCoverage(
         self, request: coverageservicepb.EnsureCoverageRequest, context: object
     ) -> AsyncIterator[coverageservicepb.EnsureCoverageResponse]:
+        require_all_worlds(Role.OPERATOR)
         preset = self._inventory.presets.serving(request.dataset)
         asked = range_from_proto(request.range, "range")
         if asked.start_ns is None or asked.end_ns is None:

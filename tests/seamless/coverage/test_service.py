@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied
+from qmtl.core.roles import Role
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.wire.paging import page_from_proto, token_of
 from tests.seamless.asking import DEMO
-from tests.seamless.serving import Stubs
+from tests.seamless.serving import Stubs, running
 
 
 async def test_coverage_names_spans_and_gaps(stub: Stubs) -> None:
@@ -46,3 +49,19 @@ async def test_the_pages_of_coverage_are_of_one_artifact(stub: Stubs) -> None:
     asked.page.page_token = token_of(page, (6, "blake3:00"))
     with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
         await stub.coverage.GetCoverage(asked)
+
+
+async def test_ensuring_needs_an_operator_of_all_worlds_and_a_source(tmp_path: Path) -> None:
+    asked = coverageservicepb.EnsureCoverageRequest(dataset=DEMO)
+    asked.range.start.FromSeconds(1_633_046_400)
+    asked.range.end.FromSeconds(1_633_132_800)
+    async with running(tmp_path) as seamless:
+        for stub in (await seamless.stubs(Role.READER), await seamless.stubs(Role.OPERATOR, ["w1"])):
+            with pytest.raises(PermissionDenied):
+                [reply async for reply in stub.coverage.EnsureCoverage(asked)]
+        operator = await seamless.stubs()
+        with pytest.raises(NotReady, match="E_DATASET_UNAVAILABLE"):
+            [reply async for reply in operator.coverage.EnsureCoverage(asked)]
+        asked.ClearField("range")
+        with pytest.raises(InvalidRequest, match="E_RANGE"):
+            [reply async for reply in operator.coverage.EnsureCoverage(asked)]

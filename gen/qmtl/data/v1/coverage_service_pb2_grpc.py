@@ -65,9 +65,11 @@ class CoverageServiceServicer:
     def EnsureCoverage(self, request, context):
         """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
         Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
-        one that breaks off leaves what was stored, and asking again goes on from there.
+        one that breaks off leaves what was stored, and asking again goes on from there. It spends the request limits that all
+        share: needs operator of all worlds.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than
+        1,000,000 bars;
         FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
         and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
         """

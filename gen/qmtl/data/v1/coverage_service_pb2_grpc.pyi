@@ -43,9 +43,11 @@ class CoverageServiceStub:
     EnsureCoverage: _grpc.UnaryStreamMultiCallable[_coverage_service_pb2.EnsureCoverageRequest, _coverage_service_pb2.EnsureCoverageResponse]
     """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
     Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
-    one that breaks off leaves what was stored, and asking again goes on from there.
+    one that breaks off leaves what was stored, and asking again goes on from there. It spends the request limits that all
+    share: needs operator of all worlds.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than
+    1,000,000 bars;
     FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
     and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
     """
@@ -65,9 +67,11 @@ class CoverageServiceAsyncStub(CoverageServiceStub):
     EnsureCoverage: _aio.UnaryStreamMultiCallable[_coverage_service_pb2.EnsureCoverageRequest, _coverage_service_pb2.EnsureCoverageResponse]  # type: ignore[assignment]
     """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
     Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
-    one that breaks off leaves what was stored, and asking again goes on from there.
+    one that breaks off leaves what was stored, and asking again goes on from there. It spends the request limits that all
+    share: needs operator of all worlds.
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than
+    1,000,000 bars;
     FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
     and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
     """
@@ -96,9 +100,11 @@ class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_coverage_service_pb2.EnsureCoverageResponse], _abc.AsyncIterator[_coverage_service_pb2.EnsureCoverageResponse]]:
         """Fetches what is missing of an exchange's dataset in a range, as far as its bars have closed, and seals what is stored.
         Answers how the range stands at once and after each window; the last answer has `done`. Several callers share the work;
-        one that breaks off leaves what was stored, and asking again goes on from there.
+        one that breaks off leaves what was stored, and asking again goes on from there. It spends the request limits that all
+        share: needs operator of all worlds.
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than 1,000,000 bars;
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE): not bounded, or more than
+        1,000,000 bars;
         FAILED_PRECONDITION (E_DATASET_UNAVAILABLE): nothing fetches it; UNAVAILABLE (E_SOURCE_ANSWER, E_VENUE_UNREACHABLE)
         and RESOURCE_EXHAUSTED (E_RATE_LIMITED): ask again.
         """
