@@ -155,4 +155,4 @@ async def test_what_is_for_services_is_refused_to_those_without_the_grant(harnes
 
 def test_every_rpc_is_in_the_matrix() -> None:
     assert set(METHODS) >= OWNER | OPERATOR | ANYONE
-    assert len(INTERNAL) == 7
+    assert len(INTERNAL) == 8
