@@ -222,13 +222,15 @@ class CcxtVenue:
         return answer
 
     async def _end(self, order: VenueOrder) -> ListedOrder | VenueAnswer:
-        """Cancel an order: as it ended, or the answer where it did not, or nobody knows."""
+        """Cancel an order: as it ended, or the answer where it did not, or nobody knows. What the exchange did not look
+        at (429, 418) is not known either: it is asked about and sent again, when the limits let it.
+        """
         try:
             symbol, client_id = order.order.symbol, order.venue_order_id
             ended = await self._dialect.cancel(self._at, symbol, client_id, conditional=_waits(order))
-        except (NotSent, Unavailable) as lost:
+        except (Exhausted, Unavailable) as lost:
             return VenueAnswer(Outcome.UNKNOWN, order.venue_order_id, str(lost))
-        except (VenueRefused, Exhausted) as refused:
+        except VenueRefused as refused:
             return VenueAnswer(Outcome.REJECTED, reason=str(refused))
         return ended or VenueAnswer(Outcome.REJECTED, reason=NOT_WORKING)
 

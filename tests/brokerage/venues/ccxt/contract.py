@@ -154,6 +154,13 @@ class CcxtVenueContract(VenueContract):
         assert rig.client.exchange.open_orders("client") == []
         assert (await rig.venue.cancel(order)).outcome is Outcome.ACCEPTED  # it has ended by our own cancel
 
+    @pytest.mark.parametrize("trouble", [Trouble.TOO_MANY, Trouble.BANNED])
+    async def test_a_cancel_that_was_not_looked_at_is_not_refused(self, rig: CcxtRig, trouble: Trouble) -> None:
+        order = await self._working(rig, "o1")
+        rig.client.plan(rig.speech.cancels, trouble)
+        assert (await rig.venue.cancel(order)).outcome is Outcome.UNKNOWN
+        assert len(rig.client.exchange.open_orders("client")) == 1
+
     async def test_a_replace_whose_cancel_is_not_answered_sends_nothing(self, rig: CcxtRig) -> None:
         order = await self._working(rig, "o1")
         await rig.fill("0.02")

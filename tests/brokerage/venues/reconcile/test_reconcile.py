@@ -106,6 +106,17 @@ async def test_an_order_that_another_client_ended_has_ended(live: Live) -> None:
     assert (await live.records())["o1"].state is OrderState.CANCELED
 
 
+@pytest.mark.parametrize("trouble", [Trouble.TOO_MANY, Trouble.BANNED])
+async def test_a_cancel_that_the_venue_did_not_look_at_is_sent_again(live: Live, trouble: Trouble) -> None:
+    await live.order("o1")
+    await live.dispatch()
+    live.client.plan("DELETE order", trouble)
+    await live.cancel("o1")
+    await live.settle()
+    assert (await live.records())["o1"].state is OrderState.CANCELED
+    assert live.exchange.open_orders("client") == []
+
+
 async def test_a_trade_with_oneself_is_two_fills_of_one_id(live: Live) -> None:
     await live.order("o1", price="100")
     live.exchange.place("client", Ask("BTCUSDT", ExchangeSide.SELL, Decimal("0.1"), "web", Decimal(100)))
