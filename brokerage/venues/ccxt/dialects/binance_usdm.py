@@ -23,6 +23,7 @@ from brokerage.venues.ccxt.dialects.dialect import (
     OutgoingOrder,
     Row,
     decimal,
+    json_number,
     plain,
     price,
     rows,
@@ -286,7 +287,7 @@ def _order(at: Connection, row: Row) -> ListedOrder:
 
 def _trade(at: Connection, row: Row) -> ListedTrade:
     return ListedTrade(
-        trade_id=text(row, "id"),
+        trade_id=str(whole(row, "id")),
         number=text(row, "orderId"),
         symbol=at.exchange.safe_symbol(text(row, "symbol"), None, None, "swap"),
         side=Side(text(row, "side")),
@@ -314,8 +315,8 @@ def _brackets(currency: str, row: Row) -> BracketMargin:
     return BracketMargin(
         [
             Bracket(
-                to_scaled(Decimal(str(one.get("notionalFloor"))), currency_scale(currency)),
-                to_scaled(Decimal(str(one.get("maintMarginRatio"))), RATE_SCALE),
+                to_scaled(json_number(one, "notionalFloor"), currency_scale(currency)),
+                to_scaled(json_number(one, "maintMarginRatio"), RATE_SCALE),
                 whole(one, "initialLeverage"),
             )
             for one in rows(row.get("brackets"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +15,7 @@ from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import VenueTraits
 from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
 from qmtl.core.decimals import parse_decimal
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection
 
@@ -26,6 +28,7 @@ CONDITIONAL = frozenset(
 """Orders that wait for a price: an exchange may keep them apart from those that work."""
 
 Row = Mapping[str, object]
+_WHOLE = re.compile("-?[0-9]{1,38}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,15 @@ def text(row: Row, name: str) -> str:
 
 
 def decimal(row: Row, name: str) -> Decimal:
-    """A decimal that the exchange wrote as text: a float has lost its digits and is refused."""
-    return parse_decimal(text(row, name), name)
+    """A decimal that the exchange wrote as text: a float has lost its digits and is refused, as is text that is none.
+
+    Raises Unavailable (E_VENUE_UNREACHABLE): what the answer says is not known.
+    """
+    found = text(row, name)
+    try:
+        return parse_decimal(found, name)
+    except InvalidRequest:
+        raise unreadable(name, found) from None
 
 
 def price(row: Row, name: str) -> Decimal | None:
@@ -134,8 +144,19 @@ def price(row: Row, name: str) -> Decimal | None:
 
 
 def whole(row: Row, name: str) -> int:
-    """A whole number: an id or milliseconds."""
-    return int(text(row, name))
+    """A whole number: an id or milliseconds. Raises as `decimal`."""
+    found = text(row, name)
+    if not _WHOLE.fullmatch(found):
+        raise unreadable(name, found)
+    return int(found)
+
+
+def json_number(row: Row, name: str) -> Decimal:
+    """A JSON number, where an exchange writes one of so few digits that its text is exact. Raises as `decimal`."""
+    found = row.get(name)
+    if not isinstance(found, float | int) or isinstance(found, bool) or not math.isfinite(found):
+        raise unreadable(name, found)
+    return Decimal(str(found))
 
 
 def unreadable(name: str, found: object) -> Unavailable:

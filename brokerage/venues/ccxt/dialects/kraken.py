@@ -24,11 +24,11 @@ from brokerage.venues.ccxt.dialects.dialect import (
     OutgoingOrder,
     Row,
     decimal,
+    json_number,
     plain,
     price,
     rows,
     text,
-    unreadable,
     whole,
 )
 from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
@@ -256,10 +256,7 @@ def _ids(answer: object) -> list[str]:
 
 def _ms(row: Row, name: str) -> int:
     """A time, which is a number of seconds with a fraction: the only one here that is no decimal text."""
-    found = row.get(name)
-    if not isinstance(found, float | int) or isinstance(found, bool):
-        raise unreadable(name, found)
-    return int(Decimal(str(found)) * 1_000)
+    return int(json_number(row, name) * 1_000)
 
 
 def _symbol(at: Connection, name: str) -> str:

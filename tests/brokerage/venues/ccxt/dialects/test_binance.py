@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.venues.ccxt.dialects import binance
 from brokerage.venues.ccxt.dialects.binance import BinanceSpot
-from brokerage.venues.ccxt.dialects.dialect import OutgoingOrder, decimal
+from brokerage.venues.ccxt.dialects.dialect import OutgoingOrder, decimal, json_number, whole
 from brokerage.venues.listings import ListedTrade
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Unavailable
@@ -103,10 +103,10 @@ async def test_trades_come_page_by_page_and_a_trade_with_oneself_is_two(spot: Sp
         await spot.dialect.submit(spot.at, replace(LIMIT, client_id=f"b{number}", limit=Decimal(100)))
         selling = replace(LIMIT, client_id=f"s{number}", limit=Decimal(100), side=Side.SELL)
         await spot.dialect.submit(spot.at, selling)
-    whole = await spot.dialect.trades(spot.at, ["BTC/USDT"], 0)
+    all_trades = await spot.dialect.trades(spot.at, ["BTC/USDT"], 0)
     paged = await BinanceSpot(trades_page=3).trades(spot.at, ["BTC/USDT"], 0)
-    assert [trade.trade_id for trade in whole] == [str(number) for number in (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)]
-    assert sorted(paged, key=place) == sorted(whole, key=place)
+    assert [trade.trade_id for trade in all_trades] == [str(number) for number in (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)]
+    assert sorted(paged, key=place) == sorted(all_trades, key=place)
 
 
 def place(trade: ListedTrade) -> tuple[int, str]:
@@ -130,6 +130,36 @@ async def test_instruments_are_those_of_the_exchange(spot: Spot) -> None:
 def test_a_float_is_no_decimal() -> None:
     with pytest.raises(Unavailable, match="want text"):
         decimal({"price": 0.1}, "price")
+
+
+@pytest.mark.parametrize(
+    ("read", "found"),
+    [
+        (decimal, "1e5"),
+        (decimal, ""),
+        (decimal, "NaN"),
+        (decimal, "1" * 39),
+        (whole, "12x"),
+        (whole, "1.5"),
+        (whole, ""),
+        (whole, "9" * 5_000),
+        (json_number, float("nan")),
+        (json_number, float("inf")),
+        (json_number, None),
+        (json_number, "x"),
+    ],
+)
+def test_a_malformed_number_is_no_answer_and_its_field_is_named(read: Callable[..., object], found: object) -> None:
+    with pytest.raises(Unavailable, match="the venue answered size ") as raised:
+        read({"size": found}, "size")
+    assert raised.value.reason == "E_VENUE_UNREACHABLE"
+
+
+def test_well_formed_numbers_are_exact() -> None:
+    row = {"size": "-0.0000000001", "id": "-12", "time": 1688666559.8974}
+    assert decimal(row, "size") == Decimal("-1e-10")
+    assert whole(row, "id") == -12
+    assert json_number(row, "time") == Decimal("1688666559.8974")
 
 
 def test_the_traits_are_what_is_sent() -> None:
