@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+import structlog
+
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.models.buying_power.requirements import Bracket, BracketMargin
 from brokerage.domain.money import RATE_SCALE, currency_scale
@@ -67,6 +69,8 @@ _ENDED = {
     "EXPIRED_IN_MATCH": EventKind.EXPIRED,
     "REJECTED": EventKind.REJECTED,
 }
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
 
 
 class BinanceUsdm:
@@ -199,7 +203,9 @@ class BinanceUsdm:
         return [_trade(at, row) for row in rows(answer)]
 
     async def payments(self, at: Connection, since_ms: int) -> list[ListedPayment]:
-        """Funding, which is listed for three months. Pages overlap by a time: one id is one payment."""
+        """Funding, which is listed for three months. Pages overlap by a time: one id is one payment. Of one millisecond
+        a page is read: what may be beyond it is told, and differs in the balances.
+        """
         found: dict[str, ListedPayment] = {}
         start_ms, endpoint = max(since_ms, at.now_ms() - LISTED_MS // 2), at.exchange.fapiprivate_get_income
         while True:
@@ -208,7 +214,10 @@ class BinanceUsdm:
             found |= {text(row, "tranId"): _payment(at, row) for row in page}
             if len(page) < PAGE:
                 return list(found.values())
-            start_ms = whole(page[-1], "time")
+            last_ms = whole(page[-1], "time")
+            if last_ms <= start_ms:
+                log.warning("payments_beyond_a_page", exchange=at.exchange.id, at_ms=last_ms, read=len(page))
+            start_ms = max(last_ms, start_ms + 1)
 
     async def balances(self, at: Connection) -> dict[str, Decimal]:
         answer = await at.call(at.exchange.fapiprivatev3_get_balance, {}, purpose=Purpose.RECONCILE, weight=5)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.orders.events import Liquidity
@@ -22,7 +23,7 @@ from qmtl.exchanges.connection import Connection, VenueRefused
 from tests.exchange.binance.client import clocked
 from tests.exchange.binance.usdm.client import Client, connected, opened
 from tests.exchange.core.exchange import Exchange
-from tests.exchange.core.values import Ask
+from tests.exchange.core.values import Ask, Income
 from tests.exchange.core.values import Side as ExchangeSide
 from tests.support.clocks import START
 
@@ -241,6 +242,18 @@ async def test_funding_is_listed_once_with_its_sign(usdm: Usdm) -> None:
     assert [(one.symbol, one.currency, one.amount) for one in found] == [(BTC, "USDT", Decimal("0.00101"))] * 3
     assert len({one.number for one in found}) == 3
     assert len(await usdm.dialect.payments(usdm.at, found[1].at_ms)) == 2
+
+
+async def test_more_funding_of_one_millisecond_than_a_page_holds_is_told_and_read_past(usdm: Usdm) -> None:
+    incomes, at_ms = usdm.exchange.accounts["client"].incomes, usdm.at.now_ms()
+    for number in range(1_002):
+        incomes.append(Income(number, "BTCUSDT", "FUNDING_FEE", "USDT", Decimal(1), at_ms))
+    incomes.append(Income(1_002, "BTCUSDT", "FUNDING_FEE", "USDT", Decimal(1), at_ms + 1))
+    usdm.clock.advance(1)
+    with capture_logs() as told:
+        found = await asyncio.wait_for(usdm.dialect.payments(usdm.at, 0), 30)
+    assert sorted(int(one.number) for one in found) == [*range(1_000), 1_002]
+    assert [(one["event"], one["at_ms"]) for one in told] == [("payments_beyond_a_page", at_ms)]
 
 
 async def test_a_key_that_has_ended_is_noticed_and_made_anew(usdm: Usdm) -> None:
