@@ -118,25 +118,29 @@ NO_NEW_RISK = Refused(
     GateDenial.ACTIVATION_STALE, "a service that the gateway needs is away: only reducing orders pass until it is back"
 )
 
+LAPSED = Refused(
+    GateDenial.SESSION_LAPSED,
+    "the gateway has not heard from worldservice in time: only reducing orders pass until it has",
+)
+
 
 def check_order(
     gate: WorldGate | None, session_valid: bool, order: GatedOrder, now: datetime, *, new_risk: bool = True
 ) -> Passed | Refused:
     """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session.
 
-    Without `new_risk`, because this gateway is degraded, only reducing passes.
+    Without `new_risk`, because this gateway is degraded, only reducing passes; so it is once the session has lapsed,
+    under the epoch last heard of: brokerage's fence, standings and book decide whether it really reduces.
     """
-    if not session_valid:
-        return Refused(
-            GateDenial.SESSION_LAPSED,
-            "the gateway has not heard from worldservice in time: no order passes until it has",
-        )
+    if gate is None and not session_valid:
+        return LAPSED
     if gate is None:
         return Refused(GateDenial.ACTIVATION_UNKNOWN, "the gateway does not know the world's activation yet")
     increasing, reducing = _sides(order)
     refusals: list[Refused] = []
     if increasing is not None and not order.reduce_only:
-        verdict = _check_increase(gate, order.strategy_id, increasing, now) if new_risk else NO_NEW_RISK
+        shut = LAPSED if not session_valid else None if new_risk else NO_NEW_RISK
+        verdict = shut or _check_increase(gate, order.strategy_id, increasing, now)
         if isinstance(verdict, Passed):
             return verdict
         refusals.append(verdict)

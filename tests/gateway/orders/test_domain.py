@@ -99,6 +99,10 @@ def test_sell_passes_whole_when_the_short_side_is_open() -> None:
     ("world", "valid", "asked", "denial"),
     [
         (gate(long=OPEN), False, BUY, GateDenial.SESSION_LAPSED),
+        (gate(short=OPEN), False, SELL, GateDenial.SESSION_LAPSED),
+        (None, False, replace(SELL, reduce_only=True), GateDenial.SESSION_LAPSED),
+        (gate(long=OPEN), False, replace(BUY, position_side=Side.LONG), GateDenial.SESSION_LAPSED),
+        (gate(long=replace(OPEN, freeze=True)), False, replace(SELL, reduce_only=True), GateDenial.FROZEN),
         (None, True, BUY, GateDenial.ACTIVATION_UNKNOWN),
         (gate(), True, BUY, GateDenial.INACTIVE),
         (gate(long=replace(OPEN, active=False)), True, BUY, GateDenial.INACTIVE),
@@ -120,6 +124,15 @@ def test_refused_by_name(world: WorldGate | None, valid: bool, asked: GatedOrder
     assert isinstance(verdict, Refused)
     assert verdict.denial is denial
     assert verdict.reason
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_after_a_lapse_only_reducing_passes_under_the_epoch_last_heard_of(said: bool) -> None:
+    world, sale = gate(long=OPEN, short=OPEN), replace(SELL, reduce_only=said)
+    verdict = check_order(world, False, sale, NOW)
+    assert isinstance(verdict, Passed)
+    assert (verdict.epoch, verdict.reduce_only) == (world.epoch, True)
+    assert verdict == check_order(world, True, replace(sale, reduce_only=True), NOW)
 
 
 @pytest.mark.parametrize("entry", [replace(OPEN, drain=True), replace(OPEN, valid_until=NOW - HOUR)])

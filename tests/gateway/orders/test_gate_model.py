@@ -85,11 +85,10 @@ def may_enter(case: Case) -> bool:
 
 
 def may_leave(case: Case) -> bool:
-    """Whether reducing may pass: the entry stands, whatever its window, unless it is frozen."""
+    """Whether reducing may pass: the entry stands, whatever its window and the session, unless it is frozen."""
     entry = case.entry(case.leaves)
     return (
-        case.valid
-        and case.gate is not None
+        case.gate is not None
         and entry is not None
         and case.gate.mode in TRADING
         and entry.mode in TRADING
@@ -243,7 +242,7 @@ NARROWINGS: Mapping[str, Callable[[Case], Case]] = {
        for mode in EffectiveMode if mode not in TRADING},
 }  # fmt: skip
 REDUCING = frozenset(
-    {"degraded", "asked to reduce only", "inactive", "not valid yet", "valid no more", "world shut"}
+    {"session lapsed", "degraded", "asked to reduce only", "inactive", "not valid yet", "valid no more", "world shut"}
 )  # these may leave a way out; all else shuts
 
 

@@ -122,6 +122,7 @@ async def test_gate_shuts_by_itself_when_worldservice_stays_away(harness: Gatewa
 
     await eventually(lapsed)
     assert asyncio.get_running_loop().time() - stopped <= LAPSE_S + 2.0
+    assert await passes(ann, world, strategy_id, SELL), "what reduces goes to brokerage, whose fence and book decide"
     assert not await gates_hold(ann)
 
 
