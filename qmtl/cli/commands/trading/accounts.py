@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -21,6 +22,14 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 
 LIST_MAX = 200
+
+
+class StateName(Enum):
+    """What an account may do."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
 
 
 @with_access
@@ -79,6 +88,26 @@ def show(access: Access, account: Annotated[str, typer.Argument(help="Name of th
     budgets = [(b.world_id, b.strategy_id or "all", b.gross_max) for b in found.limits.budgets]
     if budgets:
         show_table("budgets", ("world", "strategy", "gross at most"), budgets)
+
+
+@with_access
+def state(
+    access: Access,
+    account: Annotated[str, typer.Argument(help="Name of the account.")],
+    to: Annotated[StateName, typer.Argument(help="What it may do from now on.")],
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+) -> None:
+    """Let an account trade, only reduce, or do nothing; whatever its worlds and strategies may."""
+    request = accountservicepb.SetTradingStateRequest(account=account, state=f"TRADING_STATE_{to.name}", message=reason)
+
+    async def call(channel: MeshChannel) -> accountpb.Account:
+        return (await accountrpc.AccountServiceStub(channel).SetTradingState(request)).account
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+        return
+    typer.echo(f"account {found.account} is {enum_word(accountpb.TradingState, found.trading_state)}")
 
 
 def account_pairs(one: accountpb.Account) -> list[tuple[str, str]]:

@@ -51,6 +51,11 @@ def test_accounts_instruments_and_what_is_held(cli_mesh: CliMesh) -> None:
     assert "E_DATA_SESSION_REQUIRED" in cli_mesh.refused(
         "accounts", "feed", cli_mesh.account, shown["feeds"][0]["data_preset"]
     )
+    assert "is HALTED" in cli_mesh.ask("accounts", "state", cli_mesh.account, "halted", "--reason", "a test")
+    assert cli_mesh.json("accounts", "show", cli_mesh.account)["trading_state"] == "TRADING_STATE_HALTED"
+    again = cli_mesh.json("accounts", "state", cli_mesh.account, "active")
+    assert again["trading_state"] == "TRADING_STATE_ACTIVE"
+    assert "E_ACCOUNT_UNKNOWN" in cli_mesh.refused("accounts", "state", "nobody", "halted")
     symbols = [one["symbol"] for one in cli_mesh.json("instruments", "list")]
     assert symbols == sorted(symbols)
     assert "BTC priced in USD" in cli_mesh.ask("instruments", "show", "BTC-USD")
