@@ -160,7 +160,7 @@ class VenueDriver:
         told = asyncio.ensure_future(self._venue.told())
         try:
             found = await self.reconcile()
-            self.status = LinkStatus(LinkState.CONNECTED, "; ".join(found.differences))
+            self.status = LinkStatus(LinkState.CONNECTED, "; ".join([*found.differences, *found.remainders]))
             await self._until_told(told)
         finally:
             await end(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from brokerage.domain.orders.states import EventKind
 from brokerage.domain.simulation.carry import Payment
 from brokerage.market.context import MarketContext
 from brokerage.venues.listings import ListedOrder, ListedTrade
-from qmtl.core.decimals import from_scaled, to_scaled
+from qmtl.core.decimals import DIGITS_MAX, from_scaled, to_scaled
 
 
 def expected(conn: Connection, market: MarketContext, account_name: str) -> dict[str, Decimal]:
@@ -53,6 +53,20 @@ def compared(
         for currency in {*books, *balances}
     }
     return {currency: amount for currency, amount in found.items() if amount}
+
+
+def kept(amounts: Mapping[str, Decimal]) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """What the places of each currency hold of an amount, toward zero, and what remains of it, without zeros.
+
+    Venues list balances of more places than books keep (Kraken: ten).
+    """
+    exact = Context(prec=2 * DIGITS_MAX, rounding=ROUND_DOWN)
+    whole = {
+        currency: amount.quantize(Decimal(1).scaleb(-currency_scale(currency)), context=exact)
+        for currency, amount in amounts.items()
+    }
+    dust = {currency: exact.subtract(amount, whole[currency]) for currency, amount in amounts.items()}
+    return {name: one for name, one in whole.items() if one}, {name: one for name, one in dust.items() if one}
 
 
 def transfer(

@@ -41,6 +41,7 @@ class Found:
     orders_resolved: int = 0
     fills_booked: int = 0
     differences: list[str] = field(default_factory=list)
+    remainders: list[str] = field(default_factory=list)  # what the places of the books cannot hold of balances
 
 
 class Reconciler:
@@ -65,11 +66,12 @@ class Reconciler:
             found.fills_booked += traded
             if traded or balances != await self._venue.balances():
                 continue
-            if not explained and any(await self._beyond(balances, positions)):
+            there, moved = await self._beyond(balances, positions)
+            if not explained and (compare.kept(there)[0] or moved):
                 explained = True
                 if await self._explain(found):
                     continue
-            found.differences += await self._settle(balances, positions)
+            await self._settle(balances, positions, found)
             return found
         found.differences.append("the venue moves too fast to be compared: only its trades were booked")
         return found
@@ -177,21 +179,22 @@ class Reconciler:
         moved = await self._db.read(lambda conn: compare.misplaced(conn, self._market, self._account, positions))
         return there, moved
 
-    async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal]) -> list[str]:
+    async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal], found: Found) -> None:
         """Tell what differs; what differed by as much at the comparison before is a transfer, and is booked."""
-        there, moved = await self._beyond(balances, positions)
+        beyond, moved = await self._beyond(balances, positions)
+        there, dust = compare.kept(beyond)
         again = {currency: amount for currency, amount in there.items() if self._seen.get(currency) == amount}
         self._seen = {currency: amount for currency, amount in there.items() if currency not in again}
         if again:
             await self._write(lambda conn, now_ns: compare.transfer(conn, self._market, self._account, again, now_ns))
-        beyond = [
-            f"{symbol}: the venue holds {format_decimal(quantity)} beyond the books"
-            for symbol, quantity in sorted(moved.items())
-        ]
+        for symbol, quantity in sorted(moved.items()):
+            found.differences.append(f"{symbol}: the venue holds {format_decimal(quantity)} beyond the books")
         for currency, amount in sorted(there.items()):
             booked = ", booked as a transfer" if currency in again else ""
-            beyond.append(f"{currency}: the venue has {format_decimal(amount)} beyond the books{booked}")
-        return beyond
+            found.differences.append(f"{currency}: the venue has {format_decimal(amount)} beyond the books{booked}")
+        for currency, amount in sorted(dust.items()):
+            text = f"{currency}: {format_decimal(amount)} of the venue's balance is less than the books can hold"
+            found.remainders.append(text)
 
     async def _write(self, act: Callable[[Connection, int], T]) -> T:
         now_ns = to_ns(self._clock.now())

@@ -17,10 +17,12 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.fences.change import set_fence
 from brokerage.orders.entry.protection import accounts_to_narrow, narrow_account
 from brokerage.venues.dispatch import send
+from brokerage.venues.reconcile.compare import kept
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import ACTOR, fence
 from tests.brokerage.venues.reconcile.live import OWNER, Live, living
+from tests.brokerage.venues.reconcile.places import KRAKEN
 from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Ask
 from tests.exchange.core.values import Side as ExchangeSide
@@ -143,6 +145,26 @@ async def test_a_transfer_is_told_first_and_booked_when_it_is_seen_again(live: L
     assert (await live.reconciler.reconcile()).differences == []
     assert (await cash(live))["USDT"] == Decimal("9749.5")
     await live.require_books_of_the_exchange()
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+async def test_what_the_books_cannot_hold_of_a_balance_is_told_and_the_rest_is_kept(tmp_path: Path, sign: str) -> None:
+    dust = f"USD: {sign}0.0000000056 of the venue's balance is less than the books can hold"
+    listed = f"USD: the venue has {sign}0.00001234 beyond the books"
+    async with living(f"sqlite:///{tmp_path / 'store.db'}", place=KRAKEN) as live:
+        held = (await cash(live))["USD"]
+        live.exchange.transfer("client", "USD", f"{sign}0.0000123456")
+        for told in ([listed], [f"{listed}, booked as a transfer"], [], []):
+            live.advance(10)
+            found = await live.reconciler.reconcile()
+            assert (found.differences, found.remainders) == (told, [dust])
+        assert (await cash(live))["USD"] == held + Decimal(f"{sign}0.00001234")
+
+
+def test_no_digit_of_a_large_balance_is_lost() -> None:
+    amounts = {"A": Decimal("1234567890123456789012345678.0123456789"), "B": Decimal("-1e-9"), "C": Decimal(7)}
+    fits = {"A": Decimal("1234567890123456789012345678.01234567"), "C": Decimal(7)}
+    assert kept(amounts) == (fits, {"A": Decimal("89e-10"), "B": Decimal("-1e-9")})
 
 
 async def test_fees_in_a_third_currency_are_paid_from_it(live: Live) -> None:
