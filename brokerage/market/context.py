@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from brokerage.domain.accounts.account import Account
@@ -22,12 +22,17 @@ from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from qmtl.core.errors import NotFound, NotReady
 
 
+def _always(order_id: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class MarketContext:
     """What is the same for every account at one venue: its symbol-properties table and its reality.
 
     `venues` are the contexts of all other venues, by name. `actions` are what companies did, by symbol in order of
-    time: paper accounts alone need to be told.
+    time: paper accounts alone need to be told. `may_cancel` tells whether brokerage may ask by itself for the cancel
+    of an order now: its venue may have refused it a moment ago.
     """
 
     instruments: Instruments
@@ -39,6 +44,7 @@ class MarketContext:
     kind: VenueKind = VenueKind.PAPER
     traits: VenueTraits = PAPER
     actions: Mapping[str, Sequence[CorporateAction]] = field(default_factory=dict)
+    may_cancel: Callable[[str], bool] = _always
     venues: Mapping[str, MarketContext] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, account: Account) -> MarketContext:

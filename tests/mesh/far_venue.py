@@ -15,6 +15,7 @@ from brokerage import schema as t
 from brokerage.domain.models.latency import Link
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Owner, order_id
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import FenceState
 from brokerage.fences import store as fences_store
 from brokerage.venues.dispatch.emulation import HELD
@@ -106,6 +107,10 @@ class PacedTradingMesh(TradingMesh):
         """A client order id whose answer the link loses, or does not."""
         names = (f"{stem}-{number}" for number in itertools.count())
         return next(name for name in names if LOSES_HALF.loses_answer(self.identity(name)) == lost)
+
+    def loses_cancel(self, name: str) -> bool:
+        """Whether the link loses the answer to an order's cancel."""
+        return LOSES_HALF.loses_answer(f"{self.identity(name)}/{VenueAct.CANCEL.value}")
 
     async def open(self) -> None:
         """Trade on paper, with the first bar shown and the coming ones known to the test."""

@@ -32,12 +32,13 @@ Examined = tuple[SizedOrder, Refusal | None]
 @dataclass(frozen=True, slots=True)
 class Going:
     """How orders of a list go: the event they come to rest with, whether one may go now, whether the venue answers at
-    once.
+    once, whether the cancel of one (by its id) may be asked for now.
     """
 
     first_rest: Callable[[Order], EventKind]
     may_go: Callable[[StrategyBook, OrderRecord], bool]
     direct: bool
+    may_cancel: Callable[[str], bool] = lambda order_id: True
 
 
 AT_ONCE = Going(lambda order: EventKind.ACCEPTED, lambda book, record: True, direct=True)
@@ -105,6 +106,8 @@ def _do(view: AccountView, book: StrategyBook, act: Due, time: EventTime, going:
         return []
     match act:
         case End():
+            if not going.may_cancel(record.id):
+                return []
             ended = commands.cancel(book, record.id, time, direct=going.direct, detail=act.reason)
             return [] if ended is None else [ended]
         case Resize():

@@ -45,6 +45,7 @@ def settle_lists(
         market.first_rest,
         lambda book, record: may_go(book, account.trading_state, record, fence, market.kind),
         market.link.direct,
+        market.may_cancel,
     )
     made = settle(view, book, time, going, list_id)
     for event in made:

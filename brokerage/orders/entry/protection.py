@@ -69,6 +69,8 @@ def _narrow(
 ) -> list[OrderEvent]:
     found, made = withdrawal(book, barred), list[OrderEvent]()
     for record in found.ending:
+        if not market.may_cancel(record.id):
+            continue
         time = account.time(now_ns, record.order.symbol)
         event = commands.cancel(book, record.id, time, direct=market.link.direct, detail=WITHDRAWN)
         if event is not None and event.kind is EventKind.PENDING_CANCEL:

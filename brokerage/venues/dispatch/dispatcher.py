@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -26,6 +27,7 @@ from brokerage.market.context import MarketContext
 from brokerage.orders.entry import protection
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
 from brokerage.venues.dispatch.pending import PendingIntent
+from brokerage.venues.dispatch.refused_cancels import RefusedCancels
 from brokerage.venues.port import Venue, VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
@@ -75,30 +77,40 @@ class Dispatcher:
         pace: Pace = unpaced,
     ) -> None:
         self._db = db
-        self._market = market
+        self._cancels = RefusedCancels()
+        self._market = replace(market, may_cancel=self._cancels.may_ask)
         self._venue_of = venue_of
         self._clock = clock
         self._measures = measures
         self._pace = pace
         self.doubtful_at: float | None = None  # when an act last went to the venue of which no answer came, monotonic
+        self._looked: asyncio.Event | None = None
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
         self._flying: dict[tuple[str, VenueAct, int], int] = {}  # when a message of this process reaches the venue
 
     async def run(self) -> None:
         """Work at once, then whenever an intent is written, a fence moves or something falls due."""
-        looked: asyncio.Event | None = None
+        self._looked = None
         while True:
             wire, fences = self._wire.next(), self._fences.next()
             try:
-                await self._narrow()
-                if looked is not fences and await self._look_at_stops():
-                    looked = fences
-                wait_s = await self.work()
+                wait_s = await self.turn(fences)
             except QmtlError as error:
                 log.warning("sender_interrupted", error=str(error))
                 wait_s = RETRY_S
             await either(wire, fences, wait_s)
+
+    async def turn(self, fences: asyncio.Event) -> float:
+        """Withdraw what a fence bars, look at stops and lists where `fences` is one that was not looked at yet, and
+        work; how many seconds until the next turn.
+        """
+        if self._cancels.end_waits(self._clock.monotonic()):
+            self._looked = None  # a list may want them still
+        await self._narrow()
+        if self._looked is not fences and await self._look_at_stops():
+            self._looked = fences
+        return await self.work()
 
     async def work(self) -> float:
         """Do what is due now for every intent; how many seconds until the next is due."""
@@ -223,6 +235,8 @@ class Dispatcher:
         finally:
             if answer.outcome is Outcome.UNKNOWN:
                 self.doubtful_at = self._clock.monotonic()
+            if intent.act is VenueAct.CANCEL and answer.outcome is Outcome.REJECTED:
+                self._cancels.refused(intent.order_id, self._clock.monotonic())
         heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)
         await self._db.write(lambda conn: heard(conn, act=intent.act, answer=answer, now_ns=now_ns))
         return now_ns

@@ -32,9 +32,10 @@ HELD = "HELD: its stop was reached while the fence or the account lets nothing l
 
 
 def accounts_with_stops(conn: Connection, venue: str = PAPER.name) -> list[str]:
-    """Accounts at a venue in which an emulated stop is watched, or an order of a list waits for another."""
+    """Accounts at a venue in which an emulated stop is watched, or orders of a list are open."""
     heads, held = t.orders.c, (OrderState.EMULATED.value, OrderState.INITIALIZED.value)
-    query = sa.select(heads.account).where(heads.venue == venue, heads.open, heads.state.in_(held))
+    query = sa.select(heads.account).where(heads.venue == venue, heads.open)
+    query = query.where(sa.or_(heads.state.in_(held), heads.list_id != ""))
     return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
 
 
