@@ -30,6 +30,7 @@ PASSES_MAX = 5
 OVERLAP_MS = 60_000  # what each comparison reads again
 LATE_MS = 86_400_000  # a trade may be listed so much later than one that came after it
 LATE_EVERY_NS = 600 * SECOND_NS  # how often they are looked for where nothing differs
+APART_S = 10.0  # between the two comparisons that make a transfer: a trade that is listed late comes first
 
 T = TypeVar("T")
 
@@ -47,13 +48,23 @@ class Found:
 class Reconciler:
     """Compares one account with its venue. One at a time."""
 
-    def __init__(self, db: Database, market: MarketContext, venue: ListedVenue, account: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        market: MarketContext,
+        venue: ListedVenue,
+        account: str,
+        clock: Clock,
+        *,
+        apart_s: float = APART_S,
+    ) -> None:
         self._db = db
         self._market = market
         self._venue = venue
         self._account = account
         self._clock = clock
-        self._seen: dict[str, Decimal] = {}  # what the last comparison could not explain
+        self._apart_s = apart_s
+        self._seen: dict[str, tuple[Decimal, float]] = {}  # what the last comparison could not explain, and since when
         self._late_ns: int | None = None  # when trades were last looked for that are listed late
 
     async def reconcile(self) -> Found:
@@ -180,11 +191,19 @@ class Reconciler:
         return there, moved
 
     async def _settle(self, balances: dict[str, Decimal], positions: dict[str, Decimal], found: Found) -> None:
-        """Tell what differs; what differed by as much at the comparison before is a transfer, and is booked."""
+        """Tell what differs; what has differed by as much for a while, at each comparison, is a transfer: booked."""
         beyond, moved = await self._beyond(balances, positions)
         there, dust = compare.kept(beyond)
-        again = {currency: amount for currency, amount in there.items() if self._seen.get(currency) == amount}
-        self._seen = {currency: amount for currency, amount in there.items() if currency not in again}
+        now = self._clock.monotonic()
+        since = {
+            currency: seen[1] if (seen := self._seen.get(currency)) is not None and seen[0] == amount else now
+            for currency, amount in there.items()
+        }
+        known = {
+            currency for currency in there if currency in self._seen and self._seen[currency][0] == there[currency]
+        }
+        again = {currency: there[currency] for currency in known if now - since[currency] >= self._apart_s}
+        self._seen = {name: (amount, since[name]) for name, amount in there.items() if name not in again}
         if again:
             await self._write(lambda conn, now_ns: compare.transfer(conn, self._market, self._account, again, now_ns))
         for symbol, quantity in sorted(moved.items()):
