@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
 
 from brokerage.domain.market.instrument import AssetClass
@@ -23,6 +24,7 @@ from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade, L
 from brokerage.venues.reconcile import book, compare, store
 from qmtl.core.clock import Clock
 from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import Conflict, InvalidRequest
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 
@@ -33,6 +35,8 @@ LATE_EVERY_NS = 600 * SECOND_NS  # how often they are looked for where nothing d
 APART_S = 10.0  # between the two comparisons that make a transfer: a trade that is listed late comes first
 
 T = TypeVar("T")
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Reconciler:
         self._clock = clock
         self._apart_s = apart_s
         self._seen: dict[str, tuple[Decimal, float]] = {}  # what the last comparison could not explain, and since when
+        self._unbooked: dict[ListedTrade, str] = {}  # trades that the books cannot hold, and why
         self._late_ns: int | None = None  # when trades were last looked for that are listed late
 
     async def reconcile(self) -> Found:
@@ -83,8 +88,10 @@ class Reconciler:
                 if await self._explain(found):
                     continue
             await self._settle(balances, positions, found)
-            return found
-        found.differences.append("the venue moves too fast to be compared: only its trades were booked")
+            break
+        else:
+            found.differences.append("the venue moves too fast to be compared: only its trades were booked")
+        found.differences += self._unbooked.values()
         return found
 
     async def _catch_up(self, found: Found) -> int:
@@ -121,10 +128,26 @@ class Reconciler:
         begun_ms, booked = await self._db.read(partial(store.begun_ms, account_name=self._account)), 0
         trades = await self._venue.trades(max(read_ms - (LATE_MS if late else OVERLAP_MS), begun_ms))
         for trade in trades:
-            await self._know(trade, trades)
-            booked += await self._write(partial(self._book, trade))
+            booked += await self._book_or_tell(trade, trades)
         self._late_ns = now_ns if late else self._late_ns
         return booked
+
+    async def _book_or_tell(self, trade: ListedTrade, trades: Sequence[ListedTrade]) -> bool:
+        """Book a trade; whether it was new. One that the books cannot hold holds up no other, and is told until it can
+        be booked.
+        """
+        try:
+            await self._know(trade, trades)
+            new = await self._write(partial(self._book, trade))
+        except (InvalidRequest, Conflict) as refused:
+            if trade not in self._unbooked:
+                log.warning("trade_not_booked", account=self._account, symbol=trade.symbol, trade_id=trade.trade_id)
+            self._unbooked[trade] = f"trade {trade.trade_id} of {trade.symbol} cannot be booked: {refused}"
+            return False
+        for one in [one for one in self._unbooked if (one.place, one.trade_id) == (trade.place, trade.trade_id)]:
+            if one == trade or one not in trades:  # it is listed with other content now
+                del self._unbooked[one]
+        return new
 
     def _pay(self, paid: ListedPayment, conn: Connection, now_ns: int) -> bool:
         return book.book_payment(conn, self._market, self._account, paid)

@@ -151,6 +151,10 @@ class Exchange:
         mine = [one for one in told if symbol in (None, one.symbol)]
         return mine[-self.history_max :]
 
+    def retell(self, account: str, place: int, **changes: Decimal) -> None:
+        """List a trade of an account with other content from now on."""
+        self._executions[account][place] = replace(self._executions[account][place], **changes)  # type: ignore[arg-type]
+
     # ---- matching
 
     def _checked(self, account: str, ask: Ask, forced: bool = False) -> Listing:
