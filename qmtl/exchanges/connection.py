@@ -139,6 +139,7 @@ class Connection:
         self.signing_ms = signed_at or self.now_ms
         self._nonces = nonces
         self._turn = asyncio.Lock()
+        self._without = False  # the shared limits could not be asked when they last were
         self._paid_orders = self._paid_weight = 0  # taken by `pace` for calls to come
         exchange.nonce = self.signing_ms if nonces is None else self._next_nonce
 
@@ -181,24 +182,33 @@ class Connection:
         """See to it that so many orders, changes or cancels can be sent without waiting for the shared limits: 0.0, or
         the seconds after which to ask again. What was taken before and not used is used first.
 
-        Raises InvalidRequest for more than the limits hold at once, Unavailable.
+        Raises InvalidRequest for more than the limits hold at once, Unavailable where they cannot be asked and the acts
+        are not cancels or reducing orders, which then go without.
         """
         if self._budget is None:
             return 0.0
+        try:
+            return await self._paced(self._budget, purpose, acts)
+        except Unavailable as unknown:
+            self._go_without(purpose, unknown)
+            return 0.0
+
+    async def _paced(self, budget: RequestBudget, purpose: Purpose, acts: int) -> float:
         short = acts - self._paid_orders
         if short > 0:
-            if wait_s := await self._budget.take_orders(purpose, short):
+            if wait_s := await budget.take_orders(purpose, short):
                 return wait_s
             self._paid_orders = acts
         short = acts - self._paid_weight
         if short > 0:
-            if wait_s := await self._budget.take_weight(purpose, short):
+            if wait_s := await budget.take_weight(purpose, short):
                 return wait_s
             self._paid_weight = acts
+        self._without = False
         return 0.0
 
     async def _spend(self, purpose: Purpose, weight: int, order: bool) -> None:
-        """Take a call's share of the limits, if `pace` has not taken it. Raises NotSent, Unavailable."""
+        """Take a call's share of the limits, if `pace` has not taken it. Raises NotSent, Unavailable as `pace` does."""
         if self._budget is None:
             return
         if order and self._paid_orders and self._paid_weight >= weight:
@@ -210,6 +220,20 @@ class Connection:
             await spend(purpose, weight=weight, timeout_s=self._wait_s)
         except Exhausted as none_left:
             raise NotSent(none_left.reason, none_left.message, retry_after_s=none_left.retry_after_s) from none_left
+        except Unavailable as unknown:
+            self._go_without(purpose, unknown)
+        else:
+            self._without = False
+
+    def _go_without(self, purpose: Purpose, unknown: Unavailable) -> None:
+        """Let what takes risk away go where the shared limits cannot be asked, told once until they can. For the rest
+        raises what they raised.
+        """
+        if purpose not in (Purpose.CANCEL, Purpose.REDUCE):
+            raise unknown
+        if not self._without:
+            log.warning("sent_without_limits", exchange=self.exchange.id, purpose=purpose.value, error=str(unknown))
+        self._without = True
 
     async def _sent(self, endpoint: Call, params: Mapping[str, object]) -> object:
         if self._nonces is None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlbus.bus import connected as connected_bus
 from qmtl.core.clock import SystemClock
@@ -16,6 +17,7 @@ from qmtl.exchanges.published import limits_of
 from tests.controlbus.states import unique
 from tests.exchange.binance.client import KEYS, Client, connected, opened
 from tests.exchange.core.faults import Trouble
+from tests.support.nats import NatsServer
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "100", "quantity": "0.1"}
 
@@ -110,3 +112,31 @@ async def test_what_adds_risk_leaves_the_reserve_and_a_ban_is_everybodys(one: Co
             with pytest.raises(Exhausted):
                 await at.at.call(one.client.ccxt.private_get_account, {}, purpose=Purpose.RECONCILE)
         assert seen == ["GET account"] * 2  # as it came and as it went: the second call was not made
+
+
+async def test_what_takes_risk_away_leaves_while_the_limits_cannot_be_asked(
+    one: Connected, nats_server: NatsServer
+) -> None:
+    name, ccxt = unique("a"), one.client.ccxt
+    for number in range(2):
+        await one.send(newClientOrderId=f"o{number}")
+    async with connected_bus(nats_server.url, service="t") as bus:
+        limits = limits_of(40, 10_000.0, 20, 10_000.0)
+        budget = RequestBudget(bus, SystemClock(), "test", egress=name, account=name, limits=limits)
+        at = Connection(ccxt, SystemClock(), budget, wait_s=0.1)
+        assert await at.pace(Purpose.INCREASE, 1) == 0.0
+        nats_server.kill()
+        with capture_logs() as told:
+            for purpose in (Purpose.INCREASE, Purpose.QUERY):
+                with pytest.raises(Unavailable):
+                    await at.pace(purpose, 2)
+            for number in range(2):
+                assert await at.pace(Purpose.CANCEL, 2) == 0.0
+                asked = {"symbol": "BTCUSDT", "origClientOrderId": f"o{number}"}
+                await at.call(ccxt.private_delete_order, asked, purpose=Purpose.CANCEL, order=True)
+            sale = {**ORDER, "side": "SELL", "price": "120", "newClientOrderId": "sale"}
+            await at.call(ccxt.private_post_order, sale, purpose=Purpose.REDUCE, order=True)
+            with pytest.raises(Unavailable):
+                await at.call(ccxt.private_get_account, {}, purpose=Purpose.RECONCILE)
+    assert [order.ask.client_id for order in one.client.exchange.open_orders("client")] == ["sale"]
+    assert [row["event"] for row in told].count("sent_without_limits") == 1
