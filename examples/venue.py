@@ -16,7 +16,7 @@ from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.orders.venue_traits import PAPER, VenueTraits
 from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
-from brokerage.venues.plugs import PlugTerms
+from brokerage.venues.plugs import NoncesOf, PlugTerms
 from brokerage.venues.port import VenueEvent, VenueFill
 
 GONE = VenueAnswer(Outcome.REJECTED, reason="no order works here under this id")
@@ -143,7 +143,7 @@ class MemoryPlug:
     def __init__(self, terms: PlugTerms) -> None:
         self.venue = MemoryVenue(Decimal(terms.entry.options.get("cash", "0")))
 
-    async def connect(self, signed_at: Callable[[], int]) -> MemoryVenue:
+    async def connect(self, signed_at: Callable[[], int], nonces_of: NoncesOf | None = None) -> MemoryVenue:
         return self.venue  # a real one makes a client here, whose requests are signed with the time of signed_at()
 
 

@@ -22,6 +22,7 @@ from brokerage.venues import states
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics, unpaced
 from brokerage.venues.driver import DriverHooks, LinkState, VenueDriver
 from brokerage.venues.lease import VenueLease
+from brokerage.venues.nonces import KeyNonces
 from brokerage.venues.plugs import ConnectedVenue, PacedVenue, VenuePlug
 from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from brokerage.venues.states import VenueRecord
@@ -141,7 +142,7 @@ class VenueConnections:
         """Drive an account whenever its lease is held, for as long as it is at the venue."""
         entry, market, plug = self._entries[venue], self._market.at(venue), self._plugs[venue]
         lease = VenueLease(self._db, account, plug.traits, self._clock, ttl_s=entry.lease_ttl_s)
-        connected = await plug.connect(lease.signing_ms)
+        connected = await plug.connect(lease.signing_ms, lambda key: KeyNonces(self._db, key, lease, self._clock))
         pace = connected.pace if isinstance(connected, PacedVenue) else unpaced
         dispatcher = Dispatcher(self._db, market, lambda _: connected, self._clock, self._sent, pace)
         reconciler = Reconciler(self._db, market, connected, account, self._clock)

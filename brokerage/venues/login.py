@@ -14,7 +14,7 @@ from pathlib import Path
 
 from brokerage.config import CCXT, Settings, VenueEntry
 from brokerage.venues.ccxt.plug import ccxt_plug
-from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged
+from brokerage.venues.plugs import CountingPlug, PlugTerms, VenuePlug, plugged
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
@@ -22,6 +22,7 @@ from qmtl.exchanges.connection import VenueRefused
 
 MS_NS = 1_000_000
 LOGIN_S = 30.0
+NOT_LOGGED_IN = "not logged in: it counts the requests of the key, and one from here would lock the service out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ async def _log_in(plug: VenuePlug, clock: Clock) -> tuple[list[str], str]:
         wrong = await venue.login_faults()
         if wrong:
             return wrong, ""
-        listed, balances = await venue.instruments(), await venue.balances()
+        listed = await venue.instruments()
+        if isinstance(plug, CountingPlug) and plug.counts:
+            return [], f"lists {len(listed)} symbols of the settings; {NOT_LOGGED_IN}"
+        balances = await venue.balances()
         text = f"logged in; lists {len(listed)} symbols of the settings, and balances of {len(balances)} currencies"
         return [], text
     finally:

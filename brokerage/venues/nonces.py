@@ -31,14 +31,16 @@ class KeyNonces:
         self._key = blake3(api_key.encode()).digest()[:KEY_BYTES].hex()
         self._lease = lease
         self._clock = clock
-        self._last = self._ceiling = 0
+        self._last = self._ceiling = self._epoch = 0
 
     async def reserve(self) -> None:
         """See to it that there is a next one. Raises Unavailable (E_VENUE_UNREACHABLE): the lease is lost."""
-        if self._last < self._ceiling:
+        if self._last < self._ceiling and self._epoch == self._lease.epoch:
             return
+        epoch = self._lease.epoch  # of one before, what is left is below what others have taken since
         now_us = to_ns(self._clock.now()) // US_NS
         self._last, self._ceiling = await self._db.write(lambda conn: self._take(conn, now_us))
+        self._epoch = epoch
 
     def next(self) -> int:
         """The next one; `reserve` comes first."""

@@ -16,6 +16,7 @@ from controlbus.bus import Bus
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest
 from qmtl.exchanges.budgets import Purpose
+from qmtl.exchanges.connection import Nonces
 
 GROUP = "qmtl.venues"
 
@@ -60,6 +61,10 @@ class PacedVenue(Protocol):
         ...
 
 
+NoncesOf = Callable[[str], Nonces]
+"""The nonces of an API key, while its account is driven here."""
+
+
 class VenuePlug(Protocol):
     """One account at one venue, as it is set up. Nothing is connected to before `connect`."""
 
@@ -68,8 +73,20 @@ class VenuePlug(Protocol):
         """What the venue takes."""
         ...
 
-    async def connect(self, signed_at: Callable[[], int]) -> ConnectedVenue:
-        """Connect; `signed_at` tells the time in ms that a request is signed with, and may refuse to."""
+    async def connect(self, signed_at: Callable[[], int], nonces_of: NoncesOf | None = None) -> ConnectedVenue:
+        """Connect; `signed_at` tells the time in ms that a request is signed with, and may refuse to. `nonces_of` has
+        the nonces of a key whose requests are counted; None: nothing is asked that is signed with them.
+        """
+        ...
+
+
+@runtime_checkable
+class CountingPlug(Protocol):
+    """A plug that tells whether the venue counts the requests of its key."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether each request wants a number above the one before: a login beside the service locks it out."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,19 +20,29 @@ from qmtl.broker.v1 import venue_service_pb2 as venueservicepb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import QmtlError
 from qmtl.core.instants import to_ns
+from qmtl.exchanges.credentials import Credentials
 from qmtl.rpc.auth.tokens import ensure_service_token
 from tests.brokerage.mesh import Client, Mesh, running_mesh
 from tests.brokerage.samples import OWNER
 from tests.exchange.binance.client import KEYS, opened
 from tests.exchange.binance.spot import BinanceSpot
 from tests.exchange.binance.usdm import client as usdm
+from tests.exchange.binance.usdm.rest import BinanceUsdm
 from tests.exchange.core.exchange import Exchange
+from tests.exchange.kraken import client as kraken
+from tests.exchange.kraken.rest import KrakenSpot
 from tests.exchange.server import Dialect, serving
 from tests.support.waiting import eventually
 
 MINUTE_NS = 60 * 10**9
 TTL_S = 4.0
 WAIT_S = 45.0
+CLIENTS: Mapping[Callable[[Exchange], Dialect], tuple[Callable[[], Exchange], Credentials]] = {
+    BinanceSpot: (opened, KEYS),
+    BinanceUsdm: (usdm.opened, KEYS),
+    KrakenSpot: (kraken.opened, kraken.KEYS),
+}
+"""An exchange with a client that has money there, and its keys, by what the exchange speaks."""
 
 
 @dataclass(slots=True)
@@ -43,12 +53,18 @@ class Traded:
     exchange: Exchange
     client: Client
 
-    async def open(self, preset: str = "btc", kind: accountpb.AccountType = accountpb.ACCOUNT_TYPE_CASH) -> None:
+    async def open(
+        self,
+        preset: str = "btc",
+        kind: accountpb.AccountType = accountpb.ACCOUNT_TYPE_CASH,
+        currency: str = "USDT",
+        wait_s: float = WAIT_S,
+    ) -> None:
         """Open the account at the exchange, with a price of bitcoin, and wait until it may trade."""
         request = account_request()
-        request.type = kind
+        request.type, request.base_currency = kind, currency
         await self.client.accounts.OpenVenueAccount(request)
-        await eventually(self.is_active, WAIT_S)
+        await eventually(self.is_active, wait_s)
         await self.client.accounts.AddFeed(accountservicepb.AddFeedRequest(account="acc", data_preset=preset))
         self.mesh.feed.tell(minute_ago(100))
         await eventually(self.is_priced, WAIT_S)
@@ -63,7 +79,7 @@ class Traded:
         (feed,) = (await self.client.accounts.GetAccount(request)).account.feeds
         return feed.HasField("venue_time")
 
-    async def until(self, name: str, *states: orderpb.OrderState) -> orderpb.OrderStatus:
+    async def until(self, name: str, *states: orderpb.OrderState, wait_s: float = WAIT_S) -> orderpb.OrderStatus:
         """The order, once it is in one of these states."""
 
         async def there() -> bool:
@@ -72,7 +88,7 @@ class Traded:
             except QmtlError:  # the process is being restarted
                 return False
 
-        await eventually(there, WAIT_S)
+        await eventually(there, wait_s)
         return await self.client.status_of(name)
 
     async def venue(self) -> venueservicepb.GetVenueStatusResponse:
@@ -124,10 +140,11 @@ async def at_exchange(
     """A mesh whose settings name the exchange; no process runs yet."""
     folder = home / "credentials"
     folder.mkdir(mode=0o700)
-    keys = folder / "binance-main.toml"
+    made, credentials = CLIENTS[dialect]
+    keys = folder / f"{changes.get('exchange', 'binance')}-main.toml"
     keys.touch(mode=0o600)
-    keys.write_text(f'api_key = "{KEYS.api_key}"\nsecret = "{KEYS.secret}"\n')
-    exchange = opened() if dialect is BinanceSpot else usdm.opened()
+    keys.write_text(f'api_key = "{credentials.api_key}"\nsecret = "{credentials.secret}"\n')
+    exchange = made()
     async with serving(exchange, dialect(exchange)) as address, running_mesh(home, nats_url) as mesh:
         ensure_service_token(home, "brokerage")
         mesh.venues = at(address, **changes)

@@ -32,6 +32,7 @@ LIVE = datasetspb.Preset(name="btc", symbol="BTC/USDT", interval=Duration(second
 PERPETUAL = datasetspb.Preset(
     name="btc-perpetual", symbol="BTC/USDT:USDT", interval=Duration(seconds=60), available=True
 )
+DOLLARS = datasetspb.Preset(name="btc-usd", symbol="BTC/USD", interval=Duration(seconds=60), available=True)
 SESSION = "session-1"
 PART = "nobody: a feed of the tests"
 
@@ -97,7 +98,7 @@ class Feed(
         self, request: catalogueservicepb.ListPresetsRequest, context: Any
     ) -> catalogueservicepb.ListPresetsResponse:
         return catalogueservicepb.ListPresetsResponse(
-            presets=[PRESET, LIVE, PERPETUAL, *(one.preset for one in self.sealed.values())]
+            presets=[PRESET, LIVE, PERPETUAL, DOLLARS, *(one.preset for one in self.sealed.values())]
         )
 
     async def GetArtifact(
@@ -125,7 +126,7 @@ class Feed(
     async def Subscribe(
         self, request: dataservicepb.SubscribeRequest, context: Any
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
-        bars = self.live if request.dataset in (LIVE.name, PERPETUAL.name) else self.bars
+        bars = self.live if request.dataset in (LIVE.name, PERPETUAL.name, DOLLARS.name) else self.bars
         if request.session_id != SESSION and bars is self.bars:
             raise NotFound("E_DATA_SESSION_UNKNOWN", f"no session {request.session_id}")
         start = _from_ns(request)

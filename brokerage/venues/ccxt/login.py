@@ -12,6 +12,8 @@ from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection, outcomes
 
 AHEAD_MS = 1_000  # exchanges refuse what was signed later than a second from now
+RESOLUTION_MS: Mapping[str, int] = {"kraken": 1_000}
+"""How coarse an exchange tells its time, where that is not in ms."""
 TRADES: Mapping[str, str] = {"binance": "enableSpotAndMarginTrading", "binanceusdm": "enableFutures"}
 """The right that orders need, by the id of ccxt's class, where the exchange tells of rights."""
 WITHDRAWS = "enableWithdrawals"
@@ -26,8 +28,9 @@ async def clock_faults(at: Connection, window_ms: int) -> list[str]:
     with outcomes(at.exchange.id):
         there_ms = int(await at.exchange.fetch_time())
     came_ms = at.now_ms()
-    if sent_ms - there_ms > AHEAD_MS:
-        return [f"the clock here is {sent_ms - there_ms} ms ahead of the exchange's, want {AHEAD_MS} ms at most"]
+    ahead_ms = sent_ms - there_ms - RESOLUTION_MS.get(at.exchange.id, 0)
+    if ahead_ms > AHEAD_MS:
+        return [f"the clock here is {ahead_ms} ms ahead of the exchange's, want {AHEAD_MS} ms at most"]
     if there_ms - came_ms > window_ms:
         return [f"the clock here is {there_ms - came_ms} ms behind the exchange's, want {window_ms} ms at most"]
     return []

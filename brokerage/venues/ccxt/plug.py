@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from brokerage.config import VenueEntry
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.venue_traits import VenueTraits
-from brokerage.venues.ccxt.dialects import binance, binance_usdm
+from brokerage.venues.ccxt.dialects import binance, binance_usdm, kraken
 from brokerage.venues.ccxt.dialects.dialect import Dialect
 from brokerage.venues.ccxt.login import clock_faults, right_faults
 from brokerage.venues.ccxt.venue import CcxtVenue
-from brokerage.venues.plugs import PlugTerms
+from brokerage.venues.plugs import NoncesOf, PlugTerms
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest
 from qmtl.exchanges.budgets import RequestBudget
-from qmtl.exchanges.connection import Connection, made, outcomes
+from qmtl.exchanges.connection import BUDGET_WAIT_S, Connection, made, outcomes
 from qmtl.exchanges.credentials import read_credentials
 
 MS_NS = 1_000_000
 
-DIALECTS: Mapping[tuple[str, str], tuple[str, Callable[[], Dialect], Mapping[str, object]]] = {
-    ("binance", "spot"): ("binance", binance.BinanceSpot, binance.OPTIONS),
-    ("binance", "usdm"): ("binanceusdm", binance_usdm.BinanceUsdm, binance_usdm.OPTIONS),
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A market that can be traded: the id of ccxt's class, whose limits are shared under the same name, the dialect,
+    and the options that the class takes with it. `counts`: requests carry nonces, and orders a deadline of the
+    dialect's instead of a window of the settings.
+    """
+
+    id: str
+    dialect: Callable[[], Dialect]
+    options: Mapping[str, object]
+    counts: bool = False
+    wait_s: float = BUDGET_WAIT_S  # how long a call waits for its limits
+
+
+DIALECTS: Mapping[tuple[str, str], Spoken] = {
+    ("binance", "spot"): Spoken("binance", binance.BinanceSpot, binance.OPTIONS),
+    ("binance", "usdm"): Spoken("binanceusdm", binance_usdm.BinanceUsdm, binance_usdm.OPTIONS),
+    ("kraken", "spot"): Spoken("kraken", kraken.KrakenSpot, kraken.OPTIONS, counts=True, wait_s=15.0),
 }
-"""By exchange and market: the id of ccxt's class, whose limits are shared under the same name, the dialect, and the
-options that the class takes with it.
-"""
+"""By exchange and market. Two calls of Kraken's limits are six seconds: a comparison has to get through."""
 
 
 class CcxtPlug:
@@ -47,28 +61,41 @@ class CcxtPlug:
                 "E_VENUE_INVALID", f"brokerage.venues.{terms.name}: no dialect of {asked}, there are {known}"
             )
         self._terms = terms
-        self._id, self._made, self._options = found
+        self._spoken = found
+        least_ms = found.dialect().traits.acceptance_window_ns // MS_NS
+        if found.counts and 0 < entry.acceptance_window_ms < least_ms:
+            raise InvalidRequest(
+                "E_VENUE_INVALID",
+                f"brokerage.venues.{terms.name}.acceptance_window_ms is {entry.acceptance_window_ms}, "
+                f"want 0 or {least_ms} at least: so long {entry.exchange} takes an order",
+            )
         folder = entry.credentials_folder or terms.folder
         self._credentials = read_credentials(entry.exchange, entry.credentials, terms.environ, folder)
-        self._budget = _budget(terms, self._id)
+        self._budget = _budget(terms, found.id)
+
+    @property
+    def counts(self) -> bool:
+        """Whether requests carry nonces."""
+        return self._spoken.counts
 
     @property
     def traits(self) -> VenueTraits:
-        entry, traits = self._terms.entry, self._made().traits
+        entry, traits = self._terms.entry, self._spoken.dialect().traits
         window_ns = entry.acceptance_window_ms * MS_NS or traits.acceptance_window_ns
         return replace(traits, acceptance_window_ns=window_ns)
 
-    async def connect(self, signed_at: Callable[[], int]) -> ConnectedCcxtVenue:
+    async def connect(self, signed_at: Callable[[], int], nonces_of: NoncesOf | None = None) -> ConnectedCcxtVenue:
         entry, clock = self._terms.entry, self._terms.clock
-        dialect, traits = self._made(), self.traits
-        options = {**self._options, "recvWindow": traits.acceptance_window_ns // MS_NS}
+        spoken, traits = self._spoken, self.traits
+        options = {**spoken.options, "recvWindow": traits.acceptance_window_ns // MS_NS}
         exchange = made(
-            self._id, self._credentials, options=options, address=entry.address, timeout_ms=entry.timeout_ms
+            spoken.id, self._credentials, options=options, address=entry.address, timeout_ms=entry.timeout_ms
         )
         if entry.stage in ("sandbox", "testnet") and not entry.address:
             exchange.set_sandbox_mode(True)
-        at = Connection(exchange, clock, self._budget, signed_at)
-        return ConnectedCcxtVenue(dialect, at, clock, entry, traits)
+        nonces = nonces_of(self._credentials.api_key) if spoken.counts and nonces_of is not None else None
+        at = Connection(exchange, clock, self._budget, signed_at, spoken.wait_s, nonces)
+        return ConnectedCcxtVenue(spoken.dialect(), at, clock, entry, traits)
 
 
 class ConnectedCcxtVenue(CcxtVenue):

@@ -11,7 +11,7 @@ import pytest
 
 from brokerage.config import Settings
 from brokerage.venues import login
-from brokerage.venues.login import Login
+from brokerage.venues.login import NOT_LOGGED_IN, Login
 from qmtl.config.settings import MeshSettings
 from qmtl.exchanges.credentials import Credentials
 from tests.brokerage.exchange_mesh import at
@@ -21,6 +21,8 @@ from tests.exchange.binance.usdm.client import opened as futures_opened
 from tests.exchange.binance.usdm.rest import BinanceUsdm
 from tests.exchange.core.exchange import Exchange, now_ms
 from tests.exchange.core.faults import Trouble
+from tests.exchange.kraken import client as kraken
+from tests.exchange.kraken.rest import KrakenSpot
 from tests.exchange.server import Dialect, serving
 from tests.support.nats import free_port
 
@@ -36,9 +38,10 @@ def with_keys(home: Path, keys: Credentials) -> Path:
     """A home whose credentials are these."""
     folder = home / "credentials"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / "binance-main.toml"
-    file.touch(mode=0o600)
-    file.write_text(f'api_key = "{keys.api_key}"\nsecret = "{keys.secret}"\n')
+    for exchange in ("binance", "kraken"):
+        file = folder / f"{exchange}-main.toml"
+        file.touch(mode=0o600)
+        file.write_text(f'api_key = "{keys.api_key}"\nsecret = "{keys.secret}"\n')
     return home
 
 
@@ -51,7 +54,7 @@ async def looked(home: Path, address: str, *, offline: bool = False, **changes: 
     return found
 
 
-async def found(home: Path, exchange: Exchange, dialects: Sequence[Dialect] = (), **changes: Any) -> Login:
+async def found(home: Path, exchange: Exchange, dialects: Sequence[Dialect] = (), /, **changes: Any) -> Login:
     """What is found of a venue at an exchange."""
     async with serving(exchange, *(dialects or [BinanceSpot(exchange)])) as address:
         return await looked(home, address, **changes)
@@ -65,6 +68,26 @@ async def test_a_venue_that_lets_us_in_is_well(home: Path) -> None:
     futures = futures_opened()
     changes: dict[str, Any] = {"market": "usdm", "symbols": ["BTC/USDT:USDT"]}
     assert (await found(home, futures, [BinanceUsdm(futures)], **changes)).well
+
+
+KRAKEN: dict[str, Any] = {"exchange": "kraken", "symbols": ["BTC/USD"]}
+
+
+async def test_a_key_whose_requests_are_counted_is_not_used_beside_the_service(home: Path) -> None:
+    exchange, asked = kraken.opened(), list[str]()
+    exchange.faults.witness = lambda request, done: asked.append(request)
+    well = await found(home, exchange, [KrakenSpot(exchange)], **KRAKEN)
+    assert (well.well, well.text.endswith(f": lists 1 symbols of the settings; {NOT_LOGGED_IN}")) == (True, True)
+    assert not [request for request in asked if request.startswith("POST")]
+    late = kraken.opened(clock=lambda: now_ms() - 2_500)
+    assert "ahead of the exchange's" in (await found(home, late, [KrakenSpot(late)], **KRAKEN)).text
+
+
+@pytest.mark.parametrize(("window_ms", "well"), [(0, True), (4_999, False), (5_000, True)])
+async def test_a_window_below_the_deadline_of_orders_is_refused(home: Path, window_ms: int, well: bool) -> None:
+    told = await looked(home, "http://127.0.0.1:9", offline=True, acceptance_window_ms=window_ms, **KRAKEN)
+    assert told.well is well, told.text
+    assert well or "acceptance_window_ms is 4999, want 0 or 5000 at least" in told.text
 
 
 @pytest.mark.parametrize("keys", [Credentials("nobody", "hidden-word"), Credentials("key", "hidden-word")])

@@ -73,3 +73,16 @@ async def test_who_has_lost_the_lease_has_lower_ones_and_gets_no_more(db: Databa
     assert rest[-1] < first
     with pytest.raises(Unavailable, match="driven elsewhere"):
         await fenced.reserve()
+
+
+async def test_who_has_it_again_goes_on_above_those_of_who_had_it_meanwhile(db: Database) -> None:
+    clock = VirtualClock(START)
+    lease = await held(db, clock)
+    first = KeyNonces(db, "key", lease, clock)
+    await drawn(first, 1)
+    other = await held(db, clock)
+    [between] = await drawn(KeyNonces(db, "key", other, clock), 1)
+    await other.release()
+    assert await lease.acquire()
+    [again] = await drawn(first, 1)
+    assert again > between
