@@ -52,6 +52,8 @@ class Tokens:
 
     async def _subscribe(self, socket: web.WebSocketResponse, asked: dict[str, object]) -> Stream | None:
         params = asked.get("params")
+        if asked.get("method") == "ping":
+            await socket.send_json({"method": "pong", "req_id": asked.get("req_id")})
         if asked.get("method") != "subscribe" or not isinstance(params, dict):
             return None
         account, until = self._tokens.get(str(params.get("token")), ("", 0))
