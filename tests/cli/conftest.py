@@ -23,6 +23,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.terms import PaperTerms
+from tests.support.logbook import logging_put_back
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -57,7 +58,8 @@ class Invoke:
     def __call__(self, *args: str | Path, **environ: str) -> Done:
         cleared: dict[str, str | None] = {name: None for name in os.environ if name.startswith("QMTL")}
         file = {"QMTL_CONFIG": str(self.config)} if self.config.exists() else {}
-        result = CliRunner().invoke(app, [str(arg) for arg in args], env={**cleared, **file, **environ})
+        with logging_put_back():
+            result = CliRunner().invoke(app, [str(arg) for arg in args], env={**cleared, **file, **environ})
         if isinstance(result.exception, QmtlError):
             return Done(1, result.stdout, explain(result.exception))
         if result.exception is not None and not isinstance(result.exception, SystemExit):

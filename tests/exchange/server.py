@@ -61,6 +61,8 @@ def _troubled(exchange: Exchange, dialects: Sequence[Dialect]) -> Callable[..., 
             return _dialect(dialects, request).limited(trouble)
         if trouble in (Trouble.BROKEN_BEFORE, Trouble.BROKEN_AFTER):
             return web.Response(status=503, text="Service Unavailable")
+        if trouble is Trouble.REFUSED:
+            return web.json_response({"code": -1013, "msg": "Refused.", "error": ["EOrder:Refused"]}, status=400)
         if trouble is Trouble.FAILED_AFTER:
             return web.json_response({"code": -2010, "msg": "Rejected.", "error": ["EOrder:Rejected"]}, status=500)
         if trouble is Trouble.UNSURE_AFTER:

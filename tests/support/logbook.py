@@ -15,18 +15,25 @@ from qmtl.rpc.telemetry import logs
 
 
 @contextmanager
+def logging_put_back() -> Iterator[None]:
+    """Whatever sets up the process's logging inside, it is as before afterwards."""
+    root = logging.getLogger()
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.configure(**config)
+
+
+@contextmanager
 def logged(service: str = "gateway") -> Iterator[io.StringIO]:
     """Every line from DEBUG up; the process's logging is put back afterwards."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, structlog.get_config())
     stream = io.StringIO()
-    logs.configure(service, level="DEBUG", stream=stream)
-    try:
+    with logging_put_back():
+        logs.configure(service, level="DEBUG", stream=stream)
         yield stream
-    finally:
-        root.handlers[:] = before[0]
-        root.setLevel(before[1])
-        structlog.configure(**before[2])
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:

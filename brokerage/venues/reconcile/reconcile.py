@@ -36,7 +36,7 @@ APART_S = 10.0  # between the two comparisons that make a transfer: a trade that
 
 T = TypeVar("T")
 
-log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues.reconcile")
 
 
 @dataclass(slots=True)

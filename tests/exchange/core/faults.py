@@ -17,6 +17,7 @@ class Trouble(Enum):
     CUT_AFTER = "CUT_AFTER"
     TOO_MANY = "TOO_MANY"  # 429
     BANNED = "BANNED"  # 418
+    REFUSED = "REFUSED"  # 400: the exchange has looked at it, and does not do it
     BROKEN_BEFORE = "BROKEN_BEFORE"  # 503
     BROKEN_AFTER = "BROKEN_AFTER"
     HELD = "HELD"  # cut, and on its way: it comes when `Faults.deliver` lets it

@@ -70,7 +70,7 @@ _ENDED = {
     "REJECTED": EventKind.REJECTED,
 }
 
-log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues.ccxt.dialects")
 
 
 class BinanceUsdm:

@@ -23,7 +23,7 @@ from tests.brokerage.samples import ACTOR, fence
 from tests.brokerage.venues.reconcile.live import LIVE_GATE, OWNER, Live, living
 from tests.exchange.core.faults import Trouble
 
-NEVER = [Trouble.TOO_MANY] * 100
+NEVER = [Trouble.REFUSED] * 100
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_what_is_not_wanted_any_more_is_not_asked_for(live: Live) -> None:
     turns = Turns(live)
     await live.order("o1")
     await turns.take(2, 0.25)
-    live.exchange.faults.plan("DELETE order", Trouble.TOO_MANY)
+    live.exchange.faults.plan("DELETE order", Trouble.REFUSED)
     await set_fence(live, 2, FenceState.FROZEN)
     await turns.take(2, 0.25)
     await set_fence(live, 3, FenceState.OPEN)
@@ -107,7 +107,7 @@ async def test_a_clients_cancel_does_not_wait(live: Live) -> None:
     turns = Turns(live)
     await live.order("o1")
     await turns.take(2, 0.25)
-    live.exchange.faults.plan("DELETE order", Trouble.TOO_MANY)
+    live.exchange.faults.plan("DELETE order", Trouble.REFUSED)
     for _ in range(2):
         await live.cancel("o1")
         await turns.take(2, 0.25)
