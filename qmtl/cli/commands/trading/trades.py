@@ -29,7 +29,7 @@ from qmtl.cli.show.messages import show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, parse_decimal
-from qmtl.core.errors import NotFound, QmtlError
+from qmtl.core.errors import InvalidRequest, NotFound, QmtlError
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -187,7 +187,15 @@ async def _fills(channel: MeshChannel, account: str, world: str, strategy: str) 
         reply = await stub.ListFills(request)
         return reply.fills, reply.page
 
-    return await collect(page, SEARCH_MAX)
+    return require_whole(await collect(page, SEARCH_MAX + 1), account)
+
+
+def require_whole(fills: list[orderpb.Fill], account: str) -> list[orderpb.Fill]:
+    """Fills of an account, all of them: trips of a part would be others. Raises InvalidRequest (E_TOO_LARGE)."""
+    if len(fills) > SEARCH_MAX:
+        hint = "ask for one strategy or one world"
+        raise InvalidRequest("E_TOO_LARGE", f"account {account} has more than {SEARCH_MAX:,} fills", hint=hint)
+    return fills
 
 
 async def _instrument(channel: MeshChannel, symbol: str) -> instrumentpb.Instrument:
