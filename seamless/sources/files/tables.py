@@ -31,14 +31,14 @@ class Table:
     separator: str  # empty: Parquet
 
 
-def read_table(content: bytes) -> Table:
-    """Raises InvalidRequest (E_FILE_LAYOUT) for what is no table of at least six columns."""
+def read_table(content: bytes, cells_max: int = CELLS_MAX) -> Table:
+    """Raises InvalidRequest (E_FILE_LAYOUT) for what is no table of at least six columns, or one of too many cells."""
     if content[:4] == b"PAR1":
-        return _parquet(content)
+        return _parquet(content, cells_max)
     text = _text(content)
     lines = [line for line in text.splitlines()[:_HEAD_LINES] if line.strip()]
     separator, width = _separator(lines)
-    rows = _rows(text, separator)
+    rows = _rows(text, separator, cells_max)
     start = next(place for place, row in enumerate(rows) if len(row) == width)
     body = rows[start:]
     columns = list(zip(*(row if len(row) == width else (None,) * width for row in body), strict=True))
@@ -46,9 +46,9 @@ def read_table(content: bytes) -> Table:
     return Table(tuple(body[0]), frame, separator)
 
 
-def _rows(text: str, separator: str) -> list[list[str]]:
-    if text.count(separator) > CELLS_MAX:
-        raise _too_many(f"{text.count(separator)} fields")
+def _rows(text: str, separator: str, cells_max: int) -> list[list[str]]:
+    if text.count(separator) > cells_max:
+        raise _too_many(f"{text.count(separator)} fields", cells_max)
     try:
         found = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         return [row for row in found if any(field.strip() for field in row)]
@@ -56,15 +56,15 @@ def _rows(text: str, separator: str) -> list[list[str]]:
         raise refused("E_FILE_LAYOUT", "file", str(error), "rows of short fields") from None
 
 
-def _too_many(found: str) -> InvalidRequest:
-    return refused("E_FILE_LAYOUT", "file", found, f"at most {CELLS_MAX} in rows and columns")
+def _too_many(found: str, cells_max: int) -> InvalidRequest:
+    return refused("E_FILE_LAYOUT", "file", found, f"at most {cells_max} in rows and columns")
 
 
 def _separator(lines: Sequence[str]) -> tuple[str, int]:
     """The separator that gives most lines one number of fields, and that number."""
     best = (0.0, ",", 0)
     for separator in SEPARATORS:
-        widths = Counter(len(row) for row in _rows("\n".join(lines), separator))
+        widths = Counter(len(row) for row in _rows("\n".join(lines), separator, CELLS_MAX))
         width, count = max(widths.items(), key=lambda found: (found[1], found[0]), default=(0, 0))
         if width >= FIELDS_MIN and count > best[0]:
             best = (count, separator, width)
@@ -83,13 +83,13 @@ def _text(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")  # names of columns are all that can differ
 
 
-def _parquet(content: bytes) -> Table:
+def _parquet(content: bytes, cells_max: int) -> Table:
     try:
         width = len(pl.read_parquet_schema(io.BytesIO(content)))
-        frame = pl.read_parquet(content, n_rows=CELLS_MAX // max(width, 1) + 1)
+        frame = pl.read_parquet(content, n_rows=cells_max // max(width, 1) + 1)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise refused("E_FILE_LAYOUT", "file", f"Parquet that cannot be read: {error}"[:200], "whole Parquet") from None
-    if frame.height * width > CELLS_MAX:
-        raise _too_many(f"more than {frame.height - 1} rows of {width} columns")
+    if frame.height * width > cells_max:
+        raise _too_many(f"more than {frame.height - 1} rows of {width} columns", cells_max)
     names = tuple(frame.columns)
     return Table(names, frame.rename({name: str(place) for place, name in enumerate(names)}), "")
