@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -65,8 +66,9 @@ def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContex
     orders = listed_orders_from_proto(message.orders)
     owner = orders[0].owner if orders else Owner("replay", world, strategy)
     _require_order(orders, Owner(owner.account, world, strategy))
-    known = {order.client_order_id: order.decided_ns or 0 for order in orders}
-    cancels = [_cancel(one, f"cancels[{n}]", known) for n, one in enumerate(message.cancels)]
+    places = {order.client_order_id: place for place, order in enumerate(orders)}
+    times = [order.decided_ns or 0 for order in orders]
+    cancels = [_cancel(one, f"cancels[{n}]", places, times) for n, one in enumerate(message.cancels)]
     prints = tuple(require_text(one, "dataset_fingerprints", TEXT_MAX) for one in message.dataset_fingerprints)
     if not 1 <= len(prints) <= FINGERPRINTS_MAX or len(set(prints)) < len(prints):
         raise refused("E_FIELD", "dataset_fingerprints", len(prints), f"1 to {FINGERPRINTS_MAX}, each once")
@@ -95,12 +97,18 @@ def _require_order(orders: Sequence[Order], owner: Owner) -> None:
         seen.add(order.client_order_id)
 
 
-def _cancel(message: replayservicepb.ReplayedCancel, where: str, known: Mapping[str, int]) -> Cancel:
-    """A cancel of an order of the list that was decided before it."""
+def _cancel(
+    message: replayservicepb.ReplayedCancel, where: str, places: Mapping[str, int], times: Sequence[int]
+) -> Cancel:
+    """A cancel of an order of the list that was sent before it. `times` are those of the orders, which never fall."""
     name, at_ns = message.client_order_id, ns_from_proto(message.decided_at, f"{where}.decided_at")
-    if known.get(name, at_ns) >= at_ns:
-        raise refused("E_FIELD", f"{where}.client_order_id", name, "an order of the list that was decided before")
-    return Cancel(name, at_ns)
+    first, beyond = bisect_left(times, at_ns), bisect_right(times, at_ns)
+    before = message.orders_before if message.HasField("orders_before") else None
+    if before is not None and not first <= before <= beyond:
+        raise refused("E_FIELD", f"{where}.orders_before", before, f"{first} to {beyond}, by when it was decided")
+    if places.get(name, len(times)) >= (first if before is None else before):
+        raise refused("E_FIELD", f"{where}.client_order_id", name, "an order of the list that was sent before")
+    return Cancel(name, at_ns, before)
 
 
 def _account(message: replayservicepb.AccountModel, owner: Owner, market: MarketContext) -> Account:

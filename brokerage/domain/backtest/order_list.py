@@ -1,7 +1,7 @@
 """A list of orders and cancels over bars: what a backtest that sent them would have been.
 
 Acts are decided at the close of a bar or later, before the next close: bars come first, then margin calls, then what
-was decided, cancels before orders at one instant. The code is that of the simulated account; bars at whose close
+was decided, in the order of the list. The code is that of the simulated account; bars at whose close
 nothing can happen are passed by.
 """
 
@@ -25,10 +25,13 @@ from brokerage.domain.simulation.carry import Payment
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """A cancel of an order of the list."""
+    """A cancel of an order of the list. `orders_before` is how many orders of it were sent before; None: all that were
+    decided before its instant.
+    """
 
     client_order_id: str
     decided_ns: int
+    orders_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,17 @@ Act = Cancel | Sequence[Order]
 
 
 def acts_of(orders: Sequence[Order], cancels: Sequence[Cancel]) -> list[tuple[int, Act]]:
-    """Orders and cancels by the time they were decided. Orders of a list that follow each other are one act."""
-    found: list[tuple[int, Act]] = [(one.decided_ns, one) for one in cancels]
-    for key, group in groupby(enumerate(orders), lambda pair: pair[1].list_id or pair[0]):
-        together = [order for _, order in group]
-        found += [(max(order.decided_ns or 0 for order in together), together)] if isinstance(key, str) else []
-        found += [] if isinstance(key, str) else [(order.decided_ns or 0, [order]) for order in together]
-    return sorted(found, key=lambda act: (act[0], not isinstance(act[1], Cancel)))
+    """Orders and cancels by the time they were decided, at one instant in the order they were sent. Orders of a list
+    that follow each other are one act.
+    """
+    placed: list[tuple[tuple[int, int, bool], Act]] = [
+        ((one.decided_ns, -1 if one.orders_before is None else one.orders_before, False), one) for one in cancels
+    ]
+    for _, group in groupby(enumerate(orders), lambda pair: pair[1].list_id or pair[0]):
+        numbered = list(group)
+        together = [order for _, order in numbered]
+        placed.append(((max(order.decided_ns or 0 for order in together), numbered[0][0], True), together))
+    return [(place[0], act) for place, act in sorted(placed, key=lambda pair: pair[0])]
 
 
 class OrderListReplay:

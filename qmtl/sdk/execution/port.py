@@ -151,10 +151,13 @@ class AskOpenOrders(Request[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Request[None]):
-    """Cancel an open order; what it got until then is kept."""
+    """Cancel an open order; what it got until then is kept. `orders_before` is noted of a run: how many orders it had
+    sent before.
+    """
 
     client_order_id: str
     time_ns: int
+    orders_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

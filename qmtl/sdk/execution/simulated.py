@@ -53,6 +53,7 @@ class SimulatedExecution:
         self.weight = weight
         self.orders: list[MarketOrder | SubmitList] = []
         self.cancels: list[Cancel] = []
+        self._sent = 0
         self._direct = direct
         self._account = account
         self._currency = currency
@@ -66,7 +67,7 @@ class SimulatedExecution:
             case AskOpenOrders(symbol=symbol):
                 return tuple(record.order.client_order_id for record in self._own_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
-                self.cancels.append(request)
+                self.cancels.append(replace(request, orders_before=self._sent))
                 return self._account.cancel(client_order_id, time_ns)
             case AskHeldPosition(symbol=symbol):
                 lot = self._account.lot(symbol)
@@ -79,6 +80,7 @@ class SimulatedExecution:
                 return self._submit(order)
             case SubmitList(list_id=list_id, orders=orders):
                 self.orders.append(request)
+                self._sent += len(orders)
                 return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
 
@@ -96,6 +98,7 @@ class SimulatedExecution:
 
     def _submit(self, order: MarketOrder) -> OrderReply:
         self.orders.append(order)
+        self._sent += 1
         side = Side.BUY if order.quantity > 0 else Side.SELL
         if self._direct and self.weight == RATE_ONE and not order.reduce_only:
             name, quantity, target = order.client_order_id, abs(order.quantity), order.position_target

@@ -83,7 +83,11 @@ def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> repl
         strategy_id="s1",
         orders=orders,
         cancels=[
-            replayservicepb.ReplayedCancel(client_order_id=one.client_order_id, decided_at=ns_to_proto(one.time_ns))
+            replayservicepb.ReplayedCancel(
+                client_order_id=one.client_order_id,
+                decided_at=ns_to_proto(one.time_ns),
+                orders_before=one.orders_before,
+            )
             for one in result.cancels
         ],
         dataset_fingerprints=[PRINTS[symbol] for symbol in symbols],
@@ -168,6 +172,16 @@ async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:
         await ask(client, message(orders=[early]))
     cancel = replayservicepb.ReplayedCancel(client_order_id="none", decided_at=ns_to_proto(2 * 10**18))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: cancels\[0\].client_order_id"):
+        await ask(client, message(cancels=[cancel]))
+    cancel = replayservicepb.ReplayedCancel(client_order_id="one", decided_at=ns_to_proto(10**18))
+    with pytest.raises(InvalidRequest, match=r"E_FIELD: cancels\[0\].client_order_id is one"):
+        await ask(client, message(cancels=[cancel]))
+    for place, field in ((0, "client_order_id is one"), (2, "orders_before is 2, want 0 to 1")):
+        cancel.orders_before = place
+        with pytest.raises(InvalidRequest, match=rf"E_FIELD: cancels\[0\].{field}"):
+            await ask(client, message(cancels=[cancel]))
+    cancel.orders_before, cancel.decided_at.seconds = 0, 2 * 10**9
+    with pytest.raises(InvalidRequest, match=r"E_FIELD: cancels\[0\].orders_before is 0, want 1 to 1"):
         await ask(client, message(cancels=[cancel]))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: dataset_fingerprints"):
         await ask(client, message(dataset_fingerprints=[PRINTS["BTC-USD"]]))

@@ -40,12 +40,14 @@ class OrderReplay(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[AccountModel, _Mapping]] = ...) -> None: ...
 
 class ReplayedCancel(_message.Message):
-    __slots__ = ("client_order_id", "decided_at")
+    __slots__ = ("client_order_id", "decided_at", "orders_before")
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     client_order_id: str
     decided_at: _timestamp_pb2.Timestamp
-    def __init__(self, client_order_id: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    orders_before: int
+    def __init__(self, client_order_id: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders_before: _Optional[int] = ...) -> None: ...
 
 class AccountModel(_message.Message):
     __slots__ = ("type", "leverage", "base_currency", "starting_cash", "fee_rate", "profile")

@@ -263,3 +263,16 @@ def test_an_order_that_follows_the_price_is_looked_at_bar_by_bar_and_named(kind:
     account = SimulatedAccount(case.profile, {"USD": D(case.cash)}, instruments=TRADED.values())
     found = OrderListReplay(account, Timeline(columns_of(case)), acts_of([order], []), "USD").run()
     assert found.visited == {"BEGIN": 1, "ORDER_BY_BAR": 99}
+
+
+@pytest.mark.parametrize(("orders_before", "taken"), [(None, True), (1, True), (2, False)])
+def test_orders_and_cancels_of_one_instant_come_as_they_were_sent(orders_before: int | None, *, taken: bool) -> None:
+    case = Case(5, 10, 0, 0.0001, 0.0, spot("0", participation="0"), 1_000)
+    at_ns = BEGIN_NS + 2 * HOUR_NS
+    resting = Order(LOCAL, "old", "X", Side.BUY, D(9), OrderType.LIMIT, limit_price=D(90), decided_ns=at_ns - HOUR_NS)
+    order = replace(resting, client_order_id="new", decided_ns=at_ns)  # its money is that of the older one
+    account = SimulatedAccount(case.profile, {"USD": D(case.cash)}, instruments=TRADED.values())
+    acts = acts_of([resting, order], [Cancel("old", at_ns, orders_before)])
+    found = OrderListReplay(account, Timeline(columns_of(case)), acts, "USD").run()
+    assert [step.order.client_order_id for step in found.denials] == ([] if taken else ["new"])
+    assert account.record("old").closed
