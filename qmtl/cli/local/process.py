@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qmtl.config.files import PRIVATE_UMASK, open_to_append
@@ -142,18 +142,21 @@ class Child:
                 umask=PRIVATE_UMASK,
             )
         self._process = process
-        self.running = Running(
-            name=self.unit.name,
-            address=self.unit.address,
-            pid=process.pid,
-            stamp=process_stamp(process.pid) or "",
-            metrics_port=self.unit.metrics_port,
-            restarts=self.restarts,
-        )
+        self.running = self._seen(process.pid)
         self._changed()
         if self._stopping.is_set():
             process.terminate()
         return process
+
+    def _seen(self, pid: int) -> Running:
+        return Running(
+            name=self.unit.name,
+            address=self.unit.address,
+            pid=pid,
+            stamp=process_stamp(pid) or "",
+            metrics_port=self.unit.metrics_port,
+            restarts=self.restarts,
+        )
 
     async def _until_ready(self, process: asyncio.subprocess.Process, started: float) -> None:
         while process.returncode is None and not self._stopping.is_set():
@@ -163,15 +166,7 @@ class Child:
             await self._pause(PROBE_EVERY_S)
 
     async def _on_ready(self, process: asyncio.subprocess.Process, took_s: float) -> None:
-        self.running = Running(
-            name=self.unit.name,
-            address=self.unit.address,
-            pid=process.pid,
-            stamp=process_stamp(process.pid) or "",
-            metrics_port=self.unit.metrics_port,
-            restarts=self.restarts,
-            ready_s=round(took_s, 2),
-        )
+        self.running = replace(self._seen(process.pid), ready_s=round(took_s, 2))
         self._report(f"{self.unit.name:<14} {self.unit.address:<22} pid {process.pid:<8} ready in {took_s:.2f} s")
         self._came_up = True
         await self._set_ready(process.pid)

@@ -33,34 +33,16 @@ def frozen(before: Activation, run_id: str, now: datetime) -> Activation:
     """Nothing may trade, under an epoch above the one anything was gated under."""
     entries = tuple(_shut(entry, run_id, now) for entry in before.entries)
     fence = _moved(before.fence, entries)
-    return replace(
-        before,
-        revision=before.revision + 1,
-        entries=entries,
-        fence=fence,
-        run_id=run_id,
-        sequence=FREEZE_SEQUENCE,
-        phase=Phase.FREEZE,
-        requires_ack=True,
-        time=now,
-    )
+    run = replace(before, run_id=run_id, sequence=FREEZE_SEQUENCE, phase=Phase.FREEZE, requires_ack=True)
+    return _next(run, entries, fence, now)
 
 
 def drained(before: Activation, run_id: str, now: datetime) -> Activation:
     """Nothing takes new risk, under an epoch above the one anything was gated under. What is frozen stays frozen."""
     entries = tuple(replace(entry, drain=True, run_id=run_id, changed_at=now) for entry in before.entries)
     fence = _moved(before.fence, entries)
-    return replace(
-        before,
-        revision=before.revision + 1,
-        entries=entries,
-        fence=fence,
-        run_id=run_id,
-        sequence=0,
-        phase=Phase.NONE,
-        requires_ack=False,
-        time=now,
-    )
+    run = replace(before, run_id=run_id, sequence=0, phase=Phase.NONE, requires_ack=False)
+    return _next(run, entries, fence, now)
 
 
 def aimed(
@@ -126,16 +108,8 @@ def switched(before: Activation, aim: Sequence[Entry], now: datetime) -> Activat
     run_id = before.run_id
     entries = tuple(_shut(entry, run_id, now) for entry in aim)
     fence = _moved(before.fence, aim)
-    return replace(
-        before,
-        revision=before.revision + 1,
-        entries=entries,
-        fence=fence,
-        sequence=SWITCH_SEQUENCE,
-        phase=Phase.FREEZE,
-        requires_ack=False,
-        time=now,
-    )
+    run = replace(before, sequence=SWITCH_SEQUENCE, phase=Phase.FREEZE, requires_ack=False)
+    return _next(run, entries, fence, now)
 
 
 def fence_serves(fence: Fence, aim: Sequence[Entry], limits: RiskLimits) -> bool:
@@ -146,15 +120,13 @@ def fence_serves(fence: Fence, aim: Sequence[Entry], limits: RiskLimits) -> bool
 
 def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: datetime) -> Activation:
     """The targets open, under the epoch brokerage has confirmed."""
-    return replace(
-        before,
-        revision=before.revision + 1,
-        entries=tuple(sorted(aim, key=lambda e: (e.strategy_id, e.side.value))),
-        sequence=OPEN_SEQUENCE,
-        phase=Phase.UNFREEZE,
-        requires_ack=requires_ack,
-        time=now,
-    )
+    run = replace(before, sequence=OPEN_SEQUENCE, phase=Phase.UNFREEZE, requires_ack=requires_ack)
+    entries = tuple(sorted(aim, key=lambda e: (e.strategy_id, e.side.value)))
+    return _next(run, entries, before.fence, now)
+
+
+def _next(run: Activation, entries: tuple[Entry, ...], fence: Fence, now: datetime) -> Activation:
+    return replace(run, revision=run.revision + 1, entries=entries, fence=fence, time=now)
 
 
 def _moved(fence: Fence, entries: Sequence[Entry]) -> Fence:

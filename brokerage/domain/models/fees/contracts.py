@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution, VolumeCount
+from brokerage.domain.models.fees.model import Execution, NoShareOfValue, SameForEveryVolume
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 from qmtl.core.errors import Conflict
 
@@ -24,7 +24,7 @@ class ContractRates:
 
 
 @dataclass(frozen=True, slots=True)
-class ContractFee:
+class ContractFee(NoShareOfValue, SameForEveryVolume):
     """fee = contracts x (commission + exchange + regulatory), by the root symbol of the contract, else the default.
 
     The root is the symbol itself, or what stands before the letter of the month and the digits of the year (ESZ6).
@@ -33,16 +33,6 @@ class ContractFee:
     rates_of: Mapping[str, ContractRates]
     default: ContractRates
     regulatory: int
-
-    @property
-    def rates(self) -> tuple[int, int]:
-        """None: it goes by contracts."""
-        return 0, 0
-
-    @property
-    def counts(self) -> VolumeCount | None:
-        """None: its rates are the same for every volume."""
-        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of the fill. Raises Conflict (E_FEE_CURRENCY_UNKNOWN) where it is not in the quote currency."""

@@ -62,3 +62,25 @@ class FeeModel(Protocol):
     def bound(self, instrument: Instrument, notional: int, quantity: int, orders: int = 1) -> int:
         """The most that so many orders of a notional and quantity may be charged, in quote currency."""
         ...
+
+
+class NoShareOfValue:
+    """Part of a model by which no share of the value is sure to be charged."""
+
+    __slots__ = ()
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """None."""
+        return 0, 0
+
+
+class SameForEveryVolume:
+    """Part of a model whose rates do not go by what was traded before."""
+
+    __slots__ = ()
+
+    @property
+    def counts(self) -> VolumeCount | None:
+        """None."""
+        return None

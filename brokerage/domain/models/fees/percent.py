@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution, VolumeCount
+from brokerage.domain.models.fees.model import Execution, SameForEveryVolume, VolumeCount
 from brokerage.domain.models.source import Dated, value_at
 from brokerage.domain.money import RATE_ONE, divide
 from brokerage.domain.orders.events import Liquidity
@@ -21,7 +21,7 @@ class FeeCurrency(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class PercentFee:
+class PercentFee(SameForEveryVolume):
     """fee = rate x notional, half to even at the fee currency's scale; rates are integers of 1e-8.
 
     BASE_ON_BUY charges buys in what was bought, as Binance spot does: a fee in base reduces the quantity received.
@@ -35,11 +35,6 @@ class PercentFee:
     def rates(self) -> tuple[int, int]:
         """Maker and taker rate."""
         return self.maker, self.taker
-
-    @property
-    def counts(self) -> VolumeCount | None:
-        """None: its rates are the same for every volume."""
-        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee and its currency. A base fee is at the instrument's quantity scale."""
@@ -95,7 +90,7 @@ class TieredPercentFee:
 
 
 @dataclass(frozen=True, slots=True)
-class DatedPercentFee:
+class DatedPercentFee(SameForEveryVolume):
     """Percent fees that changed at known instants: each fill is charged by the rates of its time.
 
     Raises NotFound (E_PROFILE_TABLE_MISSING) for a fill before the first row.
@@ -108,11 +103,6 @@ class DatedPercentFee:
     def rates(self) -> tuple[int, int]:
         """The lowest maker and taker rates of any time."""
         return min(row.value.maker for row in self.rows), min(row.value.taker for row in self.rows)
-
-    @property
-    def counts(self) -> VolumeCount | None:
-        """None: its rates are the same for every volume."""
-        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee by the rates in force at the fill, and its currency."""

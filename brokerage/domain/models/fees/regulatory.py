@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution, VolumeCount
+from brokerage.domain.models.fees.model import Execution, NoShareOfValue, SameForEveryVolume
 from brokerage.domain.models.source import Dated, value_at
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 from brokerage.domain.orders.order import Side
 
 
 @dataclass(frozen=True, slots=True)
-class SaleFee:
+class SaleFee(NoShareOfValue, SameForEveryVolume):
     """fee = rate x value of what is sold, by the rate in force at the fill: the SEC's Section 31 fee.
 
     Raises NotFound (E_PROFILE_TABLE_MISSING) for a sale before the first row.
@@ -20,16 +20,6 @@ class SaleFee:
 
     table: str
     rows: tuple[Dated[int], ...]
-
-    @property
-    def rates(self) -> tuple[int, int]:
-        """None: purchases are free of it."""
-        return 0, 0
-
-    @property
-    def counts(self) -> VolumeCount | None:
-        """None: its rates are the same for every volume."""
-        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of a sale; 0 for a purchase."""
@@ -44,7 +34,7 @@ class SaleFee:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareLevy:
+class ShareLevy(NoShareOfValue, SameForEveryVolume):
     """fee = min(rate x shares, cap of a trade): FINRA's activity fee on sales, the audit trail's and clearing's on all.
 
     `rate` is in 1e-8 of the quote currency a share; a `cap` of 0 is none and holds for each fill.
@@ -53,16 +43,6 @@ class ShareLevy:
     rate: int
     cap: int = 0
     sales_only: bool = False
-
-    @property
-    def rates(self) -> tuple[int, int]:
-        """None: it goes by shares."""
-        return 0, 0
-
-    @property
-    def counts(self) -> VolumeCount | None:
-        """None: its rates are the same for every volume."""
-        return None
 
     def charge(self, execution: Execution) -> tuple[int, str]:
         """The fee of the fill; 0 for a purchase where only sales pay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.fees.model import Execution, VolumeCount
+from brokerage.domain.models.fees.model import Execution, NoShareOfValue, VolumeCount
 from brokerage.domain.money import RATE_ONE, currency_scale, divide
 
 
@@ -18,7 +18,7 @@ class ShareTier:
 
 
 @dataclass(frozen=True, slots=True)
-class PerShareFee:
+class PerShareFee(NoShareOfValue):
     """order fee = min(max(minimum, sum of rate x shares), cap x value), in quote currency; 0 before any fill.
 
     Tiers are marginal: each rate holds for the shares of the month between its threshold and the next. `minimum` and
@@ -32,11 +32,6 @@ class PerShareFee:
     cap: int = 0
     fraction_minimum: int = 0
     minimum_wins: bool = False
-
-    @property
-    def rates(self) -> tuple[int, int]:
-        """None: the share of the notional falls with the price."""
-        return 0, 0
 
     @property
     def counts(self) -> VolumeCount | None:
