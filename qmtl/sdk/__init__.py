@@ -8,6 +8,7 @@ from qmtl.sdk import indicators
 from qmtl.sdk.arithmetic import maximum, minimum, where
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
 from qmtl.sdk.graph.view import CacheView
@@ -16,6 +17,7 @@ from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.rules import Sizing
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.sdk.streams import latest, resample
 
 __all__ = [
     "OHLCV",
@@ -27,6 +29,7 @@ __all__ = [
     "CacheView",
     "FillEvent",
     "Instrument",
+    "Join",
     "Late",
     "Node",
     "Runner",
@@ -39,9 +42,11 @@ __all__ = [
     "TagQuery",
     "indicators",
     "instrument",
+    "latest",
     "maximum",
     "minimum",
     "node",
+    "resample",
     "signals",
     "where",
 ]

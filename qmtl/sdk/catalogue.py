@@ -14,6 +14,8 @@ from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPo
 from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, TARGET, VALUE, Schema
 from qmtl.sdk.indicators import changes, momentum, trend, volatility
 from qmtl.sdk.strategy import rules
+from qmtl.sdk.streams.latest import LATEST
+from qmtl.sdk.streams.resampling import RESAMPLE
 
 BUILTINS: tuple[Builtin, ...] = (
     trend.SMA,
@@ -24,6 +26,8 @@ BUILTINS: tuple[Builtin, ...] = (
     volatility.ROLLING_VOL,
     volatility.ZSCORE,
     changes.RETURNS,
+    LATEST,
+    RESAMPLE,
     arithmetic.ADD,
     arithmetic.SUBTRACT,
     arithmetic.MULTIPLY,

@@ -11,7 +11,7 @@ from qmtl.sdk.data.binding import bind, source_series
 from qmtl.sdk.data.event_order import events_of
 from qmtl.sdk.engine.batch import run_graph
 from qmtl.sdk.engine.series import Outputs, Series
-from qmtl.sdk.engine.streaming import StreamEngine
+from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.graph.dag import Dag
 
 
@@ -22,13 +22,16 @@ def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
 
 def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     """Every vertex's series, made by the streaming engine event by event."""
-    engine = StreamEngine(dag)
-    made: dict[str, tuple[list[int], list[Sequence[float]]]] = {v.node_id: ([], []) for v in dag.nodes}
+    engine, before_ns = StreamEngine(dag), 0
+    emissions: list[Emission] = []
     for time_ns, source, row in events_of(dag, bind(dag, data)):
-        for emission in engine.push(source, time_ns, row):
-            made[emission.vertex.node_id][0].append(emission.time_ns)
-            made[emission.vertex.node_id][1].append(emission.row)
-    for emission in engine.finish():
+        if time_ns > before_ns and len(dag.sources) > 1:
+            emissions += engine.advance(before_ns)
+        emissions += engine.push(source, time_ns, row)
+        before_ns = time_ns
+    emissions += engine.finish()
+    made: dict[str, tuple[list[int], list[Sequence[float]]]] = {v.node_id: ([], []) for v in dag.nodes}
+    for emission in emissions:
         made[emission.vertex.node_id][0].append(emission.time_ns)
         made[emission.vertex.node_id][1].append(emission.row)
     return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in dag.nodes})

@@ -6,23 +6,22 @@ aligned rows. There is one thread and no reassociation anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.engine.events import Events, joined
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.vertex_runs import call_compute, view_index
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
-from qmtl.sdk.graph.view import CacheView, NodeView
+from qmtl.sdk.graph.view import CacheView
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays import Floats
 
 
 def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
@@ -37,46 +36,41 @@ def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
             continue
         inputs = [made[item.node_id] for item in vertex.inputs]
         if isinstance(vertex, FoldNode):
-            made[vertex.node_id] = _fold(vertex, inputs)
+            made[vertex.node_id] = _fold(vertex, joined(vertex, inputs))
         elif isinstance(vertex, Node):
-            made[vertex.node_id] = compute_series(vertex, dag.names[vertex.node_id], *aligned(inputs))
+            events = joined(vertex, inputs)
+            made[vertex.node_id] = compute_series(vertex, dag.names[vertex.node_id], events, 0, len(events.times))
         else:
             name = dag.names[vertex.node_id]
             raise InvalidRequest("E_TAG_QUERY_UNRESOLVED", f"{name}: queues of a tag query are found by a mesh only")
     return Outputs(made)
 
 
-def compute_series(vertex: Node, name: str, times: Times, rows: Sequence[Floats]) -> Series:
-    """A custom node over aligned rows of its inputs."""
+def compute_series(vertex: Node, name: str, events: Events, first: int, end: int) -> Series:
+    """What a custom node makes of the events in [first, end), which see those before them."""
     index, period = view_index(vertex), vertex.spec.period
     kept: list[int] = []
     values: list[list[float]] = []
-    for end in range(period, len(times) + 1):
-        span = slice(end - period, end)
-        views = [NodeView(item.schema, times[span], r[span]) for item, r in zip(vertex.inputs, rows, strict=True)]
+    for at in range(first, end):
+        views = events.views(vertex, at, period)
+        if views is None:
+            continue
         value = call_compute(vertex, name, CacheView(index, views), guarded=True)
         if value is not None:
-            kept.append(end - 1)
+            kept.append(at)
             values.append(value)
     shaped = np.array(values, dtype=np.float64).reshape(len(values), len(vertex.schema.fields))
-    return Series(times[kept], shaped)
+    return Series(events.times[kept], shaped)
 
 
-def aligned(inputs: Sequence[Series]) -> tuple[Times, list[Floats]]:
-    """Rows of the instants at which every input has a value."""
-    shortest = min(inputs, key=len).time_ns
-    if all(_ends_with(series.time_ns, shortest) for series in inputs):  # inputs that differ in their warm-up only
-        return shortest, [series.rows[len(series) - len(shortest) :] for series in inputs]
-    times: NDArray[np.int64] = reduce(np.intersect1d, [series.time_ns for series in inputs])
-    return times, [series.rows[np.searchsorted(series.time_ns, times)] for series in inputs]
+def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Floats:
+    """What a fold reads at the events in [first, end), shape (n, inputs)."""
+    columns = [events.rows[index][first:end, column] for index, column in vertex.columns]
+    if vertex.times is not None:
+        columns.append(vertex.times.of(events.times[first:end]))
+    return np.column_stack(columns)
 
 
-def _ends_with(times: Times, last: Times) -> bool:
-    return times is last or np.array_equal(times[len(times) - len(last) :], last)
-
-
-def _fold(vertex: FoldNode, inputs: Sequence[Series]) -> Series:
-    times, rows = aligned(inputs)
-    xs = np.column_stack([rows[index][:, column] for index, column in vertex.columns])
-    folded = run_fold(vertex.fold, xs)
-    return Series(times[folded.emitted], folded.rows[folded.emitted])
+def _fold(vertex: FoldNode, events: Events) -> Series:
+    folded = run_fold(vertex.fold, fold_inputs(vertex, events, 0, len(events.times)))
+    return Series(events.times[folded.emitted], folded.rows[folded.emitted])

@@ -3,6 +3,9 @@
 Its outputs equal qmtl.sdk.engine.batch bit for bit on in-order data. Time comes from the events: a source's
 watermark is its newest event minus its allowed lateness, a node's is the least of its sources'. The engine
 reads no clock and does no I/O.
+
+What joins inputs as of event time waits until each of them is complete up to the event: up to its next possible close,
+as bars close on the grid of their interval. A bar that is missing is waited for until the next one or a tick.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from qmtl.calendars.spans import floor_to
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.canonical import Json
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.engine.alignment import Aligner
+from qmtl.sdk.engine.joiner import Joiner
 from qmtl.sdk.engine.saved_state import Row
 from qmtl.sdk.engine.vertex_runs import Run, run_of
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import Late, StreamInput, Vertex
 
 LATE_KEPT = 1000
-_NEVER = -(2**63)
+_NEVER, _EVER = -(2**63), 2**63
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +58,14 @@ class _Source:
         self.watermark = _NEVER
         self.released = _NEVER
         self.held: list[tuple[int, Row]] = []
+        self._interval_ns = vertex.interval_s * NS_PER_S
+
+    @property
+    def complete(self) -> int:
+        """The last instant up to which no further bar can be known, ns."""
+        if self.watermark in (_NEVER, _EVER):
+            return self.watermark
+        return floor_to(self.watermark, self._interval_ns) + self._interval_ns - 1
 
     def release(self) -> Iterator[tuple[int, Row]]:
         while self.held and self.held[0][0] <= self.watermark:
@@ -73,11 +86,13 @@ class StreamEngine:
         self._sources = {v.node_id: _Source(v) for v in dag.sources}
         self._runs: list[Run | None] = [run_of(v, dag.names[v.node_id], virtual) for v in dag.nodes]
         self._inputs = [dag.inputs_of(v) for v in dag.nodes]
-        self._aligners = [Aligner(len(inputs)) for inputs in self._inputs]
+        self._aligners = [Aligner(len(v.inputs)) if v.joining is None else Joiner(v.joining) for v in dag.nodes]
+        self._drives = [v.joining.drives if v.joining else () for v in dag.nodes]
         self._behind = _behind(self._inputs)
         self._feeds = {
             i: [j for j, b in enumerate(self._behind) if i in b and j != i] for i in self._source_positions()
         }
+        self._joiners = [(i, each) for i, each in enumerate(self._aligners) if isinstance(each, Joiner)]
         self.late_total = 0
         self.late: deque[LateBar] = deque(maxlen=LATE_KEPT)
 
@@ -96,6 +111,10 @@ class StreamEngine:
         state.watermark = max(state.watermark, time_ns - state.lateness_ns)
         return self._released(state)
 
+    def advance(self, time_ns: int) -> list[Emission]:
+        """Every bar that is known by `time_ns` was pushed: what is missing then is not waited for."""
+        return [emission for state in self._sources.values() for emission in self.tick(state.vertex, time_ns)]
+
     def finish(self) -> list[Emission]:
         """No more events: release what the allowed lateness still holds."""
         made: list[Emission] = []
@@ -103,7 +122,9 @@ class StreamEngine:
             if state.held:
                 state.watermark = max(state.watermark, max(time_ns for time_ns, _ in state.held))
                 made.extend(self._released(state))
-        return made
+        for state in self._sources.values():
+            state.watermark = _EVER
+        return [*made, *self._joined(_EVER)]
 
     def watermark(self, vertex: Vertex) -> int:
         """Event time up to which a vertex has seen all it will see, ns; very negative before the first event."""
@@ -145,19 +166,54 @@ class StreamEngine:
     def _released(self, state: _Source) -> list[Emission]:
         made: list[Emission] = []
         for time_ns, row in state.release():
-            made.extend(self._event(self._dag.position(state.vertex), time_ns, row))
+            if self._joiners:
+                made.extend(self._joined(time_ns - 1))
+            made.extend(self._event(time_ns, {self._dag.position(state.vertex): row}))
+        if self._joiners:
+            made.extend(self._joined(_EVER))
         return made
 
-    def _event(self, source: int, time_ns: int, row: Row) -> list[Emission]:
-        fresh = {source: row}
-        for position in self._feeds[source]:
+    def _joined(self, until_ns: int) -> list[Emission]:
+        """What follows from the instants up to `until_ns` that no input can add to any more, in their order."""
+        made: list[Emission] = []
+        while True:
+            due = [joiner.next_ns(min(self._complete(at), until_ns)) for at, joiner in self._joiners]
+            times = [time_ns for time_ns in due if time_ns is not None]
+            if not times:
+                return made
+            made.extend(self._event(min(times), {}))
+
+    def _event(self, time_ns: int, fresh: dict[int, Row]) -> list[Emission]:
+        """One instant: fresh rows by position, and everything that follows from them."""
+        for position in range(len(self._runs)) if self._joiners else self._feeds[next(iter(fresh))]:
             run = self._runs[position]
+            if run is None:
+                continue
             rows = [(k, fresh[item]) for k, item in enumerate(self._inputs[position]) if item in fresh]
-            complete = self._aligners[position].offer(time_ns, rows) if rows else None
-            value = run.step(time_ns, complete) if run is not None and complete is not None else None
+            complete = self._complete_rows(position, run, time_ns, rows)
+            value = run.step(time_ns, complete) if complete is not None else None
             if value is not None:
                 fresh[position] = value
         return [Emission(self._dag.nodes[i], time_ns, tuple(value)) for i, value in fresh.items()]
+
+    def _complete_rows(self, position: int, run: Run, time_ns: int, rows: list[tuple[int, Row]]) -> list[Row] | None:
+        """The rows of all inputs of a vertex, where this instant is an event of it."""
+        aligner = self._aligners[position]
+        if isinstance(aligner, Aligner):
+            return aligner.offer(time_ns, rows) if rows else None
+        if rows:
+            aligner.offer(time_ns, rows)
+        if aligner.next_ns(self._complete(position)) != time_ns:
+            return None
+        joined = aligner.take()
+        for index, (row, drives) in enumerate(zip(joined.fresh, self._drives[position], strict=True)):
+            if row is not None and not drives:
+                run.observe(time_ns, index, row)
+        return joined.event
+
+    def _complete(self, position: int) -> int:
+        nodes = (self._dag.nodes[i].node_id for i in self._behind[position])
+        return min(self._sources[node_id].complete for node_id in nodes if node_id in self._sources)
 
     def _put_aside(self, source: StreamInput, time_ns: int, row: Sequence[float]) -> None:
         self.late_total += 1

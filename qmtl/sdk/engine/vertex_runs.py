@@ -7,10 +7,12 @@ engine can save it after any committed bucket and another process can go on from
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from types import TracebackType
 from typing import Protocol
+
+import numpy as np
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.canonical import Json
@@ -27,8 +29,11 @@ from qmtl.sdk.graph.view import CacheView, NodeView
 class Run(Protocol):
     """A vertex in motion."""
 
+    def observe(self, time_ns: int, index: int, row: Row) -> None:
+        """A value of a slower input, which makes no event of its own."""
+
     def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
-        """One aligned event: a row per input. The value it makes, or None."""
+        """One joined event: a row per input. The value it makes, or None."""
 
     def save(self) -> Json:
         """State as JSON, exact for every float."""
@@ -43,10 +48,17 @@ class FoldRun:
     def __init__(self, vertex: FoldNode) -> None:
         self._columns = vertex.columns
         self._fold = vertex.fold
+        self._times = vertex.times
         self._state = FoldState(vertex.fold)
 
+    def observe(self, time_ns: int, index: int, row: Row) -> None:
+        """A fold reads what is newest at its events."""
+
     def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
-        return self._state.advance([rows[index][column] for index, column in self._columns])
+        x = [rows[index][column] for index, column in self._columns]
+        if self._times is not None:
+            x += self._times.of(np.array([time_ns], dtype=np.int64))[0].tolist()
+        return self._state.advance(x)
 
     def save(self) -> Json:
         return list(self._state.values)
@@ -63,12 +75,17 @@ class ComputeRun:
         self._name = name
         self._guarded = guarded
         self._rings = [Ring(vertex.spec.period, len(item.schema.fields)) for item in vertex.inputs]
+        self._drives = vertex.joining.drives if vertex.joining else (True,) * len(vertex.inputs)
         self._index = view_index(vertex)
 
+    def observe(self, time_ns: int, index: int, row: Row) -> None:
+        self._rings[index].push(time_ns, row)
+
     def step(self, time_ns: int, rows: Sequence[Row]) -> Row | None:
-        for ring, row in zip(self._rings, rows, strict=True):
-            ring.push(time_ns, row)
-        if not self._rings[0].full:
+        for ring, row, drives in zip(self._rings, rows, self._drives, strict=True):
+            if drives:
+                ring.push(time_ns, row)
+        if not all(ring.full for ring in self._rings):
             return None
         views = [
             NodeView(item.schema, r.times(), r.rows()) for item, r in zip(self._vertex.inputs, self._rings, strict=True)
@@ -76,14 +93,15 @@ class ComputeRun:
         return call_compute(self._vertex, self._name, CacheView(self._index, views), self._guarded)
 
     def save(self) -> Json:
-        return {"times": self._rings[0].times().tolist(), "rows": [ring.rows().tolist() for ring in self._rings]}
+        return [[ring.times().tolist(), ring.rows().tolist()] for ring in self._rings]
 
     def load(self, state: Json) -> None:
-        if not isinstance(state, Mapping):
+        if not isinstance(state, list) or len(state) != len(self._vertex.inputs):
             raise bad_state(self._name)
         self._rings = [Ring(self._vertex.spec.period, len(item.schema.fields)) for item in self._vertex.inputs]
-        for ring, rows in zip(self._rings, state_list(state["rows"]), strict=True):
-            for time_ns, row in zip(state_list(state["times"]), state_list(rows), strict=True):
+        for ring, saved in zip(self._rings, state, strict=True):
+            times, rows = state_list(saved)
+            for time_ns, row in zip(state_list(times), state_list(rows), strict=True):
                 ring.push(int(state_number(time_ns)), state_numbers(row))
 
 
@@ -125,7 +143,8 @@ class _ErrorNote:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            error.add_note(f"in node {self._name} at {timestamp_text(from_ns(self._view[0].time_ns))}")
+            last = max(self._view[i].time_ns for i in range(len(self._view)))
+            error.add_note(f"in node {self._name} at {timestamp_text(from_ns(last))}")
 
 
 def _checked(value: float | Sequence[float], schema: Schema, name: str) -> Row:

@@ -227,7 +227,7 @@ def _columns(bars: Bars, instrument: Instrument) -> BarColumns:
 
 def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:
     bound = bind(assembled.dag, data)
-    symbols = {rule.symbol: rule.command.interval_s for rule in assembled.rules}
+    symbols = {rule.symbol: rule.price.interval_s for rule in assembled.rules}
     return [bars for bars in bound.values() if symbols.get(bars.symbol) == bars.interval_s]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
-from qmtl.sdk.graph.fold import Fold, Step
+from qmtl.sdk.graph.fold import Fold, Step, TimeColumns
 from qmtl.sdk.graph.node_types import BarCount, NodeType
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
@@ -23,8 +23,18 @@ class Builtin:
     step: Step
     state_size: BarCount = field(default_factory=BarCount)
 
-    def node(self, params: Mapping[str, Json], *sources: tuple[Vertex, str], name: str = "", label: str) -> FoldNode:
+    def node(
+        self,
+        params: Mapping[str, Json],
+        *sources: tuple[Vertex, str],
+        name: str = "",
+        label: str,
+        times: TimeColumns | None = None,
+        interval_s: int | None = None,
+    ) -> FoldNode:
         """A node over one source per input port: (vertex, field), the field empty for what the port reads by default.
+
+        `times`: columns that the step reads after its inputs. `interval_s`: where it is not that of the inputs.
 
         Raises InvalidRequest: E_NODE_PARAMETER, E_INPUT_SCHEMA, E_FIELD_UNKNOWN.
         """
@@ -35,11 +45,11 @@ class Builtin:
             self.step,
             self._step_params(params),
             self.state_size.of(params),
-            len(columns),
+            len(columns) + (times.width if times else 0),
             len(self.type.output.fields),
             self.type.warm_up.of(params),
         )
-        return FoldNode(self.type, fold, columns, params, name=name, label=label)
+        return FoldNode(self.type, fold, columns, params, name=name, label=label, times=times, interval_s=interval_s)
 
     def _step_params(self, params: Mapping[str, Json]) -> tuple[float, ...]:
         values = [params[parameter.name] for parameter in self.type.parameters]

@@ -45,12 +45,19 @@ class Dag:
 
     @property
     def warmup_bars(self) -> int:
-        """Bars each source must deliver before every node has a value."""
-        need: dict[str, int] = {}
+        """Bars of its own that any source must deliver, at most, before every node has a value."""
+        return max((self.warmup_of(source) for source in self.sources), default=1)
+
+    def warmup_of(self, source: Vertex) -> int:
+        """Bars of its own that one source must deliver before every node behind it has a value; 1 where none is."""
+        need: dict[str, int] = {source.node_id: 1}
         for vertex in self.nodes:
-            before = max((need[item.node_id] for item in vertex.inputs), default=1)
-            need[vertex.node_id] = before + vertex.warmup - 1
-        return max(need.values(), default=0)
+            for item in vertex.inputs:
+                if item.node_id in need:
+                    values = (vertex.warmup_at(item) - 1) * item.interval_s
+                    bars = need[item.node_id] + -(-values // source.interval_s)
+                    need[vertex.node_id] = max(need.get(vertex.node_id, 1), bars)
+        return max(need.values())
 
 
 def build_dag(roots: Iterable[Vertex]) -> Dag:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
 
 
 class Vector(Protocol):
@@ -20,6 +23,17 @@ class Vector(Protocol):
 
 Step = Callable[[Vector, Vector, Vector, Vector], bool]
 """`step(state, params, x, out)`: advance the state by one input; True when `out` holds a value."""
+
+
+class TimeColumns(Protocol):
+    """What a step is told of the time of an event, beside its inputs: columns in whole seconds or counts."""
+
+    @property
+    def width(self) -> int: ...
+
+    def of(self, times: Times) -> Floats:
+        """A row (n, width) for each event's time, ns. It depends on that time alone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

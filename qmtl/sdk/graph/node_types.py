@@ -134,7 +134,10 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class NodeType:
-    """A built-in node type. `period` None: the author's choice; `warm_up` counts inputs up to the first value."""
+    """A built-in node type. `period` None: the author's choice; `warm_up` counts inputs up to the first value.
+
+    `clock`: the input that alone makes its events; the others are read as of them.
+    """
 
     node_type: str
     code_hash: str
@@ -146,6 +149,7 @@ class NodeType:
     period: BarCount | None = field(default_factory=lambda: BarCount(1))
     warm_up: BarCount = field(default_factory=lambda: BarCount(1))
     orderings: tuple[Ordering, ...] = ()
+    clock: str = ""
 
     def check(self, params: Mapping[str, Json]) -> None:
         """Raise InvalidRequest (E_NODE_PARAMETER) for parameters that are missing, unknown or out of range."""

@@ -15,7 +15,8 @@ from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.keys import MatchMode, NodeSpec, node_id, tag_query_spec
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.code.closure import code_hash
-from qmtl.sdk.graph.fold import Fold
+from qmtl.sdk.graph.fold import Fold, TimeColumns
+from qmtl.sdk.graph.joins import Join, Joining, join_named, joining_of
 from qmtl.sdk.graph.names import check_period, check_tags, parse_interval, tag_of
 from qmtl.sdk.graph.node_types import STREAM_INPUT, NodeType
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
@@ -64,7 +65,7 @@ class Vertex:
     Arithmetic and comparisons with other vertices and with numbers make nodes; `==` does not.
     """
 
-    __slots__ = ("input_names", "inputs", "kind", "name", "named", "node_id", "schema", "spec", "tags")
+    __slots__ = ("input_names", "inputs", "joining", "kind", "name", "named", "node_id", "schema", "spec", "tags")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Vertex:
         schema: Schema,
         kind: SemanticKind,
         label: tuple[str, bool, tuple[str, ...]],
+        joining: Joining | None = None,
     ) -> None:
         self.spec = spec
         self.node_id = node_id(spec)
@@ -80,6 +82,7 @@ class Vertex:
         self.input_names = tuple(inputs)
         self.schema = schema
         self.kind = kind
+        self.joining = joining
         self.name, self.named, self.tags = label
 
     @property
@@ -90,6 +93,12 @@ class Vertex:
     def warmup(self) -> int:
         """Inputs needed up to and including the first value."""
         return 1
+
+    def warmup_at(self, item: Vertex) -> int:
+        """Values of one input needed up to and including the first value."""
+        if not self.inputs or item.interval_s <= (events_s := finest_interval(self.inputs)):
+            return self.warmup
+        return 1 + -(-(self.warmup - 1) * events_s // item.interval_s)
 
     def __add__(self, other: Vertex | float) -> Vertex:
         return _operators.add(self, other)
@@ -202,8 +211,9 @@ class TagQuery(Vertex):
 class Node(Vertex):
     """A custom stream: `compute(view)` runs once per event at which every input has a value.
 
-    It returns a number (or one number per schema field), or None for no value. `period` is how many aligned
-    rows of each input it may see; it is not called before all are there. Its code, not its name, is its identity.
+    It returns a number (or one number per schema field), or None for no value. `period` is how many rows of each input
+    it may see, a slower input's by its own bars; it is not called before all are there. `join` says who may be missing
+    (qmtl.sdk.Join). Its code, not its name, is its identity.
     """
 
     __slots__ = ("compute",)
@@ -220,31 +230,42 @@ class Node(Vertex):
         name: str = "",
         tags: Iterable[str] = (),
         code_version: str = "",
+        join: Join | str = Join.DROP,
     ) -> None:
         named = name_inputs(inputs)
+        rule = join_named(join)
+        params: dict[str, Json] = {
+            "inputs": [[key, vertex.node_id] for key, vertex in named.items()],
+            "kind": kind.value,
+        }
+        if rule is not Join.DROP:
+            params["join"] = rule.value
         spec = NodeSpec(
             node_type="Node",
-            interval_s=parse_interval(interval) if interval else common_interval(named),
+            interval_s=parse_interval(interval) if interval else finest_interval(named.values()),
             period=check_period(period),
-            params={"inputs": [[key, vertex.node_id] for key, vertex in named.items()], "kind": kind.value},
+            params=params,
             dependencies=tuple(vertex.node_id for vertex in named.values()),
             schema_compat_id=schema.compat_id,
             code_hash=code_hash(compute, code_version=code_version),
         )
         labels = check_tags(tags) or tags_of(named)
-        super().__init__(spec, named, schema, kind, (name or tag_of(_name_of(compute)), bool(name), labels))
+        joining = joining_of([vertex.interval_s for vertex in named.values()], rule)
+        super().__init__(spec, named, schema, kind, (name or tag_of(_name_of(compute)), bool(name), labels), joining)
         self.compute = compute
-        common_interval(named)
 
     @property
     def warmup(self) -> int:
         return self.spec.period
 
+    def warmup_at(self, item: Vertex) -> int:
+        return self.warmup
+
 
 class FoldNode(Vertex):
     """A built-in: a fold over chosen columns of its inputs, made from its declaration by `Builtin.node`."""
 
-    __slots__ = ("columns", "fold")
+    __slots__ = ("columns", "fold", "times")
 
     def __init__(
         self,
@@ -255,14 +276,22 @@ class FoldNode(Vertex):
         *,
         name: str = "",
         label: str,
+        times: TimeColumns | None = None,
+        interval_s: int | None = None,
     ) -> None:
         inputs = list(dict.fromkeys(vertex for vertex, _ in columns))
         named = {f"in{i}": vertex for i, vertex in enumerate(inputs)}
         self.columns = tuple((inputs.index(vertex), vertex.schema.column(field)) for vertex, field in columns)
         self.fold = fold
+        self.times = times
+        clock = None
+        if declared.clock:
+            port = [each.name for each in declared.inputs].index(declared.clock)
+            clock = inputs.index(columns[port][0])
+            interval_s = interval_s or inputs[clock].interval_s
         spec = NodeSpec(
             node_type=declared.node_type,
-            interval_s=common_interval(named),
+            interval_s=interval_s or finest_interval(inputs),
             period=check_period(1 if declared.period is None else declared.period.of(params)),
             # Dependencies are a set in the NodeID; what reads which column of which input must be said here.
             params={**params, "inputs": [[vertex.node_id, field] for vertex, field in columns]},
@@ -270,7 +299,9 @@ class FoldNode(Vertex):
             schema_compat_id=declared.output.compat_id,
             code_hash=fold.code_hash,
         )
-        super().__init__(spec, named, declared.output, declared.kind, (name or label, bool(name), tags_of(named)))
+        label_of = name or label, bool(name), tags_of(named)
+        joining = joining_of([vertex.interval_s for vertex in inputs], clock=clock)
+        super().__init__(spec, named, declared.output, declared.kind, label_of, joining)
 
     @property
     def warmup(self) -> int:
@@ -280,9 +311,12 @@ class FoldNode(Vertex):
 class NodeFactory:
     """What `@node` makes of a function: call it with inputs to build the node."""
 
-    __slots__ = ("_code_version", "_compute", "_kind", "_period", "_schema")
+    __slots__ = ("_code_version", "_compute", "_join", "_kind", "_period", "_schema")
 
-    def __init__(self, compute: Compute, period: int, schema: Schema, kind: SemanticKind, code_version: str) -> None:
+    def __init__(
+        self, compute: Compute, period: int, schema: Schema, kind: SemanticKind, code_version: str, join: Join | str
+    ) -> None:
+        self._join = join
         self._compute = compute
         self._period = period
         self._schema = schema
@@ -301,17 +335,23 @@ class NodeFactory:
             kind=self._kind,
             name=name,
             code_version=self._code_version,
+            join=self._join,
         )
 
 
 def node(
-    *, period: int = 1, schema: Schema = VALUE, kind: SemanticKind = SemanticKind.CAUSAL_STREAM, code_version: str = ""
+    *,
+    period: int = 1,
+    schema: Schema = VALUE,
+    kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
+    code_version: str = "",
+    join: Join | str = Join.DROP,
 ) -> Callable[[Compute], NodeFactory]:
     """Decorator: turn `compute(view)` into a factory of nodes.
 
-    `code_version` states the identity of code that cannot be hashed (an uncapturable closure).
+    `code_version` states the identity of code that cannot be hashed (an uncapturable closure). `join`: as of Node.
     """
-    return lambda compute: NodeFactory(compute, period, schema, kind, code_version)
+    return lambda compute: NodeFactory(compute, period, schema, kind, code_version, join)
 
 
 def name_inputs(inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex]) -> dict[str, Vertex]:
@@ -326,13 +366,9 @@ def name_inputs(inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex]) -> dic
     return named
 
 
-def common_interval(inputs: Mapping[str, Vertex]) -> int:
-    """The one interval of all inputs. Raises InvalidRequest (E_INTERVAL_MIXED)."""
-    found = {vertex.interval_s for vertex in inputs.values()}
-    if len(found) != 1:
-        shown = ", ".join(f"{key}={vertex.interval_s}s" for key, vertex in inputs.items())
-        raise refused("E_INTERVAL_MIXED", "inputs", shown, "inputs of one interval")
-    return found.pop()
+def finest_interval(inputs: Iterable[Vertex]) -> int:
+    """The shortest interval of the inputs, s: that of the events of what reads them."""
+    return min(vertex.interval_s for vertex in inputs)
 
 
 def tags_of(inputs: Mapping[str, Vertex]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import InputPort, NodeType, Parameter, ParameterType
 from qmtl.sdk.graph.schemas import COMMAND, OHLCV
-from qmtl.sdk.graph.vertices import FoldNode
+from qmtl.sdk.graph.vertices import FoldNode, StreamInput
 from qmtl.sdk.strategy.bracket import Bracket
 
 
@@ -25,7 +25,7 @@ class Sizing(Enum):
 @dataclass(frozen=True, slots=True)
 class TradeRule:
     """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to; None: the
-    lot of the instrument. `bracket`: the exits of what it holds.
+    lot of the instrument. `bracket`: the exits of what it holds; `price`: the bars that it trades on.
     """
 
     command: FoldNode
@@ -33,6 +33,11 @@ class TradeRule:
     sizing: Sizing
     lot: Decimal | None
     bracket: Bracket | None = None
+
+    @property
+    def price(self) -> StreamInput:
+        inputs = (vertex for vertex in self.command.inputs if isinstance(vertex, StreamInput))
+        return next(vertex for vertex in inputs if vertex.symbol == self.symbol)
 
 
 def target_and_price_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:

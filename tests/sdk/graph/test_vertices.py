@@ -81,7 +81,6 @@ def test_tag_query_has_normal_tags_and_no_dependencies() -> None:
         (lambda: TagQuery([], "1h"), "E_TAG"),
         (lambda: Node([], print_nothing), "E_INPUTS"),
         (lambda: spread(StreamInput("A"), b=StreamInput("B")), "E_INPUTS"),
-        (lambda: Node([StreamInput("A"), StreamInput("B", interval="1h")], print_nothing), "E_INTERVAL_MIXED"),
         (lambda: ta.ema(StreamInput("A"), 0), "E_NODE_PARAMETER"),
         (lambda: ta.ema(StreamInput("A"), 3, field="vwap"), "E_FIELD_UNKNOWN"),
         (lambda: ta.atr(ta.ema(StreamInput("A"), 3)), "E_INPUT_SCHEMA"),

@@ -132,7 +132,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_INSTRUMENT_UNKNOWN: _ClassVar[Reason]
     REASON_INTERNAL: _ClassVar[Reason]
     REASON_INTERVAL: _ClassVar[Reason]
-    REASON_INTERVAL_MIXED: _ClassVar[Reason]
     REASON_INVALID_ARGUMENT: _ClassVar[Reason]
     REASON_JWKS: _ClassVar[Reason]
     REASON_KIND_CONNECTION: _ClassVar[Reason]
@@ -376,6 +375,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FILES_FULL: _ClassVar[Reason]
     REASON_VENUE_UNCONFIGURED: _ClassVar[Reason]
     REASON_VENUE_NOT_COMPARED: _ClassVar[Reason]
+    REASON_JOIN_WAITING: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -501,7 +501,6 @@ REASON_INPUT_WINDOW: Reason
 REASON_INSTRUMENT_UNKNOWN: Reason
 REASON_INTERNAL: Reason
 REASON_INTERVAL: Reason
-REASON_INTERVAL_MIXED: Reason
 REASON_INVALID_ARGUMENT: Reason
 REASON_JWKS: Reason
 REASON_KIND_CONNECTION: Reason
@@ -745,3 +744,4 @@ REASON_FILE_CONFLICT: Reason
 REASON_FILES_FULL: Reason
 REASON_VENUE_UNCONFIGURED: Reason
 REASON_VENUE_NOT_COMPARED: Reason
+REASON_JOIN_WAITING: Reason

@@ -16,7 +16,8 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import records_pb2 as recordspb
-from qmtl.sdk.engine.batch import aligned, compute_series
+from qmtl.sdk.engine.batch import compute_series, fold_inputs
+from qmtl.sdk.engine.events import joined
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.vertices import FoldNode, Node
@@ -49,7 +50,8 @@ class NodeWork:
     def __init__(self, vertex: FoldNode | Node, name: str, inputs: Sequence[Series]) -> None:
         self._vertex = vertex
         self._name = name
-        self._times, self._rows = aligned(inputs)
+        self._events = joined(vertex, inputs)
+        self._times = self._events.times
 
     @property
     def begin(self) -> NodeProgress:
@@ -89,14 +91,9 @@ class NodeWork:
 
     def _advance(self, at: NodeProgress, end: int) -> tuple[Series, list[float] | None]:
         if isinstance(self._vertex, FoldNode):
-            rows = [part[at.done : end] for part in self._rows]
-            xs = np.column_stack([rows[index][:, column] for index, column in self._vertex.columns])
-            folded = run_fold(self._vertex.fold, xs, at.state)
+            folded = run_fold(self._vertex.fold, fold_inputs(self._vertex, self._events, at.done, end), at.state)
             return Series(self._times[at.done : end][folded.emitted], folded.rows[folded.emitted]), folded.state
-        first = max(0, at.done - self._vertex.spec.period + 1)
-        window = [part[first:end] for part in self._rows]
-        made = compute_series(self._vertex, self._name, self._times[first:end], window)
-        return made, None
+        return compute_series(self._vertex, self._name, self._events, at.done, end), None
 
     def _extended(self, at: NodeProgress, end: int, made: Series, state: list[float] | None) -> NodeProgress:
         times = np.concatenate([at.series.time_ns, made.time_ns])
@@ -108,8 +105,7 @@ class NodeWork:
 
     def _hash(self, at: NodeProgress, end: int) -> str:
         """Over all inputs up to `end`, chained record by record."""
-        parts = [self._times[at.done : end], *(rows[at.done : end] for rows in self._rows)]
-        return digest(at.window_hash.encode() + b"".join(np.ascontiguousarray(part).tobytes() for part in parts))
+        return digest(at.window_hash.encode() + self._events.bytes_of(at.done, end))
 
     def _bucket(self, index: int) -> int:
         return int(self._times[index]) - self._interval_ns
