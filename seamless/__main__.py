@@ -41,6 +41,7 @@ from seamless.catalogue.service import CatalogueServicer
 from seamless.config import Settings
 from seamless.coverage.service import CoverageServicer
 from seamless.fetch.fetcher import Fetcher
+from seamless.fetch.filler import Filler
 from seamless.fetch.service import DataServicer
 from seamless.live.assembly import feeds as feeds_of
 from seamless.live.assembly import sources
@@ -75,7 +76,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         feeds, filling = await follow_exchanges(runtime, settings, inventory, storage, metrics, stack)
         live = LiveSessions(feeds, inventory, db, runtime.clock)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
-        fetcher = Fetcher(inventory, sessions, runtime.clock, settings.storage_budget_s, metrics)
+        filler = Filler(filling)
+        budget_s = settings.storage_budget_s
+        fetcher = Fetcher(inventory, storage, sessions, live, filler, runtime.clock, budget_s, metrics)
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
@@ -83,6 +86,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("ingest", partial(keep_ingested, inventory))
         runtime.background("compaction", partial(keep_compacted, storage, runtime.clock))
+        runtime.background("fetch-fills", filler.run)
         runtime.background("replays", sessions.run)
         ends = WorldEnds(sessions, live, worldrpc.WorldServiceStub(runtime.channel("worldservice")), runtime.clock)
         runtime.background("replays-of-worlds", ends.run)
@@ -134,7 +138,7 @@ def add_services(
     )
     server.add(
         coveragerpc.add_CoverageServiceServicer_to_server,
-        CoverageServicer(inventory, filling),
+        CoverageServicer(inventory, storage, filling),
         service_of(coverageservicepb),
     )
     server.add(

@@ -56,6 +56,8 @@ class ExchangeSettings(BaseModel):
     egress: str = "default"
     # how much history is made sure of before bars flow
     history: timedelta = timedelta(days=7)
+    # when less is there than should be: serve it flagged, refuse it, or serve it as not to be traded on
+    sla: Literal["tolerant-partial", "baseline", "hold"] = "tolerant-partial"
     feeds: Mapping[str, ExchangeFeed] = Field(default_factory=dict)
 
 

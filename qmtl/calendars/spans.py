@@ -5,23 +5,27 @@ that do not touch, so equal sets are equal values. Every function is linear in t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 _DAY_NS = 86_400_000_000_000
 _WEEK_NS = 7 * _DAY_NS
 _MONDAY_NS = 4 * _DAY_NS
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The half-open range `[start_ns, end_ns)`."""
-
+class _Bounds(NamedTuple):
     start_ns: int
     end_ns: int
 
-    def __post_init__(self) -> None:
-        if self.end_ns < self.start_ns:
-            raise ValueError(f"span ends at {self.end_ns} before it starts at {self.start_ns}")
+
+class Span(_Bounds):
+    """The half-open range `[start_ns, end_ns)`. A tuple, as a dataset has thousands: `_make` takes a pair unchecked."""
+
+    __slots__ = ()
+
+    def __new__(cls, start_ns: int, end_ns: int) -> Self:
+        if end_ns < start_ns:
+            raise ValueError(f"span ends at {end_ns} before it starts at {start_ns}")
+        return super().__new__(cls, start_ns, end_ns)
 
     @property
     def empty(self) -> bool:

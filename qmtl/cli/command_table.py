@@ -116,6 +116,7 @@ COMMANDS = {
     "data presets": "data.presets:presets",
     "data coverage": "data.datasets:coverage",
     "data ensure": "data.ensure:ensure",
+    "data fetch": "data.fetch:fetch",
     "data conformance": "data.datasets:conformance",
     "data artifacts": "data.artifacts:artifacts",
     "data verify": "data.artifacts:verify",

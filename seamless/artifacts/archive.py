@@ -5,7 +5,7 @@ A file's name is the hash of its rows, so two writers write the same thing. Noth
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,13 +13,14 @@ from urllib.parse import quote
 import polars as pl
 
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import NotReady
+from qmtl.core.errors import DataLoss, NotReady
 from seamless.domain import fingerprints
 from seamless.domain.bars import Bars
 from seamless.domain.fingerprints import Leaf
 from seamless.domain.manifests import Manifest
 from seamless.storage.files import SCHEMA, bars_of, parquet, read_frame, rows_within, write_file
 
+REMEMBERED_MAX = 512
 BATCH_ROWS = 16_384  # 0.8 MB: larger ones cost more in fresh memory than they save in calls
 
 
@@ -28,6 +29,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._hashes: dict[str, Mapping[str, str]] = {}
 
     def write(self, manifest: Manifest, table: Bars) -> None:
         """Make every leaf of a manifest, and the manifest itself, durable."""
@@ -49,13 +51,14 @@ class Archive:
     def parts(self, manifest: Manifest, span: Span) -> Iterator[pl.DataFrame]:
         """The rows that open inside a span, at most `BATCH_ROWS` at a time; a month is read when its turn comes.
 
-        Raises NotReady (E_ARTIFACT_MISSING) if a file is gone, DataLoss (E_STORED_FILE) if it cannot be read.
+        Raises NotReady (E_ARTIFACT_MISSING) if a file is gone, DataLoss (E_STORED_FILE) if it is not what was written.
         """
         for leaf in manifest.leaves:
             if not _overlaps(leaf.month, span):
                 continue
             try:
-                rows = rows_within(read_frame(self.leaf_path(manifest.dataset, leaf)), span)
+                sha256 = self._written(manifest)[leaf.month]
+                rows = rows_within(read_frame(self.leaf_path(manifest.dataset, leaf), sha256), span)
             except FileNotFoundError as error:
                 raise NotReady(
                     "E_ARTIFACT_MISSING", f"{manifest.dataset}: a file of artifact {manifest.fingerprint} is gone"
@@ -67,6 +70,16 @@ class Archive:
         """The same rows as arrays."""
         return bars_of(pl.concat([pl.DataFrame(schema=SCHEMA), *self.parts(manifest, span)]))
 
+    def _written(self, manifest: Manifest) -> Mapping[str, str]:
+        """The hash that each month's file was written under. Raises FileNotFoundError, DataLoss (E_STORED_FILE)."""
+        known = self._hashes.get(manifest.fingerprint)
+        if known is None:
+            known = hashes_of(self.manifest_path(manifest))[0]
+            while len(self._hashes) >= REMEMBERED_MAX:
+                self._hashes.pop(next(iter(self._hashes)), None)
+            self._hashes[manifest.fingerprint] = known
+        return known
+
     def _folder(self, dataset: str) -> Path:
         return self._root / quote(dataset, safe="")
 
@@ -77,6 +90,20 @@ class Archive:
     def leaf_path(self, dataset: str, leaf: Leaf) -> Path:
         """Where the rows of a leaf are."""
         return self._folder(dataset) / leaf.month / f"{leaf.digest.removeprefix('sha256:')}.parquet"
+
+
+def hashes_of(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The hash of each month's file by a manifest's document, and the document without them.
+
+    Raises FileNotFoundError, DataLoss (E_STORED_FILE) for a document that cannot be read.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        return {leaf["month"]: leaf.pop("sha256") for leaf in document["leaves"]}, document
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataLoss("E_STORED_FILE", f"{path} cannot be read: {error}", metadata={"file": str(path)}) from error
 
 
 def _overlaps(month: str, span: Span) -> bool:

@@ -20,9 +20,11 @@ from seamless.artifacts import store
 from seamless.artifacts.archive import Archive
 from seamless.conformance import store as conformance_store
 from seamless.conformance import wire as conformance_wire
+from seamless.domain.bars import Bars
+from seamless.domain.conformance.conform import RULE_VERSION
 from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.fingerprints import leaves, range_digest
-from seamless.domain.manifests import Manifest, cut
+from seamless.domain.manifests import Manifest, cut, record
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset, Presets
 
@@ -132,6 +134,28 @@ class Inventory:
         await asyncio.to_thread(self.archive.write, beginning, table)
         await self._db.write(lambda conn: store.add_artifact(conn, beginning))
         return beginning
+
+    async def seal_recording(self, preset: Preset, bars: Bars) -> Manifest:
+        """Seal rows as a run was given them: a run that names the fingerprint is given the same again."""
+        made = await asyncio.to_thread(
+            record,
+            str(preset.dataset),
+            bars,
+            preset.calendar,
+            rule_version=RULE_VERSION,
+            policy=preset.policy.name,
+            producer=preset.exchange or preset.name,
+        )
+        known = await self.artifact(made.fingerprint)
+        if known is not None:
+            return known
+        await asyncio.to_thread(self.archive.write, made, bars)
+        await self._db.write(lambda conn: store.add_artifact(conn, made))
+        return made
+
+    def digest_of(self, preset: Preset, bars: Bars) -> str:
+        """The fingerprint of rows that are of no one artifact; work for a thread."""
+        return range_digest(leaves(str(preset.dataset), bars), preset.calendar, RULE_VERSION)
 
     async def range_digest(self, manifest: Manifest, span: Span, preset: Preset) -> str:
         """The fingerprint of exactly the rows of an artifact that open inside a span."""

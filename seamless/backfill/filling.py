@@ -38,23 +38,25 @@ class Filling:
         self._storage = storage
         self._inventory = inventory
 
+    def require(self, preset: Preset) -> tuple[BarSource, Backfiller]:
+        """What fetches a preset. Raises NotReady (E_DATASET_UNAVAILABLE)."""
+        source = self._sources.get(preset.name)
+        if source is None or self._backfiller is None:
+            text = f"{preset.name} is not fetched from an exchange"
+            raise NotReady("E_DATASET_UNAVAILABLE", text, metadata={"dataset": preset.name})
+        return source, self._backfiller
+
     async def fill(self, preset: Preset, span: Span) -> AsyncGenerator[Filled, None]:
         """Fetch what is missing; how it stands at once, after each window, and at the end.
 
         Raises NotReady (E_DATASET_UNAVAILABLE), InvalidRequest (E_RANGE), else as `Backfiller.ensure`.
         """
-        source = self._sources.get(preset.name)
-        if source is None or self._backfiller is None:
-            raise NotReady(
-                "E_DATASET_UNAVAILABLE",
-                f"{preset.name} is not fetched from an exchange",
-                metadata={"dataset": preset.name},
-            )
+        source, backfiller = self.require(preset)
         if span.bars(preset.dataset.interval_ns) > BARS_MAX:
             raise refused("E_RANGE", "range", f"{span.bars(preset.dataset.interval_ns)} bars", f"at most {BARS_MAX}")
-        yield Filled(await self._backfiller.progress(preset.dataset, preset.calendar, span))
+        yield Filled(await backfiller.progress(preset.dataset, preset.calendar, span))
         told: asyncio.Queue[Progress | None] = asyncio.Queue()
-        work = asyncio.ensure_future(self._backfiller.ensure(source, preset.calendar, span, told.put_nowait))
+        work = asyncio.ensure_future(backfiller.ensure(source, preset.calendar, span, told.put_nowait))
         work.add_done_callback(lambda _: told.put_nowait(None))
         try:
             while (progress := await told.get()) is not None:

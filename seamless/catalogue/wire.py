@@ -51,7 +51,7 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         dataset=str(preset.dataset),
         description=preset.description,
         strictness=STRICTNESS[preset.policy.name],
-        min_coverage=format_decimal(Decimal(repr(preset.min_coverage))),
+        min_coverage=format_decimal(Decimal(repr(preset.sla.min_coverage))),
         replay=preset.replay,
         available=status.state is not DatasetState.UNAVAILABLE,
         message=status.detail,

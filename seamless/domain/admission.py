@@ -36,6 +36,9 @@ class Admission:
     horizon_ns: int | None
 
 
+MIXING = frozenset({ExecutionDomain.LIVE, ExecutionDomain.SHADOW})
+"""Domains that mix what is sealed, stored, fetched and live."""
+
 _ORIGINS = {
     ExecutionDomain.BACKTEST: frozenset({Origin.ARTIFACT}),
     ExecutionDomain.DRYRUN: frozenset({Origin.ARTIFACT, Origin.STORAGE, Origin.LIVE}),
@@ -58,7 +61,9 @@ def admit(domain: ExecutionDomain, as_of_ns: int | None, watermark_ns: int | Non
     return Admission(_ORIGINS[domain], as_of_ns, horizon)
 
 
-def lateness(domain: ExecutionDomain, data_end_ns: int, now_ns: int, max_lag_ns: int) -> Lateness:
-    """Whether data is fresh enough to trade on; only LIVE and SHADOW ask, the others have no clock to lag."""
-    live = domain in (ExecutionDomain.LIVE, ExecutionDomain.SHADOW)
-    return Lateness.LAG_ABOVE_LIMIT if live and now_ns - data_end_ns > max_lag_ns else Lateness.IN_TIME
+def lateness(domain: ExecutionDomain, lag_ns: int, max_lag_ns: int) -> Lateness:
+    """Whether data is fresh enough to trade on; only LIVE and SHADOW ask, the others have no clock to lag.
+
+    `lag_ns` is how long ago the earliest bar closed that is expected and not known.
+    """
+    return Lateness.LAG_ABOVE_LIMIT if domain in MIXING and lag_ns > max_lag_ns else Lateness.IN_TIME

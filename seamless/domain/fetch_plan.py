@@ -14,6 +14,7 @@ from qmtl.calendars.spans import Coverage, Span
 from qmtl.core.modes import ExecutionDomain
 from seamless.domain.admission import Admission, Origin
 from seamless.domain.ranges import Range
+from seamless.domain.sla import FetchMode
 
 
 class GapKind(Enum):
@@ -35,10 +36,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one origin has: the range it was read over, and the bars that are in it."""
+    """What one origin has: the spans it was read over, and the bars that are in them."""
 
     origin: Origin
-    read: Span
+    read: Coverage
     have: Coverage
     verified_empty: Coverage = ()
     outage: Coverage = ()
@@ -61,6 +62,18 @@ class FetchPlan:
     spans: tuple[PlannedSpan, ...]
     gaps: tuple[Gap, ...]
     interval_ns: int
+
+    @property
+    def mixed(self) -> bool:
+        """Whether rows come from elsewhere than one sealed artifact."""
+        return any(part.origin is not Origin.ARTIFACT for part in self.spans)
+
+    @property
+    def hull(self) -> Span:
+        """From the first delivered bar's open to the last one's close; without any, empty."""
+        if not self.spans:
+            return Span(self.requested.start_ns, self.requested.start_ns)
+        return Span(self.spans[0].span.start_ns, self.spans[-1].span.end_ns)
 
     @property
     def have(self) -> Coverage:
@@ -105,7 +118,7 @@ def _explain(rest: Coverage, holdings: Sequence[Holding]) -> tuple[Gap, ...]:
     statements = (
         (GapKind.VERIFIED_EMPTY, calendars_spans.normalise(s for h in holdings for s in h.verified_empty)),
         (GapKind.OUTAGE, calendars_spans.normalise(s for h in holdings for s in h.outage)),
-        (GapKind.UNKNOWN, calendars_spans.normalise(h.read for h in holdings)),
+        (GapKind.UNKNOWN, calendars_spans.normalise(s for h in holdings for s in h.read)),
     )
     gaps: list[Gap] = []
     for kind, stated in statements:
@@ -124,6 +137,7 @@ class FetchQuery:
     dataset: str
     range: Range
     domain: ExecutionDomain | None
-    as_of_ns: int | None
-    fingerprint: str
-    session_id: str
+    as_of_ns: int | None = None
+    fingerprint: str = ""
+    session_id: str = ""
+    mode: FetchMode = FetchMode.BY_PRESET

@@ -16,6 +16,9 @@ from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.datasets import parse_dataset
 from seamless.domain.fingerprints import Leaf
 
+RECORDING = "recording"
+"""In the place of a parent: rows as a run was given them. Found by its fingerprint, never by as_of."""
+
 _TICK_NS = 1_000  # what a reprocessed segment's as_of moves by: the finest step every SQL store keeps
 
 
@@ -35,7 +38,7 @@ class Manifest:
     calendar: str
     calendar_version: str
     producer: str
-    cut_of: str = ""  # the fingerprint of the segment this one is the beginning of
+    cut_of: str = ""  # the fingerprint of the segment this one is the beginning of, or RECORDING
 
     @property
     def watermark_ns(self) -> int:
@@ -94,4 +97,28 @@ def cut(parent: Manifest, table: Bars, calendar: Calendar) -> Manifest:
         coverage=coverage_of(table.time_ns, interval_ns),
         leaves=parts,
         cut_of=parent.fingerprint,
+    )
+
+
+def record(dataset: str, table: Bars, calendar: Calendar, *, rule_version: str, policy: str, producer: str) -> Manifest:
+    """Rows as a run was given them, from several places, as a segment of their own."""
+    if len(table) == 0:
+        raise ValueError("a recording needs rows")
+    parts = fingerprints.leaves(dataset, table)
+    interval_ns = parse_dataset(dataset).interval_ns
+    span = Span(int(table.time_ns[0]), int(table.time_ns[-1]) + interval_ns)
+    return Manifest(
+        dataset=dataset,
+        fingerprint=fingerprints.range_digest(parts, calendar, rule_version),
+        as_of_ns=span.end_ns,
+        span=span,
+        rows=len(table),
+        coverage=coverage_of(table.time_ns, interval_ns),
+        leaves=parts,
+        rule_version=rule_version,
+        policy=policy,
+        calendar=calendar.name,
+        calendar_version=calendar.version,
+        producer=producer,
+        cut_of=RECORDING,
     )

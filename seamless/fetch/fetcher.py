@@ -1,69 +1,73 @@
-"""One fetch: what the domain may read, which artifact, the plan, the rows, and the truth about them.
+"""One fetch: what may be seen, the plan, what is missing fetched where the mode says so, the rows, and the truth.
 
-Rows go out as Arrow IPC straight from Parquet columns; no row is touched in Python.
+Rows go out as Arrow IPC straight from columns; no row is touched in Python.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from __future__ import annotations
 
-import polars as pl
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import structlog
 
 from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
-from qmtl.core.errors import DeadlineExceeded, NotReady
+from qmtl.core.errors import DeadlineExceeded, Exhausted, NotReady, Unavailable, refused
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import ExecutionDomain
-from qmtl.core.tasks.ending import end
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import Inventory
-from seamless.domain import admission
-from seamless.domain.admission import Admission, Lateness, Origin
-from seamless.domain.fetch_plan import FetchPlan, FetchQuery, Holding, plan_fetch
-from seamless.domain.manifests import Manifest
-from seamless.fetch import wire
+from seamless.domain.admission import MIXING
+from seamless.domain.bars import Bars
+from seamless.domain.fetch_plan import FetchPlan, FetchQuery, GapKind
+from seamless.domain.sla import FetchMode, Phase
+from seamless.fetch import rows
+from seamless.fetch.filler import Filler
+from seamless.fetch.phases import Phases
+from seamless.fetch.rows import Rows
+from seamless.fetch.sight import Sight, Sights
+from seamless.fetch.trailer import Delivered, trailer
+from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset
 from seamless.replay.sessions import ReplaySessions
-from seamless.storage.files import ipc
-from seamless.wire import gap_to_proto, span_to_proto
+from seamless.storage.storage import Storage
 
-MAX_LAG_NS = 45 * 1_000_000_000  # of the SLA preset "baseline"
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedArtifact:
-    """The one artifact a fetch reads, and what its domain lets it see of it."""
-
-    manifest: Manifest
-    access: Admission
-    domain: ExecutionDomain
+log = structlog.stdlib.get_logger("qmtl.seamless.fetch")
 
 
 @dataclass(frozen=True, slots=True)
-class ArrowChunk:
-    """A batch of rows, encoded."""
+class _Planned:
+    """A fetch that can be answered: what is seen, who delivers what, and what did not go as it should."""
 
-    rows: int
-    body: bytes
+    sight: Sight
+    plan: FetchPlan
+    breached: Phase | None = None
+    backfilling: bool = False
 
 
 class Fetcher:
-    """Serves fetches from the catalogue's artifacts."""
+    """Serves fetches from what is sealed, stored and fetched."""
 
     def __init__(
         self,
         inventory: Inventory,
+        storage: Storage,
         sessions: ReplaySessions,
+        live: LiveSessions,
+        filler: Filler,
         clock: Clock,
         storage_budget_s: float,
         metrics: SeamlessMetrics,
     ) -> None:
         self._inventory = inventory
-        self._sessions = sessions
+        self._sights = Sights(inventory, storage, sessions, live)
+        self._rows = Rows(inventory.archive, storage)
+        self._live = live
+        self._filler = filler
         self._clock = clock
         self._storage_budget_s = storage_budget_s
         self._metrics = metrics
@@ -71,132 +75,128 @@ class Fetcher:
     async def fetch(self, ask: FetchQuery) -> AsyncGenerator[dataservicepb.FetchResponse, None]:
         """The rows in batches, then the metadata."""
         preset = self._inventory.presets.serving(ask.dataset)
-        pinned = await self._pin(preset, ask)
-        plan = _plan(preset, pinned, ask)
-        delivered = _hull(plan)
-        rows = 0
-        async with aclosing(self._parts(pinned.manifest, delivered)) as parts:
+        sla = replace(preset.sla, storage_s=self._storage_budget_s)
+        phases = Phases(sla, self._metrics)
+        planned = await self._planned(preset, ask, phases)
+        bars, parts = await self._read(preset, planned, phases)
+        count = flagged = 0
+        async with aclosing(parts):
             async for part in parts:
-                rows += part.rows
+                count += part.rows
+                flagged += part.flagged
                 yield dataservicepb.FetchResponse(arrow_ipc=part.body)
-        async with self._storage_phase():
-            digest = await self._inventory.range_digest(pinned.manifest, delivered, preset) if rows else ""
-        report = await self._inventory.report(preset) or conformancepb.ConformanceReport()
-        metadata = self._metadata(preset, pinned, plan, rows, report)
-        metadata.dataset_fingerprint = digest
-        self._metrics.fetched_rows.labels(preset.name).inc(rows)
+        async with phases.within(Phase.STORAGE):
+            digest, source = await self._identity(preset, planned, bars) if count else ("", "")
+            report = await self._inventory.report(preset) or conformancepb.ConformanceReport()
+        self._metrics.fetched_rows.labels(preset.name).inc(count)
+        now_ns = to_ns(self._clock.now())
+        due_ns = planned.sight.due_ns(preset.calendar, preset.dataset.interval_ns, now_ns)
+        told = Delivered(count, flagged, digest, source, planned.breached, planned.backfilling, now_ns - due_ns)
+        metadata = trailer(preset, ask, planned.sight, planned.plan, phases, told)
+        metadata.findings.extend(finding for finding in report.findings if finding.rows)
         yield dataservicepb.FetchResponse(metadata=metadata)
 
-    async def _parts(self, manifest: Manifest, span: Span) -> AsyncGenerator[ArrowChunk, None]:
-        """The rows in batches; the next one is read while this one is on its way."""
-        frames = self._inventory.archive.parts(manifest, span)
-        ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
+    async def _planned(self, preset: Preset, ask: FetchQuery, phases: Phases) -> _Planned:
+        """The plan, after what the mode does about missing bars. Raises NotReady (E_COVERAGE_SHORT)."""
+        _check_mode(ask)
+        breached, backfilling = await self._until_closed(preset, ask, phases), False
+        found: _Planned | None = None
+        if ask.mode.fetches:
+            found = await self._seen(preset, ask, phases, missing_ok=True)
+            if found is None or _unsettled(found.plan):
+                span = self._wanted(preset, ask)
+                if ask.mode is FetchMode.SEAMLESS:
+                    self._filler.meanwhile(preset, span)
+                    backfilling = True
+                else:
+                    breached, found = await self._fill(preset, span, phases) or breached, None
+        found = found or await self._seen(preset, ask, phases)
+        assert found is not None  # it raises where nothing is there
+        ratio = found.plan.data_ratio
+        if not phases.sla.serves(ratio, ask.mode):
+            raise NotReady(
+                "E_COVERAGE_SHORT",
+                f"{preset.name}: {ratio:.4f} of the bars are there, want {phases.sla.min_coverage}",
+                hint="ask GetCoverage for the gaps",
+            )
+        return replace(found, breached=breached, backfilling=backfilling)
+
+    async def _seen(
+        self, preset: Preset, ask: FetchQuery, phases: Phases, *, missing_ok: bool = False
+    ) -> _Planned | None:
+        """What is there now; None, where that may be, if nothing is."""
         try:
-            while True:
-                async with self._storage_phase():
-                    part = await ahead
-                if part is None:
-                    return
-                ahead = asyncio.ensure_future(asyncio.to_thread(_encode_next, frames))
-                yield part
-        finally:
-            await end(ahead)
+            async with phases.within(Phase.STORAGE):
+                sight = await self._sights.of(preset, ask)
+        except NotReady as error:
+            if missing_ok and error.reason == "E_ARTIFACT_MISSING":
+                return None
+            raise
+        return _Planned(sight, sight.plan(preset, ask))
 
-    async def _pin(self, preset: Preset, ask: FetchQuery) -> PinnedArtifact:
-        """What decides is the data session, else as_of, else the fingerprint, else the newest.
-
-        Raises what `admission.admit` and `Inventory.seen_at` raise, NotFound (E_DATA_SESSION_UNKNOWN).
-        """
-        if ask.domain is None:
-            manifest = await self._inventory.seen_at(preset, None)
-            access = admission.admit(ExecutionDomain.BACKTEST, manifest.as_of_ns, None)
-            return PinnedArtifact(manifest, access, ExecutionDomain.BACKTEST)
-        if ask.session_id:
-            replay = await self._sessions.find(ask.session_id)
-            if replay.dataset != str(preset.dataset):
-                raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.dataset}")
-            access = admission.admit(ask.domain, ask.as_of_ns, replay.watermark_ns)
-            return PinnedArtifact(await self._sessions.source(replay), access, ask.domain)
-        if ask.fingerprint and ask.as_of_ns is None:
-            manifest = await self._by_fingerprint(preset, ask.fingerprint)
-            return PinnedArtifact(manifest, admission.admit(ask.domain, manifest.as_of_ns, None), ask.domain)
-        access = admission.admit(ask.domain, ask.as_of_ns, None)
-        fixed = ask.as_of_ns if ask.domain is ExecutionDomain.BACKTEST else None
-        return PinnedArtifact(await self._inventory.seen_at(preset, fixed), access, ask.domain)
-
-    async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:
-        self._inventory.require_ready(preset)
-        manifest = await self._inventory.artifact(fingerprint)
-        if manifest is None or manifest.dataset != str(preset.dataset):
-            raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {fingerprint!r}")
-        return manifest
-
-    @asynccontextmanager
-    async def _storage_phase(self) -> AsyncIterator[None]:
+    async def _fill(self, preset: Preset, span: Span, phases: Phases) -> Phase | None:
+        """Fetch what is missing within the budget; the phase, if it was not to be done and may be done without."""
         try:
-            async with asyncio.timeout(self._storage_budget_s):
-                with self._metrics.phase_seconds.labels("storage").time():
-                    yield
-        except TimeoutError:
-            self._metrics.breaches.labels("storage").inc()
-            budget = f"{self._storage_budget_s:g} s"
-            raise DeadlineExceeded(
-                "E_SLA_BREACH", f"the storage phase took more than {budget}", metadata={"phase": "storage"}
-            ) from None
+            async with phases.within(Phase.BACKFILL):
+                await self._filler.fill(preset, span)
+        except (DeadlineExceeded, Unavailable, Exhausted) as error:
+            if phases.sla.serves(0.0, FetchMode.AUTO_BACKFILL):
+                log.warning("not_filled", preset=preset.name, reason=error.reason, error=error.message)
+                return Phase.BACKFILL
+            raise
+        return None
 
-    def _metadata(
-        self,
-        preset: Preset,
-        pinned: PinnedArtifact,
-        plan: FetchPlan,
-        rows: int,
-        report: conformancepb.ConformanceReport,
-    ) -> dataservicepb.FetchMetadata:
-        metadata = dataservicepb.FetchMetadata(
-            dataset=str(preset.dataset),
-            requested=span_to_proto(plan.requested),
-            rows=rows,
-            coverage_ratio=plan.data_ratio,
-            gaps=[gap_to_proto(gap, plan.interval_ns) for gap in plan.gaps],
-            findings=[finding for finding in report.findings if finding.rows],
-            as_of=ns_to_proto(pinned.manifest.as_of_ns),
-            spans=wire.spans_to_proto(plan),
-            artifact_fingerprint=pinned.manifest.fingerprint,
-            sla=dataservicepb.SLA_OUTCOME_PARTIAL
-            if plan.data_ratio < preset.min_coverage
-            else dataservicepb.SLA_OUTCOME_MET,
-        )
-        if rows:
-            metadata.delivered.CopyFrom(span_to_proto(_hull(plan)))
-        now_ns = to_ns(self._clock.now())
-        lateness = admission.lateness(pinned.domain, pinned.manifest.watermark_ns, now_ns, MAX_LAG_NS)
-        if lateness is Lateness.LAG_ABOVE_LIMIT:
-            metadata.sla, metadata.sla_phase = dataservicepb.SLA_OUTCOME_HOLD, dataservicepb.SLA_PHASE_LIVE
-            metadata.downgrade = dataservicepb.FETCH_DOWNGRADE_LAG_ABOVE_LIMIT
-        return metadata
+    async def _until_closed(self, preset: Preset, ask: FetchQuery, phases: Phases) -> Phase | None:
+        """Where a bar was asked for that is due and has not come, wait for it as long as the budget allows."""
+        if ask.domain not in MIXING or ask.range.end_ns is None:
+            return None
+        feed, now_ns = self._live.followed(preset.name), to_ns(self._clock.now())
+        if feed is None or not feed.watermark_ns < ask.range.end_ns or feed.next_close_ns > now_ns:
+            return None
+        try:
+            async with phases.within(Phase.LIVE):
+                await feed.until_moved(feed.watermark_ns)
+        except DeadlineExceeded:
+            return Phase.LIVE
+        return None
 
+    def _wanted(self, preset: Preset, ask: FetchQuery) -> Span:
+        """What is to be there after a backfill. Raises InvalidRequest (E_RANGE)."""
+        if ask.range.start_ns is None:
+            raise refused("E_RANGE", "range.start", "absent", f"a start, for mode {ask.mode.name}")
+        end_ns = to_ns(self._clock.now()) if ask.range.end_ns is None else ask.range.end_ns
+        return ask.range.over(Span(ask.range.start_ns, max(ask.range.start_ns, end_ns)), preset.dataset.interval_ns)
 
-def _encode_next(frames: Iterator[pl.DataFrame]) -> ArrowChunk | None:
-    frame = next(frames, None)
-    return None if frame is None else ArrowChunk(len(frame), ipc(frame))
+    async def _read(
+        self, preset: Preset, planned: _Planned, phases: Phases
+    ) -> tuple[Bars | None, AsyncGenerator[rows.ArrowChunk, None]]:
+        """The rows, and where they are of several places all of them at once."""
+        plan, manifest = planned.plan, planned.sight.manifest
+        if manifest is not None and not plan.mixed:
+            return None, self._rows.sealed(manifest, plan.hull, phases)
+        async with phases.within(Phase.STORAGE):
+            bars = await self._rows.mixed(preset.dataset, plan, manifest)
+        return bars, rows.of_bars(bars, phases)
 
-
-def _plan(preset: Preset, pinned: PinnedArtifact, ask: FetchQuery) -> FetchPlan:
-    """The plan over the pinned artifact. Raises NotReady (E_COVERAGE_SHORT) when the preset does not serve parts."""
-    manifest = pinned.manifest
-    requested = ask.range.over(manifest.span, preset.dataset.interval_ns)
-    held = Holding(Origin.ARTIFACT, manifest.span, manifest.coverage)
-    plan = plan_fetch(requested, preset.dataset.interval_ns, preset.calendar, pinned.access, [held])
-    if plan.data_ratio < preset.min_coverage and not preset.partial:
-        raise NotReady(
-            "E_COVERAGE_SHORT",
-            f"{preset.name}: {plan.data_ratio:.4f} of the bars are there, want {preset.min_coverage}",
-            hint="ask GetCoverage for the gaps",
-        )
-    return plan
+    async def _identity(self, preset: Preset, planned: _Planned, bars: Bars | None) -> tuple[str, str]:
+        """The fingerprint of the rows, and of the artifact that has them; a dry run's stored rows are sealed first."""
+        manifest = planned.sight.manifest
+        if bars is None:
+            assert manifest is not None  # only an artifact is read without its rows being held
+            digest = await self._inventory.range_digest(manifest, planned.plan.hull, preset)
+            return digest, manifest.fingerprint
+        if planned.sight.domain is not ExecutionDomain.DRYRUN:
+            return await asyncio.to_thread(self._inventory.digest_of, preset, bars), ""
+        recorded = await self._inventory.seal_recording(preset, bars)
+        return recorded.fingerprint, recorded.fingerprint
 
 
-def _hull(plan: FetchPlan) -> Span:
-    """From the first delivered bar's open to the last one's close."""
-    have = plan.have
-    return Span(have[0].start_ns, have[-1].end_ns) if have else Span(plan.requested.start_ns, plan.requested.start_ns)
+def _check_mode(ask: FetchQuery) -> None:
+    """Raises InvalidRequest (E_FETCH_MODE): what is fixed in time is not added to."""
+    if ask.mode.fetches and ask.domain is not None and ask.domain not in MIXING:
+        raise refused("E_FETCH_MODE", "mode", ask.mode.name, f"a mode that reads what there is, in {ask.domain.value}")
+
+
+def _unsettled(plan: FetchPlan) -> bool:
+    """Whether an exchange may still have bars that are missing."""
+    return any(gap.kind is not GapKind.VERIFIED_EMPTY for gap in plan.gaps)

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.rpc.auth.call import require_all_worlds
 from seamless.fetch import wire
 from seamless.fetch.fetcher import Fetcher
 from seamless.replay.subscription import Subscriptions
@@ -12,7 +14,7 @@ from seamless.replay.wire import delivery_to_proto, subscribe_from_proto
 
 
 class DataServicer(datarpc.DataServiceServicer):
-    """Fetches of sealed rows, and subscriptions to what is played."""
+    """Fetches, and subscriptions to what is played or live."""
 
     def __init__(self, fetcher: Fetcher, subscriptions: Subscriptions) -> None:
         self._fetcher = fetcher
@@ -22,6 +24,8 @@ class DataServicer(datarpc.DataServiceServicer):
         self, request: dataservicepb.FetchRequest, context: object
     ) -> AsyncIterator[dataservicepb.FetchResponse]:
         query = wire.fetch_from_proto(request)
+        if query.mode.fetches:
+            require_all_worlds(Role.OPERATOR)
         if query.session_id:
             await self._subscriptions.require_reader(query.session_id)
         async with aclosing(self._fetcher.fetch(query)) as replies:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.errors import InvalidRequest, Violation, refused
 from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from seamless.domain.admission import Origin
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery
+from seamless.domain.sla import FetchMode, Phase
 from seamless.wire import ns_from_proto, range_from_proto, span_to_proto
 
 _SOURCES = {
@@ -27,6 +28,21 @@ _DOMAINS = {
 }
 
 
+_MODES = {
+    dataservicepb.FETCH_MODE_UNSPECIFIED: FetchMode.BY_PRESET,
+    dataservicepb.FETCH_MODE_FAIL_FAST: FetchMode.FAIL_FAST,
+    dataservicepb.FETCH_MODE_AUTO_BACKFILL: FetchMode.AUTO_BACKFILL,
+    dataservicepb.FETCH_MODE_PARTIAL: FetchMode.PARTIAL,
+    dataservicepb.FETCH_MODE_SEAMLESS: FetchMode.SEAMLESS,
+}
+PHASES = {
+    Phase.STORAGE: dataservicepb.SLA_PHASE_STORAGE,
+    Phase.BACKFILL: dataservicepb.SLA_PHASE_BACKFILL,
+    Phase.LIVE: dataservicepb.SLA_PHASE_LIVE,
+    Phase.TOTAL: dataservicepb.SLA_PHASE_TOTAL,
+}
+
+
 def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
     """Raises InvalidRequest (E_RANGE, E_ENUM, E_DATA_SESSION)."""
     context = request.context
@@ -40,6 +56,7 @@ def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
         as_of_ns=ns_from_proto(context.as_of, "context.as_of") if context.HasField("as_of") else None,
         fingerprint=context.dataset_fingerprint,
         session_id=request.session_id,
+        mode=_mode_from_proto(request.mode),
     )
 
 
@@ -49,6 +66,12 @@ def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
         field = Violation("context.execution_domain", str(domain), "one of BACKTEST, DRYRUN, LIVE, SHADOW")
         raise InvalidRequest("E_ENUM", str(field), violations=[field])
     return _DOMAINS[domain]
+
+
+def _mode_from_proto(mode: dataservicepb.FetchMode) -> FetchMode:
+    if mode not in _MODES:
+        raise refused("E_ENUM", "mode", mode, "one of FAIL_FAST, AUTO_BACKFILL, PARTIAL, SEAMLESS")
+    return _MODES[mode]
 
 
 def spans_to_proto(plan: FetchPlan) -> Iterable[coveragepb.Span]:

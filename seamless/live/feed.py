@@ -55,6 +55,7 @@ class LiveFeed:
     ) -> None:
         self.preset = preset
         self.watermark_ns = 0  # 0: it has not begun
+        self.began_ns = 0  # where its first bar opens
         self._source = source
         self._storage = storage
         self._backfiller = backfiller
@@ -175,6 +176,7 @@ class LiveFeed:
         newest = Span(max(history.start_ns, start_ns - TAIL_BARS * step), start_ns)
         self._tail = await self._storage.read(dataset, newest)
         log.info("feed_begins", preset=self.preset.name, bars=found.present, of=found.expected, failures=found.failures)
+        self.began_ns = start_ns
         self._move(start_ns)
 
     def _corrected(self, again: Bars) -> Bars:

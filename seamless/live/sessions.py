@@ -43,6 +43,16 @@ class LiveSessions:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset} is not followed here", metadata={"dataset": preset})
         return found
 
+    def followed(self, preset: str) -> LiveFeed | None:
+        """The feed of a preset that is followed here and has begun."""
+        found = self._feeds.get(preset)
+        return found if found is not None and found.watermark_ns else None
+
+    def began_ns(self, preset: str) -> int | None:
+        """Where the bars of a preset's feed begin; None: it is not followed here, or has not begun."""
+        found = self.followed(preset)
+        return None if found is None else found.began_ns
+
     async def open(self, preset: Preset, asked: SessionRequest) -> LiveSession:
         """Open a session, or answer the one of this name if it is of the same world and preset.
 

@@ -1,5 +1,7 @@
 """The presets of this process: those that come with it, and one for each configured file."""
 
+from dataclasses import replace
+
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import exchange_calendar
 from qmtl.core.volumes import VolumeUnit
@@ -7,6 +9,7 @@ from seamless.config import FileFeed, Settings
 from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
+from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
 from seamless.presets.preset import Preset, Presets
@@ -25,8 +28,7 @@ def presets_of(settings: Settings) -> Presets:
         description="BTC-USD, 15 minute bars, 2021-09-27 to 2021-12-29: Yahoo Finance via Kaggle (CC0), not cleaned",
         policy=TOLERANT,
         calendar=AlwaysOpen(),
-        min_coverage=0.98,
-        partial=True,
+        sla=TOLERANT_PARTIAL,
         replay=True,
         source=sample,
         detail="" if sample else _NOT_INSTALLED,
@@ -48,8 +50,7 @@ def _stocks() -> tuple[Preset, ...]:
             description=f"{symbol}, daily bars by sessions of Nasdaq: Yahoo Finance via Kaggle, not cleaned",
             policy=TOLERANT,
             calendar=exchange_calendar("XNAS"),
-            min_coverage=0.98,
-            partial=True,
+            sla=TOLERANT_PARTIAL,
             replay=True,
             source=source,
             detail="" if source else _NOT_INSTALLED,
@@ -79,8 +80,9 @@ def _file(name: str, feed: FileFeed) -> Preset:
         description=f"bars of {feed.path.name}",
         policy=POLICIES[feed.conformance],
         calendar=AlwaysOpen(),
-        min_coverage=feed.min_coverage,
-        partial=feed.conformance == TOLERANT.name,
+        sla=replace(
+            TOLERANT_PARTIAL if feed.conformance == TOLERANT.name else BASELINE, min_coverage=feed.min_coverage
+        ),
         replay=True,
         source=source if there else None,
         detail="" if there else f"there is no file {feed.path}",

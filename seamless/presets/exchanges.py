@@ -8,6 +8,7 @@ from qmtl.calendars.calendars import AlwaysOpen
 from seamless.config import ExchangeSettings
 from seamless.domain.conformance.policies import TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
+from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL
 from seamless.presets.preset import Preset
 
 USUAL = (
@@ -16,6 +17,7 @@ USUAL = (
     ("ohlcv.kraken.spot.1m", "kraken", "BTC/USD"),
 )
 MINUTE_S = 60
+SLAS = {sla.name: sla for sla in (BASELINE, TOLERANT_PARTIAL, HOLD)}
 
 
 def exchange_presets(exchanges: Mapping[str, ExchangeSettings]) -> Iterator[Preset]:
@@ -25,22 +27,22 @@ def exchange_presets(exchanges: Mapping[str, ExchangeSettings]) -> Iterator[Pres
     """
     for preset, exchange, symbol in USUAL:
         section = next((name for name, given in exchanges.items() if given.exchange == exchange), "")
-        yield _preset(preset, section, exchange, DatasetId(Kind.OHLCV, section or exchange, symbol, MINUTE_S))
+        dataset = DatasetId(Kind.OHLCV, section or exchange, symbol, MINUTE_S)
+        yield _preset(preset, section, exchange, dataset, exchanges[section].sla if section else TOLERANT_PARTIAL.name)
     for section, given in exchanges.items():
         for key, feed in given.feeds.items():
             dataset = DatasetId(Kind.OHLCV, section, feed.symbol, parse_interval(feed.interval))
-            yield _preset(f"ohlcv.{section}.{key}", section, given.exchange, dataset)
+            yield _preset(f"ohlcv.{section}.{key}", section, given.exchange, dataset, given.sla)
 
 
-def _preset(name: str, section: str, exchange: str, dataset: DatasetId) -> Preset:
+def _preset(name: str, section: str, exchange: str, dataset: DatasetId, sla: str) -> Preset:
     return Preset(
         name=name,
         dataset=dataset,
         description=f"{dataset.symbol} from {exchange}, live and from its history",
         policy=TOLERANT,
         calendar=AlwaysOpen(),
-        min_coverage=0.98,
-        partial=True,
+        sla=SLAS[sla],
         replay=False,
         source=None,
         detail="" if section else f'no section [seamless.exchanges.NAME] has exchange = "{exchange}"',

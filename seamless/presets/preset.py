@@ -10,6 +10,7 @@ from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.volumes import VolumeUnit
 from seamless.domain.conformance.policies import ConformancePolicy
 from seamless.domain.datasets import DatasetId, parse_dataset
+from seamless.domain.sla import Sla
 from seamless.domain.terms import DatasetTerms
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.uploads import UploadedFile
@@ -29,8 +30,7 @@ class Preset:
     description: str
     policy: ConformancePolicy
     calendar: Calendar
-    min_coverage: float
-    partial: bool  # less than min_coverage is served and flagged; otherwise it is refused
+    sla: Sla
     replay: bool  # its live feed plays recorded data
     source: FileSource | UploadedFile | None
     detail: str

@@ -5,10 +5,9 @@ from __future__ import annotations
 from qmtl.calendars.published import calendar_named
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind
+from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.presets.preset import HELD_BACK, Preset
 from seamless.sources.files.uploads import UploadedFile
-
-MIN_COVERAGE = 0.98
 
 
 def preset_of(upload: UploadedFile) -> Preset:
@@ -19,8 +18,7 @@ def preset_of(upload: UploadedFile) -> Preset:
         description=f"bars of {upload.file_name or upload.name}",
         policy=POLICIES[upload.strictness],
         calendar=calendar_named(upload.calendar),
-        min_coverage=MIN_COVERAGE,
-        partial=upload.strictness == TOLERANT.name,
+        sla=TOLERANT_PARTIAL if upload.strictness == TOLERANT.name else BASELINE,
         replay=True,
         source=upload,
         detail="",

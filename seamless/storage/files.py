@@ -50,14 +50,14 @@ def parquet(table: Bars) -> bytes:
     return out.getvalue()
 
 
-def read_frame(path: Path, sha256: str = "") -> pl.DataFrame:
-    """The rows of a file, its bytes compared with their hash where one is given.
+def read_frame(path: Path, sha256: str) -> pl.DataFrame:
+    """The rows of a file, its bytes compared with their hash.
 
     Raises FileNotFoundError, DataLoss (E_STORED_FILE) for a file that is cut off, changed or cannot be read.
     """
     try:
-        content = path.read_bytes() if sha256 else path
-        if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() != sha256:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
             raise DataLoss("E_STORED_FILE", f"{path} is not what was written: its hash differs", metadata=_named(path))
         frame = pl.read_parquet(content)
     except FileNotFoundError as error:

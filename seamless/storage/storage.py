@@ -87,14 +87,14 @@ class Storage:
         """Let one file count in the place of several; False if one of them counts no more."""
         return await self._db.write(lambda conn: store.replace_parts(conn, str(dataset), old, new))
 
-    def bars_of_parts(self, dataset: DatasetId, found: Sequence[Part], *, check: bool = False) -> Bars:
-        """The bars of parts, the later over the earlier; work for a thread. `check`: compare the files' hashes.
+    def bars_of_parts(self, dataset: DatasetId, found: Sequence[Part]) -> Bars:
+        """The bars of parts, the later over the earlier, every file compared with its hash; work for a thread.
 
         Raises FileNotFoundError, DataLoss (E_STORED_FILE).
         """
         tables = []
         for part in found:
-            table = files.bars_of(files.read_frame(self.path_of(dataset, part), part.sha256 if check else ""))
+            table = files.bars_of(files.read_frame(self.path_of(dataset, part), part.sha256))
             if len(table) != part.rows:
                 path = self.path_of(dataset, part)
                 raise DataLoss("E_STORED_FILE", f"{path} has {len(table)} rows, not {part.rows}")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -130,10 +132,11 @@ def _next_version(conn: Connection, dataset: str) -> int:
 def _coverage(conn: Connection, dataset: str, near: Span | None, version: int = 0) -> StoredCoverage:
     where = (stored_spans.c.dataset == dataset,) if near is None else _touching(dataset, near)
     query = sa.select(stored_spans.c.statement, stored_spans.c.start_ns, stored_spans.c.end_ns).where(*where)
-    found: dict[str, list[Span]] = {name: [] for name in _STATEMENTS}
-    for statement, start_ns, end_ns in conn.execute(query.order_by(stored_spans.c.start_ns)).all():
-        found[statement].append(Span(start_ns, end_ns))
-    read, have, empty, outage = (tuple(found[name]) for name in _STATEMENTS)
+    # the driver's own rows: thousands of them, of plain columns, cost half of what rows of the library do
+    cursor = conn.execute(query.order_by(stored_spans.c.statement, stored_spans.c.start_ns)).cursor
+    rows = cursor.fetchall() if cursor is not None else []
+    found = {name: tuple(map(Span._make, (row[1:] for row in said))) for name, said in groupby(rows, itemgetter(0))}
+    read, have, empty, outage = (found.get(name, ()) for name in _STATEMENTS)
     return StoredCoverage(read, have, empty, outage, version)
 
 

@@ -44,6 +44,7 @@ from seamless.artifacts.inventory import Inventory
 from seamless.backfill.filling import Filling
 from seamless.config import FileFeed, Settings
 from seamless.fetch.fetcher import Fetcher
+from seamless.fetch.filler import Filler
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
@@ -168,7 +169,6 @@ async def running(
         if ingest:
             await ingest_all(inventory, lambda preset: not preset.name.endswith(".1d"))
         sessions = ReplaySessions(inventory, db, clock, settings, metrics)
-        fetcher = Fetcher(inventory, sessions, clock, settings.storage_budget_s, metrics)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
         world_server = await stack.enter_async_context(worldservice(home, world))
         own = mint_service_token(home, "seamless")
@@ -179,6 +179,8 @@ async def running(
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         live = LiveSessions({}, inventory, db, clock)
         filling = Filling({}, None, storage, inventory)
+        filler, budget_s = Filler(filling), settings.storage_budget_s
+        fetcher = Fetcher(inventory, storage, sessions, live, filler, clock, budget_s, metrics)
         add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]

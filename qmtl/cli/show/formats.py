@@ -9,6 +9,8 @@ from qmtl.core.errors import InvalidRequest
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 _DIGEST = "blake3:"
 
+_BAR_WIDTH = 30
+
 
 def short_id(text: str, length: int = 12) -> str:
     """The first digits of a digest; other ids stay whole."""
@@ -26,6 +28,12 @@ def span_word(seconds: float) -> str:
 def number(value: float) -> str:
     """A metric's value, four digits are enough to see why."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def share_bar(share: float) -> str:
+    """A share of 0 to 1 as a bar and a percentage."""
+    full = int(share * _BAR_WIDTH)
+    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {share:7.2%}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -10,12 +10,12 @@ import pytest
 
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import NotReady
+from qmtl.core.errors import DataLoss, NotReady
 from seamless.artifacts.archive import Archive
-from seamless.domain.bars import of_values
+from seamless.domain.bars import concatenated, of_values
 from seamless.domain.fingerprints import month_span
 from seamless.domain.manifests import Manifest, cut, seal
-from seamless.storage.files import ipc
+from seamless.storage.files import bars_of, ipc
 from tests.seamless.samples import START, STEP, judge, raw_of, walk
 
 
@@ -64,9 +64,11 @@ def test_writing_again_leaves_every_file_alone_and_nothing_else_behind(archive: 
 
 def test_another_encoding_of_the_same_rows_has_the_same_fingerprint(archive: Archive, tmp_path: Path) -> None:
     manifest = _sealed(archive)
-    for path in tmp_path.rglob("*.parquet"):
+    again = []
+    for path in sorted(tmp_path.rglob("*.parquet")):
         pl.read_parquet(path).write_parquet(path, compression="uncompressed", row_group_size=100)
-    bars, report = judge(raw_of(archive.bars(manifest, manifest.span)))
+        again.append(bars_of(pl.read_parquet(path)))
+    bars, report = judge(raw_of(concatenated(again)))
     assert seal(bars, report, AlwaysOpen(), producer="other").fingerprint == manifest.fingerprint
 
 
@@ -85,6 +87,25 @@ def test_a_file_that_is_gone_is_named(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(NotReady) as caught:
         list(archive.parts(manifest, manifest.span))
     assert caught.value.reason == "E_ARTIFACT_MISSING"
+
+
+def test_a_flipped_bit_is_found_on_read(archive: Archive, tmp_path: Path) -> None:
+    manifest = _sealed(archive)
+    path = sorted(tmp_path.rglob("*.parquet"))[1]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataLoss, match=r"E_STORED_FILE: .* is not what was written"):
+        archive.bars(manifest, manifest.span)
+    first = next(iter(archive.parts(manifest, Span(START, START + STEP))))
+    assert len(first) == 1, "what is whole is served"
+
+
+def test_a_manifest_that_cannot_be_read_is_named(archive: Archive, tmp_path: Path) -> None:
+    manifest = _sealed(archive)
+    archive.manifest_path(manifest).write_text("{")
+    with pytest.raises(DataLoss, match=r"E_STORED_FILE: .*json cannot be read"):
+        archive.bars(manifest, manifest.span)
 
 
 def test_nothing_outside_the_data_is_read(archive: Archive) -> None:

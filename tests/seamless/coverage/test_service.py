@@ -45,10 +45,11 @@ async def test_the_pages_of_coverage_are_of_one_artifact(stub: Stubs) -> None:
     asked.page.page_token = reply.page.next_page_token
     page = page_from_proto(asked, (int, str))
     found = await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=DEMO))
-    assert page.after == (6, found.artifacts[0].dataset_fingerprint)
-    asked.page.page_token = token_of(page, (6, "blake3:00"))
-    with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
-        await stub.coverage.GetCoverage(asked)
+    assert page.after == (6, f"{found.artifacts[0].dataset_fingerprint}@0")
+    for other in ("blake3:00@0", "@0", f"{found.artifacts[0].dataset_fingerprint}@1", "x"):
+        asked.page.page_token = token_of(page, (6, other))
+        with pytest.raises(InvalidRequest, match="E_PAGE_TOKEN"):
+            await stub.coverage.GetCoverage(asked)
 
 
 async def test_ensuring_needs_an_operator_of_all_worlds_and_a_source(tmp_path: Path) -> None:

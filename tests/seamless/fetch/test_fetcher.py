@@ -12,22 +12,34 @@ from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import DeadlineExceeded, NotReady
 from qmtl.sql.database import Database
+from seamless.backfill.filling import Filling
 from seamless.config import Settings
 from seamless.domain.fetch_plan import FetchQuery
 from seamless.domain.ranges import Range
+from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL
 from seamless.fetch.fetcher import Fetcher
+from seamless.fetch.filler import Filler
+from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Presets
 from seamless.replay.sessions import ReplaySessions
+from seamless.storage.storage import Storage
 from tests.seamless.asking import DEMO
 from tests.seamless.serving import Seamless
 
 
+def fetcher_of(seamless: Seamless, db: Database, folder: Path, budget_s: float) -> Fetcher:
+    clock, metrics, storage = SystemClock(), SeamlessMetrics(CollectorRegistry()), Storage(folder, db)
+    settings = Settings(mesh=MeshSettings(home=folder))
+    sessions = ReplaySessions(seamless.inventory, db, clock, settings, metrics)
+    live = LiveSessions({}, seamless.inventory, db, clock)
+    filler = Filler(Filling({}, None, storage, seamless.inventory))
+    return Fetcher(seamless.inventory, storage, sessions, live, filler, clock, budget_s, metrics)
+
+
 async def test_a_storage_phase_over_its_budget_is_named(seamless: Seamless, db: Database, tmp_path: Path) -> None:
-    clock, metrics = SystemClock(), SeamlessMetrics(CollectorRegistry())
-    sessions = ReplaySessions(seamless.inventory, db, clock, Settings(mesh=MeshSettings(home=tmp_path)), metrics)
-    fetcher = Fetcher(seamless.inventory, sessions, clock, 1e-9, metrics)
-    query = FetchQuery(DEMO, Range(None, None), None, None, "", "")
+    fetcher = fetcher_of(seamless, db, tmp_path, 1e-9)
+    query = FetchQuery(DEMO, Range(None, None), None)
     with pytest.raises(DeadlineExceeded) as caught:
         [reply async for reply in fetcher.fetch(query)]
     assert (caught.value.reason, caught.value.metadata["phase"]) == ("E_SLA_BREACH", "storage")
@@ -37,14 +49,15 @@ async def test_less_than_the_demanded_coverage_is_refused_unless_the_preset_serv
     seamless: Seamless, db: Database, tmp_path: Path
 ) -> None:
     serving = seamless.inventory.presets.serving(DEMO)
-    query = FetchQuery(DEMO, Range(None, None), None, None, "", "")
-    metrics = SeamlessMetrics(CollectorRegistry())
-    for partial, demanded, refused in ((False, 0.99, True), (False, 0.9, False), (True, 0.99, False)):
-        seamless.inventory.presets = Presets((replace(serving, partial=partial, min_coverage=demanded),))
-        sessions = ReplaySessions(
-            seamless.inventory, db, SystemClock(), Settings(mesh=MeshSettings(home=tmp_path)), metrics
-        )
-        fetcher = Fetcher(seamless.inventory, sessions, SystemClock(), 10.0, metrics)
+    query = FetchQuery(DEMO, Range(None, None), None)
+    for level, demanded, refused in (
+        (BASELINE, 0.99, True),
+        (BASELINE, 0.9, False),
+        (TOLERANT_PARTIAL, 0.99, False),
+        (HOLD, 0.99, False),
+    ):
+        seamless.inventory.presets = Presets((replace(serving, sla=replace(level, min_coverage=demanded)),))
+        fetcher = fetcher_of(seamless, db, tmp_path, 10.0)
         if refused:
             with pytest.raises(NotReady, match=r"E_COVERAGE_SHORT: demo.btc.15m: 0.9728 of the bars are there"):
                 [reply async for reply in fetcher.fetch(query)]

@@ -129,6 +129,8 @@ async def test_a_flipped_byte_is_found_and_not_compacted(storage: Storage, where
     content[where] ^= 1
     path.write_bytes(content)
     assert len(await compaction.damages(storage, DATASET)) == 1
+    with pytest.raises(DataLoss, match=r"E_STORED_FILE: .* is not what was written"):
+        await storage.read(DATASET, _span(0, 100))
     with pytest.raises(DataLoss) as caught:
         await compaction.compact(storage, DATASET)
     assert caught.value.reason == "E_STORED_FILE"

@@ -376,6 +376,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_VENUE_UNCONFIGURED: _ClassVar[Reason]
     REASON_VENUE_NOT_COMPARED: _ClassVar[Reason]
     REASON_JOIN_WAITING: _ClassVar[Reason]
+    REASON_FETCH_MODE: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -745,3 +746,4 @@ REASON_FILES_FULL: Reason
 REASON_VENUE_UNCONFIGURED: Reason
 REASON_VENUE_NOT_COMPARED: Reason
 REASON_JOIN_WAITING: Reason
+REASON_FETCH_MODE: Reason

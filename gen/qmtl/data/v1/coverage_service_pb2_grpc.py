@@ -52,8 +52,9 @@ class CoverageServiceServicer:
     """
 
     def GetCoverage(self, request, context):
-        """Spans that are there and gaps in a range: first the spans, then the gaps, page by page. Further
-        pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile.
+        """Spans that are there, sealed or stored, and gaps in a range: first the spans, then the gaps, page by page. Further
+        pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile; a token is refused
+        (E_PAGE_TOKEN) once more was stored.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE (E_DATASET_INGESTING): retry.

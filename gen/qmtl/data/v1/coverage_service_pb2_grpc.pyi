@@ -34,8 +34,9 @@ class CoverageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CoverageServiceAsyncStub: ...
     GetCoverage: _grpc.UnaryUnaryMultiCallable[_coverage_service_pb2.GetCoverageRequest, _coverage_service_pb2.GetCoverageResponse]
-    """Spans that are there and gaps in a range: first the spans, then the gaps, page by page. Further
-    pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile.
+    """Spans that are there, sealed or stored, and gaps in a range: first the spans, then the gaps, page by page. Further
+    pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile; a token is refused
+    (E_PAGE_TOKEN) once more was stored.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE (E_DATASET_INGESTING): retry.
@@ -58,8 +59,9 @@ class CoverageServiceAsyncStub(CoverageServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCoverage: _aio.UnaryUnaryMultiCallable[_coverage_service_pb2.GetCoverageRequest, _coverage_service_pb2.GetCoverageResponse]  # type: ignore[assignment]
-    """Spans that are there and gaps in a range: first the spans, then the gaps, page by page. Further
-    pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile.
+    """Spans that are there, sealed or stored, and gaps in a range: first the spans, then the gaps, page by page. Further
+    pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile; a token is refused
+    (E_PAGE_TOKEN) once more was stored.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
     UNAVAILABLE (E_DATASET_INGESTING): retry.
@@ -85,8 +87,9 @@ class CoverageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coverage_service_pb2.GetCoverageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coverage_service_pb2.GetCoverageResponse, _abc.Awaitable[_coverage_service_pb2.GetCoverageResponse]]:
-        """Spans that are there and gaps in a range: first the spans, then the gaps, page by page. Further
-        pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile.
+        """Spans that are there, sealed or stored, and gaps in a range: first the spans, then the gaps, page by page. Further
+        pages are of the artifact that the first page was of, also when a newer one was sealed meanwhile; a token is refused
+        (E_PAGE_TOKEN) once more was stored.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN); INVALID_ARGUMENT (E_RANGE, E_PAGE_TOKEN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
         UNAVAILABLE (E_DATASET_INGESTING): retry.

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
@@ -30,7 +31,7 @@ from qmtl.data.v1 import conformance_pb2 as qmtl_dot_data_dot_v1_dot_conformance
 from qmtl.data.v1 import coverage_pb2 as qmtl_dot_data_dot_v1_dot_coverage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/data/v1/data_service.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/coverage.proto\"\xb2\x01\n\x0c\x46\x65tchRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x05range\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x38\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12\x1d\n\nsession_id\x18\x04 \x01(\tR\tsessionId\"q\n\rFetchResponse\x12\x1d\n\tarrow_ipc\x18\x01 \x01(\x0cH\x00R\x08\x61rrowIpc\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\x1b.qmtl.data.v1.FetchMetadataH\x00R\x08metadataB\x06\n\x04part\"\x97\x05\n\rFetchMetadata\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x37\n\trequested\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\trequested\x12\x37\n\tdelivered\x18\x03 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\tdelivered\x12\x12\n\x04rows\x18\x04 \x01(\x04R\x04rows\x12%\n\x0e\x63overage_ratio\x18\x05 \x01(\x01R\rcoverageRatio\x12%\n\x04gaps\x18\x06 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12<\n\x08\x66indings\x18\x07 \x03(\x0b\x32 .qmtl.data.v1.ConformanceFindingR\x08\x66indings\x12/\n\x13\x64\x61taset_fingerprint\x18\x08 \x01(\tR\x12\x64\x61tasetFingerprint\x12/\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12(\n\x05spans\x18\n \x03(\x0b\x32\x12.qmtl.data.v1.SpanR\x05spans\x12*\n\x03sla\x18\x0b \x01(\x0e\x32\x18.qmtl.data.v1.SlaOutcomeR\x03sla\x12\x33\n\tsla_phase\x18\x0c \x01(\x0e\x32\x16.qmtl.data.v1.SlaPhaseR\x08slaPhase\x12:\n\tdowngrade\x18\r \x01(\x0e\x32\x1c.qmtl.data.v1.FetchDowngradeR\tdowngrade\x12\x31\n\x14\x61rtifact_fingerprint\x18\x0e \x01(\tR\x13\x61rtifactFingerprint\"\xa2\x01\n\x10SubscribeRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12\x1a\n\x08\x66ollower\x18\x04 \x01(\tR\x08\x66ollower\"\xd5\x01\n\x11SubscribeResponse\x12%\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.qmtl.data.v1.BarR\x04\x62\x61rs\x12\x38\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12$\n\x0e\x65nd_of_session\x18\x03 \x01(\x08R\x0c\x65ndOfSession\x12\x39\n\x0bvolume_unit\x18\x04 \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit*\x87\x01\n\nSlaOutcome\x12\x1b\n\x17SLA_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fSLA_OUTCOME_MET\x10\x01\x12\x17\n\x13SLA_OUTCOME_PARTIAL\x10\x02\x12\x14\n\x10SLA_OUTCOME_HOLD\x10\x03\x12\x18\n\x14SLA_OUTCOME_BREACHED\x10\x04*}\n\x08SlaPhase\x12\x19\n\x15SLA_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11SLA_PHASE_STORAGE\x10\x01\x12\x16\n\x12SLA_PHASE_BACKFILL\x10\x02\x12\x12\n\x0eSLA_PHASE_LIVE\x10\x03\x12\x13\n\x0fSLA_PHASE_TOTAL\x10\x04*V\n\x0e\x46\x65tchDowngrade\x12\x1f\n\x1b\x46\x45TCH_DOWNGRADE_UNSPECIFIED\x10\x00\x12#\n\x1f\x46\x45TCH_DOWNGRADE_LAG_ABOVE_LIMIT\x10\x01\x32\xb3\x01\n\x0b\x44\x61taService\x12K\n\x05\x46\x65tch\x12\x1a.qmtl.data.v1.FetchRequest\x1a\x1b.qmtl.data.v1.FetchResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12W\n\tSubscribe\x12\x1e.qmtl.data.v1.SubscribeRequest\x1a\x1f.qmtl.data.v1.SubscribeResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42V\n\x0fio.qmtl.data.v1B\x10\x44\x61taServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/data/v1/data_service.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/coverage.proto\"\xdf\x01\n\x0c\x46\x65tchRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12/\n\x05range\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x38\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1e.qmtl.common.v1.ComputeContextR\x07\x63ontext\x12\x1d\n\nsession_id\x18\x04 \x01(\tR\tsessionId\x12+\n\x04mode\x18\x05 \x01(\x0e\x32\x17.qmtl.data.v1.FetchModeR\x04mode\"q\n\rFetchResponse\x12\x1d\n\tarrow_ipc\x18\x01 \x01(\x0cH\x00R\x08\x61rrowIpc\x12\x39\n\x08metadata\x18\x02 \x01(\x0b\x32\x1b.qmtl.data.v1.FetchMetadataH\x00R\x08metadataB\x06\n\x04part\"\x9d\x01\n\tPhaseTime\x12,\n\x05phase\x18\x01 \x01(\x0e\x32\x16.qmtl.data.v1.SlaPhaseR\x05phase\x12/\n\x05spent\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05spent\x12\x31\n\x06\x62udget\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06\x62udget\"\xd3\x06\n\rFetchMetadata\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x37\n\trequested\x18\x02 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\trequested\x12\x37\n\tdelivered\x18\x03 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\tdelivered\x12\x12\n\x04rows\x18\x04 \x01(\x04R\x04rows\x12%\n\x0e\x63overage_ratio\x18\x05 \x01(\x01R\rcoverageRatio\x12%\n\x04gaps\x18\x06 \x03(\x0b\x32\x11.qmtl.data.v1.GapR\x04gaps\x12<\n\x08\x66indings\x18\x07 \x03(\x0b\x32 .qmtl.data.v1.ConformanceFindingR\x08\x66indings\x12/\n\x13\x64\x61taset_fingerprint\x18\x08 \x01(\tR\x12\x64\x61tasetFingerprint\x12/\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12(\n\x05spans\x18\n \x03(\x0b\x32\x12.qmtl.data.v1.SpanR\x05spans\x12*\n\x03sla\x18\x0b \x01(\x0e\x32\x18.qmtl.data.v1.SlaOutcomeR\x03sla\x12\x33\n\tsla_phase\x18\x0c \x01(\x0e\x32\x16.qmtl.data.v1.SlaPhaseR\x08slaPhase\x12:\n\tdowngrade\x18\r \x01(\x0e\x32\x1c.qmtl.data.v1.FetchDowngradeR\tdowngrade\x12\x31\n\x14\x61rtifact_fingerprint\x18\x0e \x01(\tR\x13\x61rtifactFingerprint\x12/\n\x06phases\x18\x0f \x03(\x0b\x32\x17.qmtl.data.v1.PhaseTimeR\x06phases\x12 \n\x0b\x62\x61\x63kfilling\x18\x10 \x01(\x08R\x0b\x62\x61\x63kfilling\x12\x1d\n\nsla_preset\x18\x11 \x01(\tR\tslaPreset\x12!\n\x0c\x66lagged_rows\x18\x12 \x01(\x04R\x0b\x66laggedRows\x12%\n\x0eresolved_ratio\x18\x13 \x01(\x01R\rresolvedRatio\"\xa2\x01\n\x10SubscribeRequest\x12\x18\n\x07\x64\x61taset\x18\x01 \x01(\tR\x07\x64\x61taset\x12\x39\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12\x1a\n\x08\x66ollower\x18\x04 \x01(\tR\x08\x66ollower\"\xd5\x01\n\x11SubscribeResponse\x12%\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.qmtl.data.v1.BarR\x04\x62\x61rs\x12\x38\n\twatermark\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12$\n\x0e\x65nd_of_session\x18\x03 \x01(\x08R\x0c\x65ndOfSession\x12\x39\n\x0bvolume_unit\x18\x04 \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit*\x90\x01\n\tFetchMode\x12\x1a\n\x16\x46\x45TCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45TCH_MODE_FAIL_FAST\x10\x01\x12\x1c\n\x18\x46\x45TCH_MODE_AUTO_BACKFILL\x10\x02\x12\x16\n\x12\x46\x45TCH_MODE_PARTIAL\x10\x03\x12\x17\n\x13\x46\x45TCH_MODE_SEAMLESS\x10\x04*\x87\x01\n\nSlaOutcome\x12\x1b\n\x17SLA_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fSLA_OUTCOME_MET\x10\x01\x12\x17\n\x13SLA_OUTCOME_PARTIAL\x10\x02\x12\x14\n\x10SLA_OUTCOME_HOLD\x10\x03\x12\x18\n\x14SLA_OUTCOME_BREACHED\x10\x04*}\n\x08SlaPhase\x12\x19\n\x15SLA_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11SLA_PHASE_STORAGE\x10\x01\x12\x16\n\x12SLA_PHASE_BACKFILL\x10\x02\x12\x12\n\x0eSLA_PHASE_LIVE\x10\x03\x12\x13\n\x0fSLA_PHASE_TOTAL\x10\x04*x\n\x0e\x46\x65tchDowngrade\x12\x1f\n\x1b\x46\x45TCH_DOWNGRADE_UNSPECIFIED\x10\x00\x12#\n\x1f\x46\x45TCH_DOWNGRADE_LAG_ABOVE_LIMIT\x10\x01\x12 \n\x1c\x46\x45TCH_DOWNGRADE_AS_OF_BEHIND\x10\x02\x32\xb3\x01\n\x0b\x44\x61taService\x12K\n\x05\x46\x65tch\x12\x1a.qmtl.data.v1.FetchRequest\x1a\x1b.qmtl.data.v1.FetchResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x30\x01\x12W\n\tSubscribe\x12\x1e.qmtl.data.v1.SubscribeRequest\x1a\x1f.qmtl.data.v1.SubscribeResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42V\n\x0fio.qmtl.data.v1B\x10\x44\x61taServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,25 +40,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\020DataServiceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_DATASERVICE'].methods_by_name['Fetch']._loaded_options = None
-  _globals['_DATASERVICE'].methods_by_name['Fetch']._serialized_options = b'\220\002\001\250\273\030\001'
+  _globals['_DATASERVICE'].methods_by_name['Fetch']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_DATASERVICE'].methods_by_name['Subscribe']._loaded_options = None
   _globals['_DATASERVICE'].methods_by_name['Subscribe']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_SLAOUTCOME']._serialized_start=1571
-  _globals['_SLAOUTCOME']._serialized_end=1706
-  _globals['_SLAPHASE']._serialized_start=1708
-  _globals['_SLAPHASE']._serialized_end=1833
-  _globals['_FETCHDOWNGRADE']._serialized_start=1835
-  _globals['_FETCHDOWNGRADE']._serialized_end=1921
-  _globals['_FETCHREQUEST']._serialized_start=228
-  _globals['_FETCHREQUEST']._serialized_end=406
-  _globals['_FETCHRESPONSE']._serialized_start=408
-  _globals['_FETCHRESPONSE']._serialized_end=521
-  _globals['_FETCHMETADATA']._serialized_start=524
-  _globals['_FETCHMETADATA']._serialized_end=1187
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=1190
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1352
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1355
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1568
-  _globals['_DATASERVICE']._serialized_start=1924
-  _globals['_DATASERVICE']._serialized_end=2103
+  _globals['_FETCHMODE']._serialized_start=1996
+  _globals['_FETCHMODE']._serialized_end=2140
+  _globals['_SLAOUTCOME']._serialized_start=2143
+  _globals['_SLAOUTCOME']._serialized_end=2278
+  _globals['_SLAPHASE']._serialized_start=2280
+  _globals['_SLAPHASE']._serialized_end=2405
+  _globals['_FETCHDOWNGRADE']._serialized_start=2407
+  _globals['_FETCHDOWNGRADE']._serialized_end=2527
+  _globals['_FETCHREQUEST']._serialized_start=260
+  _globals['_FETCHREQUEST']._serialized_end=483
+  _globals['_FETCHRESPONSE']._serialized_start=485
+  _globals['_FETCHRESPONSE']._serialized_end=598
+  _globals['_PHASETIME']._serialized_start=601
+  _globals['_PHASETIME']._serialized_end=758
+  _globals['_FETCHMETADATA']._serialized_start=761
+  _globals['_FETCHMETADATA']._serialized_end=1612
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1615
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1777
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1780
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1993
+  _globals['_DATASERVICE']._serialized_start=2530
+  _globals['_DATASERVICE']._serialized_end=2709
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
@@ -14,6 +15,14 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class FetchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FETCH_MODE_UNSPECIFIED: _ClassVar[FetchMode]
+    FETCH_MODE_FAIL_FAST: _ClassVar[FetchMode]
+    FETCH_MODE_AUTO_BACKFILL: _ClassVar[FetchMode]
+    FETCH_MODE_PARTIAL: _ClassVar[FetchMode]
+    FETCH_MODE_SEAMLESS: _ClassVar[FetchMode]
 
 class SlaOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +44,12 @@ class FetchDowngrade(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FETCH_DOWNGRADE_UNSPECIFIED: _ClassVar[FetchDowngrade]
     FETCH_DOWNGRADE_LAG_ABOVE_LIMIT: _ClassVar[FetchDowngrade]
+    FETCH_DOWNGRADE_AS_OF_BEHIND: _ClassVar[FetchDowngrade]
+FETCH_MODE_UNSPECIFIED: FetchMode
+FETCH_MODE_FAIL_FAST: FetchMode
+FETCH_MODE_AUTO_BACKFILL: FetchMode
+FETCH_MODE_PARTIAL: FetchMode
+FETCH_MODE_SEAMLESS: FetchMode
 SLA_OUTCOME_UNSPECIFIED: SlaOutcome
 SLA_OUTCOME_MET: SlaOutcome
 SLA_OUTCOME_PARTIAL: SlaOutcome
@@ -47,18 +62,21 @@ SLA_PHASE_LIVE: SlaPhase
 SLA_PHASE_TOTAL: SlaPhase
 FETCH_DOWNGRADE_UNSPECIFIED: FetchDowngrade
 FETCH_DOWNGRADE_LAG_ABOVE_LIMIT: FetchDowngrade
+FETCH_DOWNGRADE_AS_OF_BEHIND: FetchDowngrade
 
 class FetchRequest(_message.Message):
-    __slots__ = ("dataset", "range", "context", "session_id")
+    __slots__ = ("dataset", "range", "context", "session_id", "mode")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     RANGE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     range: _common_pb2.TimeRange
     context: _common_pb2.ComputeContext
     session_id: str
-    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., session_id: _Optional[str] = ...) -> None: ...
+    mode: FetchMode
+    def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., context: _Optional[_Union[_common_pb2.ComputeContext, _Mapping]] = ..., session_id: _Optional[str] = ..., mode: _Optional[_Union[FetchMode, str]] = ...) -> None: ...
 
 class FetchResponse(_message.Message):
     __slots__ = ("arrow_ipc", "metadata")
@@ -68,8 +86,18 @@ class FetchResponse(_message.Message):
     metadata: FetchMetadata
     def __init__(self, arrow_ipc: _Optional[bytes] = ..., metadata: _Optional[_Union[FetchMetadata, _Mapping]] = ...) -> None: ...
 
+class PhaseTime(_message.Message):
+    __slots__ = ("phase", "spent", "budget")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    phase: SlaPhase
+    spent: _duration_pb2.Duration
+    budget: _duration_pb2.Duration
+    def __init__(self, phase: _Optional[_Union[SlaPhase, str]] = ..., spent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
 class FetchMetadata(_message.Message):
-    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade", "artifact_fingerprint")
+    __slots__ = ("dataset", "requested", "delivered", "rows", "coverage_ratio", "gaps", "findings", "dataset_fingerprint", "as_of", "spans", "sla", "sla_phase", "downgrade", "artifact_fingerprint", "phases", "backfilling", "sla_preset", "flagged_rows", "resolved_ratio")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_FIELD_NUMBER: _ClassVar[int]
     DELIVERED_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +112,11 @@ class FetchMetadata(_message.Message):
     SLA_PHASE_FIELD_NUMBER: _ClassVar[int]
     DOWNGRADE_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    PHASES_FIELD_NUMBER: _ClassVar[int]
+    BACKFILLING_FIELD_NUMBER: _ClassVar[int]
+    SLA_PRESET_FIELD_NUMBER: _ClassVar[int]
+    FLAGGED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     requested: _common_pb2.TimeRange
     delivered: _common_pb2.TimeRange
@@ -98,7 +131,12 @@ class FetchMetadata(_message.Message):
     sla_phase: SlaPhase
     downgrade: FetchDowngrade
     artifact_fingerprint: str
-    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_conformance_pb2.ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[_coverage_pb2.Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[_Union[SlaPhase, str]] = ..., downgrade: _Optional[_Union[FetchDowngrade, str]] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
+    phases: _containers.RepeatedCompositeFieldContainer[PhaseTime]
+    backfilling: bool
+    sla_preset: str
+    flagged_rows: int
+    resolved_ratio: float
+    def __init__(self, dataset: _Optional[str] = ..., requested: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., delivered: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., coverage_ratio: _Optional[float] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_conformance_pb2.ConformanceFinding, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spans: _Optional[_Iterable[_Union[_coverage_pb2.Span, _Mapping]]] = ..., sla: _Optional[_Union[SlaOutcome, str]] = ..., sla_phase: _Optional[_Union[SlaPhase, str]] = ..., downgrade: _Optional[_Union[FetchDowngrade, str]] = ..., artifact_fingerprint: _Optional[str] = ..., phases: _Optional[_Iterable[_Union[PhaseTime, _Mapping]]] = ..., backfilling: _Optional[bool] = ..., sla_preset: _Optional[str] = ..., flagged_rows: _Optional[int] = ..., resolved_ratio: _Optional[float] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
     __slots__ = ("dataset", "start_time", "session_id", "follower")

@@ -55,10 +55,15 @@ class DataServiceServicer:
         """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-        in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
-        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
-        (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+        BACKTEST reads one sealed artifact. DRYRUN reads what is sealed and, of the rest, what is stored; what it was given
+        is sealed before the trailer and named by it. LIVE and SHADOW read what is stored and, of the rest, what is sealed.
+        A mode that fetches from an exchange spends the request limits that all share and needs operator of all worlds.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE;
+        E_AS_OF_REQUIRED: a context in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown; E_FETCH_MODE: a mode
+        that fetches in a domain that reads what there is); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING,
+        E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DATA_LOSS
+        (E_STORED_FILE): a file is not what was written; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,10 +37,15 @@ class DataServiceStub:
     """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-    in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
-    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
-    (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+    BACKTEST reads one sealed artifact. DRYRUN reads what is sealed and, of the rest, what is stored; what it was given
+    is sealed before the trailer and named by it. LIVE and SHADOW read what is stored and, of the rest, what is sealed.
+    A mode that fetches from an exchange spends the request limits that all share and needs operator of all worlds.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE;
+    E_AS_OF_REQUIRED: a context in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown; E_FETCH_MODE: a mode
+    that fetches in a domain that reads what there is); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING,
+    E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DATA_LOSS
+    (E_STORED_FILE): a file is not what was written; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _grpc.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]
     """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
@@ -62,10 +67,15 @@ class DataServiceAsyncStub(DataServiceStub):
     """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
     Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-    Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-    in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
-    (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
-    (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+    BACKTEST reads one sealed artifact. DRYRUN reads what is sealed and, of the rest, what is stored; what it was given
+    is sealed before the trailer and named by it. LIVE and SHADOW read what is stored and, of the rest, what is sealed.
+    A mode that fetches from an exchange spends the request limits that all share and needs operator of all worlds.
+
+    Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE;
+    E_AS_OF_REQUIRED: a context in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown; E_FETCH_MODE: a mode
+    that fetches in a domain that reads what there is); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING,
+    E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DATA_LOSS
+    (E_STORED_FILE): a file is not what was written; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
     """
     Subscribe: _aio.UnaryStreamMultiCallable[_data_service_pb2.SubscribeRequest, _data_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
@@ -90,10 +100,15 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Rows of a dataset in order, as Arrow IPC streams, then one trailer that says exactly what was delivered.
         Columns: open_time (timestamp[ns, UTC]), open, high, low, close, volume (float64), flags (uint8).
 
-        Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_AS_OF_REQUIRED: a context
-        in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown); FAILED_PRECONDITION
-        (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING, E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE
-        (E_DATASET_INGESTING) with RetryInfo: retry; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
+        BACKTEST reads one sealed artifact. DRYRUN reads what is sealed and, of the rest, what is stored; what it was given
+        is sealed before the trailer and named by it. LIVE and SHADOW read what is stored and, of the rest, what is sealed.
+        A mode that fetches from an exchange spends the request limits that all share and needs operator of all worlds.
+
+        Errors: PERMISSION_DENIED; NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE;
+        E_AS_OF_REQUIRED: a context in BACKTEST or DRYRUN without as_of; E_ENUM: unspecified or unknown; E_FETCH_MODE: a mode
+        that fetches in a domain that reads what there is); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING,
+        E_COVERAGE_SHORT): nothing that waiting helps; UNAVAILABLE (E_DATASET_INGESTING) with RetryInfo: retry; DATA_LOSS
+        (E_STORED_FILE): a file is not what was written; DEADLINE_EXCEEDED (E_SLA_BREACH) names the phase.
         """
 
     @_abc_1.abstractmethod

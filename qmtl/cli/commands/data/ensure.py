@@ -9,14 +9,12 @@ import typer
 from qmtl.cli.commands.data.datasets import Dataset
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.formats import instant
+from qmtl.cli.show.formats import instant, share_bar
 from qmtl.cli.show.messages import as_dict, show_json
 from qmtl.core.errors import Unavailable
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
 from qmtl.rpc.client.channel import MeshChannel
-
-WIDTH = 30
 
 
 @with_access
@@ -66,6 +64,5 @@ def bar(stand: coverageservicepb.EnsureCoverageResponse) -> str:
     """One line that says how far a range is."""
     settled = stand.bars_present + stand.bars_empty
     share = settled / stand.bars_expected if stand.bars_expected else 1.0
-    full = int(share * WIDTH)
     windows = f"{stand.windows_done} of {stand.windows} windows" if stand.windows else "nothing to fetch"
-    return f"[{'#' * full}{'.' * (WIDTH - full)}] {share:7.2%} {windows}"
+    return f"{share_bar(share)} {windows}"

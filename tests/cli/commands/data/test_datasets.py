@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import polars as pl
 import pytest
 
 from tests.cli.conftest import PRESET, CliMesh
@@ -22,6 +25,31 @@ def test_data(cli_mesh: CliMesh) -> None:
     assert "rows in" in cli_mesh.ask("data", "conformance", PRESET)
     assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
     assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")
+
+
+@pytest.mark.parametrize("name", ["bars.parquet", "bars.csv"])
+def test_bars_are_fetched_into_a_file_with_the_truth_about_them(cli_mesh: CliMesh, tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    told = cli_mesh.ask("data", "fetch", PRESET, "--from", "2021-10-01", "--to", "2021-10-02", "--out", out)
+    assert "96 bars, 100.00% of those expected from 2021-10-01T00:00:00Z to 2021-10-02T00:00:00Z" in told
+    assert "service level tolerant-partial: MET; STORAGE" in told
+    assert "from ARTIFACT 96" in told
+    rows = pl.read_parquet(out) if name.endswith("parquet") else pl.read_csv(out, try_parse_dates=True)
+    assert (len(rows), str(rows["open_time"][0])[:19]) == (96, "2021-10-01 00:00:00")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_whole_dataset_is_fetched_and_what_cannot_be_is_refused(cli_mesh: CliMesh, tmp_path: Path) -> None:
+    whole = cli_mesh.ask("data", "fetch", PRESET)
+    assert "8684 bars, 97.28% of those expected" in whole
+    assert "gaps: 9" in whole
+    assert cli_mesh.json("data", "fetch", PRESET)["artifact_fingerprint"].startswith("sha256:")
+    assert "E_COVERAGE_SHORT" in cli_mesh.refused("data", "fetch", PRESET, "--mode", "fail-fast")
+    assert "E_DATASET_UNAVAILABLE" in cli_mesh.refused(
+        "data", "fetch", PRESET, "--from", "2021-01-01", "--mode", "auto-backfill"
+    )
+    assert "E_FIELD" in cli_mesh.refused("data", "fetch", PRESET, "--out", tmp_path / "bars.txt")
+    assert "E_FIELD" in cli_mesh.refused("data", "fetch", PRESET, "--out", tmp_path / "none" / "bars.csv")
 
 
 def test_artifacts_are_listed_and_verified(cli_mesh: CliMesh) -> None:

@@ -1,0 +1,142 @@
+"""What each domain may read, of which time, and that no domain sees what another was given.
+
+The matrix: bars 0 to 40 are sealed, 0 to 60 stored (30 to 32 corrected since), 60 to 100 only at the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controlbus.bus import Bus, connected
+from qmtl.calendars.spans import Span
+from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.core.modes import ExecutionDomain
+from qmtl.data.v1 import coverage_pb2 as coveragepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.exchanges.budgets import Purpose
+from qmtl.sql.database import Database
+from qmtl.wire.instants import ns_from_proto
+from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest
+from seamless.domain.sla import FetchMode
+from seamless.domain.stored import Provenance
+from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig
+
+ARTIFACT, STORAGE = coveragepb.SPAN_SOURCE_ARTIFACT, coveragepb.SPAN_SOURCE_STORAGE
+BACKTEST, DRYRUN = ExecutionDomain.BACKTEST, ExecutionDomain.DRYRUN
+LIVE, SHADOW = ExecutionDomain.LIVE, ExecutionDomain.SHADOW
+
+
+@pytest.fixture
+async def bus(nats_url: str) -> AsyncIterator[Bus]:
+    async with connected(nats_url, service="seamless") as ready:
+        yield ready
+
+
+@pytest.fixture
+async def rig(bus: Bus, db: Database, tmp_path: Path) -> AsyncIterator[ExchangeRig]:
+    """The matrix's data. What is sealed ends two bars before what was stored then: they may still be revised."""
+    async with exchange_rig(bus, db, tmp_path) as found:
+        await found.fill(0, 42)
+        more = await found.storage.read(found.preset.dataset, Span(at(30), at(32)))
+        source, _ = found.filling.require(found.preset)
+        told = await source.fetch(Span(at(42), at(60)), Purpose.HISTORY)
+        await found.storage.write(found.preset.dataset, told.bars, told.span, Provenance("binance"))
+        await found.storage.write(found.preset.dataset, corrected(more, 1.0), Span(at(30), at(32)), Provenance("later"))
+        yield found
+
+
+def sources(metadata: dataservicepb.FetchMetadata) -> list[tuple[coveragepb.SpanSource, int]]:
+    return [(span.source, span.rows) for span in metadata.spans]
+
+
+async def test_a_backtest_reads_the_artifact_that_its_as_of_sees_and_nothing_else(rig: ExchangeRig) -> None:
+    newer = await rig.fill(0, 60)  # reprocessed: seals 58 bars, two of them corrected, with a later as_of
+    for as_of, rows in ((40, 40), (57, 40), (58, 58), (90, 58)):
+        told = await rig.fetch(0, 60, BACKTEST, as_of=as_of)
+        assert sources(told) == [(ARTIFACT, rows)], as_of
+        assert (told.artifact_fingerprint == newer) == (rows == 58)
+    for as_of in (39, 1):
+        with pytest.raises(NotReady, match="E_ARTIFACT_MISSING"):
+            await rig.fetch(0, 60, BACKTEST, as_of=as_of)
+    with pytest.raises(InvalidRequest, match="E_AS_OF_REQUIRED"):
+        await rig.fetch(0, 60, BACKTEST)
+    assert sources(await rig.fetch(0, 60)) == [(ARTIFACT, 58)]
+
+
+async def test_a_dry_run_prefers_what_is_sealed_sees_to_its_as_of_and_seals_what_it_was_given(rig: ExchangeRig) -> None:
+    told = await rig.fetch(0, 60, DRYRUN, as_of=50)
+    assert sources(told) == [(ARTIFACT, 40), (STORAGE, 10)]
+    assert (told.rows, told.flagged_rows, told.coverage_ratio) == (50, 0, 1.0)
+    assert told.artifact_fingerprint == told.dataset_fingerprint
+    assert ns_from_proto(told.as_of, "as_of") == at(50)
+    await rig.fill(0, 100)  # whatever comes later
+    again = await rig.fetch(0, 60, BACKTEST, fingerprint=told.artifact_fingerprint)
+    assert (sources(again), again.dataset_fingerprint) == ([(ARTIFACT, 50)], told.dataset_fingerprint)
+    sealed_only = await rig.fetch(0, 30, DRYRUN, as_of=90)
+    assert sealed_only.artifact_fingerprint != sealed_only.dataset_fingerprint, "nothing stored: nothing to seal"
+
+
+@pytest.mark.parametrize("domain", [LIVE, SHADOW])
+async def test_a_live_fetch_takes_the_newest_word_first(rig: ExchangeRig, domain: ExecutionDomain) -> None:
+    told = await rig.fetch(0, 100, domain)
+    assert sources(told) == [(STORAGE, 60)]
+    assert (told.rows, told.flagged_rows, told.artifact_fingerprint) == (60, 2, "")
+    assert [(gap.kind, gap.bars) for gap in told.gaps] == [(coveragepb.GAP_KIND_NOT_FETCHED, 40)]
+    assert told.sla == dataservicepb.SLA_OUTCOME_HOLD
+    assert told.downgrade == dataservicepb.FETCH_DOWNGRADE_LAG_ABOVE_LIMIT
+    assert ns_from_proto(told.as_of, "as_of") == at(60)
+
+
+async def test_no_domain_is_given_what_another_was(rig: ExchangeRig) -> None:
+    """Nothing is kept between fetches but what is named by its content: domain, as_of and range each have their own."""
+    asked = [(BACKTEST, 40), (DRYRUN, 50), (LIVE, None), (DRYRUN, 60), (BACKTEST, 41)]
+    rows = [40, 50, 60, 60, 40]
+    for _ in range(2):
+        told = [await rig.fetch(0, 60, domain, as_of=as_of) for domain, as_of in asked]
+        assert [one.rows for one in told] == rows
+        digests = [one.dataset_fingerprint for one in told]
+        assert digests[0] == digests[4]
+        assert len(set(digests)) == 4, "a dry run is not given the corrections that a live fetch is"
+
+
+async def test_as_of_never_goes_back(rig: ExchangeRig) -> None:
+    seen = [ns_from_proto((await rig.fetch(0, 10, LIVE)).as_of, "as_of")]
+    await rig.fill(50, 70)
+    seen.append(ns_from_proto((await rig.fetch(0, 10, LIVE)).as_of, "as_of"))
+    await rig.fill(0, 20)  # sealed anew: nothing has changed
+    seen.append(ns_from_proto((await rig.fetch(30, 35, SHADOW)).as_of, "as_of"))
+    assert seen == sorted(seen)
+    behind = await rig.fetch(0, 10, LIVE, as_of=95)
+    assert (behind.sla, behind.downgrade) != (
+        dataservicepb.SLA_OUTCOME_HOLD,
+        dataservicepb.FETCH_DOWNGRADE_AS_OF_BEHIND,
+    ), "the larger trouble is told"
+    await rig.fill(0, 100)
+    behind = await rig.fetch(0, 10, LIVE, as_of=120)
+    assert (behind.sla, behind.downgrade) == (
+        dataservicepb.SLA_OUTCOME_HOLD,
+        dataservicepb.FETCH_DOWNGRADE_AS_OF_BEHIND,
+    )
+    level = await rig.fetch(0, 10, LIVE, as_of=100)
+    assert (level.sla, level.downgrade) == (dataservicepb.SLA_OUTCOME_MET, 0)
+
+
+@pytest.mark.parametrize("mode", [FetchMode.AUTO_BACKFILL, FetchMode.SEAMLESS])
+async def test_what_is_fixed_in_time_is_not_added_to(rig: ExchangeRig, mode: FetchMode) -> None:
+    for domain in (BACKTEST, DRYRUN):
+        with pytest.raises(InvalidRequest, match="E_FETCH_MODE"):
+            await rig.fetch(0, 60, domain, as_of=60, mode=mode)
+
+
+async def test_a_session_on_the_feed_sees_to_its_watermark(rig: ExchangeRig) -> None:
+    rig.feed.watermark_ns = rig.feed.began_ns = at(55)
+    asked = SessionRequest("s1", "w1", at(55), LENGTH_DEFAULT, 0.0)
+    await rig.live.open(rig.preset, asked)
+    told = await rig.fetch(0, 100, DRYRUN, as_of=55, session="s1")
+    assert (told.rows, told.coverage_ratio) == (55, 1.0)
+    assert told.artifact_fingerprint == told.dataset_fingerprint
+    live = await rig.fetch(0, 60, LIVE)
+    assert sources(live) == [(STORAGE, 55), (coveragepb.SPAN_SOURCE_LIVE, 5)]
