@@ -12,7 +12,7 @@ from brokerage.accounts.access import may_hear_of
 from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feeds_of_worlds
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import dependency_status, service_status
+from controlbus.outbox.status import counted, dependency_status, service_status
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
 from qmtl.core.clock import Clock
@@ -38,7 +38,9 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
         self, request: brokerstatusservicepb.GetStatusRequest, context: object
     ) -> brokerstatusservicepb.GetStatusResponse:
         """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
-        (open_orders, accounts, depth), feeds = await self._db.read(lambda conn: (counts(conn), feeds_of_worlds(conn)))
+        found = await counted(self._db, self._outages, lambda conn: (counts(conn), feeds_of_worlds(conn)))
+        open_orders, accounts, depth = found[0] if found else (0, 0, None)
+        feeds = found[1] if found else {}
         shown = {feed for feed, worlds in feeds.items() if any(may_hear_of(world) for world in worlds)}
         broken = self._feeds.broken()
         return brokerstatusservicepb.GetStatusResponse(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import service_status
+from controlbus.outbox.status import counted, service_status
 from dagmanager.revisions import GRAPH, revision
 from dagmanager.tables import nodes, outbox, plans, queues
 from qmtl.core.clock import Clock
@@ -30,7 +30,7 @@ class Counts:
     plans: int
     graph_revision: int
     lost: int
-    outbox_depth: int
+    outbox_depth: int | None  # None: the store could not be asked
 
 
 class StatusService(dagstatusrpc.StatusServiceServicer):
@@ -47,7 +47,9 @@ class StatusService(dagstatusrpc.StatusServiceServicer):
     async def GetStatus(
         self, request: dagstatusservicepb.GetStatusRequest, context: object
     ) -> dagstatusservicepb.GetStatusResponse:
-        counts = await self._db.read(count)
+        counts = await counted(self._db, self._outages, count)
+        if counts is None:
+            counts = Counts(0, 0, 0, 0, 0, None)
         return dagstatusservicepb.GetStatusResponse(
             status=service_status(
                 SERVICE,

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from google.protobuf.duration_pb2 import Duration
 
-from controlbus.outbox.status import clock_status
+from controlbus.outbox.status import clock_status, counted
 from gateway.admission.probes import Probes
 from gateway.events.subscribers import Subscribers
 from gateway.orders.activations import HeldActivations
@@ -63,13 +63,16 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
         self, request: gatewaystatuspb.GetStatusRequest, context: object
     ) -> gatewaystatuspb.GetStatusResponse:
         level = self._probes.level()
-        queued, backlog = await self._db.read(lambda conn: (room.queued(conn), OUTBOX.backlog(conn)))
+        outages = self._probes.outages
+        found = await counted(self._db, outages, lambda conn: (room.queued(conn), OUTBOX.backlog(conn).depth))
+        queued, depth = found or (0, 0)
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,
             dependencies=[*self._probes.dependencies(), *clock_status(self._probes.clock)],
-            outbox_depth=backlog.depth,
-            degraded=level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
+            outbox_depth=depth,
+            uncounted=found is None,
+            degraded=found is None or level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
         )
         status.started_at.FromDatetime(self._started_at)
         return gatewaystatuspb.GetStatusResponse(

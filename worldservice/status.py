@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import dependency_status, service_status
+from controlbus.outbox.status import counted, dependency_status, service_status
 from qmtl.core.clock import Clock
 from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
@@ -42,7 +42,8 @@ class StatusServicer(statusrpc.StatusServiceServicer):
                 activations.pending_fences(conn),
             )
 
-        depth, worlds, gates, pending = await self._db.read(work)
+        found = await counted(self._db, self._outages, work)
+        depth, worlds, gates, pending = found or (None, 0, 0, [])
         told = dependency_status(
             "brokerage", reachable=not pending, detail=f"has not confirmed the fence of {', '.join(pending)}"
         )

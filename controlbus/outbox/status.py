@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
 
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
-from qmtl.rpc.outages import Outage
+from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.rpc.outages import Outage, Outages
 from qmtl.rpc.steady import clock_detail
+from qmtl.sql.database import STORE, Database
 from qmtl.wire.instants import instant_to_proto
+
+COUNT_S: Final = 1.0
+T = TypeVar("T")
+
+
+async def counted(db: Database, outages: Outages, count: Callable[[Connection], T]) -> T | None:
+    """What a status counts in the store; None while that is away: a status tells of an outage and waits for none."""
+    if STORE in outages.current():
+        return None
+    try:
+        async with asyncio.timeout(COUNT_S):
+            return await db.read(count)
+    except (TimeoutError, Unavailable, Exhausted):
+        return None
 
 
 def service_status(
@@ -22,23 +42,26 @@ def service_status(
     relay: Relay | None = None,
     *,
     outages: Mapping[str, Outage],
-    outbox_depth: int = 0,
+    outbox_depth: int | None = 0,
     clock: Clock | None = None,
     dependencies: Sequence[commonpb.DependencyStatus] = (),
 ) -> commonpb.ServiceStatus:
     """What the process knows of itself: the broker first, then the dependencies it names, then what is away.
 
-    Degraded while the broker is away, events wait for it too long, a dependency is not reachable or there are outages.
+    Degraded while the broker is away, events wait for it too long, a dependency is not reachable, there are outages or
+    nothing could be counted (`outbox_depth` None).
     """
     known = [broker_status(bus), *dependencies, *clock_status(clock), *outage_statuses(outages)]
     is_late = relay is not None and relay.status().degraded
+    away = any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known)
     return commonpb.ServiceStatus(
         service=service,
         version=version("qmtl"),
         started_at=instant_to_proto(started_at),
         dependencies=known,
-        outbox_depth=outbox_depth,
-        degraded=is_late or any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known),
+        outbox_depth=outbox_depth or 0,
+        uncounted=outbox_depth is None,
+        degraded=is_late or away or outbox_depth is None,
     )
 
 

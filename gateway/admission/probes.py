@@ -24,9 +24,9 @@ from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.credentials import CREDENTIALS
 from qmtl.rpc.outages import Outages
 from qmtl.rpc.server.health import OUTAGES
+from qmtl.sql.database import STORE
 
 PROBE_TIMEOUT_S = 1.0
-STORE = "store"
 CHECK = "/grpc.health.v1.Health/Check"
 AGAIN_S = 0.5  # what is away is probed more often, so that recovery is quick
 NEEDED_FOR_RISK = frozenset({"worldservice", "nats", CREDENTIALS})

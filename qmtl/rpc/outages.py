@@ -20,7 +20,7 @@ from qmtl.core.tasks.supervision import Ending, Supervised
 from qmtl.rpc.telemetry.metrics import Metrics
 
 CHECK_EVERY_S: Final = 1.0
-CHECK_TIMEOUT_S: Final = 2.5  # with the pause less than four seconds: an outage is to be seen within five
+CHECK_TIMEOUT_S: Final = 2.0  # with the pause three seconds, and a peer's probe one: an outage is seen within five
 Check = Callable[[], Awaitable[str]]  # what is wrong, "" when nothing is; raises QmtlError as the work would
 
 log = structlog.stdlib.get_logger("qmtl.rpc")
@@ -57,7 +57,7 @@ class Outages:
         return self._works[name]
 
     async def watch(self, name: str, check: Check, *, vital: bool = False) -> None:
-        """Check for ever. What takes longer than three seconds does not work."""
+        """Check for ever. What takes longer than `CHECK_TIMEOUT_S` does not work."""
         while True:
             try:
                 async with asyncio.timeout(CHECK_TIMEOUT_S):

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, make_url
 
@@ -31,6 +31,7 @@ from qmtl.sql.sqlite import SqliteStore
 from qmtl.sql.transactions import raised_signals
 
 T = TypeVar("T")
+STORE: Final = "store"  # what an outage of it is called
 Unsubscribe = Callable[[], None]
 
 
@@ -166,10 +167,10 @@ async def open_database(host: Host) -> AsyncIterator[Database]:
     """
     settings = host.settings
     opening = partial(Database, settings.database_url, synchronous=settings.sqlite_synchronous or "FULL")
-    db = await host.patiently("store", lambda: asyncio.to_thread(opening))
+    db = await host.patiently(STORE, lambda: asyncio.to_thread(opening))
     try:
-        await host.patiently("store", lambda: db.migrate(f"{host.service}:migrations"))
-        host.watch("store", db.check, vital=True)
+        await host.patiently(STORE, lambda: db.migrate(f"{host.service}:migrations"))
+        host.watch(STORE, db.check, vital=True)
         yield db
     finally:
         await db.close()

@@ -78,6 +78,7 @@ class GatewayHarness:
         self.stack = stack
         self.clock = SuspendableClock()
         self.clocks: Callable[[], Clock] | None = None  # of every service that starts from now on
+        self.stores: dict[str, str] = {}  # by service, database URLs of those that start from now on
         names = (*COMPOSED, "controlbus")
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
@@ -90,7 +91,9 @@ class GatewayHarness:
         service = name.partition("-")[0]
         self._places.setdefault(name, f"127.0.0.1:{free_port()}")
         compose, cls = COMPOSED[service]
-        own = self._gateway if service == "gateway" else {}
+        own = dict(self._gateway) if service == "gateway" else {}
+        if service in self.stores:
+            own["database_url"] = self.stores[service]
         given = {"service": service, "mesh": self.mesh, "bind": self._places[name], "metrics_port": 0, **own}
         settings = cls.model_validate(given)
         own_clock = self.clock if service == "gateway" else SystemClock()

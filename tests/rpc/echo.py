@@ -84,7 +84,8 @@ class Echo:
 
     async def each(self, chunks: AsyncIterator[Any], context: Context) -> AsyncIterator[StringValue]:
         asked = await gathered(chunks, require_stated(), StringValue)
-        yield StringValue(value=await self.act(asked.value))
+        for word in (await self.act(asked.value)).split(" "):
+            yield StringValue(value=word)
 
 
 def part(chunk: bytes = b"") -> Message:

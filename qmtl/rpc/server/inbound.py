@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -67,7 +68,10 @@ def configured(limits: Limits, settings: ServiceSettings) -> Limits:
 
 @dataclass(slots=True)
 class Inbound:
-    """One RPC while it is being served; `code` is the status that went out, `entered` that a handler was asked."""
+    """One RPC while it is being served; `code` is the status that went out, `entered` that a handler was asked.
+
+    `turn` holds the turn of a payload that came in chunks, from its last one on (see shares.Turns).
+    """
 
     rule: MethodRule
     kind: str
@@ -77,6 +81,7 @@ class Inbound:
     code: grpc.StatusCode = grpc.StatusCode.OK
     entered: bool = False
     call: Call = field(default_factory=Call)
+    turn: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 
 def inbound_of(rule: MethodRule, kind: str, context: Context) -> Inbound:

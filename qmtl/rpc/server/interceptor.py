@@ -131,6 +131,7 @@ class MeshInterceptor(aio.ServerInterceptor):
                     return
                 async with aclosing(replies):
                     async for reply in replies:
+                        await inbound.turn.aclose()  # how long the replies take is up to who reads them
                         await write(context, reply)
             return
             yield  # makes this a generator, as tracing expects of a streaming handler; nothing ever comes this way
@@ -159,12 +160,16 @@ class MeshInterceptor(aio.ServerInterceptor):
 
         @asynccontextmanager
         async def serve(inbound: Inbound, bodies: Any, context: Context) -> AsyncIterator[Any]:
-            said = inbound.call.stated
-            with self._shares.body(caller_of(inbound.call), 0 if said is None else said.total_bytes) as held:
+            said, caller = inbound.call.stated, caller_of(inbound.call)
+            with self._shares.body(caller, 0 if said is None else said.total_bytes) as held:
                 inbound.entered = True
-                begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),)) if said else None
-                each = held if said is None else None
-                yield behavior(DecodedStream(decode, bodies, inbound.rule, self._bodies, each, begin), context)
+                requests = DecodedStream(decode, bodies, inbound.rule, self._bodies, held if said is None else None)
+                if said is not None:
+                    size = said.total_bytes if handler.request_deserializer and not inbound.rule.reserved else 0
+                    requests.begin = partial(context.send_initial_metadata, ((PAYLOAD_WANTED_KEY, "1"),))
+                    requests.end = partial(inbound.turn.enter_async_context, self._turns.turn(caller, size))
+                async with inbound.turn:
+                    yield behavior(requests, context)
 
         return serve
 

@@ -85,7 +85,10 @@ class Bodies:
 
 
 class DecodedStream(Generic[T]):
-    """The messages of a client's stream, each decoded when the handler asks for it, and counted until it asks again."""
+    """The messages of a client's stream, each decoded when the handler asks for it, and counted until it asks again.
+
+    `begin` is awaited before the first is read, `end` after the last.
+    """
 
     def __init__(
         self,
@@ -94,30 +97,34 @@ class DecodedStream(Generic[T]):
         rule: MethodRule,
         reader: Bodies,
         held: Body | None,
-        begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`held`: where the message is counted that the handler has; None for a payload whose sum is. `begin` is
-        awaited before the first message is read.
-        """
+        """`held`: where the message is counted that the handler has; None for a payload whose sum is."""
         self._decode = decode
         self._bodies = bodies
         self._reading: AsyncIterator[bytes] | None = None  # grpc warns of one that was made and never asked
         self._rule = rule
         self._reader = reader
         self._held = held
-        self._begin = begin
+        self.begin: Callable[[], Awaitable[None]] | None = None
+        self.end: Callable[[], Awaitable[None]] | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
         if self._reading is None:
-            if self._begin is not None:
-                await self._begin()
+            if self.begin is not None:
+                await self.begin()
             self._reading = aiter(self._bodies)
         elif self._held is not None:
             self._held.resize(0)
-        body = await anext(self._reading)
+        try:
+            body = await anext(self._reading)
+        except StopAsyncIteration:
+            if self.end is not None:
+                end, self.end = self.end, None
+                await end()
+            raise
         self._reader.came(len(body))
         check_size(body, self._rule)
         if self._held is not None:

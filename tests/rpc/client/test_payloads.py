@@ -18,8 +18,10 @@ SIZES = (10, CHUNK_BYTES_MIN, CHUNK_BYTES_MAX, 3 * CHUNK_BYTES_MAX + 5)
 every_size = pytest.mark.parametrize("size", SIZES)
 
 
-def chunked(size: int) -> Chunked[Any]:
-    return Chunked(type(part()), StringValue(value="x" * size), ["w1"])
+def chunked(text: int | str) -> Chunked[Any]:
+    """A payload of that text, or of one so long."""
+    value = text if isinstance(text, str) else "x" * text
+    return Chunked(type(part()), StringValue(value=value), ["w1"])
 
 
 async def refuse(_: str) -> str:

@@ -16,6 +16,7 @@ from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.rpc.rules.methods import Audience, MethodRule
 from qmtl.rpc.server.inbound import Limits, configured
 from qmtl.rpc.server.shares import LARGE_AT_ONCE, LARGE_BYTES, Caller, Shares, Turns, caller_of
+from tests.rpc.client.test_payloads import chunked
 from tests.rpc.echo import EchoStub
 from tests.rpc.mesh import Gate, Mesh, peer, user
 from tests.support.waiting import eventually
@@ -29,6 +30,10 @@ LIMITS = Limits(
 ANN, BOB, CID = (Caller(name, 1, "") for name in ("ann", "bob", "cid"))
 NONE = Caller("eve", 8, "")
 SERVICE = Caller("", 1, "")
+
+
+async def as_it_is(text: str) -> str:
+    return text
 
 
 def filled(shares: Shares, stack: ExitStack, caller: Caller, rule: MethodRule, kind: str, count: int) -> None:
@@ -181,6 +186,38 @@ async def test_large_messages_of_one_identity_take_turns_and_nobody_elses_wait()
         gate.set()
     await asyncio.gather(*served, return_exceptions=True)
     assert (len(inside), turns.waited_for) == (LARGE_AT_ONCE + 1 + len(others), 0)
+
+
+async def test_payloads_in_chunks_take_turns_once_they_are_whole(mesh: Mesh) -> None:
+    inside, gate = [], asyncio.Event()
+
+    async def act(text: str) -> str:
+        inside.append(len(text))
+        await gate.wait()
+        return text
+
+    server = await mesh.serve(act)
+    alice = await mesh.stub(server)
+    bob_token = mint_user_token(mesh.home, Role.OPERATOR, "bob")
+    bob = EchoStub(await mesh.channel(server, as_user=lambda: bob_token, as_service=peer(mesh.home)))
+    sizes = [(alice, 2 * LARGE_BYTES)] * (LARGE_AT_ONCE + 2) + [(alice, LARGE_BYTES - 10), (bob, 3 * LARGE_BYTES)]
+    calls = [asyncio.ensure_future(stub.whole_call(chunked(size))) for stub, size in sizes]
+    taken = sorted([2 * LARGE_BYTES] * LARGE_AT_ONCE + [LARGE_BYTES - 10, 3 * LARGE_BYTES])
+    await eventually(lambda: sorted(inside) == taken)
+    gate.set()
+    assert [len(reply.value) for reply in await asyncio.gather(*calls)] == [size for _, size in sizes]
+
+
+async def test_a_turn_is_over_with_the_first_reply_of_a_stream(mesh: Mesh) -> None:
+    """Else who reads several streams one after the other would wait for ever."""
+    stub = await mesh.stub(await mesh.serve(as_it_is))
+    text = f"first {'x' * 8 * LARGE_BYTES}"  # the second reply is more than is sent to who does not read
+    calls = [stub.each_call(chunked(text)) for _ in range(LARGE_AT_ONCE + 2)]
+    async with asyncio.timeout(10):
+        for call in calls:
+            assert (await anext(aiter(call))).value == "first"
+    for call in calls:
+        call.cancel()
 
 
 async def test_the_message_of_a_client_stream_that_is_served_is_counted(mesh: Mesh) -> None:

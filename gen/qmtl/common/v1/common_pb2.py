@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/common/v1/common.proto\x12\x0eqmtl.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n\x0e\x43omputeContext\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x04 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x05 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x1e\n\ndowngraded\x18\x06 \x01(\x08R\ndowngraded\x12J\n\x10\x64owngrade_reason\x18\x07 \x01(\x0e\x32\x1f.qmtl.common.v1.DowngradeReasonR\x0f\x64owngradeReason\x12\x1b\n\tsafe_mode\x18\x08 \x01(\x08R\x08safeMode\"k\n\tTimeRange\x12\x30\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12,\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03\x65nd\"I\n\x0bPageRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"2\n\x08PageInfo\x12&\n\x0fnext_page_token\x18\x01 \x01(\tR\rnextPageToken\"\xad\x01\n\x10\x44\x65pendencyStatus\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.DependencyStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\x12\x36\n\x07\x62reaker\x18\x04 \x01(\x0e\x32\x1c.qmtl.common.v1.BreakerStateR\x07\x62reaker\"\x83\x02\n\rServiceStatus\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x39\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x44\n\x0c\x64\x65pendencies\x18\x04 \x03(\x0b\x32 .qmtl.common.v1.DependencyStatusR\x0c\x64\x65pendencies\x12!\n\x0coutbox_depth\x18\x05 \x01(\x04R\x0boutboxDepth\x12\x1a\n\x08\x64\x65graded\x18\x06 \x01(\x08R\x08\x64\x65graded*\xa7\x01\n\x0f\x45xecutionDomain\x12 \n\x1c\x45XECUTION_DOMAIN_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45XECUTION_DOMAIN_BACKTEST\x10\x01\x12\x1b\n\x17\x45XECUTION_DOMAIN_DRYRUN\x10\x02\x12\x19\n\x15\x45XECUTION_DOMAIN_LIVE\x10\x03\x12\x1b\n\x17\x45XECUTION_DOMAIN_SHADOW\x10\x04*\xbb\x01\n\rEffectiveMode\x12\x1e\n\x1a\x45\x46\x46\x45\x43TIVE_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45\x46\x46\x45\x43TIVE_MODE_VALIDATE\x10\x01\x12\x1f\n\x1b\x45\x46\x46\x45\x43TIVE_MODE_COMPUTE_ONLY\x10\x02\x12\x18\n\x14\x45\x46\x46\x45\x43TIVE_MODE_PAPER\x10\x03\x12\x17\n\x13\x45\x46\x46\x45\x43TIVE_MODE_LIVE\x10\x04\x12\x19\n\x15\x45\x46\x46\x45\x43TIVE_MODE_SHADOW\x10\x05*\xca\x01\n\x0f\x44owngradeReason\x12 \n\x1c\x44OWNGRADE_REASON_UNSPECIFIED\x10\x00\x12)\n%DOWNGRADE_REASON_DECISION_UNAVAILABLE\x10\x01\x12#\n\x1f\x44OWNGRADE_REASON_STALE_DECISION\x10\x02\x12\"\n\x1e\x44OWNGRADE_REASON_MISSING_AS_OF\x10\x03\x12!\n\x1d\x44OWNGRADE_REASON_MODE_CEILING\x10\x04*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_OWNER\x10\x03*;\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\r\n\tSIDE_LONG\x10\x01\x12\x0e\n\nSIDE_SHORT\x10\x02*\x94\x01\n\x0f\x44\x65pendencyState\x12 \n\x1c\x44\x45PENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PENDENCY_STATE_REACHABLE\x10\x01\x12\x1d\n\x19\x44\x45PENDENCY_STATE_DEGRADED\x10\x02\x12 \n\x1c\x44\x45PENDENCY_STATE_UNREACHABLE\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x42W\n\x11io.qmtl.common.v1B\x0b\x43ommonProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/common/v1/common.proto\x12\x0eqmtl.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n\x0e\x43omputeContext\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12/\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12\x1c\n\tpartition\x18\x04 \x01(\tR\tpartition\x12/\n\x13\x64\x61taset_fingerprint\x18\x05 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x1e\n\ndowngraded\x18\x06 \x01(\x08R\ndowngraded\x12J\n\x10\x64owngrade_reason\x18\x07 \x01(\x0e\x32\x1f.qmtl.common.v1.DowngradeReasonR\x0f\x64owngradeReason\x12\x1b\n\tsafe_mode\x18\x08 \x01(\x08R\x08safeMode\"k\n\tTimeRange\x12\x30\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12,\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03\x65nd\"I\n\x0bPageRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"2\n\x08PageInfo\x12&\n\x0fnext_page_token\x18\x01 \x01(\tR\rnextPageToken\"\xad\x01\n\x10\x44\x65pendencyStatus\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.DependencyStateR\x05state\x12\x16\n\x06\x64\x65tail\x18\x03 \x01(\tR\x06\x64\x65tail\x12\x36\n\x07\x62reaker\x18\x04 \x01(\x0e\x32\x1c.qmtl.common.v1.BreakerStateR\x07\x62reaker\"\xa1\x02\n\rServiceStatus\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x39\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartedAt\x12\x44\n\x0c\x64\x65pendencies\x18\x04 \x03(\x0b\x32 .qmtl.common.v1.DependencyStatusR\x0c\x64\x65pendencies\x12!\n\x0coutbox_depth\x18\x05 \x01(\x04R\x0boutboxDepth\x12\x1a\n\x08\x64\x65graded\x18\x06 \x01(\x08R\x08\x64\x65graded\x12\x1c\n\tuncounted\x18\x07 \x01(\x08R\tuncounted*\xa7\x01\n\x0f\x45xecutionDomain\x12 \n\x1c\x45XECUTION_DOMAIN_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45XECUTION_DOMAIN_BACKTEST\x10\x01\x12\x1b\n\x17\x45XECUTION_DOMAIN_DRYRUN\x10\x02\x12\x19\n\x15\x45XECUTION_DOMAIN_LIVE\x10\x03\x12\x1b\n\x17\x45XECUTION_DOMAIN_SHADOW\x10\x04*\xbb\x01\n\rEffectiveMode\x12\x1e\n\x1a\x45\x46\x46\x45\x43TIVE_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45\x46\x46\x45\x43TIVE_MODE_VALIDATE\x10\x01\x12\x1f\n\x1b\x45\x46\x46\x45\x43TIVE_MODE_COMPUTE_ONLY\x10\x02\x12\x18\n\x14\x45\x46\x46\x45\x43TIVE_MODE_PAPER\x10\x03\x12\x17\n\x13\x45\x46\x46\x45\x43TIVE_MODE_LIVE\x10\x04\x12\x19\n\x15\x45\x46\x46\x45\x43TIVE_MODE_SHADOW\x10\x05*\xca\x01\n\x0f\x44owngradeReason\x12 \n\x1c\x44OWNGRADE_REASON_UNSPECIFIED\x10\x00\x12)\n%DOWNGRADE_REASON_DECISION_UNAVAILABLE\x10\x01\x12#\n\x1f\x44OWNGRADE_REASON_STALE_DECISION\x10\x02\x12\"\n\x1e\x44OWNGRADE_REASON_MISSING_AS_OF\x10\x03\x12!\n\x1d\x44OWNGRADE_REASON_MODE_CEILING\x10\x04*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_READER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_OWNER\x10\x03*;\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\r\n\tSIDE_LONG\x10\x01\x12\x0e\n\nSIDE_SHORT\x10\x02*\x94\x01\n\x0f\x44\x65pendencyState\x12 \n\x1c\x44\x45PENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PENDENCY_STATE_REACHABLE\x10\x01\x12\x1d\n\x19\x44\x45PENDENCY_STATE_DEGRADED\x10\x02\x12 \n\x1c\x44\x45PENDENCY_STATE_UNREACHABLE\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x42W\n\x11io.qmtl.common.v1B\x0b\x43ommonProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,20 +33,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.common.v1.common_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.common.v1B\013CommonProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/common/v1;commonv1'
-  _globals['_EXECUTIONDOMAIN']._serialized_start=1142
-  _globals['_EXECUTIONDOMAIN']._serialized_end=1309
-  _globals['_EFFECTIVEMODE']._serialized_start=1312
-  _globals['_EFFECTIVEMODE']._serialized_end=1499
-  _globals['_DOWNGRADEREASON']._serialized_start=1502
-  _globals['_DOWNGRADEREASON']._serialized_end=1704
-  _globals['_ROLE']._serialized_start=1706
-  _globals['_ROLE']._serialized_end=1786
-  _globals['_SIDE']._serialized_start=1788
-  _globals['_SIDE']._serialized_end=1847
-  _globals['_DEPENDENCYSTATE']._serialized_start=1850
-  _globals['_DEPENDENCYSTATE']._serialized_end=1998
-  _globals['_BREAKERSTATE']._serialized_start=2000
-  _globals['_BREAKERSTATE']._serialized_end=2124
+  _globals['_EXECUTIONDOMAIN']._serialized_start=1172
+  _globals['_EXECUTIONDOMAIN']._serialized_end=1339
+  _globals['_EFFECTIVEMODE']._serialized_start=1342
+  _globals['_EFFECTIVEMODE']._serialized_end=1529
+  _globals['_DOWNGRADEREASON']._serialized_start=1532
+  _globals['_DOWNGRADEREASON']._serialized_end=1734
+  _globals['_ROLE']._serialized_start=1736
+  _globals['_ROLE']._serialized_end=1816
+  _globals['_SIDE']._serialized_start=1818
+  _globals['_SIDE']._serialized_end=1877
+  _globals['_DEPENDENCYSTATE']._serialized_start=1880
+  _globals['_DEPENDENCYSTATE']._serialized_end=2028
+  _globals['_BREAKERSTATE']._serialized_start=2030
+  _globals['_BREAKERSTATE']._serialized_end=2154
   _globals['_COMPUTECONTEXT']._serialized_start=81
   _globals['_COMPUTECONTEXT']._serialized_end=465
   _globals['_TIMERANGE']._serialized_start=467
@@ -58,5 +58,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPENDENCYSTATUS']._serialized_start=704
   _globals['_DEPENDENCYSTATUS']._serialized_end=877
   _globals['_SERVICESTATUS']._serialized_start=880
-  _globals['_SERVICESTATUS']._serialized_end=1139
+  _globals['_SERVICESTATUS']._serialized_end=1169
 # @@protoc_insertion_point(module_scope)

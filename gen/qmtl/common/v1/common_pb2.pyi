@@ -148,17 +148,19 @@ class DependencyStatus(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[DependencyState, str]] = ..., detail: _Optional[str] = ..., breaker: _Optional[_Union[BreakerState, str]] = ...) -> None: ...
 
 class ServiceStatus(_message.Message):
-    __slots__ = ("service", "version", "started_at", "dependencies", "outbox_depth", "degraded")
+    __slots__ = ("service", "version", "started_at", "dependencies", "outbox_depth", "degraded", "uncounted")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_DEPTH_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    UNCOUNTED_FIELD_NUMBER: _ClassVar[int]
     service: str
     version: str
     started_at: _timestamp_pb2.Timestamp
     dependencies: _containers.RepeatedCompositeFieldContainer[DependencyStatus]
     outbox_depth: int
     degraded: bool
-    def __init__(self, service: _Optional[str] = ..., version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dependencies: _Optional[_Iterable[_Union[DependencyStatus, _Mapping]]] = ..., outbox_depth: _Optional[int] = ..., degraded: _Optional[bool] = ...) -> None: ...
+    uncounted: bool
+    def __init__(self, service: _Optional[str] = ..., version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dependencies: _Optional[_Iterable[_Union[DependencyStatus, _Mapping]]] = ..., outbox_depth: _Optional[int] = ..., degraded: _Optional[bool] = ..., uncounted: _Optional[bool] = ...) -> None: ...

@@ -137,7 +137,10 @@ def service_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
             continue
         counts = ", ".join(f"{name} {value}" for name, value in one.counts.items() if value)
         state = "DEGRADED" if one.status.degraded else "well"
-        rows.append((one.service, one.status.version or "-", state, str(one.status.outbox_depth), counts or "-"))
+        outbox = str(one.status.outbox_depth)
+        if one.status.uncounted:
+            outbox, counts = "-", "its store does not answer"
+        rows.append((one.service, one.status.version or "-", state, outbox, counts or "-"))
     return rows
 
 

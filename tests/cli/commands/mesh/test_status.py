@@ -36,6 +36,8 @@ def test_a_service_that_does_not_answer_is_shown_beside_the_others() -> None:
     assert "submissions queued 3" in first[4]
     assert second[2:] == ("NO ANSWER", "-", "E_UNAVAILABLE: gone")
     assert dependency_rows(reports) == [("gateway", "nats", "UNREACHABLE", "OPEN", "refused")]
+    status.uncounted = True
+    assert service_rows(reports[:1])[0][2:] == ("DEGRADED", "-", "its store does not answer")
 
 
 def test_a_process_that_was_started_anew_is_starting_until_it_answers() -> None:
