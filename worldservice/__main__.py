@@ -39,6 +39,7 @@ from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_graph_service_pb2_grpc as worldgraphrpc
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
+from worldservice.activation.domain.unwritten import UnwrittenHolds
 from worldservice.activation.fence_keeper import FenceKeeper
 from worldservice.activation.narrowing import narrow
 from worldservice.activation.redecider import Redecider
@@ -169,9 +170,10 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
         ActivationServicer(writes, rules.decisions),
         service_of(activationservicepb),
     )
+    unwritten = UnwrittenHolds(writes.clock)
     server.add(
         applyrpc.add_ApplyServiceServicer_to_server,
-        ApplyServicer(writes, rules.decisions, fences, rules.timeouts),
+        ApplyServicer(writes, rules.decisions, fences, rules.timeouts, unwritten),
         service_of(applyservicepb),
     )
     server.add(
@@ -180,7 +182,9 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
         service_of(sessionservicepb),
     )
     server.add(
-        gaterpc.add_GateServiceServicer_to_server, GateServicer(writes, rules.gate_skew_max), service_of(gateservicepb)
+        gaterpc.add_GateServiceServicer_to_server,
+        GateServicer(writes, rules.gate_skew_max, unwritten),
+        service_of(gateservicepb),
     )
 
 

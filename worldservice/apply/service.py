@@ -15,6 +15,7 @@ from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.activation import Entry
 from worldservice.activation.domain.hold import refuse_held
+from worldservice.activation.domain.unwritten import UnwrittenHolds, protection
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, FenceReply
 from worldservice.activation.store import activations
 from worldservice.activation.store.holds import find_hold
@@ -43,9 +44,15 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
     """Records what is wanted, and answers at once; the driver brings it about."""
 
     def __init__(
-        self, writes: Writes, settings: DecisionSettings, fences: FenceKeeper, timeouts: ApplyTimeouts
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        fences: FenceKeeper,
+        timeouts: ApplyTimeouts,
+        unwritten: UnwrittenHolds,
     ) -> None:
         super().__init__(writes)
+        self._unwritten = unwritten
         self._settings = settings
         self._fences = fences
         self._timeouts = timeouts
@@ -142,9 +149,13 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         reason = f"{act.actor}: {said}" if said else f"asked for by {act.actor}"
         asked = ApplyRun(act.world_id, run_id, state, (), True, act.actor, "", act.now, reason=reason, ended_at=act.now)
 
+        missing = False
+
         def work(conn: Connection) -> bool:
+            nonlocal missing
             world = world_to_write(conn, act, Role.OPERATOR)
-            if store.find_run(conn, world.world_id, run_id) is None:
+            missing = store.find_run(conn, world.world_id, run_id) is None
+            if missing:
                 if world.state is WorldState.DELETED:
                     raise NotReady("E_WORLD_DELETED", f"world {world.world_id} is deleted")
                 apply_steps.hold_by_hand(conn, self._settings, act, world, asked, self._timeouts)
@@ -152,8 +163,21 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             last = store.last_run(conn, world.world_id)
             return last is not None and last.run_id == run_id
 
+        try:
+            is_last = await self.writes.db.write(work)
+        except Unavailable as error:
+            if not missing:  # it stands, or who asks may not freeze this world, or the store could not even be read
+                raise
+            self._unwritten.asked(act.world_id, run_id)
+            raise Unavailable(
+                "E_HOLD_UNWRITTEN",
+                f"{run_id} of world {act.world_id} is not written: {error.message}",
+                hint=protection(),
+                retry_after_s=error.retry_after_s,
+            ) from error
+        self._unwritten.written(act.world_id)
         answer = FenceReply(FenceOutcome.MOVED_ON)
-        if await self.writes.db.write(work):
+        if is_last:
             answer = await self._fences.ask(act.world_id)
             if answer.outcome is FenceOutcome.CONFIRMED:
                 at = self._at(act, run_id)

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady
+from qmtl.core.clock import VirtualClock
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.limits import UNLIMITED
 from qmtl.core.modes import EffectiveMode
+from qmtl.core.roles import Role
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.disks import SmallDisk
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import FREEZING, FROZEN, gate, plan, reach, shown
-from tests.worldservice.harness import WorldHarness, eventually, make_trading, raising
+from tests.worldservice.harness import WorldHarness, eventually, make_trading, raising, running_harness
 from worldservice.activation.domain.activation import (
     Activation,
     Entry,
@@ -35,6 +39,7 @@ from worldservice.activation.domain.activation import (
     narrowed,
     new_entry,
 )
+from worldservice.activation.domain.unwritten import KEPT, UnwrittenHolds
 from worldservice.apply.domain.phases import drained, fence_serves, frozen
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 
@@ -230,3 +235,53 @@ async def test_who_may_not_and_what_is_not_there_is_refused(harness: WorldHarnes
         await ann.applies.DrainWorld(applyservicepb.DrainWorldRequest(world_id="none", request_id="1"))
     with pytest.raises(InvalidRequest, match="run_id"):
         await ann.applies.Apply(plan("freeze:1"))
+
+
+async def test_a_freeze_that_a_full_disk_does_not_take_lets_gates_lapse_until_it_is_written(
+    small_disk: SmallDisk, nats_url: str
+) -> None:
+    async with running_harness(small_disk.folder / "home", nats_url) as harness:
+        ann = await make_trading(harness, "w1", "s")
+        gateway = await harness.gateway()
+        bob = await harness.stub(Role.READER, "bob")
+
+        async def renewal() -> str:
+            """What a gateway's renewal is answered."""
+            renewing = gateservicepb.RenewGateSessionRequest(gateway_id="g", boot_id="b")
+            try:
+                await gateway.gates.RenewGateSession(renewing)
+            except QmtlError as error:
+                return error.reason
+            return ""
+
+        await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
+        small_disk.fill()
+        with pytest.raises(QmtlError) as nobody:
+            await freeze(bob)
+        assert nobody.value.reason == "E_ROLE_REQUIRED"
+        assert await renewal() == ""  # such a disk takes the one row of a renewal
+        with pytest.raises(Unavailable) as caught:
+            await freeze(ann)
+        assert caught.value.reason == "E_HOLD_UNWRITTEN"
+        assert "not in force; worldservice renews no gate session" in caught.value.hint
+        assert await renewal() == "E_GATES_TO_SHUT"
+        with pytest.raises(NotReady, match="freeze:1 of world w1 could not be written"):
+            await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="h", boot_id="c"))
+        small_disk.free()
+        assert await renewal() == "E_GATES_TO_SHUT"
+        assert not (await freeze(ann)).fence_pending
+        assert await renewal() == ""
+
+
+def test_an_unwritten_hold_is_forgotten_once_nobody_asks_for_it_or_it_is_written() -> None:
+    clock = VirtualClock(NOW)
+    unwritten = UnwrittenHolds(clock)
+    unwritten.asked("w1", "freeze:1")
+    unwritten.asked("w2", "drain:1")
+    clock.advance(KEPT)
+    assert unwritten.current() == {"w1": "freeze:1", "w2": "drain:1"}
+    unwritten.asked("w1", "freeze:2")
+    clock.advance(timedelta(milliseconds=1))
+    assert unwritten.current() == {"w1": "freeze:2"}
+    unwritten.written("w1")
+    assert unwritten.current() == {}

@@ -1,6 +1,6 @@
 """RPCs of gateways: their gate sessions, and what they have applied."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from worldservice.activation.domain.activation import Activation
 from worldservice.activation.domain.gate_session import GateSession, gate_lapsed, lags, opened, renewed
+from worldservice.activation.domain.unwritten import UnwrittenHolds
 from worldservice.activation.events import activation_acked
 from worldservice.activation.store import activations, gates
 from worldservice.activation.store.holds import find_hold
@@ -30,18 +31,20 @@ Snapshot = tuple[Activation, tuple[Session, ...]]
 class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
     """One gate session per gateway; one whose applied revision lags is not renewed, so that a deaf gateway shuts."""
 
-    def __init__(self, writes: Writes, skew_max: timedelta) -> None:
+    def __init__(self, writes: Writes, skew_max: timedelta, unwritten: UnwrittenHolds) -> None:
         super().__init__(writes)
         self._skew_max = skew_max
+        self._unwritten = unwritten
 
     @audited
     async def OpenGateSession(
         self, request: gateservicepb.OpenGateSessionRequest, act: Act
     ) -> gateservicepb.OpenGateSessionResponse:
         gateway_id = require_text(request.gateway_id, "gateway_id")
-        boot_id = require_text(request.boot_id, "boot_id")
+        boot_id, unwritten = require_text(request.boot_id, "boot_id"), self._unwritten.current()
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
+            _refuse_unwritten(conn, unwritten)
             gates.prune_gates(conn, act.now - GATES_KEPT)
             gate = opened(gates.find_gate(conn, gateway_id), gateway_id, boot_id, act.now)
             if gate is None:
@@ -61,9 +64,10 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         """Comes every second or two from each gateway: only its refusals are audited."""
         gateway_id = require_text(request.gateway_id, "gateway_id")
         boot_id = require_text(request.boot_id, "boot_id")
-        applied = dict(request.applied_world_revisions)
+        applied, unwritten = dict(request.applied_world_revisions), self._unwritten.current()
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
+            _refuse_unwritten(conn, unwritten)
             held = gates.find_gate(conn, gateway_id)
             gate = None if held is None else renewed(held, boot_id, applied, act.now)
             if held is not None and held.refused == boot_id and not gate_lapsed(held, act.now):
@@ -101,6 +105,19 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
 
         await self.writes.db.write(work)
         return gateservicepb.AckActivationResponse()
+
+
+def _refuse_unwritten(conn: Connection, unwritten: Mapping[str, str]) -> None:
+    """Let gates lapse while a freeze is asked for that is not in the store, where another replica may have put it."""
+    for world_id, run_id in unwritten.items():
+        hold = find_hold(conn, world_id)
+        if hold is None or hold.run_id != run_id:
+            raise NotReady(
+                "E_GATES_TO_SHUT",
+                f"{run_id} of world {world_id} could not be written: gates are to shut",
+                hint="the store of worldservice takes no writes: its status says why",
+                metadata={"world_id": world_id, "run_id": run_id},
+            )
 
 
 def _id_in_use(gateway_id: str) -> NotReady:

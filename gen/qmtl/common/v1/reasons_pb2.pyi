@@ -104,6 +104,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FAILED_PRECONDITION: _ClassVar[Reason]
     REASON_FENCE_EPOCH: _ClassVar[Reason]
     REASON_FENCE_UNCONFIRMED: _ClassVar[Reason]
+    REASON_HOLD_UNWRITTEN: _ClassVar[Reason]
+    REASON_GATES_TO_SHUT: _ClassVar[Reason]
     REASON_FETCH_CUT: _ClassVar[Reason]
     REASON_FIELD: _ClassVar[Reason]
     REASON_FIELD_UNKNOWN: _ClassVar[Reason]
@@ -474,6 +476,8 @@ REASON_EXECUTION_MODEL: Reason
 REASON_FAILED_PRECONDITION: Reason
 REASON_FENCE_EPOCH: Reason
 REASON_FENCE_UNCONFIRMED: Reason
+REASON_HOLD_UNWRITTEN: Reason
+REASON_GATES_TO_SHUT: Reason
 REASON_FETCH_CUT: Reason
 REASON_FIELD: Reason
 REASON_FIELD_UNKNOWN: Reason

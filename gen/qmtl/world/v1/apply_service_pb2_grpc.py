@@ -88,8 +88,9 @@ class ApplyServiceServicer:
         `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
         after a lost answer ask again. Needs operator; exempt from rate limits.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
-        not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_HOLD_UNWRITTEN): it is not
+        written. Then no gate session is renewed for 15 s from the last attempt, so gates shut to all that adds risk within the
+        ttl of six seconds; ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

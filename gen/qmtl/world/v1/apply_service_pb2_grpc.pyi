@@ -46,8 +46,9 @@ class ApplyServiceStub:
     `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
     after a lost answer ask again. Needs operator; exempt from rate limits.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
-    not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_HOLD_UNWRITTEN): it is not
+    written. Then no gate session is renewed for 15 s from the last attempt, so gates shut to all that adds risk within the
+    ttl of six seconds; ask again.
     """
     DrainWorld: _grpc.UnaryUnaryMultiCallable[_apply_service_pb2.DrainWorldRequest, _apply_service_pb2.DrainWorldResponse]
     """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
@@ -84,8 +85,9 @@ class ApplyServiceAsyncStub(ApplyServiceStub):
     `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
     after a lost answer ask again. Needs operator; exempt from rate limits.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
-    not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_HOLD_UNWRITTEN): it is not
+    written. Then no gate session is renewed for 15 s from the last attempt, so gates shut to all that adds risk within the
+    ttl of six seconds; ask again.
     """
     DrainWorld: _aio.UnaryUnaryMultiCallable[_apply_service_pb2.DrainWorldRequest, _apply_service_pb2.DrainWorldResponse]  # type: ignore[assignment]
     """As FreezeWorld, but what reduces a position passes. It never opens anything: what is frozen, by hand or by an apply
@@ -131,8 +133,9 @@ class ApplyServiceServicer(metaclass=_abc_1.ABCMeta):
         `fence_pending` says that brokerage could not be reached yet, and it is told until it has. Idempotent on request_id:
         after a lost answer ask again. Needs operator; exempt from rate limits.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_DATABASE_UNAVAILABLE): it is
-        not written. Then gates shut by themselves once their sessions lapse, within the ttl of six seconds; ask again.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_WORLD_DELETED); UNAVAILABLE (E_HOLD_UNWRITTEN): it is not
+        written. Then no gate session is renewed for 15 s from the last attempt, so gates shut to all that adds risk within the
+        ttl of six seconds; ask again.
         """
 
     @_abc_1.abstractmethod

@@ -68,7 +68,8 @@ async def _until_proved(send: Callable[[], Awaitable[Reply]], act: str, within_s
         try:
             reply = await send()
         except (Unavailable, DeadlineExceeded) as error:
-            typer.echo(f"no answer {error.reason}: {error.message}; {_protection(written=written)}", err=True)
+            said = error.hint if error.reason == "E_HOLD_UNWRITTEN" else _protection(written=written)
+            typer.echo(f"no answer {error.reason}: {error.message}; {said}", err=True)
             if time.monotonic() > deadline:
                 raise
         else:
