@@ -21,6 +21,7 @@ from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.config.endpoint import ADDRESS_VARIABLE
 from qmtl.core.errors import QmtlError
+from qmtl.rpc.telemetry import logs
 from qmtl.sdk.mesh.client import Gateway
 
 
@@ -33,6 +34,9 @@ def main() -> int:
     parser.add_argument("--token-file", type=Path, help="file of an operator's token (QMTL_TOKEN_FILE, QMTL_TOKEN)")
     parser.add_argument("--ca", type=Path, help="file of the gateway's CA (QMTL_CA)")
     options = parser.parse_args()
+    logs.configure(
+        "demo", level="ERROR", style="console"
+    )  # the story is printed; what a process has to say is in its own log
     there = Gateway(options.address, token_file=options.token_file, ca=options.ca)
     work = told_there if options.address or os.environ.get(ADDRESS_VARIABLE) else told_here
     console = Console(width=110, highlight=False)
