@@ -4,7 +4,7 @@ from brokerage.domain.market.instrument import AssetClass, Instrument, instrumen
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import decisions as signals
-from qmtl.sdk import indicators
+from qmtl.sdk import generators, indicators, labels
 from qmtl.sdk.arithmetic import maximum, minimum, where
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
@@ -40,8 +40,10 @@ __all__ = [
     "Strategy",
     "StreamInput",
     "TagQuery",
+    "generators",
     "indicators",
     "instrument",
+    "labels",
     "latest",
     "maximum",
     "minimum",

@@ -13,6 +13,7 @@ from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
 from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, TARGET, VALUE, Schema
 from qmtl.sdk.indicators import changes, momentum, trend, volatility
+from qmtl.sdk.labels import barriers
 from qmtl.sdk.strategy import rules
 from qmtl.sdk.streams.latest import LATEST
 from qmtl.sdk.streams.resampling import RESAMPLE
@@ -44,6 +45,9 @@ BUILTINS: tuple[Builtin, ...] = (
     arithmetic.NUMBER_OVER,
     arithmetic.ABOVE_NUMBER,
     arithmetic.FROM_NUMBER,
+    barriers.TRIPLE_BARRIER,
+    barriers.TIME_BARRIER,
+    barriers.META_LABEL_TYPE,
     directions.CROSS,
     directions.TREND,
     directions.THRESHOLD,
@@ -52,7 +56,16 @@ BUILTINS: tuple[Builtin, ...] = (
     rules.ORDER_BRACKET,
 )
 NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, *(builtin.type for builtin in BUILTINS))
-SCHEMAS: tuple[Schema, ...] = (OHLCV, VALUE, trend.MACD_LINES, DIRECTION, TARGET, COMMAND)
+SCHEMAS: tuple[Schema, ...] = (
+    OHLCV,
+    VALUE,
+    trend.MACD_LINES,
+    barriers.LABEL,
+    barriers.META_LABEL,
+    DIRECTION,
+    TARGET,
+    COMMAND,
+)
 
 
 def catalogue_document() -> dict[str, Json]:
