@@ -246,6 +246,8 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
         if settings.mesh.profile == "dev":
             runtime.background("service-token", partial(_keep_token_fresh, runtime))
         runtime.background("credentials", runtime.credentials.run)
+        if settings.mesh.otlp_endpoint:
+            runtime.watch("collector", traces.check)
         if keys.urls:
             runtime.background("jwks", partial(keys.run, runtime.clock, runtime.outages.note))
         if isinstance(runtime.clock, SteadyClock):

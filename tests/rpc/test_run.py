@@ -227,6 +227,30 @@ async def test_spans_reach_a_collector_before_the_process_ends(tmp_path: Path) -
     assert b"ServerReflectionInfo" in spans
 
 
+async def test_a_collector_that_goes_away_is_told_and_that_it_is_back(tmp_path: Path, unused_tcp_port: int) -> None:
+    at = f"127.0.0.1:{unused_tcp_port}"
+    async with started(tmp_path, f"otlp=http://{at}") as service:
+        port = (await service.line("listening"))["port"]
+        told = [line for line in service.lines if line["event"] == "outage"]
+        line = told[0] if told else await service.line("outage")
+        assert (line["subject"], line["vital"]) == ("collector", False)
+        assert f"http://{at} takes no spans" in line["detail"]
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert [await health_of(channel), await health_of(channel, OUTAGES)] == ["SERVING", "NOT_SERVING"]
+            server = aio.server(handlers=[Collector()])
+            server.add_insecure_port(at)
+            await server.start()
+            try:
+                assert (await service.line("outage_over"))["subject"] == "collector"
+                assert await health_of(channel, OUTAGES) == "SERVING"
+            finally:
+                await server.stop(0)
+            assert (await service.line("outage"))["subject"] == "collector"
+        service.process.terminate()
+        assert await service.exit_code() == 0
+    assert not [line for line in service.lines if "opentelemetry" in line.get("logger", "")]
+
+
 async def test_a_collector_that_is_away_does_not_hold_up_a_stop(tmp_path: Path, unused_tcp_port: int) -> None:
     async with started(tmp_path, f"otlp=http://127.0.0.1:{unused_tcp_port}") as service:
         own = (await service.line("listening"))["port"]

@@ -7,6 +7,7 @@ at the peer, and their stream wrappers lose `write`. Outgoing streams carry the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Final
@@ -18,10 +19,11 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
 FLUSH_MS: Final = 2000
 EXPORT_S: Final = 1
+EXPORTER: Final = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 
 
 class Spans:
@@ -32,8 +34,12 @@ class Spans:
         self.provider = TracerProvider(
             resource=Resource.create({"service.name": f"qmtl-{service}"}), shutdown_on_exit=False
         )
+        self._endpoint = otlp_endpoint
+        self._asking: OTLPSpanExporter | None = None
         if otlp_endpoint:
-            self._export(otlp_endpoint)
+            self.provider.add_span_processor(BatchSpanProcessor(_exporter(otlp_endpoint)))
+            self._asking = _exporter(otlp_endpoint)  # one of its own: an exporter is for one thread
+            logging.getLogger(EXPORTER).setLevel(logging.CRITICAL)  # `check` tells it, once
         trace.set_tracer_provider(self.provider)
         self._tracer = trace.get_tracer("qmtl.rpc")
 
@@ -79,12 +85,20 @@ class Spans:
         context = trace.get_current_span().get_span_context()
         return f"{context.trace_id:032x}" if context.is_valid else ""
 
+    def check(self) -> str:
+        """Send an empty batch and wait: why the collector takes none, "" when it does. For one thread at a time."""
+        if self._asking is None or self._asking.export(()) is SpanExportResult.SUCCESS:
+            return ""
+        return f"the collector at {self._endpoint} takes no spans: those of meanwhile are lost"
+
     def shut_down(self) -> None:
         """Send what is left, for a bounded time."""
         self.provider.force_flush(FLUSH_MS)
         self.provider.shutdown()
+        if self._asking is not None:
+            self._asking.shutdown()
 
-    def _export(self, endpoint: str) -> None:
-        # Short, because a process that stops waits for it: a collector that is away must not hold up a restart.
-        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=EXPORT_S)
-        self.provider.add_span_processor(BatchSpanProcessor(exporter))
+
+def _exporter(endpoint: str) -> OTLPSpanExporter:
+    """Of short patience: a process that stops waits for it, and a collector that is away must not hold up a restart."""
+    return OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=EXPORT_S)

@@ -6,6 +6,7 @@ across processes. `spans` has what recording needs.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Mapping, MutableMapping
@@ -52,6 +53,11 @@ def shut_down() -> None:
     """Send what is left, for a bounded time."""
     if _spans is not None:
         _spans.shut_down()
+
+
+async def check() -> str:
+    """Why the collector takes no spans now; "" where it does, and where none is set."""
+    return "" if _spans is None else await asyncio.to_thread(_spans.check)
 
 
 def only_ids() -> bool:
