@@ -42,6 +42,7 @@ from qmtl.rpc.server.server import Server
 from qmtl.rpc.steady import SteadyClock, mark_path, read_mark
 from qmtl.rpc.telemetry import logs, traces
 from qmtl.rpc.telemetry.clock_watch import ClockWatch
+from qmtl.rpc.telemetry.loop_watch import LoopWatch
 from qmtl.rpc.telemetry.metrics import Metrics, MetricsEndpoint
 from qmtl.rpc.telemetry.rotation import RotatingOutput
 
@@ -246,6 +247,7 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
         if settings.mesh.profile == "dev":
             runtime.background("service-token", partial(_keep_token_fresh, runtime))
         runtime.background("credentials", runtime.credentials.run)
+        runtime.background("loop", LoopWatch(runtime.metrics.registry).run)
         if settings.mesh.otlp_endpoint:
             runtime.watch("collector", traces.check)
         if keys.urls:

@@ -7,12 +7,14 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_user_token
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
@@ -26,6 +28,7 @@ BARS_PER_S = 2.0  # each ends the orders that wait for it
 RATIO_MAX = 3.0
 FREEZE_S_MAX = 1.0
 GROWTH_MAX = 2.0
+LEASE_SPARE_S = 2.75  # what is left of a gate session, less its margin, when its next renewal is due
 SERVICES = ("gateway", "worldservice", "brokerage", "dagmanager", "seamless", "controlbus")
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
@@ -79,6 +82,18 @@ async def freezes(trading: TradingMesh, name: str) -> list[float]:
     return took
 
 
+def loop_stalls(mesh: Mesh, before: Mapping[str, float]) -> dict[str, float]:
+    """The longest that each service's event loop was held, of the last minute or two and before."""
+    found = dict(before)
+    for process in mesh.running():
+        if process.name in found:
+            with urllib.request.urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=10) as reply:
+                lines = str(reply.read(), "utf-8").splitlines()
+            (value,) = [line.split()[1] for line in lines if line.startswith("qmtl_loop_held_longest_seconds ")]
+            found[process.name] = max(found[process.name], float(value))
+    return found
+
+
 def p99(took: list[float]) -> float:
     return statistics.quantiles(took, n=100, method="inclusive")[98]
 
@@ -95,6 +110,7 @@ async def test_orders_and_freezes_under_siege(trading: TradingMesh) -> None:
     running = pids(trading.mesh, SERVICES)
     quiet = {name: resident_mb(pid) for name, pid in running.items()}
     ratios, calm, harsh, fenced = [], [], [], []
+    stalls: dict[str, float] = dict.fromkeys(SERVICES, 0.0)
     async with watched(lambda: {name: resident_mb(pid) for name, pid in running.items()}) as top:
         for number in range(ROUNDS):
             async with beside("", seconds, "", "", ""):
@@ -105,13 +121,16 @@ async def test_orders_and_freezes_under_siege(trading: TradingMesh) -> None:
             calm += burned
             harsh += stormed
             fenced += frozen
+            stalls.update(await asyncio.to_thread(loop_stalls, trading.mesh, stalls))
     grew = {name: top[name] / quiet[name] for name in running}
     sys.stdout.write(
         f"orders p50 {statistics.median(calm) * 1e3:.1f} -> {statistics.median(harsh) * 1e3:.1f} ms, "
         f"p99 {p99(calm) * 1e3:.1f} -> {p99(harsh) * 1e3:.1f} ms, ratios {[round(each, 2) for each in ratios]}, "
         f"{len(harsh)} orders; freeze to fence p50 {statistics.median(fenced):.3f} p99 {p99(fenced):.3f} s, "
-        f"{len(fenced)} freezes; memory {', '.join(f'{name} x {by:.2f}' for name, by in grew.items())}\n"
+        f"{len(fenced)} freezes; memory {', '.join(f'{name} x {by:.2f}' for name, by in grew.items())}; "
+        f"longest stall of the loop {', '.join(f'{name} {by:.3f} s' for name, by in stalls.items())}\n"
     )
     assert statistics.median(ratios) <= RATIO_MAX, ratios
     assert p99(fenced) <= FREEZE_S_MAX
     assert max(grew.values()) < GROWTH_MAX, grew
+    assert max(stalls.values()) < LEASE_SPARE_S, stalls

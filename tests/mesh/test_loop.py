@@ -1,4 +1,4 @@
-"""The core loop through real processes, undisturbed and with every one of them killed once in the middle."""
+"""The core loop through real processes: undisturbed, with each of them killed once, and with each away for a while."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import SERVICES
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Client, Gateway, open_client
@@ -35,6 +36,8 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.mesh.gateway_client import GatewayClient
+from tests.support.waiting import eventually
 
 WORLD, PRESET = "loop", "demo.btc.15m"
 CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
@@ -43,6 +46,14 @@ data_currency: {max_lag: 1d, min_history: 30d}
 selection: {gates: {and: ["n_trades >= 1"]}, score: "sharpe", topk: {total: 4}}
 """
 SEED = 20211225
+NORMAL, PARTIAL, MINIMAL = (
+    gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
+    gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL,
+    gatewaystatuspb.DEGRADATION_LEVEL_MINIMAL,
+)
+LEVELS_WITHOUT = {
+    "worldservice": MINIMAL, "dagmanager": PARTIAL, "brokerage": PARTIAL, "seamless": PARTIAL, "controlbus": PARTIAL,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -157,3 +168,25 @@ async def check_nothing_was_lost_or_doubled(
         activation.state_hash,
         activation.fence_epoch,
     )
+
+
+@pytest.mark.timeout(240)
+async def test_a_peer_that_does_not_answer_is_told_and_ends_nobody(mesh: Mesh, client: GatewayClient) -> None:
+    before = {one.name: one.pid for one in mesh.running()}
+    await eventually(lambda: seen(client, "", NORMAL), 60)
+    for name, level in LEVELS_WITHOUT.items():
+        mesh.kill(name, signal.SIGSTOP)
+        try:
+            await eventually(lambda name=name, level=level: seen(client, name, level), 30)  # type: ignore[misc]  # default binds the loop's value
+        finally:
+            mesh.kill(name, signal.SIGCONT)
+        await eventually(lambda: seen(client, "", NORMAL), 60)
+    assert {one.name: one.pid for one in mesh.running()} == before
+
+
+async def seen(client: GatewayClient, away: str, level: gatewaystatuspb.DegradationLevel) -> bool:
+    """Whether the level is that, and exactly the peer `away` is named as one that cannot be reached."""
+    status = await client.status.GetStatus(gatewaystatuspb.GetStatusRequest())
+    needs = status.status.dependencies
+    named = [need.name for need in needs if need.state == commonpb.DEPENDENCY_STATE_UNREACHABLE]
+    return status.level == level and named == ([away] if away else [])
