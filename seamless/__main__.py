@@ -46,6 +46,7 @@ from seamless.fetch.service import DataServicer
 from seamless.live.assembly import feeds as feeds_of
 from seamless.live.assembly import sources
 from seamless.live.feed import LiveFeed
+from seamless.live.following import Following
 from seamless.live.reports import FeedReports
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
@@ -111,10 +112,10 @@ async def follow_exchanges(
     bus = await stack.enter_async_context(service_bus(runtime))
     found = await stack.enter_async_context(sources(settings, inventory.presets, bus, runtime.clock))
     backfiller = Backfiller(storage, Flights(bus, runtime.clock), runtime.clock, metrics, Random())
-    made = feeds_of(settings, inventory.presets, found, storage, backfiller, runtime.clock, metrics)
+    made = feeds_of(settings, inventory.presets, found, storage, backfiller, metrics)
     worlds = sessionrpc.SessionServiceStub(runtime.channel("worldservice"))
     for name, feed in made.items():
-        runtime.background(f"feed-{name}", feed.run)
+        runtime.background(f"feed-{name}", Following(feed, found[name], runtime.clock, metrics).run)
         runtime.background(f"feed-told-{name}", FeedReports(feed, worlds, runtime.clock).run)
     return made, Filling(found, backfiller, storage, inventory)
 

@@ -41,6 +41,8 @@ class ExchangeFeed(BaseModel):
 
     symbol: str
     interval: str
+    # in place of the exchange's
+    follow: Literal["poll", "stream"] | None = None
 
 
 class ExchangeSettings(BaseModel):
@@ -58,6 +60,8 @@ class ExchangeSettings(BaseModel):
     history: timedelta = timedelta(days=7)
     # when less is there than should be: serve it flagged, refuse it, or serve it as not to be traded on
     sla: Literal["tolerant-partial", "baseline", "hold"] = "tolerant-partial"
+    # how live bars come: asked for when they are due, or told by its websocket
+    follow: Literal["poll", "stream"] = "poll"
     feeds: Mapping[str, ExchangeFeed] = Field(default_factory=dict)
 
 

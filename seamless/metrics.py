@@ -40,6 +40,15 @@ class SeamlessMetrics:
         self.live_corrections = Counter(
             "seamless_live_corrections_total", "Bars corrected after their close.", ["preset"], registry=registry
         )
+        self.live_lost = Counter(
+            "seamless_live_lost_bars_total",
+            "Bars that a live feed went past without them.",
+            ["preset"],
+            registry=registry,
+        )
+        self.live_streams = Counter(
+            "seamless_live_streams_total", "Websockets of live bars that were opened.", ["preset"], registry=registry
+        )
         self.backfill_attempts = Counter(
             "seamless_backfill_failed_attempts_total", "Attempts that failed.", ["error"], registry=registry
         )

@@ -18,6 +18,7 @@ from qmtl.calendars.calendars import Calendar
 from qmtl.calendars.spans import Coverage, Span, bars, floor_to, intersect, subtract, union
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, Exhausted, QmtlError, Unavailable
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.exchanges.budgets import Purpose
 from seamless.backfill.flights import Flights
 from seamless.domain.datasets import DatasetId
@@ -42,6 +43,10 @@ class BarSource(Protocol):
 
     async def now_ns(self, purpose: Purpose = Purpose.MARKET_DATA) -> int:
         """The source's time, at least."""
+        ...
+
+    def quick_from_ns(self, now_ns: int) -> int:
+        """From where on its history comes in few requests, at a time."""
         ...
 
     async def fetch(self, span: Span, purpose: Purpose) -> Answer:
@@ -160,12 +165,15 @@ class Backfiller:
             return  # another process had it
         wanted = Span(missing[0].start_ns, missing[-1].end_ns)
         answer = await source.fetch(wanted, Purpose.HISTORY)
-        if answer.broken:
-            raise Unavailable("E_SOURCE_ANSWER", f"{len(answer.broken)} bars came without all of their fields")
         if not answer.span.empty:
             said = Provenance(source.producer, answer.empty)
             await self._storage.write(source.dataset, answer.bars, answer.span, said)
         self._metrics.backfilled_rows.labels(str(source.dataset)).inc(len(answer.bars))
+        if answer.broken:  # the others are kept, and these are asked for again
+            first = timestamp_text(from_ns(answer.broken[0]))
+            raise Unavailable(
+                "E_SOURCE_ANSWER", f"{len(answer.broken)} bars came without all of their fields, the first of {first}"
+            )
 
     async def _unsettled(self, source: BarSource, calendar: Calendar, window: Window) -> str:
         """What the source neither has nor says never was."""

@@ -52,7 +52,6 @@ def feeds(
     found: Mapping[str, CcxtSource],
     storage: Storage,
     backfiller: Backfiller,
-    clock: Clock,
     metrics: SeamlessMetrics,
 ) -> dict[str, LiveFeed]:
     """A feed over each source, by the preset's name."""
@@ -60,5 +59,5 @@ def feeds(
     for name, source in found.items():
         preset = presets.named(name)
         history_ns = int(settings.exchanges[preset.exchange].history.total_seconds()) * 1_000_000_000
-        made_feeds[name] = LiveFeed(preset, source, storage, backfiller, clock, metrics, history_ns)
+        made_feeds[name] = LiveFeed(preset, source, storage, backfiller, metrics, history_ns)
     return made_feeds

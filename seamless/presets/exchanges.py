@@ -28,14 +28,17 @@ def exchange_presets(exchanges: Mapping[str, ExchangeSettings]) -> Iterator[Pres
     for preset, exchange, symbol in USUAL:
         section = next((name for name, given in exchanges.items() if given.exchange == exchange), "")
         dataset = DatasetId(Kind.OHLCV, section or exchange, symbol, MINUTE_S)
-        yield _preset(preset, section, exchange, dataset, exchanges[section].sla if section else TOLERANT_PARTIAL.name)
+        found = exchanges.get(section)
+        sla, follow = (found.sla, found.follow) if found else (TOLERANT_PARTIAL.name, "poll")
+        yield _preset(preset, section, exchange, dataset, sla, follow)
     for section, given in exchanges.items():
         for key, feed in given.feeds.items():
             dataset = DatasetId(Kind.OHLCV, section, feed.symbol, parse_interval(feed.interval))
-            yield _preset(f"ohlcv.{section}.{key}", section, given.exchange, dataset, given.sla)
+            name, follow = f"ohlcv.{section}.{key}", feed.follow or given.follow
+            yield _preset(name, section, given.exchange, dataset, given.sla, follow)
 
 
-def _preset(name: str, section: str, exchange: str, dataset: DatasetId, sla: str) -> Preset:
+def _preset(name: str, section: str, exchange: str, dataset: DatasetId, sla: str, follow: str) -> Preset:
     return Preset(
         name=name,
         dataset=dataset,
@@ -47,4 +50,5 @@ def _preset(name: str, section: str, exchange: str, dataset: DatasetId, sla: str
         source=None,
         detail="" if section else f'no section [seamless.exchanges.NAME] has exchange = "{exchange}"',
         exchange=section,
+        stream=follow == "stream",
     )

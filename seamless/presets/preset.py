@@ -38,6 +38,7 @@ class Preset:
     terms: DatasetTerms = NO_TERMS
     held_back: int = HELD_BACK  # of a delivery, its newest bars are not sealed
     exchange: str = ""
+    stream: bool = False  # live bars by websocket, where the exchange has one
 
     @property
     def unchanging(self) -> bool:

@@ -1,17 +1,23 @@
 """How each exchange tells bars: the endpoint as ccxt names it, its parameters, its page and its weight.
 
 Sources: developers.binance.com, spot REST API and USD-M futures, "Kline/Candlestick data" (weights by limit);
-docs.kraken.com, Spot REST, "Get OHLC Data" (the 720 newest entries, whatever `since` says).
+"Kline/Candlestick Streams" of both; docs.kraken.com, Spot REST, "Get OHLC Data" (the 720 newest entries, whatever
+`since` says), "Get Recent Trades"; Websockets v2, "Candles (OHLC)".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 
 from qmtl.core.errors import NotFound, Unavailable
+from qmtl.core.instants import to_ns
 from seamless.domain.datasets import format_interval
 from seamless.sources.ccxt.answers import Row, values_of
+from seamless.sources.ccxt.stream import Streamed
+from seamless.sources.ccxt.trades import Trade
 
 MS_NS = 1_000_000
 SECOND_NS = 1_000_000_000
@@ -22,8 +28,20 @@ Params = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class TradeEndpoint:
+    """One exchange's trades, oldest first, later than an instant."""
+
+    trades: str
+    weight: int
+    ask: Callable[[str, int], Params]  # market id, since in ns
+    rows: Callable[[object], list[Trade]]
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One exchange's bars. `reach` is how many of the newest it lists at all; None: all that it has."""
+    """One exchange's bars. `reach` is how many of the newest it lists at all; None: all that it has. Older ones are
+    made of its `trades`, where it has them. `streamed` reads a message of its websocket.
+    """
 
     exchange: str
     candles: str
@@ -36,7 +54,9 @@ class Endpoint:
     ask: Callable[[str, int, int, int | None, int], Params]  # market id, interval in s, first open, last open, rows
     rows: Callable[[object], list[Row]]
     time_ns: Callable[[object], int]
+    streamed: Callable[[object], list[Streamed]]
     reach: int | None = None
+    trades: TradeEndpoint | None = None
 
 
 def endpoint_of(exchange: str) -> Endpoint:
@@ -67,17 +87,69 @@ def _binance_time(answer: object) -> int:
     return _number(time_ms, "serverTime") * MS_NS
 
 
+def _binance_streamed(message: object) -> list[Streamed]:
+    """`x` of a kline: it has closed. `E`: the time of the event."""
+    told = message if isinstance(message, Mapping) else {}
+    kline = told.get("k")
+    if not isinstance(kline, Mapping):
+        raise unreadable("a kline")
+    row = (_number(kline.get("t"), "t") * MS_NS, values_of([kline.get(name) for name in "ohlcv"]))
+    return [Streamed(row, kline.get("x") is True, _number(told.get("E"), "E") * MS_NS)]
+
+
 def _ask_kraken(market: str, interval_s: int, first_ns: int, last_ns: int | None, rows: int) -> Params:
     return {"pair": market, "interval": interval_s // 60, "since": max(0, first_ns // SECOND_NS - 1)}
 
 
 def _kraken_rows(answer: object) -> list[Row]:
     """[time, open, high, low, close, vwap, volume, count] under the pair's name, beside `last`."""
+    return [(_whole(row, 0) * SECOND_NS, values_of([*row[1:5], row[6]])) for row in _rows(_of_pair(answer), 7)]
+
+
+def _kraken_streamed(message: object) -> list[Streamed]:
+    """Candles as they stand; which have closed is not told."""
+    rows = message.get("data") if isinstance(message, Mapping) else None
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise unreadable("a list of candles")
+    return [Streamed((_instant(row.get("interval_begin")), None), False) for row in rows]
+
+
+def _ask_kraken_trades(market: str, since_ns: int) -> Params:
+    return {"pair": market, "since": str(max(0, since_ns)), "count": 1_000}
+
+
+def _kraken_trades(answer: object) -> list[Trade]:
+    """[price, volume, time in s, side, type, miscellaneous, number] under the pair's name, beside `last`."""
+    return [_kraken_trade(row) for row in _rows(_of_pair(answer), 7)]
+
+
+def _kraken_trade(row: Sequence[object]) -> Trade:
+    try:
+        price, volume, time_s = (Decimal(str(row[i])) for i in range(3))
+    except InvalidOperation:
+        raise unreadable("numbers as price, volume and time of a trade") from None
+    if not (price.is_finite() and volume.is_finite() and time_s.is_finite() and volume >= 0):
+        raise unreadable("numbers as price, volume and time of a trade")
+    return Trade(_number(row[6], "trade number"), int(time_s * SECOND_NS), price, volume)
+
+
+def _of_pair(answer: object) -> object:
+    """What a result says of its one pair, beside `last`."""
     result = answer.get("result") if isinstance(answer, Mapping) else None
     listed = [part for name, part in result.items() if name != "last"] if isinstance(result, Mapping) else []
     if len(listed) != 1:
         raise unreadable("a result of one pair")
-    return [(_whole(row, 0) * SECOND_NS, values_of([*row[1:5], row[6]])) for row in _rows(listed[0], 7)]
+    return listed[0]
+
+
+def _instant(value: object) -> int:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise unreadable("an instant as interval_begin") from None
+    if found.tzinfo is None:
+        raise unreadable("an instant with its offset as interval_begin")
+    return to_ns(found)
 
 
 def _kraken_time(answer: object) -> int:
@@ -122,6 +194,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         ask=_ask_binance,
         rows=_binance_rows,
         time_ns=_binance_time,
+        streamed=_binance_streamed,
     ),
     "binanceusdm": Endpoint(
         "binanceusdm",
@@ -135,6 +208,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         ask=_ask_binance,
         rows=_binance_rows,
         time_ns=_binance_time,
+        streamed=_binance_streamed,
     ),
     "kraken": Endpoint(
         "kraken",
@@ -148,6 +222,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         ask=_ask_kraken,
         rows=_kraken_rows,
         time_ns=_kraken_time,
+        streamed=_kraken_streamed,
         reach=720,
+        trades=TradeEndpoint("public_get_trades", 1, _ask_kraken_trades, _kraken_trades),
     ),
 }

@@ -11,7 +11,7 @@ from tests.exchange.binance import words
 from tests.exchange.binance.signing import signed_message
 from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.streams import Stream
-from tests.exchange.core.values import Refused
+from tests.exchange.core.values import Event, Refused
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 
@@ -20,7 +20,7 @@ async def serve_websocket(exchange: Exchange, request: web.Request) -> web.Strea
     """Answer requests and tell events until either side goes."""
     socket = web.WebSocketResponse()
     await socket.prepare(request)
-    streams: list[Stream] = []
+    streams: list[Stream[Event]] = []
     telling: list[asyncio.Task[None]] = []
     try:
         async for message in socket:
@@ -37,7 +37,7 @@ async def serve_websocket(exchange: Exchange, request: web.Request) -> web.Strea
     return socket
 
 
-async def _answer(exchange: Exchange, socket: web.WebSocketResponse, asked: dict[str, object]) -> Stream | None:
+async def _answer(exchange: Exchange, socket: web.WebSocketResponse, asked: dict[str, object]) -> Stream[Event] | None:
     try:
         params = asked.get("params")
         if asked.get("method") != SUBSCRIBE or not isinstance(params, dict):
@@ -51,7 +51,7 @@ async def _answer(exchange: Exchange, socket: web.WebSocketResponse, asked: dict
     return stream
 
 
-async def _tell(socket: web.WebSocketResponse, stream: Stream, subscription: int) -> None:
+async def _tell(socket: web.WebSocketResponse, stream: Stream[Event], subscription: int) -> None:
     while (event := await stream.next()) is not None:
         for told in words.event(event):
             await socket.send_json({"subscriptionId": subscription, "event": told})

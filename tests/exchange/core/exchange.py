@@ -20,6 +20,7 @@ from tests.exchange.core.values import (
     ZERO,
     Ask,
     BalanceUpdate,
+    Event,
     Execution,
     Listing,
     Order,
@@ -48,7 +49,7 @@ class Exchange:
         self.clock = clock
         self.history_max = history_max
         self.faults = Faults()
-        self.streams = Streams(self.faults)
+        self.streams = Streams[Event](self.faults)
         self.accounts: dict[str, Account] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.last: dict[str, Decimal] = {}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Generic, TypeVar
 
 from tests.exchange.core.faults import Delivery, Faults
-from tests.exchange.core.values import Event
+
+E = TypeVar("E")
 
 
-class Stream:
-    """One client's stream of one account."""
+class Stream(Generic[E]):
+    """One client's stream of one account, or of one kind of market data."""
 
     def __init__(self, account: str) -> None:
         self.account = account
         self.key = ""  # what gave the right to listen, where a dialect has one
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._late: list[Event] = []
+        self._events: asyncio.Queue[E | None] = asyncio.Queue()
+        self._late: list[E] = []
 
-    def put(self, event: Event, delivery: Delivery) -> None:
+    def put(self, event: E, delivery: Delivery) -> None:
         """Take an event in as the script says."""
         if delivery is Delivery.LATE:
             self._late.append(event)
@@ -31,22 +33,22 @@ class Stream:
         """End the stream without a word."""
         self._events.put_nowait(None)
 
-    async def next(self) -> Event | None:
+    async def next(self) -> E | None:
         """The next event; None once it is cut."""
         return await self._events.get()
 
 
-class Streams:
+class Streams(Generic[E]):
     """All streams."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._open: list[Stream] = []
+        self._open: list[Stream[E]] = []
         self._opened = asyncio.Event()
 
-    def open(self, account: str) -> Stream:
+    def open(self, account: str) -> Stream[E]:
         """Listen to an account from now on."""
-        stream = Stream(account)
+        stream = Stream[E](account)
         self._open.append(stream)
         self._opened.set()
         return stream
@@ -57,12 +59,12 @@ class Streams:
             self._opened.clear()
             await self._opened.wait()
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: Stream[E]) -> None:
         """Listen no more."""
         if stream in self._open:
             self._open.remove(stream)
 
-    def tell(self, account: str, event: Event) -> None:
+    def tell(self, account: str, event: E) -> None:
         """Something happened to an account."""
         listening = self.of(account)
         if listening:
@@ -70,7 +72,7 @@ class Streams:
             for stream in listening:
                 stream.put(event, delivery)
 
-    def of(self, account: str) -> list[Stream]:
+    def of(self, account: str) -> list[Stream[E]]:
         """Who listens to an account."""
         return [stream for stream in self._open if stream.account == account]
 

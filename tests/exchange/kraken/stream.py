@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.streams import Stream
-from tests.exchange.core.values import OrderUpdate
+from tests.exchange.core.values import Event, OrderUpdate
 from tests.exchange.kraken import words
 
 VALID_S = 900
@@ -34,7 +34,7 @@ class Tokens:
         """Answer subscriptions and tell events until either side goes."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        streams: list[Stream] = []
+        streams: list[Stream[Event]] = []
         telling: list[asyncio.Task[None]] = []
         try:
             async for message in socket:
@@ -50,7 +50,7 @@ class Tokens:
                 self._exchange.streams.close(stream)
         return socket
 
-    async def _subscribe(self, socket: web.WebSocketResponse, asked: dict[str, object]) -> Stream | None:
+    async def _subscribe(self, socket: web.WebSocketResponse, asked: dict[str, object]) -> Stream[Event] | None:
         params = asked.get("params")
         if asked.get("method") == "ping":
             await socket.send_json({"method": "pong", "req_id": asked.get("req_id")})
@@ -67,7 +67,7 @@ class Tokens:
         return stream
 
 
-async def _tell(socket: web.WebSocketResponse, stream: Stream) -> None:
+async def _tell(socket: web.WebSocketResponse, stream: Stream[Event]) -> None:
     sequence = 1
     while (event := await stream.next()) is not None:
         for told in words.execution(event) if isinstance(event, OrderUpdate) else []:

@@ -1,8 +1,8 @@
 """The bars of one symbol: every one follows from a seed, so a test knows the truth without having kept it.
 
 What goes wrong is by script: `hole` is a time in which the exchange was down and has no bars, `withheld` one of which
-an answer leaves bars out that it has, `nulls` answers with empty fields, `sparse` pages shorter than asked for, `halt`
-an exchange that makes no bars any more, `correct` a bar whose values change after its close.
+an answer leaves bars out that it has, `nulls` and `blank` answers with empty fields, `sparse` pages shorter than asked
+for, `halt` an exchange that makes no bars any more, `correct` a bar whose values change after its close.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Tape:
     holes: list[Span] = field(default_factory=list)
     withheld: list[Span] = field(default_factory=list)  # left out of the next answer about them, once each
     nulls: list[int] = field(default_factory=list)  # opens whose next answer has an empty field, once each
+    blank: set[int] = field(default_factory=set)  # opens whose answers always have an empty field
     corrected: dict[int, int] = field(default_factory=dict)  # how often the bar of an open has changed
 
     def hole(self, start_ms: int, end_ms: int) -> None:
@@ -80,15 +81,34 @@ class Tape:
             start_ms = last_ms - limit * self.interval_ms + 1
         rows: list[list[str | None]] = []
         most = min(limit, self.sparse) if self.sparse else limit
-        kept_back = [span for span in self.withheld if span[0] <= last_ms and start_ms < span[1]]
+        kept_back = self.kept_back(start_ms, last_ms)
         for at in self._opens(start_ms, last_ms + 1):
             if len(rows) >= most:
                 break
             if not any(low <= at < high for low, high in kept_back):
-                rows.append([str(at), *self._told(at)])
-        for span in kept_back:
-            self.withheld.remove(span)
+                rows.append([str(at), *self.values(at)])
         return rows
+
+    def kept_back(self, start_ms: int, last_ms: int) -> list[Span]:
+        """What an answer about [start, last] leaves out, this once."""
+        found = [span for span in self.withheld if span[0] <= last_ms and start_ms < span[1]]
+        for span in found:
+            self.withheld.remove(span)
+        return found
+
+    def makes(self, open_ms: int) -> bool:
+        """Whether there is a bar of an open, closed or building."""
+        return open_ms in self._opens(open_ms, open_ms + 1)
+
+    def opens(self, start_ms: int) -> Iterator[int]:
+        """Opens of all bars from a time on, that of the one building last."""
+        return self._opens(start_ms, self._until_ms())
+
+    def bars_before(self, open_ms: int) -> int:
+        """How many bars there are before an open."""
+        step = self.interval_ms
+        lost = {at for low, high in self.holes for at in range(low + -low % step, min(high, open_ms), step)}
+        return (open_ms - self.first_ms) // step - len([at for at in lost if at >= self.first_ms])
 
     def candle(self, open_ms: int) -> Candle:
         """The bar of an open, as it stands."""
@@ -99,7 +119,8 @@ class Tape:
         volume = f"{noise[4] % 9 + 1}.{noise[5]:03d}00000"
         return Candle(open_ms, _price(first), _price(high), _price(low), _price(last), volume, noise[6] + 1)
 
-    def _told(self, open_ms: int) -> list[str | None]:
+    def values(self, open_ms: int) -> list[str | None]:
+        """Open, high, low, close, volume of a bar as it is told now."""
         candle = self.candle(open_ms)
         values: list[str | None] = [*candle.values]
         if open_ms + self.interval_ms > self.clock():  # it builds: its close is not the last word
@@ -107,6 +128,8 @@ class Tape:
             values[4] = "0.00100000"
         if open_ms in self.nulls:
             self.nulls.remove(open_ms)
+            values[3] = None
+        if open_ms in self.blank:
             values[3] = None
         return values
 

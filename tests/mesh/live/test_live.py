@@ -30,7 +30,7 @@ from qmtl.rpc.auth.tokens import file_token
 from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from tests.exchange.binance.client import KEYS, opened
-from tests.exchange.binance.market_client import market
+from tests.exchange.market.client import market
 from tests.exchange.binance.spot import BinanceSpot
 from tests.exchange.core.exchange import Exchange, now_ms
 from tests.exchange.core.faults import Trouble

@@ -25,8 +25,8 @@ from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
 from seamless.presets.preset import Presets
 from seamless.storage.storage import Storage
-from tests.exchange.binance.market_client import MINUTE_MS, Market, bars_of, market
 from tests.exchange.core.faults import Trouble
+from tests.exchange.market.client import MINUTE_MS, Market, bars_of, market
 
 MINUTE_NS = 60_000_000_000
 FIRST_MS = 1_700_000_000_000 // (1_000 * MINUTE_MS) * 1_000 * MINUTE_MS

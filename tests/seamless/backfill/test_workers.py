@@ -12,9 +12,9 @@ from qmtl.calendars.spans import Span
 from qmtl.sql.database import Database
 from seamless.backfill.backfiller import AT_ONCE
 from seamless.storage.storage import Storage
-from tests.exchange.binance.market_client import MINUTE_MS, Market, market
 from tests.exchange.core.exchange import now_ms
 from tests.exchange.core.faults import Trouble
+from tests.exchange.market.client import MINUTE_MS, Market, market
 from tests.seamless.backfill.worker import DATASET
 from tests.support.processes import ROOT, python_env
 

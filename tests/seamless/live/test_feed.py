@@ -23,13 +23,14 @@ from seamless.backfill.flights import Flights
 from seamless.config import ExchangeSettings
 from seamless.domain.bars import RowFlag
 from seamless.domain.playback import Delivery
-from seamless.live.feed import UNSERVED_S, LiveFeed
+from seamless.live.feed import LiveFeed
+from seamless.live.following import UNSERVED_S, Following
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
 from seamless.storage.storage import Storage
 from tests.exchange.binance.client import clocked
-from tests.exchange.binance.market_client import BTC_MINUTES, MINUTE_MS, Market, bars_of, market
 from tests.exchange.core.faults import Trouble
+from tests.exchange.market.client import BTC_MINUTES, MINUTE_MS, Market, bars_of, market
 from tests.support.waiting import eventually
 
 MINUTE_NS = 60_000_000_000
@@ -76,11 +77,8 @@ async def rig(bus: Bus, db: Database, folder: Path, skew_ms: int = 0, reach: int
     async with market(exchange_clock, first_ms=FIRST_MS) as there, bars_of(there, clock=clock, reach=reach) as source:
         metrics, storage = SeamlessMetrics(CollectorRegistry()), Storage(folder, db)
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
-        feed = LiveFeed(PRESET, source, storage, backfiller, clock, metrics, 100 * MINUTE_NS)
-        running = asyncio.create_task(feed.run())
-        await feed.until_moved(0)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        feed = LiveFeed(PRESET, source, storage, backfiller, metrics, 100 * MINUTE_NS)
+        await feed.begin()
         yield Rig(feed, there, clock, storage)
 
 
@@ -247,8 +245,8 @@ async def test_a_symbol_that_is_not_listed_is_looked_for_once_a_minute(bus: Bus,
         metrics = SeamlessMetrics(registry)
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
         preset = replace(PRESET, dataset=unlisted)
-        feed = LiveFeed(preset, source, storage, backfiller, clock, metrics, 100 * MINUTE_NS)
-        running = asyncio.create_task(feed.run())
+        feed = LiveFeed(preset, source, storage, backfiller, metrics, 100 * MINUTE_NS)
+        running = asyncio.create_task(Following(feed, source, clock, metrics).run())
         await eventually(lambda: running.done() or registry.get_sample_value(BREAKS, {"preset": preset.name}) == 1)
         asked = len(there.told.asked)
         clock.advance(UNSERVED_S - 1)

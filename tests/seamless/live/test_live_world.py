@@ -21,9 +21,9 @@ from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import session_pb2 as sessionpb
-from tests.exchange.binance.market_client import Market, market
 from tests.exchange.core.exchange import now_ms
 from tests.exchange.core.faults import Trouble
+from tests.exchange.market.client import Market, market
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.live.live_world import LIVE, MAX_LAG_S, PRESET, approved_world, followed, raised, running
 from tests.support.waiting import eventually

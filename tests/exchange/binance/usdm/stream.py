@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.exchange.binance.usdm import words
 from tests.exchange.core.exchange import Exchange
 from tests.exchange.core.streams import Stream
-from tests.exchange.core.values import Refused, StreamEnded
+from tests.exchange.core.values import Event, Refused, StreamEnded
 
 VALID_MS = 3_600_000
 
@@ -63,7 +63,7 @@ class ListenKeys:
             self._exchange.streams.close(stream)
         return socket
 
-    async def _tell(self, socket: web.WebSocketResponse, stream: Stream) -> None:
+    async def _tell(self, socket: web.WebSocketResponse, stream: Stream[Event]) -> None:
         while (event := await stream.next()) is not None and not socket.closed:
             await socket.send_json(words.event(event))
         await socket.close()

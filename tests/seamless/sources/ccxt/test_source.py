@@ -10,8 +10,8 @@ from qmtl.exchanges.budgets import Purpose
 from seamless.domain.datasets import DatasetId, Kind
 from seamless.sources.ccxt.answers import Answer
 from seamless.sources.ccxt.endpoints import endpoint_of
-from tests.exchange.binance.market_client import MINUTE_MS, Market, bars_of, market
 from tests.exchange.core.faults import Trouble
+from tests.exchange.market.client import BTC_MINUTES, MINUTE_MS, Market, bars_of, market
 
 MINUTE_NS = 60_000_000_000
 START_MS = 1_700_000_040_000 - 1_700_000_040_000 % MINUTE_MS
@@ -136,7 +136,8 @@ async def test_too_many_is_told_as_a_limit() -> None:
 
 
 async def test_a_refusal_has_the_exchanges_words() -> None:
-    async with market(lambda: NOW_MS, first_ms=START_MS, interval_ms=3_600_000) as there, bars_of(there) as source:
+    hours = market(lambda: NOW_MS, first_ms=START_MS, interval_ms=3_600_000)
+    async with hours as there, bars_of(there, dataset=BTC_MINUTES) as source:
         with pytest.raises(Unavailable, match="Invalid symbol") as caught:
             await source.fetch(WHOLE, Purpose.HISTORY)
         assert caught.value.reason == "E_SOURCE_ANSWER"
