@@ -151,7 +151,8 @@ class LiveFeed:
             if len(self._tail) and open_ns >= int(self._tail.time_ns[0]) and len(self._corrected(bar)):
                 self._doubted_ns = min(open_ns, open_ns if self._doubted_ns is None else self._doubted_ns)
             return False
-        if open_ns + step > await self._source.now_ns():
+        now_ns = await self._source.now_ns()
+        if open_ns + step > (now_ns if told.time_ns is None else min(told.time_ns, now_ns)):
             return False  # it says so before its time; the look at its close decides
         span = Span(open_ns, open_ns + step)
         await self._storage.write(self.preset.dataset, bar, span, Provenance(self._source.producer))

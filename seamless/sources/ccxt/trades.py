@@ -60,11 +60,12 @@ def answer_of(trades: Iterable[Trade], span: Span, interval_ns: int) -> Answer:
 
 
 async def _listed(ask: Ask, start_ns: int, end_ns: int) -> dict[int, Trade]:
-    """Trades from an instant to the first one at or after an end, or as many as there are."""
+    """Trades from an instant to the first one at or after an end, or until two answers have nothing new."""
     found: dict[int, Trade] = {}
-    since_ns = start_ns - 1
-    while _add(found, await ask(since_ns)):
-        last_ns = max(one.time_ns for one in found.values())
+    since_ns, silent = start_ns - 1, 0
+    while silent < 2:
+        silent = 0 if _add(found, await ask(since_ns)) else silent + 1
+        last_ns = max((one.time_ns for one in found.values()), default=start_ns)
         if last_ns >= end_ns:
             break
         since_ns = last_ns - 1  # the trades of one instant may stand on two pages

@@ -23,7 +23,7 @@ from seamless.backfill.flights import Flights
 from seamless.config import ExchangeSettings
 from seamless.domain.bars import RowFlag
 from seamless.domain.playback import Delivery
-from seamless.live.feed import LiveFeed
+from seamless.live.feed import BROKEN_LOOKS, LiveFeed
 from seamless.live.following import UNSERVED_S, Following
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
@@ -48,6 +48,11 @@ class Rig:
     market: Market
     clock: VirtualClock
     storage: Storage
+    registry: CollectorRegistry
+
+    def lost(self) -> float | None:
+        """Bars that the feed went past without them."""
+        return self.registry.get_sample_value("seamless_live_lost_bars_total", {"preset": PRESET.name})
 
     async def pass_bars(self, count: int = 1) -> None:
         """Let the exchange's time pass over so many closes, then look."""
@@ -75,11 +80,12 @@ async def rig(bus: Bus, db: Database, folder: Path, skew_ms: int = 0, reach: int
         return clocked(clock)() + skew_ms
 
     async with market(exchange_clock, first_ms=FIRST_MS) as there, bars_of(there, clock=clock, reach=reach) as source:
-        metrics, storage = SeamlessMetrics(CollectorRegistry()), Storage(folder, db)
+        registry, storage = CollectorRegistry(), Storage(folder, db)
+        metrics = SeamlessMetrics(registry)
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
         feed = LiveFeed(PRESET, source, storage, backfiller, metrics, 100 * MINUTE_NS)
         await feed.begin()
-        yield Rig(feed, there, clock, storage)
+        yield Rig(feed, there, clock, storage, registry)
 
 
 async def heard(feed: LiveFeed, from_ns: int, until_ns: int) -> list[Delivery]:
@@ -181,6 +187,60 @@ async def test_an_empty_field_holds_the_bar_back_and_all_after_it(bus: Bus, db: 
         assert at.feed.watermark_ns == WATERMARK_NS + MINUTE_NS
         await at.feed.look()
         assert at.feed.watermark_ns == WATERMARK_NS + 3 * MINUTE_NS
+
+
+async def test_time_goes_on_without_a_bar_that_never_has_all_of_its_fields_and_that_is_told(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    async with rig(bus, db, tmp_path) as at:
+        blank_ms = WATERMARK_NS // 1_000_000 + MINUTE_MS
+        at.market.tape.blank.add(blank_ms)
+        await at.pass_bars(3)
+        for _ in range(BROKEN_LOOKS - 2):
+            await at.feed.look()
+            assert at.feed.watermark_ns == WATERMARK_NS + MINUTE_NS
+        await at.feed.look()
+        assert at.feed.watermark_ns == WATERMARK_NS + 3 * MINUTE_NS
+        known = await at.storage.coverage(PRESET.dataset)
+        blank_ns = blank_ms * 1_000_000
+        assert (known.outage, known.empty) == ((Span(blank_ns, blank_ns + MINUTE_NS),), ())
+        assert at.lost() == 1
+
+        at.market.tape.blank.clear()
+        await at.pass_bars(1)
+        stored = await at.storage.read(PRESET.dataset, Span(WATERMARK_NS, at.feed.watermark_ns))
+        assert stored.time_ns.tolist() == at.truth(), "it came late, and is kept"
+        assert (await at.storage.coverage(PRESET.dataset)).outage == ()
+        again = await heard(at.feed, WATERMARK_NS, at.feed.watermark_ns)
+        assert opens(again) == at.truth()
+
+
+async def test_a_bar_without_all_of_its_fields_is_given_up_by_its_own_looks(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    async with rig(bus, db, tmp_path) as at:
+        first_ms = WATERMARK_NS // 1_000_000
+        at.market.tape.blank |= {first_ms, first_ms + MINUTE_MS}
+        await at.pass_bars(1)
+        for _ in range(BROKEN_LOOKS - 2):
+            await at.feed.look()
+        await at.pass_bars(1)
+        assert at.feed.watermark_ns == WATERMARK_NS + MINUTE_NS, "the second has had one look"
+        assert at.lost() == 1
+
+
+async def test_a_clock_that_jumps_ahead_opens_no_bar(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with rig(bus, db, tmp_path) as at:
+        at.market.exchange.clock = lambda: at.market.tape.clock() + 3_600_000
+        for _ in range(4):
+            at.clock.advance(7.0)
+            await at.feed.look()
+        assert at.feed.watermark_ns == WATERMARK_NS
+        at.clock.advance(2.0)
+        await at.feed.look()
+        assert at.feed.watermark_ns == WATERMARK_NS + MINUTE_NS
+        stored = await at.storage.read(PRESET.dataset, Span(WATERMARK_NS, at.feed.watermark_ns))
+        assert stored.close.tolist() == [float(at.market.tape.candle(WATERMARK_NS // 1_000_000).close)]
 
 
 async def test_a_session_that_ends_is_told_its_end(bus: Bus, db: Database, tmp_path: Path) -> None:
