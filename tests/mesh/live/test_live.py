@@ -30,11 +30,11 @@ from qmtl.rpc.auth.tokens import file_token
 from qmtl.rpc.client.channel import connect
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from tests.exchange.binance.client import KEYS, opened
-from tests.exchange.market.client import market
 from tests.exchange.binance.spot import BinanceSpot
 from tests.exchange.core.exchange import Exchange, now_ms
 from tests.exchange.core.faults import Trouble
 from tests.exchange.core.values import Status
+from tests.exchange.market.client import market
 from tests.exchange.server import serving
 from tests.mesh.gateway_client import GatewayClient, client_over
 from tests.mesh.live.live_world import (

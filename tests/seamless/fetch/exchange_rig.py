@@ -38,7 +38,7 @@ from seamless.presets.preset import Preset, Presets
 from seamless.replay.sessions import ReplaySessions
 from seamless.storage.storage import Storage
 from tests.exchange.binance.client import clocked
-from tests.exchange.binance.market_client import MINUTE_MS, Market, bars_of, market
+from tests.exchange.market.client import MINUTE_MS, Market, bars_of, market
 
 MINUTE_NS = 60_000_000_000
 START = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
@@ -111,7 +111,7 @@ async def exchange_rig(
     ):
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
         filling = Filling({preset.name: source}, backfiller, storage, inventory)
-        feed = LiveFeed(preset, source, storage, backfiller, clock, metrics, 20 * MINUTE_NS)
+        feed = LiveFeed(preset, source, storage, backfiller, metrics, 20 * MINUTE_NS)
         live = LiveSessions({preset.name: feed}, inventory, db, clock)
         sessions = ReplaySessions(inventory, db, clock, settings, metrics)
         filler = Filler(filling)
