@@ -31,6 +31,8 @@ class InstrumentEntry(BaseModel):
     # ISO 10383 code of the exchange (XNYS, XNAS, CMES): its sessions end DAY orders and have the auctions
     calendar: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
+    # what tests its stops on paper feeds of quotes and trades: the last trade, the ask (to buy) or bid, the mark price
+    trigger_price: Literal["last", "quote", "mark"] = "last"
 
 
 class ActionEntry(BaseModel):
@@ -119,6 +121,8 @@ class Settings(ServiceSettings):
     # decimal fractions
     slippage: str = "0"
     participation: str = "0.1"
+    # on feeds of trades a resting limit fills by trades beyond it, or also by trades at it
+    limit_fill: Literal["beyond", "at"] = "beyond"
     accounts_per_world_max: int = Field(default=ACCOUNTS_MAX, ge=1)
     open_orders_max: int = Field(default=1_000, ge=1)
     # in the account's currency; "0": no limit

@@ -289,6 +289,16 @@ venue_volumes = sa.Table(
     _int("notional"),
 )
 
+# What ticks have shown an account of a market: levels (JSON pairs of price and quantity) less what its orders took.
+seen_markets = sa.Table(
+    "seen_markets",
+    metadata,
+    *(_text("account", key=True), _text("symbol", key=True)),
+    *(_int("at_ns"), _int("quoted_ns"), _text("bids"), _text("asks")),
+    *(_int("traded_ns"), _price("last"), _int("last_quantity"), _int("tradable")),
+    *(_int("marked_ns"), _price("mark")),
+)
+
 # Cancels and replaces that it has done, whether or not their answers came back.
 venue_changes = sa.Table(
     "venue_changes",

@@ -19,9 +19,11 @@ from sqlalchemy import Connection
 from brokerage.accounts import store as accounts_store
 from brokerage.commit_notices import Pulse
 from brokerage.domain.market.bars import Bar, bar_from_doubles
+from brokerage.domain.market.ticks import Tick
 from brokerage.domain.market.volumes import volume_in_base
 from brokerage.feeds import show as feeds_show
 from brokerage.feeds.metrics import FeedMetrics
+from brokerage.feeds.ticks import tick_from_proto
 from brokerage.market.context import MarketContext
 from brokerage.venues.dispatch.dispatcher import Dispatcher
 from brokerage.venues.paper.venue import PaperVenue
@@ -155,16 +157,16 @@ class FeedFollower:
     async def take(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
         """Show what one message brought to every account on the feed, in one transaction."""
         symbol = await self._db.read(lambda conn: accounts_store.symbol_on(conn, feed.preset, feed.session_id))
-        bars = self._bars(symbol, answer)
+        events = [*self._bars(symbol, answer), *self._ticks(symbol, answer)]
         watermark = ns_from_proto(answer.watermark, "watermark") if answer.HasField("watermark") else 0
         now_ns = to_ns(self._clock.now())
 
         def show(conn: Connection) -> int:
             source, ended = (feed.preset, feed.session_id), answer.end_of_session
-            return feeds_show.show_bars(conn, self._market, source, bars, watermark, now_ns, ended=ended)
+            return feeds_show.show_bars(conn, self._market, source, events, watermark, now_ns, ended=ended)
 
         fills = await self._db.write(show)
-        self._measures.bars.inc(len(bars))
+        self._measures.bars.inc(len(events))
         self._measures.fills.inc(fills)
 
     async def _confirm(self, feed: Feed, answer: dataservicepb.SubscribeResponse) -> None:
@@ -195,6 +197,18 @@ class FeedFollower:
                 self._measures.bad.inc()
                 log.error("bad_bar", symbol=symbol, open_time_s=message.open_time.seconds, error=str(error))
         return bars
+
+    def _ticks(self, symbol: str, answer: dataservicepb.SubscribeResponse) -> list[Tick]:
+        """Ticks of a message. One that is none is skipped, counted and logged, as bars are."""
+        instrument = self._market.instruments.anywhere(symbol)
+        ticks: list[Tick] = []
+        for message in answer.ticks if instrument is not None else ():
+            try:
+                ticks.append(tick_from_proto(message, instrument))
+            except (InvalidRequest, ValueError) as error:
+                self._measures.bad.inc()
+                log.error("bad_tick", symbol=symbol, time_s=message.time.seconds, error=str(error))
+        return ticks
 
     async def _progress(self, feed: Feed) -> int:
         """Where to go on: the account that is furthest behind, of those that have begun."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from brokerage.config import ActionEntry, Settings
-from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.market.instrument import AssetClass, Instrument, TriggerPrice, instrument
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
@@ -49,12 +49,14 @@ def market_of(
             sector=entry.sector,
             calendar=entry.calendar,
             asset_class=AssetClass(entry.asset_class),
+            trigger=TriggerPrice(entry.trigger_price.upper()),
         )
         for symbol, entry in settings.instruments.items()
     ]
     profile = BrokerageProfile(
         slippage=ConstantSlippage(rate(settings.slippage)),
         participation=rate(settings.participation),
+        limits_at_touch=settings.limit_fill == "at",
         buying_power=BuyingPower(settings.buying_power.upper()),
         leverage=settings.leverage,
     )

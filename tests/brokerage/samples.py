@@ -20,6 +20,7 @@ from brokerage.domain.accounts.account import Account, AccountFeed, AccountType,
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.market.ticks import MarketEvent
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.order import Order, OrderName, Owner, Side
@@ -150,7 +151,7 @@ class Book:
         answer = await self.db.write(lambda conn: change.set_fence(conn, wanted, ACTOR, 5))
         return [intent.client_order_id for intent in answer[2]]
 
-    async def show(self, *bars: Bar, watermark_ns: int = 0) -> int:
+    async def show(self, *bars: MarketEvent, watermark_ns: int = 0) -> int:
         return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.market, FEED, bars, watermark_ns, 7))
 
     async def submit(self, wanted: Order, gate: GateStamp = GATE) -> StoredOrder:

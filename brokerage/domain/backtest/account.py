@@ -21,6 +21,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.market.ticks import SeenMarket, Tick
 from brokerage.domain.models.corporate import CorporateAction, Split
 from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.fills.quotes import Quote
@@ -29,12 +30,14 @@ from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, fee_decimal
 from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
 from brokerage.domain.simulation.carry import Carry, Payment, book_payment, in_progress
 from brokerage.domain.simulation.corporate import apply_action
 from brokerage.domain.simulation.exchange import SimulatedExchange
+from brokerage.domain.simulation.ticks import TickExchange
 from brokerage.domain.trading.commands import cancel, submit
 from brokerage.domain.trading.order_lists import AT_ONCE, book_with_lists, settle, submit_list
 from qmtl.core.decimals import from_scaled, to_scaled
@@ -98,6 +101,7 @@ class SimulatedAccount:
         self._latency_ns = latency_ns
         self._direct = DirectOrders(self.view, self.book, owner)
         self._exchange = SimulatedExchange(profile)
+        self._ticks, self._seen = TickExchange(profile), dict[str, SeenMarket]()
         self._carry = Carry(self.view, ledger, in_progress(self.view))
         self._lot_steps: dict[str, list[tuple[Side, Fill] | LotSplit]] = {}
 
@@ -187,6 +191,27 @@ class SimulatedAccount:
         time = EventTime(bar.end_ns, bar.end_ns)
         self.view.marks[symbol] = mark_of(bar)  # what lists are made to do is judged by the price there is then
         reports = self._exchange.on_bar(self.book, symbol, bar, time, quote)
+        return self._booked(symbol, reports, time)
+
+    def on_tick(self, symbol: str, tick: Tick) -> tuple[list[OrderEvent], list[Payment]]:
+        """Show the next quote, trade or mark price of a symbol: fills and other events, and what time moved until then.
+
+        Ticks of all symbols come in order of time. Orders that arrived since the last one meet the book as it stands,
+        then the account's money is brought to the tick, then it meets the orders.
+        """
+        self._direct.into_book()
+        instrument, time = self.instrument(symbol), EventTime(tick.at_ns, tick.at_ns)
+        seen = self._seen.setdefault(symbol, SeenMarket())
+        events = self._booked(symbol, self._ticks.arriving(self.book, symbol, seen, time), time)
+        paid = self.advance(tick.at_ns)
+        self._ticks.show(seen, tick, instrument.lot)
+        mark = seen.value()
+        if mark is not None:
+            self.view.marks[symbol] = mark
+        return events + self._booked(symbol, self._ticks.on_tick(self.book, symbol, seen, tick, time), time), paid
+
+    def _booked(self, symbol: str, reports: Iterable[VenueReport], time: EventTime) -> list[OrderEvent]:
+        """What the venue reports, booked one by one, with what it makes lists do."""
         events = book_with_lists(self.book, reports, partial(self._settle, time))
         events += self._settle(time)
         for event in events:
@@ -224,6 +249,7 @@ class SimulatedAccount:
             book_payment(lambda _: ledger, ledger, payment)
         if isinstance(action, Split):
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
+            self._seen.setdefault(action.symbol, SeenMarket()).forget()
             after = LotSplit(action.ratio, self.book.held(action.symbol), sum(payment.amount for payment in paid))
             self._lot_steps.setdefault(action.symbol, []).append(after)
         return events, paid

@@ -31,6 +31,16 @@ class AssetClass(Enum):
     FUTURE = "FUTURE"
 
 
+class TriggerPrice(Enum):
+    """What tests the stops of an instrument on ticks: its trades, its quotes (stops to buy by the ask, to sell by the
+    bid), or the mark price of its venue. On bars it is always the bar.
+    """
+
+    LAST = "LAST"
+    QUOTE = "QUOTE"
+    MARK = "MARK"
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One tradable symbol. `tick`, `lot` and the bounds are scaled integers; a bound of 0 means no bound.
@@ -54,6 +64,7 @@ class Instrument:
     notional_max: int = 0
     sector: str = ""
     calendar: str = ""
+    trigger: TriggerPrice = TriggerPrice.LAST
     _up: int = field(init=False, repr=False, compare=False)
     _down: int = field(init=False, repr=False, compare=False)
     _tick_places: int = field(init=False, repr=False, compare=False)
@@ -133,6 +144,7 @@ def instrument(
     quantity_places: int = 0,
     sector: str = "",
     calendar: str = "",
+    trigger: TriggerPrice = TriggerPrice.LAST,
 ) -> Instrument:
     """Build an instrument from decimal text. Prices are kept at `price_places` or at the places of the tick, whichever
     is finer, quantities at the places of the lot or at `quantity_places`: a fee in base is finer than a lot.
@@ -152,6 +164,7 @@ def instrument(
         notional_min=to_scaled(Decimal(notional_min), currency_scale(quote)),
         sector=sector,
         calendar=calendar,
+        trigger=trigger,
     )
 
 

@@ -27,6 +27,9 @@ EVERY_CLASS = frozenset(AssetClass)
 class BrokerageProfile:
     """Reality as assumed. `participation` caps a strategy's fills in a bar by its volume; 0 fills in full.
 
+    On ticks `participation` is of each trade, and `limits_at_touch` lets a trade at a resting limit fill it too, not
+    only one beyond.
+
     `margins` are those of positions on MARGIN (None: by `leverage`). `asset_classes` are those the profile's tables are
     made for: an instrument of another has no fee here. `shares_settle_later`: on CASH the proceeds of shares wait for
     their day. `loans` by currency are what money owed on MARGIN costs (None: nothing), `borrow` by symbol what shorts
@@ -36,6 +39,7 @@ class BrokerageProfile:
     fee: FeeModel = field(default_factory=PercentFee)
     slippage: SlippageModel = NO_SLIPPAGE
     participation: int = 10_000_000
+    limits_at_touch: bool = False
     buying_power: BuyingPower = BuyingPower.CASH
     leverage: int = 1
     margins: Margins | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime
-from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.record import OrderRecord, happened
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState
 
@@ -46,11 +46,28 @@ class OrderArrivals:
         kind = EventKind.CANCELED if record.state is OrderState.PENDING_CANCEL else EventKind.ACCEPTED
         return VenueReport(record.id, kind, EventTime(self._arrivals[record.id].at_ns, received_ns), reason=reason)
 
+    def works_unheard(self, record: OrderRecord, at_ns: int) -> bool:
+        """Whether an order whose answer was lost works at the venue by a time all the same."""
+        return self.at_venue(record, at_ns) and record.state is OrderState.SUBMITTED
+
+    def accepted_unheard(self, record: OrderRecord, received_ns: int) -> tuple[OrderRecord, VenueReport]:
+        """The order as the venue has it, and the news of that, for what happens to it there to be told after."""
+        learned = self.answer(record, received_ns, FOUND)
+        return happened(record, learned.kind, learned.time, detail=learned.reason)[0], learned
+
     def query(self, record: OrderRecord, time: EventTime) -> VenueReport | None:
         """What the venue says of an order whose outcome is unknown; None while it may still be on its way."""
         if record.id not in self._arrivals:
             return VenueReport(record.id, EventKind.CANCELED, time, reason=NOT_AT_VENUE)
         return self.answer(record, time.received_ns, FOUND) if self.at_venue(record, time.at_ns) else None
+
+
+def told_first(learned: VenueReport, reports: Iterable[VenueReport]) -> Iterator[VenueReport]:
+    """Reports after the news that comes before them; where there are none it is not told either."""
+    for number, report in enumerate(reports):
+        if not number:
+            yield learned
+        yield report
 
 
 NO_ARRIVALS = OrderArrivals({})

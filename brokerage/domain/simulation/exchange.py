@@ -8,17 +8,15 @@ from functools import partial
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.day_orders import auction_session, closed_ns, holds_regular_hours, opened_ns
-from brokerage.domain.models.fees.model import Execution
-from brokerage.domain.models.fees.volumes import Traded, TradedVolumes
+from brokerage.domain.models.fees.volumes import TradedVolumes
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import NOT_REACHED, Match, NoFill
 from brokerage.domain.models.fills.participation import volume_budget
 from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
-from brokerage.domain.orders.events import EventTime, Fill
-from brokerage.domain.orders.record import OrderRecord, happened
+from brokerage.domain.orders.events import EventTime
+from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import (
     AUCTIONS,
@@ -28,17 +26,17 @@ from brokerage.domain.orders.states import (
     OrderType,
     TimeInForce,
 )
-from brokerage.domain.simulation.arrivals import FOUND, NO_ARRIVALS, OrderArrivals
+from brokerage.domain.simulation.arrivals import NO_ARRIVALS, OrderArrivals, told_first
+from brokerage.domain.simulation.charges import Charges, Trade
 from brokerage.domain.simulation.rivals import in_turn
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import NotFound
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
 NO_QUOTE = "NO_QUOTE: a limit-if-touched order fills at a quote, and this feed has none"
 TRAILED = "TRAILED: the stop followed the price"
 
-_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class SimulatedExchange:
     ) -> None:
         self._profile = profile
         self._arrivals = arrivals
-        self._volumes = volumes or TradedVolumes()
+        self._charges = Charges(profile.fee, volumes or TradedVolumes())
 
     def on_bar(
         self, book: StrategyBook, symbol: str, bar: Bar, time: EventTime, quote: Quote | None = None
@@ -80,7 +78,7 @@ class SimulatedExchange:
         budget = volume_budget(instrument, bar, self._profile.participation) if instrument is not None else 0
         for known in in_turn(resting, partial(self._alone, bar=bar, budget=budget, quote=quote)):
             record = book.record(known.id) if known.order.list_id else known
-            if record.closed or _is_withdrawn(known, record):  # by what another order of its list did in this bar
+            if record.closed or is_withdrawn(known, record):  # by what another order of its list did in this bar
                 continue
             for report in self._step(book, record, _Shown(bar, time, budget, quote)):
                 if report.fill is not None and budget >= 0:
@@ -90,7 +88,7 @@ class SimulatedExchange:
     def _alone(self, record: OrderRecord, bar: Bar, budget: int, quote: Quote | None) -> Match:
         """What the bar would do to an order by itself."""
         tif = record.order.tif
-        session = _session(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
+        session = session_of(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
         found = match(record, bar, self._profile.slippage, budget, quote=quote, session=session)
         if _ends_within(record, bar) and not (found.at_open and _opens_before(record, bar)):
             return NOT_REACHED  # whether it was before the order's end only the path within the bar could tell
@@ -98,27 +96,18 @@ class SimulatedExchange:
 
     def _step(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         """What the bar does to one order."""
+        start_ns = shown.bar.start_ns
         if record.acknowledged:
             yield from self._step_at_venue(book, record, shown)
-        elif self._arrivals.at_venue(record, shown.bar.start_ns) and record.state is OrderState.SUBMITTED:
-            yield from self._step_unheard(book, record, shown)
-        elif not record.on_the_wire and _expired(record, shown.bar):
+        elif self._arrivals.works_unheard(record, start_ns):
+            accepted, learned = self._arrivals.accepted_unheard(record, shown.time.received_ns)
+            yield from told_first(learned, self._step_at_venue(book, accepted, shown))
+        elif not record.on_the_wire and expired(record, start_ns):
             yield VenueReport(record.id, EventKind.EXPIRED, shown.time)
-
-    def _step_unheard(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
-        """An order whose answer was lost works all the same; what the bar does to it is the first news of it."""
-        learned = self._arrivals.answer(record, shown.time.received_ns, FOUND)
-        accepted, _ = happened(record, learned.kind, learned.time, detail=learned.reason)
-        first = True
-        for report in self._step_at_venue(book, accepted, shown):
-            if first:
-                yield learned
-            first = False
-            yield report
 
     def _step_at_venue(self, book: StrategyBook, record: OrderRecord, shown: _Shown) -> Iterator[VenueReport]:
         bar, time = shown.bar, shown.time
-        if _expired(record, bar):
+        if expired(record, bar.start_ns):
             yield VenueReport(record.id, EventKind.EXPIRED, time)
             return
         if record.order.reduce_only and not book.reducible(record.order):
@@ -133,7 +122,9 @@ class SimulatedExchange:
                 yield report
                 record = book.record(record.id)
         if found.quantity:
-            yield VenueReport(record.id, EventKind.FILLED, time, self._fill(book, record, bar, found))
+            at_ns = _filled_ns(record, bar, found)
+            fill = self._charges.fill(book, record, Trade(found.price, found.quantity, found.liquidity, at_ns))
+            yield VenueReport(record.id, EventKind.FILLED, time, fill)
             record = book.record(record.id)
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
             yield VenueReport(record.id, EventKind.UPDATED, time, reason=RESTS)
@@ -142,41 +133,8 @@ class SimulatedExchange:
         if tif is not TimeInForce.GTC and over and not record.closed:
             yield VenueReport(record.id, EventKind.EXPIRED, time)
 
-    def _fill(self, book: StrategyBook, record: OrderRecord, bar: Bar, found: Match) -> Fill:
-        instrument = record.instrument
-        if instrument is None:
-            raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
-        order = record.order
-        quantity = min(found.quantity, book.reducible(order)) if order.reduce_only else found.quantity
-        notional = instrument.notional(found.price, quantity)
-        venue_ns = opened_ns(instrument, bar) if found.at_open else bar.end_ns
-        fee, currency = self._profile.fee.charge(
-            Execution(
-                instrument,
-                order.side,
-                quantity,
-                notional,
-                found.liquidity,
-                record.filled,
-                record.notional,
-                self._volume(record, instrument, venue_ns),
-                venue_ns,
-            )
-        )
-        if self._profile.fee.counts is not None:
-            self._volumes.add(Traded(instrument, quantity, notional), venue_ns)
-        trade_id = f"{record.id}-{record.seq + 1}"
-        return Fill(trade_id, quantity, found.price, fee, currency, found.liquidity, venue_ns)
 
-    def _volume(self, record: OrderRecord, instrument: Instrument, at_ns: int) -> int:
-        """What the account had traded before a fill of an order, as the schedule counts it."""
-        counts = self._profile.fee.counts
-        if counts is None:
-            return 0
-        return self._volumes.before(counts, Traded(instrument, record.filled, record.notional), at_ns)
-
-
-def _is_withdrawn(before: OrderRecord, record: OrderRecord) -> bool:
+def is_withdrawn(before: OrderRecord, record: OrderRecord) -> bool:
     """Whether an order was asked to end, or to work with less, since a bar began: the bar gives it nothing more. One
     that only reduces cannot take more than is held.
     """
@@ -185,8 +143,13 @@ def _is_withdrawn(before: OrderRecord, record: OrderRecord) -> bool:
     return (ends or less) and not record.order.reduce_only
 
 
-def _expired(record: OrderRecord, bar: Bar) -> bool:
-    return record.expire_ns is not None and bar.start_ns >= record.expire_ns
+def expired(record: OrderRecord, at_ns: int) -> bool:
+    """Whether an order has ended by its time at an instant."""
+    return record.expire_ns is not None and at_ns >= record.expire_ns
+
+
+def _filled_ns(record: OrderRecord, bar: Bar, found: Match) -> int:
+    return opened_ns(record.instrument, bar) if found.at_open and record.instrument is not None else bar.end_ns
 
 
 def _ends_within(record: OrderRecord, bar: Bar) -> bool:
@@ -207,7 +170,7 @@ def _is_regular(record: OrderRecord, bar: Bar) -> bool:
     return record.instrument is None or holds_regular_hours(record.instrument, bar.start_ns, bar.end_ns)
 
 
-def _session(record: OrderRecord) -> Span | None:
+def session_of(record: OrderRecord) -> Span | None:
     """The session whose auction an order is for."""
     if record.instrument is None or record.expire_ns is None:
         return None
@@ -228,4 +191,4 @@ def _is_over(record: OrderRecord, found: Match, bar: Bar) -> bool:
     """Whether what is left of an order ends with this bar: one that is immediate, or whose auction was held."""
     if found.why is NoFill.NOT_YET:
         return False
-    return record.order.tif in _IMMEDIATE or (record.order.tif in AUCTIONS and bar.volume > 0)
+    return record.order.tif in IMMEDIATE or (record.order.tif in AUCTIONS and bar.volume > 0)

@@ -322,6 +322,22 @@ def _create_fences() -> None:
         sa.PrimaryKeyConstraint("account", "day", "symbol"),
     )
     op.create_table(
+        "seen_markets",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("at_ns", _BIG, nullable=False),
+        sa.Column("quoted_ns", _BIG, nullable=False),
+        sa.Column("bids", sa.Text(), nullable=False),
+        sa.Column("asks", sa.Text(), nullable=False),
+        sa.Column("traded_ns", _BIG, nullable=False),
+        sa.Column("last", sa.Text(), nullable=False),
+        sa.Column("last_quantity", _BIG, nullable=False),
+        sa.Column("tradable", _BIG, nullable=False),
+        sa.Column("marked_ns", _BIG, nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "symbol"),
+    )
+    op.create_table(
         "venue_changes",
         sa.Column("venue_order_id", sa.Text(), nullable=False),
         sa.Column("act", sa.Text(), nullable=False),

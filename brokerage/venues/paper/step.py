@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.ticks import SeenMarket, Tick
 from brokerage.domain.models.fees.volumes import TradedVolumes
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.record import OrderRecord
@@ -19,6 +20,7 @@ from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.arrivals import NO_ARRIVALS, OrderArrivals
 from brokerage.domain.simulation.exchange import SimulatedExchange
+from brokerage.domain.simulation.ticks import TickExchange
 from brokerage.domain.trading.order_lists import book_with_lists
 from brokerage.domain.trading.reports import book_reports
 from brokerage.fences import intents
@@ -40,19 +42,44 @@ class PaperStep:
         self._changes = changes
         self._volumes = volumes
         self._exchange = SimulatedExchange(view.profile, arrivals, volumes)
+        self._ticks = TickExchange(view.profile, arrivals, volumes)
         owners = sorted(view.books, key=lambda owner: owner.strategy_id)
         self.books = [view.books[owner] for owner in owners if view.books[owner].open_orders()]
 
     def on_bar(self, book: StrategyBook, symbol: str, bar: Bar, now_ns: int, then: Then) -> list[OrderEvent]:
         """What one bar does to one owner's orders, and what each event of a list makes the list do before the next."""
         time = EventTime(bar.end_ns, now_ns)
-        reports = chain(
-            self._arrivals.answers(book, bar.start_ns, now_ns),
-            self._changes_of(book, now_ns),
-            self._exchange.on_bar(book, symbol, bar, time),
-        )
+        did = self._exchange.on_bar(book, symbol, bar, time)
+        return self._heard(book, chain(self._before(book, bar.start_ns, now_ns), did), time, then)
+
+    def arriving(
+        self, book: StrategyBook, symbol: str, seen: SeenMarket, time: EventTime, then: Then
+    ) -> list[OrderEvent]:
+        """What became of one owner's orders between the last tick and the next, which is at `time`."""
+        did = self._ticks.arriving(book, symbol, seen, time)
+        return self._heard(book, chain(self._before(book, time.at_ns, time.received_ns), did), time, then)
+
+    def show(self, seen: SeenMarket, tick: Tick, lot: int) -> None:
+        """Let a market take the next tick over."""
+        self._ticks.show(seen, tick, lot)
+
+    def on_tick(
+        self, book: StrategyBook, symbol: str, seen: SeenMarket, tick: Tick, now_ns: int, then: Then
+    ) -> list[OrderEvent]:
+        """What one tick, which `seen` has taken over, does to one owner's orders."""
+        time = EventTime(tick.at_ns, now_ns)
+        return self._heard(book, self._ticks.on_tick(book, symbol, seen, tick, time), time, then)
+
+    def _heard(
+        self, book: StrategyBook, reports: Iterable[VenueReport], time: EventTime, then: Then
+    ) -> list[OrderEvent]:
         made = book_with_lists(book, reports, partial(then, book, time))
         return [*made, *then(book, time, "")]
+
+    def _before(self, book: StrategyBook, at_ns: int, now_ns: int) -> Iterator[VenueReport]:
+        """What was to be heard by an instant."""
+        yield from self._arrivals.answers(book, at_ns, now_ns)
+        yield from self._changes_of(book, now_ns)
 
     def end(self, conn: Connection, account: Account) -> None:
         """Store what of the venue's own memory the bars have changed."""

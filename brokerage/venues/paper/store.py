@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.market.ticks import Level, SeenMarket
 from brokerage.domain.models.fees.volumes import DAYS_KEPT, Traded, TradedVolumes
 from brokerage.domain.orders.events import EventTime
 from brokerage.domain.orders.order import venue_order_id
@@ -147,6 +149,51 @@ def save_volumes(conn: Connection, account_name: str, traded: TradedVolumes) -> 
             conn.execute(sa.insert(t.venue_volumes).values(row))
         conn.execute(sa.delete(t.venue_volumes).where(of.account == account_name, of.day <= day - DAYS_KEPT))
     traded.changed.clear()
+
+
+def seen_market(conn: Connection, account_name: str, symbol: str) -> SeenMarket:
+    """What ticks have shown an account of a market."""
+    of = t.seen_markets.c
+    found = conn.execute(sa.select(t.seen_markets).where(of.account == account_name, of.symbol == symbol))
+    row = found.one_or_none()
+    if row is None:
+        return SeenMarket()
+    return SeenMarket(
+        at_ns=row.at_ns,
+        quoted_ns=row.quoted_ns,
+        bids=_levels(row.bids),
+        asks=_levels(row.asks),
+        traded_ns=row.traded_ns,
+        last=row.last,
+        last_quantity=row.last_quantity,
+        tradable=row.tradable,
+        marked_ns=row.marked_ns,
+        mark=row.mark,
+    )
+
+
+def save_seen_market(conn: Connection, account_name: str, symbol: str, seen: SeenMarket) -> None:
+    """Store what ticks have shown an account of a market."""
+    of = t.seen_markets.c
+    values = {
+        "at_ns": seen.at_ns,
+        "quoted_ns": seen.quoted_ns,
+        "bids": json.dumps([(level.price, level.quantity) for level in seen.bids]),
+        "asks": json.dumps([(level.price, level.quantity) for level in seen.asks]),
+        "traded_ns": seen.traded_ns,
+        "last": seen.last,
+        "last_quantity": seen.last_quantity,
+        "tradable": seen.tradable,
+        "marked_ns": seen.marked_ns,
+        "mark": seen.mark,
+    }
+    key = sa.and_(of.account == account_name, of.symbol == symbol)
+    if not conn.execute(sa.update(t.seen_markets).where(key).values(values)).rowcount:
+        conn.execute(sa.insert(t.seen_markets).values(account=account_name, symbol=symbol, **values))
+
+
+def _levels(written: str) -> tuple[Level, ...]:
+    return tuple(Level(price, quantity) for price, quantity in json.loads(written))
 
 
 def released_ns(conn: Connection, order_id: str) -> int:

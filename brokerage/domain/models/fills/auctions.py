@@ -17,7 +17,7 @@ def fill_on_open(bar: Bar, accepted_ns: int, session: Span, slip: Slip, limit: i
     """
     if not auction_held(TimeInForce.AT_OPEN, bar, accepted_ns, session):
         return NOT_YET
-    return _in_auction(bar.open, slip, limit, at_open=True)
+    return in_auction(bar.open, slip, limit, at_open=True)
 
 
 def fill_on_close(bar: Bar, accepted_ns: int, session: Span, slip: Slip, limit: int | None = None) -> Match:
@@ -29,7 +29,7 @@ def fill_on_close(bar: Bar, accepted_ns: int, session: Span, slip: Slip, limit: 
     """
     if not auction_held(TimeInForce.AT_CLOSE, bar, accepted_ns, session):
         return NOT_YET
-    return _in_auction(bar.close, slip, limit, at_open=False)
+    return in_auction(bar.close, slip, limit, at_open=False)
 
 
 def auction_held(tif: TimeInForce, bar: Bar, accepted_ns: int, session: Span) -> bool:
@@ -46,7 +46,7 @@ def _opens(bar: Bar, session: Span) -> bool:
     return session.start_ns <= bar.start_ns < session.end_ns
 
 
-def _in_auction(price: int, slip: Slip, limit: int | None, *, at_open: bool) -> Match:
+def in_auction(price: int, slip: Slip, limit: int | None, *, at_open: bool) -> Match:
     """A fill at the one price of an auction."""
     if limit is None:
         return Match(1, slip.moved(price), at_open=at_open)

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from brokerage.domain.market.ticks import Level
 from brokerage.domain.orders.order import Side
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A price of the other side of the book and the quantity there, at the instrument's scales."""
-
-    price: int
-    quantity: int
 
 
 def sweep(side: Side, quantity: int, levels: Sequence[Level], limit: int | None = None) -> tuple[Level, ...]:
@@ -30,3 +22,9 @@ def sweep(side: Side, quantity: int, levels: Sequence[Level], limit: int | None 
             taken.append(Level(level.price, had))
             quantity -= had
     return tuple(taken)
+
+
+def left(levels: Sequence[Level], price: int, quantity: int) -> tuple[Level, ...]:
+    """What is left of a side of the book after an order took so much at a price; a level without rest is gone."""
+    rest = (Level(one.price, one.quantity - quantity) if one.price == price else one for one in levels)
+    return tuple(one for one in rest if one.quantity > 0)

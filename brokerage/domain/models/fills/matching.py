@@ -45,7 +45,7 @@ def match(
     if bar.volume <= 0:
         return NO_VOLUME
     quantity = record.remaining if budget < 0 else max(min(record.remaining, budget), 0)
-    found = _price(record, bar, _slip(record, bar, slippage, quantity), quote, session)
+    found = _price(record, bar, _slip(record, bar, slippage, quantity, quote), quote, session)
     if found.why is not None:
         return found
     whole = quantity >= record.remaining
@@ -58,10 +58,11 @@ def match(
     return replace(found, quantity=quantity, triggered=triggered)
 
 
-def _slip(record: OrderRecord, bar: Bar, slippage: SlippageModel, quantity: int) -> Slip:
+def _slip(record: OrderRecord, bar: Bar, slippage: SlippageModel, quantity: int, quote: Quote | None) -> Slip:
     if record.instrument is None:
         raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} has no instrument to match")
-    return Slip(slippage, record.instrument, record.order.side, quantity, bar.volume)
+    bid, ask = (quote.bid, quote.ask) if quote is not None else (0, 0)
+    return Slip(slippage, record.instrument, record.order.side, quantity, bar.volume, bid, ask)
 
 
 def _price(record: OrderRecord, bar: Bar, slip: Slip, quote: Quote | None, session: Span | None) -> Match:

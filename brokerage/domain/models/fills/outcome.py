@@ -16,7 +16,6 @@ class NoFill(Enum):
     NO_VOLUME = "nothing traded in the bar"
     NOT_REACHED = "the price was not reached"
     FOK_SHORT = "the bar cannot fill the whole order"
-    STALE = "the newest price is more than an hour older than the order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,6 @@ class Match:
 NOT_YET = Match(0, why=NoFill.NOT_YET)
 NO_VOLUME = Match(0, why=NoFill.NO_VOLUME)
 NOT_REACHED = Match(0, why=NoFill.NOT_REACHED)
-STALE = Match(0, why=NoFill.STALE)
 TRIGGERED_ONLY = Match(0, triggered=True, why=NoFill.NOT_REACHED)
 
 

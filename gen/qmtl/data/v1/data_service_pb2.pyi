@@ -7,6 +7,7 @@ from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.data.v1 import bars_pb2 as _bars_pb2
 from qmtl.data.v1 import conformance_pb2 as _conformance_pb2
 from qmtl.data.v1 import coverage_pb2 as _coverage_pb2
+from qmtl.data.v1 import ticks_pb2 as _ticks_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -151,13 +152,15 @@ class SubscribeRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
-    __slots__ = ("bars", "watermark", "end_of_session", "volume_unit")
+    __slots__ = ("bars", "watermark", "end_of_session", "volume_unit", "ticks")
     BARS_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
     END_OF_SESSION_FIELD_NUMBER: _ClassVar[int]
     VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
+    TICKS_FIELD_NUMBER: _ClassVar[int]
     bars: _containers.RepeatedCompositeFieldContainer[_bars_pb2.Bar]
     watermark: _timestamp_pb2.Timestamp
     end_of_session: bool
     volume_unit: _bars_pb2.VolumeUnit
-    def __init__(self, bars: _Optional[_Iterable[_Union[_bars_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ...) -> None: ...
+    ticks: _containers.RepeatedCompositeFieldContainer[_ticks_pb2.Tick]
+    def __init__(self, bars: _Optional[_Iterable[_Union[_bars_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., ticks: _Optional[_Iterable[_Union[_ticks_pb2.Tick, _Mapping]]] = ...) -> None: ...

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerage.domain.models.fills.book import Level, sweep
+from brokerage.domain.market.ticks import Level
+from brokerage.domain.models.fills.book import left, sweep
 from brokerage.domain.models.fills.brackets import Rival, first_filled
 from brokerage.domain.models.fills.outcome import NOT_REACHED, Match
 from brokerage.domain.models.fills.queue import QueuePosition, passed
@@ -107,3 +108,9 @@ def test_of_equals_the_first_given_fills() -> None:
     found = first_filled([rival("a", Side.SELL, 100), rival("b", Side.SELL, 100)])
     assert found is not None
     assert found.order_id == "a"
+
+
+def test_a_level_that_was_taken_is_less_and_one_without_rest_is_gone() -> None:
+    assert left(ASKS, 103, 4) == (Level(101, 5), Level(103, 6))
+    assert left(BIDS, 99, 5) == BIDS[1:]
+    assert left(BIDS, 98, 8) == (BIDS[0], BIDS[2])

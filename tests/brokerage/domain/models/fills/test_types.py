@@ -14,7 +14,7 @@ from brokerage.domain.models.fills.immediate import fill_limit_at_worst, fill_re
 from brokerage.domain.models.fills.limit import fill_limit
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import NoFill
-from brokerage.domain.models.fills.quotes import STALE_AFTER_NS, Quote, fill_at_quote
+from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.models.fills.touched import fill_if_touched
 from brokerage.domain.models.fills.trailing import Trail, limit_after_trigger, step_trailing_stop, stop_behind
@@ -307,30 +307,6 @@ def test_a_bar_of_more_than_an_hour_that_holds_the_open_opens_the_session() -> N
     for length, fills in ((60, 0), (61, 1)):
         shown = Bar(40 * MINUTE, (40 + length) * MINUTE, 100 * CENT, 101 * CENT, 99 * CENT, 100 * CENT, 1)
         assert fill_on_open(shown, 0, session, slip(BUY)).quantity == fills
-
-
-QUOTE = Quote(STALE_AFTER_NS, 9990 * CENT, 10010 * CENT, 300, 500)
-
-
-def test_a_market_order_takes_the_other_side_of_the_quote() -> None:
-    assert cents(fill_at_quote(QUOTE, STALE_AFTER_NS, slip(BUY)).price) == 10010
-    assert cents(fill_at_quote(QUOTE, STALE_AFTER_NS, slip(SELL)).price) == 9990
-    assert cents(fill_at_quote(QUOTE, STALE_AFTER_NS, slip(BUY, TENTH)).price) == 10021
-    assert (QUOTE.size(BUY), QUOTE.size(SELL)) == (500, 300)
-
-
-@pytest.mark.parametrize(
-    ("side", "limit", "fills"), [(BUY, 10009, False), (BUY, 10010, True), (SELL, 9991, False), (SELL, 9990, True)]
-)
-def test_a_marketable_limit_takes_the_quote_unmoved(side: Side, limit: int, fills: bool) -> None:
-    found = fill_at_quote(QUOTE, STALE_AFTER_NS, slip(side, TENTH), limit * CENT)
-    assert (found.quantity, found.why) == ((1, None) if fills else (0, NoFill.NOT_REACHED))
-    assert not fills or (found.price, found.liquidity) == (QUOTE.takes(side), Liquidity.TAKER)
-
-
-def test_a_quote_older_than_an_hour_before_the_order_prices_nothing() -> None:
-    assert fill_at_quote(QUOTE, 2 * STALE_AFTER_NS, slip(BUY)).quantity == 1
-    assert fill_at_quote(QUOTE, 2 * STALE_AFTER_NS + 1, slip(BUY)).why is NoFill.STALE
 
 
 @pytest.mark.parametrize(
