@@ -202,7 +202,9 @@ class FeedFollower:
         """Ticks of a message. One that is none is skipped, counted and logged, as bars are."""
         instrument = self._market.instruments.anywhere(symbol)
         ticks: list[Tick] = []
-        for message in answer.ticks if instrument is not None else ():
+        if instrument is None:
+            return ticks
+        for message in answer.ticks:
             try:
                 ticks.append(tick_from_proto(message, instrument))
             except (InvalidRequest, ValueError) as error:

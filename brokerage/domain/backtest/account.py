@@ -17,14 +17,13 @@ from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_boo
 from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.backtest.direct import DirectOrders, Ticket
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.market.ticks import SeenMarket, Tick
 from brokerage.domain.models.corporate import CorporateAction, Split
 from brokerage.domain.models.fees.model import Execution, FeeModel
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, fee_decimal

@@ -38,6 +38,15 @@ class Bar:
         return self.end_ns - self.start_ns > COARSE_NS
 
 
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask beside a bar, at the instrument's scales, and when they were true."""
+
+    at_ns: int
+    bid: int
+    ask: int
+
+
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64] | npt.NDArray[np.object_]
 

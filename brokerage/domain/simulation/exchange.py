@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.models.day_orders import auction_session, closed_ns, holds_regular_hours, opened_ns
 from brokerage.domain.models.fees.volumes import TradedVolumes
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import NOT_REACHED, Match, NoFill
 from brokerage.domain.models.fills.participation import volume_budget
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.events import EventTime
 from brokerage.domain.orders.record import OrderRecord

@@ -290,11 +290,10 @@ def _create_fences() -> None:
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("act", sa.Text(), nullable=False),
         sa.Column("number", _BIG, nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("world_id", sa.Text(), nullable=False),
-        sa.Column("strategy_id", sa.Text(), nullable=False),
-        sa.Column("client_order_id", sa.Text(), nullable=False),
-        sa.Column("venue_order_id", sa.Text(), nullable=False),
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in ("account", "world_id", "strategy_id", "client_order_id", "venue_order_id")
+        ),
         sa.Column("epoch", _BIG, nullable=False),
         sa.Column("sent_ns", _BIG, nullable=False),
         sa.Column("answered_ns", _BIG, nullable=True),
@@ -314,35 +313,21 @@ def _create_fences() -> None:
     )
     op.create_table(
         "venue_volumes",
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("day", _BIG, nullable=False),
-        sa.Column("symbol", sa.Text(), nullable=False),
-        sa.Column("quantity", _BIG, nullable=False),
-        sa.Column("notional", _BIG, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("account", "symbol")),
+        *(sa.Column(name, _BIG, nullable=False) for name in ("day", "quantity", "notional")),
         sa.PrimaryKeyConstraint("account", "day", "symbol"),
     )
+    levels = ("account", "symbol", "bids", "asks", "last", "mark")
+    counts = ("at_ns", "quoted_ns", "traded_ns", "last_quantity", "tradable", "marked_ns")
     op.create_table(
         "seen_markets",
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("symbol", sa.Text(), nullable=False),
-        sa.Column("at_ns", _BIG, nullable=False),
-        sa.Column("quoted_ns", _BIG, nullable=False),
-        sa.Column("bids", sa.Text(), nullable=False),
-        sa.Column("asks", sa.Text(), nullable=False),
-        sa.Column("traded_ns", _BIG, nullable=False),
-        sa.Column("last", sa.Text(), nullable=False),
-        sa.Column("last_quantity", _BIG, nullable=False),
-        sa.Column("tradable", _BIG, nullable=False),
-        sa.Column("marked_ns", _BIG, nullable=False),
-        sa.Column("mark", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in levels),
+        *(sa.Column(name, _BIG, nullable=False) for name in counts),
         sa.PrimaryKeyConstraint("account", "symbol"),
     )
     op.create_table(
         "venue_changes",
-        sa.Column("venue_order_id", sa.Text(), nullable=False),
-        sa.Column("act", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("order_id", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("venue_order_id", "act", "account", "order_id")),
         sa.Column("at_ns", _BIG, nullable=False),
         sa.Column("answer_lost", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("venue_order_id", "act"),

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.models.fills.auctions import auction_held, fill_on_close, fill_on_open
 from brokerage.domain.models.fills.limit import fill_limit
 from brokerage.domain.models.fills.market import fill_at_open
 from brokerage.domain.models.fills.outcome import NO_VOLUME, NOT_YET, Match, NoFill
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.models.fills.touched import fill_if_touched
 from brokerage.domain.models.fills.trailing import fill_trailing_stop, fill_trailing_stop_limit

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.models.fills.outcome import NOT_REACHED, TRIGGERED_ONLY, Match, require_price
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 
@@ -20,4 +19,4 @@ def fill_if_touched(record: OrderRecord, bar: Bar, quote: Quote | None) -> Match
         return NOT_REACHED
     if quote is None or (quote.ask > limit if buys else quote.bid < limit):
         return TRIGGERED_ONLY if fresh else NOT_REACHED
-    return Match(1, quote.takes(record.order.side), triggered=fresh)
+    return Match(1, quote.ask if buys else quote.bid, triggered=fresh)

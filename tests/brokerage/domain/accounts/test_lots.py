@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokerage.domain.accounts.lots import ClosedLot, Lot, LotFill, split_lots, traded_lots
+from brokerage.domain.accounts.lots import ClosedLot, Lot, LotFill, LotSplit, fifo_book, split_lots, traded_lots
 from brokerage.domain.accounts.position import FLAT, traded
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.models.corporate import split
@@ -111,3 +111,11 @@ def test_a_split_shares_whole_lots_of_any_size() -> None:
     lots = (Lot(50, 500, 1, "a"), Lot(50, 900, 2, "b"))
     assert split_lots(lots, tens, Fraction(3, 5), 60) == (Lot(30, 500, 1, "a"), Lot(30, 900, 2, "b"))
     assert split_lots(lots, tens, Fraction(1, 2), 50) == (Lot(20, 400, 1, "a"), Lot(30, 900, 2, "b"))
+
+
+def test_a_fold_of_fills_and_splits_says_what_was_earned() -> None:
+    """Ten at 100, five sold at 110, 3 for 2, half a share paid with 35, which cost 500 / 7.5 / 2."""
+    book = fifo_book(STOCK, [fill(10, 100), fill(-5, 110)])
+    assert (book.profit, book.cost, book.split_profit) == (50 * USD, 500 * USD, 0)
+    book = fifo_book(STOCK, [fill(10, 100), fill(-5, 110), LotSplit(Fraction(3, 2), 7, 35 * USD)])
+    assert (book.cost, book.split_profit) == (466_6666_6667, 35 * USD - 33_3333_3333)

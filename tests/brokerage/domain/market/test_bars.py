@@ -73,3 +73,9 @@ def test_the_shown_price_has_the_places_of_the_tick_or_as_many_more_as_it_needs(
     assert str(COARSE.price_decimal(COARSE.price_units(Decimal(105)))) == "105.00"
     assert str(COARSE.price_decimal(COARSE.price_units(Decimal("105.1230")))) == "105.123"
     assert str(instrument("Y", base="Y", quote="JPY", tick="5").price_decimal(10 * 10**PRICE_PLACES)) == "10"
+
+
+def test_a_volume_of_more_digits_than_a_double_is_sure_of_is_scaled_exactly() -> None:
+    fine = instrument("X", base="X", quote="USD", lot="0.00000001")
+    assert volume_units(fine, np.array([12345678.90625, 0.1234567890123456])) == [1234567890625000, 12345678]
+    assert volume_units(fine, np.array([1234567890.5, 0.12345678901234566])) == [123456789050000000, 12345678]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -28,3 +29,9 @@ def test_symbol_properties_are_found_by_name_and_never_guessed() -> None:
     es = table.find("ES")
     assert es is not None
     assert es.multiplier == 50
+
+
+def test_a_symbol_that_no_venue_knows_is_found_nowhere() -> None:
+    assert Instruments().anywhere("NOPE") is None
+    only_there = replace(SPOT, symbol="THERE")
+    assert Instruments(venues={"x": Instruments([only_there])}).anywhere("THERE") == only_there

@@ -32,7 +32,7 @@ from brokerage.domain.models.financing import (
 from brokerage.domain.models.profiles.ibkr import ibkr_equities
 from brokerage.domain.money import rate
 from qmtl.core.errors import NotFound
-from qmtl.core.instants import to_ns
+from qmtl.core.instants import from_ns, to_ns
 
 USD = 10**8
 
@@ -173,3 +173,18 @@ def test_each_benchmark_says_where_it_was_read() -> None:
     starts = [row.from_ns for row in FED_FUNDS_UPPER]
     assert starts == sorted(set(starts))
     assert starts[-1] < FED_FUNDS_KNOWN_UNTIL
+
+
+FED = """2008-12-16 .25, 2015-12-17 .5, 2016-12-15 .75, 2017-03-16 1, 2017-06-15 1.25, 2017-12-14 1.5, 2018-03-22 1.75,
+2018-06-14 2, 2018-09-27 2.25, 2018-12-20 2.5, 2019-08-01 2.25, 2019-09-19 2, 2019-10-31 1.75, 2020-03-04 1.25,
+2020-03-16 .25, 2022-03-17 .5, 2022-05-05 1, 2022-06-16 1.75, 2022-07-28 2.5, 2022-09-22 3.25, 2022-11-03 4,
+2022-12-15 4.5, 2023-02-02 4.75, 2023-03-23 5, 2023-05-04 5.25, 2023-07-27 5.5, 2024-09-19 5, 2024-11-08 4.75,
+2024-12-19 4.5, 2025-09-18 4.25, 2025-10-30 4, 2025-12-11 3.75"""
+"""The upper end of the target range by the Federal Reserve's list of its policy actions, written once more."""
+
+
+def test_the_feds_target_range_is_from_its_days_on_what_its_history_says() -> None:
+    listed = [one.split() for one in FED.replace("\n", " ").split(", ")]
+    want = [(datetime.fromisoformat(f"{day}T00:00:00+00:00"), Decimal(percent)) for day, percent in listed]
+    found = [(from_ns(row.from_ns), Decimal(row.value).scaleb(-6)) for row in FED_FUNDS_UPPER]
+    assert found[: len(want)] == want

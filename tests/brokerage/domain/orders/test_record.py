@@ -237,3 +237,16 @@ def test_replay_equals_live_and_the_books_balance(
     profit = sum((held.realised + held.unrealised - held.fees for held in book.positions), Decimal(0))
     assert book.equity["USD"] == Decimal(10_000) + profit
     assert book.equity["USD"] == book.cash["USD"] + sum((held.value for held in book.positions), Decimal(0))
+
+
+def test_only_an_event_with_terms_says_what_is_worked() -> None:
+    record = replace(working(), worst=5, limit=4, stop=3, expire_ns=2)
+    for kind, want in ((EventKind.PENDING_CANCEL, (0, None, None, None, 0)), (EventKind.UPDATED, (10, 4, 3, 2, 5))):
+        event = happened(record, kind, NOW)[1]
+        assert (event.quantity, event.limit, event.stop, event.expire_ns, event.worst) == want
+
+
+def test_a_new_order_is_the_fold_of_nothing_yet() -> None:
+    record = born(order("o1"), STOCK, OrderEvent("id", 1, EventKind.INITIALIZED, 5, 6, quantity=10))
+    counts = (record.filled, record.notional, record.replaces, record.generation, record.worst, record.accepted_ns)
+    assert (counts, record.created_ns, record.updated_ns) == ((0,) * 6, 6, 6)

@@ -9,11 +9,10 @@ from decimal import Decimal
 import pytest
 
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.models.fees.percent import PercentFee, TieredPercentFee, VolumeTier
 from brokerage.domain.models.fees.shares import PerShareFee, ShareTier
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.money import rate

@@ -105,3 +105,8 @@ def test_a_target_is_within_what_is_free_after_its_fee_and_a_lot_more_is_not(
 def test_a_change_of_exactly_a_thousandth_is_an_order() -> None:
     assert order_for_target(holding(price=1), rate("0.001"), FREE, buffer=0) == 100
     assert order_for_target(holding(price=1), rate("0.00099999"), FREE, buffer=0) == 0
+
+
+def test_the_least_fraction_is_of_its_own_side() -> None:
+    for fraction in (1, -1):  # a hundred-millionth of 10^10 is 100: a hundred at 1
+        assert order_for_target(holding(10**9, 10**10, 1), fraction, FREE, buffer=0) == 100 * fraction - 10**9

@@ -131,3 +131,8 @@ def test_an_option_pays_by_premium_and_the_months_contracts(
 @pytest.mark.parametrize(("monthly", "want"), [(0, "2.5"), (10_001, "2.5"), (50_001, "2.5"), (100_001, "1.5")])
 def test_an_option_without_a_premium_pays_the_last_rate(monthly: int, want: str) -> None:
     assert option_commission(OPTIONS, 10, 0, monthly, OPTION_MINIMUM) == rate(want)
+
+
+def test_a_bound_is_of_one_order_unless_more_are_named() -> None:
+    fee, traded = FUTURES, future("ES")
+    assert fee.bound(traded, 0, 2) == fee.bound(traded, 0, 2, orders=1) == fee.bound(traded, 0, 2, orders=3) - 2

@@ -7,17 +7,23 @@ from decimal import Decimal
 import pytest
 
 from brokerage.domain.backtest.account import LOCAL
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.fills.auctions import fill_on_close, fill_on_open
 from brokerage.domain.models.fills.immediate import fill_limit_at_worst, fill_resting_market, fill_stop
 from brokerage.domain.models.fills.limit import fill_limit
 from brokerage.domain.models.fills.matching import match
 from brokerage.domain.models.fills.outcome import NoFill
-from brokerage.domain.models.fills.quotes import Quote
 from brokerage.domain.models.fills.stops import fill_stop_limit, fill_stop_market
 from brokerage.domain.models.fills.touched import fill_if_touched
-from brokerage.domain.models.fills.trailing import Trail, limit_after_trigger, step_trailing_stop, stop_behind
+from brokerage.domain.models.fills.trailing import (
+    Trail,
+    limit_after_trigger,
+    limit_offset_of,
+    step_trailing_stop,
+    stop_behind,
+    trail_of,
+)
 from brokerage.domain.models.slippage.model import NO_SLIPPAGE, ConstantSlippage
 from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.money import rate
@@ -26,6 +32,7 @@ from brokerage.domain.orders.order import Order, Side, TrailOffsetType
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState, OrderType
 from qmtl.calendars.spans import Span
+from qmtl.core.errors import InvalidRequest
 
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
 CENT = STOCK.tick
@@ -362,3 +369,9 @@ def test_on_a_coarse_bar_a_rested_market_order_fills_at_the_open_a_later_one_at_
 def test_what_is_left_of_the_bars_volume_bounds_a_fill(budget: int, want: int, why: NoFill | None) -> None:
     found = match(record(BUY, OrderType.MARKET), bar(100, 101, 99, 100), NO_SLIPPAGE, budget)
     assert (found.quantity, found.why) == (want, why)
+
+
+def test_an_order_that_does_not_trail_has_no_trail() -> None:
+    for offset in (trail_of, limit_offset_of):
+        with pytest.raises(InvalidRequest, match="E_PRICE_REQUIRED"):
+            offset(Order(LOCAL, "o1", "AAPL", BUY, Decimal(1)))

@@ -115,3 +115,9 @@ def test_zero_cost_costs_nothing_and_margin_has_no_leverage_unless_said() -> Non
     free = zero_cost()
     assert (free.fee.rates, free.slippage.rate, free.participation) == ((0, 0), 0, 0)
     assert (margin().leverage, margin(3).leverage, spot().leverage) == (1, 3, 1)
+
+
+def test_leverages_are_those_of_the_profiles() -> None:
+    found = {name: profile_named(name).leverage for name in PROFILES}
+    margins = {"ibkr_equities": 2, "ibkr_reg_t": 2, "ibkr_day_trader": 4, "ibkr_futures": 10, "ibkr_fx": 20}
+    assert {name: leverage for name, leverage in found.items() if leverage > 1} == margins | {"binance_usdm": 20}

@@ -165,3 +165,11 @@ def test_what_is_not_said_of_a_fill_moves_nothing() -> None:
 
 def test_a_tenth_is_the_impact_to_its_last_digit() -> None:
     assert VolumeShareSlippage().distance(Taken(STOCK, Side.BUY, 10**18, 100, 10_000)) == 10**13
+
+
+def test_the_least_volume_is_a_volume() -> None:
+    at_volume = [moved(VolumeShareSlippage(), Side.BUY, 100_00, 1, volume) for volume in (0, 1)]
+    assert at_volume == [100_01, 100_01]
+    assert moved(VolumeShareSlippage(limit=10**8), Side.BUY, 100_00, 1, 1) == 110_00  # all of it: a tenth of the price
+    coin = Taken(COIN, Side.BUY, 100_00, 1, 1)
+    assert (VolumeShareSlippage().distance(coin), VolumeShareSlippage(limit=10**8).distance(coin)) == (1, 10_00)
