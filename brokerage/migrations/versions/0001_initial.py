@@ -294,10 +294,8 @@ def _create_fences() -> None:
             sa.Column(name, sa.Text(), nullable=False)
             for name in ("account", "world_id", "strategy_id", "client_order_id", "venue_order_id")
         ),
-        sa.Column("epoch", _BIG, nullable=False),
-        sa.Column("sent_ns", _BIG, nullable=False),
-        sa.Column("answered_ns", _BIG, nullable=True),
-        sa.Column("wire_ns", _BIG, nullable=True),
+        *(sa.Column(name, _BIG, nullable=False) for name in ("epoch", "sent_ns")),
+        *(sa.Column(name, _BIG, nullable=True) for name in ("answered_ns", "wire_ns")),
         sa.PrimaryKeyConstraint("order_id", "act", "number"),
     )
     where = sa.text("answered_ns IS NULL")
@@ -305,8 +303,7 @@ def _create_fences() -> None:
     op.create_index("send_intents_wire", "send_intents", ["world_id"], sqlite_where=where, postgresql_where=where)
     op.create_table(
         "venue_orders",
-        sa.Column("venue_order_id", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("venue_order_id", "account")),
         sa.Column("arrives_ns", _BIG, nullable=False),
         sa.Column("answer_lost", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("venue_order_id"),
