@@ -15,6 +15,7 @@ from functools import partial
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_book, lot_fills
 from brokerage.domain.accounts.portfolio import Portfolio
+from brokerage.domain.accounts.position import Position
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.backtest.direct import DirectOrders, Ticket
 from brokerage.domain.market.bars import Bar, Quote
@@ -63,6 +64,15 @@ class FillView:
     trade_id: str
     at_ns: int
     booked_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAccount:
+    """An account of one currency and one symbol: its position, its cash, and the direct order that waits for a bar."""
+
+    position: Position
+    cash: int
+    waiting: Ticket | None
 
 
 class SimulatedAccount:
@@ -147,6 +157,22 @@ class SimulatedAccount:
     def direct_symbol(self) -> str:
         """The symbol of the direct order that waits for its bar; empty: none does."""
         return self._direct.waiting
+
+    def plain(self, symbol: str) -> PlainAccount | None:
+        """What it holds of a symbol and of its own currency, if that and an order taken direct are all there is."""
+        ledger, base = self.book.ledger, self.view.base_currency
+        others = any(one.quantity for name, one in ledger.positions.items() if name != symbol)
+        others |= any(amount for name, amount in ledger.cash.items() if name != base)
+        others |= any(ledger.book_of_cash.on_its_way.values())
+        if self._latency_ns or not self._direct.possible or self.book.has_open_orders or others:
+            return None
+        return PlainAccount(ledger.position(symbol), ledger.cash.get(base, 0), self._direct.ticket)
+
+    def resume(self, symbol: str, after: PlainAccount) -> None:
+        """Take over what became of a plain account; its fills are in no lots."""
+        self.book.ledger.restore(self.instrument(symbol), after.position)
+        self.book.ledger.cash[self.view.base_currency] = after.cash
+        self._direct.put(after.waiting)
 
     def submit_list(self, orders: Sequence[Order], at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
         """Submit orders that belong together: a bracket, or others tied by OTO, OCO or OUO (docs/orders.md).

@@ -68,6 +68,25 @@ class DirectOrders:
         free = view.limits == NO_LIMITS and view.world_limits == UNLIMITED
         self._possible = free and profile.margins is None and profile.fee.counts is None
 
+    @property
+    def possible(self) -> bool:
+        """Whether limits and schedules of the account let any order be taken here."""
+        free = self._view.trading is TradingState.ACTIVE and not self._view.circuit_open
+        return self._possible and free and not self._view.account_limits.binds
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The order that waits."""
+        return None if self._taken is None else self._taken.ticket
+
+    def put(self, ticket: Ticket | None) -> None:
+        """Have an order wait that every rule has passed, or none."""
+        self._taken, self.waiting = None, ""
+        instrument = None if ticket is None else self._view.instruments.find(ticket.symbol)
+        if ticket is not None and instrument is not None:
+            quantity = to_scaled(ticket.quantity, instrument.quantity_scale)
+            self._taken, self.waiting = _Taken(ticket, instrument, quantity), ticket.symbol
+
     def take(self, ticket: Ticket) -> bool:
         """Take an order that passes every rule whole at weight 1; False: it has to be submitted."""
         view, book, instrument = self._view, self._book, self._view.instruments.find(ticket.symbol)

@@ -32,6 +32,7 @@ class Why(Enum):
     ACTION = "a split or a dividend is due"
     CURRENCIES = "cash of other currencies than the account's own"
     ENDING = "the run ends once all is closed"
+    COMPILED = "a decision or a fill of a stretch in compiled code"
     EVERY = "every step was asked for"
 
 

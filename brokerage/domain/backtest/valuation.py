@@ -85,6 +85,14 @@ class EquityCurve:
             self._held[symbol].append(position.quantity)
             self._cost[symbol].append(position.cost)
 
+    def extend(self, symbol: str, steps: list[int], cash: list[int], held: list[int], cost: list[int]) -> None:
+        """Take what the account held from each of several steps on, in a run of one symbol."""
+        self._steps += steps
+        self._cash += cash
+        self._held[symbol] += held
+        self._cost[symbol] += cost
+        self._before = ()
+
     def between(self, begin: int, end: int) -> tuple[npt.NDArray[np.int64], int]:
         """Equity at the steps in [begin, end), scaled, and at how many of them something was held.
 

@@ -174,6 +174,12 @@ def _whole(column: Doubles, places: int) -> npt.NDArray[np.int64]:
     return np.asarray(np.rint(column * 10.0**places), dtype=np.int64)
 
 
+def whole_numbers(column: Doubles) -> tuple[npt.NDArray[np.int64], int] | None:
+    """A column as integers and the places they have, where all are decimals of at most 15 digits."""
+    places = _common_places(column)
+    return None if places > _PLACES_SAFE else (_whole(column, places), places)
+
+
 def _at_scale(instrument: Instrument, units: int, places: int) -> int:
     if places <= instrument.price_scale:
         return units * _POWERS[instrument.price_scale - places]

@@ -34,12 +34,14 @@ from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.commands import CommandTable, first_command_ns
+from qmtl.sdk.execution.compiled.stretches import Compiling, Stretch, Stretches
 from qmtl.sdk.execution.decide import DecisionLogic
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
+from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.stats.trades import SplitStep
 
@@ -53,12 +55,14 @@ def replay(
     *,
     streaming: bool = False,
     outputs: Outputs | None = None,
+    compiling: Compiling = Compiling.WHERE_IT_PAYS,
 ) -> RunResult:
     """Run a strategy over history. `streaming` drives the graph event by event and visits every bar; else bars at whose
     close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
     same, to the last digit.
 
-    `outputs`: the graph's values over these bars, where they are known.
+    `outputs`: the graph's values over these bars, where they are known. `compiling`: when stretches without any denial,
+    margin call or order but a whole market order are taken in compiled code; `path` of the result says what was.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
     NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING).
@@ -68,7 +72,7 @@ def replay(
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
         outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
-    account = _AccountReplay(assembled, bars, terms, streaming)
+    account = _AccountReplay(assembled, bars, terms, streaming, compiling)
     assembled.strategy.on_start()
     record = account.run(outputs)
     assembled.strategy.on_finish()
@@ -78,7 +82,9 @@ def replay(
 class _AccountReplay:
     """One account stepped through time by the commands of one strategy."""
 
-    def __init__(self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms, every: bool) -> None:
+    def __init__(
+        self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms, every: bool, compiling: Compiling
+    ) -> None:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
         self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
@@ -95,7 +101,7 @@ class _AccountReplay:
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
         self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=not every)
-        self._every = every
+        self._every, self._compiling, self._names = every, compiling, assembled.dag.names
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(multipliers={one.symbol: one.multiplier for one in traded})
         self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
@@ -116,7 +122,14 @@ class _AccountReplay:
         begin = int(np.searchsorted(timeline.ends, after_ns, side="right"))
         end, step = len(timeline), 0
         why: Why | None = Why.BEGIN
+        stretches, compiled = self._stretches(commands), 0
         while step < end:
+            if step >= begin and not self._record.ended and (made := stretches.take(step, end)) is not None:
+                compiled += made.end - step
+                step, why = self._follow(made), Why.EVERY
+                if step < end:
+                    step, why = self._next(commands, step, end)
+                continue
             self._visit(step, commands, marked=step >= begin)
             self._count(why)
             self._curve.note(step)
@@ -126,7 +139,33 @@ class _AccountReplay:
             elif step < end:
                 step, why = (step, Why.EVERY) if self._every else self._next(commands, step, end)
         self._finish(begin, end)
+        self._record.path = self._path(stretches, compiled, end)
         return self._record
+
+    def _stretches(self, commands: CommandTable) -> Stretches:
+        compiling = Compiling.NEVER if self._every or self._actions else self._compiling
+        return Stretches(self._account, self._logic, self._timeline, self._curve, commands, self.currency, compiling)
+
+    def _follow(self, made: Stretch) -> int:
+        """Write down what a stretch led to, and tell the strategy of it if it listens."""
+        self._record.fills.extend_by(made.fills)
+        self._execution.orders.extend_by(made.orders)
+        self._record.visited[Why.COMPILED.name] = self._record.visited.get(Why.COMPILED.name, 0) + made.looked_at
+        kind = type(self._strategy)
+        if kind.on_fill is not Strategy.on_fill or kind.on_signal is not Strategy.on_signal:
+            for heard in made.heard(self._names):
+                if isinstance(heard, Signal):
+                    self._strategy.on_signal(heard)
+                else:
+                    self._strategy.on_fill(heard)
+        return made.end
+
+    def _path(self, stretches: Stretches, compiled: int, end: int) -> str:
+        if self._every:
+            return "every bar"
+        if stretches.why:
+            return f"past quiet bars: {'corporate actions' if self._actions else stretches.why}"
+        return f"compiled: {compiled:,} of {end:,} bars"
 
     def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
         """One step: money up to its bars, its bars, money up to its close, and what is decided then."""

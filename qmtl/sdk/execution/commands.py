@@ -23,7 +23,7 @@ def first_command_ns(nodes: Iterable[str], outputs: Outputs) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Node:
+class NodeCommands:
     """The values of one command node that fall on a step: row of each step (-1: none), targets and prices by row."""
 
     node_id: str
@@ -36,13 +36,21 @@ class CommandTable:
     """The commands of all nodes at steps that end at `ends` (n,), those after `after_ns` only."""
 
     def __init__(self, nodes: Iterable[str], outputs: Outputs, ends: Times, after_ns: int) -> None:
-        self._nodes: list[_Node] = []
+        self._nodes: list[NodeCommands] = []
         changes: list[Times] = []
         for node_id in nodes:
             node, changed = _by_step(node_id, outputs.by_id[node_id], ends, after_ns)
             self._nodes.append(node)
             changes.append(changed)
         self._changes: list[int] = np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)])).tolist()
+
+    def of(self, node_id: str) -> NodeCommands:
+        """The commands of one node."""
+        return next(node for node in self._nodes if node.node_id == node_id)
+
+    def changes(self, step: int, end: int) -> int:
+        """At how many steps of [step, end) a target is not that of its command before."""
+        return bisect_left(self._changes, end) - bisect_left(self._changes, step)
 
     def at(self, step: int, end_ns: int) -> list[Command]:
         """The commands of a step that ends at `end_ns`."""
@@ -59,7 +67,7 @@ class CommandTable:
         return min(self._changes[at], end) if at < len(self._changes) else end
 
 
-def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[_Node, Times]:
+def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[NodeCommands, Times]:
     """A node's commands by step, and the steps at which its target changes: nothing was wanted before the first."""
     begin = int(np.searchsorted(series.time_ns, after_ns, side="right"))
     times, rows = series.time_ns[begin:], series.rows[begin:]
@@ -70,4 +78,4 @@ def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[
     row_at = np.full(len(ends), -1, dtype=np.int64)
     row_at[steps] = np.arange(len(steps))
     before = np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
-    return _Node(node_id, row_at, targets, prices), steps[targets != before]
+    return NodeCommands(node_id, row_at, targets, prices), steps[targets != before]

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from qmtl.sdk.execution.exits import is_exit, with_exits
 from qmtl.sdk.execution.legs import Waiting, closing_part, permitted_part
-from qmtl.sdk.execution.planner import Change, Leg, Planner, changes, order_name
+from qmtl.sdk.execution.planner import Change, Leg, Planner, changes
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskHeldPosition,
@@ -29,9 +29,11 @@ from qmtl.sdk.execution.port import (
     Submit,
     Weights,
     ask,
+    order_name,
 )
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.rules import TradeRule
 
 LEG_TIMEOUT_BARS = 3
 """Bars that a leg waits for the reductions of its decision before the pair is reported as broken."""
@@ -48,6 +50,16 @@ class Command:
     time_ns: int
     target: float
     price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A command node, its rule, and the targets that were last acted on and told."""
+
+    node_id: str
+    rule: TradeRule
+    acted: float
+    told: float
 
 
 class DecisionLogic:
@@ -75,6 +87,18 @@ class DecisionLogic:
     def settled(self) -> bool:
         """Whether every target was acted on, so that nothing is decided until one changes."""
         return all(planner.last == self._signalled[node_id] for node_id, planner in self._planners.items())
+
+    @property
+    def only(self) -> Followed | None:
+        """Where it stands, if one node's targets are all it follows and nothing waits for anything."""
+        if len(self._planners) != 1 or self._waiting or self._weights is not None:
+            return None
+        [(node_id, planner)] = self._planners.items()
+        return None if planner.last is None else Followed(node_id, planner.rule, planner.last, self._signalled[node_id])
+
+    def resume(self, after: Followed) -> None:
+        """Take over which targets of a node were acted on and told."""
+        self._planners[after.node_id].last, self._signalled[after.node_id] = after.acted, after.told
 
     def order_name(self, command: Command) -> str:
         """The client order id of the first order that a command may become."""

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
-from qmtl.core.instants import NS_PER_S
-from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, MarketOrder, ask
-from qmtl.sdk.graph.names import tag_of
+from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, MarketOrder, ask, order_name
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
+
+_EXACT = Context(prec=800, traps=[InvalidOperation, DivisionByZero, Inexact])
+"""Lots are counted without rounding (28 digits may be a lot too many), of any target and price that a double can be."""
 
 _ROUNDS = 40
 """Fees are a small share of what is traded, so each round leaves a small share of the error of the one before."""
@@ -74,7 +75,10 @@ class Leg:
         """The position that the target means at an equity, cut toward zero to the lot."""
         if self.planner.rule.sizing is Sizing.UNITS:
             return cut(self.exact_target, self.lot)
-        return cut(self.exact_target * equity / self.exact_price, self.lot) if self.price > 0.0 else Decimal(0)
+        if self.price <= 0.0:
+            return Decimal(0)
+        worth, lot = _EXACT.multiply(self.exact_target, equity), _EXACT.multiply(self.exact_price, self.lot)
+        return _EXACT.multiply(_EXACT.divide_int(worth, lot), self.lot)
 
     def change(self, wanted: Decimal, withheld: Decimal) -> Decimal:
         """The signed quantity that brings what is held to what is wanted, with what is withheld of a purchase bought
@@ -140,9 +144,4 @@ def _sized(legs: Sequence[Leg], fees: Decimal, withheld: Sequence[Decimal]) -> l
 
 def cut(quantity: Decimal, lot: Decimal) -> Decimal:
     """Toward zero to a multiple of the lot."""
-    return (quantity / lot).to_integral_value(rounding=ROUND_DOWN) * lot
-
-
-def order_name(symbol: str, time_ns: int) -> str:
-    """The client order id of the order a symbol may get for one bar."""
-    return f"{tag_of(symbol)}-{time_ns // NS_PER_S}"
+    return _EXACT.multiply(_EXACT.divide_int(quantity, lot), lot)

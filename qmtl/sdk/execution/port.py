@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from brokerage.domain.orders.order import Contingency
+from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.graph.names import tag_of
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -230,3 +232,8 @@ async def conclude_async(decision: Decision[R], answer: Callable[[Request[Any]],
     except StopIteration as done:
         result: R = done.value
         return result
+
+
+def order_name(symbol: str, time_ns: int) -> str:
+    """The client order id of the order a symbol may get for one bar."""
+    return f"{tag_of(symbol)}-{time_ns // NS_PER_S}"

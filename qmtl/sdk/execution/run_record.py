@@ -14,8 +14,10 @@ from brokerage.domain.simulation.carry import Payment
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
+from qmtl.sdk.execution.columns import Activity, FillColumns, activity_of
 from qmtl.sdk.execution.equity_series import EquitySeries
 from qmtl.sdk.execution.port import Cancel, DeniedOrder, MarketOrder, SubmitList
+from qmtl.sdk.execution.traces import Trace
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import DAYS_PER_YEAR
 from qmtl.stats.trades import SplitStep, Trade, round_trips
@@ -42,13 +44,14 @@ class RunResult:
     is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
     bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
     assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
-    list that a brokerage can replay.
+    list that a brokerage can replay. `path`: how a local replay went: "every bar", "past quiet bars: <why no part of it
+    was compiled>", or "compiled: <bars> of <bars>".
     """
 
     currency: str
     time_ns: Times
     equity: EquitySeries
-    fills: tuple[FillEvent, ...]
+    fills: Sequence[FillEvent]
     trades: tuple[Trade, ...]
     denials: tuple[DeniedOrder, ...]
     metrics: Mapping[str, float]
@@ -57,8 +60,9 @@ class RunResult:
     carried: Mapping[str, Decimal] = field(default_factory=dict)
     visited: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
-    orders: tuple[MarketOrder | SubmitList, ...] = ()
+    orders: Sequence[MarketOrder | SubmitList] = ()
     cancels: tuple[Cancel, ...] = ()
+    path: str = ""
 
     @property
     def equity_floats(self) -> Floats:
@@ -74,7 +78,7 @@ class RunRecord:
     times: Sequence[int] | Times = field(default_factory=list)
     equity: Sequence[int] | Times = field(default_factory=list)
     invested: int = 0
-    fills: list[FillEvent] = field(default_factory=list)
+    fills: Trace[FillEvent] = field(default_factory=Trace)
     denials: list[DeniedOrder] = field(default_factory=list)
     margin_calls: list[MarginCall] = field(default_factory=list)
     ended: str = ""
@@ -85,6 +89,7 @@ class RunRecord:
     assumptions: list[str] = field(default_factory=list)
     orders: Sequence[MarketOrder | SubmitList] = ()
     cancels: Sequence[Cancel] = ()
+    path: str = ""
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
@@ -98,19 +103,24 @@ class RunRecord:
 
 def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
     """The result of a record: round trips and metrics added."""
-    trades = round_trips(record.fills, currency, record.multipliers, record.splits)
+    made = None if record.splits else _in_integers(record.fills)
+    if made is None:
+        trades = round_trips(record.fills, currency, record.multipliers, record.splits)
+    else:
+        trades = tuple(Trade(at_ns, profit) for at_ns, profit in made.trips)
     times = np.array(record.times, dtype=np.int64)
     curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
     equity = curve.floats
     metrics: dict[str, float] = {}
     if len(equity):
         metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
-        metrics |= _activity(record, times, equity, currency)
+        fees, notional = _sums(record, currency) if made is None else (made.fees, made.notional)
+        metrics |= _activity(record, times, equity, float(fees), float(notional))
     return RunResult(
         currency,
         times,
         curve,
-        tuple(record.fills),
+        record.fills,
         trades,
         tuple(record.denials),
         metrics,
@@ -119,19 +129,31 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         record.carried,
         record.visited,
         tuple(record.assumptions),
-        tuple(record.orders),
+        record.orders,
         tuple(record.cancels),
+        record.path,
     )
 
 
-def _activity(record: RunRecord, times: Times, equity: Floats, currency: str) -> dict[str, float]:
+def _in_integers(fills: Trace[FillEvent]) -> Activity | None:
+    """What the fills of compiled stretches came to, where all are of those."""
+    parts = [part for part in fills.columns or () if isinstance(part, FillColumns)]
+    return activity_of(parts) if parts else None
+
+
+def _sums(record: RunRecord, currency: str) -> tuple[Decimal, Decimal]:
+    """Fees paid, in the run's currency at the prices of their fills, and the notional of all fills."""
     value = {fill.symbol: record.multipliers.get(fill.symbol, Decimal(1)) for fill in record.fills}
     fees = sum(
         (f.fee if f.fee_currency == currency else f.fee * f.price * value[f.symbol] for f in record.fills), Decimal(0)
     )
     notional = sum((abs(fill.quantity) * fill.price * value[fill.symbol] for fill in record.fills), Decimal(0))
+    return fees, notional
+
+
+def _activity(record: RunRecord, times: Times, equity: Floats, fees: float, notional: float) -> dict[str, float]:
     years = float(times[-1] - times[0]) / _YEAR_NS
-    found = {"exposure": record.invested / len(equity), "fees_paid": float(fees)}
+    found = {"exposure": record.invested / len(equity), "fees_paid": fees}
     if years > 0.0 and equity.mean() > 0.0:
-        found["turnover"] = float(notional) / float(equity.mean()) / years
+        found["turnover"] = notional / float(equity.mean()) / years
     return found

@@ -32,6 +32,7 @@ from qmtl.sdk.execution.port import (
     Submit,
     SubmitList,
 )
+from qmtl.sdk.execution.traces import Trace
 
 
 class SimulatedExecution:
@@ -51,7 +52,7 @@ class SimulatedExecution:
         direct: bool = False,
     ) -> None:
         self.weight = weight
-        self.orders: list[MarketOrder | SubmitList] = []
+        self.orders: Trace[MarketOrder | SubmitList] = Trace()
         self.cancels: list[Cancel] = []
         self._sent = 0
         self._direct = direct

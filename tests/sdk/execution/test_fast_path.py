@@ -23,6 +23,7 @@ from qmtl.sdk import Bars, FillEvent, Runner, Signal, Sizing, Strategy, StreamIn
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled.stretches import Compiling
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
@@ -141,7 +142,7 @@ CASES = st.builds(
 )
 
 
-def run(case: Case, *, every: bool) -> tuple[RunResult, list[object]]:
+def run(case: Case, *, every: bool = False, compiling: Compiling = Compiling.NEVER) -> tuple[RunResult, list[object]]:
     """The case, bar by bar or past quiet bars, over the same values of its graph."""
     strategy, data = Crosses(case), data_of(case)
     terms = AccountTerms(
@@ -149,7 +150,8 @@ def run(case: Case, *, every: bool) -> tuple[RunResult, list[object]]:
     )
     assembled = assemble(strategy)
     outputs = batch_outputs(assembled.dag, data)
-    return replay(assembled, data, terms, streaming=every, outputs=outputs), strategy.heard
+    made = replay(assembled, data, terms, streaming=every, outputs=outputs, compiling=compiling)
+    return made, strategy.heard
 
 
 def assert_equal(one: RunResult, other: RunResult) -> None:
@@ -158,16 +160,17 @@ def assert_equal(one: RunResult, other: RunResult) -> None:
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
         if field.name == "time_ns":
             assert np.array_equal(mine, theirs)
-        elif field.name != "visited":
+        elif field.name not in ("visited", "path"):
             assert mine == theirs, field.name
 
 
 @given(case=CASES)
 @settings(deadline=None, max_examples=120)
 def test_a_replay_past_quiet_bars_is_the_replay_of_every_bar(case: Case) -> None:
-    (fast, heard), (slow, told) = run(case, every=False), run(case, every=True)
+    (fast, heard), (slow, told), (plain, known) = run(case), run(case, every=True), run(case, compiling=Compiling.PLAIN)
     assert_equal(fast, slow)
-    assert heard == told
+    assert_equal(plain, slow)
+    assert heard == told == known
     assert set(slow.visited) <= {"BEGIN", "EVERY"}
 
 
@@ -175,7 +178,7 @@ def test_a_target_that_does_not_change_is_looked_at_only_where_something_can_hap
     case = Case(
         ("BTC-USD",), 20_000, 3, 0.001, 0.0, 50, 100, 0.9, 0.0, Sizing.EQUITY_FRACTION, 100_000, spot(), 0, False
     )
-    fast, _ = run(case, every=False)
+    fast, _ = run(case)
     looked = sum(fast.visited.values())
     assert 100 < len(fast.fills) < looked < 500
     assert set(fast.visited) <= {"BEGIN", "DECISION", "ORDER"}

@@ -25,6 +25,7 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import RunRecord
+from qmtl.sdk.execution.traces import Trace
 from qmtl.sdk.mesh.session.account_profile import profile_of
 
 NOBODY = Owner("", "", "")
@@ -50,7 +51,7 @@ def equity_record(
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
     multipliers = {instrument.symbol: instrument.multiplier}
-    record = RunRecord(fills=list(waiting), denials=list(denials), multipliers=multipliers)
+    record = RunRecord(fills=Trace(waiting), denials=list(denials), multipliers=multipliers)
     times, equity = list[int](), list[int]()
     values = bars.values
     columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])

@@ -1,0 +1,132 @@
+"""What a compiled stretch wrote down, as columns, and as the fills and orders that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from brokerage.domain.backtest.direct import FILL_SEQ
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import Owner, order_id
+from qmtl.core.decimals import from_scaled
+from qmtl.core.fills import FillEvent
+from qmtl.sdk.execution.port import MarketOrder, SubmitList, order_name
+
+_DIGITS = 28
+"""Digits that decimals keep: sums of fewer are those of integers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FillColumns:
+    """Fills of whole market orders: signed quantities, prices in units of `price_unit` at the instrument's scale, fees
+    in quote currency, the client order ids, and when each was made and booked.
+    """
+
+    owner: Owner
+    instrument: Instrument
+    price_unit: int
+    money_scale: int
+    quantities: list[int]
+    prices: list[int]
+    fees: list[int]
+    orders: list[str]
+    made_ns: list[int]
+    booked_ns: list[int]
+
+    def __len__(self) -> int:
+        return len(self.quantities)
+
+    @property
+    def places(self) -> int:
+        """Decimal places of what a fill is worth."""
+        instrument = self.instrument
+        of_price = instrument.price_scale - len(str(self.price_unit)) + 1
+        return of_price + instrument.quantity_scale + max(-int(instrument.multiplier.as_tuple().exponent), 0)
+
+    def rows(self) -> list[FillEvent]:
+        """The fills."""
+        symbol, currency = self.instrument.symbol, self.instrument.quote
+        return [
+            FillEvent(
+                symbol,
+                self.instrument.quantity_decimal(quantity),
+                self.instrument.price_decimal(price * self.price_unit),
+                from_scaled(fee, self.money_scale),
+                currency,
+                made_ns,
+                f"{order_id(self.owner, order)}-{FILL_SEQ}",
+                booked_ns,
+            )
+            for quantity, price, fee, order, made_ns, booked_ns in zip(
+                self.quantities,
+                self.prices,
+                self.fees,
+                self.orders,
+                self.made_ns,
+                self.booked_ns,
+                strict=True,
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderColumns:
+    """Market orders: signed quantities, the positions they are toward, and the closes they were decided at."""
+
+    instrument: Instrument
+    quantities: list[int]
+    targets: list[int]
+    decided_ns: list[int]
+
+    def __len__(self) -> int:
+        return len(self.quantities)
+
+    def rows(self) -> list[MarketOrder | SubmitList]:
+        """The orders."""
+        symbol, units = self.instrument.symbol, self.instrument.quantity_decimal
+        return [
+            MarketOrder(order_name(symbol, decided_ns), symbol, units(quantity), decided_ns, units(target))
+            for quantity, target, decided_ns in zip(self.quantities, self.targets, self.decided_ns, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What fills of one symbol came to: closed round trips as time and profit, and all that was paid and traded."""
+
+    trips: Sequence[tuple[int, float]]
+    fees: Fraction
+    notional: Fraction
+
+
+def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
+    """As `round_trips` and sums of the fills, in integers; None where those in decimals would round, or a trip closes
+    by parts: decimals are the law then.
+    """
+    first = parts[0]
+    value = Fraction(first.instrument.multiplier) * first.price_unit
+    value /= 10 ** (first.instrument.price_scale + first.instrument.quantity_scale)
+    up, fee_up = value.numerator * 10**first.money_scale, value.denominator
+    down = value.denominator * 10**first.money_scale
+    scale = 10 ** max(first.places, first.money_scale)
+    held, cost, paid, fees, traded = 0, 0, 0, 0, 0
+    trips: list[tuple[int, float]] = []
+    for part in parts:
+        for quantity, price, fee, at_ns in zip(part.quantities, part.prices, part.fees, part.made_ns, strict=True):
+            flow = quantity * price
+            fees += fee
+            traded += abs(flow)
+            paid += fee
+            if held * quantity >= 0:
+                held += quantity
+                cost += flow
+            elif abs(quantity) < abs(held):
+                return None
+            else:
+                trips.append((at_ns, ((held * price - cost) * up - paid * fee_up) / down))
+                held += quantity
+                cost, paid = held * price, 0
+    if traded * value * scale >= 10 ** (_DIGITS - 1):
+        return None
+    return Activity(trips, Fraction(fees, 10**first.money_scale), traded * value)

@@ -1,0 +1,183 @@
+"""Whether a run is one that the kernel covers, and its terms, bars and commands in integers of 64 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brokerage.domain.backtest.compiled.account import AccountTerms
+from brokerage.domain.market.bars import COARSE_NS, BarColumns, Integers, Units, price_units_of, whole_numbers
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.slippage.model import ConstantSlippage
+from brokerage.domain.money import currency_scale
+from qmtl.core.decimals import to_decimal, to_scaled
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.execution.commands import NodeCommands
+from qmtl.sdk.execution.compiled.kernel import Commands, Market
+from qmtl.sdk.execution.compiled.sizing import SizingTerms
+from qmtl.sdk.strategy.rules import Sizing, TradeRule
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats, Times
+
+_END = 1 << 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Covered:
+    """A run in integers. `price_unit` is what one unit of the kernel's prices is, at the instrument's price scale."""
+
+    terms: AccountTerms
+    sizing: SizingTerms
+    market: Market
+    commands: Commands
+    price_unit: int
+
+
+class _NotCovered(Exception):
+    """Why a run is not covered."""
+
+
+def cover(
+    profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, nodes: NodeCommands, currency: str
+) -> Covered | str:
+    """The run in integers, or why it is not covered."""
+    try:
+        _require_plain(profile, columns, rule, currency)
+        return _integers(profile, columns, rule, nodes)
+    except _NotCovered as why:
+        return str(why)
+    except InvalidRequest as error:
+        return f"its prices are not those of the instrument: {error}"
+
+
+def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, currency: str) -> None:
+    instrument, fee = columns.instrument, profile.fee
+    begins = columns.start_ns
+    reasons = (
+        (rule.bracket is not None, "a bracket"),
+        (type(fee) is not PercentFee, f"a fee that is no share of the notional ({type(fee).__name__})"),
+        (isinstance(fee, PercentFee) and fee.taker < 0, "a rebate for what takes"),
+        (_takes_base(profile, instrument), "a fee in what is bought"),
+        (type(profile.slippage) is not ConstantSlippage, f"slippage by {type(profile.slippage).__name__}"),
+        (profile.margins is not None, f"margins by {type(profile.margins).__name__}"),
+        (profile.moves_with_time, "money that time moves: settlement, interest, borrow or funding"),
+        (instrument.pays_profit_only, "a future, whose profit is paid each day"),
+        (instrument.quote != currency, "a quote currency that is not the account's"),
+        (bool(instrument.calendar) and columns.interval_ns > COARSE_NS, "long bars of an exchange with sessions"),
+        (bool((begins[1:] < begins[:-1] + columns.interval_ns).any()), "bars that overlap"),
+    )
+    for holds, why in reasons:
+        if holds:
+            raise _NotCovered(why)
+
+
+def _takes_base(profile: BrokerageProfile, instrument: Instrument) -> bool:
+    fee = profile.fee
+    in_base = isinstance(fee, PercentFee) and fee.currency is FeeCurrency.BASE_ON_BUY
+    return in_base and instrument.withholds(instrument.base)
+
+
+def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, nodes: NodeCommands) -> Covered:
+    instrument = columns.instrument
+    seen = price_units_of(instrument, nodes.prices)
+    unit = _unit(instrument, [columns.open, columns.close, seen])
+    opened, close, price = (_in_units(one, unit) for one in (columns.open, columns.close, seen))
+    lot = instrument.lot if rule.lot is None else to_scaled(rule.lot, instrument.quantity_scale)
+    sizing, units = _sizing(instrument, rule.sizing, nodes.targets, lot, unit)
+    terms = _terms(profile, instrument, unit)
+    highest = max((int(one.max()) for one in (opened, close, price) if len(one)), default=0)
+    if highest >= terms.price_end or highest >= _END // lot or sizing.down >= _END // lot:
+        raise _NotCovered("prices or lots beyond 64 bits")
+    if any(len(one) and int(one.min()) <= 0 for one in (opened, close, price)):
+        raise _NotCovered("a price that is not above 0")
+    market = Market(opened, close, _whole(columns.volume, columns.volume.factor))
+    return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.targets, units, price), unit)
+
+
+def _unit(instrument: Instrument, columns: list[Units]) -> int:
+    """The largest power of ten that divides the tick and all prices."""
+    unit = 1
+    while all(number % (unit * 10) == 0 for number in (instrument.tick, *(one.factor for one in columns))):
+        unit *= 10
+    return unit
+
+
+def _in_units(column: Units, unit: int) -> Times:
+    return _whole(column, column.factor // unit)
+
+
+def _whole(column: Units, factor: int) -> Times:
+    whole: Integers = column.whole
+    if whole.dtype != np.int64:
+        raise _NotCovered("prices or volumes beyond 64 bits")
+    most = int(np.abs(whole).max()) if len(whole) else 0
+    if most * factor >= _END:
+        raise _NotCovered("prices or volumes beyond 64 bits")
+    found: Times = (whole if factor == 1 else whole * factor).astype(np.int64, copy=False)
+    return found
+
+
+def _sizing(instrument: Instrument, sizing: Sizing, targets: Floats, lot: int, unit: int) -> tuple[SizingTerms, Times]:
+    """How targets become quantities, and the targets as integers."""
+    if not np.isfinite(targets).all():
+        raise _NotCovered("a target that is not a finite number")
+    whole, places = _exact(targets)
+    price_places = instrument.price_scale - len(str(unit)) + 1
+    fraction = sizing is Sizing.EQUITY_FRACTION
+    shift = instrument.quantity_scale - places
+    if fraction:
+        shift += price_places - currency_scale(instrument.quote)
+    most, up, down = int(np.abs(whole).max()) if len(whole) else 0, 10 ** max(shift, 0), 10 ** max(-shift, 0)
+    if most * up >= _END or down >= _END:
+        raise _NotCovered("targets beyond 64 bits")
+    return SizingTerms(fraction, down, lot), whole * up
+
+
+def _exact(targets: Floats) -> tuple[Times, int]:
+    """Targets as integers and their places: each double is the shortest decimal that reads back as it."""
+    found = whole_numbers(targets)
+    if found is not None:
+        return found
+    distinct, rows = np.unique(targets, return_inverse=True)
+    decimals = [to_decimal(value).as_tuple() for value in distinct.tolist()]
+    places = max(max(-int(one.exponent), 0) for one in decimals)
+    units = [int(to_decimal(value).scaleb(places)) for value in distinct.tolist()]
+    if any(abs(one) >= _END for one in units):
+        raise _NotCovered("targets beyond 64 bits")
+    exact: Times = np.array(units, dtype=np.int64)[rows]
+    return exact, places
+
+
+def _terms(profile: BrokerageProfile, instrument: Instrument, unit: int) -> AccountTerms:
+    fee, slippage = profile.fee, profile.slippage
+    if not isinstance(fee, PercentFee) or not isinstance(slippage, ConstantSlippage):
+        raise _NotCovered("a fee or slippage of another kind")
+    up, down = instrument.value_ratio
+    common = gcd(up * unit, down)
+    up, down = up * unit // common, down // common
+    amounts = (instrument.lot, instrument.quantity_max, instrument.notional_max, down, up, instrument.tick // unit)
+    if any(amount >= _END for amount in amounts):
+        raise _NotCovered("an instrument whose units are beyond 64 bits")
+    return AccountTerms(
+        leverage=profile.leverage if profile.buying_power is BuyingPower.MARGIN else 0,
+        value_up=up,
+        value_down=down,
+        price_end=_END // up,
+        lot=instrument.lot,
+        quantity_min=instrument.quantity_min,
+        quantity_max=instrument.quantity_max,
+        notional_min=instrument.notional_min,
+        notional_max=instrument.notional_max,
+        taker=fee.taker,
+        fee_bound=max(fee.maker, fee.taker, 0),
+        slippage=slippage.rate,
+        tick=instrument.tick // unit,
+        participation=profile.participation,
+    )

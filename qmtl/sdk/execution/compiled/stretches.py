@@ -1,0 +1,184 @@
+"""Takes a replay over the stretches in which all is plain, in compiled code where there is enough to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from brokerage.domain.accounts.position import Position
+from brokerage.domain.backtest.account import PlainAccount, SimulatedAccount
+from brokerage.domain.backtest.compiled.account import Holding
+from brokerage.domain.backtest.direct import Ticket
+from brokerage.domain.backtest.timeline import Timeline
+from brokerage.domain.backtest.valuation import EquityCurve
+from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.order import Side
+from qmtl.core.fills import FillEvent
+from qmtl.sdk.engine.compiling import compiled, is_kept
+from qmtl.sdk.execution.columns import FillColumns, OrderColumns
+from qmtl.sdk.execution.commands import CommandTable
+from qmtl.sdk.execution.compiled.coverage import Covered, cover
+from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
+from qmtl.sdk.execution.decide import DecisionLogic, Followed
+from qmtl.sdk.execution.port import order_name
+from qmtl.sdk.strategy.events import Signal
+
+PAYS_FROM, PAYS_FROM_KEPT = 10_000, 3_000
+"""Decisions from which compiling pays: 4 s of CPU once against 170 us a decision; what is kept loads in 0.3 s."""
+
+
+class Compiling(Enum):
+    """When the plain stretches of a replay are compiled. PLAIN: the same functions, not compiled."""
+
+    NEVER = "never"
+    WHERE_IT_PAYS = "where it pays"
+    ALWAYS = "always"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a stretch led to: the step before which it ended, what it wrote down, and where targets changed."""
+
+    end: int
+    fills: FillColumns
+    orders: OrderColumns
+    signals: list[tuple[int, float]]
+    looked_at: int
+    node_id: str
+
+    def heard(self, names: Mapping[str, str]) -> list[Signal | FillEvent]:
+        """What a strategy hears of it, in order: at one close its fills first."""
+        fills: list[tuple[int, Signal | FillEvent]] = [(fill.booked_ns, fill) for fill in self.fills.rows()]
+        signals = [(at_ns, Signal(names[self.node_id], at_ns, target)) for at_ns, target in self.signals]
+        return [heard for _, heard in sorted([*fills, *signals], key=lambda one: one[0])]
+
+
+class Stretches:
+    """The plain stretches of one run. `why` says why there are none; empty: there may be."""
+
+    def __init__(
+        self,
+        account: SimulatedAccount,
+        logic: DecisionLogic,
+        timeline: Timeline,
+        curve: EquityCurve,
+        table: CommandTable,
+        currency: str,
+        compiling: Compiling,
+    ) -> None:
+        self._account, self._logic, self._timeline, self._curve = account, logic, timeline, curve
+        self._compiling, self._currency = compiling, currency
+        self._run: Callable[..., Stop] = forward
+        found = self._cover(table)
+        self.why = found if isinstance(found, str) else ""
+        self._covered = None if isinstance(found, str) else found
+        if self._covered is not None:
+            self._prepare(self._covered)
+
+    def _cover(self, table: CommandTable) -> Covered | str:
+        """The run in integers, or why it has no plain stretches."""
+        changes, followed = table.changes(0, len(self._timeline)), self._logic.only
+        if self._compiling is Compiling.NEVER:
+            return "not asked for"
+        if followed is None or len(self._timeline.columns) != 1:
+            return "several symbols or targets"
+        if self._compiling is Compiling.WHERE_IT_PAYS:
+            least = PAYS_FROM_KEPT if changes >= PAYS_FROM_KEPT and is_kept(forward) else PAYS_FROM
+            if changes < least:
+                return f"{changes:,} decisions: compiling pays from {least:,} on"
+        self._table, self._rule, self._node = table, followed.rule, followed.node_id
+        [(self._symbol, self._columns)] = self._timeline.columns.items()
+        if self._account.plain(self._symbol) is None:
+            return "latency, or limits of the account"
+        nodes = table.of(followed.node_id)
+        return cover(self._account.view.profile, self._columns, followed.rule, nodes, self._currency)
+
+    def _prepare(self, covered: Covered) -> None:
+        market, commands = covered.market, covered.commands
+        room = self._table.changes(0, len(self._timeline)) + 2  # a decision each time a target changes, and one anew
+        self._traces = Traces(*(self._column(room) for _ in Traces._fields))
+        if self._compiling is Compiling.PLAIN:
+            self._market = Market(*(np.asarray(column).tolist() for column in market))
+            self._commands = Commands(*(np.asarray(column).tolist() for column in commands))
+            self._run = forward
+            return
+        self._market, self._commands = market, commands
+        self._run = compiled(forward)
+
+    def take(self, step: int, end: int) -> Stretch | None:
+        """Take the plain steps from `step` on; None: that step is not plain."""
+        covered = self._covered
+        account, followed = self._account.plain(self._symbol) if covered else None, self._logic.only
+        if covered is None or account is None or followed is None:
+            return None
+        begin, traces = self._standing(account, followed), self._traces
+        stop = self._run(step, end, covered.terms, covered.sizing, self._market, self._commands, begin, traces)
+        if stop.step == step:
+            return None
+        self._curve.note(step)
+        found = self._written(covered, stop, traces, account)
+        self._resume(stop, followed, traces)
+        return found
+
+    def _column(self, room: int) -> Any:
+        return [0] * room if self._compiling is Compiling.PLAIN else np.zeros(room, dtype=np.int64)
+
+    def _standing(self, account: PlainAccount, followed: Followed) -> Standing:
+        position, ticket = account.position, account.waiting
+        held = Holding(position.quantity, position.cost, position.realised, position.fees, position.fills, account.cash)
+        waiting = toward = 0
+        if ticket is not None:
+            scale = self._columns.instrument.quantity_scale
+            waiting = ticket.side.sign * int(ticket.quantity.scaleb(scale))
+            toward = int((ticket.position_target or 0) * 10**scale)
+        return Standing(held, waiting, toward, followed.acted, followed.told)
+
+    def _written(self, covered: Covered, stop: Stop, traces: Traces, before: PlainAccount) -> Stretch:
+        ends, columns, instrument = self._timeline.ends, self._columns, self._columns.instrument
+        fills = [np.asarray(column[: stop.fills], dtype=np.int64) for column in traces[:4]]
+        steps, quantities, prices, fees = fills
+        orders = [np.asarray(column[: stop.orders], dtype=np.int64) for column in traces[7:10]]
+        decided = ends[orders[0]].tolist()
+        names = [] if before.waiting is None else [before.waiting.client_order_id]
+        names += [order_name(self._symbol, at_ns) for at_ns in decided[: stop.fills - len(names)]]
+        made = FillColumns(
+            self._account.owner,
+            instrument,
+            covered.price_unit,
+            currency_scale(instrument.quote),
+            quantities.tolist(),
+            prices.tolist(),
+            fees.tolist(),
+            names,
+            columns.start_ns[steps].tolist(),
+            ends[steps].tolist(),
+        )
+        sent = OrderColumns(instrument, orders[1].tolist(), orders[2].tolist(), decided)
+        told = np.asarray(traces.signal_step[: stop.signals], dtype=np.int64)
+        targets = [covered.commands.target[covered.commands.row[step]] for step in told.tolist()]
+        looked_at = len(np.unique(np.concatenate([steps, orders[0], told])))
+        signals = [(at_ns, float(target)) for at_ns, target in zip(ends[told].tolist(), targets, strict=True)]
+        return Stretch(stop.step, made, sent, signals, looked_at, self._node)
+
+    def _resume(self, stop: Stop, followed: Followed, traces: Traces) -> None:
+        """Bring account, decision logic and curve to where the stretch ended."""
+        held, now = stop.standing.held, stop.standing
+        ticket, instrument = None, self._columns.instrument
+        if now.waiting:
+            at_ns = int(self._timeline.ends[int(traces.order_step[stop.orders - 1])]) if stop.orders else 0
+            quantity = instrument.quantity_decimal(abs(now.waiting))
+            side, toward = Side.BUY if now.waiting > 0 else Side.SELL, instrument.quantity_decimal(now.toward)
+            ticket = Ticket(order_name(self._symbol, at_ns), self._symbol, side, quantity, at_ns, toward)
+        position = Position(held.quantity, held.cost, held.realised, held.fees, held.fills)
+        self._account.resume(self._symbol, PlainAccount(position, held.cash, ticket))
+        self._logic.resume(Followed(followed.node_id, followed.rule, now.acted, now.told))
+        rows = [np.asarray(column[: stop.fills]).tolist() for column in (traces.fill_step, *traces[4:7])]
+        self._curve.extend(self._symbol, *rows)
+        mark = self._timeline.mark(self._symbol, stop.step - 1)
+        if mark is not None:
+            self._account.pass_by({self._symbol: mark})

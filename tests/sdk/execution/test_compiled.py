@@ -1,0 +1,236 @@
+"""A replay with compiled stretches is the replay of every bar, to the last digit, and says what was compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal as D
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.fees.shares import PerShareFee, ShareTier
+from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.models.slippage.model import ConstantSlippage, VolumeShareSlippage
+from brokerage.domain.money import rate
+from qmtl.sdk import Bars, FillEvent, Signal, Sizing, Strategy, StreamInput, signals
+from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled.stretches import Compiling
+from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.strategy.assembly import assemble
+from tests.sdk.market import START_NS, STEP_NS
+
+
+@dataclass(frozen=True)
+class Case:
+    """One random run: its bars and targets follow from the seed."""
+
+    seed: int
+    bars: int
+    spread: float
+    places: int
+    quiet: float
+    missing: float
+    targets: tuple[float, ...]
+    every: int
+    sizing: Sizing
+    lot: str
+    cash: D
+    profile: BrokerageProfile
+    traded: Instrument
+
+
+class Holds(Strategy):
+    """Holds what it is given; keeps what its hooks hear."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.case, self.heard = case, list[object]()
+
+    def setup(self) -> None:
+        price = StreamInput(self.case.traded.symbol)
+        self.trade(signals.position_target(price, long=1.0), price, sizing=self.case.sizing, lot=self.case.lot)
+
+    def on_signal(self, signal: Signal) -> None:
+        self.heard.append(signal)
+
+    def on_fill(self, fill: FillEvent) -> None:
+        self.heard.append(fill)
+
+
+def data_of(case: Case) -> Bars:
+    """A random walk with gaps, and bars in which little or nothing trades."""
+    random, n = np.random.default_rng(case.seed), case.bars
+    close = np.round(150.0 * np.exp(np.cumsum(random.normal(0.0, case.spread, n))), case.places)
+    opened = np.round(np.concatenate([close[:1], close[:-1]]) * (1 + random.normal(0, case.spread / 4, n)), case.places)
+    high, low = np.maximum(opened, close), np.minimum(opened, close)
+    volume = np.where(random.uniform(size=n) < case.quiet, 0.0, np.round(random.uniform(1, 90_000, n), 3))
+    kept = random.uniform(size=n) >= case.missing
+    kept[0] = True
+    times = START_NS + STEP_NS * np.arange(n, dtype=np.int64)
+    return Bars(case.traded.symbol, 900, times[kept], np.column_stack([opened, high, low, close, volume])[kept])
+
+
+def run(case: Case, compiling: Compiling, *, every: bool = False) -> tuple[RunResult, list[object]]:
+    """The case, its targets as drawn."""
+    strategy, data = Holds(case), data_of(case)
+    assembled = assemble(strategy)
+    [rule] = assembled.rules
+    values = dict(batch_outputs(assembled.dag, data).by_id)
+    made = values[rule.command.node_id]
+    random = np.random.default_rng(case.seed + 1)
+    kept = np.repeat(random.choice(np.array(case.targets), len(made)), case.every)[: len(made)]
+    values[rule.command.node_id] = Series(made.time_ns, np.column_stack([kept, made.rows[:, 1]]))
+    terms = AccountTerms(cash=case.cash, profile=case.profile, instruments=(case.traded,))
+    outputs = Outputs(values)
+    return replay(assembled, data, terms, outputs=outputs, streaming=every, compiling=compiling), strategy.heard
+
+
+def assert_equal(one: RunResult, other: RunResult) -> None:
+    """All that a run says, but for how it went."""
+    for field in fields(RunResult):
+        mine, theirs = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "time_ns":
+            assert np.array_equal(mine, theirs)
+        elif field.name not in ("visited", "path"):
+            assert mine == theirs, field.name
+
+
+def part_compiled(result: RunResult) -> float:
+    """The share of its bars that was taken in compiled stretches."""
+    assert result.path.startswith("compiled: "), result.path
+    done, _, whole = result.path.removeprefix("compiled: ").removesuffix(" bars").replace(",", "").partition(" of ")
+    return int(done) / int(whole)
+
+
+COIN = instrument("AAA-USD", base="AAA", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO)
+FEES = st.builds(
+    PercentFee, maker=st.sampled_from([0, 100_000, 12_345]), taker=st.sampled_from([0, 100_000, 45_671, 1])
+)
+
+
+def profile_of(base: BrokerageProfile, fee: PercentFee, slippage: str, participation: int) -> BrokerageProfile:
+    return replace(base, fee=fee, slippage=ConstantSlippage(rate(slippage)), participation=participation)
+
+
+PROFILES = st.builds(
+    profile_of,
+    st.sampled_from([spot(), margin(1), margin(2), margin(4), margin(3)]),
+    FEES,
+    st.sampled_from(["0", "0", "0.0005", "0.00037", "0.02"]),
+    st.sampled_from([0, 0, 10_000_000, 1_234_567]),
+)
+TRADED = st.sampled_from(
+    [
+        COIN,
+        instrument("BBB-USD", base="BBB", quote="USD", tick="0.05", lot="0.1", notional_min="25"),
+        instrument("CCC-USD", base="CCC", quote="USD", tick="0.25", lot="7"),
+        instrument("DDD-JPY", base="DDD", quote="JPY", tick="0.001", lot="100", multiplier="0.1"),
+        replace(COIN, quantity_max=5 * 10**8, quantity_min=3 * 10**6, notional_max=10**14),
+    ]
+)
+TARGETS = [
+    (0.0, 0.95),
+    (0.3, 0.31, 0.9, 0.0),
+    (-0.9, 0.9),
+    (-0.5, 0.0, 0.25),
+    (0.0, 1.0, 2.5),
+    (-1.7, 1.9),
+    (0.123456789012345678, 0.7071067811865476, -0.3333333333333333, 1e-9, 0.95, 0.0),
+]
+CASES = st.builds(
+    Case,
+    seed=st.integers(0, 2**32 - 1),
+    bars=st.integers(2, 150),
+    spread=st.sampled_from([0.001, 0.02, 0.08]),
+    places=st.sampled_from([2, 2, 3, 8]),
+    quiet=st.sampled_from([0.0, 0.0, 0.1]),
+    missing=st.sampled_from([0.0, 0.3]),
+    targets=st.sampled_from(TARGETS),
+    every=st.sampled_from([1, 2, 7]),
+    sizing=st.sampled_from([Sizing.EQUITY_FRACTION, Sizing.EQUITY_FRACTION, Sizing.UNITS]),
+    lot=st.sampled_from(["", "", "700", "0.7"]),
+    cash=st.sampled_from([D("1000.07"), D(100_000), D("25000000.1234")]),
+    profile=PROFILES,
+    traded=TRADED,
+)
+
+
+def possible(case: Case) -> bool:
+    """Whether the rule's lot is one of the instrument's scale."""
+    return not case.lot or (D(case.lot) * 10**case.traded.quantity_scale) % 1 == 0
+
+
+@given(case=CASES.filter(possible))
+@settings(deadline=None, max_examples=120)
+def test_a_replay_with_plain_stretches_is_the_replay_of_every_bar(case: Case) -> None:
+    (plain, heard), (slow, told) = run(case, Compiling.PLAIN), run(case, Compiling.NEVER, every=True)
+    assert_equal(plain, slow)
+    assert heard == told
+
+
+BASE = Case(
+    seed=5,
+    bars=400,
+    spread=0.01,
+    places=2,
+    quiet=0.0,
+    missing=0.0,
+    targets=(0.0, 0.95, 0.4),
+    every=3,
+    sizing=Sizing.EQUITY_FRACTION,
+    lot="",
+    cash=D(100_000),
+    profile=margin(2, "0.0007", slippage="0.0003", participation="0"),
+    traded=COIN,
+)
+
+
+def test_compiled_stretches_are_those_of_the_same_functions_in_python() -> None:
+    case = replace(BASE, profile=replace(BASE.profile, participation=10_000_000))
+    (made, heard), (slow, told) = run(case, Compiling.ALWAYS), run(case, Compiling.NEVER, every=True)
+    assert_equal(made, slow)
+    assert heard == told
+    assert len(made.fills) > 50
+    assert 0.9 < part_compiled(made) < 1.0
+
+
+def test_a_run_in_which_all_is_plain_is_compiled_from_its_first_decision_to_its_end() -> None:
+    made, _ = run(BASE, Compiling.PLAIN)
+    assert part_compiled(made) == 1.0
+    assert set(made.visited) == {"COMPILED"}
+    assert made.visited["COMPILED"] > len(made.fills)
+    assert made.fills[:2] == tuple(made.fills)[:2]
+    assert made.fills[-1] == tuple(made.fills)[-1]
+    assert made.fills != tuple(made.fills)[:-1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"profile": replace(BASE.profile, fee=PerShareFee((ShareTier(0, 500_000),)))}, "PerShareFee"),
+        ({"profile": replace(BASE.profile, fee=PercentFee(0, -5))}, "a rebate for what takes"),
+        ({"profile": replace(BASE.profile, slippage=VolumeShareSlippage())}, "VolumeShareSlippage"),
+        ({"profile": replace(spot(), shares_settle_later=True)}, "settlement"),
+        ({"targets": (0.0, 0.012345678901234567, 1.5)}, "targets beyond 64 bits"),
+        ({"places": 14}, "prices or volumes beyond 64 bits"),
+    ],
+)
+def test_what_is_not_compiled_says_why(changed: dict[str, object], why: str) -> None:
+    made, _ = run(replace(BASE, **changed), Compiling.PLAIN)  # type: ignore[arg-type]  # fields of a Case
+    assert made.path.startswith("past quiet bars: ")
+    assert why in made.path
+
+
+def test_a_run_of_few_decisions_is_not_compiled() -> None:
+    few, _ = run(BASE, Compiling.WHERE_IT_PAYS)
+    assert few.path == "past quiet bars: 87 decisions: compiling pays from 10,000 on"
+    asked, _ = run(BASE, Compiling.NEVER, every=True)
+    assert asked.path == "every bar"
