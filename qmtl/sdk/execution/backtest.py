@@ -149,7 +149,7 @@ class _AccountReplay:
     def _follow(self, made: Stretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
         self._record.fills.extend_by(made.fills)
-        self._execution.orders.extend_by(made.orders)
+        self._execution.sent(made.orders)
         self._record.visited[Why.COMPILED.name] = self._record.visited.get(Why.COMPILED.name, 0) + made.looked_at
         kind = type(self._strategy)
         if kind.on_fill is not Strategy.on_fill or kind.on_signal is not Strategy.on_signal:

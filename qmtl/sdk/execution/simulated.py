@@ -32,7 +32,7 @@ from qmtl.sdk.execution.port import (
     Submit,
     SubmitList,
 )
-from qmtl.sdk.execution.traces import Trace
+from qmtl.sdk.execution.traces import Columns, Trace
 
 
 class SimulatedExecution:
@@ -84,6 +84,11 @@ class SimulatedExecution:
                 self._sent += len(orders)
                 return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
+
+    def sent(self, orders: Columns[MarketOrder | SubmitList]) -> None:
+        """Take market orders as sent that were taken and filled elsewhere."""
+        self.orders.extend_by(orders)
+        self._sent += len(orders)
 
     def _own_orders(self, symbol: str) -> list[OrderRecord]:
         """Open orders of the strategy, without those of a margin call, which are not its to cancel."""
