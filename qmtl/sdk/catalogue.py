@@ -12,7 +12,7 @@ from qmtl.sdk.decisions import directions, targets
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
 from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, TARGET, VALUE, Schema
-from qmtl.sdk.indicators import changes, momentum, trend, volatility
+from qmtl.sdk.indicators import bands, changes, declaring, levels, momentum, oscillators, trend, volatility, volume
 from qmtl.sdk.labels import barriers
 from qmtl.sdk.strategy import rules
 from qmtl.sdk.streams.latest import LATEST
@@ -27,6 +27,21 @@ BUILTINS: tuple[Builtin, ...] = (
     volatility.ROLLING_VOL,
     volatility.ZSCORE,
     changes.RETURNS,
+    changes.RATE_OF_CHANGE,
+    trend.WMA,
+    bands.BOLLINGER,
+    bands.KELTNER,
+    oscillators.STOCHASTIC,
+    oscillators.STOCH_RSI,
+    oscillators.KDJ,
+    volume.OBV,
+    volume.VWAP,
+    volume.ANCHORED_VWAP,
+    volume.TWAP,
+    levels.SUPERTREND,
+    levels.CHANDELIER_EXIT,
+    levels.ICHIMOKU,
+    levels.KALMAN_TREND,
     LATEST,
     RESAMPLE,
     arithmetic.ADD,
@@ -65,6 +80,13 @@ SCHEMAS: tuple[Schema, ...] = (
     DIRECTION,
     TARGET,
     COMMAND,
+    declaring.BANDS,
+    oscillators.STOCHASTIC_LINES,
+    oscillators.KDJ_LINES,
+    levels.SUPERTREND_LINES,
+    levels.EXITS,
+    levels.ICHIMOKU_LINES,
+    levels.TREND_STATE,
 )
 
 

@@ -53,7 +53,7 @@ class Runner:
         bars = _bars_of(data)
         terms = terms or AccountTerms()
         terms = replace(terms, instruments=(*terms.instruments, *instruments))
-        return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars)
+        return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars, terms)
 
     @staticmethod
     async def submit_async(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.core.volumes import VolumeUnit
+from qmtl.sdk.data.files import FileTimes, read_columns, sample_columns
 from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
 from seamless.domain.bars import first_impossible
@@ -61,6 +63,40 @@ class Bars:
         high = len(self) if end_ns is None else int(np.searchsorted(self.open_ns, end_ns))
         times, values = self.open_ns[low:high].copy(), self.values[low:high].copy()
         return replace(self, open_ns=times, values=values)
+
+    @staticmethod
+    def from_csv(
+        path: str | Path,
+        symbol: str,
+        interval: str = "",
+        *,
+        time: str = "",
+        zone: str = "",
+        time_unit: str = "",
+        repair: bool = False,
+        volume_unit: VolumeUnit = VolumeUnit.BASE,
+    ) -> Bars:
+        """Bars of a CSV or Parquet file with columns of open times and open, high, low, close, volume, in any case.
+
+        `interval` empty: the most frequent step. `time`: the column of times (empty: time, datetime, timestamp, date or
+        open_time); texts without a zone are of `zone`, numbers count `time_unit` since 1970. What conformance would
+        drop or repair is refused; `repair` True does it and logs it.
+
+        Raises NotFound (E_DATA_MISSING); InvalidRequest: E_FIELD, E_BARS, E_INTERVAL.
+        """
+        given = parse_interval(interval) if interval else 0
+        times = FileTimes(time, zone, time_unit)
+        interval_s, open_ns, values = read_columns(Path(path), given, times, repair=repair)
+        return Bars(symbol, interval_s, open_ns, values, volume_unit)
+
+    from_parquet = from_csv
+
+    @staticmethod
+    def sample(name: str = "demo.btc.15m") -> Bars:
+        """Bars that come with qmtl[demo], by the name of the mesh's preset. Raises NotFound (E_DATA_MISSING)."""
+        symbol, interval_s, open_ns, values = sample_columns(name)
+        unit = VolumeUnit.QUOTE if symbol == "BTC-USD" else VolumeUnit.BASE  # Yahoo counts a coin's volume in dollars
+        return Bars(symbol, interval_s, open_ns, values, unit)
 
     @staticmethod
     def from_frame(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time", zone: str = "") -> Bars:

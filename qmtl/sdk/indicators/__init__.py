@@ -5,9 +5,37 @@ for bars), and returns a node. Shape is one row per event; "warm-up" is the numb
 including the first value. Gaps in the data are not filled: a window is the last n bars that exist.
 """
 
-from qmtl.sdk.indicators.changes import returns
+from qmtl.sdk.indicators.bands import bollinger, keltner
+from qmtl.sdk.indicators.changes import rate_of_change, returns
+from qmtl.sdk.indicators.levels import chandelier_exit, ichimoku, kalman_trend, supertrend
 from qmtl.sdk.indicators.momentum import rsi
-from qmtl.sdk.indicators.trend import ema, macd, sma
+from qmtl.sdk.indicators.oscillators import kdj, stoch_rsi, stochastic
+from qmtl.sdk.indicators.trend import ema, macd, sma, wma
 from qmtl.sdk.indicators.volatility import atr, rolling_vol, zscore
+from qmtl.sdk.indicators.volume import anchored_vwap, obv, twap, vwap
 
-__all__ = ["atr", "ema", "macd", "returns", "rolling_vol", "rsi", "sma", "zscore"]
+__all__ = [
+    "anchored_vwap",
+    "atr",
+    "bollinger",
+    "chandelier_exit",
+    "ema",
+    "ichimoku",
+    "kalman_trend",
+    "kdj",
+    "keltner",
+    "macd",
+    "obv",
+    "rate_of_change",
+    "returns",
+    "rolling_vol",
+    "rsi",
+    "sma",
+    "stoch_rsi",
+    "stochastic",
+    "supertrend",
+    "twap",
+    "vwap",
+    "wma",
+    "zscore",
+]

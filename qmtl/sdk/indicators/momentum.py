@@ -8,23 +8,13 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, bars_parameter
 from qmtl.sdk.graph.schemas import VALUE
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
-from qmtl.sdk.indicators.windows import wilder_push
+from qmtl.sdk.indicators.windows import rsi_push, rsi_value
 
 
 def rsi_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
-    n = int(params[0])
-    change = x[0] - state[1]
-    first = state[0] == 0.0
-    state[0] = 1.0
-    state[1] = x[0]
-    if first:
+    if not rsi_push(state, 0, int(params[0]), x[0]):
         return False
-    warm = wilder_push(state, 2, n, change if change > 0.0 else 0.0)
-    wilder_push(state, 4, n, -change if change < 0.0 else 0.0)
-    if not warm:
-        return False
-    total = state[3] + state[5]
-    out[0] = 100.0 * (state[3] / total) if total > 0.0 else 0.0
+    out[0] = rsi_value(state, 0)
     return True
 
 

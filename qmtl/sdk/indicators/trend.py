@@ -1,4 +1,4 @@
-"""Averages that follow a stream: SMA, EMA, and the difference of two EMAs (MACD)."""
+"""Averages that follow a stream: SMA, EMA, WMA, and the difference of two EMAs (MACD)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, bars_parameter
 from qmtl.sdk.graph.schemas import VALUE, Schema
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
-from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_push, ring_sum
+from qmtl.sdk.indicators.declaring import SOURCE, indicator
+from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_back, ring_push, ring_sum
 
 MACD_LINES = Schema("qmtl.macd.v1", ("macd", "signal", "histogram"), "histogram")
 
@@ -76,6 +77,36 @@ def ema(source: Vertex, period: int, *, field: str = "", name: str = "") -> Fold
     Shape: one number, in the input's unit. Warm-up: period.
     """
     return EMA.node({"period": period}, (source, field), name=name, label=f"ema_{period}")
+
+
+def wma_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    n = int(params[0])
+    if not ring_push(state, 0, n, x[0]):
+        return False
+    total = 0.0
+    for i in range(n):
+        total += ring_back(state, 0, n, n - 1 - i) * (i + 1.0)
+    out[0] = total / (n * (n + 1.0) / 2.0)
+    return True
+
+
+WMA = indicator(
+    "wma",
+    "Linearly weighted moving average.",
+    wma_step,
+    (bars_parameter("period"),),
+    SOURCE,
+    BarCount(0, {"period": 1}),
+    BarCount(RING_HEAD, {"period": 1}),
+)
+
+
+def wma(source: Vertex, period: int, *, field: str = "", name: str = "") -> FoldNode:
+    """Weighted moving average: the last n values by weights 1 to n, the newest n. (TA-Lib WMA.)
+
+    Shape: one number, in the input's unit. Warm-up: period.
+    """
+    return WMA.node({"period": period}, (source, field), name=name, label=f"wma_{period}")
 
 
 def macd_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:

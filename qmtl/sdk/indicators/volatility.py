@@ -10,23 +10,11 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType, bars_parameter
 from qmtl.sdk.graph.schemas import OHLCV, VALUE
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
-from qmtl.sdk.indicators.windows import RING_HEAD, ring_push, ring_squares, ring_sum, wilder_push
+from qmtl.sdk.indicators.windows import RING_HEAD, atr_push, ring_push, ring_squares, ring_sum
 
 
 def atr_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
-    high, low, close = x[0], x[1], x[2]
-    previous = state[1]
-    first = state[0] == 0.0
-    state[0] = 1.0
-    state[1] = close
-    if first:
-        return False
-    true_range = high - low
-    if abs(high - previous) > true_range:
-        true_range = abs(high - previous)
-    if abs(low - previous) > true_range:
-        true_range = abs(low - previous)
-    if not wilder_push(state, 2, int(params[0]), true_range):
+    if not atr_push(state, 0, int(params[0]), x[0], x[1], x[2]):
         return False
     out[0] = state[3]
     return True

@@ -69,3 +69,63 @@ def wilder_push(state: Vector, at: int, n: int, x: float) -> bool:
     if not seed_push(state, at, n, x):
         state[at + 1] = (state[at + 1] * (n - 1.0) + x) / n
     return state[at] >= n
+
+
+def ring_back(state: Vector, at: int, n: int, back: int) -> float:
+    """The value `back` pushes before the newest of a ring that has it; 0: the newest."""
+    return state[at + 2 + (int(state[at + 1]) - 1 - back) % n]
+
+
+def ring_highest(state: Vector, at: int, n: int, among: int) -> float:
+    """The highest of the newest `among` values."""
+    highest = ring_back(state, at, n, 0)
+    for back in range(1, among):
+        value = ring_back(state, at, n, back)
+        if value > highest:
+            highest = value
+    return highest
+
+
+def ring_lowest(state: Vector, at: int, n: int, among: int) -> float:
+    """The lowest of the newest `among` values."""
+    lowest = ring_back(state, at, n, 0)
+    for back in range(1, among):
+        value = ring_back(state, at, n, back)
+        if value < lowest:
+            lowest = value
+    return lowest
+
+
+def atr_push(state: Vector, at: int, n: int, high: float, low: float, close: float) -> bool:
+    """Advance the average true range [any before, close before, count, value] at `at`; True once it has a value."""
+    previous = state[at + 1]
+    first = state[at] == 0.0
+    state[at] = 1.0
+    state[at + 1] = close
+    if first:
+        return False
+    true_range = high - low
+    if abs(high - previous) > true_range:
+        true_range = abs(high - previous)
+    if abs(low - previous) > true_range:
+        true_range = abs(low - previous)
+    return wilder_push(state, at + 2, n, true_range)
+
+
+def rsi_push(state: Vector, at: int, n: int, x: float) -> bool:
+    """Advance the RSI [any before, value before, gains (2), losses (2)] at `at`; True once it has a value."""
+    change = x - state[at + 1]
+    first = state[at] == 0.0
+    state[at] = 1.0
+    state[at + 1] = x
+    if first:
+        return False
+    warm = wilder_push(state, at + 2, n, change if change > 0.0 else 0.0)
+    wilder_push(state, at + 4, n, -change if change < 0.0 else 0.0)
+    return warm
+
+
+def rsi_value(state: Vector, at: int) -> float:
+    """The RSI of a state that has one; 0 if nothing moved."""
+    total = state[at + 3] + state[at + 5]
+    return 100.0 * (state[at + 3] / total) if total > 0.0 else 0.0
