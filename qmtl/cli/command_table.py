@@ -46,6 +46,7 @@ COMMANDS = {
     "token": "mesh.token:token",
     "status": "mesh.status:status",
     "check": "strategy.check:check",
+    "backtest": "strategy.backtest:backtest",
     "submit": "strategy.submit:submit",
     "portfolio": "trading.portfolio:portfolio",
     "positions": "trading.holdings:positions",

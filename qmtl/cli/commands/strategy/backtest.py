@@ -1,0 +1,91 @@
+"""`qmtl backtest`: a strategy in a file over bars in files, here and now, without a mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.projects.loading import load_strategy
+from qmtl.core.errors import NotFound, refused
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.data.files import SAMPLES
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.vertices import StreamInput
+from qmtl.sdk.runner import Runner
+from qmtl.sdk.strategy.assembly import assemble
+
+Place = Annotated[
+    str, typer.Argument(metavar="FILE[:CLASS]", help="path/to/strategy.py, or path/to/strategy.py:Class.")
+]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="FILE|SYMBOL=FILE|PRESET",
+        help="CSV or Parquet with time, open, high, low, close, volume; or a sample, as demo.btc.15m. Repeatable.",
+    ),
+]
+Zone = Annotated[str, typer.Option("--zone", help="Zone of times without one, such as UTC or Europe/Berlin.")]
+Cash = Annotated[str, typer.Option("--cash", help="Money that it begins with, exact.")]
+Profile = Annotated[str, typer.Option("--profile", help="Brokerage profile by name; empty: spot, 0.1 % fee.")]
+DaysPerYear = Annotated[float, typer.Option("--days-per-year", help="Annualises ratios: 365, or 252 for stocks.")]
+
+
+def backtest(
+    place: Place,
+    data: Data = None,
+    zone: Zone = "",
+    cash: Cash = "100000",
+    profile: Profile = "",
+    days_per_year: DaysPerYear = 365.0,
+    html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
+    trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
+    kind = load_strategy(place)
+    bars = bars_for(assemble(kind()).dag.sources, data or [], zone)
+    result = Runner.backtest(kind(), bars, terms=terms_of(cash, profile, days_per_year))
+    typer.echo(result.to_json() if as_json else str(result))
+    if trades and not as_json:
+        import polars as pl
+
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, tbl_hide_column_data_types=True):
+            typer.echo(str(result.trades))
+    if html is not None:
+        typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
+
+
+def terms_of(cash: str, profile: str, days_per_year: float) -> AccountTerms:
+    """The account that options describe. Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN)."""
+    terms = AccountTerms(cash=cash, periods_per_year=days_per_year)  # type: ignore[arg-type]  # text is taken
+    return replace(terms, profile=profile) if profile else terms
+
+
+def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str) -> list[Bars]:
+    """Bars for a graph's sources: those of the files and samples that are named, else the samples of its symbols.
+
+    Raises NotFound (E_DATA_MISSING); InvalidRequest (E_FIELD) where the symbol of a file is not said and not the only
+    one; and what Bars raises.
+    """
+    symbols = sorted({source.symbol for source in sources})
+    if not given:
+        found = [name for name, (_, symbol, _) in SAMPLES.items() if symbol in symbols]
+        if not found:
+            hint = "--data FILE"
+            raise NotFound("E_DATA_MISSING", f"no sample of {', '.join(symbols)} comes with this", hint=hint)
+        return [Bars.sample(name) for name in found]
+    return [_bars(one, symbols, zone) for one in given]
+
+
+def _bars(given: str, symbols: Sequence[str], zone: str) -> Bars:
+    if given in SAMPLES:
+        return Bars.sample(given)
+    symbol, equals, path = given.rpartition("=")
+    if not equals and len(symbols) != 1:
+        raise refused("E_FIELD", "data", given, f"SYMBOL=FILE, as the strategy reads {', '.join(symbols)}")
+    return Bars.from_csv(path, symbol or symbols[0], zone=zone)

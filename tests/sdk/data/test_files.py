@@ -1,0 +1,100 @@
+"""Bars of files: what a file says is taken exactly, what it leaves open or has wrong is refused by name."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.instants import from_ns
+from qmtl.core.volumes import VolumeUnit
+from qmtl.sdk import Bars
+
+ROW = "1,3,0.5,2,10"
+
+
+def written(folder: Path, *lines: str, head: str = "Time,Open,High,Low,Close,Volume") -> Path:
+    path = folder / "own.csv"
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def opens(bars: Bars) -> list[str]:
+    return [from_ns(each).isoformat() for each in bars.open_ns.tolist()]
+
+
+def test_times_columns_and_interval_are_read_as_they_stand(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, f"2024-01-01 00:00:00+01:00,{ROW}", f"2024-01-01T00:00:00Z,{ROW}", f"2024-01-01T01:00Z,{ROW}"
+    )
+    bars = Bars.from_csv(path, "X-USD")
+    assert bars.interval_s == 3600
+    assert opens(bars) == [f"20{day}:00:00+00:00" for day in ("23-12-31T23", "24-01-01T00", "24-01-01T01")]
+    assert bars.values.tolist() == [[1.0, 3.0, 0.5, 2.0, 10.0]] * 3
+
+
+def test_dates_are_of_every_zone_and_other_times_need_one(tmp_path: Path) -> None:
+    assert (
+        opens(Bars.from_csv(written(tmp_path, f"2024-01-02,{ROW}", f"2024-01-03,{ROW}"), "X"))[0][:10] == "2024-01-02"
+    )
+    path = written(tmp_path, f"2024-07-01 09:30:00,{ROW}", f"2024-07-01 10:00:00,{ROW}")
+    with pytest.raises(InvalidRequest, match="times without a zone"):
+        Bars.from_csv(path, "X")
+    bars = Bars.from_csv(path, "X", zone="America/New_York", volume_unit=VolumeUnit.QUOTE)
+    assert opens(bars)[0] == "2024-07-01T13:30:00+00:00"
+    assert bars.volume_unit is VolumeUnit.QUOTE
+
+
+def test_numbers_need_a_unit_and_parquet_is_read_too(tmp_path: Path) -> None:
+    path = written(tmp_path, f"1704067200,{ROW}", f"1704067260,{ROW}", head="open_time,open,high,low,close,volume")
+    with pytest.raises(InvalidRequest, match="time_unit"):
+        Bars.from_csv(path, "X")
+    one = Bars.from_csv(path, "X", time_unit="s")
+    assert (one.interval_s, opens(one)[0]) == (60, "2024-01-01T00:00:00+00:00")
+    table = pl.read_csv(path).with_columns(pl.from_epoch("open_time").dt.replace_time_zone("UTC"))
+    table.write_parquet(tmp_path / "own.parquet")
+    assert opens(Bars.from_parquet(tmp_path / "own.parquet", "X")) == opens(one)
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "reason", "said"),
+    [
+        (("2024-01-01,1,3,0.5,2,10", "2024-01-02,3,1,2,3,10"), {}, "E_BARS", "rule ohlc, first at 2024-01-02"),
+        (("2024-01-02," + ROW, "2024-01-01," + ROW), {}, "E_BARS", "rule sort"),
+        (("2024-01-01," + ROW, "2024-01-01," + ROW, "2024-01-02," + ROW), {}, "E_BARS", "rule duplicate"),
+        (("2024-01-01,1,3,0.5,2,-10", "2024-01-02," + ROW), {}, "E_BARS", "rule negative_volume"),
+        (("2024-01-01,1,3,0.5,,10", "2024-01-02," + ROW), {}, "E_BARS", "rule"),
+        (("Monday," + ROW, "Tuesday," + ROW), {}, "E_FIELD", "ISO 8601"),
+        (("2024-10-27 02:30:00," + ROW,), {"zone": "Europe/Berlin", "interval": "1h"}, "E_FIELD", "is there once"),
+        (("2024-01-01 00:00:00," + ROW,), {"zone": "Mars"}, "E_FIELD", "zone is Mars"),
+        (("2024-01-01," + ROW,), {}, "E_INTERVAL", "between bars"),
+        (("2024-01-01," + ROW,), {"time": "when"}, "E_FIELD", "also when"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_first_example(
+    tmp_path: Path, lines: tuple[str, ...], options: dict[str, str], reason: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        Bars.from_csv(written(tmp_path, *lines), "X", **options)
+    assert refused.value.reason == reason
+
+
+def test_a_repair_is_asked_for_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path, f"2024-01-02,{ROW}", f"2024-01-01,{ROW}", "2024-01-03,3,1,2,3,10", f"2024-01-04,{ROW}")
+    with caplog.at_level(logging.WARNING):
+        bars = Bars.from_csv(path, "X", repair=True)
+    assert [each[:10] for each in opens(bars)][:2] == ["2024-01-01", "2024-01-02"]
+    assert "rule sort" in caplog.text
+    assert "rule ohlc" in caplog.text
+
+
+def test_samples_come_by_the_names_of_presets_and_a_missing_file_is_named(tmp_path: Path) -> None:
+    bars = Bars.sample("demo.stocks.1d")
+    assert (bars.symbol, bars.interval_s) == ("NVDA", 86_400)
+    assert Bars.sample().volume_unit is VolumeUnit.QUOTE
+    for wrong in (lambda: Bars.sample("demo.nope"), lambda: Bars.from_csv(tmp_path / "no.csv", "X")):
+        with pytest.raises(NotFound, match="E_DATA_MISSING"):
+            wrong()
