@@ -47,6 +47,7 @@ COMMANDS = {
     "status": "mesh.status:status",
     "check": "strategy.check:check",
     "backtest": "strategy.backtest:backtest",
+    "sweep": "strategy.sweep:sweep",
     "submit": "strategy.submit:submit",
     "portfolio": "trading.portfolio:portfolio",
     "positions": "trading.holdings:positions",

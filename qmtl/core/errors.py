@@ -47,6 +47,10 @@ class QmtlError(Exception):
         self.violations: tuple[Violation, ...] = tuple(violations)
         self.retry_after_s = retry_after_s
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Whole across processes: an exception would be made again from its message alone."""
+        return type(self), (self.reason, self.message), self.__dict__
+
     def __str__(self) -> str:
         text = f"{self.reason}: {self.message}"
         return f"{text} ({self.hint})" if self.hint else text

@@ -12,6 +12,8 @@ from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
 from qmtl.sdk.graph.view import CacheView
+from qmtl.sdk.research.optimize import Between
+from qmtl.sdk.research.splits import WalkForward
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.events import Signal
@@ -25,6 +27,7 @@ __all__ = [
     "AccountTerms",
     "AssetClass",
     "Bars",
+    "Between",
     "Bracket",
     "CacheView",
     "FillEvent",
@@ -40,6 +43,7 @@ __all__ = [
     "Strategy",
     "StreamInput",
     "TagQuery",
+    "WalkForward",
     "generators",
     "indicators",
     "instrument",

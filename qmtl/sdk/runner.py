@@ -7,9 +7,10 @@ as that world's activation allows. The connected ways load their transport when 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from brokerage.domain.market.instrument import Instrument
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from qmtl.sdk.mesh.session.result import SessionResult
     from qmtl.sdk.mesh.session.terms import PaperTerms
     from qmtl.sdk.mesh.submission.result import SubmitResult
+    from qmtl.sdk.research.optimize import OptimizeResult, Space
+    from qmtl.sdk.research.splits import WalkForward
+    from qmtl.sdk.research.sweep import SweepResult
+    from qmtl.sdk.research.trials import Maker, OnTrial, Value
 
 T = TypeVar("T")
 
@@ -54,6 +59,66 @@ class Runner:
         terms = terms or AccountTerms()
         terms = replace(terms, instruments=(*terms.instruments, *instruments))
         return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars, terms)
+
+    @staticmethod
+    def sweep(
+        make: Maker,
+        grid: Mapping[str, Sequence[Value]],
+        data: Bars | Iterable[Bars],
+        *,
+        objective: str = "sharpe",
+        terms: AccountTerms | None = None,
+        workers: int = 0,
+        store: str | Path | None = None,
+        on_trial: OnTrial | None = None,
+    ) -> SweepResult:
+        """Backtest `make(**point)` at every point of a grid: ranked, drawn, with a verdict on the best.
+
+        `workers`: processes of their own, 0 none; they import `make`, so a script guards its calls by
+        `if __name__ == "__main__"`. `store`: a file that keeps trials, and from which a later call goes on.
+        Raises as qmtl.sdk.research.sweep.sweep.
+        """
+        from qmtl.sdk.research.sweep import sweep
+
+        kept = Path(store) if store is not None else None
+        return sweep(
+            make, grid, _bars_of(data), objective=objective, terms=terms, workers=workers, store=kept, on_trial=on_trial
+        )
+
+    @staticmethod
+    def optimize(
+        make: Maker,
+        space: Space,
+        data: Bars | Iterable[Bars],
+        *,
+        objective: str = "sharpe",
+        trials: int = 50,
+        seed: int = 0,
+        walk_forward: WalkForward | None = None,
+        terms: AccountTerms | None = None,
+        workers: int = 0,
+        store: str | Path | None = None,
+        on_trial: OnTrial | None = None,
+    ) -> OptimizeResult:
+        """Try points of a space, drawn at random by the seed, and test what was chosen on what came after.
+
+        Raises as qmtl.sdk.research.optimize.optimize; `workers` and `store` as of sweep.
+        """
+        from qmtl.sdk.research.optimize import optimize
+
+        return optimize(
+            make,
+            space,
+            _bars_of(data),
+            objective=objective,
+            trials=trials,
+            seed=seed,
+            walk_forward=walk_forward,
+            terms=terms,
+            workers=workers,
+            store=Path(store) if store is not None else None,
+            on_trial=on_trial,
+        )
 
     @staticmethod
     async def submit_async(

@@ -34,6 +34,12 @@ def load_strategy(place: str) -> type[Strategy]:
     return next(iter(found.values()))
 
 
+def absolute_place(place: str) -> str:
+    """The same file and class, from wherever it is looked at."""
+    path, name = _split(place)
+    return f"{path.resolve()}:{name}" if name else str(path.resolve())
+
+
 def _split(place: str) -> tuple[Path, str]:
     path, colon, name = place.rpartition(":")
     return (Path(path), name) if colon and name.isidentifier() and not Path(place).exists() else (Path(place), "")

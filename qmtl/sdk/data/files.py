@@ -44,6 +44,8 @@ SAMPLES: Mapping[str, tuple[str, str, int]] = {
     "demo.nflx.1d": ("NFLX.csv", "NFLX", 86_400),
 }
 """Bars that come with the package, by the names of the mesh's presets: file, symbol, interval."""
+STOCKS_NS = (1_517_788_800_000_000_000, 1_596_240_000_000_000_000)
+"""The stretch of the stocks' files that the presets have: 2018-02-05 to 2020-07-31."""
 
 _REFUSED = frozenset(Rule) - {Rule.UTC, Rule.STEP_CHANGE, Rule.GAP, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME}
 STRICT_FILE = ConformancePolicy("file", _REFUSED)
@@ -108,6 +110,9 @@ def sample_columns(name: str) -> tuple[str, int, Times, Floats]:
         _, open_ns, values = read_columns(path, interval_s, FileTimes(), repair=True)
     finally:
         log.setLevel(level)
+    if interval_s == 86_400:
+        first, last = np.searchsorted(open_ns, STOCKS_NS)
+        open_ns, values = open_ns[first:last].copy(), values[first:last].copy()
     return symbol, interval_s, open_ns, values
 
 

@@ -73,8 +73,8 @@ def tearsheet_html(sheet: Sheet) -> str:
     parts += [f"<h2>Trades ({len(sheet.rows)})</h2>", _table(_TRADE_HEAD, map(_trade_cells, sheet.rows[:TRADES_SHOWN]))]
     if len(sheet.rows) > TRADES_SHOWN:
         parts.append(f"<p>and {len(sheet.rows) - TRADES_SHOWN} more</p>")
-    head = f'<meta charset="utf-8"><title>{escape(sheet.name)}</title><style>{_STYLE}</style>'
-    return f"<!doctype html><html><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    top = f'<meta charset="utf-8"><title>{escape(sheet.name)}</title><style>{_STYLE}</style>'
+    return f"<!doctype html><html><head>{top}</head><body>{''.join(parts)}</body></html>\n"
 
 
 _TRADE_HEAD = (

@@ -77,7 +77,7 @@ def trade_frame(rows: Iterable[TradeRow]) -> pl.DataFrame:
     import polars as pl
 
     time = pl.Datetime("ns", "UTC")
-    schema = {
+    schema: dict[str, type[pl.DataType] | pl.DataType] = {
         "symbol": pl.String,
         "side": pl.String,
         "quantity": pl.Float64,

@@ -78,7 +78,7 @@ def test_what_is_wrong_is_refused_with_its_first_example(
     tmp_path: Path, lines: tuple[str, ...], options: dict[str, str], reason: str, said: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=said) as refused:
-        Bars.from_csv(written(tmp_path, *lines), "X", **options)
+        Bars.from_csv(written(tmp_path, *lines), "X", **options)  # type: ignore[arg-type]  # texts only
     assert refused.value.reason == reason
 
 
@@ -93,8 +93,10 @@ def test_a_repair_is_asked_for_and_told(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_samples_come_by_the_names_of_presets_and_a_missing_file_is_named(tmp_path: Path) -> None:
     bars = Bars.sample("demo.stocks.1d")
-    assert (bars.symbol, bars.interval_s) == ("NVDA", 86_400)
+    assert (bars.symbol, bars.interval_s, len(bars)) == ("NVDA", 86_400, 627)
+    assert [opens(bars)[at][:10] for at in (0, -1)] == ["2018-02-05", "2020-07-31"]
     assert Bars.sample().volume_unit is VolumeUnit.QUOTE
-    for wrong in (lambda: Bars.sample("demo.nope"), lambda: Bars.from_csv(tmp_path / "no.csv", "X")):
-        with pytest.raises(NotFound, match="E_DATA_MISSING"):
-            wrong()
+    with pytest.raises(NotFound, match="E_DATA_MISSING"):
+        Bars.sample("demo.nope")
+    with pytest.raises(NotFound, match="E_DATA_MISSING"):
+        Bars.from_csv(tmp_path / "no.csv", "X")

@@ -69,8 +69,10 @@ def test_macd_equals_talib_column_by_column(fast: int, slow: int, signal: int) -
 
 def test_bands_and_oscillators_equal_talib_column_by_column() -> None:
     columns_equal(ta.bollinger(PRICE, 20, 2.5), talib.BBANDS(CLOSE, 20, 2.5, 2.5))
-    columns_equal(ta.stochastic(PRICE, 9, 3, 4), talib.STOCH(HIGH, LOW, CLOSE, 9, 3, 0, 4, 0))
-    columns_equal(ta.stoch_rsi(PRICE, 14, 5, 3), talib.STOCHRSI(CLOSE, 14, 5, 3, 0))
+    columns_equal(
+        ta.stochastic(PRICE, 9, 3, 4), talib.STOCH(HIGH, LOW, CLOSE, fastk_period=9, slowk_period=3, slowd_period=4)
+    )
+    columns_equal(ta.stoch_rsi(PRICE, 14, 5, 3), talib.STOCHRSI(CLOSE, 14, fastk_period=5, fastd_period=3))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-8, 1e9])
@@ -89,8 +91,8 @@ def test_flat_and_tiny_prices_equal_talib(scale: float) -> None:
         (ta.obv(PRICE), [talib.OBV(close, volume)]),
         (ta.twap(PRICE, 7), [talib.SMA(talib.AVGPRICE(opened, high, low, close), 7)]),
         (ta.macd(PRICE), talib.MACD(close)),
-        (ta.stochastic(PRICE, 9, 3, 4), talib.STOCH(high, low, close, 9, 3, 0, 4, 0)),
-        (ta.stoch_rsi(PRICE, 14, 5, 3), talib.STOCHRSI(close, 14, 5, 3, 0)),
+        (ta.stochastic(PRICE, 9, 3, 4), talib.STOCH(high, low, close, fastk_period=9, slowk_period=3, slowd_period=4)),
+        (ta.stoch_rsi(PRICE, 14, 5, 3), talib.STOCHRSI(close, 14, fastk_period=5, fastd_period=3)),
         *([] if scale == 1e-8 else [(ta.bollinger(PRICE, 20), talib.BBANDS(close, 20, 2.0, 2.0))]),
     ]
     for vertex, references in pairs:

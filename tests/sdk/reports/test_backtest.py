@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal as D
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,9 @@ def test_the_frame_has_a_row_a_trade_and_an_empty_run_none() -> None:
 
 
 def test_lots_are_not_followed_over_a_split() -> None:
-    terms = AccountTerms(cash=D(1000), profile=spot("0", participation="0"), actions=(Split("BTC-USD", START_NS, 2),))
+    terms = AccountTerms(
+        cash=D(1000), profile=spot("0", participation="0"), actions=(Split("BTC-USD", START_NS, Fraction(2)),)
+    )
     with pytest.raises(InvalidRequest, match="a split of BTC-USD"):
         _ = result(90, 101, 102, 90, 90, terms=terms).trade_rows
 

@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.instrument import instrument
 from qmtl.cli.projects.loading import load_strategy
+from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotFound, refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.files import SAMPLES
@@ -32,7 +35,13 @@ Data = Annotated[
 Zone = Annotated[str, typer.Option("--zone", help="Zone of times without one, such as UTC or Europe/Berlin.")]
 Cash = Annotated[str, typer.Option("--cash", help="Money that it begins with, exact.")]
 Profile = Annotated[str, typer.Option("--profile", help="Brokerage profile by name; empty: spot, 0.1 % fee.")]
+Quote = Annotated[
+    str, typer.Option("--quote", help="Currency of symbols that the library does not know by name, such as USD.")
+]
+Tick = Annotated[str, typer.Option("--tick", help="Their smallest price step.")]
+Lot = Annotated[str, typer.Option("--lot", help="Their smallest quantity.")]
 DaysPerYear = Annotated[float, typer.Option("--days-per-year", help="Annualises ratios: 365, or 252 for stocks.")]
+_SAMPLED = frozenset(symbol for _, symbol, _ in SAMPLES.values())
 
 
 def backtest(
@@ -42,6 +51,9 @@ def backtest(
     cash: Cash = "100000",
     profile: Profile = "",
     days_per_year: DaysPerYear = 365.0,
+    quote: Quote = "",
+    tick: Tick = "0.01",
+    lot: Lot = "1",
     html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
@@ -49,7 +61,8 @@ def backtest(
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
     kind = load_strategy(place)
     bars = bars_for(assemble(kind()).dag.sources, data or [], zone)
-    result = Runner.backtest(kind(), bars, terms=terms_of(cash, profile, days_per_year))
+    terms = terms_of(bars, cash, profile, days_per_year, (quote, tick, lot))
+    result = Runner.backtest(kind(), bars, terms=terms)
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
         import polars as pl
@@ -60,10 +73,21 @@ def backtest(
         typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
 
 
-def terms_of(cash: str, profile: str, days_per_year: float) -> AccountTerms:
-    """The account that options describe. Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN)."""
-    terms = AccountTerms(cash=cash, periods_per_year=days_per_year)  # type: ignore[arg-type]  # text is taken
-    return replace(terms, profile=profile) if profile else terms
+def terms_of(
+    bars: Sequence[Bars], cash: str, profile: str, days_per_year: float, unknown: tuple[str, str, str]
+) -> AccountTerms:
+    """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name.
+
+    Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN).
+    """
+    terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None, periods_per_year=days_per_year)
+    known, (quote, tick, lot) = SimulatedAccount(terms.brokerage, {}).view.instruments, unknown
+    found = []
+    for symbol in sorted({each.symbol for each in bars}):
+        currency = quote or ("USD" if symbol in _SAMPLED else "")
+        if known.find(symbol) is None and currency:
+            found.append(instrument(symbol, base=symbol, quote=currency, tick=tick, lot=lot))
+    return replace(terms, instruments=tuple(found))
 
 
 def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str) -> list[Bars]:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.projects.fresh import digests_in_fresh_process
-from qmtl.cli.projects.loading import load_strategy
+from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.research.look_ahead import Leak, find_look_ahead
@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Check a strategy in a file: its graph, that it repeats itself, that no value looks ahead; 1 where one fails."""
     assembled = assemble(load_strategy(place)())
-    found = _checked(_absolute(place), assembled.name, assembled.dag)
+    found = _checked(absolute_place(place), assembled.name, assembled.dag)
     typer.echo(json.dumps(_document(found), indent=2) if as_json else _text(found))
     if not found.passed:
         sys.exit(1)
@@ -58,12 +58,6 @@ def _checked(place: str, name: str, dag: Dag) -> Checked:
     found.differing = [node for node, digest in first.items() if second.get(node) != digest]
     found.leaks = list(find_look_ahead(dag, bars))
     return found
-
-
-def _absolute(place: str) -> str:
-    path, colon, name = place.rpartition(":")
-    whole = Path(place).exists() or not colon
-    return str(Path(place).resolve()) if whole else f"{Path(path).resolve()}:{name}"
 
 
 def _text(found: Checked) -> str:

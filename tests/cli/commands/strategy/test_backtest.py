@@ -51,3 +51,26 @@ def test_files_are_named_with_their_symbol_where_it_could_be_another(tmp_path: P
     assert code == 0, said
     with pytest.raises(NotFound, match="no bars of ETH-USD"):
         run(str(strategy), "--data", f"BTC-USD={path}", "--zone", "UTC")
+
+
+def test_a_sweep_ranks_a_grid_and_says_whether_the_best_is_luck(tmp_path: Path) -> None:
+    strategy = tmp_path / "ema_pair.py"
+    strategy.write_text(
+        "from qmtl.sdk import Strategy, StreamInput, signals, indicators as ta\n"
+        "class Pair(Strategy):\n"
+        "    def __init__(self, fast=10, slow=50):\n"
+        "        self.fast, self.slow = fast, slow\n"
+        "    def setup(self):\n"
+        "        price = StreamInput('NVDA', '1d')\n"
+        "        rising = signals.trend(ta.ema(price, self.fast), ta.ema(price, self.slow))\n"
+        "        self.trade(signals.position_target(rising, long=0.9, short=0.0), price)\n",
+        encoding="utf-8",
+    )
+    options = ["--set", "fast=5,10", "--set", "slow=40,80", "--csv", str(tmp_path / "all.csv"), "--workers", "1"]
+    done = CliRunner().invoke(
+        app, ["sweep", str(strategy), *options, "--heat-map", str(tmp_path / "map.png"), "--profile", "ibkr_equities"]
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("4 trials by sharpe")
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+    assert (tmp_path / "map.png").stat().st_size > 5_000

@@ -1,0 +1,120 @@
+"""`qmtl sweep`: a strategy over a grid of parameters, ranked, with a verdict on whether the best is more than luck."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.cli.commands.strategy.backtest import (
+    Cash,
+    Data,
+    DaysPerYear,
+    Lot,
+    Place,
+    Profile,
+    Quote,
+    Tick,
+    Zone,
+    bars_for,
+    terms_of,
+)
+from qmtl.cli.projects.loading import absolute_place, load_strategy
+from qmtl.core.errors import refused
+from qmtl.sdk.research.sweep import sweep as run_sweep
+from qmtl.sdk.research.trials import Value
+from qmtl.sdk.strategy.assembly import assemble
+from qmtl.sdk.strategy.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFile:
+    """Makes strategies of a file, in whichever process."""
+
+    place: str
+
+    def __call__(self, **params: Value) -> Strategy:
+        return _kind(self.place)(**params)
+
+
+@lru_cache(maxsize=8)
+def _kind(place: str) -> type[Strategy]:
+    return load_strategy(place)
+
+
+def sweep(
+    place: Place,
+    values: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=A,B,C", help="Values of a parameter of the class. Repeatable.")
+    ],
+    data: Data = None,
+    zone: Zone = "",
+    cash: Cash = "100000",
+    profile: Profile = "",
+    days_per_year: DaysPerYear = 365.0,
+    quote: Quote = "",
+    tick: Tick = "0.01",
+    lot: Lot = "1",
+    objective: Annotated[str, typer.Option("--objective", help="The metric to rank by.")] = "sharpe",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=0, help="Processes; 0: this one. Default: one a core.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="File that keeps trials; continued if it exists.")
+    ] = None,
+    heat_map: Annotated[
+        Path | None, typer.Option("--heat-map", help="Draw the first two parameters into this file.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write every trial into this file.")] = None,
+) -> None:
+    """Run a strategy at every point of a grid, without a mesh, and say whether the best is more than luck."""
+    grid = dict(_values(one) for one in values)
+    make = StrategyFile(absolute_place(place))
+    bars = bars_for(assemble(make(**{name: each[0] for name, each in grid.items()})).dag.sources, data or [], zone)
+    if heat_map is not None and len(grid) < 2:
+        raise refused("E_FIELD", "heat-map", f"{len(grid)} parameter", "two parameters")
+    found = run_sweep(
+        make,
+        grid,
+        bars,
+        objective=objective,
+        terms=terms_of(bars, cash, profile, days_per_year, (quote, tick, lot)),
+        workers=os.cpu_count() or 1 if workers is None else workers,
+        store=store,
+        on_trial=_progress,
+    )
+    typer.echo(str(found))
+    if heat_map is not None:
+        x, y, *_ = grid
+        typer.echo(f"heat map: {found.heat_map(x, y, heat_map)}")
+    if csv is not None:
+        found.frame.write_csv(csv)
+        typer.echo(f"trials: {csv}")
+
+
+def _progress(done: int, of: int) -> None:
+    if os.isatty(2):
+        typer.echo(f"\r{done} of {of} trials", err=True, nl=done == of)
+
+
+def _values(text: str) -> tuple[str, Sequence[Value]]:
+    name, equals, listed = text.partition("=")
+    if not equals or not name.isidentifier() or not all(listed.split(",")):
+        raise refused("E_FIELD", "set", text, "NAME=VALUE,VALUE")
+    return name, [_value(each) for each in listed.split(",")]
+
+
+def _value(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,143 @@
+"""A sweep: every point of a grid of parameters, ranked, with a verdict on the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qmtl.core.errors import NotReady, refused
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.reports.tables import render, show_metric
+from qmtl.sdk.research.trials import Maker, OnTrial, Params, Trial, Value, run_trials
+from qmtl.sdk.research.verdict import Verdict, verdict_of
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+TRIES_MAX = 100_000
+SHOWN = 10
+_COLUMNS = ("sharpe", "total_return", "max_drawdown", "n_trades")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepResult:
+    """Trials in the order of the grid, and what they were ranked by."""
+
+    trials: Sequence[Trial]
+    objective: str
+    verdict: Verdict
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """Best first; those without the objective last."""
+        return sorted(self.trials, key=lambda trial: -value_of(trial, self.objective))
+
+    @property
+    def best(self) -> Trial:
+        """The first of the ranking, significant or not."""
+        return self.ranked[0]
+
+    @property
+    def winner(self) -> Trial | None:
+        """The best, if it is significant."""
+        return self.best if self.verdict.significant else None
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """A row a trial, in the order of the grid: its parameters, its metrics, and how many orders were denied."""
+        import polars as pl
+
+        return pl.DataFrame(
+            [{**t.params, **t.metrics, "denied": t.denied} for t in self.trials], infer_schema_length=None
+        )
+
+    def heat_map(self, x: str, y: str, path: str | Path) -> Path:
+        """Draw the best objective at each pair of two parameters. Raises InvalidRequest (E_FIELD), NotReady."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise NotReady("E_NO_MATPLOTLIB", "drawing needs matplotlib", hint="pip install 'qmtl[demo]'") from error
+        xs, ys, values = self.table(x, y)
+        figure = Figure(figsize=(2 + 0.7 * len(xs), 2 + 0.5 * len(ys)), layout="constrained")
+        axes = figure.subplots()
+        drawn = axes.imshow(values, origin="lower", aspect="auto", cmap="RdYlGn")
+        axes.set_xticks(range(len(xs)), [str(value) for value in xs])
+        axes.set_yticks(range(len(ys)), [str(value) for value in ys])
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_title(f"{self.objective}: {self.verdict}", fontsize="x-small")
+        figure.colorbar(drawn)
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(target, dpi=110)
+        return target
+
+    def table(self, x: str, y: str) -> tuple[list[Value], list[Value], np.ndarray]:
+        """Values of two parameters and the best objective (y, x) at each pair; NaN where there is none."""
+        for name in (x, y):
+            if name not in self.trials[0].params:
+                raise refused("E_FIELD", "parameter", name, "one of " + ", ".join(self.trials[0].params))
+        xs, ys = (list(dict.fromkeys(trial.params[name] for trial in self.trials)) for name in (x, y))
+        values = np.full((len(ys), len(xs)), np.nan)
+        for trial in self.trials:
+            at = ys.index(trial.params[y]), xs.index(trial.params[x])
+            values[at] = np.fmax(values[at], trial.metrics.get(self.objective, np.nan))
+        return xs, ys, values
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield f"[bold]{len(self.trials)} trials by {self.objective}[/bold]  {self.verdict}"
+        yield trial_table(self.ranked[:SHOWN], self.objective)
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+def sweep(
+    make: Maker,
+    grid: Mapping[str, Sequence[Value]],
+    data: Sequence[Bars],
+    *,
+    objective: str = "sharpe",
+    terms: AccountTerms | None = None,
+    workers: int = 0,
+    store: Path | None = None,
+    on_trial: OnTrial | None = None,
+) -> SweepResult:
+    """Run every point of a grid, `make(**point)`. Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid."""
+    if not grid or not all(grid.values()):
+        raise refused("E_FIELD", "grid", dict(grid), "values for each parameter")
+    if (count := math.prod(len(values) for values in grid.values())) > TRIES_MAX:
+        raise refused("E_FIELD", "grid", f"{count} points", f"at most {TRIES_MAX}")
+    tries: list[Params] = [dict(zip(grid, point, strict=True)) for point in product(*grid.values())]
+    terms = terms or AccountTerms()
+    trials = run_trials(make, tries, data, terms, workers=workers, store=store, on_trial=on_trial)
+    best = max(trials, key=lambda trial: value_of(trial, objective))
+    return SweepResult(trials, objective, verdict_of(trials, best))
+
+
+def value_of(trial: Trial, objective: str) -> float:
+    """The objective of a trial; what has none is below everything."""
+    return trial.metrics.get(objective, -math.inf)
+
+
+def trial_table(trials: Sequence[Trial], objective: str) -> Table:
+    """Trials for rich, in the given order."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    names, metrics = list(trials[0].params), [objective, *(name for name in _COLUMNS if name != objective)]
+    for column in (*names, *metrics, "denied"):
+        table.add_column(column, justify="right")
+    for trial in trials:
+        shown = (show_metric(name, trial.metrics[name]) if name in trial.metrics else "-" for name in metrics)
+        table.add_row(*(str(trial.params[name]) for name in names), *shown, str(trial.denied))
+    return table

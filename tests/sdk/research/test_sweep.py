@@ -1,0 +1,174 @@
+"""Sweeps and searches: equal to single backtests in any process, resumed from what was kept, honest about luck."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brokerage.domain.models.profiles.generic import spot
+from qmtl.core.errors import InvalidRequest
+from qmtl.sdk import AccountTerms, Bars, Between, Runner, Strategy, StreamInput, WalkForward, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.research.optimize import Space
+from qmtl.sdk.research.trials import Trial
+from qmtl.sdk.research.verdict import verdict_of
+from qmtl.stats.ratios import sharpe
+from qmtl.stats.significance import deflated_sharpe
+from tests.sdk.market import START_NS, walk
+
+
+class Cross(Strategy):
+    """An average above another, on hours."""
+
+    def __init__(self, fast: int = 3, slow: int = 9, weight: float = 0.9) -> None:
+        self.fast, self.slow, self.weight = fast, slow, weight
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD", "1h")
+        rising = signals.trend(ta.ema(price, self.fast), ta.sma(price, self.slow))
+        self.trade(signals.position_target(rising, long=self.weight, short=0.0), price)
+
+
+def hourly(n: int, seed: int = 1, drift: float = 0.0) -> Bars:
+    bars = walk(n, seed)
+    growth = np.exp(drift * np.arange(n))[:, None]
+    values = bars.values * np.hstack([growth, growth, growth, growth, np.ones((n, 1))])
+    hour = 3600 * 10**9
+    return Bars("BTC-USD", 3600, START_NS - START_NS % hour + hour * np.arange(n, dtype=np.int64), values)
+
+
+DATA = hourly(800)
+GRID: dict[str, list[int]] = {"fast": [2, 4], "slow": [8, 16, 24]}
+
+
+def same(one: Trial, other: Trial) -> bool:
+    return (
+        one.params == other.params
+        and one.metrics == other.metrics
+        and one.equity.tobytes() == other.equity.tobytes()
+        and one.day_ns.tolist() == other.day_ns.tolist()
+    )
+
+
+def test_each_point_is_what_a_backtest_of_it_gives() -> None:
+    found = Runner.sweep(Cross, GRID, DATA)
+    assert [trial.params for trial in found.trials] == [{"fast": f, "slow": s} for f in (2, 4) for s in (8, 16, 24)]
+    for trial in found.trials:
+        assert trial.metrics == Runner.backtest(Cross(**trial.params), DATA).metrics  # type: ignore[arg-type]  # whole numbers
+    assert [t.metrics["sharpe"] for t in found.ranked] == sorted(
+        (t.metrics["sharpe"] for t in found.trials), reverse=True
+    )
+    assert found.frame.height == 6
+    xs, ys, values = found.table("slow", "fast")
+    assert (xs, ys, values.shape) == ([8, 16, 24], [2, 4], (2, 3))
+    assert values[1, 2] == found.trials[5].metrics["sharpe"]
+
+
+def test_a_pool_of_processes_and_a_resumed_store_give_the_same(tmp_path: Path) -> None:
+    here, store = Runner.sweep(Cross, GRID, DATA), tmp_path / "trials.jsonl"
+    first = Runner.sweep(Cross, {"fast": [2], "slow": [8, 16, 24]}, DATA, workers=2, store=store)
+    assert all(map(same, first.trials, here.trials[:3]))
+    store.write_bytes(store.read_bytes()[:-20])  # a crash cut the last line off
+    ran: list[tuple[int, int]] = []
+    again = Runner.sweep(Cross, GRID, DATA, store=store, on_trial=lambda done, of: ran.append((done, of)))
+    assert len(ran) == 4
+    assert ran[-1] == (6, 6)
+    assert all(map(same, again.trials, here.trials))
+    assert str(again) == str(here)
+
+
+def test_a_store_gives_nothing_back_of_other_code_data_or_terms(tmp_path: Path) -> None:
+    store, point = tmp_path / "trials.jsonl", {"fast": [2]}
+    ran: list[int] = []
+
+    def run(data: Bars, terms: AccountTerms | None = None, weight: float = 0.9) -> int:
+        ran.clear()
+        Runner.sweep(
+            lambda fast: Cross(fast, weight=weight), point, data, terms=terms, store=store,
+            on_trial=lambda done, of: ran.append(done),
+        )  # fmt: skip
+        return len(ran)
+
+    assert run(DATA) == 1
+    assert run(DATA) == 0
+    assert run(hourly(800, seed=2)) == 1
+    assert run(DATA, AccountTerms(cash=D(5_000))) == 1
+    assert run(DATA, weight=0.5) == 1
+
+
+def test_of_noise_nothing_is_called_significant() -> None:
+    found = Runner.sweep(Cross, {"fast": [2, 3, 4], "slow": [8, 16]}, hourly(900, seed=11))
+    assert not found.verdict.significant
+    assert found.winner is None
+    assert "not significant" in str(found).splitlines()[0]
+
+
+def trial(returns: np.ndarray, name: int) -> Trial:
+    times = START_NS + 86_400 * 10**9 * np.arange(len(returns) + 1, dtype=np.int64)
+    equity = 1000.0 * np.concatenate([[1.0], np.cumprod(1.0 + returns)])
+    return Trial({"n": name}, {"sharpe": sharpe(returns, 365.0)}, times, equity, 0)
+
+
+def test_the_verdict_is_of_the_published_statistics() -> None:
+    random = np.random.default_rng(3)
+    returns = random.normal(0.0, 0.01, (10, 300))
+    returns[4] += 0.004
+    trials = [trial(each, at) for at, each in enumerate(returns)]
+    verdict = verdict_of(trials, trials[4])
+    spread = float(np.std([each.mean() / each.std(ddof=1) for each in returns], ddof=1))
+    assert verdict.deflated_sharpe == pytest.approx(deflated_sharpe(returns[4], 10, spread), rel=1e-9)
+    assert verdict.overfitting < 0.05
+    assert verdict.significant == (verdict.deflated_sharpe >= 0.95)
+    assert not verdict_of(trials[:1], trials[0]).significant
+
+
+def test_a_search_tests_what_it_chose_on_bars_that_it_had_not_seen() -> None:
+    forward = WalkForward(folds=2, first=0.5)
+    space: Space = {"fast": Between(2, 5), "slow": [8, 16, 24]}
+    found = Runner.optimize(Cross, space, DATA, trials=5, seed=4, walk_forward=forward)
+    again = Runner.optimize(Cross, space, DATA, trials=5, seed=4, walk_forward=forward)
+    assert [t.params for t in found.trials] == [t.params for t in again.trials]
+    assert len({tuple(t.params.items()) for t in found.trials}) == 5
+    for fold in found.folds:
+        (begin, end), [(_, trained)] = fold.split.test, fold.split.train
+        assert fold.test.day_ns[0] >= begin >= trained
+        assert fold.test.day_ns[-1] <= end + 86_400 * 10**9
+    assert str(found) == str(again)
+    assert found.winner is None
+    # another future changes no choice that was made before it
+    begin = found.folds[0].split.test[0]
+    values = DATA.values.copy()
+    values[DATA.close_ns > begin] *= 3.0
+    other = Bars("BTC-USD", 3600, DATA.open_ns.copy(), values)
+    changed = Runner.optimize(Cross, space, other, trials=5, seed=4, walk_forward=forward)
+    assert changed.folds[0].params == found.folds[0].params
+    assert changed.folds[0].trained == found.folds[0].trained
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(InvalidRequest, match="grid"):
+        Runner.sweep(Cross, {}, DATA)
+    with pytest.raises(InvalidRequest, match="grid"):
+        Runner.sweep(Cross, {"fast": []}, DATA)
+    with pytest.raises(InvalidRequest, match="points of the space"):
+        Runner.optimize(Cross, {"fast": [2, 3]}, DATA, trials=5)
+    with pytest.raises(InvalidRequest, match="objective"):
+        Runner.optimize(Cross, {"fast": [2, 3]}, DATA, trials=2, objective="luck")
+    with pytest.raises(InvalidRequest, match="workers"):
+        Runner.sweep(Cross, GRID, DATA, workers=-1)
+    with pytest.raises(InvalidRequest, match="parameter"):
+        Runner.sweep(Cross, {"fast": [2]}, DATA, terms=AccountTerms(profile=spot("0"))).table("fast", "slower")
+
+
+def test_a_mistake_in_another_process_is_told_as_it_is_here() -> None:
+    with pytest.raises(InvalidRequest, match="E_NODE_PARAMETER: fast is 0"):
+        Runner.sweep(Wrong, {"fast": [0]}, DATA, workers=1)
+
+
+class Wrong(Cross):
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD", "1h")
+        self.trade(signals.position_target(signals.trend(ta.macd(price, self.fast, 3, 3), price), long=0.5), price)

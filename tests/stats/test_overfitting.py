@@ -1,0 +1,57 @@
+"""The probability of backtest overfitting: by hand, for skill, for noise, and where it cannot be known."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from qmtl.core.errors import InvalidRequest
+from qmtl.stats.overfitting import overfitting_probability
+
+
+def by_hand(returns: np.ndarray, blocks: int) -> float:
+    """The published steps in plain loops: rank of the best inside among all outside, logit at most 0."""
+    parts, found = np.array_split(returns, blocks), []
+    for inside in combinations(range(blocks), blocks // 2):
+        chosen = np.vstack([parts[i] for i in inside])
+        other = np.vstack([parts[i] for i in range(blocks) if i not in inside])
+        best = max(range(returns.shape[1]), key=lambda k: chosen[:, k].mean() / chosen[:, k].std(ddof=1))
+        outside = [other[:, k].mean() / other[:, k].std(ddof=1) for k in range(returns.shape[1])]
+        omega = sorted(outside).index(outside[best]) + 1
+        omega /= returns.shape[1] + 1
+        found.append(math.log(omega / (1.0 - omega)) <= 0.0)
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_equals_the_published_steps(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    returns = random.normal(0.0, 0.01, (120, 7)) + np.linspace(0.0, 0.004, 7)
+    assert overfitting_probability(returns, 6) == by_hand(returns, 6)
+
+
+def test_noise_is_overfitted_and_skill_is_not() -> None:
+    random = np.random.default_rng(5)
+    noise = random.normal(0.0, 0.01, (400, 20))
+    skilled = noise.copy()
+    skilled[:, 3] += 0.01
+    assert overfitting_probability(noise) > 0.3
+    assert overfitting_probability(skilled) == 0.0
+
+
+def test_what_has_no_spread_is_ranked_as_zero() -> None:
+    returns = np.zeros((40, 3))
+    returns[:, 1] = -np.abs(np.random.default_rng(1).normal(0.01, 0.01, 40))
+    assert overfitting_probability(returns, 4) == 0.0  # the flat ones tie for the best, above the loser
+
+
+def test_too_little_is_not_known_and_odd_blocks_are_refused() -> None:
+    assert math.isnan(overfitting_probability(np.zeros((100, 1))))
+    assert math.isnan(overfitting_probability(np.zeros((19, 5))))
+    assert not math.isnan(overfitting_probability(np.zeros((20, 5))))
+    for blocks in (0, 3):
+        with pytest.raises(InvalidRequest, match="blocks"):
+            overfitting_probability(np.zeros((100, 5)), blocks)
