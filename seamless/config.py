@@ -65,6 +65,15 @@ class ExchangeSettings(BaseModel):
     feeds: Mapping[str, ExchangeFeed] = Field(default_factory=dict)
 
 
+class UniverseSettings(BaseModel):
+    """Presets that worlds trade together: `[seamless.universes.<NAME>]`, preset `replay.<NAME>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # presets that are replays, each of another symbol or interval
+    presets: tuple[str, ...] = Field(min_length=1, max_length=64)
+
+
 class Settings(ServiceSettings):
     """What seamless needs beside the settings every service has."""
 
@@ -75,6 +84,7 @@ class Settings(ServiceSettings):
     # files that may be added by clients
     uploads_max: int = Field(default=256, ge=0)
     exchanges: Mapping[str, ExchangeSettings] = Field(default_factory=dict)
+    universes: Mapping[str, UniverseSettings] = Field(default_factory=dict)
     # how long a replay waits for a subscriber that takes nothing
     subscriber_patience_s: float = Field(default=30.0, gt=0.0)
     # sessions that still play: in all, and of one world

@@ -1,5 +1,7 @@
 """Ranges, gaps and instants of the data contract: what the wires of several subjects need."""
 
+from collections.abc import Iterable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.calendars.spans import Span
@@ -57,9 +59,9 @@ def gap_to_proto(gap: Gap, interval_ns: int) -> coveragepb.Gap:
     return coveragepb.Gap(range=span_to_proto(gap.span), kind=_GAPS[gap.kind], bars=gap.span.bars(interval_ns))
 
 
-def bars_to_proto(table: Bars, interval_ns: int) -> list[barspb.Bar]:
-    """Bars as messages."""
-    rows = zip(table.time_ns.tolist(), *(v.tolist() for v in table.values()), strict=True)
+def bars_to_proto(table: Bars, intervals_ns: Iterable[int], presets: Iterable[str]) -> list[barspb.Bar]:
+    """Bars as messages, each with its interval and the preset that is named with it."""
+    rows = zip(table.time_ns.tolist(), *(v.tolist() for v in table.values()), intervals_ns, presets, strict=True)
     return [
         barspb.Bar(
             open_time=ns_to_proto(opened),
@@ -69,6 +71,7 @@ def bars_to_proto(table: Bars, interval_ns: int) -> list[barspb.Bar]:
             low=low,
             close=last,
             volume=volume,
+            preset=preset,
         )
-        for opened, first, high, low, last, volume in rows
+        for opened, first, high, low, last, volume, interval_ns, preset in rows
     ]

@@ -51,7 +51,7 @@ def portfolio_to_proto(
         realized_pnl=_total(one.realised for one in views),
         unrealized_pnl=_total(one.unrealised for one in views),
         fees=_total(one.fees for one in views),
-        time=ns_to_proto(account.position_ns) if account.position_ns else None,
+        time=ns_to_proto(account.shown_ns) if account.shown_ns else None,
         account_event_number=account.event_sequence,
     )
 

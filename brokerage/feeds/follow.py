@@ -55,6 +55,11 @@ class Feed:
     preset: str
     session_id: str
 
+    @property
+    def follower(self) -> str:
+        """Its name in a session: feeds of one session each go at their own pace, and it waits for all."""
+        return f"{JOB}:{self.preset}"
+
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
@@ -174,7 +179,10 @@ class FeedFollower:
         if feed.session_id and answer.HasField("watermark"):
             await self._source.sessions.ConfirmBars(
                 datasessionservicepb.ConfirmBarsRequest(
-                    session_id=feed.session_id, follower=JOB, through=answer.watermark, leave=answer.end_of_session
+                    session_id=feed.session_id,
+                    follower=feed.follower,
+                    through=answer.watermark,
+                    leave=answer.end_of_session,
                 )
             )
 
@@ -220,7 +228,7 @@ class FeedFollower:
         request = dataservicepb.SubscribeRequest(
             dataset=feed.preset,
             session_id=feed.session_id,
-            follower=JOB if feed.session_id else "",
+            follower=feed.follower if feed.session_id else "",
             start_time=ns_to_proto(from_ns) if from_ns else None,
         )
         return self._source.data.Subscribe(request)

@@ -5,8 +5,8 @@ from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.paging import page_from_proto, page_of
-from seamless.artifacts.inventory import Inventory
-from seamless.catalogue.wire import dataset_to_proto, preset_to_proto
+from seamless.artifacts.inventory import DatasetState, Inventory
+from seamless.catalogue.wire import dataset_to_proto, preset_to_proto, universe_to_proto
 from seamless.presets.preset import Preset
 
 
@@ -29,21 +29,16 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
     async def GetPreset(
         self, request: catalogueservicepb.GetPresetRequest, context: object
     ) -> catalogueservicepb.GetPresetResponse:
-        preset = self._inventory.presets.named(request.name)
-        return catalogueservicepb.GetPresetResponse(preset=preset_to_proto(preset, self._inventory.status(preset)))
+        return catalogueservicepb.GetPresetResponse(preset=self._told(request.name))
 
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: object
     ) -> catalogueservicepb.ListPresetsResponse:
         page = page_from_proto(request, (str,))
         after = page.after[0] if page.after else ""
-        rest = sorted((p for p in self._inventory.presets.all if p.name > after), key=lambda preset: preset.name)
-        presets, more = page_of(
-            rest,
-            page,
-            lambda preset: (preset.name,),
-            lambda preset: preset_to_proto(preset, self._inventory.status(preset)),
-        )
+        names = {*self._inventory.presets.universes, *(preset.name for preset in self._inventory.presets.all)}
+        rest = sorted(name for name in names if name > after)
+        presets, more = page_of(rest, page, lambda name: (name,), self._told)
         return catalogueservicepb.ListPresetsResponse(presets=presets, page=more)
 
     async def GetConformanceReport(
@@ -55,6 +50,19 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
             self._inventory.require_ready(preset)
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no conformance report")
         return catalogueservicepb.GetConformanceReportResponse(report=report)
+
+    def _told(self, name: str) -> datasetspb.Preset:
+        """A preset or universe as a message. Raises NotFound (E_PRESET_UNKNOWN)."""
+        presets = self._inventory.presets
+        if name not in presets.universes:
+            preset = presets.named(name)
+            return preset_to_proto(preset, self._inventory.status(preset))
+        try:
+            statuses = [self._inventory.status(preset) for preset in presets.universe(name).members]
+        except NotReady as error:
+            return universe_to_proto(name, presets.universes[name], error.message)
+        fault = next((one.detail for one in statuses if one.state is DatasetState.UNAVAILABLE), "")
+        return universe_to_proto(name, [one.name for one in presets.universe(name).members], fault)
 
     async def _dataset(self, preset: Preset) -> datasetspb.Dataset:
         return dataset_to_proto(preset, self._inventory.status(preset), await self._inventory.newest(preset))

@@ -1,5 +1,6 @@
 """Datasets and presets as messages."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from google.protobuf.duration_pb2 import Duration
@@ -59,6 +60,19 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         interval=Duration(seconds=preset.dataset.interval_s),
         volume_unit=volume_unit_to_proto(preset.volume_unit),
         terms=_terms(preset),
+    )
+
+
+def universe_to_proto(name: str, members: Sequence[str], fault: str) -> datasetspb.Preset:
+    """A universe, and whether a session can play it."""
+    return datasetspb.Preset(
+        name=name,
+        description=f"{', '.join(members)} on one data clock",
+        min_coverage="0",
+        replay=True,
+        available=not fault,
+        message=fault,
+        members=members,
     )
 
 

@@ -7,34 +7,60 @@ the paper venue that fills its orders stay together however fast the replay runs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qmtl.calendars.spans import Span
-from seamless.domain.bars import Bars
+from seamless.domain.bars import Bars, concatenated
+from seamless.domain.fingerprints import world_digest
+
+Places = NDArray[np.int64]
 
 _NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A dataset that a session plays: `source` is the sealed segment, `history` the one that ends where it starts."""
+
+    preset: str
+    dataset: str
+    interval_ns: int
+    source: str
+    history: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """The state of one session. `bars_per_s` 0: as fast as it is followed.
 
-    `source` is the sealed segment it plays, `history` the one that ends where it starts.
+    `interval_ns` is the step of its clock: the largest that all its members' closes are on.
     """
 
     session_id: str
     world_id: str
     preset: str
-    dataset: str
-    source: str
-    history: str
+    members: tuple[Member, ...]
     span: Span
     interval_ns: int
     bars_per_s: float
     opened_at_ns: int
     advanced_at_ns: int
     watermark_ns: int
+
+    @property
+    def history(self) -> str:
+        """The fingerprint of what was sealed before its start."""
+        if len(self.members) == 1:
+            return self.members[0].history
+        return world_digest({member.dataset: member.history for member in self.members})
+
+    def place_of(self, dataset: str) -> int | None:
+        """Which of the members a dataset is; None: it is not played."""
+        return next((place for place, member in enumerate(self.members) if member.dataset == dataset), None)
 
     @property
     def finished(self) -> bool:
@@ -58,11 +84,51 @@ class Follower:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """Bars that were released, and the instant up to which there are no others. `last`: the session has ended."""
+    """Bars that were released, and the instant up to which there are no others. `last`: the session has ended.
+
+    `members` says of each bar which of the session's members it is of; None: there is one.
+    """
 
     bars: Bars
     watermark_ns: int
     last: bool
+    members: Places | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """Bars of several members as they become known, at `close_ns`; at one time in the members' order."""
+
+    bars: Bars
+    close_ns: NDArray[np.int64]
+    members: Places
+
+    def between(self, after_ns: int, until_ns: int) -> Tape:
+        """What becomes known after one instant, and at another at the latest."""
+        first, last = np.searchsorted(self.close_ns, (after_ns, max(after_ns, until_ns)), side="right")
+        rows = slice(int(first), int(last))
+        return Tape(self.bars.take(rows), self.close_ns[rows], self.members[rows])
+
+    def batches(self, size: int, after_ns: int) -> Iterator[Delivery]:
+        """The same in deliveries of so many bars, each with the instant up to which all are told by then."""
+        for start in range(0, len(self.bars), size):
+            rows = slice(start, start + size)
+            close_ns = self.close_ns[rows]
+            end = start + len(close_ns)
+            told_ns = int(close_ns[-1])
+            if end < len(self.bars) and int(self.close_ns[end]) == told_ns:  # more comes of the same instant
+                before = self.close_ns[: int(np.searchsorted(self.close_ns, told_ns))]
+                told_ns = int(before[-1]) if len(before) else after_ns
+            yield Delivery(self.bars.take(rows), told_ns, False, self.members[rows])
+
+
+def merged(parts: Sequence[tuple[Bars, int]]) -> Tape:
+    """One tape of the bars of several members, each with its interval."""
+    bars = concatenated([part for part, _ in parts])
+    close_ns = np.concatenate([part.time_ns + interval_ns for part, interval_ns in parts])
+    places = np.concatenate([np.full(len(part), place, np.int64) for place, (part, _) in enumerate(parts)])
+    order = np.argsort(close_ns, kind="stable")
+    return Tape(bars.take(order), close_ns[order], places[order])
 
 
 def release(replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int) -> Replay:

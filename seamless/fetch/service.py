@@ -37,7 +37,7 @@ class DataServicer(datarpc.DataServiceServicer):
     ) -> AsyncIterator[dataservicepb.SubscribeResponse]:
         query = subscribe_from_proto(request)
         session = await self._subscriptions.session(query)
-        unit, interval_ns = self._subscriptions.volume_unit(query), self._subscriptions.interval_ns(session)
+        labels = self._subscriptions.told_as(session, query)
         async with aclosing(self._subscriptions.deliveries(session, query)) as deliveries:
             async for delivery in deliveries:
-                yield delivery_to_proto(delivery, interval_ns, unit)
+                yield delivery_to_proto(delivery, labels)

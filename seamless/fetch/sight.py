@@ -108,10 +108,11 @@ class Sights:
             feed.require_begun()
             return await self._mixed(preset, domain, admission.admit(domain, ask.as_of_ns, feed.watermark_ns))
         replay = await self._sessions.find(ask.session_id)
-        if replay.dataset != str(preset.dataset):
-            raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.dataset}")
+        place = replay.place_of(str(preset.dataset))
+        if place is None:
+            raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.preset}")
         access = admission.admit(domain, ask.as_of_ns, replay.watermark_ns)
-        return Sight(domain, access, await self._sessions.source(replay))
+        return Sight(domain, access, await self._sessions.source(replay, replay.members[place]))
 
     async def _mixed(self, preset: Preset, domain: ExecutionDomain, access: Admission) -> Sight:
         """Sealed and stored bars together. Raises as `Inventory.seen_at` where there is neither."""

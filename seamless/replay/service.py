@@ -29,13 +29,16 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     ) -> datasessionservicepb.OpenDataSessionResponse:
         asked = open_from_proto(request)
         await self._roles.require(asked.world_id, Role.OPERATOR)
-        preset = self._inventory.presets.named(request.preset)
-        self._inventory.presets.serving(preset.name)
-        if preset.exchange:
-            opened = await self._live.open(preset, asked)
+        universe = self._inventory.presets.universe(request.preset)
+        for preset in universe.members:
+            self._inventory.presets.serving(preset.name)
+        first = universe.members[0]
+        if first.exchange:
+            opened = await self._live.open(first, asked)
             return datasessionservicepb.OpenDataSessionResponse(session=self._session(opened))
-        self._inventory.require_ready(preset)
-        replay = await self._sessions.open(preset, asked)
+        for preset in universe.members:
+            self._inventory.require_ready(preset)
+        replay = await self._sessions.open(universe, asked)
         return datasessionservicepb.OpenDataSessionResponse(session=self._session(replay))
 
     async def GetDataSession(

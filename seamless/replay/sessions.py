@@ -4,20 +4,23 @@ A session is state in SQL; its player is started when somebody subscribes, after
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
 from seamless.config import Settings
+from seamless.domain.bars import Bars
 from seamless.domain.manifests import Manifest
-from seamless.domain.playback import Replay
+from seamless.domain.playback import Member, Replay
 from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest, check_name
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.preset import Preset
+from seamless.presets.preset import Universe
 from seamless.replay import store
 from seamless.replay.player import PlaybackResources, Player
 
@@ -57,21 +60,22 @@ class ReplaySessions:
         for player in self._players.values():
             player.close()
 
-    async def open(self, preset: Preset, asked: SessionRequest) -> Replay:
+    async def open(self, universe: Universe, asked: SessionRequest) -> Replay:
         """Open a session, or answer the one of this name if it has the same settings.
 
         Raises InvalidRequest (E_DATA_SESSION), NotReady (E_NOT_A_REPLAY), Conflict (E_DATA_SESSION_CONFLICT),
         Exhausted (E_DATA_SESSIONS).
         """
-        if not preset.replay:
-            raise NotReady("E_NOT_A_REPLAY", f"{preset.name} has a real live feed, it is not replayed")
+        for preset in universe.members:
+            if not preset.replay:
+                raise NotReady("E_NOT_A_REPLAY", f"{preset.name} has a real live feed, it is not replayed")
         known = await self._load(asked.session_id)
         if known is not None:
-            return await self._same(known, preset, asked)
+            return await self._same(known, universe, asked)
         await self._make_room(asked.world_id)
-        draft = await self._draft(preset, asked)
+        draft = await self._draft(universe, asked)
         stored = await self._resources.db.write(lambda conn: _add_session(conn, draft, asked.followers))
-        return stored if stored == draft else await self._same(stored, preset, asked)
+        return stored if stored == draft else await self._same(stored, universe, asked)
 
     async def find(self, session_id: str) -> Replay:
         """A session as it stands. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
@@ -128,12 +132,16 @@ class ReplaySessions:
         """Followers a session that plays here waits for."""
         return self._players[session_id].waiting_for if session_id in self._players else ()
 
-    async def source(self, replay: Replay) -> Manifest:
-        """The sealed segment a session plays. Raises NotReady (E_ARTIFACT_MISSING)."""
-        manifest = await self._inventory.artifact(replay.source)
+    async def source(self, replay: Replay, member: Member) -> Manifest:
+        """The sealed segment a session plays of a member. Raises NotReady (E_ARTIFACT_MISSING)."""
+        manifest = await self._inventory.artifact(member.source)
         if manifest is None:
-            raise NotReady("E_ARTIFACT_MISSING", f"artifact {replay.source} of session {replay.session_id} is gone")
+            raise NotReady("E_ARTIFACT_MISSING", f"artifact {member.source} of session {replay.session_id} is gone")
         return manifest
+
+    async def bars(self, replay: Replay, member: Member, opens: Span) -> Bars:
+        """The bars of a member that open inside a span. Raises NotReady (E_ARTIFACT_MISSING)."""
+        return await asyncio.to_thread(self._inventory.archive.bars, await self.source(replay, member), opens)
 
     async def _make_room(self, world_id: str) -> None:
         """Raises Exhausted (E_DATA_SESSIONS) while as many play as may, in all or of the world."""
@@ -158,9 +166,9 @@ class ReplaySessions:
             raise Unavailable("E_GOING_AWAY", "replays are not running at present", retry_after_s=1.0)
         for name in [name for name, player in self._players.items() if player.idle]:
             del self._players[name]
-        bars = await asyncio.to_thread(self._inventory.archive.bars, await self.source(replay), replay.span)
+        parts = [await self.bars(replay, member, _playing(replay, member)) for member in replay.members]
         names = await self._resources.db.read(lambda conn: store.followers_of(conn, replay.session_id))
-        player = Player(replay, bars, names, self._resources)
+        player = Player(replay, parts, names, self._resources)
         self._tasks.create_task(player.run(), name=f"replay {replay.session_id}")
         return player
 
@@ -169,36 +177,57 @@ class ReplaySessions:
             return self._players[session_id].replay
         return await self._resources.db.read(lambda conn: store.load_replay(conn, session_id))
 
-    async def _draft(self, preset: Preset, asked: SessionRequest) -> Replay:
-        whole = await self._inventory.seen_at(preset, None)
-        span = asked.span(whole.span, preset.dataset.interval_ns)
-        history = await self._inventory.seal_beginning(whole, span.start_ns, preset)
+    async def _draft(self, universe: Universe, asked: SessionRequest) -> Replay:
+        sources = [await self._inventory.seen_at(preset, None) for preset in universe.members]
+        intervals_ns = [preset.dataset.interval_ns for preset in universe.members]
+        span = asked.span(_data(sources, intervals_ns, universe.step_ns), universe.step_ns)
+        members = []
+        for preset, whole in zip(universe.members, sources, strict=True):
+            history = await self._inventory.seal_beginning(whole, span.start_ns, preset)
+            step_ns, dataset = preset.dataset.interval_ns, str(preset.dataset)
+            members.append(Member(preset.name, dataset, step_ns, whole.fingerprint, history.fingerprint))
         now_ns = to_ns(self._resources.clock.now())
         return Replay(
             session_id=asked.session_id,
             world_id=asked.world_id,
-            preset=preset.name,
-            dataset=str(preset.dataset),
-            source=whole.fingerprint,
-            history=history.fingerprint,
+            preset=universe.name,
+            members=tuple(members),
             span=span,
-            interval_ns=preset.dataset.interval_ns,
+            interval_ns=universe.step_ns,
             bars_per_s=asked.bars_per_s,
             opened_at_ns=now_ns,
             advanced_at_ns=now_ns,
             watermark_ns=span.start_ns,
         )
 
-    async def _same(self, known: Replay, preset: Preset, asked: SessionRequest) -> Replay:
-        whole = await self.source(known)
-        wanted = (asked.world_id, preset.name, asked.span(whole.span, known.interval_ns), asked.bars_per_s)
-        if (known.world_id, known.preset, known.span, known.bars_per_s) != wanted:
-            raise Conflict(
-                "E_DATA_SESSION_CONFLICT",
-                f"data session {known.session_id!r} is open with another world, preset, start or pace",
-                hint="open it as it was opened, or under another name",
-            )
+    async def _same(self, known: Replay, universe: Universe, asked: SessionRequest) -> Replay:
+        if (known.world_id, known.preset, known.bars_per_s) != (asked.world_id, universe.name, asked.bars_per_s):
+            raise _conflict(known)
+        sources = [await self.source(known, member) for member in known.members]
+        data = _data(sources, [member.interval_ns for member in known.members], known.interval_ns)
+        if known.span != asked.span(data, known.interval_ns):
+            raise _conflict(known)
         return known
+
+
+def _conflict(known: Replay) -> Conflict:
+    return Conflict(
+        "E_DATA_SESSION_CONFLICT",
+        f"data session {known.session_id!r} is open with another world, preset, start or pace",
+        hint="open it as it was opened, or under another name",
+    )
+
+
+def _data(sources: Sequence[Manifest], intervals_ns: Sequence[int], step_ns: int) -> Span:
+    """The stretch that a session may begin and end in: each member has a bar before, and none ends earlier."""
+    first = [one.span.start_ns + interval_ns for one, interval_ns in zip(sources, intervals_ns, strict=True)]
+    start_ns, end_ns = max(first) - step_ns, min(one.span.end_ns for one in sources)
+    return Span(start_ns, max(start_ns, end_ns))
+
+
+def _playing(replay: Replay, member: Member) -> Span:
+    """The opens of the bars of a member that become known while a session plays."""
+    return Span(replay.span.start_ns - member.interval_ns + 1, replay.span.end_ns - member.interval_ns + 1)
 
 
 def _add_session(conn: Connection, draft: Replay, followers: tuple[str, ...]) -> Replay:

@@ -7,14 +7,14 @@ Every function runs inside a caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from qmtl.calendars.spans import Span
-from seamless.domain.playback import Replay
+from seamless.domain.playback import Member, Replay
 from seamless.schema import integer_column, metadata, text_column
 
 replays = sa.Table(
@@ -23,9 +23,6 @@ replays = sa.Table(
     text_column("session_id", key=True),
     text_column("world_id"),
     text_column("preset"),
-    text_column("dataset"),
-    text_column("source"),
-    text_column("history"),
     integer_column("start_ns"),
     integer_column("end_ns"),
     integer_column("interval_ns"),
@@ -33,6 +30,17 @@ replays = sa.Table(
     integer_column("opened_at_ns"),
     integer_column("advanced_at_ns"),
     integer_column("watermark_ns"),
+)
+members = sa.Table(
+    "replay_members",
+    metadata,
+    text_column("session_id", key=True),
+    integer_column("place", key=True),
+    text_column("preset"),
+    text_column("dataset"),
+    integer_column("interval_ns"),
+    text_column("source"),
+    text_column("history"),
 )
 followers = sa.Table(
     "followers",
@@ -49,13 +57,17 @@ def add_replay(conn: Connection, replay: Replay) -> Replay:
     known = load_replay(conn, replay.session_id)
     if known is None:
         conn.execute(sa.insert(replays), _replay_row(replay))
+        conn.execute(sa.insert(members), _member_rows(replay))
     return known or replay
 
 
 def load_replay(conn: Connection, session_id: str) -> Replay | None:
     """A session by its name."""
     row = conn.execute(sa.select(replays).where(replays.c.session_id == session_id)).mappings().first()
-    return _replay(row) if row else None
+    if row is None:
+        return None
+    query = sa.select(members).where(members.c.session_id == session_id).order_by(members.c.place)
+    return _replay(row, conn.execute(query).mappings().all())
 
 
 def advance_replay(conn: Connection, replay: Replay) -> None:
@@ -111,6 +123,7 @@ def drop_idle(conn: Connection, before_ns: int, playing: Collection[str]) -> int
     followed = sa.select(followers.c.session_id)
     where = (_UNFINISHED, replays.c.advanced_at_ns < before_ns, replays.c.session_id.not_in(followed))
     names = [name for name in conn.scalars(sa.select(replays.c.session_id).where(*where)) if name not in playing]
+    conn.execute(sa.delete(members).where(members.c.session_id.in_(names)))
     return conn.execute(sa.delete(replays).where(replays.c.session_id.in_(names))).rowcount
 
 
@@ -119,9 +132,6 @@ def _replay_row(replay: Replay) -> dict[str, str | int | float]:
         "session_id": replay.session_id,
         "world_id": replay.world_id,
         "preset": replay.preset,
-        "dataset": replay.dataset,
-        "source": replay.source,
-        "history": replay.history,
         "start_ns": replay.span.start_ns,
         "end_ns": replay.span.end_ns,
         "interval_ns": replay.interval_ns,
@@ -132,14 +142,29 @@ def _replay_row(replay: Replay) -> dict[str, str | int | float]:
     }
 
 
-def _replay(row: RowMapping) -> Replay:
+def _member_rows(replay: Replay) -> list[dict[str, str | int]]:
+    return [
+        {
+            "session_id": replay.session_id,
+            "place": place,
+            "preset": member.preset,
+            "dataset": member.dataset,
+            "interval_ns": member.interval_ns,
+            "source": member.source,
+            "history": member.history,
+        }
+        for place, member in enumerate(replay.members)
+    ]
+
+
+def _replay(row: RowMapping, found: Sequence[RowMapping]) -> Replay:
     return Replay(
         session_id=row["session_id"],
         world_id=row["world_id"],
         preset=row["preset"],
-        dataset=row["dataset"],
-        source=row["source"],
-        history=row["history"],
+        members=tuple(
+            Member(one["preset"], one["dataset"], one["interval_ns"], one["source"], one["history"]) for one in found
+        ),
         span=Span(row["start_ns"], row["end_ns"]),
         interval_ns=row["interval_ns"],
         bars_per_s=row["bars_per_s"],

@@ -1,22 +1,21 @@
 """What one subscriber of a data session gets: history from before the session, then its bars as they are released."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from qmtl.calendars.spans import Span, ceil_to
 from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.roles import Role
-from qmtl.core.volumes import VolumeUnit
 from qmtl.rpc.auth.roles import WorldRoles
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.playback import Delivery, Replay
+from seamless.domain.playback import Delivery, Replay, merged
 from seamless.domain.session_requests import SubscribeQuery
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
 from seamless.presets.preset import Preset
 from seamless.replay.player import BATCH_BARS
 from seamless.replay.sessions import ReplaySessions
+from seamless.replay.wire import Labels
 
 
 class Subscriptions:
@@ -33,17 +32,28 @@ class Subscriptions:
 
         Raises NotReady, NotFound, InvalidRequest (E_DATA_SESSION).
         """
+        if query.dataset in self._inventory.presets.universes:
+            return await self._replay(query, None)
         preset = self._inventory.presets.serving(query.dataset)
         if preset.exchange:
             return await self._live_session(preset, query)
+        return await self._replay(query, preset)
+
+    async def _replay(self, query: SubscribeQuery, preset: Preset | None) -> Replay:
+        """The replay asked for, of a whole universe or of one of its presets."""
         if not query.session_id:
-            hint = "open a data session and subscribe with its session_id" if preset.replay else ""
-            raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name} has no live feed", hint=hint)
+            hint = "open a data session and subscribe with its session_id"
+            raise NotReady(
+                "E_DATASET_UNAVAILABLE",
+                f"{query.dataset} has no live feed",
+                hint=hint if preset is None or preset.replay else "",
+            )
         replay = await self._sessions.find(query.session_id)
         await self._roles.require(replay.world_id, Role.READER)
         if query.follower:
             await self._roles.require(replay.world_id, Role.OPERATOR)
-        if replay.dataset != str(preset.dataset):
+        plays = replay.preset == query.dataset if preset is None else replay.place_of(str(preset.dataset)) is not None
+        if not plays:
             played = f"{replay.preset}, which session {replay.session_id} plays"
             raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
         return replay
@@ -59,13 +69,23 @@ class Subscriptions:
             raise refused("E_DATA_SESSION", "dataset", query.dataset, f"{found.preset}, which the session is on")
         return found
 
-    def interval_ns(self, session: Replay | LiveSession) -> int:
-        """The interval of a session's bars."""
-        return session.interval_ns if isinstance(session, Replay) else self._live.feed(session.preset).interval_ns
+    def told_as(self, session: Replay | LiveSession, query: SubscribeQuery) -> Labels:
+        """What is said of each bar beside its values."""
+        if isinstance(session, LiveSession):
+            unit = self._inventory.presets.serving(query.dataset).volume_unit
+            return Labels((self._live.feed(session.preset).interval_ns,), unit)
+        place = self._place(session, query)
+        if place is None:
+            steps = tuple(member.interval_ns for member in session.members)
+            return Labels(steps, None, tuple(member.preset for member in session.members))
+        unit = self._inventory.presets.serving(query.dataset).volume_unit
+        return Labels((session.members[place].interval_ns,), unit)
 
-    def volume_unit(self, query: SubscribeQuery) -> VolumeUnit:
-        """What the volume of the bars counts that a subscriber asks for."""
-        return self._inventory.presets.serving(query.dataset).volume_unit
+    def _place(self, replay: Replay, query: SubscribeQuery) -> int | None:
+        """Which member of a session is asked for; None: all, of a universe."""
+        if query.dataset in self._inventory.presets.universes:
+            return None
+        return replay.place_of(str(self._inventory.presets.serving(query.dataset).dataset))
 
     async def require_reader(self, session_id: str) -> None:
         """Demand reader in a session's world. Raises NotFound, PermissionDenied."""
@@ -85,23 +105,25 @@ class Subscriptions:
     async def _play(self, replay: Replay, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
         """At the replay's pace; a follower is waited for until it confirms."""
         start_ns = replay.span.start_ns if query.start_ns is None else ceil_to(query.start_ns, replay.interval_ns)
-        async with aclosing(self._history(replay, start_ns)) as past:
+        place = self._place(replay, query)
+        async with aclosing(self._history(replay, start_ns, place)) as past:
             async for delivery in past:
                 yield delivery
         if query.follower:
             await self._sessions.following(replay.session_id, query.follower)
         player = await self._sessions.player(replay.session_id)
-        async with aclosing(player.deliveries(max(start_ns, replay.span.start_ns), query.follower)) as released:
+        async with aclosing(player.deliveries(max(start_ns, replay.span.start_ns), query.follower, place)) as released:
             async for delivery in released:
                 yield delivery
 
-    async def _history(self, replay: Replay, start_ns: int) -> AsyncGenerator[Delivery, None]:
-        """The bars from before the session's start."""
+    async def _history(self, replay: Replay, start_ns: int, place: int | None) -> AsyncGenerator[Delivery, None]:
+        """The bars that open from an instant on and are known at the session's start."""
         if start_ns >= replay.span.start_ns:
             return
-        source = await self._sessions.source(replay)
-        before = Span(start_ns, replay.span.start_ns)
-        table = await asyncio.to_thread(self._inventory.archive.bars, source, before)
-        for i in range(0, len(table), BATCH_BARS):
-            batch = table.take(slice(i, i + BATCH_BARS))
-            yield Delivery(batch, int(batch.time_ns[-1]) + replay.interval_ns, False)
+        parts = []
+        for member in replay.members if place is None else (replay.members[place],):
+            known_ns = replay.span.start_ns - member.interval_ns + 1
+            opens = Span(start_ns, max(start_ns, known_ns))
+            parts.append((await self._sessions.bars(replay, member, opens), member.interval_ns))
+        for delivery in merged(parts).batches(BATCH_BARS, start_ns):
+            yield delivery

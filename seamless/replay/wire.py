@@ -1,6 +1,9 @@
 """Data sessions and their bars, message to value and back."""
 
+from dataclasses import dataclass
+
 from qmtl.core.volumes import VolumeUnit
+from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
@@ -11,6 +14,17 @@ from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, Sub
 from seamless.live.feed import LiveFeed
 from seamless.live.store import LiveSession
 from seamless.wire import bars_to_proto, ns_from_proto
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is said of a subscription's bars beside their values: of each member its interval and preset, and what all
+    volumes count. No presets: there is one member, whose unit is known.
+    """
+
+    intervals_ns: tuple[int, ...]
+    unit: VolumeUnit | None
+    presets: tuple[str, ...] = ()
 
 
 def open_from_proto(request: datasessionservicepb.OpenDataSessionRequest) -> SessionRequest:
@@ -39,7 +53,7 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
         session_id=replay.session_id,
         world_id=replay.world_id,
         preset=replay.preset,
-        dataset=replay.dataset,
+        dataset=replay.members[0].dataset if len(replay.members) == 1 else "",
         start_time=ns_to_proto(replay.span.start_ns),
         end_time=ns_to_proto(replay.span.end_ns),
         bars_per_second=replay.bars_per_s,
@@ -47,6 +61,10 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
         opened_at=ns_to_proto(replay.opened_at_ns),
         dataset_fingerprint=replay.history,
         waiting_for=waiting_for,
+        members=[
+            datasessionspb.DataSessionMember(preset=one.preset, dataset=one.dataset, dataset_fingerprint=one.history)
+            for one in (replay.members if len(replay.members) > 1 else ())
+        ],
     )
 
 
@@ -65,11 +83,16 @@ def live_to_proto(session: LiveSession, feed: LiveFeed) -> datasessionspb.DataSe
     )
 
 
-def delivery_to_proto(delivery: Delivery, interval_ns: int, unit: VolumeUnit) -> dataservicepb.SubscribeResponse:
+def delivery_to_proto(delivery: Delivery, labels: Labels) -> dataservicepb.SubscribeResponse:
     """Released bars with the watermark they reach."""
+    places = [0] * len(delivery.bars) if delivery.members is None else delivery.members.tolist()
     return dataservicepb.SubscribeResponse(
-        bars=bars_to_proto(delivery.bars, interval_ns),
+        bars=bars_to_proto(
+            delivery.bars,
+            [labels.intervals_ns[place] for place in places],
+            [labels.presets[place] for place in places] if labels.presets else [""] * len(places),
+        ),
         watermark=ns_to_proto(delivery.watermark_ns),
         end_of_session=delivery.last,
-        volume_unit=volume_unit_to_proto(unit),
+        volume_unit=volume_unit_to_proto(labels.unit) if labels.unit else barspb.VOLUME_UNIT_UNSPECIFIED,
     )

@@ -53,4 +53,5 @@ class FileServicer(filerpc.FileServiceServicer):
         first = manifest.coverage[0].start_ns
         month = Span(first, min(manifest.span.end_ns, first + 31 * 86_400 * 1_000_000_000))
         bars = await asyncio.to_thread(self._inventory.archive.bars, manifest, month)
-        return bars_to_proto(bars.take(slice(0, FIRST_BARS)), interval_ns)
+        shown = bars.take(slice(0, FIRST_BARS))
+        return bars_to_proto(shown, [interval_ns] * len(shown), [""] * len(shown))

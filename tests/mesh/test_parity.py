@@ -95,8 +95,9 @@ async def activated(client: Client, gateway: Gateway, strategy: Strategy, world:
 async def all_bars(client: Client) -> Bars:
     """Everything the preset has, history and what the session plays."""
     submitter = Submitter(RetryingClient.open(client, 30.0, SystemClock()), "")
-    preset = await submitter.data.preset(assemble(EmaCross()), PRESET)
-    return (await submitter.data.fetch(preset, dataservicepb.FetchRequest(dataset=PRESET))).bars
+    market = await submitter.data.market(assemble(EmaCross()), PRESET)
+    (bars,) = (await submitter.data.fetch(market, dataservicepb.FetchRequest())).bars
+    return bars
 
 
 def told(fill: FillEvent) -> tuple[int, str, Decimal, Decimal, Decimal, str]:

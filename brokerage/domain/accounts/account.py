@@ -90,6 +90,15 @@ class Account:
         """Close of the newest bar that any feed has brought; 0: none yet."""
         return max((feed.position_ns for feed in self.feeds), default=0)
 
+    @property
+    def shown_ns(self) -> int:
+        """Close of the newest bar that was processed; of a replay on several feeds, as far as all of them are."""
+        going = [feed for feed in self.feeds if not feed.ended]
+        replays = {feed.session_id for feed in going if feed.session_id}
+        live = [feed.position_ns for feed in going if not feed.session_id]
+        behind = [min(one.position_ns for one in going if one.session_id == name) for name in replays]
+        return max([*live, *behind], default=self.position_ns)
+
     def feed(self, symbol: str) -> AccountFeed | None:
         """The feed that moves a symbol."""
         return next((feed for feed in self.feeds if feed.symbol == symbol), None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady, refused
@@ -20,6 +22,7 @@ from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_to_proto
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from seamless.domain.fingerprints import world_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,32 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """Bars and exactly what the owner of the data says they are."""
+    """Bars of each preset, and exactly what the owner of the data says they are."""
 
-    bars: Bars
+    bars: tuple[Bars, ...]
     metadata: dataservicepb.FetchMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a run reads: the preset that was named, and the presets behind it: itself, or those of a universe that the
+    strategy has sources in.
+    """
+
+    preset: datasetspb.Preset
+    members: tuple[datasetspb.Preset, ...]
+
+    def member(self, symbol: str, interval_s: int) -> datasetspb.Preset:
+        """The preset of a symbol at an interval. Raises NotFound (E_DATA_MISSING)."""
+        for member in self.members:
+            if (member.symbol, member.interval.seconds) == (symbol, interval_s):
+                return member
+        have = ", ".join(f"{one.symbol} at {one.interval.seconds}s" for one in self.members)
+        raise NotFound(
+            "E_DATA_MISSING",
+            f"{symbol} at {interval_s}s is not what {self.preset.name} has: {have}",
+            hint="name a preset with the strategy's symbols and intervals",
+        )
 
 
 class WorldData:
@@ -46,28 +71,45 @@ class WorldData:
         self._client = retrying.client
         self._world = world
 
-    async def preset(self, assembled: Assembled, data: str | None) -> datasetspb.Preset:
-        """The data preset of the run: the one named, else the world's first.
+    async def market(self, assembled: Assembled, data: str | None) -> Market:
+        """The data of the run: of the preset named, else of the world's first.
 
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
         name = data or await self._world_preset()
-        reply = await self._retrying.ask(
-            lambda: self._client.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest()), "presets"
-        )
-        found = next((preset for preset in reply.presets if name in (preset.name, preset.dataset)), None)
+        presets = await self._presets()
+        found = next((preset for preset in presets if name in (preset.name, preset.dataset)), None)
         if found is None:
-            known = ", ".join(preset.name for preset in reply.presets)
+            known = ", ".join(preset.name for preset in presets)
             raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
         if not found.available:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.message}")
-        check_sources(assembled, found)
-        return found
+        whole = Market(found, tuple(one for one in presets if one.name in (found.members or (found.name,))))
+        read = [whole.member(source.symbol, source.interval_s).name for source in assembled.dag.sources]
+        return Market(found, tuple(one for one in whole.members if one.name in read))
 
-    async def fetch(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest) -> Fetched:
-        """Rows of a preset through the gateway, as Arrow."""
-        parts, metadata = await self._retrying.ask(lambda: fetch_arrow(self._client, request), "fetch")
-        return Fetched(bars_from_arrow(parts, preset), metadata)
+    async def fetch(self, market: Market, request: dataservicepb.FetchRequest) -> Fetched:
+        """Rows of each preset of a market through the gateway, as Arrow; the request says which range and context."""
+        bars, told = [], []
+        for member in market.members:
+            asked = dataservicepb.FetchRequest()
+            asked.CopyFrom(request)
+            asked.dataset = member.name
+            parts, metadata = await self._fetch_arrow(asked)
+            bars.append(bars_from_arrow(parts, member))
+            told.append(metadata)
+        return Fetched(tuple(bars), told[0] if len(told) == 1 else combined(market.preset.name, told))
+
+    async def _fetch_arrow(
+        self, request: dataservicepb.FetchRequest
+    ) -> tuple[Sequence[bytes], dataservicepb.FetchMetadata]:
+        return await self._retrying.ask(lambda: fetch_arrow(self._client, request), "fetch")
+
+    async def _presets(self) -> Sequence[datasetspb.Preset]:
+        def page_of(page: commonpb.PageRequest) -> Awaitable[catalogueservicepb.ListPresetsResponse]:
+            return self._client.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest(page=page))
+
+        return [one async for reply in self._retrying.pages(page_of, "presets") for one in reply.presets]
 
     async def _world_preset(self) -> str:
         request = worldservicepb.GetWorldRequest(world_id=self._world)
@@ -77,25 +119,29 @@ class WorldData:
         return presets[0]
 
 
-def check_sources(assembled: Assembled, preset: datasetspb.Preset) -> None:
-    """Every source of a connected run reads the one preset. Raises NotFound (E_DATA_MISSING)."""
-    for source in assembled.dag.sources:
-        if (source.symbol, source.interval_s) != (preset.symbol, preset.interval.seconds):
-            raise NotFound(
-                "E_DATA_MISSING",
-                f"{source.symbol} at {source.interval_s}s is not what {preset.name} has: "
-                f"{preset.symbol} at {preset.interval.seconds}s",
-                hint="name a preset with the strategy's symbol and interval",
-            )
+def combined(name: str, told: Sequence[dataservicepb.FetchMetadata]) -> dataservicepb.FetchMetadata:
+    """What was delivered of several datasets as of one: the least of their coverages, the fingerprint of all."""
+    with_rows = [one for one in told if one.rows]
+    whole = dataservicepb.FetchMetadata(
+        dataset=name,
+        rows=sum(one.rows for one in told),
+        coverage_ratio=min(one.coverage_ratio for one in told),
+        resolved_ratio=min(one.resolved_ratio for one in told),
+        sla=max(one.sla for one in told),
+        flagged_rows=sum(one.flagged_rows for one in told),
+    )
+    if with_rows:
+        whole.delivered.start.CopyFrom(min((one.delivered.start for one in with_rows), key=Timestamp.ToNanoseconds))
+        whole.delivered.end.CopyFrom(max((one.delivered.end for one in with_rows), key=Timestamp.ToNanoseconds))
+        whole.as_of.CopyFrom(max((one.as_of for one in with_rows), key=Timestamp.ToNanoseconds))
+        whole.dataset_fingerprint = world_digest({one.dataset: one.dataset_fingerprint for one in with_rows})
+    return whole
 
 
-def history_request(
-    preset: datasetspb.Preset, context: commonpb.ComputeContext, span: History
-) -> dataservicepb.FetchRequest:
+def history_request(context: commonpb.ComputeContext, span: History) -> dataservicepb.FetchRequest:
     """History of an evaluation: at the pinned snapshot if the world's context has one, else the newest sealed."""
     pinned = context.execution_domain == commonpb.EXECUTION_DOMAIN_BACKTEST and context.HasField("as_of")
     return dataservicepb.FetchRequest(
-        dataset=preset.name,
         range=commonpb.TimeRange(
             start=ns_to_proto(to_ns(span.start)) if span.start else None,
             end=ns_to_proto(to_ns(span.end)) if span.end else None,

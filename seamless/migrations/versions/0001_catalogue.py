@@ -24,23 +24,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("dataset"),
     )
-    op.create_table(
-        "replays",
-        _text("session_id"),
-        _text("world_id"),
-        _text("preset"),
-        _text("dataset"),
-        _text("source"),
-        _text("history"),
-        _int("start_ns"),
-        _int("end_ns"),
-        _int("interval_ns"),
-        sa.Column("bars_per_s", sa.Double(), nullable=False),
-        _int("opened_at_ns"),
-        _int("advanced_at_ns"),
-        _int("watermark_ns"),
-        sa.PrimaryKeyConstraint("session_id"),
-    )
+    _create_replays()
     op.create_table(
         "uploads", _text("name"), sa.Column("body", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("name")
     )
@@ -55,6 +39,34 @@ def upgrade() -> None:
         _int("opened_at_ns"),
         _int("closed_at_ns"),
         sa.PrimaryKeyConstraint("session_id"),
+    )
+
+
+def _create_replays() -> None:
+    op.create_table(
+        "replays",
+        _text("session_id"),
+        _text("world_id"),
+        _text("preset"),
+        _int("start_ns"),
+        _int("end_ns"),
+        _int("interval_ns"),
+        sa.Column("bars_per_s", sa.Double(), nullable=False),
+        _int("opened_at_ns"),
+        _int("advanced_at_ns"),
+        _int("watermark_ns"),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+    op.create_table(
+        "replay_members",
+        _text("session_id"),
+        _int("place"),
+        _text("preset"),
+        _text("dataset"),
+        _int("interval_ns"),
+        _text("source"),
+        _text("history"),
+        sa.PrimaryKeyConstraint("session_id", "place"),
     )
     op.create_table("followers", _text("session_id"), _text("name"), sa.PrimaryKeyConstraint("session_id", "name"))
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.calendars.spans import Span
-from seamless.domain.playback import Follower, Replay, next_due_ns, release
+from seamless.domain.playback import Follower, Member, Replay, next_due_ns, release
 from tests.seamless.samples import START, STEP
 
 _S = 1_000_000_000
@@ -15,7 +15,9 @@ _PATIENCE = 30 * _S
 
 def _open(bars: int = 4, bars_per_s: float = 0.0) -> Replay:
     span = Span(START, START + bars * STEP)
-    return Replay("s1", "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, 0, 0, span.start_ns)
+    return Replay(
+        "s1", "w1", "p", (Member("p", "d", STEP, "sha256:x", "sha256:h"),), span, STEP, bars_per_s, 0, 0, span.start_ns
+    )
 
 
 def _at(bars: int, heard_at_ns: int = 0) -> Follower:

@@ -13,7 +13,7 @@ from qmtl.calendars.spans import Span
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
 from qmtl.sql.database import Database
-from seamless.domain.playback import Delivery, Replay
+from seamless.domain.playback import Delivery, Member, Replay
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store as replay_store
 from seamless.replay.player import BATCH_BARS, PlaybackResources, Player
@@ -38,7 +38,18 @@ def clock() -> VirtualClock:
 async def _open(db: Database, clock: VirtualClock, bars: int = 6, bars_per_s: float = 0.0) -> Replay:
     now_ns = int(clock.now().timestamp()) * 10**9
     span = Span(START, START + bars * STEP)
-    replay = Replay("s1", "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, bars_per_s, now_ns, now_ns, START)
+    replay = Replay(
+        "s1",
+        "w1",
+        "p",
+        (Member("p", "d", STEP, "sha256:x", "sha256:h"),),
+        span,
+        STEP,
+        bars_per_s,
+        now_ns,
+        now_ns,
+        START,
+    )
     return await db.write(lambda conn: replay_store.add_replay(conn, replay))
 
 
@@ -49,7 +60,7 @@ async def _playing(
     """A player with its task, killed at the end as a process would be."""
     table = walk(replay.span.bars(STEP))
     player = Player(
-        replay, table, followers, PlaybackResources(db, clock, SeamlessMetrics(CollectorRegistry()), _PATIENCE_NS)
+        replay, [table], followers, PlaybackResources(db, clock, SeamlessMetrics(CollectorRegistry()), _PATIENCE_NS)
     )
     task = asyncio.create_task(player.run())
     try:
@@ -216,7 +227,9 @@ async def test_time_passes_over_gaps(db: Database, clock: VirtualClock) -> None:
     replay = await _open(db, clock)
     table = walk(6)
     gappy = table.take((table.time_ns < START + 2 * STEP) | (table.time_ns >= START + 5 * STEP))
-    player = Player(replay, gappy, (), PlaybackResources(db, clock, SeamlessMetrics(CollectorRegistry()), _PATIENCE_NS))
+    player = Player(
+        replay, [gappy], (), PlaybackResources(db, clock, SeamlessMetrics(CollectorRegistry()), _PATIENCE_NS)
+    )
     task = asyncio.create_task(player.run())
     got = [(len(d.bars), (d.watermark_ns - START) // STEP) async for d in player.deliveries(START)]
     assert got == [(1, 1), (1, 2), (0, 3), (0, 4), (0, 5), (1, 6)]

@@ -16,6 +16,7 @@ from qmtl.sql.database import Database
 from seamless.config import Settings
 from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest
 from seamless.metrics import SeamlessMetrics
+from seamless.presets.preset import Universe
 from seamless.replay.sessions import ReplaySessions
 from tests.seamless.asking import DEMO
 from tests.seamless.serving import Seamless
@@ -32,7 +33,7 @@ def _request(name: str) -> SessionRequest:
 
 
 async def test_more_sessions_than_may_play_are_refused(sessions: ReplaySessions, seamless: Seamless) -> None:
-    preset = seamless.inventory.presets.named(DEMO)
+    preset = seamless.inventory.presets.universe(DEMO)
     first = await sessions.open(preset, _request("one"))
     assert await sessions.open(preset, _request("one")) == first
     with pytest.raises(Exhausted) as caught:
@@ -41,7 +42,7 @@ async def test_more_sessions_than_may_play_are_refused(sessions: ReplaySessions,
 
 
 async def test_a_session_has_at_most_so_many_followers(sessions: ReplaySessions, seamless: Seamless) -> None:
-    await sessions.open(seamless.inventory.presets.named(DEMO), _request("one"))
+    await sessions.open(seamless.inventory.presets.universe(DEMO), _request("one"))
     for number in range(FOLLOWERS_MAX):
         await sessions.following("one", f"f{number}")
     await sessions.following("one", "f0")
@@ -51,7 +52,7 @@ async def test_a_session_has_at_most_so_many_followers(sessions: ReplaySessions,
 
 
 async def test_a_real_feed_is_not_replayed(sessions: ReplaySessions, seamless: Seamless) -> None:
-    live = replace(seamless.inventory.presets.named(DEMO), replay=False)
+    live = Universe(DEMO, (replace(seamless.inventory.presets.named(DEMO), replay=False),))
     with pytest.raises(NotReady) as caught:
         await sessions.open(live, _request("one"))
     assert caught.value.reason == "E_NOT_A_REPLAY"
@@ -63,7 +64,7 @@ async def test_one_world_has_its_sessions_and_no_more_and_idle_ones_give_their_p
     clock = VirtualClock(datetime(2026, 3, 2, tzinfo=UTC))
     settings = Settings(mesh=MeshSettings(home=tmp_path), replays_max=3, world_replays_max=2, replay_idle_s=60)
     sessions = ReplaySessions(seamless.inventory, db, clock, settings, SeamlessMetrics(CollectorRegistry()))
-    preset = seamless.inventory.presets.named(DEMO)
+    preset = seamless.inventory.presets.universe(DEMO)
     for name in ("one", "two"):
         await sessions.open(preset, _request(name))
     with pytest.raises(Exhausted) as caught:
@@ -84,7 +85,7 @@ async def test_one_world_has_its_sessions_and_no_more_and_idle_ones_give_their_p
 async def test_a_session_that_is_closed_ends_where_it_stands_and_makes_room(
     sessions: ReplaySessions, seamless: Seamless
 ) -> None:
-    preset = seamless.inventory.presets.named(DEMO)
+    preset = seamless.inventory.presets.universe(DEMO)
     opened = await sessions.open(preset, _request("one"))
     await sessions.following("one", "account")
     closed = await sessions.close("one")

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from qmtl.calendars.spans import Span
 from qmtl.sql.database import Database
-from seamless.domain.playback import Replay
+from seamless.domain.playback import Member, Replay
 from seamless.replay import store as replay_store
 from tests.seamless.samples import START, STEP
 
 
 def _replay(name: str = "s1") -> Replay:
     span = Span(START, START + 4 * STEP)
-    return Replay(name, "w1", "p", "d", "sha256:x", "sha256:h", span, STEP, 0.5, 7, 7, START)
+    return Replay(name, "w1", "p", (Member("p", "d", STEP, "sha256:x", "sha256:h"),), span, STEP, 0.5, 7, 7, START)
 
 
 async def test_a_session_is_opened_once_and_its_watermark_only_grows(db: Database) -> None:

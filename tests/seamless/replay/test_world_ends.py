@@ -65,7 +65,7 @@ async def worldservice(home: Path, worlds: Worlds) -> AsyncIterator[worldrpc.Wor
 async def test_sessions_are_closed_with_their_world(seamless: Seamless, db: Database, tmp_path: Path) -> None:
     settings = Settings(mesh=MeshSettings(home=tmp_path))
     sessions = ReplaySessions(seamless.inventory, db, SystemClock(), settings, SeamlessMetrics(CollectorRegistry()))
-    preset, worlds = seamless.inventory.presets.named(DEMO), Worlds()  # type: ignore[abstract]  # nothing else is asked
+    preset, worlds = seamless.inventory.presets.universe(DEMO), Worlds()  # type: ignore[abstract]  # nothing else is asked
     for world in ("gone", "stands", "unknown"):
         for number in range(2):
             await sessions.open(preset, SessionRequest(f"{world}-{number}", world, None, timedelta(days=1), 0.0))

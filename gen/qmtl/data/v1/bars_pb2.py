@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17qmtl/data/v1/bars.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x02\n\x03\x42\x61r\x12\x37\n\topen_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12\x39\n\nclose_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcloseTime\x12\x12\n\x04open\x18\x03 \x01(\x01R\x04open\x12\x12\n\x04high\x18\x04 \x01(\x01R\x04high\x12\x10\n\x03low\x18\x05 \x01(\x01R\x03low\x12\x14\n\x05\x63lose\x18\x06 \x01(\x01R\x05\x63lose\x12\x16\n\x06volume\x18\x07 \x01(\x01R\x06volume\x12\x1e\n\ncorrection\x18\x08 \x01(\x08R\ncorrection*V\n\nVolumeUnit\x12\x1b\n\x17VOLUME_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10VOLUME_UNIT_BASE\x10\x01\x12\x15\n\x11VOLUME_UNIT_QUOTE\x10\x02\x42O\n\x0fio.qmtl.data.v1B\tBarsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17qmtl/data/v1/bars.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x03\x42\x61r\x12\x37\n\topen_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openTime\x12\x39\n\nclose_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcloseTime\x12\x12\n\x04open\x18\x03 \x01(\x01R\x04open\x12\x12\n\x04high\x18\x04 \x01(\x01R\x04high\x12\x10\n\x03low\x18\x05 \x01(\x01R\x03low\x12\x14\n\x05\x63lose\x18\x06 \x01(\x01R\x05\x63lose\x12\x16\n\x06volume\x18\x07 \x01(\x01R\x06volume\x12\x1e\n\ncorrection\x18\x08 \x01(\x08R\ncorrection\x12\x16\n\x06preset\x18\t \x01(\tR\x06preset*V\n\nVolumeUnit\x12\x1b\n\x17VOLUME_UNIT_UNSPECIFIED\x10\x00\x12\x14\n\x10VOLUME_UNIT_BASE\x10\x01\x12\x15\n\x11VOLUME_UNIT_QUOTE\x10\x02\x42O\n\x0fio.qmtl.data.v1B\tBarsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.data.v1.bars_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\tBarsProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
-  _globals['_VOLUMEUNIT']._serialized_start=334
-  _globals['_VOLUMEUNIT']._serialized_end=420
+  _globals['_VOLUMEUNIT']._serialized_start=358
+  _globals['_VOLUMEUNIT']._serialized_end=444
   _globals['_BAR']._serialized_start=75
-  _globals['_BAR']._serialized_end=332
+  _globals['_BAR']._serialized_end=356
 # @@protoc_insertion_point(module_scope)

@@ -19,7 +19,7 @@ VOLUME_UNIT_BASE: VolumeUnit
 VOLUME_UNIT_QUOTE: VolumeUnit
 
 class Bar(_message.Message):
-    __slots__ = ("open_time", "close_time", "open", "high", "low", "close", "volume", "correction")
+    __slots__ = ("open_time", "close_time", "open", "high", "low", "close", "volume", "correction", "preset")
     OPEN_TIME_FIELD_NUMBER: _ClassVar[int]
     CLOSE_TIME_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class Bar(_message.Message):
     CLOSE_FIELD_NUMBER: _ClassVar[int]
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     CORRECTION_FIELD_NUMBER: _ClassVar[int]
+    PRESET_FIELD_NUMBER: _ClassVar[int]
     open_time: _timestamp_pb2.Timestamp
     close_time: _timestamp_pb2.Timestamp
     open: float
@@ -36,4 +37,5 @@ class Bar(_message.Message):
     close: float
     volume: float
     correction: bool
-    def __init__(self, open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open: _Optional[float] = ..., high: _Optional[float] = ..., low: _Optional[float] = ..., close: _Optional[float] = ..., volume: _Optional[float] = ..., correction: _Optional[bool] = ...) -> None: ...
+    preset: str
+    def __init__(self, open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., open: _Optional[float] = ..., high: _Optional[float] = ..., low: _Optional[float] = ..., close: _Optional[float] = ..., volume: _Optional[float] = ..., correction: _Optional[bool] = ..., preset: _Optional[str] = ...) -> None: ...

@@ -51,7 +51,8 @@ class DataServiceStub:
     """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
     subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
+    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator. A session on a universe
+    is subscribed to by the universe's name, all bars on one clock, or by one of its presets.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
     plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
@@ -81,7 +82,8 @@ class DataServiceAsyncStub(DataServiceStub):
     """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
     session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
     subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
+    confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator. A session on a universe
+    is subscribed to by the universe's name, all bars on one clock, or by one of its presets.
 
     Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
     plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);
@@ -120,7 +122,8 @@ class DataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Live bars in order of open time, from `start_time` on, gaps filled before new bars flow. On a replay preset plays the
         session of `session_id`; every subscriber of a session sees the same bars. A session stands still while nobody
         subscribes to it, and waits for its slowest subscriber: until its bars were sent, or, of a named follower, until it
-        confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator.
+        confirmed them with ConfirmBars. Needs reader in the session's world; a follower needs operator. A session on a universe
+        is subscribed to by the universe's name, all bars on one clock, or by one of its presets.
 
         Errors: NOT_FOUND (E_DATASET_UNKNOWN, E_DATA_SESSION_UNKNOWN); INVALID_ARGUMENT (E_RANGE; E_DATA_SESSION: the session
         plays another dataset, or the follower's name is none); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE);

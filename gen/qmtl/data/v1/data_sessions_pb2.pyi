@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DataSession(_message.Message):
-    __slots__ = ("session_id", "world_id", "preset", "dataset", "start_time", "end_time", "bars_per_second", "watermark", "opened_at", "dataset_fingerprint", "waiting_for")
+    __slots__ = ("session_id", "world_id", "preset", "dataset", "start_time", "end_time", "bars_per_second", "watermark", "opened_at", "dataset_fingerprint", "waiting_for", "members")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     PRESET_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class DataSession(_message.Message):
     OPENED_AT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     world_id: str
     preset: str
@@ -33,4 +34,15 @@ class DataSession(_message.Message):
     opened_at: _timestamp_pb2.Timestamp
     dataset_fingerprint: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., world_id: _Optional[str] = ..., preset: _Optional[str] = ..., dataset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_fingerprint: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ...) -> None: ...
+    members: _containers.RepeatedCompositeFieldContainer[DataSessionMember]
+    def __init__(self, session_id: _Optional[str] = ..., world_id: _Optional[str] = ..., preset: _Optional[str] = ..., dataset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dataset_fingerprint: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[DataSessionMember, _Mapping]]] = ...) -> None: ...
+
+class DataSessionMember(_message.Message):
+    __slots__ = ("preset", "dataset", "dataset_fingerprint")
+    PRESET_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    preset: str
+    dataset: str
+    dataset_fingerprint: str
+    def __init__(self, preset: _Optional[str] = ..., dataset: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ...) -> None: ...

@@ -30,11 +30,11 @@ def presets(access: Access) -> None:
         (
             one.name,
             "yes" if one.available else "NO",
-            one.symbol,
+            one.symbol or "-",
             span_word(one.interval.seconds) or "-",
             "replay" if one.replay else "live",
-            enum_word(conformancepb.ConformanceStrictness, one.strictness),
-            f"{Decimal(one.min_coverage):.0%}",
+            enum_word(conformancepb.ConformanceStrictness, one.strictness) if one.strictness else "-",
+            f"{Decimal(one.min_coverage):.0%}" if not one.members else "-",
             one.description if one.available else one.message,
         )
         for one in found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
 from qmtl.core.identity.nodes import SemanticKind
@@ -58,7 +58,7 @@ class SharedNodes:
         self._run_id = uuid.uuid4().hex
         self.counts = ReuseCounts()
 
-    async def outputs(self, dag: Dag, bars: Bars) -> Outputs:
+    async def outputs(self, dag: Dag, bars: Bars | Iterable[Bars]) -> Outputs:
         """Every vertex's series: shared nodes by their queues, the rest computed here; equal to batch_outputs."""
         known = source_series(dag, bars)
         for vertex in dag.nodes:

@@ -5,11 +5,12 @@ Exact decimals and the same rounding, so the last value equals the equity the br
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from brokerage.domain.accounts.ledger import Ledger
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.market.bars import bars_from_doubles
+from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import mark_of
 from brokerage.domain.market.symbols import Instruments
@@ -33,12 +34,12 @@ NOBODY = Owner("", "", "")
 
 def equity_record(
     account: accountpb.Account,
-    instrument: Instrument,
-    bars: Bars,
+    instruments: Sequence[Instrument],
+    traded: Sequence[Bars],
     fills: Iterable[FillEvent],
     denials: Iterable[DeniedOrder],
 ) -> RunRecord:
-    """The record of a session: equity at each bar's close, after what the bar filled and what time brought."""
+    """The record of a session: equity at each close of a traded symbol, after what its bar filled and time brought."""
     currency, waiting, profile = (
         account.base_currency,
         sorted(fills, key=lambda fill: fill.booked_ns),
@@ -46,26 +47,43 @@ def equity_record(
     )
     ledger = Ledger(profile.settles)
     books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
-    view = AccountView(profile, Instruments([instrument]), currency, ledger.cash, unsettled, books=books)
+    view = AccountView(profile, Instruments(instruments), currency, ledger.cash, unsettled, books=books)
     carry = Carry(view, ledger, in_progress(view))
     scale = currency_scale(currency)
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
-    multipliers = {instrument.symbol: instrument.multiplier}
+    by_symbol = {instrument.symbol: instrument for instrument in instruments}
+    multipliers = {symbol: instrument.multiplier for symbol, instrument in by_symbol.items()}
     record = RunRecord(fills=Trace(waiting), denials=list(denials), multipliers=multipliers)
-    times, equity = list[int](), list[int]()
-    values = bars.values
-    columns = (values[:, 0], values[:, 1], values[:, 2], values[:, 3], values[:, 4])
-    for bar in bars_from_doubles(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns):
-        record.pay(currency, carry.advance(bar.start_ns))
-        while waiting and waiting[0].booked_ns <= bar.end_ns:
-            _book(ledger, instrument, waiting.pop(0))
-        view.marks[bars.symbol] = mark_of(bar)
-        record.pay(currency, carry.advance(bar.end_ns))
-        times.append(bar.end_ns)
-        equity.append(ledger.equity(currency, {bars.symbol: bar.close}))
-        record.invested += ledger.position(bars.symbol).quantity != 0
+    times, equity, closes = list[int](), list[int](), dict[str, int]()
+    for end_ns, bars in _steps(by_symbol, traded):
+        record.pay(currency, carry.advance(min(bar.start_ns for _, bar in bars)))
+        while waiting and waiting[0].booked_ns <= end_ns:
+            fill = waiting.pop(0)
+            _book(ledger, by_symbol[fill.symbol], fill)
+        for symbol, bar in bars:
+            view.marks[symbol], closes[symbol] = mark_of(bar), bar.close
+        record.pay(currency, carry.advance(end_ns))
+        times.append(end_ns)
+        equity.append(ledger.equity(currency, closes))
+        record.invested += any(ledger.position(symbol).quantity != 0 for symbol in by_symbol)
     record.times, record.equity = times, equity
     return record
+
+
+def _steps(
+    instruments: Mapping[str, Instrument], traded: Sequence[Bars]
+) -> Iterator[tuple[int, list[tuple[str, Bar]]]]:
+    """The bars of all symbols by close, those of one close together."""
+    found = [
+        (bar.end_ns, bars.symbol, bar)
+        for bars in traded
+        for bar in bars_from_doubles(
+            instruments[bars.symbol], bars.open_ns, bars.interval_s * NS_PER_S, tuple(bars.values.T)
+        )
+    ]
+    found.sort(key=lambda one: one[:2])
+    for end_ns, together in groupby(found, key=lambda one: one[0]):
+        yield end_ns, [(symbol, bar) for _, symbol, bar in together]
 
 
 def _book(ledger: Ledger, instrument: Instrument, fill: FillEvent) -> None:

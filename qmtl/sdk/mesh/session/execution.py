@@ -7,7 +7,7 @@ and bar, so repeating a call is no second order.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -62,15 +62,16 @@ log = logging.getLogger("qmtl.sdk.mesh.session")
 
 @dataclass(frozen=True, slots=True)
 class SessionMarket:
-    """What a session trades: the instrument as the brokerage knows it, and what its account is charged."""
+    """What a session trades: instruments as the brokerage knows them, and what its account is charged."""
 
-    instrument: Instrument
+    instruments: Mapping[str, Instrument]
     fee: FeeModel
 
 
-async def session_market(retrying: RetryingClient, account: accountpb.Account, symbol: str) -> SessionMarket:
+async def session_market(retrying: RetryingClient, account: accountpb.Account, symbols: Iterable[str]) -> SessionMarket:
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    return SessionMarket(await instrument_of(retrying, symbol), profile_of(account).fee)
+    found = {symbol: await instrument_of(retrying, symbol) for symbol in symbols}
+    return SessionMarket(found, profile_of(account).fee)
 
 
 class MeshExecution:
@@ -104,8 +105,9 @@ class MeshExecution:
                 return None
             case AskHeldPosition(symbol=symbol, time_ns=time_ns):
                 return await self._held(symbol, time_ns)
-            case AskFee(quantity=quantity, price=price, time_ns=time_ns):
-                return FeeEstimate(*fee_bound(self._market.instrument, self._market.fee, quantity, price, time_ns))
+            case AskFee(symbol=symbol, quantity=quantity, price=price, time_ns=time_ns):
+                instrument = self._market.instruments[symbol]
+                return FeeEstimate(*fee_bound(instrument, self._market.fee, quantity, price, time_ns))
             case Submit(order=order):
                 return await self._submit(order)
             case SubmitList(list_id=list_id, orders=orders):
@@ -155,7 +157,7 @@ class MeshExecution:
         portfolio = await read
         held = quantity_held(portfolio, self._owner, symbol)
         coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
-        instrument = self._market.instrument
+        instrument = self._market.instruments[symbol]
         lot, tick = instrument.quantity_decimal(instrument.lot), instrument.price_decimal(instrument.tick)
         return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot, tick)
 

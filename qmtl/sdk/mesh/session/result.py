@@ -34,14 +34,15 @@ if TYPE_CHECKING:
 class SessionResult:
     """A paper session of one strategy. `retries` counts the calls and streams that were taken up again.
 
-    `evaluation` is what the world answered to its metrics, at stage PAPER.
+    `bars` are those of each source, as far as they were played; `evaluation` is what the world answered to its metrics,
+    at stage PAPER.
     """
 
     name: str
     owner: Owner
     session: sessionpb.Session
     account: accountpb.Account
-    bars: Bars
+    bars: tuple[Bars, ...]
     replay: RunResult
     orders: tuple[orderpb.OrderStatus, ...]
     portfolio: portfoliopb.Portfolio
@@ -89,7 +90,7 @@ class SessionResult:
         """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
         from qmtl.sdk.reports.plots import draw_replay
 
-        return draw_replay(f"{self.name}, paper in {self.owner.world_id}", self.replay, (self.bars,), Path(path))
+        return draw_replay(f"{self.name}, paper in {self.owner.world_id}", self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         problem = shortfall(self.replay)
@@ -98,9 +99,10 @@ class SessionResult:
             f"{f', [red]{problem}[/red]' if problem else ''}"
         )
         yield from assumption_lines(self.replay)
-        if len(self.bars):
-            first, last = iso(int(self.bars.open_ns[0])), iso(int(self.bars.close_ns[-1]))
-            yield f"session  {self.session.session_id}: {len(self.bars):,} bars, {first} to {last}"
+        for bars in self.bars:
+            if len(bars):
+                first, last = iso(int(bars.open_ns[0])), iso(int(bars.close_ns[-1]))
+                yield f"session  {self.session.session_id}: {len(bars):,} bars of {bars.symbol}, {first} to {last}"
         yield fills_table(self.replay)
         agree = "is" if self.books_agree else "is NOT"
         equity = f"{self.portfolio.equity} {self.account.base_currency}"

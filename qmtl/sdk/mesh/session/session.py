@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
-
-from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
@@ -27,19 +24,19 @@ from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
-from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.streams import scoped
-from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.engine.streaming import Emission, StreamEngine
+from qmtl.sdk.data.binding import bind
 from qmtl.sdk.execution.decide import DecisionLogic
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import result_of
 from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.data_clock import DataClock, Step
+from qmtl.sdk.mesh.history import Market
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
 from qmtl.sdk.mesh.session.equity import equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
-from qmtl.sdk.mesh.session.execution import MeshExecution, session_market
+from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_market
 from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
@@ -48,11 +45,10 @@ from qmtl.sdk.mesh.session.streams import beside
 from qmtl.sdk.mesh.session.terms import PaperTerms
 from qmtl.sdk.mesh.session.trading import SessionTrading
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
-from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
+from qmtl.sdk.mesh.wire.bars import bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
-from qmtl.wire.volumes import volume_unit_from_proto
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 
@@ -80,10 +76,10 @@ async def trade(
     submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms, on_event: OnEvent | None = None
 ) -> SessionResult:
     """Bind a strategy, or attach to it, and run its paper session to the end."""
-    preset = await submitter.data.preset(assembled, data)
+    market = await submitter.data.market(assembled, data)
     bound = await submitter.bind(assembled)
     with ErrorHook(assembled.strategy):
-        return await _PaperSession(submitter, assembled, bound, terms, on_event).run(preset)
+        return await _PaperSession(submitter, assembled, bound, terms, market, on_event).run()
 
 
 class _PaperSession:
@@ -95,6 +91,7 @@ class _PaperSession:
         assembled: Assembled,
         bound: BoundStrategy,
         terms: PaperTerms,
+        market: Market,
         on_event: OnEvent | None,
     ) -> None:
         self._submitter = submitter
@@ -103,43 +100,43 @@ class _PaperSession:
         self._strategy_id = bound.strategy.strategy_id
         self._terms = terms
         self._activation = FollowedActivation()
-        self._engine = StreamEngine(assembled.dag)
-        self._bars: list[LiveBar] = []
+        self._market = market
+        self._traded = {rule.symbol: market.member(rule.symbol, rule.price.interval_s) for rule in assembled.rules}
+        self._data_clock = DataClock(assembled.dag, market)
         self._denials: list[DeniedOrder] = []
         self._clients: list[RetryingClient] = []
         self._reported: set[str] = set()
         self._on_event = on_event
         self._span_ns = (0, 0)
 
-    async def run(self, preset: datasetspb.Preset) -> SessionResult:
+    async def run(self) -> SessionResult:
         """From the activation to the session's end."""
         world, activation = self._submitter.world, self._activation
         events = follow_activation(self._another(), world, self._strategy_id, activation)
-        return await beside(self._whole(preset), events)
+        return await beside(self._whole(), events)
 
-    async def _whole(self, preset: datasetspb.Preset) -> SessionResult:
+    async def _whole(self) -> SessionResult:
         session = await self._activation.until(
             lambda envelope: paper_session(envelope, self._strategy_id),
             self._terms.activation_wait_s,
             f"strategy {self._strategy_id} was not activated for paper in world {self._submitter.world}",
         )
-        await self._open_data_session(preset, session)
-        await self._warm_up(preset, session)
+        await self._open_data_session(session)
+        await self._warm_up(session)
         account = await self._open_account(session)
         owner = Owner(account.account, self._submitter.world, self._strategy_id)
         portfolio = FollowedPortfolio(self._another(), owner)
-        work = self._trade(preset, session, account, owner, portfolio)
+        work = self._trade(session, account, owner, portfolio)
         return await beside(work, portfolio.follow())
 
     async def _trade(
         self,
-        preset: datasetspb.Preset,
         session: sessionpb.Session,
         account: accountpb.Account,
         owner: Owner,
         portfolio: FollowedPortfolio,
     ) -> SessionResult:
-        market = await session_market(self._another(), account, preset.symbol)
+        market = await session_market(self._another(), account, self._traded)
         execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
         trading = SessionTrading(DecisionLogic(self._assembled), execution)
         retrying = self._another()
@@ -147,11 +144,13 @@ class _PaperSession:
         self._reported.update(fill.trade_id for fill in earlier)
         self._assembled.strategy.on_start()
         fills = follow_fills(self._another(), owner, self._report)
-        follower = Follower(self._another(), session.session_id, self._strategy_id) if preset.replay else None
+        replay = self._market.preset.replay
+        follower = Follower(self._another(), session.session_id, self._strategy_id) if replay else None
         kept = [follower.hold()] if follower else []
-        await beside(self._play(preset, session, trading, follower), fills, *kept)
-        last = await portfolio.at(self._bars[-1].close_ns if self._bars else 0)
-        return await self._result(preset, session, account, owner, last, market.instrument)
+        await beside(self._play(session, trading, follower), fills, *kept)
+        played = self._data_clock.played
+        last = await portfolio.at(max((int(bars.close_ns[-1]) for bars in played if len(bars)), default=0))
+        return await self._result(session, account, owner, last, market)
 
     def _report(self, fill: FillEvent) -> None:
         """Tell the strategy of a fill, once."""
@@ -164,15 +163,15 @@ class _PaperSession:
         if self._on_event is not None:
             self._on_event(event)
 
-    async def _open_data_session(self, preset: datasetspb.Preset, session: sessionpb.Session) -> None:
+    async def _open_data_session(self, session: sessionpb.Session) -> None:
         """See that the session's bars are played; whoever opened it first has chosen the pace."""
-        if not preset.replay:
+        if not self._market.preset.replay:
             return
         known = datasessionservicepb.GetDataSessionRequest(session_id=session.session_id)
         opening = datasessionservicepb.OpenDataSessionRequest(
             session_id=session.session_id,
             world_id=session.world_id,
-            preset=preset.name,
+            preset=self._market.preset.name,
             start_time=session.start,
             bars_per_second=self._terms.bars_per_second,
             followers=followers(self._activation.envelope),
@@ -194,6 +193,7 @@ class _PaperSession:
 
         Its profile is the terms', else the one that the world's policy asks of backtests.
         """
+        first, *others = self._traded.values()
         profile = self._terms.profile or (await self._submitter.decision()).execution_model.profile
         request = accountservicepb.OpenPaperAccountRequest(
             account=self._terms.account or account_name(self._strategy_id, session.session_id),
@@ -201,39 +201,44 @@ class _PaperSession:
             starting_cash=format_decimal(self._terms.cash),
             fee_rate="" if profile else format_decimal(self._terms.fee_rate),
             profile=profile,
-            data_preset=session.data_preset,
+            data_preset=first.name,
             data_session_id=session.session_id,
         )
-        reply = await self._submitter.retrying.ask(lambda: self._client.accounts.OpenPaperAccount(request), "account")
-        return reply.account
-
-    async def _warm_up(self, preset: datasetspb.Preset, session: sessionpb.Session) -> None:
-        """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
-        history = (await self._submitter.data.fetch(preset, warm_up_request(preset, session))).bars
-        needed = self._assembled.dag.warmup_bars
-        if len(history) < needed:
-            raise NotReady(
-                "E_WARMUP",
-                f"{len(history)} bars before the session, the strategy needs {needed}",
-                hint="start the session later or shorten the strategy's periods",
+        ask, accounts = self._submitter.retrying.ask, self._client.accounts
+        opened = (await ask(lambda: accounts.OpenPaperAccount(request), "account")).account
+        for preset in others:
+            feed = accountservicepb.AddFeedRequest(
+                account=opened.account, data_preset=preset.name, data_session_id=session.session_id
             )
-        await asyncio.to_thread(self._feed, history)
+            opened = (await ask(partial(accounts.AddFeed, feed), "feed")).account
+        return opened
 
-    def _feed(self, history: Bars) -> None:
-        for time_ns, row in zip(history.close_ns.tolist(), history.values.tolist(), strict=True):
-            for source in self._assembled.dag.sources:
-                self._engine.push(source, time_ns, row)
+    async def _warm_up(self, session: sessionpb.Session) -> None:
+        """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
+        history, dag = (
+            (await self._submitter.data.fetch(self._market, warm_up_request(session))).bars,
+            self._assembled.dag,
+        )
+        for source, bars in ((source, bind(dag, history)[source.node_id]) for source in dag.sources):
+            needed = dag.warmup_of(source)
+            if len(bars) < needed:
+                raise NotReady(
+                    "E_WARMUP",
+                    f"{len(bars)} bars of {source.symbol} before the session, the strategy needs {needed}",
+                    hint="start the session later or shorten the strategy's periods",
+                )
+        start_ns = ns_from_proto(session.start, "session.start")
+        await asyncio.to_thread(self._data_clock.warm_up, history, start_ns)
 
-    async def _play(
-        self, preset: datasetspb.Preset, session: sessionpb.Session, trading: SessionTrading, follower: Follower | None
-    ) -> None:
+    async def _play(self, session: sessionpb.Session, trading: SessionTrading, follower: Follower | None) -> None:
         """Every bar of the session, once, in order."""
         until_ns = to_ns(self._terms.until) if self._terms.until else None
         outage, position = self._another().outage, ns_from_proto(session.start, "session.start")
         while True:
             name = follower.name if follower else ""
-            request = subscription(preset.name, session.session_id, position, follower=name)
+            request = subscription(self._market.preset.name, session.session_id, position, follower=name)
             live_from_ns: int | None = None
+            self._data_clock.taken_up()
             try:
                 with scoped(self._client.data.Subscribe(request)) as replies:
                     async for reply in replies:
@@ -242,10 +247,10 @@ class _PaperSession:
                             # The session stands at its watermark until this follower confirms it. What came before
                             # was played without it: that is history now, nothing to act on.
                             live_from_ns = await follower.watermark_ns() if follower else 0
-                        for bar in map(bar_from_proto, reply.bars):
-                            if bar.open_ns >= position:
-                                await self._bar(bar, trading, live=bar.close_ns >= live_from_ns)
-                        position = max(position, ns_from_proto(reply.watermark, "watermark"))
+                        watermark_ns = max(position, ns_from_proto(reply.watermark, "watermark"))
+                        for step in self._data_clock.take(map(bar_from_proto, reply.bars), watermark_ns):
+                            await self._step(step, trading, live=step.close_ns >= live_from_ns)
+                        position = watermark_ns
                         done = reply.end_of_session or (until_ns is not None and position >= until_ns)
                         if follower:
                             await follower.confirm(position, leave=done)
@@ -255,36 +260,32 @@ class _PaperSession:
             except QmtlError as error:
                 await outage.failed(error, "bars")
 
-    async def _bar(self, bar: LiveBar, trading: SessionTrading, *, live: bool) -> None:
-        self._bars.append(bar)
-        emissions: list[Emission] = []
-        for source in self._assembled.dag.sources:
-            emissions.extend(self._engine.push(source, bar.close_ns, bar.row))
+    async def _step(self, step: Step, trading: SessionTrading, *, live: bool) -> None:
         if live:
-            for denial in await trading.act(emissions):
+            for denial in await trading.act(step.emissions):
                 if not self._denials or self._denials[-1].rule != denial.rule:
                     self._tell(denial)
                 self._denials.append(denial)
         else:
-            trading.watch(emissions)
-        self._tell(BarDone(bar.close_ns, len(self._bars), *self._span_ns))
+            trading.watch(step.emissions)
+        self._tell(BarDone(step.close_ns, self._data_clock.steps, *self._span_ns))
 
     async def _result(
         self,
-        preset: datasetspb.Preset,
         session: sessionpb.Session,
         account: accountpb.Account,
         owner: Owner,
         portfolio: portfoliopb.Portfolio,
-        instrument: Instrument,
+        market: SessionMarket,
     ) -> SessionResult:
         retrying = self._another()
         fills = await list_fills(retrying, owner)
         for fill in fills:
             self._report(fill)
         self._assembled.strategy.on_finish()
-        bars = bars_of(self._bars, preset)
-        record = equity_record(account, instrument, bars, fills, self._denials)
+        bars, kinds = self._data_clock.played, [(one.symbol, one.interval.seconds) for one in self._traded.values()]
+        traded = [one for one in bars if (one.symbol, one.interval_s) in kinds]
+        record = equity_record(account, list(market.instruments.values()), traded, fills, self._denials)
         replay = result_of(record, account.base_currency, self._terms.periods_per_year)
         return SessionResult(
             name=self._assembled.name,
@@ -295,7 +296,9 @@ class _PaperSession:
             replay=replay,
             orders=tuple(await list_orders(retrying, owner)),
             portfolio=portfolio,
-            evaluation=await self._submitter.evaluate_paper(session, self._strategy_id, bars, dict(replay.metrics)),
+            evaluation=await self._submitter.evaluate_paper(
+                session, self._strategy_id, traded[0], dict(replay.metrics)
+            ),
             activation=self._activation.envelope,
             retries=sum(each.outage.retries for each in (*self._clients, self._submitter.retrying)),
         )
@@ -312,10 +315,9 @@ def account_name(strategy_id: str, session_id: str) -> str:
     return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
 
 
-def warm_up_request(preset: datasetspb.Preset, session: sessionpb.Session) -> dataservicepb.FetchRequest:
+def warm_up_request(session: sessionpb.Session) -> dataservicepb.FetchRequest:
     """All history before a session, as the session's context may see it."""
     return dataservicepb.FetchRequest(
-        dataset=preset.name,
         range=commonpb.TimeRange(end=session.start),
         context=commonpb.ComputeContext(
             world_id=session.world_id,
@@ -325,10 +327,3 @@ def warm_up_request(preset: datasetspb.Preset, session: sessionpb.Session) -> da
         ),
         session_id=session.session_id,
     )
-
-
-def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
-    """Live bars as arrays."""
-    times = np.array([bar.open_ns for bar in played], dtype=np.int64)
-    rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
-    return Bars(preset.symbol, preset.interval.seconds, times, rows, volume_unit_from_proto(preset.volume_unit))

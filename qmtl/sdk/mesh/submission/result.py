@@ -57,7 +57,7 @@ class SubmitResult:
     warmup_bars: int
     data: dataservicepb.FetchMetadata
     replay: RunResult
-    bars: Bars
+    bars: tuple[Bars, ...]
     evaluation: evaluationpb.EvaluationRun | None
     decision: decisionpb.DecisionEnvelope
     activation: activationpb.ActivationEnvelope
@@ -132,7 +132,7 @@ class SubmitResult:
         """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
         from qmtl.sdk.reports.plots import draw_replay
 
-        return draw_replay(f"{self.name} in {self.world_id}", self.replay, (self.bars,), Path(path))
+        return draw_replay(f"{self.name} in {self.world_id}", self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         verb = "attached to live strategy" if self.attached else "submitted as"
@@ -162,8 +162,9 @@ def reuse_line(reused: ReuseCounts) -> str:
 
 
 def _advice(result: SubmitResult) -> Iterator[str]:
-    if result.warmup_bars > len(result.bars):
-        yield f"warm-up needs {result.warmup_bars} bars, the data has {len(result.bars)}"
+    fewest = min(map(len, result.bars), default=0)
+    if result.warmup_bars > fewest:
+        yield f"warm-up needs {result.warmup_bars} bars, the data has {fewest}"
     problem = shortfall(result.replay)
     if problem:
         yield f"the replay {problem}"

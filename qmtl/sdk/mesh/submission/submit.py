@@ -22,7 +22,6 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import AlreadyExists, NotFound, NotReady, QmtlError
 from qmtl.dag.v1 import diff_pb2 as diffpb
-from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
@@ -31,7 +30,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
-from qmtl.sdk.mesh.history import Fetched, History, WorldData, history_request
+from qmtl.sdk.mesh.history import Fetched, History, Market, WorldData, history_request
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX
@@ -89,11 +88,11 @@ class Submitter:
 
         What fails or is interrupted after it was bound is withdrawn again, unless it was live before.
         """
-        preset = await self.data.preset(assembled, data)
+        market = await self.data.market(assembled, data)
         instruments = await self.instruments(assembled, terms)
         bound = await self.bind(assembled)
         try:
-            return await self._replayed(assembled, bound, preset, instruments, history, terms)
+            return await self._replayed(assembled, bound, market, instruments, history, terms)
         except BaseException as error:
             if not bound.attached:
                 await self._withdraw(bound.strategy.strategy_id, error)
@@ -103,12 +102,12 @@ class Submitter:
         self,
         assembled: Assembled,
         bound: BoundStrategy,
-        preset: datasetspb.Preset,
+        market: Market,
         instruments: tuple[Instrument, ...],
         history: History,
         terms: AccountTerms | None,
     ) -> SubmitResult:
-        fetched = await self.data.fetch(preset, history_request(preset, bound.outcome.context, history))
+        fetched = await self.data.fetch(market, history_request(bound.outcome.context, history))
         keys = queue_keys(bound)
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)

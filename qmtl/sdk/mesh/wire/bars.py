@@ -20,11 +20,12 @@ TIME_COLUMN = "open_time"
 
 @dataclass(frozen=True, slots=True)
 class LiveBar:
-    """One bar of a live stream: open time and the row a source emits at `close_ns`."""
+    """One bar of a live stream: open time and the row a source emits at `close_ns`. `preset`: of a universe."""
 
     open_ns: int
     close_ns: int
     row: tuple[float, ...]
+    preset: str = ""
 
 
 def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str = "") -> dataservicepb.SubscribeRequest:
@@ -36,7 +37,9 @@ def subscription(dataset: str, session_id: str, from_ns: int, *, follower: str =
 def bar_from_proto(bar: barspb.Bar) -> LiveBar:
     """A live bar: the very doubles that history has."""
     row = (bar.open, bar.high, bar.low, bar.close, bar.volume)
-    return LiveBar(ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row)
+    return LiveBar(
+        ns_from_proto(bar.open_time, "bar.open_time"), ns_from_proto(bar.close_time, "bar.close_time"), row, bar.preset
+    )
 
 
 def bars_from_arrow(parts: Sequence[bytes], preset: datasetspb.Preset) -> Bars:

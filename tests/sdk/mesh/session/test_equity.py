@@ -23,7 +23,7 @@ def test_a_fill_at_the_close_of_a_bar_is_in_its_equity_and_one_at_the_next_open_
     def equity(booked: int) -> list[int]:
         price = Decimal(str(BARS.values[1, 3]))
         fill = FillEvent("BTC-USD", Decimal("0.01"), price, Decimal(3), "USD", at_ns, "t", int(BARS.close_ns[booked]))
-        return [int(amount) // 10**8 for amount in equity_record(account, COIN, BARS, [fill], []).equity]
+        return [int(amount) // 10**8 for amount in equity_record(account, [COIN], [BARS], [fill], []).equity]
 
     assert equity(1)[:2] == [1000, 997]
     assert equity(2)[:2] == [1000, 1000]

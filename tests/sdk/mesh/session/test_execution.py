@@ -77,7 +77,7 @@ async def opened() -> AsyncIterator[Opened]:
     retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
     portfolio = FollowedPortfolio(retrying.separate(), OWNER, venue_wait_s=0.2)
     following = asyncio.create_task(portfolio.follow())
-    market = await session_market(retrying, Account(fee_rate="0.001"), SYMBOL)
+    market = await session_market(retrying, Account(fee_rate="0.001"), [SYMBOL])
     yield Opened(mesh, activation, MeshExecution(retrying, OWNER, activation, portfolio, market))
     following.cancel()
 

@@ -90,8 +90,8 @@ def orders_of(result: SessionResult) -> list[tuple[str, str, int]]:
 async def test_every_bar_is_played_once_and_the_books_agree() -> None:
     strategy = Cross()
     result = await run(await active_mesh(), strategy)
-    assert result.bars.open_ns.tolist() == BARS.open_ns[START:].tolist()
-    assert result.bars.values.tobytes() == BARS.values[START:].tobytes()
+    assert result.bars[0].open_ns.tolist() == BARS.open_ns[START:].tolist()
+    assert result.bars[0].values.tobytes() == BARS.values[START:].tobytes()
     assert len(result.replay.fills) > 3
     assert result.books_agree
     assert result.retries >= 0
@@ -259,7 +259,7 @@ async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_
     decided = [s.order.decided_at.seconds * 10**9 for s in result.orders]
     assert decided
     assert min(decided) >= BARS.close_ns[620]  # the bar the session stands at waits for whoever joins
-    assert len(result.bars) == len(BARS) - START
+    assert len(result.bars[0]) == len(BARS) - START
 
 
 async def test_a_session_taken_up_again_catches_up_with_a_target_nobody_acted_on() -> None:
@@ -332,7 +332,7 @@ async def test_a_frozen_entry_computes_and_sends_nothing() -> None:
     result = await run(mesh, strategy)
     assert not mesh.orders
     assert "signal" in strategy.log
-    assert len(result.bars) == len(BARS) - START
+    assert len(result.bars[0]) == len(BARS) - START
 
 
 async def test_an_activation_window_is_in_real_time_not_in_the_replays() -> None:

@@ -1,0 +1,99 @@
+"""A session's bars on one clock: fed to the graph as they became known, those of one close together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.data.binding import bind
+from qmtl.sdk.data.event_order import events_of
+from qmtl.sdk.engine.streaming import Emission, StreamEngine
+from qmtl.sdk.graph.dag import Dag
+from qmtl.sdk.graph.vertices import StreamInput
+from qmtl.sdk.mesh.history import Market
+from qmtl.sdk.mesh.wire.bars import LiveBar
+from qmtl.wire.volumes import volume_unit_from_proto
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """An instant at which bars became known, and all that follows from them."""
+
+    close_ns: int
+    emissions: Sequence[Emission]
+
+
+class DataClock:
+    """Feeds a graph. Bars of presets that the graph has no source in are left out."""
+
+    def __init__(self, dag: Dag, market: Market) -> None:
+        self._dag = dag
+        self._engine = StreamEngine(dag)
+        self._sources = {member.name: _sources_of(dag, member) for member in market.members}
+        self._only = market.members[0].name if len(market.members) == 1 else ""
+        self._members = market.members
+        self._played: dict[str, list[LiveBar]] = {member.name: [] for member in market.members}
+        self._waiting: list[LiveBar] = []
+        self._through_ns = 0
+        self.steps = 0
+
+    def warm_up(self, history: Iterable[Bars], until_ns: int) -> None:
+        """Feed all that was known at an instant."""
+        before_ns = until_ns
+        for time_ns, source, row in events_of(self._dag, bind(self._dag, history)):
+            if time_ns > before_ns:
+                self._advance(before_ns)
+            self._engine.push(source, time_ns, row)
+            before_ns = time_ns
+        self._advance(until_ns)
+        self._through_ns = until_ns
+
+    def taken_up(self) -> None:
+        """The stream begins again where everything is known: what has come of an instant comes again."""
+        self._waiting.clear()
+
+    def take(self, bars: Iterable[LiveBar], watermark_ns: int) -> Iterator[Step]:
+        """Bars in order, and the instant up to which there are no others; the steps that this completes."""
+        self._waiting += [
+            bar for bar in bars if bar.close_ns > self._through_ns and (bar.preset or self._only) in self._sources
+        ]
+        while self._waiting and self._waiting[0].close_ns <= watermark_ns:
+            close_ns = self._waiting[0].close_ns
+            emissions: list[Emission] = []
+            while self._waiting and self._waiting[0].close_ns == close_ns:
+                bar = self._waiting.pop(0)
+                name = bar.preset or self._only
+                self._played[name].append(bar)
+                for source in self._sources[name]:
+                    emissions += self._engine.push(source, close_ns, bar.row)
+            emissions += self._advance(close_ns)
+            self._through_ns, self.steps = close_ns, self.steps + 1
+            yield Step(close_ns, emissions)
+        self._through_ns = max(self._through_ns, watermark_ns)
+        if late := self._advance(self._through_ns):
+            yield Step(self._through_ns, late)
+
+    @property
+    def played(self) -> tuple[Bars, ...]:
+        """What came, of each preset."""
+        return tuple(bars_of(self._played[member.name], member) for member in self._members)
+
+    def _advance(self, time_ns: int) -> list[Emission]:
+        """With one source nothing waits for another."""
+        return self._engine.advance(time_ns) if len(self._dag.sources) > 1 else []
+
+
+def _sources_of(dag: Dag, member: datasetspb.Preset) -> list[StreamInput]:
+    key = (member.symbol, member.interval.seconds)
+    return [source for source in dag.sources if (source.symbol, source.interval_s) == key]
+
+
+def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
+    """Live bars as arrays."""
+    times = np.array([bar.open_ns for bar in played], dtype=np.int64)
+    rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
+    return Bars(preset.symbol, preset.interval.seconds, times, rows, volume_unit_from_proto(preset.volume_unit))
