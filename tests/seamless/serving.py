@@ -42,7 +42,7 @@ from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
 from seamless.backfill.filling import Filling
-from seamless.config import FileFeed, Settings
+from seamless.config import FileFeed, Settings, UniverseSettings
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.filler import Filler
 from seamless.live.sessions import LiveSessions
@@ -150,11 +150,22 @@ class Seamless:
 
 @asynccontextmanager
 async def running(
-    home: Path, *, ingest: bool = True, files: Mapping[str, FileFeed] = {}, uploads_max: int = 256
+    home: Path,
+    *,
+    ingest: bool = True,
+    files: Mapping[str, FileFeed] = {},
+    universes: Mapping[str, Sequence[str]] = {},
+    uploads_max: int = 256,
 ) -> AsyncIterator[Seamless]:
     """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
     ensure_dev_keys(home)
-    settings = Settings(mesh=MeshSettings(home=home), bind="127.0.0.1:0", files=files, uploads_max=uploads_max)
+    settings = Settings(
+        mesh=MeshSettings(home=home),
+        bind="127.0.0.1:0",
+        files=files,
+        universes={name: UniverseSettings(presets=tuple(presets)) for name, presets in universes.items()},
+        uploads_max=uploads_max,
+    )
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         db = Database(settings.database_url, synchronous="NORMAL")

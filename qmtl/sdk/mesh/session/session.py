@@ -279,7 +279,8 @@ class _PaperSession:
         market: SessionMarket,
     ) -> SessionResult:
         retrying = self._another()
-        fills = await list_fills(retrying, owner)
+        booked = await list_fills(retrying, owner)
+        fills = sorted(booked, key=lambda fill: (fill.booked_ns, fill.symbol))  # of one instant, feeds race each other
         for fill in fills:
             self._report(fill)
         self._assembled.strategy.on_finish()
