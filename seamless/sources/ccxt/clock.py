@@ -23,7 +23,7 @@ STEP_NS = 1_500_000_000  # more than what times in whole seconds and slow answer
 AHEAD_MAX_NS = 30 * S_NS  # of our own clock
 SAID_TIMES, SAID_OVER_S = 3, 30.0
 
-log = structlog.stdlib.get_logger("qmtl.seamless.sources")
+log = structlog.stdlib.get_logger("qmtl.seamless.sources.ccxt")
 
 
 @dataclass(slots=True)
