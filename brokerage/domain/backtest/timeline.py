@@ -28,8 +28,9 @@ class Timeline:
         merged = np.concatenate([*closes.values(), np.zeros(0, dtype=np.int64)])
         self.ends: Steps = np.unique(merged) if several else merged
         self._closes = closes
-        rows = {symbol: np.searchsorted(at, self.ends, side="right") - 1 for symbol, at in closes.items()}
-        self._newest: Mapping[str, Steps] | None = rows if several else None
+        self._newest: Mapping[str, Steps] | None = None
+        if several:
+            self._newest = {name: np.searchsorted(at, self.ends, side="right") - 1 for name, at in closes.items()}
 
     def __len__(self) -> int:
         return len(self.ends)

@@ -21,6 +21,8 @@ from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.graph.view import CacheView
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qmtl.core.arrays import Floats
 
 
@@ -73,4 +75,11 @@ def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Float
 
 def _fold(vertex: FoldNode, events: Events) -> Series:
     folded = run_fold(vertex.fold, fold_inputs(vertex, events, 0, len(events.times)))
-    return Series(events.times[folded.emitted], folded.rows[folded.emitted])
+    kept = _emitted(folded.emitted)
+    return Series(events.times[kept], folded.rows[kept])
+
+
+def _emitted(emitted: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+    """Which rows of a fold count: a slice where it warmed up and then always had a value, so that nothing is copied."""
+    first = int(emitted.argmax()) if len(emitted) else 0
+    return slice(first, None) if emitted[first:].all() and emitted.any() else emitted

@@ -20,9 +20,15 @@ KEPT_IN = "QMTL_COMPILED_DIR"
 
 
 @lru_cache(maxsize=256)
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function compiled, with the plain functions it calls by name. The originals stay as they are."""
+def compiled(function: Callable[..., Any], **named: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain function compiled, with the plain functions it calls by name. The originals stay as they are.
+
+    `named` are functions that it calls by names of its own.
+    """
     root = _plain(function)
+    if named:
+        scope = {**root.__globals__, **{name: _plain(one) for name, one in named.items()}}
+        root = FunctionType(root.__code__, scope, root.__name__, root.__defaults__, root.__closure__)
     stub = _stub(root)
     if stub is not None:
         try:
@@ -76,10 +82,7 @@ def _stub(function: FunctionType) -> str | None:
     """A file that stands for the code of a function and all it calls, where numba keeps what it made of it; None: the
     folder cannot be written.
     """
-    digest = hashlib.sha256()
-    for part in _parts(function, set()):
-        digest.update(part.encode())
-    name = digest.hexdigest()
+    name = _digest(function)
     file = _folder() / f"c{name[:32]}.py"
     try:
         if not file.exists():
@@ -88,6 +91,15 @@ def _stub(function: FunctionType) -> str | None:
     except OSError:
         return None
     return str(file)
+
+
+@lru_cache(maxsize=1_024)
+def _digest(function: FunctionType) -> str:
+    """A name for the code of a function and of all it calls."""
+    digest = hashlib.sha256()
+    for part in _parts(function, set()):
+        digest.update(part.encode())
+    return digest.hexdigest()
 
 
 def _folder() -> Path:

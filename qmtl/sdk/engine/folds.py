@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.graph.fold import Fold, Step
 
 if TYPE_CHECKING:
@@ -82,26 +82,9 @@ def _run_compiled(fold: Fold, xs: Floats, state: list[float] | None) -> Folded:
 
 @lru_cache(maxsize=256)
 def _compiled_loop(step: Step) -> Callable[..., None]:
-    import numba
-
-    inner = _compiled(step)
-
-    def loop(state: Any, params: Any, xs: Any, rows: Any, emitted: Any) -> None:
-        for i in range(xs.shape[0]):
-            emitted[i] = inner(state, params, xs[i], rows[i])
-
-    jitted: Callable[..., None] = numba.njit(fastmath=False, parallel=False, cache=False)(loop)
-    return jitted
+    return compiled(_loop, step=step)
 
 
-@lru_cache(maxsize=256)
-def _compiled(function: Step | FunctionType) -> Any:
-    """Compile a step and the plain functions it calls; the originals stay plain Python for streaming."""
-    import numba
-
-    if not isinstance(function, FunctionType):
-        raise TypeError(f"step is {function!r}, want a plain function")
-    scope = function.__globals__
-    helpers = {n: _compiled(scope[n]) for n in function.__code__.co_names if isinstance(scope.get(n), FunctionType)}
-    copy = FunctionType(function.__code__, {**scope, **helpers}, function.__name__, function.__defaults__)
-    return numba.njit(fastmath=False, parallel=False, cache=False)(copy)
+def _loop(state: Any, params: Any, xs: Any, rows: Any, emitted: Any) -> None:
+    for i in range(xs.shape[0]):
+        emitted[i] = step(state, params, xs[i], rows[i])  # type: ignore[name-defined]  # noqa: F821  # given to `compiled`

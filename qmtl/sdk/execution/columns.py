@@ -20,7 +20,8 @@ _DIGITS = 28
 @dataclass(frozen=True, slots=True, eq=False)
 class FillColumns:
     """Fills of whole market orders: signed quantities, prices in units of `price_unit` at the instrument's scale, fees
-    in quote currency, the client order ids, and when each was made and booked.
+    in quote currency, and when each was decided, made and booked. `first`: the client order id of the first fill, where
+    its order was sent before.
     """
 
     owner: Owner
@@ -30,7 +31,8 @@ class FillColumns:
     quantities: list[int]
     prices: list[int]
     fees: list[int]
-    orders: list[str]
+    first: list[str]
+    decided_ns: list[int]
     made_ns: list[int]
     booked_ns: list[int]
 
@@ -47,6 +49,7 @@ class FillColumns:
     def rows(self) -> list[FillEvent]:
         """The fills."""
         symbol, currency = self.instrument.symbol, self.instrument.quote
+        orders = [*self.first, *(order_name(symbol, at_ns) for at_ns in self.decided_ns[len(self.first) :])]
         return [
             FillEvent(
                 symbol,
@@ -62,7 +65,7 @@ class FillColumns:
                 self.quantities,
                 self.prices,
                 self.fees,
-                self.orders,
+                orders,
                 self.made_ns,
                 self.booked_ns,
                 strict=True,

@@ -144,8 +144,7 @@ class Stretches:
         steps, quantities, prices, fees = fills
         orders = [np.asarray(column[: stop.orders], dtype=np.int64) for column in traces[7:10]]
         decided = ends[orders[0]].tolist()
-        names = [] if before.waiting is None else [before.waiting.client_order_id]
-        names += [order_name(self._symbol, at_ns) for at_ns in decided[: stop.fills - len(names)]]
+        first = [] if before.waiting is None else [before.waiting]
         made = FillColumns(
             self._account.owner,
             instrument,
@@ -154,7 +153,8 @@ class Stretches:
             quantities.tolist(),
             prices.tolist(),
             fees.tolist(),
-            names,
+            [ticket.client_order_id for ticket in first],
+            [*(ticket.at_ns for ticket in first), *decided][: stop.fills],
             columns.start_ns[steps].tolist(),
             ends[steps].tolist(),
         )
