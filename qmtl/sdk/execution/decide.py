@@ -154,6 +154,11 @@ class _Sized:
         return self.closing not in (0, self.quantity)
 
     @property
+    def flattens(self) -> bool:
+        """Whether less than a lot is held after it."""
+        return replace(self.leg.held, expected=self.leg.held.expected + self.quantity).is_flat
+
+    @property
     def grows(self) -> bool:
         """Whether more is held after it than before."""
         held = self.leg.held.expected
@@ -212,6 +217,10 @@ class _Deciding:
             else:
                 yield from ask(Cancel(client_order_id, time_ns))
         held = yield from ask(AskHeldPosition(symbol, time_ns))
+        if held.is_flat:  # what they protected is closed by now
+            for name in exits:
+                yield from ask(Cancel(name, time_ns))
+            exits.clear()
         weight = self._weights.of(command.target)
         return Leg(planner, time_ns, command.target, command.price, held, weight, tuple(exits))
 
@@ -231,15 +240,19 @@ class _Deciding:
                 yield from self._increase(one)
 
     def _reduce(self, one: _Sized) -> Decision[None]:
-        reply = yield from self._submit(one.leg, one.order(one.quantity))
-        self._settle(one, reply)
+        leg, order = one.leg, one.order(one.quantity)
+        reply = yield from self._submit(leg, order)
+        if leg.exits and one.flattens and not reply.denied_by:
+            self._wait(leg.planner, leg, [(leg.symbol, order.client_order_id)])  # its exits stay until it has filled
+        else:
+            self._settle(one, reply)
 
     def _turn(self, one: _Sized, *, apart: bool) -> Decision[None]:
-        """Turn a position round by one order. Where that may not pass, or others reduce first, close it: the rest is
-        denied and shown, or waits.
+        """Turn a position round by one order. Where that may not pass, others reduce first, or exits protect it, close
+        it: the rest is denied and shown, or waits. Exits stay until the closing part has filled.
         """
         leg, settled = one.leg, False
-        if not apart:
+        if not apart and not leg.exits:
             reply = yield from self._submit(leg, one.order(one.quantity))
             if not reply.denied_by:
                 self._settle(one, reply)
@@ -269,17 +282,15 @@ class _Deciding:
 
     def _submit(self, leg: Leg, order: MarketOrder) -> Decision[OrderReply]:
         closes = closing_part(leg.held.expected, order.quantity)
-        turns = closes not in (0, order.quantity)
-        if turns:  # what the exits may sell is not sold twice; beside them only what reduces may work
-            yield from self._end_exits(leg)
-        order = replace(order, reduce_only=bool(leg.exits and closes) and not turns)
+        order = replace(order, reduce_only=bool(leg.exits and closes))  # so that exits beside it sell nothing twice
         listed = with_exits(leg, order)
         reply = yield from ask(Submit(order) if listed is None else listed)
-        if not turns and not reply.denied_by:
-            yield from self._end_exits(leg)
         if reply.denied_by:
             self._tell(leg.symbol, order.client_order_id, reply.denied_by, reply.message, leg.time_ns)
-        elif closes:
+            return reply
+        if listed is not None:
+            yield from self._end_exits(leg)
+        if closes:
             self._reducing.append((leg.symbol, order.client_order_id))
         return reply
 

@@ -81,6 +81,11 @@ class HeldPosition:
     lot: Decimal
     tick: Decimal
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether less than a lot is held."""
+        return abs(self.expected) < self.lot
+
 
 @dataclass(frozen=True, slots=True)
 class Permission:

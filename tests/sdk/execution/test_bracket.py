@@ -119,7 +119,7 @@ def test_what_adds_covers_the_whole_position_and_lets_the_older_exits_go_once_it
 
 
 def test_what_is_denied_leaves_the_exits_of_what_is_held() -> None:
-    for target in (5.0, 1.0, 0.0):
+    for target in (5.0, 1.0, 0.0, -1.0):
         venue = Venue(held=3, open_orders=OPEN, reply=OrderReply("FENCED", "shut"))
         assert not [one for one in acts(target, venue) if isinstance(one, Cancel)]
 
@@ -129,16 +129,34 @@ def test_what_takes_off_goes_beside_the_exits_as_reduce_only() -> None:
     assert isinstance(part, SubmitList)
     assert [(one.quantity, one.reduce_only) for one in part.orders] == [(D(-2), True), (D(-1), True), (D(-1), True)]
     assert len(cancels) == 2
-    whole, *cancels = acts(0.0, Venue(held=3, open_orders=OPEN))
-    assert whole == Submit(MarketOrder("BTC-USD-900", "BTC-USD", D(-3), BAR_NS, D(0), reduce_only=True))
-    assert len(cancels) == 2
 
 
-def test_what_turns_round_ends_the_exits_first() -> None:
-    *cancels, sent = acts(-1.0, Venue(held=3, open_orders=OPEN))
-    assert cancels == [Cancel(name, BAR_NS) for name in OPEN]
-    assert isinstance(sent, SubmitList)
-    assert [(one.quantity, one.reduce_only) for one in sent.orders] == [(D(-4), False), (D(1), True), (D(1), True)]
+CLOSE = "BTC-USD-900-close"
+
+
+@pytest.mark.parametrize(("target", "name"), [(0.0, "BTC-USD-900"), (-1.0, CLOSE)])
+def test_exits_stay_until_what_closes_the_position_has_filled(target: float, name: str) -> None:
+    venue = Venue(held=3, open_orders=OPEN)
+    logic = DecisionLogic(assemble(Held()))
+    command = Command(next(iter(logic.command_nodes)), BAR_NS, target, 100.01)
+    logic.remember(replace(command, target=9.0))
+    conclude(logic.decide([command]), venue.answer)
+    assert venue.acts == [Submit(MarketOrder(name, "BTC-USD", D(-3), BAR_NS, D(str(target)), reduce_only=True))]
+    assert not logic.settled
+    venue.answers[AskOpenOrders] = (*OPEN, name)
+    conclude(logic.decide([command]), venue.answer)
+    assert len(venue.acts) == 1  # it rests: nothing is done twice
+    venue.answers[AskOpenOrders] = OPEN  # it was denied on its way: it goes once more, beside the exits
+    conclude(logic.decide([replace(command, time_ns=2 * BAR_NS)]), venue.answer)
+    assert [type(act) for act in venue.acts] == [Submit, Submit]
+    venue.answers[AskHeldPosition] = HeldPosition(D(0), D(1000), D(1), D("0.01"))
+    conclude(logic.decide([replace(command, time_ns=3 * BAR_NS)]), venue.answer)
+    cancels, opening = venue.acts[2:4], venue.acts[4:]
+    assert cancels == [Cancel(one, 3 * BAR_NS) for one in OPEN]
+    assert [[one.quantity for one in sent.orders] for sent in opening if isinstance(sent, SubmitList)] == (
+        [] if not target else [[D(-1), D(1), D(1)]]
+    )
+    assert logic.settled
 
 
 @pytest.mark.parametrize(
@@ -159,8 +177,8 @@ def test_a_backtest_closes_at_the_exit_and_stays_out_until_the_target_changes(
 def test_a_long_turned_short_has_the_exits_of_the_short() -> None:
     terms = AccountTerms(cash=D(1000), profile=margin(1, fee="0", participation="0"))
     strategy = Held(Bracket(stop="0.5"), short=-1.0)
-    result = Runner.backtest(strategy, prices(101, 101, 99, 99, 160, 99), terms=terms)
-    assert [f.quantity for f in result.replay.fills] == [D(1), D(-2), D(1), D(1)]
+    result = Runner.backtest(strategy, prices(101, 101, 99, 99, 99, 160), terms=terms)
+    assert [f.quantity for f in result.replay.fills] == [D(1), D(-1), D(-1), D(1)]
 
 
 class Trend(Strategy):
