@@ -22,6 +22,8 @@ from qmtl.sql.database import signal
 from qmtl.sql.prepared import Prepared
 
 WIRE_SIGNAL = "wire"
+NO_FENCE = 0
+"""The epoch of an intent that no fence is asked about: of a cancel, and of what an operator closes despite it."""
 
 INTENT = t.send_intents.c
 _WRITE = Prepared(sa.insert(t.send_intents))
@@ -56,7 +58,7 @@ def write_cancel(conn: Connection, record: OrderRecord, at_ns: int) -> None:
     """Write the intent of a cancel, one more of its order."""
     cancels = sa.and_(INTENT.order_id == record.id, INTENT.act == VenueAct.CANCEL.value)
     number: int = conn.execute(sa.select(sa.func.count()).select_from(t.send_intents).where(cancels)).scalar_one()
-    write(conn, record, 0, at_ns, VenueAct.CANCEL, number)
+    write(conn, record, NO_FENCE, at_ns, VenueAct.CANCEL, number)
 
 
 def put_on_the_wire(conn: Connection, order_id: str, epoch: int, now_ns: int, act: VenueAct = VenueAct.SUBMIT) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 
 from brokerage.domain.orders.events import EventTime, Fill, WorkedTerms
@@ -28,13 +29,14 @@ class VenueAct(Enum):
 @dataclass(frozen=True, slots=True)
 class VenueAnswer:
     """A venue's answer to a submit, a replace or a cancel. `reason` is in the venue's own words, `at_ns` is the time it
-    gives; 0: none.
+    gives; 0: none. `filled` is how much of the order had filled by then; None: not told.
     """
 
     outcome: Outcome
     venue_order_id: str = ""
     reason: str = ""
     at_ns: int = 0
+    filled: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class VenueReport:
     """One thing that happened to an order at its venue; a fill has its `fill`.
 
     `stop` and `limit` are where an update has moved the order's own prices; None: not moved. `terms` are those of a
-    replace that was made.
+    replace that was made. `filled`: as of an answer; the end of an order is not booked before its fills.
     """
 
     order_id: str
@@ -53,3 +55,4 @@ class VenueReport:
     stop: int | None = None
     limit: int | None = None
     terms: WorkedTerms | None = None
+    filled: Decimal | None = None

@@ -153,10 +153,10 @@ def refusal(
         if not fence.may_add(strategy_id, side):
             who = "" if fence.state is FenceState.DRAIN else f", where {strategy_id} may add nothing by a {side.value}"
             return Refusal(Denial.FENCED, f"{where}{who}: only orders that reduce a position pass")
-    return _misplaced(gate.domain, at)
+    return misplaced(gate.domain, at)
 
 
-def _misplaced(domain: ExecutionDomain, at: VenueKind) -> Refusal | None:
+def misplaced(domain: ExecutionDomain, at: VenueKind) -> Refusal | None:
     """The refusal of an order for another domain than its account's venue takes."""
     if domain is ExecutionDomain.LIVE and at is VenueKind.PAPER:
         return Refusal(Denial.NO_LIVE_VENUE, "the order is for execution domain LIVE, and its account is on paper")
@@ -176,11 +176,9 @@ def lets_go(fence: Fence, strategy_id: str, adding: Side | None, at: VenueKind =
     permission to trade live: a world that fell back to paper still closes what it holds.
     """
     allowed = _ALLOWED.get(domain_of(fence.effective_mode), ())
-    if fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in allowed:
+    if at is VenueKind.SHUT or fence.state is FenceState.FROZEN or ExecutionDomain.DRYRUN not in allowed:
         return False
-    if adding is None:
-        return True
-    return at is not VenueKind.SHUT and domain_at(at) in allowed and fence.may_add(strategy_id, adding)
+    return adding is None or (domain_at(at) in allowed and fence.may_add(strategy_id, adding))
 
 
 def _told(fence: Fence) -> dict[str, str]:

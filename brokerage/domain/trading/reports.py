@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
@@ -60,6 +61,13 @@ def book_fill(book: StrategyBook, order_id: str, fill: Fill, time: EventTime) ->
     return book_report(book, VenueReport(order_id, EventKind.FILLED, time, fill))
 
 
+def lacks_fills(record: OrderRecord, filled: Decimal | None) -> bool:
+    """Whether a venue that tells how much of an order has filled knows of fills that are not booked yet."""
+    if filled is None or record.instrument is None:
+        return False
+    return filled > record.instrument.quantity_decimal(record.filled)
+
+
 def answers(record: OrderRecord, act: VenueAct, answer: VenueAnswer, time: EventTime) -> list[VenueReport]:
     """What a venue's answer to an act comes to. Nothing where the outcome is known by now, or is not told.
 
@@ -67,6 +75,8 @@ def answers(record: OrderRecord, act: VenueAct, answer: VenueAnswer, time: Event
     """
     if answer.outcome is Outcome.UNKNOWN or record.closed or not _waits(record, act):
         return []
+    if act is VenueAct.CANCEL and lacks_fills(record, answer.filled):
+        return []  # its fills come first; then it is asked about
     taken = answer.outcome is Outcome.ACCEPTED
     terms = record.wanted if act is VenueAct.REPLACE and taken else None
     made = [VenueReport(record.id, _HEARD[act, taken], time, reason=answer.reason, terms=terms)]

@@ -12,7 +12,7 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.risk.account_view import AccountView
-from brokerage.domain.risk.fence import Fence, GateStamp, moved, refusal
+from brokerage.domain.risk.fence import Fence, GateStamp, misplaced, moved, refusal
 from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.risk.pacing import paced
 from brokerage.fences.store import locked_fence
@@ -68,10 +68,14 @@ def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView,
 
 
 def admit(
-    market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, act: Act
+    market: MarketContext, held: Held, fence: Fence, gate: GateStamp, now_ns: int, *, act: Act, asks: bool = True
 ) -> tuple[Account, Refusal | None]:
-    """What fence and rate limit say to an act; the account with the act counted. Raises NotReady (E_STALE_EPOCH)."""
-    denied = refusal(fence, gate, act.owner.strategy_id, act.adding, market.of(held.account).kind)
+    """What fence (if it `asks` it) and rate limit say to an act; the account with the act counted.
+
+    Raises NotReady (E_STALE_EPOCH).
+    """
+    kind = market.of(held.account).kind
+    denied = refusal(fence, gate, act.owner.strategy_id, act.adding, kind) if asks else misplaced(gate.domain, kind)
     if denied is not None:
         return held.account, denied
     if held.world is None and spans_accounts(market.limits, fence.limits):

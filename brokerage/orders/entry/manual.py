@@ -37,14 +37,22 @@ class Act:
     reason: str
     now_ns: int
 
+    @property
+    def who(self) -> tuple[str, str]:
+        """The actor as the audit log keeps one."""
+        return self.actor.name, self.actor.correlation_id
+
 
 @dataclass(frozen=True, slots=True)
 class Flatten:
-    """What is to be closed: an account, or what one strategy holds in it."""
+    """What is to be closed: an account, or what one strategy holds in it; `despite_fence`: in worlds that are frozen, and
+    at live venues in such as fell back to paper, too.
+    """
 
     account: str
     strategy_id: str
     request_id: str
+    despite_fence: bool = False
 
 
 def submit_by_hand(conn: Connection, market: MarketContext, order: Order, act: Act) -> tuple[StoredOrder, bool]:
@@ -77,13 +85,18 @@ def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) 
     known = _named(conn, market, account, prefix, wanted.strategy_id)
     if known:
         return known
-    view, orders = load_view(conn, market, account), list[Order]()
+    view, orders, left = load_view(conn, market, account), list[Order](), list[str]()
     for owner, book in sorted(view.books.items(), key=lambda item: (item[0].world_id, item[0].strategy_id)):
         for symbol in sorted(book.symbols()) if wanted.strategy_id in ("", owner.strategy_id) else ():
             instrument, held = market.instruments.find(symbol), book.held(symbol)
             if held and instrument is not None:
                 orders.append(closing_order(owner, instrument, held, prefix + symbol))
-    return [_submit(conn, market, order, act, "flatten")[0] for order in orders]
+            elif held:
+                left.append(f"{symbol} of {owner.strategy_id} is left: no properties of it are known")
+    if left or not orders:
+        said = "; ".join(left) or "nothing was held"
+        audit.record(conn, act.now_ns, act.who, "flatten", account.account, f"{act.reason}: {said}")
+    return [_submit(conn, market, order, act, "flatten", wanted.despite_fence)[0] for order in orders]
 
 
 def closing_order(owner: Owner, instrument: Instrument, held: int, name: str) -> Order:
@@ -94,17 +107,21 @@ def closing_order(owner: Owner, instrument: Instrument, held: int, name: str) ->
     return Order(owner, name, instrument.symbol, side, quantity, reduce_only=True, venue="", tags=(OPERATOR,))
 
 
-def _submit(conn: Connection, market: MarketContext, order: Order, act: Act, what: str) -> tuple[StoredOrder, bool]:
+def _submit(
+    conn: Connection, market: MarketContext, order: Order, act: Act, what: str, despite_fence: bool = False
+) -> tuple[StoredOrder, bool]:
     account = accounts_store.account(conn, order.owner.account, lock=True)
     fence, _ = change.current(conn, order.owner.world_id)
     domain = ExecutionDomain.DRYRUN if account.venue == PAPER else ExecutionDomain.LIVE
     gate = GateStamp(fence.epoch, RATE_ONE, domain, reduce_only=order.reduce_only)
-    stored, known = submit(conn, market, order, gate, act.now_ns, fence.limits)
+    stored, known = submit(
+        conn, market, order, gate, act.now_ns, fence.limits, despite_fence=despite_fence and not order.owner.in_no_world
+    )
     if not known:
         said = f"{act.reason}: {order.side.value} {order.quantity} {order.symbol} as {order.client_order_id}"
-        who = (act.actor.name, act.actor.correlation_id)
-        detail = f"{said} of {order.owner.strategy_id}, {stored.record.state.value}"
-        audit.record(conn, act.now_ns, who, what, account.account, detail)
+        despite = ", despite the fence" if despite_fence else ""
+        detail = f"{said} of {order.owner.strategy_id}{despite}, {stored.record.state.value}"
+        audit.record(conn, act.now_ns, act.who, what, account.account, detail)
     return stored, known
 
 

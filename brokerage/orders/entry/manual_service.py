@@ -61,6 +61,7 @@ class ManualOrderService(manualorderrpc.ManualOrderServiceServicer):
             require_text(request.account, "account", REASON_MAX),
             optional_text(request.strategy_id, "strategy_id"),
             require_text(request.request_id, "request_id", REQUEST_MAX),
+            request.despite_fence,
         )
         act = self._act(request.reason)
         await self._access.operable(wanted.account)

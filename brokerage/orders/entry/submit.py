@@ -29,10 +29,12 @@ def submit(
     gate: GateStamp,
     now_ns: int,
     seen: RiskLimits = UNLIMITED,
+    *,
+    despite_fence: bool = False,
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
-    `seen`: see `hold`. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH),
+    `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever its world's fence says. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH),
     InvalidRequest (E_VENUE_UNKNOWN); none leaves a trace.
     """
     owner = order.owner
@@ -45,7 +47,7 @@ def submit(
     fence = bind(conn, market, held, view, owner)
     book = view.book(owner)
     act = Act(owner, () if book.reduces(order, market.instruments.find(order.symbol)) else (order.side,))
-    account, refused = admit(market, held, fence, gate, now_ns, act=act)
+    account, refused = admit(market, held, fence, gate, now_ns, act=act, asks=not despite_fence)
     refused = refused or market.unsupported(order)
     worked = effective(order, gate.reduce_only or not fence.may_add(owner.strategy_id, order.side))
     until = market.first_rest(worked)
@@ -55,7 +57,7 @@ def submit(
     record = book.record(events[0].order_id)
     add_order(conn, account, order, record, gate)
     if record.denial is None and until is not EventKind.EMULATED:
-        intents.write(conn, record, gate.epoch, now_ns)
+        intents.write(conn, record, intents.NO_FENCE if despite_fence else gate.epoch, now_ns)
     journal.record(conn, account, [(book, event) for event in events], new=(record.id,))
     return StoredOrder(order, gate.epoch, tuple(events), record), False
 

@@ -7,6 +7,7 @@ the exchange does not list counts as absent when it was asked twice, its accepta
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -81,11 +82,11 @@ class CcxtVenue:
     async def cancel(self, order: VenueOrder) -> VenueAnswer:
         ended = await self._end(order)
         if not isinstance(ended, VenueAnswer):
-            return _accepted(ended)
+            return _ended(order, ended)
         if ended.reason == NOT_WORKING:  # perhaps by this very cancel: a lost connection may have sent it twice
             found = await self._listed(order)
             if found is not None and found.kind is EventKind.CANCELED:
-                return _accepted(found)
+                return _ended(order, found)
         return ended
 
     async def query(self, order: VenueOrder) -> VenueReport | None:
@@ -93,7 +94,8 @@ class CcxtVenue:
         now_ns = to_ns(self._clock.now())
         if listed is not None:
             self._absent.pop(order.venue_order_id, None)
-            return VenueReport(order.order_id, listed.kind, EventTime(listed.at_ms * MS_NS, now_ns))
+            time = EventTime(listed.at_ms * MS_NS, now_ns)
+            return VenueReport(order.order_id, listed.kind, time, filled=_filled(order, listed))
         since_ns = self._absent.setdefault(order.venue_order_id, now_ns)
         if now_ns - since_ns < self.traits.acceptance_window_ns + SECOND_NS:
             return None
@@ -257,6 +259,16 @@ class CcxtVenue:
 
 def _accepted(listed: ListedOrder) -> VenueAnswer:
     return VenueAnswer(Outcome.ACCEPTED, listed.client_id, at_ns=listed.at_ms * MS_NS)
+
+
+def _ended(order: VenueOrder, listed: ListedOrder) -> VenueAnswer:
+    """The answer to a cancel, with how much had filled by then."""
+    return replace(_accepted(listed), filled=_filled(order, listed))
+
+
+def _filled(order: VenueOrder, listed: ListedOrder) -> Decimal:
+    """How much of an order has filled, replaced ones before it included: all but what was left of the last."""
+    return order.order.quantity - (listed.quantity - listed.filled)
 
 
 def _waits(order: VenueOrder) -> bool:

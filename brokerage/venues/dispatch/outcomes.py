@@ -107,6 +107,8 @@ def resolve(
         found = replace(found, kind=EventKind.MODIFY_REJECTED, reason=NOT_REPLACED)
     if found.kind is EventKind.FILLED:
         return False  # its fills tell, not a summary
+    if not works and reports.lacks_fills(record, found.filled):
+        return False
     pending = works and act is VenueAct.SUBMIT and record.state is OrderState.PENDING_CANCEL
     made = reports.book_found(book, found)
     if pending:

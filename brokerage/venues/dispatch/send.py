@@ -16,7 +16,7 @@ from brokerage.domain.orders.order import Contingency, OrderName
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
-from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, refusal
+from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, misplaced, refusal
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.order_lists import refused_anew
 from brokerage.fences import intents
@@ -25,6 +25,7 @@ from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
+from brokerage.venues.dispatch.closing import closes_at_once, make_way
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
 
@@ -67,6 +68,13 @@ def to_wire(
                 return False
         goes = refused is None
         made = [] if refused is None else [commands.deny(book, order_id, time, refused)]
+    if goes and closes_at_once(record):
+        way = make_way(conn, market, account, name, order_id, now_ns)
+        if way is None:
+            return False
+        account = way
+        view, book = load_orders(conn, market, account, name.owner, order_id)
+        record = book.record(order_id)
     if goes:
         narrow(book, trading, record, fence)
         intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns)
@@ -144,9 +152,11 @@ def _refusal(
 ) -> Refusal | None:
     """Why a gateway's order may not go between its intent and the wire, if there is a reason."""
     gate = GateStamp(epoch, RATE_ONE, domain_at(kind), False)
+    owner = record.order.owner
     try:
+        despite = epoch == intents.NO_FENCE and record.order.reduce_only and not owner.in_no_world
         adding = () if book.reduces(record.order, record.instrument) else (record.order.side,)
-        refused = refusal(fence, gate, record.order.owner.strategy_id, adding, kind)
+        refused = misplaced(gate.domain, kind) if despite else refusal(fence, gate, owner.strategy_id, adding, kind)
     except NotReady:
         where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"
         refused = Refusal(Denial.FENCED, f"{where}: the gateway let the order pass under epoch {epoch}")

@@ -87,6 +87,8 @@ def book_state(conn: Connection, market: MarketContext, account_name: str, found
     record = book.record(found.order_id)
     if record.closed or (found.kind is EventKind.ACCEPTED and record.acknowledged):
         return False
+    if found.kind is not EventKind.ACCEPTED and reports.lacks_fills(record, found.filled):
+        return False  # a trade that was made since trades were read
     record_in(conn, market, account, (view, book), reports.book_found(book, found))
     return True
 

@@ -43,6 +43,7 @@ SPOT = VenueTraits(
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
     replaces_in_one_act=True,
+    holds_sales=True,
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["spot"]},

@@ -51,6 +51,7 @@ SPOT = VenueTraits(
     order_id_length_max=18,  # of free text; longer ones are UUIDs
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
+    holds_sales=True,
 )
 OPTIONS: Mapping[str, object] = {}
 

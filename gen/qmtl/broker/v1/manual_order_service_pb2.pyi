@@ -37,16 +37,18 @@ class CancelManualOrderResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ...) -> None: ...
 
 class FlattenPositionsRequest(_message.Message):
-    __slots__ = ("account", "strategy_id", "request_id", "reason")
+    __slots__ = ("account", "strategy_id", "request_id", "reason", "despite_fence")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    DESPITE_FENCE_FIELD_NUMBER: _ClassVar[int]
     account: str
     strategy_id: str
     request_id: str
     reason: str
-    def __init__(self, account: _Optional[str] = ..., strategy_id: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    despite_fence: bool
+    def __init__(self, account: _Optional[str] = ..., strategy_id: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., despite_fence: _Optional[bool] = ...) -> None: ...
 
 class FlattenPositionsResponse(_message.Message):
     __slots__ = ("statuses", "orders")

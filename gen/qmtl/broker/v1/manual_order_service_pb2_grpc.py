@@ -83,8 +83,10 @@ class ManualOrderServiceServicer:
 
     def FlattenPositions(self, request, context):
         """Closes what is held in an account, or what one strategy holds in it, by reduce-only market orders of whoever holds it,
-        each under the fence of its world. Idempotent on request_id. Orders that work on may add again: cancel them too. Needs
-        operator of the account, or of every world of it.
+        each under the fence of its world unless it says despite_fence. At a venue where resting sales hold their coins, those of
+        the owner that only reduce are cancelled first, and the closing order goes once they have ended. Idempotent on request_id.
+        Orders that work on may add again: cancel them too. A request that finds nothing is audited too. Needs operator of the
+        account, or of every world of it.
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_NAME); FAILED_PRECONDITION (E_STALE_EPOCH): send it
         again; UNAVAILABLE: retry with the same id.

@@ -92,6 +92,9 @@ def flatten(
     what: Annotated[str, typer.Argument(metavar="ACCOUNT|STRATEGY", help="Account, or a strategy in all accounts.")],
     reason: Reason,
     request_id: Annotated[str, typer.Option("--request", help="Idempotency key; the same again sends nothing.")] = "",
+    despite_fence: Annotated[
+        bool, typer.Option("--despite-fence", help="Also in worlds that are frozen or fell back to paper.")
+    ] = False,
 ) -> None:
     """Close what an account or a strategy holds, by orders that only reduce."""
     key = request_id or uuid.uuid4().hex[:12]
@@ -112,7 +115,11 @@ def flatten(
         stub, found, total = manualorderrpc.ManualOrderServiceStub(channel), list[orderpb.OrderStatus](), 0
         for one in accounts:
             request = manualorderservicepb.FlattenPositionsRequest(
-                account=one.account, strategy_id=strategy, request_id=key, reason=reason
+                account=one.account,
+                strategy_id=strategy,
+                request_id=key,
+                reason=reason,
+                despite_fence=despite_fence,
             )
             reply = await stub.FlattenPositions(request)
             found += reply.statuses

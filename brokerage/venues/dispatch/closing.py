@@ -1,0 +1,91 @@
+"""Makes way for an order that closes at once: it trades no more than is held, and nothing else holds what it sells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from brokerage.domain.accounts.account import Account
+from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.money import floor_to
+from brokerage.domain.orders.events import EventTime, OrderEvent
+from brokerage.domain.orders.order import OrderName, Side
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.trading import commands
+from brokerage.fences import intents
+from brokerage.market.context import MarketContext
+from brokerage.orders.entry.contingencies import record_in
+from brokerage.orders.working import load_open_orders
+
+GIVES_WAY = "GIVES_WAY: it holds what is to be sold at once"
+WAITS = "HELD: resting orders hold what it sells, and are to end first"
+NOTHING_HELD = "REDUCE_ONLY: no position is left to reduce"
+
+
+def closes_at_once(record: OrderRecord) -> bool:
+    """Whether an order only reduces, and rests nowhere."""
+    immediate = record.let_go or record.order.type is OrderType.MARKET
+    return record.order.reduce_only and (immediate or record.order.tif in (TimeInForce.IOC, TimeInForce.FOK))
+
+
+def make_way(
+    conn: Connection, market: MarketContext, account: Account, name: OrderName, order_id: str, now_ns: int
+) -> Account | None:
+    """The account, where such an order may go on the wire now, cut to what is held. None: it waits until resting orders
+    that hold what it sells have ended, which is asked for, or it has ended itself as nothing is left to reduce.
+    """
+    market = market.of(account)
+    view = load_open_orders(conn, market, account)
+    book = view.book(name.owner)
+    record = book.record(order_id)
+    time = account.time(now_ns, record.order.symbol)
+    holding = _holding(book, record) if market.traits.holds_sales else []
+    if holding:
+        made = [event for other in holding if (event := _end(market, book, other, time)) is not None]
+        for event in made:
+            if event.kind is EventKind.PENDING_CANCEL:
+                intents.write_cancel(conn, book.record(event.order_id), now_ns)
+        made += commands.note(book, order_id, time, WAITS)
+        record_in(conn, market, account, (view, book), made)
+        return None
+    made, goes = _cut(book, record, time)
+    account = record_in(conn, market, account, (view, book), made)
+    return account if goes else None
+
+
+def _holding(book: StrategyBook, record: OrderRecord) -> list[OrderRecord]:
+    """The owner's resting sales that only reduce, where they leave too little of what it holds for this one."""
+    if record.order.side is not Side.SELL:
+        return []
+    found = [
+        other
+        for other in book.open_orders(record.order.symbol)
+        if other.id != record.id
+        and other.order.side is Side.SELL
+        and other.order.reduce_only
+        and (other.acknowledged or other.on_the_wire)
+        and not closes_at_once(other)
+    ]
+    free = book.held(record.order.symbol) - sum(other.remaining for other in found)
+    return found if record.remaining > free else []
+
+
+def _end(market: MarketContext, book: StrategyBook, other: OrderRecord, time: EventTime) -> OrderEvent | None:
+    if not market.may_cancel(other.id):
+        return None
+    return commands.cancel(book, other.id, time, direct=market.link.direct, detail=GIVES_WAY)
+
+
+def _cut(book: StrategyBook, record: OrderRecord, time: EventTime) -> tuple[list[OrderEvent], bool]:
+    """An order cut to the lots that are held, and whether anything of it is left to go."""
+    held, instrument = book.reducible(record.order), record.instrument
+    if record.remaining <= held or instrument is None:
+        return [], True
+    left = floor_to(held, instrument.lot)
+    if not left:
+        ended = commands.cancel(book, record.id, time, direct=True, detail=NOTHING_HELD)
+        return [] if ended is None else [ended], False
+    terms = replace(record.terms, quantity=record.filled + left)
+    return commands.replace_terms(book, record.id, terms, time, direct=True), True
