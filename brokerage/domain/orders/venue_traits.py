@@ -16,8 +16,8 @@ class VenueTraits:
     `answers_in_commit`: the venue's answer is known in the transaction that takes the order. `order_id_length_max` is
     the longest client id it takes. An order that it does not list `acceptance_window_ns` after its send is not there.
     `replaces_in_one_act`: an order of which nothing has filled is replaced wholly or not at all; elsewhere, and after a
-    fill, a replace is a cancel and a new order, between which nothing works. `holds_sales`: a resting sale holds the coins
-    that it sells, so nothing else can sell them until it has ended.
+    fill, a replace is a cancel and a new order, between which nothing works. `holds_sales`: a resting sale holds its
+    coins, so nothing else can sell them until it has ended.
     """
 
     name: str

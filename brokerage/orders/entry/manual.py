@@ -45,8 +45,8 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Flatten:
-    """What is to be closed: an account, or what one strategy holds in it; `despite_fence`: in worlds that are frozen, and
-    at live venues in such as fell back to paper, too.
+    """What is to be closed: an account, or what one strategy holds in it; `despite_fence`: in worlds that are frozen
+    too, and at live venues in such as fell back to paper.
     """
 
     account: str

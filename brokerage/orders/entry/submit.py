@@ -34,8 +34,10 @@ def submit(
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
-    `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever its world's fence says. Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH),
-    InvalidRequest (E_VENUE_UNKNOWN); none leaves a trace.
+    `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever its world's fence says.
+
+    Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH), InvalidRequest
+    (E_VENUE_UNKNOWN); none leaves a trace.
     """
     owner = order.owner
     held = hold(conn, market, owner, seen)

@@ -26,8 +26,8 @@ from brokerage.market.configured import MS_NS
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry import protection
 from brokerage.venues.dispatch import emulation, outcomes, pending, send
+from brokerage.venues.dispatch.cancel_pacing import CancelPacing
 from brokerage.venues.dispatch.pending import PendingIntent
-from brokerage.venues.dispatch.refused_cancels import RefusedCancels
 from brokerage.venues.port import Venue, VenueOf
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
@@ -77,7 +77,7 @@ class Dispatcher:
         pace: Pace = unpaced,
     ) -> None:
         self._db = db
-        self._cancels = RefusedCancels()
+        self._cancels = CancelPacing()
         self._market = replace(market, may_cancel=self._cancels.may_ask)
         self._venue_of = venue_of
         self._clock = clock
@@ -87,6 +87,7 @@ class Dispatcher:
         self._looked: asyncio.Event | None = None
         self._wire = Pulse(db, intents.WIRE_SIGNAL)
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
+        self._sent_once: set[tuple[str, VenueAct, int]] = set()  # cancels of this process without a good answer
         self._flying: dict[tuple[str, VenueAct, int], int] = {}  # when a message of this process reaches the venue
 
     async def run(self) -> None:
@@ -118,6 +119,7 @@ class Dispatcher:
         waiting = await self._db.read(partial(pending.pending, at_venue=self._market.venue))
         known = {intent.key for intent in waiting}
         self._flying = {key: due for key, due in self._flying.items() if key in known}
+        self._sent_once &= known
         unheard = {intent.order_id for intent in waiting if intent.act is VenueAct.SUBMIT}
         changing = {intent.order_id for intent in waiting if intent.act is VenueAct.REPLACE}
         due = [
@@ -171,6 +173,8 @@ class Dispatcher:
     async def _advance(self, intent: PendingIntent, now_ns: int) -> int | None:
         """One step for one intent; when the next is due, None if only something else can move it."""
         if intent.wire_ns is None:
+            if intent.key in self._sent_once and (left_s := self._left_s(intent)):
+                return now_ns + int(left_s * SECOND_NS)
             due_ns = await self._send(intent, now_ns)
             if due_ns is None or intent.key not in self._flying:
                 return due_ns
@@ -184,6 +188,10 @@ class Dispatcher:
             await self._db.write(lambda conn: outcomes.answer(conn, self._market, intent.name, intent.order_id, now_ns))
             return None
         return await self._doubt(intent, intent.wire_ns, now_ns)
+
+    def _left_s(self, intent: PendingIntent) -> float:
+        """How long a cancel that no answer came to is not to go again."""
+        return self._cancels.left_s(intent.order_id, self._clock.monotonic())
 
     async def _send(self, intent: PendingIntent, now_ns: int) -> int | None:
         put = {
@@ -235,8 +243,9 @@ class Dispatcher:
         finally:
             if answer.outcome is Outcome.UNKNOWN:
                 self.doubtful_at = self._clock.monotonic()
-            if intent.act is VenueAct.CANCEL and answer.outcome is Outcome.REJECTED:
-                self._cancels.refused(intent.order_id, self._clock.monotonic())
+            if intent.act is VenueAct.CANCEL and answer.outcome is not Outcome.ACCEPTED:
+                self._cancels.failed(intent.order_id, self._clock.monotonic())
+                self._sent_once.add(intent.key)
         heard = partial(outcomes.heard, market=self._market, name=intent.name, order_id=intent.order_id)
         await self._db.write(lambda conn: heard(conn, act=intent.act, answer=answer, now_ns=now_ns))
         return now_ns

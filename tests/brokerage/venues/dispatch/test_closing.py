@@ -35,7 +35,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Live]:
 
 
 async def hold(live: Live) -> None:
-    """Hold two bitcoins less a fee, with a sale of all at 110 that only reduces: none is left beside it at the exchange."""
+    """Hold two bitcoins less a fee, with a sale of all at 110 that only reduces: the exchange has none beside it."""
     live.exchange.quote(live.place.btc_id, "99", "100", size="5")
     await live.order("entry", quantity="2", price=None)
     await live.settle()

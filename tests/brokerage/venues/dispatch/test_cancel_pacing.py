@@ -1,4 +1,4 @@
-"""A cancel that the venue refuses is asked for again at a growing distance, while it is wanted, and no sooner."""
+"""A cancel that the venue refuses or does not answer goes again at a growing distance, while it is wanted, no sooner."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.fences import change
 from brokerage.orders import store as orders_store
 from brokerage.orders.entry.submit_list import submit_list
-from brokerage.venues.dispatch.refused_cancels import FORGOTTEN_S, RefusedCancels
+from brokerage.venues.dispatch.cancel_pacing import FORGOTTEN_S, CancelPacing
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import ACTOR, fence
@@ -90,6 +91,25 @@ async def test_a_withdrawal_is_asked_for_at_a_growing_distance_and_at_once_after
     assert (await live.records())["o1"].state is OrderState.CANCELED
 
 
+async def test_a_cancel_without_an_answer_is_asked_about_and_goes_again_at_the_same_distance(live: Live) -> None:
+    turns, sent = Turns(live), list[float]()
+    await live.order("o1")
+    await turns.take(2, 0.25)
+    began = live.clock.monotonic()
+
+    def witness(kind: str, after: bool) -> None:
+        if kind == "DELETE order" and not after:
+            sent.append(live.clock.monotonic() - began)
+
+    live.exchange.faults.witness = witness
+    live.exchange.faults.plan("DELETE order", *[Trouble.BROKEN_BEFORE] * 6)  # 503: nobody knows
+    await live.cancel("o1")
+    await turns.take(160, 0.25)
+    apart = [after - before for before, after in pairwise(sent)]
+    assert all(wait <= one < wait + 0.75 for one, wait in zip(apart, [1.0, 2.0, 5.0, 10.0, 10.0, 10.0], strict=True))
+    assert (await live.records())["o1"].state is OrderState.CANCELED
+
+
 async def test_what_is_not_wanted_any_more_is_not_asked_for(live: Live) -> None:
     turns = Turns(live)
     await live.order("o1")
@@ -132,17 +152,17 @@ async def test_a_list_asks_at_a_growing_distance_and_at_once_after_a_restart(liv
 
 
 def test_one_that_was_long_not_refused_is_as_new() -> None:
-    cancels = RefusedCancels()
-    cancels.refused("o1", 0.0)
+    cancels = CancelPacing()
+    cancels.failed("o1", 0.0)
     assert not cancels.may_ask("o1")
     assert cancels.may_ask("o2")
     assert not cancels.end_waits(0.9)
     assert cancels.end_waits(1.0)
     assert cancels.may_ask("o1")
     assert not cancels.end_waits(1.0)
-    cancels.refused("o1", 1.0)
+    cancels.failed("o1", 1.0)
     assert not cancels.end_waits(2.9)
     assert cancels.end_waits(3.0)
     assert not cancels.end_waits(3.0 + FORGOTTEN_S)
-    cancels.refused("o1", 70.0)
+    cancels.failed("o1", 70.0)
     assert cancels.end_waits(71.0)
