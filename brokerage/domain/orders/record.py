@@ -146,11 +146,14 @@ def _step(
         state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
         if kind is EventKind.UPDATED:
             state = after_update(state, record.filled, quantity)
+        elif kind is EventKind.MODIFY_REJECTED and state not in CLOSED:
+            state = after_update(state, record.filled, record.quantity)  # it may have filled meanwhile
         return state, record.filled, None
     if fill is None or record.instrument is None:
         raise Conflict("E_ORDER_EVENT_ILLEGAL", f"order {record.id}: FILLED without a fill or an instrument")
     filled = fit(record.filled + fill.quantity, "cumulative quantity")
-    state, flag = after_fill(record.state, filled, record.quantity)
+    wanted = 0 if record.wanted is None else record.wanted.quantity  # of which the venue may have filled some
+    state, flag = after_fill(record.state, filled, max(record.quantity, wanted))
     return state, filled, flag
 
 

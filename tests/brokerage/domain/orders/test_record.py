@@ -58,6 +58,20 @@ def test_an_overfill_and_a_fill_of_a_denied_order_are_booked_and_flagged() -> No
     assert (denied.state, denied.filled, event.flag) == (OrderState.DENIED, 1, FillFlag.UNEXPECTED)
 
 
+def test_a_fill_while_a_larger_quantity_is_asked_for_leaves_open_which_of_the_two_works() -> None:
+    """The venue may have made the replace: what fills beyond the old quantity is a part of the new one."""
+    asked, _ = happened(working(), EventKind.PENDING_UPDATE, NOW, terms=WorkedTerms(30, None, None, None, 0))
+    beyond, event = happened(asked, EventKind.FILLED, NOW, fill=fill(19))
+    assert (beyond.state, event.flag, beyond.wanted) == (OrderState.PARTIALLY_FILLED, None, asked.wanted)
+    made, _ = happened(beyond, EventKind.UPDATED, NOW, terms=asked.wanted)
+    assert (made.state, made.remaining) == (OrderState.PARTIALLY_FILLED, 11)
+    whole, _ = happened(asked, EventKind.FILLED, NOW, fill=fill(10))
+    refused, _ = happened(whole, EventKind.MODIFY_REJECTED, NOW)
+    assert (whole.state, refused.state) == (OrderState.PARTIALLY_FILLED, OrderState.FILLED)
+    _, event = happened(asked, EventKind.FILLED, NOW, fill=fill(31))
+    assert (event.state, event.flag) == (OrderState.FILLED, FillFlag.OVERFILL)
+
+
 def test_a_repeated_trade_is_skipped_and_a_changed_one_refused() -> None:
     assert accept_fill(fill(4), None)
     assert not accept_fill(fill(4), fill(4))
