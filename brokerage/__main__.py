@@ -41,7 +41,7 @@ from brokerage.venues.ccxt.plug import ccxt_plug
 from brokerage.venues.connections import VenueConnections, VenueMetrics
 from brokerage.venues.dispatch.service import ReportedFillService
 from brokerage.venues.paper.store import clamp_arrivals
-from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged
+from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged, require_apart
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
@@ -129,7 +129,9 @@ def plugs_of(settings: Settings, clock: Clock, bus: Bus | None) -> Mapping[str, 
     """The venues as set up. Raises InvalidRequest, NotFound for one that cannot work: the service does not start."""
     folder = settings.mesh.home.absolute() / "credentials"
     terms = (PlugTerms(name, entry, clock, os.environ, folder, bus) for name, entry in settings.venues.items())
-    return {one.name: plugged(one, ccxt_plug) for one in terms}
+    plugs = {one.name: plugged(one, ccxt_plug) for one in terms}
+    require_apart(plugs)
+    return plugs
 
 
 def recall_listed(conn: Connection, market: MarketContext) -> None:

@@ -65,7 +65,7 @@ def _reduce(
     """Take one reduction to the venue; the account then, and the order's name where one was sent."""
     instrument, owner = reduction.instrument, reduction.owner
     fence = locked_fence(conn, owner.world_id)
-    if not lets_go(fence, owner.strategy_id, None):
+    if not lets_go(fence, owner.strategy_id, None, market.kind):
         return account, ""
     time = account.time(now_ns, instrument.symbol)
     order = Order(

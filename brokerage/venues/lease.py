@@ -16,13 +16,13 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.venues.plugs import MARGIN_S
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.sql.database import Database
 
 TTL_S = 10.0
-MARGIN_S = 1.0
 RENEWALS = 3  # before too little is left
 MS_NS = 1_000_000
 

@@ -20,7 +20,8 @@ MS_NS = 1_000_000
 @dataclass(frozen=True, slots=True)
 class ListedOrder:
     """An order as the venue lists it. `client_id` is the id it was sent with, `number` the venue's own id of it; `kind`
-    what became of it: ACCEPTED while it works and once it has filled, else how it ended.
+    what became of it: ACCEPTED while it works and once it has filled, else how it ended. `forced`: why the venue
+    itself has sent it (LIQUIDATION, DELEVERAGING, SETTLEMENT); empty: a client has.
     """
 
     client_id: str
@@ -35,6 +36,7 @@ class ListedOrder:
     reduce_only: bool
     created_ms: int
     at_ms: int
+    forced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from brokerage.config import CCXT, Settings, VenueEntry
 from brokerage.venues.ccxt.plug import ccxt_plug
-from brokerage.venues.plugs import CountingPlug, PlugTerms, VenuePlug, plugged
+from brokerage.venues.plugs import CountingPlug, PlugTerms, VenuePlug, plugged, require_apart
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.connection import VenueRefused
 
@@ -42,7 +43,20 @@ def check(settings: Settings, *, offline: bool) -> list[Login]:
 async def _check(settings: Settings, *, offline: bool) -> list[Login]:
     folder = settings.mesh.home.absolute() / "credentials"
     one = (_one(name, entry, folder, offline=offline) for name, entry in settings.venues.items())
-    return list(await asyncio.gather(*one))
+    return [*await asyncio.gather(*one), *_shared(settings, folder)]
+
+
+def _shared(settings: Settings, folder: Path) -> list[Login]:
+    """Whether two venues have one key; what cannot be made at all is told of by itself."""
+    plugs: dict[str, VenuePlug] = {}
+    for name, entry in settings.venues.items():
+        with suppress(QmtlError):
+            plugs[name] = plugged(PlugTerms(name, entry, SystemClock(), os.environ, folder), ccxt_plug)
+    try:
+        require_apart(plugs)
+    except InvalidRequest as one_key:
+        return [Login("brokerage.venues", False, one_key.message)]
+    return []
 
 
 async def _one(name: str, entry: VenueEntry, folder: Path, *, offline: bool) -> Login:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from brokerage.config import CCXT, VenueEntry
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.orders.venue_traits import VenueTraits
+from brokerage.domain.orders.venue_traits import SECOND_NS, VenueTraits
 from brokerage.venues.listings import ListedVenue
 from controlbus.bus import Bus
 from qmtl.core.clock import Clock
@@ -19,6 +19,8 @@ from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Nonces
 
 GROUP = "qmtl.venues"
+MARGIN_S = 1.0
+"""How much more of a lease than the acceptance window has to be left when a request is signed."""
 
 
 class ConnectedVenue(ListedVenue, Protocol):
@@ -90,6 +92,16 @@ class CountingPlug(Protocol):
         ...
 
 
+@runtime_checkable
+class KeyedPlug(Protocol):
+    """A plug that tells which account at which exchange its key opens."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for two plugs of one account; the key cannot be told from it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PlugTerms:
     """What a venue is made with. `bus` is None where nobody else calls it, `folder` has the credentials."""
@@ -111,7 +123,7 @@ def plugged(terms: PlugTerms, ccxt: Make, found: EntryPoints | None = None) -> V
     Raises InvalidRequest (E_VENUE_INVALID) for a kind that is not installed, and what making it raises.
     """
     if terms.entry.kind == CCXT:
-        return ccxt(terms)
+        return _held(terms, ccxt(terms))
     points = {point.name: point for point in (entry_points(group=GROUP) if found is None else found)}
     point = points.get(terms.entry.kind)
     if point is None:
@@ -120,9 +132,27 @@ def plugged(terms: PlugTerms, ccxt: Make, found: EntryPoints | None = None) -> V
             "E_VENUE_INVALID", f"brokerage.venues.{terms.name}.kind is {terms.entry.kind[:80]!r}, installed are {known}"
         )
     try:
-        made: Make = point.load()
+        make: Make = point.load()
     except (ImportError, AttributeError) as error:
         raise InvalidRequest(
             "E_VENUE_INVALID", f"brokerage.venues.{terms.name}: entry point {point.value} does not load: {error}"
         ) from error
-    return made(terms)
+    return _held(terms, make(terms))
+
+
+def require_apart(plugs: Mapping[str, VenuePlug]) -> None:
+    """Raises InvalidRequest (E_VENUE_INVALID) for two venues whose keys are one: two leases would drive one account."""
+    known: dict[str, str] = {}
+    for name, plug in plugs.items():
+        if isinstance(plug, KeyedPlug) and (other := known.setdefault(plug.fingerprint, name)) != name:
+            text = f"brokerage.venues.{other} and brokerage.venues.{name} have one API key"
+            raise InvalidRequest("E_VENUE_INVALID", f"{text}: each venue wants an account of its own")
+
+
+def _held(terms: PlugTerms, plug: VenuePlug) -> VenuePlug:
+    """The plug, if a lease of its account can be held and renewed in time to sign."""
+    least_s = plug.traits.acceptance_window_ns / SECOND_NS + MARGIN_S
+    if terms.entry.lease_ttl_s > least_s:
+        return plug
+    given = f"brokerage.venues.{terms.name}.lease_ttl_s is {terms.entry.lease_ttl_s:g}"
+    raise InvalidRequest("E_VENUE_INVALID", f"{given}, want more than {least_s:g}: the acceptance window and a second")

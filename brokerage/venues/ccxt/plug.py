@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from blake3 import blake3
+
 from brokerage.config import VenueEntry
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.venue_traits import VenueTraits
@@ -77,6 +79,13 @@ class CcxtPlug:
     def counts(self) -> bool:
         """Whether requests carry nonces."""
         return self._spoken.counts
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the exchange's market, where it is, and the key."""
+        entry = self._terms.entry
+        parts = (self._spoken.id, entry.stage, entry.address, self._credentials.api_key)
+        return blake3("\0".join(parts).encode()).hexdigest()
 
     @property
     def traits(self) -> VenueTraits:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import structlog
 from sqlalchemy import Connection
 
+from brokerage import audit
 from brokerage.accounts import store as accounts_store
 from brokerage.books.load import load_view
 from brokerage.books.payments import save_payments
@@ -32,6 +34,8 @@ from brokerage.venues.reconcile import store
 from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
+
+log = structlog.stdlib.get_logger("qmtl.brokerage.venues.reconcile")
 
 _GATE = GateStamp(0, RATE_ONE, ExecutionDomain.LIVE, False)
 
@@ -106,6 +110,10 @@ def _take_over(conn: Connection, market: MarketContext, account: Account, listed
     record, events = _accepted(order, instrument, listed, now_ns)
     book = load_orders(conn, market, account, order.owner)[1]
     book.keep(record)
+    if listed.forced:
+        said = f"{account.venue} closed {order.side.value} {order.quantity} {order.symbol} by order {listed.number}"
+        audit.record(conn, now_ns, ("brokerage", ""), "venue_closed_out", account.account, f"{listed.forced}: {said}")
+        log.warning("venue_closed_out", account=account.account, symbol=order.symbol, why=listed.forced)
     add_order(conn, account, order, record, _GATE)
     journal.record(conn, account, [(book, event) for event in events], new=record.id)
     return record.id
@@ -129,7 +137,7 @@ def _order_of(account: Account, listed: ListedOrder) -> Order:
         stop_price=listed.stop,
         reduce_only=listed.reduce_only,
         venue=account.venue,
-        tags=(listed.client_id,),
+        tags=(listed.client_id, listed.forced) if listed.forced else (listed.client_id,),
     )
 
 

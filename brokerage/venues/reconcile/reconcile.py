@@ -142,12 +142,18 @@ class Reconciler:
         except (InvalidRequest, Conflict) as refused:
             if trade not in self._unbooked:
                 log.warning("trade_not_booked", account=self._account, symbol=trade.symbol, trade_id=trade.trade_id)
+                await self._write(partial(self._tell_unbooked, trade, str(refused)))
             self._unbooked[trade] = f"trade {trade.trade_id} of {trade.symbol} cannot be booked: {refused}"
             return False
         for one in [one for one in self._unbooked if (one.place, one.trade_id) == (trade.place, trade.trade_id)]:
             if one == trade or one not in trades:  # it is listed with other content now
                 del self._unbooked[one]
         return new
+
+    def _tell_unbooked(self, trade: ListedTrade, why: str, conn: Connection, now_ns: int) -> None:
+        store.tell_unbooked(
+            conn, self._account, f"{trade.symbol} {trade.trade_id} of order {trade.number}: {why}", now_ns
+        )
 
     def _pay(self, paid: ListedPayment, conn: Connection, now_ns: int) -> bool:
         return book.book_payment(conn, self._market, self._account, paid)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from brokerage import audit
 from brokerage import schema as t
 from brokerage.domain.orders.events import Fill
 from brokerage.fences.intents import INTENT
 from brokerage.orders.rows import event_of
 
+UNBOOKED = "trade_not_booked"
 ID_LENGTH_MIN = 16  # 80 bits: what is shorter is not ours
 ID_LENGTH_MAX = 32
 
@@ -50,6 +52,14 @@ def known_fill(conn: Connection, trade_id: str, order_id: str) -> Fill | None:
     )
     row = conn.execute(query).one_or_none()
     return None if row is None else event_of(row).fill
+
+
+def tell_unbooked(conn: Connection, account_name: str, what: str, now_ns: int) -> None:
+    """Keep in the audit log, once, that a trade could not be booked."""
+    log = t.audit_log.c
+    same = (log.act == UNBOOKED, log.subject == account_name, log.detail == what)
+    if conn.execute(sa.select(log.id).where(*same).limit(1)).first() is None:
+        audit.record(conn, now_ns, ("brokerage", ""), UNBOOKED, account_name, what)
 
 
 def read_up_to(conn: Connection, account_name: str) -> int:

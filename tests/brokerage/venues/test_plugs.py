@@ -6,6 +6,7 @@ import asyncio
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,7 +22,7 @@ from brokerage.venues import states
 from brokerage.venues.ccxt.plug import ccxt_plug
 from brokerage.venues.connections import VenueConnections, VenueMetrics
 from brokerage.venues.dispatch.dispatcher import DispatchMetrics
-from brokerage.venues.plugs import PlugTerms, plugged
+from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged, require_apart
 from examples.venue import MemoryPlug
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.core.clock import SystemClock
@@ -53,8 +54,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-def terms(tmp_path: Path, kind: str, **options: str) -> PlugTerms:
-    return PlugTerms("mine", VenueEntry(kind=kind, options=options), SystemClock(), {}, tmp_path)
+def terms(tmp_path: Path, kind: str, lease_ttl_s: float = 10.0, **options: str) -> PlugTerms:
+    entry = VenueEntry(kind=kind, options=options, lease_ttl_s=lease_ttl_s)
+    return PlugTerms("mine", entry, SystemClock(), {}, tmp_path)
 
 
 async def test_an_installed_venue_is_made_with_its_options(installed: Path, tmp_path: Path) -> None:
@@ -78,6 +80,26 @@ def test_what_cannot_be_loaded_is_told(installed: Path, tmp_path: Path, kind: st
     with pytest.raises(InvalidRequest, match="E_VENUE_INVALID") as refused:
         plugged(terms(tmp_path, kind), ccxt_plug)
     assert said in refused.value.message
+
+
+def test_a_lease_that_is_over_before_a_request_is_taken_is_refused(installed: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="lease_ttl_s is 2, want more than 2: the acceptance window and a second"):
+        plugged(terms(tmp_path, "memory", lease_ttl_s=2), ccxt_plug)
+    plugged(terms(tmp_path, "memory", lease_ttl_s=2.1), ccxt_plug)
+
+
+def exchange(tmp_path: Path, name: str, key: str, market: Literal["spot", "usdm"] = "spot") -> VenuePlug:
+    entry = VenueEntry(exchange="binance", market=market, symbols=("BTC/USDT",), credentials=name)
+    environ = {f"QMTL_BINANCE_{name.upper()}_API_KEY": key, f"QMTL_BINANCE_{name.upper()}_SECRET": "s"}
+    return plugged(PlugTerms(name, entry, SystemClock(), environ, tmp_path), ccxt_plug)
+
+
+def test_two_names_of_one_key_are_one_account_and_refused_without_showing_it(tmp_path: Path) -> None:
+    one, two, other = (exchange(tmp_path, *named) for named in (("a", "KEY"), ("b", "KEY"), ("c", "ELSE")))
+    with pytest.raises(InvalidRequest, match=r"a and brokerage\.venues\.b have one API key") as refused:
+        require_apart({"a": one, "c": other, "b": two})
+    assert (refused.value.reason, "KEY" in str(refused.value).replace("API key", "")) == ("E_VENUE_INVALID", False)
+    require_apart({"a": one, "c": other, "d": exchange(tmp_path, "d", "KEY", "usdm")})  # another wallet
 
 
 def test_what_is_not_installed_is_not_there(tmp_path: Path) -> None:

@@ -291,6 +291,7 @@ def _order(at: Connection, row: Row) -> ListedOrder:
         reduce_only=row.get("reduceOnly") is True,
         created_ms=whole(row, "time" if "time" in row else "updateTime"),
         at_ms=whole(row, "updateTime"),
+        forced=algo.forced(text(row, "clientOrderId")),
     )
 
 

@@ -7,8 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from tests.brokerage.venues.reconcile.live import Live, living
+from brokerage import schema as t
+from brokerage.venues.reconcile.store import UNBOOKED
+from tests.brokerage.venues.reconcile.live import OWNER, Live, living
 from tests.brokerage.venues.reconcile.places import KRAKEN
 from tests.exchange.core.values import Ask, Side
 
@@ -48,6 +51,11 @@ async def test_it_is_told_after_a_restart_and_no_more_once_it_can_be_booked(live
     await live.reconciler.reconcile()
     live.restart()
     assert told((await live.reconciler.reconcile()).differences, "E_DECIMAL")
+    log = t.audit_log.c
+    kept = sa.select(log.detail).where(log.act == UNBOOKED, log.subject == OWNER.account)
+    [said] = await live.db.read(lambda conn: conn.execute(kept).scalars().all())
+    assert said.startswith("BTC/USD T")
+    assert "E_DECIMAL" in said
     live.exchange.retell("client", 0, fee=fee)
     assert (await live.compare(3)).differences == []
     await live.require_books_of_the_exchange()

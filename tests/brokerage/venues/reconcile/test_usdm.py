@@ -65,8 +65,10 @@ async def test_funding_is_booked_once_and_is_no_transfer(live: Live) -> None:
     await live.require_books_of_the_exchange()
 
 
-@pytest.mark.parametrize("name", ["autoclose-1", "adl_autoclose"])
-async def test_a_position_that_the_exchange_closes_is_closed_by_others(live: Live, name: str) -> None:
+@pytest.mark.parametrize(("name", "why"), [("autoclose-1", "LIQUIDATION"), ("adl_autoclose", "DELEVERAGING")])
+async def test_a_position_that_the_exchange_closes_is_closed_by_others_and_told(
+    live: Live, name: str, why: str
+) -> None:
     await live.order("o1", price=None)
     await live.settle()
     live.exchange.close_out("client", "BTCUSDT", name)
@@ -74,7 +76,11 @@ async def test_a_position_that_the_exchange_closes_is_closed_by_others(live: Liv
     assert found.differences == []
     assert await held(live) == {"s1": Decimal("0.1"), EXTERNAL: Decimal("-0.1")}
     [forced] = [one for one in (await live.records()).values() if one.order.owner.strategy_id == EXTERNAL]
-    assert (forced.state, forced.order.tags) == (OrderState.FILLED, (name,))
+    assert (forced.state, forced.order.tags) == (OrderState.FILLED, (name, why))
+    log = t.audit_log.c
+    said = sa.select(log.detail).where(log.act == "venue_closed_out")
+    [told] = await live.db.read(lambda conn: conn.execute(said).scalars().all())
+    assert told.startswith(f"{why}: binanceusdm closed SELL 0.1 BTC/USDT:USDT by order ")
     await live.require_books_of_the_exchange()
 
 

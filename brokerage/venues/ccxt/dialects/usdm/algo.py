@@ -25,7 +25,9 @@ LISTED_MS = 90 * 86_400_000
 HUNDRED = 100  # the rate of a trailing stop is in percent
 
 _OURS = re.compile("[a-z2-7]{32}")
-_UNASKED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+UNASKED = {"autoclose-": "LIQUIDATION", "adl_autoclose": "DELEVERAGING", "settlement_autoclose-": "SETTLEMENT"}
+"""How the exchange names the orders by which it closes positions itself."""
+
 _TYPES = {
     OrderType.STOP_MARKET: "STOP_MARKET",
     OrderType.STOP_LIMIT: "STOP",
@@ -97,7 +99,12 @@ async def _renamed(at: Connection, found: ListedOrder) -> ListedOrder:
 
 def _is_named(client_id: str) -> bool:
     """Whether an order has the id that we, or the exchange for a purpose of its own, have given it."""
-    return _OURS.fullmatch(client_id) is not None or client_id.startswith(_UNASKED)
+    return _OURS.fullmatch(client_id) is not None or forced(client_id) != ""
+
+
+def forced(client_id: str) -> str:
+    """Why the exchange itself has sent an order; empty: it has not."""
+    return next((why for begin, why in UNASKED.items() if client_id.startswith(begin)), "")
 
 
 def made(row: Row) -> str:
