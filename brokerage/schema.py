@@ -370,6 +370,7 @@ venue_states = sa.Table(
     _int("opened_ns"),  # when that first left nothing unexplained: before, nothing may trade
     _int("asked_ns"),  # when a comparison was last asked for
     _int("weight_used"),  # of the exchange's request limit, as it last told; -1: not told
+    sa.Column("ahead_ms", _BIG),  # how far the clock was ahead of the exchange's; NULL: not told
 )
 
 audit_log = sa.Table(

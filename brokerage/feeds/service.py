@@ -124,6 +124,7 @@ _STATES = {
     LinkState.ELSEWHERE.value: "VENUE_STATE_IDLE",
     LinkState.RECONCILING.value: "VENUE_STATE_RECONCILING",
     LinkState.CONNECTED.value: "VENUE_STATE_CONNECTED",
+    LinkState.CLOCK_APART.value: "VENUE_STATE_CLOCK_APART",
     LinkState.BROKEN.value: "VENUE_STATE_DISCONNECTED",
 }
 
@@ -137,6 +138,7 @@ def status_to_proto(record: VenueRecord, message: venueservicepb.GetVenueStatusR
             lease_holder=record.holder,
             compared_at=ns_to_proto(record.compared_ns) if record.compared_ns else None,
             weight_used=record.weight_used if record.weight_used >= 0 else None,
+            clock_ahead_ms=record.ahead_ms,
         )
     )
     message.message = ""

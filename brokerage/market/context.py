@@ -26,13 +26,18 @@ def _always(order_id: str) -> bool:
     return True
 
 
+def _nothing() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class MarketContext:
     """What is the same for every account at one venue: its symbol-properties table and its reality.
 
     `venues` are the contexts of all other venues, by name. `actions` are what companies did, by symbol in order of
     time: paper accounts alone need to be told. `may_cancel` tells whether brokerage may ask by itself for the cancel
-    of an order now: its venue may have refused it a moment ago.
+    of an order now: its venue may have refused it a moment ago. `only_reduces`: why nothing that adds may leave for it
+    now; empty: it may.
     """
 
     instruments: Instruments
@@ -45,6 +50,7 @@ class MarketContext:
     traits: VenueTraits = PAPER
     actions: Mapping[str, Sequence[CorporateAction]] = field(default_factory=dict)
     may_cancel: Callable[[str], bool] = _always
+    only_reduces: Callable[[], str] = _nothing
     venues: Mapping[str, MarketContext] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, account: Account) -> MarketContext:

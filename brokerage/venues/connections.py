@@ -20,21 +20,28 @@ from brokerage.market import listed
 from brokerage.market.context import MarketContext
 from brokerage.venues import states
 from brokerage.venues.dispatch.dispatcher import Dispatcher, DispatchMetrics, unpaced
-from brokerage.venues.driver import DriverHooks, LinkState, VenueDriver
+from brokerage.venues.driver import DriverHooks, LinkState, LinkStatus, VenueDriver
 from brokerage.venues.lease import VenueLease
 from brokerage.venues.nonces import KeyNonces
-from brokerage.venues.plugs import ConnectedVenue, PacedVenue, VenuePlug
+from brokerage.venues.plugs import ClockedVenue, ClockReading, ConnectedVenue, PacedVenue, VenuePlug
 from brokerage.venues.reconcile.reconcile import Found, Reconciler
 from brokerage.venues.states import VenueRecord
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Unavailable
+from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.core.tasks.ending import end
+from qmtl.exchanges.connection import VenueRefused
 from qmtl.sql.database import Database
 
 LOOK_S = 1.0
-COMPARED_WITHIN_S = 20.0
+STALLED_S = 30.0
+COMPARED_WITHIN_S = 240.0
+"""How long a comparison by another process is waited for: without a sign of it, and in all. Kraken lets a call through
+in two seconds, and a comparison that explains a difference is some twenty.
+"""
+CLOCK_EVERY_S = 60.0
 MS_NS = 1_000_000
+MS_PER_S = 1_000
 
 log = structlog.stdlib.get_logger("qmtl.brokerage.venues")
 
@@ -51,6 +58,12 @@ class VenueMetrics:
         )
         self.compared = Counter(
             "qmtl_brokerage_venue_comparisons_total", "Comparisons with the venue.", ["venue"], registry=registry
+        )
+        self.clock = Gauge(
+            "qmtl_brokerage_venue_clock_ahead_seconds",
+            "How far the clock here is ahead of the venue's; negative: behind.",
+            ["venue"],
+            registry=registry,
         )
         self.differences = Gauge(
             "qmtl_brokerage_venue_differences", "Differences of the last comparison.", ["venue"], registry=registry
@@ -78,6 +91,7 @@ class VenueConnections:
         self._accounts = Pulse(db, accounts_store.ACCOUNTS_SIGNAL)
         self._drivers: dict[str, VenueDriver] = {}
         self._learnt: dict[str, int] = {}
+        self._clocks: dict[str, ClockReading] = {}
 
     @property
     def venues(self) -> Mapping[str, VenueEntry]:
@@ -105,14 +119,19 @@ class VenueConnections:
         if driver is not None and driver.status.state is not LinkState.ELSEWHERE:
             return await driver.reconcile()
         await self._db.write(partial(states.ask, account_name=record.account, now_ns=asked_ns))
-        until = self._clock.monotonic() + COMPARED_WITHIN_S
-        while self._clock.monotonic() < until:
+        began = moved = self._clock.monotonic()
+        last = record
+        while self._clock.monotonic() < min(moved + STALLED_S, began + COMPARED_WITHIN_S):
             await self._clock.sleep(LOOK_S)
             (found,) = await self._db.read(partial(states.records, account_name=record.account))
             if found.compared_ns > max(record.compared_ns, asked_ns):
                 return Found(differences=list(found.differences))
+            if (found.state, found.detail) != (last.state, last.detail):
+                last, moved = found, self._clock.monotonic()
+        waited_s = self._clock.monotonic() - began
         raise Unavailable(
-            "E_VENUE_UNREACHABLE", f"nobody compared account {record.account} in {COMPARED_WITHIN_S:.0f} s"
+            "E_VENUE_UNREACHABLE",
+            f"nobody compared account {record.account} in {waited_s:.0f} s: {last.state} {last.detail}".rstrip(),
         )
 
     async def _learn_alone(self, venue: str) -> None:
@@ -126,10 +145,26 @@ class VenueConnections:
     async def _learn(self, venue: str, connected: ConnectedVenue) -> None:
         """Keep what the venue lists now, and tell what has changed."""
         found = await connected.instruments()
+        await self._read_clock(venue, connected)
         told = await self._db.write(partial(listed.learn, venue=venue, listed=found, now_ns=self._now_ns()))
         for text in told:
             log.warning("instrument_changed", venue=venue, change=text)
         await self._take_over(venue)
+
+    async def _read_clock(self, venue: str, connected: ConnectedVenue) -> None:
+        """Compare the clocks, where the venue tells its time; what is wrong is told once, and once that it is over."""
+        if not isinstance(connected, ClockedVenue):
+            return
+        before, found = self._clocks.get(venue), await connected.read_clock()
+        self._clocks[venue] = found
+        self._measures.clock.labels(venue).set(found.ahead_ms / MS_PER_S)
+        if bool(found.fault) != bool(before and before.fault):
+            log.warning("venue_clock", venue=venue, ahead_ms=found.ahead_ms, fault=found.fault or "none any more")
+
+    def _only_reduces(self, venue: str) -> str:
+        """Why nothing that adds may leave for a venue: its clock is apart."""
+        found = self._clocks.get(venue)
+        return "" if found is None else found.fault
 
     async def _take_over(self, venue: str) -> None:
         """Use what the store has of a venue's list, whoever has read it."""
@@ -144,7 +179,9 @@ class VenueConnections:
         lease = VenueLease(self._db, account, plug.traits, self._clock, ttl_s=entry.lease_ttl_s)
         connected = await plug.connect(lease.signing_ms, lambda key: KeyNonces(self._db, key, lease, self._clock))
         pace = connected.pace if isinstance(connected, PacedVenue) else unpaced
-        dispatcher = Dispatcher(self._db, market, lambda _: connected, self._clock, self._sent, pace)
+        dispatcher = Dispatcher(
+            self._db, market, lambda _: connected, self._clock, self._sent, pace, partial(self._only_reduces, venue)
+        )
         reconciler = Reconciler(self._db, market, connected, account, self._clock)
         hooks = DriverHooks(partial(self._learn, venue, connected), partial(self._compared, venue, account))
         driver = VenueDriver(connected, reconciler, dispatcher, lease, self._clock, poll_s=entry.poll_s, hooks=hooks)
@@ -164,21 +201,41 @@ class VenueConnections:
 
     async def _watch(self, venue: str, account: str, driver: VenueDriver, connected: ConnectedVenue) -> None:
         """Store how the link is doing where this process drives it, and hear who asks for a comparison."""
-        told, heard_ns = None, self._now_ns()
+        told, heard_ns, read_at = None, self._now_ns(), self._clock.monotonic()
         while True:
             await self._take_over(venue)
-            status, used = driver.status, connected.weight_used
+            if driver.status.state is LinkState.CONNECTED and self._clock.monotonic() - read_at >= CLOCK_EVERY_S:
+                read_at = self._clock.monotonic()
+                await self._look_at_clock(venue, connected)
+            status, used, clock = self._status(venue, driver), connected.weight_used, self._clocks.get(venue)
             self._measures.driven.labels(venue).set(status.state is LinkState.CONNECTED)
-            if status.state is not LinkState.ELSEWHERE and (status, used) != told:
+            if status.state is not LinkState.ELSEWHERE and (status, used, clock) != told:
                 save = partial(states.save_state, account_name=account, state=status.state.value, detail=status.detail)
-                await self._db.write(partial(save, weight_used=used))
-                told = status, used
+                ahead_ms = None if clock is None else clock.ahead_ms
+                await self._db.write(partial(save, weight_used=used, ahead_ms=ahead_ms))
+                told = status, used, clock
             self._measures.weight.labels(venue).set(used or 0)
             (record,) = await self._db.read(partial(states.records, account_name=account))
             if record.asked_ns > heard_ns:
                 heard_ns = record.asked_ns
                 driver.ask()
             await self._clock.sleep(LOOK_S)
+
+    async def _look_at_clock(self, venue: str, connected: ConnectedVenue) -> None:
+        """Compare the clocks again; where that fails the link itself finds out whether it is broken."""
+        try:
+            await self._read_clock(venue, connected)
+        except (QmtlError, VenueRefused) as error:
+            log.warning("venue_clock_not_read", venue=venue, error=str(error))
+
+    def _status(self, venue: str, driver: VenueDriver) -> LinkStatus:
+        """How a link is doing: how far a comparison has come, and whether the clocks are apart."""
+        status, apart = driver.status, self._only_reduces(venue)
+        if status.state is LinkState.CONNECTED and apart:
+            return LinkStatus(LinkState.CLOCK_APART, "; ".join(filter(None, (apart, status.detail))))
+        if driver.doing and status.state in (LinkState.RECONCILING, LinkState.CONNECTED):
+            return LinkStatus(status.state, "; ".join(filter(None, (status.detail, driver.doing))))
+        return status
 
     async def _compared(self, venue: str, account: str, found: Found) -> None:
         """Store what a comparison found; until it first explains everything, compare again at once."""

@@ -35,6 +35,7 @@ class LinkState(Enum):
     ELSEWHERE = "ELSEWHERE"  # another process drives it
     RECONCILING = "RECONCILING"
     CONNECTED = "CONNECTED"
+    CLOCK_APART = "CLOCK_APART"  # connected, but for the clocks: only cancels and what reduces go
     BROKEN = "BROKEN"
 
 
@@ -101,6 +102,11 @@ class VenueDriver:
             self.status = LinkStatus(LinkState.ELSEWHERE)
             await self._clock.sleep(LOOK_S)
 
+    @property
+    def doing(self) -> str:
+        """How far a comparison has come, for people."""
+        return self._reconciler.doing
+
     async def reconcile(self) -> Found:
         """Compare now. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED)."""
         async with self._one:
@@ -146,6 +152,8 @@ class VenueDriver:
                 failures = 0
             except NotSent as paced:  # the link is as it was: orders go before comparisons
                 log.info("comparison_paced", retry_after_s=paced.retry_after_s)
+                if self.status.state is LinkState.RECONCILING:
+                    self.status = LinkStatus(LinkState.RECONCILING, "waits for the venue's request limits")
                 await self._clock.sleep(max(paced.retry_after_s or 0.0, LADDER_S[0]))
             except (QmtlError, VenueRefused) as error:
                 self.status = LinkStatus(LinkState.BROKEN, str(error))

@@ -63,6 +63,25 @@ class PacedVenue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How far the clock here was from a venue's: `ahead_ms` is negative where it is behind. `fault`: why orders are not
+    safe so, in words; empty: they are.
+    """
+
+    ahead_ms: int
+    fault: str = ""
+
+
+@runtime_checkable
+class ClockedVenue(Protocol):
+    """A venue that tells its time, and takes what is signed with ours."""
+
+    async def read_clock(self) -> ClockReading:
+        """Compare the clocks. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED)."""
+        ...
+
+
 NoncesOf = Callable[[str], Nonces]
 """The nonces of an API key, while its account is driven here."""
 

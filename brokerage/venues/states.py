@@ -31,6 +31,7 @@ class VenueRecord:
     opened_ns: int
     asked_ns: int
     weight_used: int
+    ahead_ms: int | None
     holder: str
     epoch: int
 
@@ -59,6 +60,7 @@ def records(conn: Connection, venue: str = "", account_name: str = "") -> list[V
             row.opened_ns,
             row.asked_ns,
             row.weight_used,
+            row.ahead_ms,
             row.holder or "",
             row.epoch or 0,
         )
@@ -66,9 +68,11 @@ def records(conn: Connection, venue: str = "", account_name: str = "") -> list[V
     ]
 
 
-def save_state(conn: Connection, account_name: str, state: str, detail: str, weight_used: int | None) -> None:
+def save_state(
+    conn: Connection, account_name: str, state: str, detail: str, weight_used: int | None, ahead_ms: int | None
+) -> None:
     """How the link is doing."""
-    values: dict[str, str | int] = {"state": state, "detail": detail}
+    values: dict[str, str | int | None] = {"state": state, "detail": detail, "ahead_ms": ahead_ms}
     if weight_used is not None:
         values["weight_used"] = weight_used
     conn.execute(sa.update(t.venue_states).where(_ROW.account == account_name).values(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlbus.coordination.token_bucket import Limit
 from qmtl.core.errors import NotFound
@@ -39,11 +39,14 @@ def limits_of(weight: int, weight_s: float, orders: int, orders_s: float, *, res
 PUBLISHED: Mapping[str, ExchangeLimits] = {
     "binance": limits_of(6_000, 60.0, 100, 10.0),
     "binanceusdm": limits_of(2_400, 60.0, 300, 10.0),
-    "kraken": limits_of(40, 60.0, 60, 60.0),
+    "kraken": replace(
+        limits_of(40, 60.0, 60, 60.0), weight=Limit(WEIGHT_KEY, 30, 60.0, 18, penalty_s=60.0), weight_reserve=3
+    ),
 }
 """Binance: `rateLimits` of GET /api/v3/exchangeInfo (6,000 weight a minute, 100 orders in 10 s) and of
 GET /fapi/v1/exchangeInfo (2,400 weight a minute, 300 orders in 10 s). Kraken: docs.kraken.com, Spot REST rate limits:
-of an intermediate account (a counter of 20, one less in two seconds), and the least of its trading engine's.
+of an intermediate account (a counter of 20 that falls by one in two seconds, as the bucket of 18 does, so no window is
+halved), and the least of its trading engine's.
 """
 
 

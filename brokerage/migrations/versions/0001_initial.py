@@ -383,6 +383,7 @@ def _create_fences() -> None:
         sa.Column("opened_ns", _BIG, nullable=False),
         sa.Column("asked_ns", _BIG, nullable=False),
         sa.Column("weight_used", _BIG, nullable=False),
+        sa.Column("ahead_ms", _BIG, nullable=True),
         sa.PrimaryKeyConstraint("account"),
     )
     op.create_table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brokerage.venues.ccxt.dialects.dialect import rows
+from brokerage.venues.plugs import ClockReading
 from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection, outcomes
 
@@ -19,8 +20,9 @@ TRADES: Mapping[str, str] = {"binance": "enableSpotAndMarginTrading", "binanceus
 WITHDRAWS = "enableWithdrawals"
 
 
-async def clock_faults(at: Connection, window_ms: int) -> list[str]:
-    """How far the clock here is from the exchange's, where that is too far for what is signed here to be taken.
+async def read_clock(at: Connection, window_ms: int) -> ClockReading:
+    """How far the clock here is from the exchange's at least, and whether what is signed here is taken, and not later
+    than the lease allows.
 
     Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted (E_RATE_LIMITED).
     """
@@ -29,11 +31,14 @@ async def clock_faults(at: Connection, window_ms: int) -> list[str]:
         there_ms = int(await at.exchange.fetch_time())
     came_ms = at.now_ms()
     ahead_ms = sent_ms - there_ms - RESOLUTION_MS.get(at.exchange.id, 0)
+    behind_ms = there_ms - came_ms
     if ahead_ms > AHEAD_MS:
-        return [f"the clock here is {ahead_ms} ms ahead of the exchange's, want {AHEAD_MS} ms at most"]
-    if there_ms - came_ms > window_ms:
-        return [f"the clock here is {there_ms - came_ms} ms behind the exchange's, want {window_ms} ms at most"]
-    return []
+        text = f"the clock here is {ahead_ms} ms ahead of the exchange's, want {AHEAD_MS} ms at most"
+        return ClockReading(ahead_ms, text)
+    if behind_ms > window_ms:
+        text = f"the clock here is {behind_ms} ms behind the exchange's, want {window_ms} ms at most"
+        return ClockReading(-behind_ms, text)
+    return ClockReading(max(ahead_ms, 0) or min(-behind_ms, 0))
 
 
 async def right_faults(at: Connection, *, live: bool) -> list[str]:

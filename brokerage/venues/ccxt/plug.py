@@ -12,9 +12,9 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.venue_traits import VenueTraits
 from brokerage.venues.ccxt.dialects import binance, binance_usdm, kraken
 from brokerage.venues.ccxt.dialects.dialect import Dialect
-from brokerage.venues.ccxt.login import clock_faults, right_faults
+from brokerage.venues.ccxt.login import read_clock, right_faults
 from brokerage.venues.ccxt.venue import CcxtVenue
-from brokerage.venues.plugs import NoncesOf, PlugTerms
+from brokerage.venues.plugs import ClockReading, NoncesOf, PlugTerms
 from qmtl.core.clock import Clock
 from qmtl.core.errors import InvalidRequest
 from qmtl.exchanges.budgets import RequestBudget
@@ -137,10 +137,13 @@ class ConnectedCcxtVenue(CcxtVenue):
         return found
 
     async def login_faults(self) -> list[str]:
-        apart = await clock_faults(self._at, self._traits.acceptance_window_ns // MS_NS)
-        if apart or self._entry.stage in ("sandbox", "testnet"):  # these do not tell of rights
-            return apart
+        clock = await self.read_clock()
+        if clock.fault or self._entry.stage in ("sandbox", "testnet"):  # these do not tell of rights
+            return [clock.fault] if clock.fault else []
         return await right_faults(self._at, live=self._entry.live)
+
+    async def read_clock(self) -> ClockReading:
+        return await read_clock(self._at, self._traits.acceptance_window_ns // MS_NS)
 
     async def close(self) -> None:
         await self._at.close()

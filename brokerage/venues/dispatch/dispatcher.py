@@ -75,10 +75,11 @@ class Dispatcher:
         clock: Clock,
         measures: DispatchMetrics,
         pace: Pace = unpaced,
+        only_reduces: Callable[[], str] = lambda: "",
     ) -> None:
         self._db = db
         self._cancels = CancelPacing()
-        self._market = replace(market, may_cancel=self._cancels.may_ask)
+        self._market = replace(market, may_cancel=self._cancels.may_ask, only_reduces=only_reduces)
         self._venue_of = venue_of
         self._clock = clock
         self._measures = measures

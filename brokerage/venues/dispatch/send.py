@@ -47,6 +47,8 @@ def to_wire(
         return False
     fence, trading = locked_fence(conn, name.owner.world_id), account.trading_state
     kind = market.of(account).kind
+    if trading is TradingState.ACTIVE and market.only_reduces():
+        trading = TradingState.REDUCING
     view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
@@ -61,7 +63,7 @@ def to_wire(
             refused_now = refused_anew(view, book, order_id, time)
             goes, made = refused_now is None, refused_now or []
     else:
-        refused = _refusal(book, account, record, fence, row.epoch, kind)
+        refused = _refusal(book, account, record, fence, row.epoch, kind) or _adds(market, book, record)
         if refused is None and paced:
             refused = _too_late(record, time.at_ns, now_ns - row.sent_ns)
             if refused is None:
@@ -106,7 +108,7 @@ def replace_to_wire(
             return False
         refused = None if goes else Refusal(Denial.FENCED, "a cancel was asked for while it was held")
     else:
-        refused = _refusal(book, account, record, fence, row.epoch, kind)
+        refused = _refusal(book, account, record, fence, row.epoch, kind) or _adds(market, book, record)
     if refused is not None:
         time = account.time(now_ns, record.order.symbol)
         record_in(conn, market, account, (view, book), [commands.refuse_replace(book, order_id, time, refused)])
@@ -145,6 +147,14 @@ def _too_late(record: OrderRecord, at_ns: int, waited_ns: int) -> Refusal | None
             Denial.RATE_ABOVE_LIMIT, f"{PACED} for {wait_s} s, and it was to be done at once: nothing was sent"
         )
     return None
+
+
+def _adds(market: MarketContext, book: StrategyBook, record: OrderRecord) -> Refusal | None:
+    """Why an order that could add may not leave for its venue now, if there is a reason."""
+    why = market.only_reduces()
+    if not why or book.reduces(record.order, record.instrument):
+        return None
+    return Refusal(Denial.TRADING_REDUCING, f"when it was to be sent: {why}; only what reduces goes there")
 
 
 def _refusal(

@@ -31,7 +31,7 @@ from brokerage.orders.entry.submit import add_order
 from brokerage.orders.working import load_orders
 from brokerage.venues.listings import MS_NS, ListedOrder, ListedPayment, ListedTrade, filled
 from brokerage.venues.reconcile import store
-from qmtl.core.decimals import to_scaled
+from qmtl.core.decimals import format_decimal, to_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
 
@@ -111,7 +111,8 @@ def _take_over(conn: Connection, market: MarketContext, account: Account, listed
     book = load_orders(conn, market, account, order.owner)[1]
     book.keep(record)
     if listed.forced:
-        said = f"{account.venue} closed {order.side.value} {order.quantity} {order.symbol} by order {listed.number}"
+        closed = f"{order.side.value} {format_decimal(order.quantity)} {order.symbol}"
+        said = f"{account.venue} closed {closed} by order {listed.number}"
         audit.record(conn, now_ns, ("brokerage", ""), "venue_closed_out", account.account, f"{listed.forced}: {said}")
         log.warning("venue_closed_out", account=account.account, symbol=order.symbol, why=listed.forced)
     add_order(conn, account, order, record, _GATE)

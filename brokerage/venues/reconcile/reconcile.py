@@ -70,13 +70,16 @@ class Reconciler:
         self._apart_s = apart_s
         self._seen: dict[str, tuple[Decimal, float]] = {}  # what the last comparison could not explain, and since when
         self._unbooked: dict[ListedTrade, str] = {}  # trades that the books cannot hold, and why
+        self.doing = ""  # how far a comparison has come, for people
         self._late_ns: int | None = None  # when trades were last looked for that are listed late
 
     async def reconcile(self) -> Found:
         """Book what is new and tell what differs. Raises Unavailable (E_VENUE_UNREACHABLE), Exhausted."""
         found, explained = Found(), False
-        for _ in range(PASSES_MAX):
+        for number in range(1, PASSES_MAX + 1):
+            self.doing = f"pass {number}: trades and orders"
             await self._catch_up(found)
+            self.doing = f"pass {number}: balances"
             balances, positions = await self._venue.balances(), await self._positions()
             traded = await self._trades()  # orders alone move no balance
             found.fills_booked += traded
@@ -84,7 +87,7 @@ class Reconciler:
                 continue
             there, moved = await self._beyond(balances, positions)
             if not explained and (compare.kept(there)[0] or moved):
-                explained = True
+                explained, self.doing = True, f"pass {number}: trades of a day, for what differs"
                 if await self._explain(found):
                     continue
             await self._settle(balances, positions, found)
@@ -92,6 +95,7 @@ class Reconciler:
         else:
             found.differences.append("the venue moves too fast to be compared: only its trades were booked")
         found.differences += self._unbooked.values()
+        self.doing = ""
         return found
 
     async def _catch_up(self, found: Found) -> int:

@@ -70,7 +70,7 @@ async def test_a_venue_that_lets_us_in_is_well(home: Path) -> None:
     assert (await found(home, futures, [BinanceUsdm(futures)], **changes)).well
 
 
-KRAKEN: dict[str, Any] = {"exchange": "kraken", "symbols": ["BTC/USD"]}
+KRAKEN: dict[str, Any] = {"exchange": "kraken", "symbols": ["BTC/USD"], "lease_ttl_s": 8.0}
 
 
 async def test_a_key_whose_requests_are_counted_is_not_used_beside_the_service(home: Path) -> None:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/venue_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\"-\n\x15GetVenueStatusRequest\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\"\x97\x03\n\x16GetVenueStatusResponse\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.qmtl.broker.v1.VenueStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x14\n\x05stage\x18\x04 \x01(\tR\x05stage\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12\x18\n\x07\x61\x63\x63ount\x18\x06 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0blease_epoch\x18\x07 \x01(\x03R\nleaseEpoch\x12!\n\x0clease_holder\x18\x08 \x01(\tR\x0bleaseHolder\x12;\n\x0b\x63ompared_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncomparedAt\x12 \n\x0b\x64ifferences\x18\n \x03(\tR\x0b\x64ifferences\x12$\n\x0bweight_used\x18\x0b \x01(\x03H\x00R\nweightUsed\x88\x01\x01\x42\x0e\n\x0c_weight_used\"\x13\n\x11ListVenuesRequest\",\n\x12ListVenuesResponse\x12\x16\n\x06venues\x18\x01 \x03(\tR\x06venues\"G\n\x15ReconcileVenueRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\"\x86\x01\n\x16ReconcileVenueResponse\x12\'\n\x0forders_resolved\x18\x01 \x01(\rR\x0eordersResolved\x12!\n\x0c\x66ills_booked\x18\x02 \x01(\rR\x0b\x66illsBooked\x12 \n\x0b\x64ifferences\x18\x03 \x03(\tR\x0b\x64ifferences*\x95\x01\n\nVenueState\x12\x1b\n\x17VENUE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15VENUE_STATE_CONNECTED\x10\x01\x12\x1b\n\x17VENUE_STATE_RECONCILING\x10\x02\x12\x1c\n\x18VENUE_STATE_DISCONNECTED\x10\x03\x12\x14\n\x10VENUE_STATE_IDLE\x10\x04\x32\xc0\x02\n\x0cVenueService\x12h\n\x0eGetVenueStatus\x12%.qmtl.broker.v1.GetVenueStatusRequest\x1a&.qmtl.broker.v1.GetVenueStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\\\n\nListVenues\x12!.qmtl.broker.v1.ListVenuesRequest\x1a\".qmtl.broker.v1.ListVenuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x0eReconcileVenue\x12%.qmtl.broker.v1.ReconcileVenueRequest\x1a&.qmtl.broker.v1.ReconcileVenueResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11VenueServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/venue_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\"-\n\x15GetVenueStatusRequest\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\"\xd5\x03\n\x16GetVenueStatusResponse\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.qmtl.broker.v1.VenueStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x14\n\x05stage\x18\x04 \x01(\tR\x05stage\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12\x18\n\x07\x61\x63\x63ount\x18\x06 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0blease_epoch\x18\x07 \x01(\x03R\nleaseEpoch\x12!\n\x0clease_holder\x18\x08 \x01(\tR\x0bleaseHolder\x12;\n\x0b\x63ompared_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncomparedAt\x12 \n\x0b\x64ifferences\x18\n \x03(\tR\x0b\x64ifferences\x12$\n\x0bweight_used\x18\x0b \x01(\x03H\x00R\nweightUsed\x88\x01\x01\x12)\n\x0e\x63lock_ahead_ms\x18\x0c \x01(\x03H\x01R\x0c\x63lockAheadMs\x88\x01\x01\x42\x0e\n\x0c_weight_usedB\x11\n\x0f_clock_ahead_ms\"\x13\n\x11ListVenuesRequest\",\n\x12ListVenuesResponse\x12\x16\n\x06venues\x18\x01 \x03(\tR\x06venues\"G\n\x15ReconcileVenueRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\"\x86\x01\n\x16ReconcileVenueResponse\x12\'\n\x0forders_resolved\x18\x01 \x01(\rR\x0eordersResolved\x12!\n\x0c\x66ills_booked\x18\x02 \x01(\rR\x0b\x66illsBooked\x12 \n\x0b\x64ifferences\x18\x03 \x03(\tR\x0b\x64ifferences*\xb2\x01\n\nVenueState\x12\x1b\n\x17VENUE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15VENUE_STATE_CONNECTED\x10\x01\x12\x1b\n\x17VENUE_STATE_RECONCILING\x10\x02\x12\x1c\n\x18VENUE_STATE_DISCONNECTED\x10\x03\x12\x14\n\x10VENUE_STATE_IDLE\x10\x04\x12\x1b\n\x17VENUE_STATE_CLOCK_APART\x10\x05\x32\xc0\x02\n\x0cVenueService\x12h\n\x0eGetVenueStatus\x12%.qmtl.broker.v1.GetVenueStatusRequest\x1a&.qmtl.broker.v1.GetVenueStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\\\n\nListVenues\x12!.qmtl.broker.v1.ListVenuesRequest\x1a\".qmtl.broker.v1.ListVenuesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12h\n\x0eReconcileVenue\x12%.qmtl.broker.v1.ReconcileVenueRequest\x1a&.qmtl.broker.v1.ReconcileVenueResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11VenueServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,20 +40,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUESERVICE'].methods_by_name['ListVenues']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_VENUESERVICE'].methods_by_name['ReconcileVenue']._loaded_options = None
   _globals['_VENUESERVICE'].methods_by_name['ReconcileVenue']._serialized_options = b'\220\002\002\250\273\030\001'
-  _globals['_VENUESTATE']._serialized_start=852
-  _globals['_VENUESTATE']._serialized_end=1001
+  _globals['_VENUESTATE']._serialized_start=914
+  _globals['_VENUESTATE']._serialized_end=1092
   _globals['_GETVENUESTATUSREQUEST']._serialized_start=117
   _globals['_GETVENUESTATUSREQUEST']._serialized_end=162
   _globals['_GETVENUESTATUSRESPONSE']._serialized_start=165
-  _globals['_GETVENUESTATUSRESPONSE']._serialized_end=572
-  _globals['_LISTVENUESREQUEST']._serialized_start=574
-  _globals['_LISTVENUESREQUEST']._serialized_end=593
-  _globals['_LISTVENUESRESPONSE']._serialized_start=595
-  _globals['_LISTVENUESRESPONSE']._serialized_end=639
-  _globals['_RECONCILEVENUEREQUEST']._serialized_start=641
-  _globals['_RECONCILEVENUEREQUEST']._serialized_end=712
-  _globals['_RECONCILEVENUERESPONSE']._serialized_start=715
-  _globals['_RECONCILEVENUERESPONSE']._serialized_end=849
-  _globals['_VENUESERVICE']._serialized_start=1004
-  _globals['_VENUESERVICE']._serialized_end=1324
+  _globals['_GETVENUESTATUSRESPONSE']._serialized_end=634
+  _globals['_LISTVENUESREQUEST']._serialized_start=636
+  _globals['_LISTVENUESREQUEST']._serialized_end=655
+  _globals['_LISTVENUESRESPONSE']._serialized_start=657
+  _globals['_LISTVENUESRESPONSE']._serialized_end=701
+  _globals['_RECONCILEVENUEREQUEST']._serialized_start=703
+  _globals['_RECONCILEVENUEREQUEST']._serialized_end=774
+  _globals['_RECONCILEVENUERESPONSE']._serialized_start=777
+  _globals['_RECONCILEVENUERESPONSE']._serialized_end=911
+  _globals['_VENUESERVICE']._serialized_start=1095
+  _globals['_VENUESERVICE']._serialized_end=1415
 # @@protoc_insertion_point(module_scope)

@@ -18,11 +18,13 @@ class VenueState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VENUE_STATE_RECONCILING: _ClassVar[VenueState]
     VENUE_STATE_DISCONNECTED: _ClassVar[VenueState]
     VENUE_STATE_IDLE: _ClassVar[VenueState]
+    VENUE_STATE_CLOCK_APART: _ClassVar[VenueState]
 VENUE_STATE_UNSPECIFIED: VenueState
 VENUE_STATE_CONNECTED: VenueState
 VENUE_STATE_RECONCILING: VenueState
 VENUE_STATE_DISCONNECTED: VenueState
 VENUE_STATE_IDLE: VenueState
+VENUE_STATE_CLOCK_APART: VenueState
 
 class GetVenueStatusRequest(_message.Message):
     __slots__ = ("venue",)
@@ -31,7 +33,7 @@ class GetVenueStatusRequest(_message.Message):
     def __init__(self, venue: _Optional[str] = ...) -> None: ...
 
 class GetVenueStatusResponse(_message.Message):
-    __slots__ = ("venue", "state", "message", "stage", "live", "account", "lease_epoch", "lease_holder", "compared_at", "differences", "weight_used")
+    __slots__ = ("venue", "state", "message", "stage", "live", "account", "lease_epoch", "lease_holder", "compared_at", "differences", "weight_used", "clock_ahead_ms")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +45,7 @@ class GetVenueStatusResponse(_message.Message):
     COMPARED_AT_FIELD_NUMBER: _ClassVar[int]
     DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_USED_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_AHEAD_MS_FIELD_NUMBER: _ClassVar[int]
     venue: str
     state: VenueState
     message: str
@@ -54,7 +57,8 @@ class GetVenueStatusResponse(_message.Message):
     compared_at: _timestamp_pb2.Timestamp
     differences: _containers.RepeatedScalarFieldContainer[str]
     weight_used: int
-    def __init__(self, venue: _Optional[str] = ..., state: _Optional[_Union[VenueState, str]] = ..., message: _Optional[str] = ..., stage: _Optional[str] = ..., live: _Optional[bool] = ..., account: _Optional[str] = ..., lease_epoch: _Optional[int] = ..., lease_holder: _Optional[str] = ..., compared_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., differences: _Optional[_Iterable[str]] = ..., weight_used: _Optional[int] = ...) -> None: ...
+    clock_ahead_ms: int
+    def __init__(self, venue: _Optional[str] = ..., state: _Optional[_Union[VenueState, str]] = ..., message: _Optional[str] = ..., stage: _Optional[str] = ..., live: _Optional[bool] = ..., account: _Optional[str] = ..., lease_epoch: _Optional[int] = ..., lease_holder: _Optional[str] = ..., compared_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., differences: _Optional[_Iterable[str]] = ..., weight_used: _Optional[int] = ..., clock_ahead_ms: _Optional[int] = ...) -> None: ...
 
 class ListVenuesRequest(_message.Message):
     __slots__ = ()

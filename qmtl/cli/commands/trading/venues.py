@@ -90,7 +90,18 @@ def status(access: Access, venue: Annotated[str, typer.Argument(help="Name of th
     if access.json:
         show_json([as_dict(one) for one in found])
         return
-    columns = ("venue", "stage", "live", "state", "account", "driven by", "compared", "weight", "differs, or says")
+    columns = (
+        "venue",
+        "stage",
+        "live",
+        "state",
+        "account",
+        "driven by",
+        "compared",
+        "weight",
+        "clock",
+        "differs, or says",
+    )
     show_table("venues", columns, [venue_row(one) for one in found])
 
 
@@ -105,6 +116,7 @@ def venue_row(one: venueservicepb.GetVenueStatusResponse) -> tuple[str, ...]:
         f"{one.lease_holder[:8]}, epoch {one.lease_epoch}" if one.lease_epoch else "-",
         when(one.compared_at) if one.HasField("compared_at") else "-",
         str(one.weight_used) if one.HasField("weight_used") else "-",
+        f"{one.clock_ahead_ms:+d} ms" if one.HasField("clock_ahead_ms") else "-",
         "; ".join(one.differences) or one.message or "-",
     )
 

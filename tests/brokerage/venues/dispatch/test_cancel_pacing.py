@@ -1,4 +1,4 @@
-"""A cancel that the venue refuses or does not answer goes again at a growing distance, while it is wanted, no sooner."""
+"""A cancel that the venue refuses or does not answer goes again at a growing distance, while it is wanted."""
 
 from __future__ import annotations
 
