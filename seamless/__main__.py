@@ -70,7 +70,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         metrics = SeamlessMetrics(runtime.metrics.registry)
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         storage = Storage(settings.data_path / "stored", db)
-        uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
+        uploads = Uploads(
+            inventory, db, settings.data_path / "uploads", settings.uploads_max, settings.identity_uploads_max
+        )
         await runtime.patiently("store", uploads.load)
         await runtime.patiently("store", inventory.load)
         runtime.watch_disk("data disk", settings.data_path)
@@ -85,6 +87,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server = runtime.server()
         add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
+        runtime.background("uploads", partial(uploads.run, runtime.clock))
         runtime.background("ingest", partial(keep_ingested, inventory))
         runtime.background("compaction", partial(keep_compacted, storage, runtime.clock))
         runtime.background("fetch-fills", filler.run)

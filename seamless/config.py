@@ -83,6 +83,8 @@ class Settings(ServiceSettings):
     files: Mapping[str, FileFeed] = Field(default_factory=dict)
     # files that may be added by clients
     uploads_max: int = Field(default=256, ge=0)
+    # of them, those that one client may have added
+    identity_uploads_max: int = Field(default=64, ge=0)
     exchanges: Mapping[str, ExchangeSettings] = Field(default_factory=dict)
     universes: Mapping[str, UniverseSettings] = Field(default_factory=dict)
     # how long a replay waits for a subscriber that takes nothing

@@ -72,6 +72,12 @@ class Inventory:
         self.presets.add(preset)
         self._statuses.setdefault(preset.name, _first_status(preset))
 
+    async def add_sealed(self, preset: Preset) -> None:
+        """The same; ready at once if it was sealed before, here or by another process of the store."""
+        self.add(preset)
+        if await self.newest(preset) is not None:
+            self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
+
     async def load(self) -> None:
         """Make ready what an earlier run sealed."""
         for preset in self.presets.all:

@@ -11,7 +11,7 @@ from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import file_service_pb2 as fileservicepb
 from qmtl.data.v1 import file_service_pb2_grpc as filerpc
 from qmtl.data.v1 import files_pb2 as filespb
-from qmtl.rpc.auth.call import require_all_worlds, require_stated
+from qmtl.rpc.auth.call import require_all_worlds, require_stated, require_user
 from qmtl.rpc.chunks import gathered
 from seamless.artifacts.inventory import Inventory
 from seamless.catalogue.wire import preset_to_proto
@@ -37,7 +37,7 @@ class FileServicer(filerpc.FileServiceServicer):
         require_all_worlds(Role.OPERATOR)
         addition = await gathered(request_iterator, require_stated(), filespb.FileAddition)
         require_addition(addition)
-        added = await self._uploads.add(addition)
+        added = await self._uploads.add(addition, require_user().subject)
         reply = fileservicepb.AddFileResponse(
             layout=layout_to_proto(added.layout),
             report=report_to_proto(added.outcome.report),

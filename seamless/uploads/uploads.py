@@ -7,7 +7,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qmtl.core.errors import Conflict, Exhausted, refused
+import structlog
+
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Conflict, Exhausted, QmtlError, refused
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.ingest import IngestOutcome, judged
@@ -19,6 +22,9 @@ from seamless.sources.files.uploads import UploadedFile, inflate, read_upload
 from seamless.storage.files import write_file
 from seamless.uploads import store
 from seamless.uploads.wire import upload_from_proto, upload_to_proto
+
+LOOK_S = 5.0
+log = structlog.stdlib.get_logger("qmtl.seamless.uploads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +39,53 @@ class Addition:
 class Uploads:
     """The added files of this process."""
 
-    def __init__(self, inventory: Inventory, db: Database, folder: Path, uploads_max: int) -> None:
+    def __init__(self, inventory: Inventory, db: Database, folder: Path, uploads_max: int, own_max: int) -> None:
         self._inventory = inventory
         self._db = db
         self._folder = folder
         self._uploads_max = uploads_max
+        self._own_max = own_max
         self._known: dict[str, UploadedFile] = {}
+        self._records: dict[str, bytes] = {}
+        self._givers: dict[str, str] = {}
         self._adding = asyncio.Lock()
 
-    async def load(self) -> None:
-        """Make presets of the files that were added before."""
-        for body in await self._db.read(store.load_uploads):
-            upload = upload_from_proto(filespb.AddedFile.FromString(body), self._folder)
-            self._known[upload.name] = upload
-            self._inventory.add(preset_of(upload))
+    async def run(self, clock: Clock) -> None:
+        """Learn for ever of files that other processes of the store have taken."""
+        while True:
+            await clock.sleep(LOOK_S)
+            try:
+                async with self._adding:
+                    await self.load()
+            except QmtlError as error:
+                log.warning("added_files_not_read", reason=error.reason, error=error.message)
 
-    async def add(self, addition: filespb.FileAddition) -> Addition:
-        """Take a file. Raises InvalidRequest (E_FIELD, E_ENUM, E_FILE_LAYOUT, E_CALENDAR_UNKNOWN, E_CALENDAR_RANGE),
-        Conflict (E_FILE_CONFLICT), Exhausted (E_FILES_FULL, E_DISK_SMALL).
+    async def load(self) -> None:
+        """Make presets of the files that were added before, by whichever process of the store."""
+        for body in await self._db.read(store.load_uploads):
+            message = filespb.AddedFile.FromString(body)
+            if self._records.get(message.name) == body:
+                continue
+            upload = upload_from_proto(message, self._folder)
+            self._know(upload, message.added_by, body)
+            await self._inventory.add_sealed(preset_of(upload))
+
+    async def add(self, addition: filespb.FileAddition, giver: str) -> Addition:
+        """Take a file of somebody's.
+
+        Raises InvalidRequest (E_FIELD, E_ENUM, E_FILE_LAYOUT, E_CALENDAR_UNKNOWN, E_CALENDAR_RANGE), Conflict
+        (E_FILE_CONFLICT), Exhausted (E_FILES_FULL, E_DISK_SMALL).
         """
         said = filespb.AddedFile()
         said.CopyFrom(addition.file)
         said.sha256 = await asyncio.to_thread(lambda: hashlib.sha256(inflate(addition.content)).hexdigest())
         draft = upload_from_proto(said, self._folder)
         async with self._adding:
-            self._require_room(draft.name)
-            return await self._add(draft, addition.content)
+            await self.load()
+            self._require_room(draft.name, giver)
+            return await self._add(draft, addition.content, giver)
 
-    async def _add(self, draft: UploadedFile, content: bytes) -> Addition:
+    async def _add(self, draft: UploadedFile, content: bytes, giver: str) -> Addition:
         """The file is durable before it is recorded, and never deleted once it may be."""
         await asyncio.to_thread(write_file, draft.path, content)
         try:
@@ -72,11 +97,13 @@ class Uploads:
             self._drop(draft)
             return made
         await self._inventory.record(made.preset, made.outcome.report, made.outcome.manifest, "")
-        body = upload_to_proto(upload).SerializeToString()
+        message = upload_to_proto(upload)
+        message.added_by = giver
+        body = message.SerializeToString()
         await self._db.write(lambda conn: store.save_upload(conn, upload.name, body))
         self._inventory.add(made.preset)
         before = self._known.get(upload.name)
-        self._known[upload.name] = upload
+        self._know(upload, giver, body)
         if before is not None and before.path != upload.path:
             before.path.unlink(missing_ok=True)
         return made
@@ -90,9 +117,17 @@ class Uploads:
         outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, self._inventory.archive)
         return upload, Addition(preset, layout, outcome)
 
-    def _require_room(self, name: str) -> None:
-        if name not in self._known and len(self._known) >= self._uploads_max:
-            raise Exhausted("E_FILES_FULL", f"{len(self._known)} files were added, want at most {self._uploads_max}")
+    def _know(self, upload: UploadedFile, giver: str, body: bytes) -> None:
+        self._known[upload.name], self._givers[upload.name], self._records[upload.name] = upload, giver, body
+
+    def _require_room(self, name: str, giver: str) -> None:
+        """Raises Exhausted (E_FILES_FULL). Who gives a file anew has it in the place of who gave it before."""
+        others = [who for known, who in self._givers.items() if known != name]
+        if len(others) >= self._uploads_max:
+            raise Exhausted("E_FILES_FULL", f"{len(others)} files were added, want at most {self._uploads_max}")
+        if others.count(giver) >= self._own_max:
+            text = f"{others.count(giver)} files were added by {giver}, want at most {self._own_max}"
+            raise Exhausted("E_FILES_FULL", text)
 
     def _require_free(self, preset: Preset) -> None:
         """Raises Conflict (E_FILE_CONFLICT) if the name is that of other data."""

@@ -156,6 +156,7 @@ async def running(
     files: Mapping[str, FileFeed] = {},
     universes: Mapping[str, Sequence[str]] = {},
     uploads_max: int = 256,
+    own_uploads_max: int = 64,
 ) -> AsyncIterator[Seamless]:
     """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
     ensure_dev_keys(home)
@@ -174,7 +175,7 @@ async def running(
         metrics = SeamlessMetrics(CollectorRegistry())
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         storage = Storage(settings.data_path / "stored", db)
-        uploads = Uploads(inventory, db, settings.data_path / "uploads", settings.uploads_max)
+        uploads = Uploads(inventory, db, settings.data_path / "uploads", uploads_max, own_uploads_max)
         await uploads.load()
         await inventory.load()
         if ingest:

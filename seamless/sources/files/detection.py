@@ -147,9 +147,7 @@ def _rows_of_symbol(rows: pl.DataFrame, columns: Columns, symbol: str) -> pl.Dat
     told = names.unique().drop_nulls().sort()
     plain = symbol.replace("/", "").replace("-", "").upper()
     same = names.str.replace_all("[/-]", "").str.to_uppercase() == plain
-    if same.any():
-        return rows.filter(same)
-    if len(told) > 1:
-        shown = ", ".join(told.head(10).to_list())
-        raise refused("E_FILE_LAYOUT", "symbol", repr(symbol), f"one that the file has: {shown}")
-    return rows
+    if same.any() or told.is_empty():
+        return rows.filter(same) if same.any() else rows
+    shown = ", ".join(told.head(10).to_list())
+    raise refused("E_FILE_LAYOUT", "symbol", repr(symbol), f"one that the file has: {shown}")

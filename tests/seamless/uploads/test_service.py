@@ -148,3 +148,24 @@ async def test_files_are_bounded(tmp_path: Path) -> None:
         with pytest.raises(Exhausted) as caught:
             await add(stub, HOURS, "other")
         assert caught.value.reason == "E_FILES_FULL"
+
+
+async def test_one_client_cannot_take_the_room_of_all(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False, uploads_max=3, own_uploads_max=1) as seamless:
+        alice, bob = await seamless.stubs(), await seamless.stubs(subject="bob")
+        await add(alice, HOURS, "a1")
+        with pytest.raises(Exhausted, match=r"E_FILES_FULL: 1 files were added by alice"):
+            await add(alice, HOURS, "a2")
+        await add(alice, HOURS, "a1", final=True)
+        await add(bob, HOURS, "b1")
+        with pytest.raises(Exhausted, match=r"E_FILES_FULL: 1 files were added by bob"):
+            await add(bob, HOURS, "a1")
+        await add(await seamless.stubs(subject="carol"), HOURS, "a1")  # it is carol's now
+        await add(alice, HOURS, "a2")
+
+
+async def test_a_file_of_another_symbol_alone_is_refused_by_name(stub: Stubs) -> None:
+    named = HOURS.replace("\n", ",AAPL\n").replace("volume,AAPL", "volume,ticker")
+    with pytest.raises(InvalidRequest, match=r"E_FILE_LAYOUT: symbol is 'MSFT', want one that the file has: AAPL"):
+        await add(stub, named, symbol="MSFT")
+    assert (await add(stub, named, symbol="AAPL")).refusal == ""

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from qmtl.core.errors import InvalidRequest
+from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.archive import Archive
@@ -29,7 +29,7 @@ def addition(content: str) -> filespb.FileAddition:
 async def started(db: Database, folder: Path) -> tuple[Uploads, Inventory]:
     """As after a start."""
     inventory = Inventory(Presets(()), db, Archive(folder), SeamlessMetrics(CollectorRegistry()))
-    uploads = Uploads(inventory, db, folder / "uploads", 8)
+    uploads = Uploads(inventory, db, folder / "uploads", 8, 8)
     await uploads.load()
     return uploads, inventory
 
@@ -41,17 +41,17 @@ async def rename(db: Database, before: str, after: str) -> None:
 @pytest.mark.parametrize("table", ["uploads", "reports", "artifacts"])
 async def test_what_is_recorded_has_its_file_whatever_breaks_off(db: Database, tmp_path: Path, table: str) -> None:
     uploads, _ = await started(db, tmp_path)
-    await uploads.add(addition(HOURS))
+    await uploads.add(addition(HOURS), "alice")
     changed = HOURS.replace("100.5,7", "100.75,7")
     await rename(db, table, "away")
     with pytest.raises(Exception, match=table):
-        await uploads.add(addition(changed))
+        await uploads.add(addition(changed), "alice")
     await rename(db, "away", table)
     _, inventory = await started(db, tmp_path)
     (preset,) = inventory.presets.all
     assert isinstance(preset.source, UploadedFile)
     assert preset.source.path.is_file()
-    again = await uploads.add(addition(changed))
+    again = await uploads.add(addition(changed), "alice")
     assert again.outcome.manifest is not None
     _, inventory = await started(db, tmp_path)
     (preset,) = inventory.presets.all
@@ -62,5 +62,23 @@ async def test_what_is_recorded_has_its_file_whatever_breaks_off(db: Database, t
 async def test_what_is_refused_leaves_nothing_behind(db: Database, tmp_path: Path) -> None:
     uploads, _ = await started(db, tmp_path)
     with pytest.raises(InvalidRequest, match="E_FILE_LAYOUT"):
-        await uploads.add(addition("time,open,high,low,close,volume\n2024-01-01,1,2,1,1," + "1" * 200_000 + "\n"))
+        await uploads.add(
+            addition("time,open,high,low,close,volume\n2024-01-01,1,2,1,1," + "1" * 200_000 + "\n"), "alice"
+        )
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+async def test_a_file_added_at_one_process_is_served_by_another_of_the_store(db: Database, tmp_path: Path) -> None:
+    here, _ = await started(db, tmp_path)
+    there, inventory = await started(db, tmp_path)
+    await here.add(addition(HOURS), "alice")
+    with pytest.raises(NotFound, match="E_DATASET_UNKNOWN"):
+        inventory.presets.serving("file.ohlcv.mine")
+    await there.load()
+    manifest = await inventory.seen_at(inventory.presets.serving("file.ohlcv.mine"), None)
+    assert manifest.rows == 46
+    bigger = addition(HOURS)
+    bigger.file.final = True
+    await here.add(bigger, "alice")
+    await there.load()
+    assert (await inventory.seen_at(inventory.presets.serving("file.ohlcv.mine"), None)).rows == 48

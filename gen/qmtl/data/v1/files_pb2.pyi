@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AddedFile(_message.Message):
-    __slots__ = ("name", "file_name", "symbol", "interval", "final", "strictness", "volume_unit", "terms", "date_order", "decimal", "sha256")
+    __slots__ = ("name", "file_name", "symbol", "interval", "final", "strictness", "volume_unit", "terms", "date_order", "decimal", "sha256", "added_by")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class AddedFile(_message.Message):
     DATE_ORDER_FIELD_NUMBER: _ClassVar[int]
     DECIMAL_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    ADDED_BY_FIELD_NUMBER: _ClassVar[int]
     name: str
     file_name: str
     symbol: str
@@ -36,7 +37,8 @@ class AddedFile(_message.Message):
     date_order: str
     decimal: str
     sha256: str
-    def __init__(self, name: _Optional[str] = ..., file_name: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., final: _Optional[bool] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[_datasets_pb2.DatasetTerms, _Mapping]] = ..., date_order: _Optional[str] = ..., decimal: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
+    added_by: str
+    def __init__(self, name: _Optional[str] = ..., file_name: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., final: _Optional[bool] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[_datasets_pb2.DatasetTerms, _Mapping]] = ..., date_order: _Optional[str] = ..., decimal: _Optional[str] = ..., sha256: _Optional[str] = ..., added_by: _Optional[str] = ...) -> None: ...
 
 class FileAddition(_message.Message):
     __slots__ = ("file", "content")
