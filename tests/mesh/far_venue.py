@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -21,10 +21,12 @@ from brokerage.fences import store as fences_store
 from brokerage.venues.dispatch.emulation import HELD
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import QmtlError
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
+from tests.mesh.gateway_client import GatewayClient
 from tests.mesh.trading_mesh import PRESET, TradingMesh
 from tests.support.waiting import eventually
 
@@ -89,12 +91,13 @@ class Records:
         return Snapshot(found[0].epoch, found[0].state, venue)
 
 
-@dataclass
 class PacedTradingMesh(TradingMesh):
     """A trading mesh whose bars come one by one, when they are asked for."""
 
-    shown: int = 0
-    peeked: list[barspb.Bar] = field(default_factory=list)
+    def __init__(self, mesh: Mesh, clients: dict[str, GatewayClient]) -> None:
+        super().__init__(mesh, clients)
+        self.shown = 0
+        self.peeked: list[barspb.Bar] = []
 
     @property
     def scope(self) -> Owner:

@@ -11,7 +11,6 @@ import itertools
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import apply_pb2 as applypb
-from tests.mesh.gateway_client import open_gateway_client
+from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.trading_mesh import COMPLETED, ENDED, FROZEN, TradingMesh, at_work
 from tests.support.waiting import eventually
 
@@ -32,11 +31,12 @@ GATEWAYS = ("gateway", "gateway-2", "gateway-3")
 OPEN = fencepb.FENCE_STATE_OPEN
 
 
-@dataclass
 class WatchedTradingMesh(TradingMesh):
     """And what brokerage's fence did meanwhile."""
 
-    fences: dict[int, fencepb.Fence] = field(default_factory=dict)
+    def __init__(self, mesh: Mesh, clients: dict[str, GatewayClient]) -> None:
+        super().__init__(mesh, clients)
+        self.fences: dict[int, fencepb.Fence] = {}
 
     async def fence_watched(self) -> None:
         """Every fence brokerage has had, with the time of its commit."""

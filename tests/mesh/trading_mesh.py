@@ -51,10 +51,9 @@ ENDED = (COMPLETED, FROZEN, applypb.APPLY_STATE_ROLLED_BACK)
 
 
 @dataclass
-class TradingMesh:
-    """A mesh whose gateways all send orders of one strategy; the account has the world's name."""
+class TradingWorld:
+    """A world of a mesh whose gateways all send orders of one strategy; the account has the world's name."""
 
-    mesh: Mesh
     clients: dict[str, GatewayClient]
     world: str = ""
     strategy_id: str = ""
@@ -91,22 +90,6 @@ class TradingMesh:
 
         await eventually(there, 30.0)
         return await self.status(name)
-
-    async def fence(self) -> fencepb.Fence:
-        """The world's fence, as brokerage tells services."""
-        token = mint_service_token(self.mesh.home, "gateway")
-        async with connect(self.mesh.address("brokerage"), service_token=lambda: token) as channel:
-            request = fenceservicepb.GetFenceRequest(world_id=self.world)
-            return (await fencerpc.FenceServiceStub(channel).GetFence(request)).fence
-
-    async def until_fence(self, state: fencepb.FenceState) -> fencepb.Fence:
-        """The fence, once brokerage has committed one of this state."""
-
-        async def there() -> bool:
-            return (await self.fence()).state == state
-
-        await eventually(there, 30.0)
-        return await self.fence()
 
     async def orders_flow(self, name: str) -> None:
         """Orders through one gateway, for ever; who cannot be reached is asked again."""
@@ -223,6 +206,30 @@ class TradingMesh:
         await self.client.activation.SetActivation(
             activationservicepb.SetActivationRequest(world_id=self.world, changes=[change])
         )
+
+
+class TradingMesh(TradingWorld):
+    """The same on a mesh of `qmtl up`, whose processes a test reaches."""
+
+    def __init__(self, mesh: Mesh, clients: dict[str, GatewayClient]) -> None:
+        super().__init__(clients)
+        self.mesh = mesh
+
+    async def fence(self) -> fencepb.Fence:
+        """The world's fence, as brokerage tells services."""
+        token = mint_service_token(self.mesh.home, "gateway")
+        async with connect(self.mesh.address("brokerage"), service_token=lambda: token) as channel:
+            request = fenceservicepb.GetFenceRequest(world_id=self.world)
+            return (await fencerpc.FenceServiceStub(channel).GetFence(request)).fence
+
+    async def until_fence(self, state: fencepb.FenceState) -> fencepb.Fence:
+        """The fence, once brokerage has committed one of this state."""
+
+        async def there() -> bool:
+            return (await self.fence()).state == state
+
+        await eventually(there, 30.0)
+        return await self.fence()
 
 
 def stamp(instant: datetime) -> Timestamp:
