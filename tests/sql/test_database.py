@@ -332,3 +332,26 @@ async def test_a_released_lock_is_free_at_once(postgres_url: str) -> None:
         held.release()
         assert await db.read(lambda conn: conn.execute(held_locks).scalar_one()) == 0
     await db.close()
+
+
+async def test_a_read_sees_one_snapshot_and_the_write_after_it_on_its_connection_is_not_bound_by_it(
+    database_url: str, migrations: str
+) -> None:
+    db = Database(database_url, pool_size=1)
+    other = Database(database_url)
+    try:
+        await db.migrate(migrations)
+        await db.write(note("1", "a"))
+        loop = asyncio.get_running_loop()
+
+        def twice(conn: Connection) -> tuple[int, int]:
+            before = count(conn)
+            asyncio.run_coroutine_threadsafe(other.write(note("2", "b")), loop).result(10)
+            return before, count(conn)
+
+        assert await db.read(twice) == (1, 1)
+        await db.write(note("3", "c"))
+        assert await db.read(count) == 3
+    finally:
+        await other.close()
+        await db.close()
