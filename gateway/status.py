@@ -62,17 +62,19 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
     async def GetStatus(
         self, request: gatewaystatuspb.GetStatusRequest, context: object
     ) -> gatewaystatuspb.GetStatusResponse:
-        level = self._probes.level()
         outages = self._probes.outages
         found = await counted(self._db, outages, lambda conn: (room.queued(conn), OUTBOX.backlog(conn).depth))
         queued, depth = found or (0, 0)
+        level = self._probes.level()
+        if found is None:  # before the check of the store has run out of patience
+            level = max(level, gatewaystatuspb.DEGRADATION_LEVEL_PARTIAL)
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,
             dependencies=[*self._probes.dependencies(), *clock_status(self._probes.clock)],
             outbox_depth=depth,
             uncounted=found is None,
-            degraded=found is None or level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
+            degraded=level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,
         )
         status.started_at.FromDatetime(self._started_at)
         return gatewaystatuspb.GetStatusResponse(

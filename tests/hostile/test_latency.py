@@ -102,6 +102,7 @@ async def test_orders_and_freezes_under_siege(trading: TradingMesh) -> None:
     """Five pairs of rounds, burner and siege in turn, so that the machine's moods fall on both."""
     held, other = TradingMesh(trading.mesh, trading.clients), TradingMesh(trading.mesh, trading.clients)
     await held.prepare(bars_per_second=BARS_PER_S)
+    await held.priced()
     await other.prepare()
     none = mint_user_token(trading.mesh.home, Role.NONE, "eve")
     operator = mint_user_token(trading.mesh.home, Role.OPERATOR, "mallory", [other.world])

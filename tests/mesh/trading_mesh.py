@@ -173,6 +173,16 @@ class TradingWorld:
             )
         )
 
+    async def priced(self) -> None:
+        """Wait for the first price of the session: before it every order is denied."""
+        numbers = itertools.count()
+
+        async def passes() -> bool:
+            order = self.order(f"priced-{next(numbers)}", **RESTING, time_in_force="TIME_IN_FORCE_IOC")
+            return (await self.submit(order)).status.denial != orderpb.DENIAL_PRICE_STALE
+
+        await eventually(passes, 30.0)
+
     async def _is_bound(self) -> bool:
         request = bindingservicepb.ListBindingsRequest(world_id=self.world)
         return bool((await self.client.bindings.ListBindings(request)).bindings)

@@ -84,6 +84,7 @@ async def medians(client: GatewayClient) -> Medians:
     """Of submissions until they are through, and of orders until they are acknowledged, one after the other."""
     trading = TradingWorld({"gateway": client})
     await trading.prepare(bars_per_second=BARS_PER_S)
+    await trading.priced()
 
     async def submit(number: int) -> None:
         asked = submission(trading.world, [source_node(number=number)])

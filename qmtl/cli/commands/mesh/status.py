@@ -78,12 +78,13 @@ def status(access: Access) -> None:
 
 async def _look(channel: MeshChannel) -> MeshStatus:
     """Ask everybody at once; only the gateway has to answer."""
-    gateway = await gatewaystatusrpc.GatewayStatusServiceStub(channel).GetStatus(gatewaystatuspb.GetStatusRequest())
+    door = gatewaystatusrpc.GatewayStatusServiceStub(channel)
     control = controlstatusrpc.StatusServiceStub(channel)
     broker_streams = brokerstreamrpc.BrokerStreamServiceStub(channel)
     dag, world = dagstatusrpc.StatusServiceStub(channel), statusrpc.StatusServiceStub(channel)
     broker, data = brokerstatusrpc.StatusServiceStub(channel), datastatusrpc.StatusServiceStub(channel)
-    reports, streams = await asyncio.gather(
+    gateway, reports, streams = await asyncio.gather(
+        door.GetStatus(gatewaystatuspb.GetStatusRequest()),
         asyncio.gather(
             _report("dagmanager", dag.GetStatus(dagstatusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
             _report("worldservice", world.GetStatus(statusservicepb.GetStatusRequest(), timeout=ANSWER_S)),
