@@ -145,6 +145,7 @@ class Runtime:
             await server.start()
             self.watch_disk("disk", self.settings.mesh.home)
             _keep_what_is_loaded()
+            self.background("loop", LoopWatch(self.metrics.registry).run)
             await self.stopping.wait()
             self.log.info("stopping")
         finally:
@@ -247,7 +248,6 @@ async def _run(main: Callable[[Runtime], Coroutine[Any, Any, None]], settings: S
         if settings.mesh.profile == "dev":
             runtime.background("service-token", partial(_keep_token_fresh, runtime))
         runtime.background("credentials", runtime.credentials.run)
-        runtime.background("loop", LoopWatch(runtime.metrics.registry).run)
         if settings.mesh.otlp_endpoint:
             runtime.watch("collector", traces.check)
         if keys.urls:

@@ -1,4 +1,8 @@
-"""What a scaled-out mesh costs who submits and trades: medians beside those of `qmtl up`, each started in turn."""
+"""What a scaled-out mesh costs who submits and trades: medians beside those of `qmtl up`, each started in turn.
+
+`qmtl up` commits without waiting for the disk (synchronous NORMAL), a scaled-out mesh waits for it: on a slow disk that is
+much of the difference. So it is set beside both, and judged by the one that promises as much.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ import pytest
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
+from qmtl.config.settings import SERVICES
 from qmtl.rpc.auth.tokens import file_token
 from qmtl.rpc.client.channel import connect
 from tests.mesh.gateway_client import (
@@ -34,31 +40,39 @@ STARTS = int(os.environ.get("QMTL_SOAK_STARTS", "5"))
 WARM, SUBMISSIONS, ORDERS = 5, 60, 200
 BARS_PER_S = 2.0  # each ends the orders that wait for it
 RATIO_MAX = 1.5
+KINDS = ("dev", "durable dev", "prod")
+DURABLE = {f"QMTL__{service.upper()}__SQLITE_SYNCHRONOUS": "FULL" for service in SERVICES}
 Medians = dict[str, float]  # seconds, by act
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
 async def test_a_scaled_out_mesh_is_half_as_slow_again_at_most(tmp_path: Path, postgres_server: str) -> None:
-    ratios: dict[str, list[float]] = {"submission": [], "order": []}
+    ratios: dict[str, list[float]] = {f"{act}, {kind}": [] for act in ("submission", "order") for kind in KINDS[:2]}
     for start in range(STARTS):
         found: dict[str, Medians] = {}
-        for kind in ("dev", "prod") if start % 2 == 0 else ("prod", "dev"):
-            home = tmp_path / f"{kind}-{start}"
-            async with local(home) if kind == "dev" else scaled_out(home, postgres_server) as client:
+        for kind in KINDS if start % 2 == 0 else reversed(KINDS):
+            home = tmp_path / f"{kind.replace(' ', '-')}-{start}"
+            mesh = scaled_out(home, postgres_server) if kind == "prod" else local(home, kind == "durable dev")
+            async with mesh as client:
                 found[kind] = await medians(client)
-        for act, of_act in ratios.items():
-            dev, prod = found["dev"][act], found["prod"][act]
-            of_act.append(prod / dev)
-            sys.stdout.write(f"{act} p50 {dev * 1e3:.1f} -> {prod * 1e3:.1f} ms, x {prod / dev:.2f}\n")
+        for name, of_pair in ratios.items():
+            act, _, kind = name.partition(", ")
+            dev, prod = found[kind][act], found["prod"][act]
+            of_pair.append(prod / dev)
+            sys.stdout.write(f"{name} p50 {dev * 1e3:.1f} -> {prod * 1e3:.1f} ms, x {prod / dev:.2f}\n")
             sys.stdout.flush()
-    middle = {act: statistics.median(of_act) for act, of_act in ratios.items()}
-    assert max(middle.values()) <= RATIO_MAX, ratios
+    middle = {name: statistics.median(of_pair) for name, of_pair in ratios.items()}
+    sys.stdout.write(f"medians of {STARTS}: { {name: round(ratio, 2) for name, ratio in middle.items()} }\n")
+    assert max(middle["submission, durable dev"], middle["order, durable dev"]) <= RATIO_MAX, ratios
 
 
 @asynccontextmanager
-async def local(home: Path) -> AsyncIterator[GatewayClient]:
-    """`qmtl up`."""
-    async with Mesh(free_plan(home)) as mesh, open_gateway_client(mesh.address("gateway"), mesh.home) as client:
+async def local(home: Path, durable: bool) -> AsyncIterator[GatewayClient]:
+    """`qmtl up`; `durable`: with every commit on the disk before it is answered."""
+    plan = free_plan(home)
+    if durable:
+        plan = replace(plan, environ=DURABLE)
+    async with Mesh(plan) as mesh, open_gateway_client(mesh.address("gateway"), mesh.home) as client:
         yield client
 
 
