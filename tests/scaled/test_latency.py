@@ -1,7 +1,7 @@
 """What a scaled-out mesh costs who submits and trades: medians beside those of `qmtl up`, each started in turn.
 
-`qmtl up` commits without waiting for the disk (synchronous NORMAL), a scaled-out mesh waits for it, which is much of the
-difference on a slow disk. So it is set beside both, and judged by the one that promises as much.
+`qmtl up` commits without waiting for the disk (synchronous NORMAL), a scaled-out mesh waits for it, which is much of
+the difference on a slow disk. So it is set beside both, and judged by the one that promises as much.
 """
 
 from __future__ import annotations
