@@ -72,10 +72,10 @@ def _troubled(exchange: Exchange, dialects: Sequence[Dialect]) -> Callable[..., 
     return serve
 
 
-def limited(trouble: Trouble) -> web.Response:
+def limited(trouble: Trouble, ban_s: int = BAN_S) -> web.Response:
     """429 or 418, with the time to wait, as Binance answers."""
     status = 429 if trouble is Trouble.TOO_MANY else 418
-    return web.json_response({"code": -1003}, status=status, headers={"Retry-After": str(BAN_S)})
+    return web.json_response({"code": -1003}, status=status, headers={"Retry-After": str(ban_s)})
 
 
 def _dialect(dialects: Sequence[Dialect], request: web.Request) -> Dialect:

@@ -45,13 +45,16 @@ class Listing:
     empty: list[Span] = field(default_factory=list)
 
     def add(self, rows: Iterable[Row]) -> int:
-        """Take rows of an answer over; how many bars of the span are new or whole for the first time."""
+        """Take rows of an answer over; how many bars of the span are new or whole for the first time. Of a bar that was
+        corrected between two answers the later word counts.
+        """
         added = 0
         for open_ns, values in rows:
             inside = self.span.start_ns <= open_ns < self.span.end_ns and floor_to(open_ns, self.interval_ns) == open_ns
-            if inside and (open_ns not in self.rows or (self.rows[open_ns] is None and values is not None)):
-                self.rows[open_ns] = values
-                added += 1
+            if inside:
+                known = self.rows.get(open_ns)
+                added += open_ns not in self.rows or (known is None and values is not None)
+                self.rows[open_ns] = known if values is None else values
         return added
 
     @property

@@ -21,6 +21,7 @@ from tests.exchange.core.values import Listing
 from tests.exchange.market.klines import Kline, Klines, stream_name
 from tests.exchange.market.meter import Meter
 from tests.exchange.market.tape import Tape
+from tests.exchange.server import BAN_S
 from tests.exchange.server import limited as too_many
 
 PAGE_DEFAULT, PAGE_MAX = 500, 1_000
@@ -52,6 +53,7 @@ class BinanceMarket:
 
     def __init__(self, exchange: Exchange, tapes: Sequence[Tape], meter: Meter, face: Face = SPOT) -> None:
         self.meter = meter
+        self.ban_s = BAN_S
         self.asked: list[tuple[str, int | None]] = []
         self.klines = Klines(tapes, exchange.faults, exchange.clock)
         self._heard = asyncio.Event()
@@ -79,7 +81,7 @@ class BinanceMarket:
         return words.error(-1007, "Timeout waiting for response from backend server.", status=408)
 
     def limited(self, trouble: Trouble) -> web.Response:
-        return too_many(trouble)
+        return too_many(trouble, self.ban_s)
 
     def _weighing(
         self, weight: int, answer: Callable[[Params], object]

@@ -41,6 +41,7 @@ class Tape:
     clock: Callable[[], int]
     seed: str = "tape"
     sparse: int = 0  # the most rows of a page; 0: as many as asked for
+    off_by_one: bool = False  # pages begin a bar before what was asked for, and have a row fewer than they may
     halted_ms: int | None = None
     holes: list[Span] = field(default_factory=list)
     withheld: list[Span] = field(default_factory=list)  # left out of the next answer about them, once each
@@ -81,6 +82,8 @@ class Tape:
             start_ms = last_ms - limit * self.interval_ms + 1
         rows: list[list[str | None]] = []
         most = min(limit, self.sparse) if self.sparse else limit
+        if self.off_by_one:
+            start_ms, most = start_ms - self.interval_ms, max(2, most - 1)
         kept_back = self.kept_back(start_ms, last_ms)
         for at in self._opens(start_ms, last_ms + 1):
             if len(rows) >= most:

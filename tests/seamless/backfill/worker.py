@@ -1,6 +1,6 @@
 """One backfill worker as a process: ensures a range of bitcoin's minutes and tells how it stands.
 
-python -m tests.seamless.backfill.worker NATS DATABASE FOLDER ADDRESS START_NS END_NS WEIGHT INTERVAL_S
+python -m tests.seamless.backfill.worker NATS DATABASE FOLDER ADDRESS EXCHANGE START_NS END_NS WEIGHT INTERVAL_S
 """
 
 from __future__ import annotations
@@ -28,21 +28,24 @@ from seamless.metrics import SeamlessMetrics
 from seamless.sources.ccxt.endpoints import endpoint_of
 from seamless.sources.ccxt.source import CcxtSource
 from seamless.storage.storage import Storage
+from tests.exchange.market.client import SYMBOLS
 
-DATASET = DatasetId(Kind.OHLCV, "binance", "BTC/USDT", 60)
 LEASE_S = 2
+ORDERS = 40  # of an account, in the interval of the weight
+EGRESS = "workers"
 
 
-async def main(nats_url: str, database_url: str, folder: str, address: str, *numbers: str) -> None:
+async def main(nats_url: str, database_url: str, folder: str, address: str, exchange: str, *numbers: str) -> None:
     start_ns, end_ns, weight, interval_s = (int(number) for number in numbers)
-    clock, endpoint = SystemClock(), endpoint_of("binance")
-    found = made("binance", NO_CREDENTIALS, options=endpoint.options, address=address, timeout_ms=2_000)
+    clock, endpoint = SystemClock(), endpoint_of(exchange)
+    dataset = DatasetId(Kind.OHLCV, exchange, SYMBOLS[exchange][1], 60)
+    found = made(exchange, NO_CREDENTIALS, options=endpoint.options, address=address, timeout_ms=2_000)
     found.timeout_on_exit = 0
     db = Database(database_url)
     async with connected(nats_url, service="seamless") as bus:
-        limits = limits_of(weight, float(interval_s), 1, 1.0)
-        budget = RequestBudget(bus, clock, "binance", egress=address, account="", limits=limits)
-        source = CcxtSource(Connection(found, clock, budget, wait_s=60.0), endpoint, DATASET, clock)
+        limits = limits_of(weight, float(interval_s), ORDERS, float(interval_s))
+        budget = RequestBudget(bus, clock, exchange, egress=EGRESS, account="", limits=limits)
+        source = CcxtSource(Connection(found, clock, budget, wait_s=60.0), endpoint, dataset, clock)
         flights = Flights(bus, clock, lease_s=LEASE_S)
         metrics = SeamlessMetrics(CollectorRegistry())
         backfiller = Backfiller(Storage(Path(folder), db), flights, clock, metrics, Random())
