@@ -65,11 +65,12 @@ class LiveSessions:
             feed = self.feed(preset.name)
             feed.require_begun()
             first_ns = feed.watermark_ns if asked.start_ns is None else ceil_to(asked.start_ns, feed.interval_ns)
-            if first_ns > feed.next_close_ns:
+            now_ns = to_ns(self._clock.now())
+            if first_ns > max(feed.next_close_ns, ceil_to(now_ns, feed.interval_ns)):  # a feed may lag by some bars
                 at = timestamp_text(from_ns(first_ns))
                 raise refused("E_DATA_SESSION", "start_time", at, "no later than the next bar")
             newest = await self._inventory.newest(preset)
-            history, now_ns = newest.fingerprint if newest else "", to_ns(self._clock.now())
+            history = newest.fingerprint if newest else ""
             draft = LiveSession(asked.session_id, asked.world_id, preset.name, history, first_ns, now_ns)
             known = await self._db.write(lambda conn: store.add_session(conn, draft))
         if (known.world_id, known.preset) != (asked.world_id, preset.name):

@@ -35,10 +35,10 @@ LIVE = commonpb.EFFECTIVE_MODE_LIVE
 MEANT = (("x-allow-live", "true"),)
 
 
-def followed(address: str) -> str:
+def followed(address: str, follow: str = "poll") -> str:
     """Settings of a seamless that follows seconds of bitcoin at the local exchange."""
     return (
-        f'[seamless.exchanges.local]\nexchange = "binance"\naddress = "{address}"\nhistory = 60\n'
+        f'[seamless.exchanges.local]\nexchange = "binance"\naddress = "{address}"\nhistory = 60\nfollow = "{follow}"\n'
         'feeds = {1s = {symbol = "BTC/USDT", interval = "1s"}}\n'
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import pairwise
@@ -14,6 +16,7 @@ from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import end
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.wire.instants import ns_from_proto
@@ -28,7 +31,7 @@ from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.live.live_world import LIVE, MAX_LAG_S, PRESET, approved_world, followed, raised, running
 from tests.support.waiting import eventually
 
-BARS = 30
+TICK_S = 0.2  # between what the exchange's websocket tells
 COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 SECOND_NS = 1_000_000_000
 
@@ -64,20 +67,50 @@ class LiveWorld:
         return session
 
 
-@pytest.fixture
-async def live(tmp_path: Path) -> AsyncIterator[LiveWorld]:
+@asynccontextmanager
+async def live_world(folder: Path, follow: str) -> AsyncIterator[LiveWorld]:
+    """A world on the local exchange's seconds, asked for or told by websocket, until the block ends."""
     first_ms = now_ms() // 1_000 * 1_000 - 60_000
     async with market(first_ms=first_ms, interval_ms=1_000) as there:
-        config = tmp_path / "qmtl.toml"
-        config.write_text(followed(there.address))
-        async with (
-            running(Mesh(free_plan(tmp_path / "home", config))) as mesh,
-            open_gateway_client(mesh.address("gateway"), mesh.home, role=Role.OWNER) as client,
-        ):
-            yield LiveWorld(client, there, await approved_world(client))
+        config = folder / "qmtl.toml"
+        config.write_text(followed(there.address, follow))
+        telling = asyncio.create_task(tell(there))
+        try:
+            async with (
+                running(Mesh(free_plan(folder / "home", config))) as mesh,
+                open_gateway_client(mesh.address("gateway"), mesh.home, role=Role.OWNER) as client,
+            ):
+                yield LiveWorld(client, there, await approved_world(client))
+        finally:
+            await end(telling)
 
 
-async def test_a_live_world_stays_live_stops_with_its_exchange_and_comes_back(live: LiveWorld) -> None:
+async def tell(there: Market) -> None:
+    """What the exchange's websocket tells, as time goes on."""
+    while True:
+        there.told.klines.tick()
+        await asyncio.sleep(TICK_S)
+
+
+@pytest.mark.parametrize(("follow", "bars"), [("poll", 30), ("stream", 15)])
+async def test_a_live_world_stays_live_stops_with_its_exchange_and_comes_back(
+    follow: str, bars: int, tmp_path: Path
+) -> None:
+    async with live_world(tmp_path, follow) as live:
+        await stays_stops_and_comes_back(live, bars)
+        assert (live.market.told.klines.connections > 0) == (follow == "stream")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(420)
+@pytest.mark.parametrize("follow", ["poll", "stream"])
+async def test_a_live_world_of_180_bars(follow: str, tmp_path: Path) -> None:
+    async with live_world(tmp_path, follow) as live:
+        await stays_stops_and_comes_back(live, 180)
+
+
+async def stays_stops_and_comes_back(live: LiveWorld, bars: int) -> None:
+    """Hear so many bars without one decision that is not LIVE, then stop the exchange and let it go on."""
     await eventually(live.is_live, 30.0)
     session = await live.enter()
     opened = await live.client.data_sessions.OpenDataSession(
@@ -94,11 +127,11 @@ async def test_a_live_world_stays_live_stops_with_its_exchange_and_comes_back(li
             opens.append(ns_from_proto(bar.open_time, "open_time"))
             assert ns_from_proto(bar.close_time, "close_time") <= now_ms() * 1_000_000
         if len(opens) == 10:  # and what a bar missed comes before the next
-            live.market.exchange.faults.plan(
-                "GET klines", Trouble.CUT_BEFORE, Trouble.CUT_BEFORE, Trouble.BROKEN_BEFORE
-            )
+            troubles = Trouble.CUT_BEFORE, Trouble.CUT_BEFORE, Trouble.BROKEN_BEFORE
+            live.market.exchange.faults.plan("GET klines", *troubles)
+            live.market.told.klines.cut()
         assert await live.is_live()
-        if len(opens) >= BARS:
+        if len(opens) >= bars:
             break
     call.cancel()
     assert all(later - earlier == SECOND_NS for earlier, later in pairwise(opens))
