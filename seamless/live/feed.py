@@ -17,6 +17,7 @@ from contextlib import aclosing
 import numpy as np
 import structlog
 
+from qmtl.calendars.calendars import Calendar
 from qmtl.calendars.spans import Coverage, Span, floor_to, intersect, normalise, subtract
 from qmtl.core.errors import QmtlError, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text
@@ -40,6 +41,19 @@ BROKEN_LOOKS = 6  # for a bar that comes without all of its fields, before time 
 AHEAD_MAX_NS = 400 * 86_400 * 1_000_000_000  # how far a calendar is asked for its next session
 
 log = structlog.stdlib.get_logger("qmtl.seamless.live")
+
+
+def next_close(calendar: Calendar, watermark_ns: int, interval_ns: int) -> int:
+    """The close of the earliest bar that a calendar expects from a watermark on: lag is counted from there, so that a
+    healthy feed of any interval has none. A calendar that knows no session in a year has none that could be late.
+    """
+    ahead_ns = interval_ns
+    while ahead_ns < AHEAD_MAX_NS:  # it has its next session within some doublings
+        expected = calendar.expected(Span(watermark_ns, watermark_ns + ahead_ns), interval_ns)
+        if expected:
+            return expected[0].start_ns + interval_ns
+        ahead_ns *= 2
+    return watermark_ns + ahead_ns
 
 
 class LiveFeed:
@@ -78,13 +92,7 @@ class LiveFeed:
     @property
     def next_close_ns(self) -> int:
         """The close of the earliest bar that the calendar expects and that has not come."""
-        step, ahead = self.interval_ns, 1
-        while ahead * step < AHEAD_MAX_NS:  # a calendar has its next session within some doublings
-            expected = self.preset.calendar.expected(Span(self.watermark_ns, self.watermark_ns + ahead * step), step)
-            if expected:
-                return expected[0].start_ns + step
-            ahead *= 2
-        return self.watermark_ns + ahead * step
+        return next_close(self.preset.calendar, self.watermark_ns, self.interval_ns)
 
     async def begin(self) -> None:
         """See that the newest history is there, as far as it comes quickly; bars flow from its end."""

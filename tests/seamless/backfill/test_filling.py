@@ -42,8 +42,10 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 
 @asynccontextmanager
-async def filling(bus: Bus, db: Database, folder: Path) -> AsyncIterator[tuple[Filling, Market, Inventory]]:
-    clock, metrics = SystemClock(), SeamlessMetrics(CollectorRegistry())
+async def filling(
+    bus: Bus, db: Database, folder: Path, registry: CollectorRegistry | None = None
+) -> AsyncIterator[tuple[Filling, Market, Inventory]]:
+    clock, metrics = SystemClock(), SeamlessMetrics(registry or CollectorRegistry())
     storage = Storage(folder / "stored", db)
     inventory = Inventory(Presets((PRESET,)), db, Archive(folder), metrics)
     backfiller = Backfiller(storage, Flights(bus, clock, lease_s=2), clock, metrics, Random(1))
@@ -75,12 +77,24 @@ async def test_progress_is_told_from_nothing_to_a_sealed_whole(bus: Bus, db: Dat
 
 
 async def test_what_cannot_be_had_is_named_and_does_not_stop_the_rest(bus: Bus, db: Database, tmp_path: Path) -> None:
-    async with filling(bus, db, tmp_path) as (one, there, _):
+    registry = CollectorRegistry()
+    async with filling(bus, db, tmp_path, registry) as (one, there, _):
         there.tape.halted_ms = FIRST_MS + 2_100 * MINUTE_MS
         last = (await filled(one))[-1]
         assert last.progress.present == 2_100
         (failure,) = last.progress.failures
         assert "does not say what became of 400 bars" in failure
+        labels = {"dataset": str(PRESET.dataset)}
+        assert registry.get_sample_value("seamless_backfill_completion_ratio", labels) == 2_100 / 2_500
+
+
+async def test_a_bar_without_all_of_its_fields_costs_no_other_bar(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, there, _):
+        there.tape.blank.add(FIRST_MS + 1_500 * MINUTE_MS)
+        last = (await filled(one))[-1]
+        assert (last.progress.present, last.progress.empty) == (2_499, 0)
+        (failure,) = last.progress.failures
+        assert "E_SOURCE_ANSWER after 6 attempts: 1 bars came without all of their fields" in failure
 
 
 async def test_what_nothing_fetches_is_refused(bus: Bus, db: Database, tmp_path: Path) -> None:

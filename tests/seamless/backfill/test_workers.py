@@ -207,6 +207,7 @@ async def test_four_workers_of_which_two_are_killed_beside_a_trader(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 async def test_a_long_history_with_workers_killed_all_along(
     nats_url: str, database_url: str, db: Database, tmp_path: Path
 ) -> None:
@@ -226,6 +227,7 @@ async def test_a_long_history_with_workers_killed_all_along(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 async def test_krakens_history_by_workers_beyond_what_it_lists(
     nats_url: str, database_url: str, db: Database, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 from prometheus_client import CollectorRegistry
 
-from controlbus.bus import Bus, connected
+from controlbus.bus import Bus
 from qmtl.calendars.spans import Span
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import Unavailable
@@ -63,12 +63,6 @@ class Rig:
         """Opens of all closed bars from one on, counted from the feed's beginning."""
         start_ms = WATERMARK_NS // 1_000_000 + after * MINUTE_MS
         return [one.open_ms * 1_000_000 for one in self.market.tape.truth(start_ms, start_ms + 10_000 * MINUTE_MS)]
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    async with connected(nats_url, service="seamless") as ready:
-        yield ready
 
 
 @asynccontextmanager

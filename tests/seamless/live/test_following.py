@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from controlbus.bus import Bus, connected
+from controlbus.bus import Bus
+from qmtl.calendars.spans import Span
 from qmtl.core.clock import VirtualClock
-from qmtl.sql.database import Database, sqlite_url
+from qmtl.sql.database import Database
 from seamless.live.feed import CHECK_BARS
 from seamless.live.following import GRACE_S, LADDER_S
 from tests.exchange.binance.client import clocked
@@ -28,20 +29,6 @@ START = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
 NOW_MS = int(START.timestamp()) * 1_000
 FIRST_MS = NOW_MS - NOW_MS % MINUTE_MS - 100 * MINUTE_MS
 EXCHANGES = ("binance", "binanceusdm", "kraken")
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    async with connected(nats_url, service="seamless") as ready:
-        yield ready
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(sqlite_url(tmp_path / "seamless.db"))
-    await database.migrate("seamless:migrations")
-    yield database
-    await database.close()
 
 
 @dataclass
@@ -99,6 +86,26 @@ async def test_bars_come_by_websocket(exchange_id: str, bus: Bus, db: Database, 
         assert (await it.at.stored(it.at.feed.watermark_ns)).close.tolist() == [float(one.close) for one in listed]
         says_closes = exchange_id != "kraken"  # whose websocket only says when to ask
         assert (it.asked == asked) == says_closes
+
+
+async def test_krakens_older_history_is_made_of_trades_while_the_feed_goes_on(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    clock = VirtualClock(START)
+    first_ms = FIRST_MS - 800 * MINUTE_MS
+    served = market(clocked(clock), exchange_id="kraken", first_ms=first_ms)
+    async with served as there, followed(there, bus, db, tmp_path, clock, stream=False, history_bars=900) as at:
+        history = Span(first_ms * 1_000_000, at.start_ns)
+
+        async def is_whole() -> bool:
+            known = await at.storage.coverage(at.feed.preset.dataset)
+            return known.have == (history,)
+
+        await eventually(is_whole)
+        stored = await at.storage.read(at.feed.preset.dataset, history)
+        truth = there.tape.truth(first_ms, at.start_ns // 1_000_000)
+        assert stored.volume.tolist() == [float(one.volume) for one in truth]
+        assert len(stored) == 900
 
 
 async def test_a_bar_that_was_not_told_is_asked_for_after_a_while(bus: Bus, db: Database, tmp_path: Path) -> None:

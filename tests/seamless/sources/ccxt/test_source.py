@@ -46,6 +46,28 @@ async def test_every_bar_of_a_span_comes_whatever_the_pages(sparse: int) -> None
         assert answer.broken == ()
 
 
+@pytest.mark.parametrize("exchange_id", ["binanceusdm", "kraken"])
+async def test_bars_of_the_other_exchanges(exchange_id: str) -> None:
+    served = market(lambda: NOW_MS, exchange_id=exchange_id, first_ms=START_MS)
+    async with served as there, bars_of(there) as source:
+        answer = await source.fetch(Span(at(2_400) * 1_000_000, WHOLE.end_ns), Purpose.HISTORY)
+        assert told(answer) == truth(there, 2_400, 3_000)
+        assert answer.unresolved(MINUTE_NS) == ()
+
+
+async def test_of_a_bar_that_was_corrected_between_two_answers_the_later_counts() -> None:
+    async with market(lambda: NOW_MS, first_ms=START_MS) as there, bars_of(there) as source:
+        there.tape.sparse = 400
+
+        def correct(kind: str, done: bool) -> None:
+            if done and kind == "GET klines" and len(there.told.asked) == 1:
+                there.tape.correct(at(399))
+
+        there.exchange.faults.witness = correct
+        answer = await source.fetch(Span(WHOLE.start_ns, at(700) * 1_000_000), Purpose.HISTORY)
+        assert told(answer) == truth(there, 0, 700)
+
+
 async def test_a_whole_page_is_one_request() -> None:
     async with market(lambda: NOW_MS, first_ms=START_MS) as there, bars_of(there) as source:
         await source.fetch(Span(WHOLE.start_ns, at(1_000) * 1_000_000), Purpose.HISTORY)
