@@ -91,7 +91,7 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
     opened, close, price = (_in_units(one, unit) for one in (columns.open, columns.close, seen))
     lot = instrument.lot if rule.lot is None else to_scaled(rule.lot, instrument.quantity_scale)
     sizing, units = _sizing(instrument, rule.sizing, nodes.targets, lot, unit)
-    terms = _terms(profile, instrument, unit)
+    terms = terms_of(profile, instrument, unit)
     highest = max((int(one.max()) for one in (opened, close, price) if len(one)), default=0)
     if highest >= terms.price_end or highest >= _END // lot or sizing.down >= _END // lot:
         raise _NotCovered("prices or lots beyond 64 bits")
@@ -155,7 +155,8 @@ def _exact(targets: Floats) -> tuple[Times, int]:
     return exact, places
 
 
-def _terms(profile: BrokerageProfile, instrument: Instrument, unit: int) -> AccountTerms:
+def terms_of(profile: BrokerageProfile, instrument: Instrument, unit: int) -> AccountTerms:
+    """What does not change in a run, in prices of `unit` units of the instrument's scale."""
     fee, slippage = profile.fee, profile.slippage
     if not isinstance(fee, PercentFee) or not isinstance(slippage, ConstantSlippage):
         raise _NotCovered("a fee or slippage of another kind")
