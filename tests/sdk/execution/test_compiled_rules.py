@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from brokerage.domain.accounts.position import Position, settled
 from brokerage.domain.backtest.account import PlainAccount, SimulatedAccount
 from brokerage.domain.backtest.compiled import account as compiled
+from brokerage.domain.backtest.compiled.exact import FAILED
 from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
@@ -128,8 +129,8 @@ def test_a_fill_books_what_the_ledger_books(moment: Moment, volume: int) -> None
 def test_what_64_bits_cannot_hold_is_not_known() -> None:
     terms = terms_of(margin(2), BASE, UNIT)
     rich = compiled.Holding(10**16, 0, 0, 0, 0, (1 << 60) - 1)
-    assert compiled.worth(terms, terms.price_end, 1) == compiled.FAILED
-    assert compiled.worth(terms, 10**6, 10**13) == compiled.FAILED
+    assert compiled.worth(terms, terms.price_end, 1) == FAILED
+    assert compiled.worth(terms, 10**6, 10**13) == FAILED
     assert not compiled.is_taken(terms, rich, 10**6, 10**15, 10**17)
     assert not compiled.covers_margin(terms, rich, 10**6)
     assert not compiled.filled(terms, compiled.Holding(1, 0, 0, 0, 0, (1 << 60) - 1), 10_000, -1)[0]
