@@ -37,7 +37,7 @@ def freeze(
 
     async def call(channel: MeshChannel) -> Reply:
         stub = applyrpc.ApplyServiceStub(channel)
-        return await _until_proved(
+        return await until_proved(
             lambda: stub.FreezeWorld(request, timeout=CALL_S), f"freeze --request {request.request_id}", within
         )
 
@@ -53,14 +53,14 @@ def drain(
 
     async def call(channel: MeshChannel) -> Reply:
         stub = applyrpc.ApplyServiceStub(channel)
-        return await _until_proved(
+        return await until_proved(
             lambda: stub.DrainWorld(request, timeout=CALL_S), f"drain --request {request.request_id}", within
         )
 
     _finish(access, request.request_id, "drained", ask(access, call))
 
 
-async def _until_proved(send: Callable[[], Awaitable[Reply]], act: str, within_s: float) -> Reply:
+async def until_proved(send: Callable[[], Awaitable[Reply]], act: str, within_s: float) -> Reply:
     """Ask under the same id until brokerage has committed the fence; each step is told. Raises what it ended with."""
     deadline, written = time.monotonic() + within_s, False
     typer.echo(f"sent      {act}", err=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qmtl.cli.commands.world.hold import until_proved
+from qmtl.core.errors import QmtlError, Unavailable
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from tests.cli.conftest import WORLD, CliMesh
 
 pytestmark = pytest.mark.timeout(240)
@@ -26,3 +29,27 @@ def test_a_world_is_frozen_and_drained_by_hand_and_resumed(cli_mesh: CliMesh) ->
         "E_WORLD_UNKNOWN"
         in cli_mesh.invoke("world", "freeze", "nowhere", "--within", "1", "--home", cli_mesh.mesh.home).stderr
     )
+
+
+async def test_what_still_protects_is_told_while_a_freeze_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    pending, committed = (applyservicepb.FreezeWorldResponse(fence_pending=pending) for pending in (True, False))
+    answers: list[QmtlError | applyservicepb.FreezeWorldResponse] = [
+        Unavailable("E_HOLD_UNWRITTEN", "disk full", hint="gates shut within 6 s"),
+        Unavailable("E_UNAVAILABLE", "gone"),
+        pending,
+        Unavailable("E_UNAVAILABLE", "gone"),
+        committed,
+    ]
+
+    async def send() -> applyservicepb.FreezeWorldResponse:
+        answer = answers.pop(0)
+        if isinstance(answer, QmtlError):
+            raise answer
+        return answer
+
+    assert await until_proved(send, "freeze", 60.0) == committed
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(" ", 1)[0] for line in told] == ["sent", "no", "no", "written", "no"]
+    assert told[1] == "no answer E_HOLD_UNWRITTEN: disk full; gates shut within 6 s"
+    assert told[2].endswith("it may not be written: gates it does not renew shut within 6 s to all that adds risk")
+    assert told[4].endswith("it is written: gates hold it, and brokerage is told until it has it")
