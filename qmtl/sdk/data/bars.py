@@ -18,7 +18,7 @@ import numpy as np
 from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.core.volumes import VolumeUnit
-from qmtl.sdk.data.files import FileTimes, read_columns, sample_columns
+from qmtl.sdk.data.files import FileForm, read_columns, sample_columns
 from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
 from seamless.domain.bars import first_impossible
@@ -70,23 +70,24 @@ class Bars:
         symbol: str,
         interval: str = "",
         *,
-        time: str = "",
         zone: str = "",
-        time_unit: str = "",
+        dates: str = "",
+        decimal: str = "",
+        calendar: str = "24/7",
         repair: bool = False,
         volume_unit: VolumeUnit = VolumeUnit.BASE,
     ) -> Bars:
-        """Bars of a CSV or Parquet file with columns of open times and open, high, low, close, volume, in any case.
+        """Bars of a CSV or Parquet file: separator, columns and the form of times and numbers are found.
 
-        `interval` empty: the most frequent step. `time`: the column of times (empty: time, datetime, timestamp, date or
-        open_time); texts without a zone are of `zone`, numbers count `time_unit` since 1970. What conformance would
+        `interval` empty: the most frequent step. Texts without a zone are of `zone`; `dates` DMY or MDY and `decimal`
+        . or , settle what can be read in two ways; `calendar` (XNYS): daily bars are sessions. What conformance would
         drop or repair is refused; `repair` True does it and logs it.
 
-        Raises NotFound (E_DATA_MISSING); InvalidRequest: E_FIELD, E_BARS, E_INTERVAL.
+        Raises NotFound (E_DATA_MISSING); InvalidRequest: E_FILE_LAYOUT, E_FIELD, E_BARS, E_INTERVAL,
+        E_CALENDAR_UNKNOWN.
         """
-        given = parse_interval(interval) if interval else 0
-        times = FileTimes(time, zone, time_unit)
-        interval_s, open_ns, values = read_columns(Path(path), given, times, repair=repair)
+        given, form = parse_interval(interval) if interval else 0, FileForm(zone, dates, decimal, calendar)
+        interval_s, open_ns, values = read_columns(Path(path), symbol, given, form, repair=repair)
         return Bars(symbol, interval_s, open_ns, values, volume_unit)
 
     from_parquet = from_csv

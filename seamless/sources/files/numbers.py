@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from qmtl.core.errors import refused
 
 _SIGNS = r"[\s\x{00a0}\x{202f}\x{2019}$€£¥'%]"
+_POINTED = r"^[-+]?\d*\.(\d{1,2}|\d{4,})$"
+_PLAIN = r"^[-+]?\d+(\.\d+)?$"
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
 
@@ -31,6 +33,8 @@ def number_format(columns: Sequence[pl.Series], separator: str = ",") -> NumberF
     """
     plain = [column.str.replace_all(_SIGNS, "").drop_nulls() for column in columns]
     texts = pl.concat(plain)
+    if not bool(texts.str.contains(",", literal=True).any()) and bool(texts.str.contains(_POINTED).any()):
+        return NumberFormat()  # nothing but points, of which one is sure: the counts below would say the same
     point, comma = _Signs.of(texts, "."), _Signs.of(texts, ",")
     if point.fractions or comma.fractions:
         decimal = "." if point.fractions >= comma.fractions else ","
@@ -58,6 +62,8 @@ def _of_threes(columns: Sequence[pl.Series], sign: str) -> str:
 
 def parse_numbers(column: pl.Series, form: NumberFormat) -> NDArray[np.float64]:
     """Values of texts; NaN where one is no number."""
+    if form == NumberFormat() and bool(column.str.contains(_PLAIN).fill_null(value=False).all()):
+        return column.cast(pl.Float64).to_numpy()
     plain = column.str.replace_all(_SIGNS, "").str.to_lowercase()
     if form.thousands:
         grouped = rf"^[-+]?[1-9]\d{{0,2}}({re.escape(form.thousands)}\d{{3}})+({re.escape(form.decimal)}\d*)?[kmb]?$"

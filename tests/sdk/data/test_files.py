@@ -28,7 +28,7 @@ def opens(bars: Bars) -> list[str]:
 
 def test_times_columns_and_interval_are_read_as_they_stand(tmp_path: Path) -> None:
     path = written(
-        tmp_path, f"2024-01-01 00:00:00+01:00,{ROW}", f"2024-01-01T00:00:00Z,{ROW}", f"2024-01-01T01:00Z,{ROW}"
+        tmp_path, f"2024-01-01 00:00:00+01:00,{ROW}", f"2024-01-01T00:00:00Z,{ROW}", f"2024-01-01T01:00:00Z,{ROW}"
     )
     bars = Bars.from_csv(path, "X-USD")
     assert bars.interval_s == 3600
@@ -41,22 +41,41 @@ def test_dates_are_of_every_zone_and_other_times_need_one(tmp_path: Path) -> Non
         opens(Bars.from_csv(written(tmp_path, f"2024-01-02,{ROW}", f"2024-01-03,{ROW}"), "X"))[0][:10] == "2024-01-02"
     )
     path = written(tmp_path, f"2024-07-01 09:30:00,{ROW}", f"2024-07-01 10:00:00,{ROW}")
-    with pytest.raises(InvalidRequest, match="times without a zone"):
+    with pytest.raises(InvalidRequest, match="zone is none for"):
         Bars.from_csv(path, "X")
     bars = Bars.from_csv(path, "X", zone="America/New_York", volume_unit=VolumeUnit.QUOTE)
     assert opens(bars)[0] == "2024-07-01T13:30:00+00:00"
     assert bars.volume_unit is VolumeUnit.QUOTE
 
 
-def test_numbers_need_a_unit_and_parquet_is_read_too(tmp_path: Path) -> None:
-    path = written(tmp_path, f"1704067200,{ROW}", f"1704067260,{ROW}", head="open_time,open,high,low,close,volume")
-    with pytest.raises(InvalidRequest, match="time_unit"):
-        Bars.from_csv(path, "X")
-    one = Bars.from_csv(path, "X", time_unit="s")
+def test_epochs_decimal_commas_and_parquet_are_read_too(tmp_path: Path) -> None:
+    head = "open_time,open,high,low,close,volume"
+    one = Bars.from_csv(written(tmp_path, f"1704067200000,{ROW}", f"1704067260000,{ROW}", head=head), "X")
     assert (one.interval_s, opens(one)[0]) == (60, "2024-01-01T00:00:00+00:00")
-    table = pl.read_csv(path).with_columns(pl.from_epoch("open_time").dt.replace_time_zone("UTC"))
-    table.write_parquet(tmp_path / "own.parquet")
-    assert opens(Bars.from_parquet(tmp_path / "own.parquet", "X")) == opens(one)
+    comma = "1;3,25;0,5;2;10"
+    path = written(tmp_path, f"01.02.2024;{comma}", f"13.02.2024;{comma}", head=head.replace(",", ";"))
+    two = Bars.from_csv(path, "X", "1d")
+    assert (opens(two)[0][:10], two.values[0].tolist()) == ("2024-02-01", [1.0, 3.25, 0.5, 2.0, 10.0])
+    frame = pl.DataFrame({"time": pl.from_epoch(pl.Series([0, 60])).dt.replace_time_zone("UTC")})
+    names = ("open", "high", "low", "close", "volume")
+    frame.with_columns(pl.lit(1.0).alias(name) for name in names).write_parquet(tmp_path / "own.parquet")
+    assert opens(Bars.from_parquet(tmp_path / "own.parquet", "X")) == [f"1970-01-01T00:0{at}:00+00:00" for at in (0, 1)]
+
+
+def test_what_can_be_read_in_two_ways_is_settled_by_who_knows(tmp_path: Path) -> None:
+    path = written(tmp_path, f"01/02/2024,{ROW}", f"02/03/2024,{ROW}")
+    with pytest.raises(InvalidRequest, match="DMY or MDY"):
+        Bars.from_csv(path, "X", "1d")
+    days = {order: opens(Bars.from_csv(path, "X", "1d", dates=order))[0][:10] for order in ("DMY", "MDY")}
+    assert days == {"DMY": "2024-02-01", "MDY": "2024-01-02"}
+
+
+def test_daily_bars_of_an_exchange_are_sessions_by_their_date(tmp_path: Path) -> None:
+    path = written(tmp_path, f"2024-07-03 16:00:00-04:00,{ROW}", f"2024-07-05 16:00:00-04:00,{ROW}")
+    bars = Bars.from_csv(path, "X", "1d", calendar="XNYS")
+    assert [each[:19] for each in opens(bars)] == ["2024-07-03T00:00:00", "2024-07-05T00:00:00"]
+    with pytest.raises(InvalidRequest, match="E_CALENDAR_UNKNOWN"):
+        Bars.from_csv(path, "X", "1d", calendar="MOON")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +86,10 @@ def test_numbers_need_a_unit_and_parquet_is_read_too(tmp_path: Path) -> None:
         (("2024-01-01," + ROW, "2024-01-01," + ROW, "2024-01-02," + ROW), {}, "E_BARS", "rule duplicate"),
         (("2024-01-01,1,3,0.5,2,-10", "2024-01-02," + ROW), {}, "E_BARS", "rule negative_volume"),
         (("2024-01-01,1,3,0.5,,10", "2024-01-02," + ROW), {}, "E_BARS", "rule"),
-        (("Monday," + ROW, "Tuesday," + ROW), {}, "E_FIELD", "ISO 8601"),
-        (("2024-10-27 02:30:00," + ROW,), {"zone": "Europe/Berlin", "interval": "1h"}, "E_FIELD", "is there once"),
-        (("2024-01-01 00:00:00," + ROW,), {"zone": "Mars"}, "E_FIELD", "zone is Mars"),
-        (("2024-01-01," + ROW,), {}, "E_INTERVAL", "between bars"),
-        (("2024-01-01," + ROW,), {"time": "when"}, "E_FIELD", "also when"),
+        (("Monday," + ROW, "Tuesday," + ROW), {}, "E_FILE_LAYOUT", "dates, dates with times"),
+        (("2024-01-01 09:30:00," + ROW,), {"zone": "Mars", "interval": "1h"}, "E_FILE_LAYOUT", "Mars"),
+        (("2024-01-01," + ROW,), {}, "E_FILE_LAYOUT", "0 s between most rows"),
+        (("2024-01-01,1,2,3",), {}, "E_FILE_LAYOUT", "want"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_first_example(
