@@ -47,6 +47,16 @@ class AccountAccess:
         """Worlds that may use an account."""
         return (await self._db.read(lambda conn: store.worlds_of(conn, [name])))[name]
 
+    async def in_no_world_and_readable(self, name: str) -> bool:
+        """Whether an account is no world's, and the caller reads the whole mesh."""
+        if await self.worlds(name):
+            return False
+        try:
+            await self._roles.require_each((), Role.READER)
+        except PermissionDenied:
+            return False
+        return True
+
     async def readable_worlds(self, worlds: Iterable[str]) -> list[str]:
         """Those of these worlds that the caller may read."""
         return [world for world in worlds if await self._may_read(world)]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import opening, store
 from brokerage.accounts.sharing import require_room
-from brokerage.accounts.wire import ACCOUNT_TYPES
+from brokerage.accounts.wire import ACCOUNT_TYPES, fee_rate_of, require_currency
 from brokerage.audit import Actor
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.models.profiles.named import profile_named
@@ -24,7 +24,7 @@ WORLDS_MAX = 100
 def draft(market: MarketContext, request: accountservicepb.OpenVenueAccountRequest, now_ns: int) -> Account:
     """The account that is asked for. Raises InvalidRequest, NotFound (E_VENUE_UNKNOWN)."""
     opening.require_name(request.account)
-    opening.require_currency(request.base_currency)
+    require_currency(request.base_currency)
     venue = market.at(require_text(request.venue, "venue", 32))
     if venue.venue == PAPER.name:
         raise refused(
@@ -40,7 +40,7 @@ def draft(market: MarketContext, request: accountservicepb.OpenVenueAccountReque
         venue=venue.venue,
         base_currency=request.base_currency,
         starting_cash=0,
-        fee_rate=opening.fee_rate_of(request.fee_rate, request.profile),
+        fee_rate=fee_rate_of(request.fee_rate, request.profile),
         profile=request.profile,
         leverage=profile.leverage if kind is AccountType.MARGIN else 1,
         trading_state=TradingState.HALTED,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import cash, store
 from brokerage.accounts.sharing import require_room
-from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, starting_money
 from brokerage.audit import Actor
 from brokerage.config import ACCOUNTS_MAX
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
@@ -18,11 +18,9 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.named import profile_named
-from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale
 from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
-from qmtl.core.decimals import INT64_MAX, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, NotFound, refused
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
@@ -30,11 +28,6 @@ from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.fields import known_enum, optional_text
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
-CASH_DEFAULT = "100000"
-FEE_DEFAULT = "0.001"
-FEE_RATE_MAX = RATE_ONE // 10
-CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that overflows stops the feed of all others
 
 
 class AccountOpening:
@@ -123,36 +116,10 @@ def _type(number: accountpb.AccountType, default: BuyingPower) -> AccountType:
     return known_enum(ACCOUNT_TYPES, number, "type")
 
 
-def starting_money(currency: str, written: str) -> tuple[str, int]:
-    """The base currency asked for and its starting cash, scaled. Raises InvalidRequest (E_NAME, E_DECIMAL)."""
-    currency = currency or "USD"
-    require_currency(currency)
-    money = to_scaled(parse_decimal(written or CASH_DEFAULT, "starting_cash"), currency_scale(currency))
-    if not 0 < money <= CASH_MAX:
-        raise refused("E_DECIMAL", "starting_cash", written, f"more than 0, {CASH_MAX} units at most")
-    return currency, money
-
-
-def fee_rate_of(written: str, profile: str) -> int:
-    """The percent fee asked for; 0 beside a profile, which has the fees. Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
-    if profile and written:
-        raise refused("E_FIELD", "fee_rate", written, f"none beside profile {profile}, which has the fees")
-    fee = 0 if profile else to_scaled(parse_decimal(written or FEE_DEFAULT, "fee_rate"), RATE_SCALE)
-    if not 0 <= fee <= FEE_RATE_MAX:
-        raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
-    return fee
-
-
 def require_name(name: str) -> None:
     """Raises InvalidRequest (E_NAME) for what is no name of an account."""
     if not NAME.fullmatch(name):
         raise refused("E_NAME", "account", repr(name[:80]), "[a-z0-9][a-z0-9-]{0,62}")
-
-
-def require_currency(currency: str) -> None:
-    """Raises InvalidRequest (E_NAME) for what is no currency."""
-    if not CURRENCY.fullmatch(currency):
-        raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")
 
 
 def open_account(

@@ -74,7 +74,7 @@ class AccountService(accountrpc.AccountServiceServicer):
     ) -> accountservicepb.GetAccountResponse:
         account = await self._db.read(lambda conn: store.account(conn, request.account))
         message = await self._told(account)
-        if not message.worlds:
+        if not message.worlds and not await self._access.in_no_world_and_readable(account.account):
             raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {request.account} of a world that you may read")
         return accountservicepb.GetAccountResponse(account=message)
 

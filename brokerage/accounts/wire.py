@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
-from brokerage.domain.money import RATE_SCALE, currency_scale, money_text
+from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale, money_text
 from qmtl.broker.v1 import account_pb2 as accountpb
-from qmtl.core.decimals import format_decimal, from_scaled, parse_decimal, to_scaled
+from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, parse_decimal, to_scaled
 from qmtl.core.errors import refused
 from qmtl.wire.fields import optional_text, require_text
 from qmtl.wire.instants import ns_to_proto
@@ -17,6 +18,11 @@ VENUE = "paper"
 BUDGETS_MAX = 1_000
 TRADING_STATES = {accountpb.TradingState.Value(f"TRADING_STATE_{state.name}"): state for state in TradingState}
 ACCOUNT_TYPES = {accountpb.AccountType.Value(f"ACCOUNT_TYPE_{kind.name}"): kind for kind in AccountType}
+CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
+CASH_DEFAULT = "100000"
+FEE_DEFAULT = "0.001"
+FEE_RATE_MAX = RATE_ONE // 10
+CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that overflows stops the feed of all others
 
 
 def account_to_proto(account: Account, worlds: Sequence[str]) -> accountpb.Account:
@@ -110,3 +116,29 @@ def _feed_to_proto(feed: AccountFeed) -> accountpb.AccountFeed:
         symbol=feed.symbol,
         venue_time=ns_to_proto(feed.position_ns) if feed.position_ns else None,
     )
+
+
+def starting_money(currency: str, written: str) -> tuple[str, int]:
+    """The base currency asked for and its starting cash, scaled. Raises InvalidRequest (E_NAME, E_DECIMAL)."""
+    currency = currency or "USD"
+    require_currency(currency)
+    money = to_scaled(parse_decimal(written or CASH_DEFAULT, "starting_cash"), currency_scale(currency))
+    if not 0 < money <= CASH_MAX:
+        raise refused("E_DECIMAL", "starting_cash", written, f"more than 0, {CASH_MAX} units at most")
+    return currency, money
+
+
+def fee_rate_of(written: str, profile: str) -> int:
+    """The percent fee asked for; 0 beside a profile, which has the fees. Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
+    if profile and written:
+        raise refused("E_FIELD", "fee_rate", written, f"none beside profile {profile}, which has the fees")
+    fee = 0 if profile else to_scaled(parse_decimal(written or FEE_DEFAULT, "fee_rate"), RATE_SCALE)
+    if not 0 <= fee <= FEE_RATE_MAX:
+        raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
+    return fee
+
+
+def require_currency(currency: str) -> None:
+    """Raises InvalidRequest (E_NAME) for what is no currency."""
+    if not CURRENCY.fullmatch(currency):
+        raise refused("E_NAME", "base_currency", repr(currency[:20]), "3 to 10 capital letters")

@@ -22,9 +22,10 @@ WIRE_BYTES_MAX, HELD_BYTES_MAX = 64 * 1024, 256 * 1024
 class FenceService(fencerpc.FenceServiceServicer):
     """Sets and tells fences."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, held_bytes_max: int = HELD_BYTES_MAX) -> None:
         self._db = db
         self._clock = clock
+        self._held_bytes_max = held_bytes_max
 
     async def SetFence(
         self, request: fenceservicepb.SetFenceRequest, context: object
@@ -51,4 +52,4 @@ class FenceService(fencerpc.FenceServiceServicer):
     async def _held(self, world_id: str) -> tuple[list[orderpb.OrderKey], int]:
         """The first of those held, as many as a reply takes, and how many there are."""
         held = await self._db.read(lambda conn: store.held_orders(conn, world_id))
-        return next(parts_of(names_to_proto(held), HELD_BYTES_MAX))[0], len(held)
+        return next(parts_of(names_to_proto(held), self._held_bytes_max))[0], len(held)

@@ -1,40 +1,42 @@
-"""ReplayService: order lists over sealed data, one at a time and off the loop."""
+"""ReplayService: order lists over sealed data, one at a time, each in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
-from brokerage.domain.backtest.account import SimulatedAccount
-from brokerage.domain.backtest.order_list import OrderListReplay
-from brokerage.domain.backtest.timeline import Timeline
-from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.money import currency_scale
 from brokerage.market.context import MarketContext
-from brokerage.replay.allowance import Allowance
-from brokerage.replay.data import SealedBars, SealedData
-from brokerage.replay.wire import Replay, fill_events, replay_from_proto, replies
+from brokerage.replay.bars import SealedBars
+from brokerage.replay.data import SealedData
+from brokerage.replay.process import ReplayProcess
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
-from qmtl.core.decimals import from_scaled
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
 from qmtl.rpc.auth.call import require_stated
 from qmtl.rpc.chunks import gathered
-from qmtl.stats.trades import closed_trips
 
 BARS_MAX = 4_000_000
 """Bars of all symbols of one replay: some 200 bytes each while they are turned into exact integers."""
 
-LOOKS_MAX = 4 * BARS_MAX
-"""Looks at closes and open orders of one replay: each bar with a bracket's exits open, and some minutes at most."""
+
+@dataclass(frozen=True, slots=True)
+class ReplayBounds:
+    """What one replay may take. `looks`: at closes and open orders, each bar with a bracket's exits open."""
+
+    looks: int = 4 * BARS_MAX
+    memory_bytes: int = 6 << 30  # of addresses; libraries alone have 2 GiB of them
+    seconds: float = 600.0
 
 
 class ReplayService(replayrpc.ReplayServiceServicer):
-    """Order lists as evaluations replay them."""
+    """Order lists as evaluations replay them. Live orders share no interpreter with them."""
 
-    def __init__(self, market: MarketContext, sealed: SealedData) -> None:
-        self._market = market
+    def __init__(self, market: MarketContext, sealed: SealedData, bounds: ReplayBounds = ReplayBounds()) -> None:
+        self._market = replace(market, venues={})
         self._sealed = sealed
+        self._bounds = bounds
         self._turn = asyncio.Semaphore(1)
 
     async def ReplayOrders(
@@ -44,44 +46,31 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         message = await gathered(request_iterator, said, replayservicepb.OrderReplay)
         said.check_worlds([message.world_id])
         async with self._turn:
-            asked = await asyncio.to_thread(replay_from_proto, message, self._market)
-            bars = await self._bars(asked)
-            allowance = Allowance(LOOKS_MAX)
-            parts = await allowance.in_thread(lambda: run(self._market, asked, bars, allowance))
+            try:
+                async with asyncio.timeout(self._bounds.seconds):
+                    parts = await self._run(message)
+            except TimeoutError:
+                most = f"a replay of at most {self._bounds.seconds:g} s: fewer bars or fewer orders"
+                raise refused("E_TOO_LARGE", "orders", "more than can be done in time", most) from None
         for part in parts:
-            yield part
+            yield replayservicepb.ReplayOrdersResponse.FromString(part)
 
-    async def _bars(self, asked: Replay) -> list[SealedBars]:
+    async def _run(self, message: replayservicepb.OrderReplay) -> list[bytes]:
+        async with ReplayProcess(self._bounds.looks, self._bounds.memory_bytes) as process:
+            await process.send((self._market, message.SerializeToString()))
+            fingerprints = await process.fingerprints()
+            span = message.range if message.HasField("range") else None
+            for bars in await self._bars(fingerprints, span):
+                await process.send(replace(bars, parts=()))
+                for part in bars.parts:
+                    await process.send(part)
+                await process.send(None)
+            await process.send(None)
+            return await process.parts()
+
+    async def _bars(self, fingerprints: tuple[str, ...], span: commonpb.TimeRange | None) -> list[SealedBars]:
         found: list[SealedBars] = []
-        for fingerprint in asked.fingerprints:
+        for fingerprint in fingerprints:
             room = BARS_MAX - sum(one.rows for one in found)
-            found.append(await self._sealed.read(fingerprint, asked.span, room))
+            found.append(await self._sealed.read(fingerprint, span, room))
         return found
-
-
-def run(
-    market: MarketContext, asked: Replay, bars: Sequence[SealedBars], allowance: Allowance
-) -> list[replayservicepb.ReplayOrdersResponse]:
-    """What becomes of an order list over bars, in an account of its own.
-
-    Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol; E_TOO_LARGE), NotFound
-    (E_PROFILE_TABLE_MISSING), Unavailable (E_CANCELLED_INSIDE).
-    """
-    account, profile = asked.account, market.profile_of(asked.account)
-    known: Mapping[str, Instrument] = {one.instrument.symbol: one.instrument for one in bars}
-    if len(known) < len(bars):
-        raise refused("E_FIELD", "dataset_fingerprints", len(bars), "one for each symbol")
-    for instrument in known.values():
-        profile.require(instrument)
-        if instrument.quote != account.base_currency:
-            raise refused(
-                "E_CURRENCIES", "symbols", f"{instrument.symbol} in {instrument.quote}", account.base_currency
-            )
-    cash = {account.base_currency: from_scaled(account.starting_cash, currency_scale(account.base_currency))}
-    simulated = SimulatedAccount(profile, cash, instruments=known.values(), owner=asked.owner)
-    timeline = Timeline(one.columns() for one in bars)
-    replay = OrderListReplay(simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend)
-    found = replay.run(asked.equity_after_ns)
-    multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
-    trips = closed_trips(fill_events(found, known), account.base_currency, multipliers)
-    return list(replies(found, trips, known, account.base_currency))

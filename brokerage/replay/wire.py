@@ -9,8 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from brokerage.accounts.opening import fee_rate_of, starting_money
-from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, starting_money
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.backtest.account import view_fill
 from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of

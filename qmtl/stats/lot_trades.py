@@ -68,7 +68,7 @@ def lot_trades(
     currencies: Mapping[str, tuple[str, str]],
     multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
 ) -> LotTrades:
-    """The trades of fills, which are in the order they were booked.
+    """The trades of fills, which are in the order they were booked; each account has lots of its own.
 
     `currencies`: base and quote of each symbol. `multipliers`: the value of one unit per unit of price, 1 unless given.
     """
@@ -94,7 +94,7 @@ def excursions(
 def _booked(
     fills: Iterable[FillEvent], currencies: Mapping[str, tuple[str, str]], multipliers: Mapping[str, Decimal]
 ) -> LotTrades:
-    books: dict[str, deque[OpenLot]] = {}
+    books: dict[tuple[str, str], deque[OpenLot]] = {}
     trades: list[LotTrade] = []
     other: dict[str, Decimal] = {}
     for fill in fills:
@@ -106,9 +106,12 @@ def _booked(
             signed, fee = fill.quantity - fill.fee, fill.fee * fill.price
         elif fill.fee:
             other[fill.fee_currency] = other.get(fill.fee_currency, ZERO) + fill.fee
-        lots, multiplier = books.setdefault(fill.symbol, deque()), multipliers.get(fill.symbol, ONE)
+        lots, multiplier = books.setdefault((fill.account, fill.symbol), deque()), multipliers.get(fill.symbol, ONE)
         trades += _book(lots, fill, signed, fee, multiplier)
-    return LotTrades(tuple(trades), {symbol: tuple(lots) for symbol, lots in books.items() if lots}, other)
+    left: dict[str, tuple[OpenLot, ...]] = {}
+    for (_, symbol), lots in books.items():
+        left |= {symbol: (*left.get(symbol, ()), *lots)} if lots else {}
+    return LotTrades(tuple(trades), left, other)
 
 
 def _book(lots: deque[OpenLot], fill: FillEvent, signed: Decimal, fee: Decimal, multiplier: Decimal) -> list[LotTrade]:

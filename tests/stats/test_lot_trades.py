@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Context
 from decimal import Decimal as D
 
@@ -111,3 +112,10 @@ def test_nets_add_up_to_the_cash_made_once_flat(steps: list[tuple[int, int, int]
 def test_a_symbol_nobody_knows_is_no_trade() -> None:
     with pytest.raises(KeyError):
         made(fill("1", "1", of="DOGE-USD"))
+
+
+def test_a_sale_of_one_account_closes_no_lot_of_another() -> None:
+    bought = [replace(fill("2", price, at=at), account=name) for name, price, at in (("a", "100", 1), ("b", "110", 2))]
+    found = made(*bought, replace(fill("-1", "120", at=3), account="b"))
+    assert rows(found) == [(D(1), D(110), D(120), D(10), D(0))]
+    assert [(lot.quantity, lot.price) for lot in found.open_lots["BTC-USD"]] == [(D(2), D(100)), (D(1), D(110))]

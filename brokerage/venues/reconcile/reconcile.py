@@ -184,7 +184,11 @@ class Reconciler:
             if self._market.instruments.find(listed.symbol) is None:
                 found.differences.append(f"order {listed.number} of {listed.symbol} works there: no such instrument")
                 continue
-            there.add(await self._write(partial(self._adopt, listed)))
+            try:
+                there.add(await self._write(partial(self._adopt, listed)))
+            except (InvalidRequest, Conflict) as refused:  # one that the books cannot hold holds up no other
+                text = f"order {listed.number} of {listed.symbol} works there and cannot be taken over: {refused}"
+                found.differences.append(text)
         await self._tell_ended(there, found)
         resolved = 0
         for record in await self._db.read(self._open):

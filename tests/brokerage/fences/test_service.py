@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from brokerage.domain.orders.order import Order, Owner, Side
-from brokerage.fences import service as fences_service
-from brokerage.orders.wire import order_to_proto
+from brokerage.fences.service import FenceService
+from brokerage.orders.entry.submit_list import submit_list
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
-from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import limits_pb2 as limitspb
+from qmtl.core.clock import SystemClock
 from qmtl.core.errors import (
     InvalidRequest,
     NotFound,
     NotReady,
 )
+from qmtl.sql.database import sqlite_url
 from tests.brokerage.mesh import Client, Mesh
 from tests.brokerage.orders.entry.test_submit_list import bracket
-from tests.brokerage.samples import order
+from tests.brokerage.samples import GATE, bar, open_book, order
 
 
 async def test_fences_over_the_wire(mesh: Mesh, client: Client) -> None:
@@ -106,10 +108,11 @@ async def test_strategies_and_accounts_of_a_world_share_its_gross_limit(mesh: Me
     assert sorted(answers) == [orderpb.DENIAL_UNSPECIFIED] * 3 + [orderpb.DENIAL_EXPOSURE_ABOVE_LIMIT]
 
 
-async def test_a_fence_is_told_however_many_orders_it_holds(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = orderentryservicepb.GateStamp(fence_epoch=1, weight="1", execution_domain="EXECUTION_DOMAIN_DRYRUN")
-    orders = map(order_to_proto, bracket())
-    await client.entry.SubmitOrderList(orderentryservicepb.SubmitOrderListRequest(orders=orders, gate=gate))
-    monkeypatch.setattr(fences_service, "HELD_BYTES_MAX", 40)
-    asked = await client.fences.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"))
+async def test_a_fence_is_told_however_many_orders_it_holds(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db")) as book:
+        await book.open()
+        await book.show(bar(0))
+        await book.db.write(lambda conn: submit_list(conn, book.market, bracket(), GATE, 6))
+        service = FenceService(book.db, SystemClock(), held_bytes_max=40)
+        asked = await service.GetFence(fenceservicepb.GetFenceRequest(world_id="w1"), None)
     assert ([name.client_order_id for name in asked.held], asked.held_total) == (["stop"], 2)

@@ -98,4 +98,5 @@ def fill_from_proto(fill: orderpb.Fill) -> FillEvent:
         time_ns=ns_from_proto(fill.venue_time, "fill.venue_time"),
         trade_id=fill.trade_id,
         booked_ns=ns_from_proto(fill.account_time, "fill.account_time"),
+        account=fill.account,
     )

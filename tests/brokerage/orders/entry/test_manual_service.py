@@ -73,6 +73,10 @@ async def test_an_account_of_no_world_is_operated_by_who_operates_the_mesh_alone
     with pytest.raises(PermissionDenied):
         await mesh.client(worlds=["w9"]).orders.ListOrders(orderservicepb.ListOrdersRequest(account="acc"))
     assert (await client.manual.SubmitManualOrder(asked())).status.denial == orderpb.DENIAL_UNSPECIFIED
+    named = accountservicepb.GetAccountRequest(account="acc")
+    assert (await client.accounts.GetAccount(named)).account.account == "acc"
+    with pytest.raises(NotFound, match="E_ACCOUNT_UNKNOWN"):
+        await mesh.client(worlds=["w9"]).accounts.GetAccount(named)
 
 
 async def test_what_makes_no_order_by_hand_is_refused_by_field(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -70,3 +71,15 @@ async def test_a_trade_that_is_listed_with_other_content_is_told_and_those_after
         found = await live.reconciler.reconcile()
         assert found.fills_booked == booked
         assert len(told(found.differences, "E_TRADE_ID_REUSED")) == 1
+
+
+async def test_a_resting_order_of_more_places_is_told_and_those_after_it_are_taken_over(live: Live) -> None:
+    for name in ("web_1", "web_2"):
+        live.exchange.place("client", Ask("XBTUSD", Side.BUY, Decimal("0.1"), name, price=Decimal(10)))
+    first, second = live.exchange.open_orders("client")
+    first.ask = replace(first.ask, price=Decimal("10.1234567890123456789012345"))
+    found = await live.reconciler.reconcile()
+    [text] = [text for text in found.differences if "cannot be taken over" in text]
+    assert "works there" in text
+    assert "E_" in text
+    assert [one.order.quantity for one in (await live.records()).values()] == [second.ask.quantity]

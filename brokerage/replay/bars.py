@@ -1,0 +1,47 @@
+"""Sealed bars of one instrument as they came, and as exact integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brokerage.domain.market.bars import BarColumns, bar_columns
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.market.volumes import volume_in_base
+from qmtl.core.instants import NS_PER_S
+from qmtl.core.volumes import VolumeUnit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SealedBars:
+    """Bars of one instrument as they came: Arrow tables with open_time, open, high, low, close and volume."""
+
+    instrument: Instrument
+    interval_s: int
+    volume_unit: VolumeUnit
+    parts: Sequence[pa.Table]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(part.num_rows for part in self.parts)
+
+    def columns(self) -> BarColumns:
+        """As exact integers. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE, E_AMOUNT_OVERFLOW)."""
+        import pyarrow as pa
+
+        times = [part.column("open_time").cast(pa.timestamp("ns", "UTC")).cast(pa.int64()) for part in self.parts]
+        start_ns = np.concatenate([*(one.to_numpy() for one in times), np.zeros(0, dtype=np.int64)])
+        opened, high, low, close, volume = (
+            np.concatenate([*(part.column(name).cast(pa.float64()).to_numpy() for part in self.parts), np.zeros(0)])
+            for name in ("open", "high", "low", "close", "volume")
+        )
+        sized = volume_in_base(self.instrument, volume, high, self.volume_unit)
+        ohlcv = (opened, high, low, close, sized)
+        return bar_columns(self.instrument, start_ns.astype(np.int64), self.interval_s * NS_PER_S, ohlcv)
