@@ -52,6 +52,7 @@ from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env
 
 WAIT_S = 20.0
+READY_S = 60.0  # a process starts in two, on a machine with nothing else to do
 T = TypeVar("T")
 
 
@@ -69,6 +70,7 @@ class Mesh:
         self.nowhere = free_port()
         self.venues: dict[str, dict[str, Any]] = {}
         self.actions: list[dict[str, str]] = []
+        self.database_url = ""
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -111,6 +113,8 @@ class Mesh:
             "QMTL__BROKERAGE__VENUES": json.dumps(self.venues),
             "QMTL__BROKERAGE__ACTIONS": json.dumps(self.actions),
         }
+        if self.database_url:
+            environment["QMTL__BROKERAGE__DATABASE_URL"] = self.database_url
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "brokerage", env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
         )
@@ -134,7 +138,7 @@ class Mesh:
     async def ready(self, running: asyncio.Task[None] | None = None) -> None:
         """Wait until the port answers."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(READY_S):
                 await channel.channel_ready()
         assert running is None or not running.done()
 

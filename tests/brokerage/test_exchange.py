@@ -122,12 +122,27 @@ async def test_a_contract_is_traded_and_its_funding_booked(tmp_path: Path, nats_
         await eventually(is_flat, WAIT_S)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+async def test_of_two_processes_on_postgresql_the_fenced_one_sends_nothing_until_the_other_is_killed(
+    tmp_path: Path, nats_url: str, postgres_url: str
+) -> None:
+    await _fenced_and_awake_again(tmp_path, nats_url, postgres_url)
+
+
 @pytest.mark.timeout(180)
 async def test_of_two_processes_one_drives_and_the_fenced_one_sends_nothing(tmp_path: Path, nats_url: str) -> None:
+    await _fenced_and_awake_again(tmp_path, nats_url)
+
+
+async def _fenced_and_awake_again(tmp_path: Path, nats_url: str, database_url: str = "") -> None:
+    """The holder is stopped and wakes after its lease; on a database of its own its successor is killed then."""
     async with at_exchange(tmp_path, nats_url) as traded:
+        traded.mesh.database_url = database_url
         first = await started(traded)
         await traded.open()
         other = Mesh(traded.mesh.home, nats_url, traded.mesh.stack)
+        other.database_url = database_url
         other.feed_port, other.venues = traded.mesh.feed_port, traded.mesh.venues
         second = await other.spawn()
         await other.ready()
@@ -153,5 +168,19 @@ async def test_of_two_processes_one_drives_and_the_fenced_one_sends_nothing(tmp_
             await traded.until(f"o{number}", ACCEPTED)
         sent = traded.sent()
         assert len(sent) == len(set(sent)) == 7
-        assert (await traded.venue()).lease_holder != before.lease_holder
+        taken_by = await traded.venue()
+        assert taken_by.lease_holder != before.lease_holder
         assert (first.returncode, second.returncode) == (None, None)
+        if not database_url:
+            return
+        second.kill()
+        traded.client = traded.mesh.client()
+
+        async def driven_again() -> bool:
+            told = await traded.venue()
+            return told.lease_epoch > taken_by.lease_epoch and told.state == venueservicepb.VENUE_STATE_CONNECTED
+
+        await eventually(driven_again, 45.0)
+        await traded.client.submit(bitcoin("o8", "96", quantity="0.06"), domain="LIVE")
+        await traded.until("o8", ACCEPTED)
+        assert len(traded.sent()) == len(set(traded.sent())) == 8

@@ -23,6 +23,8 @@ from controlbus.records.records import RecordWriter, read_records
 from qmtl.config.settings import SERVICES
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Unavailable
+from qmtl.exchanges.budgets import Purpose, RequestBudget
+from qmtl.exchanges.published import limits_of
 from tests.controlbus.batches import batch, new_queue
 from tests.controlbus.states import unique
 from tests.support.nats import NatsServer
@@ -173,3 +175,29 @@ async def test_services_wait_for_the_operator_service_to_create_the_streams(tmp_
     await early.close()
     await operator.close()
     server.stop()
+
+
+@pytest.mark.parametrize("driver", ["brokerage", "seamless"])
+async def test_who_calls_exchanges_spends_their_limits_and_nobody_else_does(
+    broker: ConnectedServices, driver: str
+) -> None:
+    """All of an exchange's budget: taken, adopted from its headers, shut by a 429, filled again by time."""
+    exchange, clock = unique("x"), SystemClock()
+    limits = limits_of(1_200, 1.0, 1_200, 1.0)
+
+    def budget(service: str) -> RequestBudget:
+        return RequestBudget(broker.buses[service], clock, exchange, egress="e", account="a", limits=limits)
+
+    mine = budget(driver)
+    await mine.order(Purpose.CANCEL, timeout_s=5)
+    assert await mine.take_weight(Purpose.CANCEL, 500) == 0.0
+    await mine.adopt(weight_used=600)
+    assert await mine.take_weight(Purpose.CANCEL, 500) > 0.0
+    await mine.request(Purpose.CANCEL, weight=500, timeout_s=5)
+    for service in RIGHTS.keys() - {"brokerage", "seamless", "controlbus"}:
+        for spend in (budget(service).take_weight(Purpose.CANCEL, 1), budget(service).penalise(60.0)):
+            with pytest.raises(Unavailable, match="E_BUS_FORBIDDEN"):
+                await spend
+    await mine.request(Purpose.CANCEL, timeout_s=5)  # nobody has shut it
+    await mine.penalise(60.0)
+    assert await mine.take_weight(Purpose.CANCEL, 1) > 30.0
