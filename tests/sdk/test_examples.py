@@ -1,0 +1,72 @@
+"""The examples: each runs on the data that it comes with, batch equals streaming, none looks ahead."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokerage.domain.models.profiles.generic import margin
+from examples import multi_asset_momentum, multi_timeframe, optimisation, own_csv, pairs, rsi_mean_reversion
+from examples.ema_cross import EmaCross
+from examples.ema_trend import EmaTrend
+from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, instrument
+from qmtl.sdk.research.look_ahead import find_look_ahead
+from qmtl.sdk.strategy.assembly import assemble
+
+BTC = Bars.sample("demo.btc.15m")
+WEEKS = BTC.between(None, int(BTC.open_ns[2_200]))
+STOCKS = [Bars.sample(name) for name in multi_asset_momentum.STOCKS.values()]
+TERMS = AccountTerms(
+    profile=margin(2), instruments=tuple(instrument(bars.symbol, base=bars.symbol, quote="USD") for bars in STOCKS)
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "data"),
+    [
+        (EmaCross, [WEEKS]),
+        (EmaTrend, [WEEKS]),
+        (multi_timeframe.MultiTimeframe, [WEEKS]),
+        (rsi_mean_reversion.RsiMeanReversion, [WEEKS]),
+        (multi_asset_momentum.MultiAssetMomentum, STOCKS),
+        (pairs.Pairs, STOCKS[1:]),
+        (optimisation.Averages, STOCKS[:1]),
+    ],
+    ids=lambda given: given.__name__ if isinstance(given, type) else "",
+)
+def test_batch_and_streaming_fill_alike_and_nothing_looks_ahead(make: type[Strategy], data: list[Bars]) -> None:
+    one, two = (Runner.backtest(make(), data, terms=TERMS, streaming=streaming).replay for streaming in (False, True))
+    assert one.fills
+    assert one.fills == two.fills
+    assert one.equity_floats.tobytes() == two.equity_floats.tobytes()
+    assert one.denials == two.denials
+    assert find_look_ahead(assemble(make()).dag, data, cuts=2) == ()
+
+
+def test_shorts_and_brackets_are_in_the_reversion() -> None:
+    said = rsi_mean_reversion.main()
+    for side in ("long", "short"):
+        for why in ("stop", "take profit"):
+            assert f"{side} trades ended by {why}: " in said
+
+
+def test_rotation_sells_before_it_buys_and_a_pair_has_two_legs() -> None:
+    assert multi_asset_momentum.main().startswith("multi-asset-momentum")
+    fills = Runner.backtest(pairs.Pairs(), STOCKS[1:], terms=TERMS).replay.fills
+    opened = [fill for fill in fills if fill.time_ns == fills[0].time_ns]
+    assert {fill.symbol: fill.quantity > 0 for fill in opened} in (
+        {"AMZN": True, "NFLX": False},
+        {"AMZN": False, "NFLX": True},
+    )
+
+
+def test_a_file_of_ones_own_needs_its_zone_and_then_trades() -> None:
+    said = own_csv.main()
+    assert said.startswith("without a zone: E_FIELD")
+    assert "156 bars of 1800 s" in said
+    assert "win_rate" in said
+
+
+def test_a_search_calls_no_luck_a_winner() -> None:
+    said = optimisation.main(trials=8)
+    assert "not significant" in said
+    assert "no winner" in said
