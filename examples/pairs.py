@@ -18,9 +18,8 @@ class Pairs(Strategy):
         amazon, netflix = (StreamInput(symbol, interval="1d", period=self.days) for symbol in ("AMZN", "NFLX"))
         apart = ta.zscore(amazon / netflix, self.days)
         direction = signals.when(long=apart < -self.entry, short=apart > self.entry)
-        options = {"flat": 0.0, "hold": False}
-        self.trade(signals.position_target(direction, long=self.weight, short=-self.weight, **options), amazon)
-        self.trade(signals.position_target(direction, long=-self.weight, short=self.weight, **options), netflix)
+        self.trade(signals.position_target(direction, long=self.weight, short=-self.weight, hold=False), amazon)
+        self.trade(signals.position_target(direction, long=-self.weight, short=self.weight, hold=False), netflix)
 
 
 def main() -> str:

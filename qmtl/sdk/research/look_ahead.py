@@ -4,11 +4,14 @@ The graph runs over the whole data, then over data cut at some bars, and over da
 another: every value known by the cut must come out the same, to the last bit. A node that reads beyond its views (a
 global table, a file, a statistic over the whole data) is named; so is one that does not repeat
 itself. Clean is no proof.
+
+A strategy that is fitted to data before it runs is given as the function that fits it: it is fitted anew to each
+changed future, so that a mean over the whole sample shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -53,20 +56,29 @@ class Leak:
     inherited: bool
 
 
-def find_look_ahead(dag: Dag, data: Bars | Iterable[Bars], *, cuts: int = CUTS, seed: int = 0) -> tuple[Leak, ...]:
+Build = Callable[[tuple[Bars, ...]], Dag]
+
+
+def find_look_ahead(
+    graph: Dag | Build, data: Bars | Iterable[Bars], *, cuts: int = CUTS, seed: int = 0
+) -> tuple[Leak, ...]:
     """Nodes whose past output depends on the future: the first leak of each, in the graph's order.
 
+    `graph`: a graph, or what makes one of bars (`lambda bars: assemble(Mine(bars)).dag`); nodes are then known by name.
     `cuts` instants are spread over the second half of the data. Raises InvalidRequest (E_CUTS, E_LOOK_AHEAD_DATA for
     data too short to cut), and what batch_outputs raises.
     """
     if not 1 <= cuts <= CUTS_MAX:
         raise refused("E_CUTS", "cuts", cuts, f"1 to {CUTS_MAX}")
-    bars = tuple(bind(dag, data).values())
+    given = (data,) if isinstance(data, Bars) else tuple(data)
+    dag = graph if isinstance(graph, Dag) else graph(given)
+    bars = tuple({id(each): each for each in bind(dag, given).values()}.values())
     whole = batch_outputs(dag, bars)
     found: dict[str, Leak] = {}
     for cut_ns in _cut_times(bars, cuts):
         for probe, changed in _futures(bars, cut_ns, np.random.default_rng(seed)):
-            for leak in _leaks(dag, whole, batch_outputs(dag, changed), probe, cut_ns):
+            again = graph if isinstance(graph, Dag) else graph(tuple(changed))
+            for leak in _leaks(dag, whole, _by_name(dag, again, batch_outputs(again, changed)), probe, cut_ns):
                 found.setdefault(leak.node_id, leak)
     return tuple(found[vertex.node_id] for vertex in dag.nodes if vertex.node_id in found)
 
@@ -91,6 +103,16 @@ def _perturbed(bars: Bars, cut_ns: int, rng: np.random.Generator) -> Bars:
     values, later = bars.values.copy(), bars.close_ns > cut_ns
     values[later] *= rng.uniform(_SCALE_LOW, _SCALE_HIGH, (int(later.sum()), 1))
     return replace(bars, open_ns=bars.open_ns.copy(), values=values)
+
+
+def _by_name(dag: Dag, again: Dag, outputs: Outputs) -> Outputs:
+    """What the nodes of another build made, under the ids of those of the same name; one that is gone made nothing."""
+    if again is dag:
+        return outputs
+    made = {again.names[vertex.node_id]: outputs[vertex] for vertex in again.nodes}
+    nothing = {vertex.node_id: np.zeros((0, len(vertex.schema.fields))) for vertex in dag.nodes}
+    empty = np.zeros(0, dtype=np.int64)
+    return Outputs({key: made.get(dag.names[key], Series(empty, rows)) for key, rows in nothing.items()})
 
 
 def _leaks(dag: Dag, whole: Outputs, changed: Outputs, probe: Probe, cut_ns: int) -> Iterator[Leak]:

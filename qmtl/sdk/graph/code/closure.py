@@ -18,7 +18,6 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -41,12 +40,12 @@ def code_hash(fn: Callable[..., object], *, code_version: str = "") -> str:
     further down must exist. Raises InvalidRequest: E_CODE_NOT_CAPTURABLE naming what cannot be captured; E_WALL_CLOCK,
     E_NOT_DETERMINISTIC, E_DATA_IN_CODE for what depends on more than the node's inputs.
     """
-    capture = _Capture()
-    if code_version:
-        with suppress(_NotCapturable):  # what can be seen is judged all the same
-            seen = fn.__func__ if isinstance(fn, types.MethodType) else fn
-            capture.reference(seen, (_name_of(fn),), "compute")
+    if code_version:  # what can be seen is judged all the same
+        judged = _Capture(judging=True)
+        judged.judge_object(fn.__self__ if isinstance(fn, types.MethodType) else fn, _name_of(fn))
+        judged.reference(fn.__func__ if isinstance(fn, types.MethodType) else fn, (_name_of(fn),), "compute")
         return declared_code(code_version)
+    capture = _Capture()
     root = capture.reference(fn, (_name_of(fn),), "compute")
     try:
         form = canonical_json({"root": root, "functions": capture.functions})
@@ -56,9 +55,13 @@ def code_hash(fn: Callable[..., object], *, code_version: str = "") -> str:
 
 
 class _Capture:
-    """The walk over one function's closure; `functions` is in order of first meeting."""
+    """The walk over one function's closure; `functions` is in order of first meeting.
 
-    def __init__(self) -> None:
+    `judging`: what cannot be captured is passed by, as only what is forbidden matters.
+    """
+
+    def __init__(self, *, judging: bool = False) -> None:
+        self._judging = judging
         self.functions: list[Json] = []
         self._numbers = 0
         self._met: dict[int, int] = {}
@@ -66,6 +69,24 @@ class _Capture:
 
     def reference(self, value: object, chain: Chain, user: str) -> Json:
         """How a captured value appears in the hash; `chain` are the attributes read from it, its name first."""
+        try:
+            return self._reference(value, chain, user)
+        except _NotCapturable:
+            if not self._judging:
+                raise
+            return None
+
+    def judge_object(self, value: object, name: str) -> None:
+        """Judge what a callable object holds, and how it is called. Raises InvalidRequest (E_DATA_IN_CODE)."""
+        if isinstance(value, types.FunctionType | functools.partial) or not hasattr(value, "__dict__"):
+            return
+        self._numbers += sum(count_numbers(each) for each in vars(value).values())
+        check_amount(self._numbers, name, "compute")
+        called = inspect.getattr_static(type(value), "__call__", None)
+        if isinstance(called, types.FunctionType):
+            self.reference(called, (name,), "compute")
+
+    def _reference(self, value: object, chain: Chain, user: str) -> Json:
         if isinstance(value, types.ModuleType):
             return self._module(value, chain, user)
         if isinstance(value, types.FunctionType):
@@ -76,10 +97,9 @@ class _Capture:
             return self._partial(value, chain, user)
         if callable(value) and isinstance(inner := inspect.unwrap(value), types.FunctionType):
             return self._wrapped(inner, chain, user)
-        found = _json_value(value, chain, user)
         self._numbers += count_numbers(value)
         check_amount(self._numbers, chain[0], user)
-        return found
+        return _json_value(value, chain, user)
 
     def _module(self, module: types.ModuleType, chain: Chain, user: str) -> Json:
         if _is_library(module.__name__):
@@ -206,7 +226,8 @@ def _dotted(fn: types.FunctionType, name: str) -> str:
     if isinstance(value, types.ModuleType):
         return value.__name__ if _is_library(value.__name__) else PROJECT + value.__name__
     if not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
-        return ""
+        kind = type(value)  # an open file or a path is as much outside as what made it
+        return "" if kind.__module__ == "builtins" else f"{kind.__module__.lstrip('_')}.{kind.__qualname__}"
     found = f"{value.__module__}.{value.__qualname__}"
     return found if _is_library(value.__module__ or "") else PROJECT + found
 

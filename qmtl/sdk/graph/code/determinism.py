@@ -7,11 +7,15 @@ down; what only shows when the node runs is the look-ahead detector's and the wa
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sized
+
+import numpy as np
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.graph.code.syntax import Chain, FunctionNode, free_chains
 
+_FLOAT_BYTES = 8
 NUMBERS_MAX = 64
 """Numbers that the code of one node may hold; more is data, which may know the future."""
 
@@ -72,6 +76,11 @@ _OUTSIDE = (
     "numpy.genfromtxt",
     "numpy.fromfile",
     "numpy.memmap",
+    "qmtl.sdk.Bars",
+    "qmtl.sdk.Runner",
+    "qmtl.sdk.data",
+    "qmtl.sdk.mesh",
+    "qmtl.sdk.runner",
 )
 _READERS = ("pandas.read_", "polars.read_", "polars.scan_")
 _CONSTANTS = ("sys.float_info", "sys.maxsize", "os.sep")
@@ -102,12 +111,18 @@ def check_amount(numbers: int, name: str, user: str) -> None:
 
 
 def count_numbers(value: object) -> int:
-    """How many numbers a JSON value holds."""
-    if isinstance(value, dict):
+    """How many numbers a value holds: every one of a JSON value or an array, a row each of another table."""
+    if isinstance(value, Mapping):
         return sum(count_numbers(key) + count_numbers(each) for key, each in value.items())
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return sum(map(count_numbers, value))
-    return int(isinstance(value, (int, float)) and not isinstance(value, bool))
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return len(value) // _FLOAT_BYTES
+    if isinstance(value, (bool, str, type)):
+        return 0
+    return len(value) if isinstance(value, Sized) else int(isinstance(value, (int, float)))
 
 
 class _Scan:
