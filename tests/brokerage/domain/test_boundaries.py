@@ -24,7 +24,8 @@ from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import Liquidity, OrderEvent
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.reports import Outcome, VenueAnswer
-from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.states import EventKind, OrderType
+from brokerage.domain.risk.limits import Limits
 from brokerage.domain.risk.margin_call import margin_call
 from brokerage.domain.simulation.corporate import opened_before
 from tests.brokerage.samples import ACCOUNT
@@ -131,3 +132,13 @@ def test_an_order_works_from_the_later_of_its_decision_and_its_arrival(decided: 
     order = Order(LOCAL, "o", "X", Side.BUY, Decimal(1), decided_ns=BEGIN + decided * MINUTE)
     made.submit(order, BEGIN + sent * MINUTE)
     assert made.record("o").accepted_ns == BEGIN + 2 * MINUTE
+
+
+def test_a_purchase_is_judged_with_the_sales_that_work_beside_it() -> None:
+    """Sales of 50 at 100 may leave 5,000 short: over a gross of 4,000 nothing may be added, on either side."""
+    made = desk(cash=100_000)
+    sale = Order(LOCAL, "s", "X", Side.SELL, Decimal(50), OrderType.LIMIT, limit_price=Decimal(100))
+    assert made.submit(sale, BEGIN + MINUTE)[-1].denial is None
+    made.view.limits = Limits(account_gross_max=4_000 * 10**8)
+    purchase = Order(LOCAL, "b", "X", Side.BUY, Decimal(10))
+    assert made.submit(purchase, BEGIN + MINUTE)[-1].denial is Denial.EXPOSURE_ABOVE_LIMIT
