@@ -49,6 +49,15 @@ def test_a_step_ahead_counts_once_it_was_said_often_and_long_enough() -> None:
     assert theirs.now_ns() == to_ns(ours.now()) + 20 * S_NS
 
 
+def test_a_step_ahead_said_three_times_over_half_a_minute_counts() -> None:
+    ours, theirs = clocks()
+    theirs.answered(START_NS, 0.1)
+    for counts in (False, False, True):
+        ours.advance(15.0)
+        theirs.answered(to_ns(ours.now()) + 20 * S_NS, 0.1)
+        assert (theirs.now_ns() == to_ns(ours.now()) + 20 * S_NS) == counts
+
+
 def test_a_step_ahead_said_twice_only_does_not_count() -> None:
     ours, theirs = clocks()
     theirs.answered(START_NS, 0.1)
