@@ -61,6 +61,7 @@ selection:
   gates: {and: ["sample_days >= 30", "sharpe >= 0.6", "max_drawdown <= 0.25"]}
   score: "sharpe + 0.1*win_rate - 0.2*ulcer_index"
   topk: {total: 50}
+evidence: claims
 """
 METRICS = {"sample_days": 90.0, "max_drawdown": 0.1, "win_rate": 0.5, "ulcer_index": 1.0}
 SERVICES = ("worldservice", "brokerage")

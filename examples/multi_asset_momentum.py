@@ -35,7 +35,7 @@ class MultiAssetMomentum(Strategy):
 
 def main() -> str:
     terms = AccountTerms(
-        periods_per_year=252.0, instruments=tuple(instrument(symbol, base=symbol, quote="USD") for symbol in STOCKS)
+        instruments=tuple(instrument(symbol, base=symbol, quote="USD", calendar="XNYS") for symbol in STOCKS)
     )
     return str(Runner.backtest(MultiAssetMomentum(), [Bars.sample(name) for name in STOCKS.values()], terms=terms))
 

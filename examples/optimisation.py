@@ -22,7 +22,7 @@ class Averages(Strategy):
 
 
 def main(trials: int = 30, workers: int = 0) -> str:
-    terms = AccountTerms(periods_per_year=252.0, instruments=(instrument("NVDA", base="NVDA", quote="USD"),))
+    terms = AccountTerms(instruments=(instrument("NVDA", base="NVDA", quote="USD", calendar="XNAS"),))
     found = Runner.optimize(
         Averages,
         {"fast": Between(3, 30), "slow": Between(31, 120)},

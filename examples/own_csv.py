@@ -52,7 +52,7 @@ def main(*given: str) -> str:
             said.append(f"without a zone: {error}")
         bars = Bars.from_csv(path, symbol, zone=zone)
     said.append(f"{len(bars)} bars of {bars.interval_s} s")
-    terms = AccountTerms(instruments=(instrument(symbol, base=symbol, quote="USD"),), periods_per_year=252.0)
+    terms = AccountTerms(instruments=(instrument(symbol, base=symbol, quote="USD"),))
     said.append(str(Runner.backtest(Breakout(symbol, f"{bars.interval_s}s"), bars, terms=terms)))
     return "\n".join(said)
 

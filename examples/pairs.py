@@ -23,8 +23,8 @@ class Pairs(Strategy):
 
 
 def main() -> str:
-    stocks = tuple(instrument(symbol, base=symbol, quote="USD") for symbol in ("AMZN", "NFLX"))
-    terms = AccountTerms(profile=margin(2), periods_per_year=252.0, instruments=stocks)
+    stocks = tuple(instrument(symbol, base=symbol, quote="USD", calendar="XNYS") for symbol in ("AMZN", "NFLX"))
+    terms = AccountTerms(profile=margin(2), instruments=stocks)
     return str(Runner.backtest(Pairs(), [Bars.sample("demo.amzn.1d"), Bars.sample("demo.nflx.1d")], terms=terms))
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
@@ -54,6 +55,8 @@ from worldservice.apply.service import ApplyServicer
 from worldservice.bindings.service import BindingServicer
 from worldservice.config import Settings
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
+from worldservice.evaluation.replay.replayer import Replayer
+from worldservice.evaluation.replay.store import clamp_pending
 from worldservice.evaluation.service import EvaluationServicer
 from worldservice.event_states import EventStateServicer
 from worldservice.graph.service import WorldGraphServicer
@@ -110,7 +113,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server = runtime.server()
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
-        _add_worlds(server, writes, rules, presets, fences)
+        replays = replayrpc.ReplayServiceStub(runtime.channel("brokerage"))
+        replayer = Replayer(writes, rules.decisions, rules.narrow_to, replays, presets)
+        _add_worlds(server, writes, presets, fences)
+        evaluation = EvaluationServicer(writes, rules.decisions, rules.narrow_to, replayer)
+        server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
         _add_activation(server, writes, rules, fences)
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
@@ -120,6 +127,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         runtime.background("outbox-relay", relay.run)
         runtime.background("fences", fences.run)
+        runtime.background("replays", replayer.run)
         runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run)
         runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run)
         await runtime.serve(server)
@@ -129,6 +137,7 @@ def clamp(conn: Connection, now: datetime, timeouts: ApplyTimeouts) -> None:
     """What was stored before the machine's clock was set back counts from now on."""
     gates.clamp_gates(conn, now)
     apply_store.clamp_runs(conn, now, timeouts)
+    clamp_pending(conn, now)
 
 
 def _rules_of(settings: Settings) -> _Rules:
@@ -139,8 +148,8 @@ def _rules_of(settings: Settings) -> _Rules:
     )
 
 
-def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPresets, fences: FenceKeeper) -> None:
-    """What a world is, what it is judged by, and what is judged."""
+def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: FenceKeeper) -> None:
+    """What a world is, and what it is judged by."""
     worlds = WorldServicer(writes, presets, fences.held)
     server.add(worldrpc.add_WorldServiceServicer_to_server, worlds, service_of(worldservicepb))
     server.add(policyrpc.add_PolicyServiceServicer_to_server, PolicyServicer(writes), service_of(policyservicepb))
@@ -150,11 +159,6 @@ def _add_worlds(server: Server, writes: Writes, rules: _Rules, presets: DataPres
         worldgraphrpc.add_WorldGraphServiceServicer_to_server,
         WorldGraphServicer(writes),
         service_of(worldgraphservicepb),
-    )
-    server.add(
-        evaluationrpc.add_EvaluationServiceServicer_to_server,
-        EvaluationServicer(writes, rules.decisions, rules.narrow_to),
-        service_of(evaluationservicepb),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale, money_text
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, parse_decimal, to_scaled
@@ -21,6 +22,7 @@ ACCOUNT_TYPES = {accountpb.AccountType.Value(f"ACCOUNT_TYPE_{kind.name}"): kind 
 CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
 CASH_DEFAULT = "100000"
 FEE_DEFAULT = "0.001"
+LEVERAGE_MAX = 125
 FEE_RATE_MAX = RATE_ONE // 10
 CASH_MAX = INT64_MAX // 100  # a hundredfold gain still fits; an account that overflows stops the feed of all others
 
@@ -126,6 +128,13 @@ def starting_money(currency: str, written: str) -> tuple[str, int]:
     if not 0 < money <= CASH_MAX:
         raise refused("E_DECIMAL", "starting_cash", written, f"more than 0, {CASH_MAX} units at most")
     return currency, money
+
+
+def leverage_of(asked: int, kind: AccountType, default: BrokerageProfile, field: str) -> int:
+    """The leverage asked for, or that of a profile; 1 of a CASH account. Raises InvalidRequest (E_FIELD)."""
+    if asked > LEVERAGE_MAX or (kind is AccountType.CASH and asked > 1):
+        raise refused("E_FIELD", field, asked, f"1 for CASH, at most {LEVERAGE_MAX}")
+    return (asked or default.leverage) if kind is AccountType.MARGIN else 1
 
 
 def fee_rate_of(written: str, profile: str) -> int:

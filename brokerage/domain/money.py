@@ -48,9 +48,9 @@ def floor_to(units: int, step: int) -> int:
     return units - units % step if units >= 0 else -((-units) - (-units) % step)
 
 
-def rate(text: str) -> int:
-    """A rate written as a plain decimal: rate("0.001") is 0.1 %."""
-    return to_scaled(parse_decimal(text, "rate"), RATE_SCALE)
+def rate(text: str, field: str = "rate") -> int:
+    """A rate written as a plain decimal: rate("0.001") is 0.1 %. Raises InvalidRequest (E_DECIMAL) by the field."""
+    return to_scaled(parse_decimal(text, field), RATE_SCALE)
 
 
 def money_text(currency: str, amount: int) -> str:

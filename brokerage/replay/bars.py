@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from brokerage.domain.market.bars import BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
@@ -20,28 +21,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SealedBars:
-    """Bars of one instrument as they came: Arrow tables with open_time, open, high, low, close and volume."""
+    """Bars of one instrument as they came: Arrow tables with open_time, open, high, low, close and volume.
+
+    `preset` serves them, `coverage` is the share of expected bars that are there.
+    """
 
     instrument: Instrument
     interval_s: int
     volume_unit: VolumeUnit
     parts: Sequence[pa.Table]
+    preset: str = ""
+    coverage: float = 0.0
 
     @property
     def rows(self) -> int:
         """How many there are."""
         return sum(part.num_rows for part in self.parts)
 
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """Open of the first bar and close of the last; None without bars."""
+        times = self._opens()
+        return (int(times[0]), int(times[-1]) + self.interval_s * NS_PER_S) if len(times) else None
+
+    def _opens(self) -> npt.NDArray[np.int64]:
+        import pyarrow as pa
+
+        times = [part.column("open_time").cast(pa.timestamp("ns", "UTC")).cast(pa.int64()) for part in self.parts]
+        return np.concatenate([*(one.to_numpy() for one in times), np.zeros(0, dtype=np.int64)]).astype(np.int64)
+
     def columns(self) -> BarColumns:
         """As exact integers. Raises InvalidRequest (E_PRICE_SCALE, E_AMOUNT_NOT_FINITE, E_AMOUNT_OVERFLOW)."""
         import pyarrow as pa
 
-        times = [part.column("open_time").cast(pa.timestamp("ns", "UTC")).cast(pa.int64()) for part in self.parts]
-        start_ns = np.concatenate([*(one.to_numpy() for one in times), np.zeros(0, dtype=np.int64)])
+        start_ns = self._opens()
         opened, high, low, close, volume = (
             np.concatenate([*(part.column(name).cast(pa.float64()).to_numpy() for part in self.parts), np.zeros(0)])
             for name in ("open", "high", "low", "close", "volume")
         )
         sized = volume_in_base(self.instrument, volume, high, self.volume_unit)
         ohlcv = (opened, high, low, close, sized)
-        return bar_columns(self.instrument, start_ns.astype(np.int64), self.interval_s * NS_PER_S, ohlcv)
+        return bar_columns(self.instrument, start_ns, self.interval_s * NS_PER_S, ohlcv)

@@ -51,8 +51,9 @@ class SealedData:
         backtest = commonpb.EXECUTION_DOMAIN_BACKTEST
         context = commonpb.ComputeContext(execution_domain=backtest, dataset_fingerprint=fingerprint)
         request = dataservicepb.FetchRequest(dataset=preset.name, range=span, context=context)
-        parts = await self._parts(request, fingerprint, rows_max)
-        return SealedBars(instrument, preset.interval.seconds, volume_unit_from_proto(preset.volume_unit), parts)
+        parts, coverage = await self._parts(request, fingerprint, rows_max)
+        unit = volume_unit_from_proto(preset.volume_unit)
+        return SealedBars(instrument, preset.interval.seconds, unit, parts, preset.name, coverage)
 
     async def _preset(self, dataset: str) -> datasetspb.Preset:
         """The preset that serves a dataset."""
@@ -62,7 +63,9 @@ class SealedData:
             raise NotFound("E_DATA_MISSING", f"no preset serves {dataset}")
         return found
 
-    async def _parts(self, request: dataservicepb.FetchRequest, fingerprint: str, rows_max: int) -> list[pa.Table]:
+    async def _parts(
+        self, request: dataservicepb.FetchRequest, fingerprint: str, rows_max: int
+    ) -> tuple[list[pa.Table], float]:
         import pyarrow as pa
 
         parts, rows = list[pa.Table](), 0
@@ -78,4 +81,4 @@ class SealedData:
                     raise refused("E_TOO_LARGE", "dataset_fingerprints", f"{rows} bars or more", f"at most {rows_max}")
         if metadata is None or metadata.artifact_fingerprint != fingerprint:
             raise NotReady("E_FETCH_CUT", f"fetch of {fingerprint} ended without saying that it delivered it")
-        return parts
+        return parts, metadata.coverage_ratio

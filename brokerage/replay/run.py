@@ -8,6 +8,7 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.order_list import OrderListReplay
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.money import currency_scale
 from brokerage.market.context import MarketContext
 from brokerage.replay.allowance import Allowance
@@ -27,7 +28,8 @@ def run(
     Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol; E_TOO_LARGE), NotFound
     (E_PROFILE_TABLE_MISSING).
     """
-    account, profile = asked.account, market.profile_of(asked.account)
+    account = asked.account
+    profile = at_least(market.profile_of(account), *asked.costs)
     known: Mapping[str, Instrument] = {one.instrument.symbol: one.instrument for one in bars}
     if len(known) < len(bars):
         raise refused("E_FIELD", "dataset_fingerprints", len(bars), "one for each symbol")
@@ -44,4 +46,4 @@ def run(
     found = replay.run(asked.equity_after_ns)
     multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
     trips = closed_trips(fill_events(found, known), account.base_currency, multipliers)
-    return list(replies(found, trips, known, account.base_currency))
+    return list(replies(found, trips, bars, account.base_currency, profile))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, starting_money
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, leverage_of, starting_money
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.backtest.account import view_fill
 from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of
@@ -17,10 +17,11 @@ from brokerage.domain.backtest.timeline import Steps
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.named import profile_named
-from brokerage.domain.money import currency_scale
+from brokerage.domain.money import RATE_SCALE, currency_scale
 from brokerage.domain.orders.order import Order, Owner
 from brokerage.market.context import MarketContext
 from brokerage.orders.wire import TEXT_MAX, fill_to_proto, listed_orders_from_proto
+from brokerage.replay.bars import SealedBars
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
@@ -37,7 +38,6 @@ FINGERPRINTS_MAX = 16
 PART_ROWS = 1_000
 EQUITY_ROWS = 32_768
 MARGIN_CALLS_MAX = 1_000
-LEVERAGE_MAX = 125
 
 M = TypeVar("M")
 Reply = replayservicepb.ReplayOrdersResponse
@@ -45,7 +45,10 @@ Reply = replayservicepb.ReplayOrdersResponse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it."""
+    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it.
+
+    `costs` are the least maker fee, taker fee and slippage, and the largest participation, as `at_least` takes them.
+    """
 
     owner: Owner
     acts: Sequence[tuple[int, Act]]
@@ -53,6 +56,7 @@ class Replay:
     span: commonpb.TimeRange | None
     equity_after_ns: int
     account: Account
+    costs: tuple[str, str, str, str]
 
 
 def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContext) -> Replay:
@@ -78,6 +82,7 @@ def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContex
         message.range if message.HasField("range") else None,
         ns_from_proto(message.equity_after, "equity_after") if message.HasField("equity_after") else -1,
         _account(message.account_model, owner, market),
+        _costs(message.account_model),
     )
 
 
@@ -110,16 +115,23 @@ def _cancel(
     return Cancel(name, at_ns, before)
 
 
-def _account(message: replayservicepb.AccountModel, owner: Owner, market: MarketContext) -> Account:
+def _costs(model: accountpb.AccountModel) -> tuple[str, str, str, str]:
+    """Raises InvalidRequest (E_FIELD) for costs beside a profile, which has its own."""
+    costs = model.maker_fee_rate_min, model.taker_fee_rate_min, model.slippage_rate_min, model.participation_max
+    if model.profile and any(costs):
+        asked = ", ".join(filter(None, costs))
+        raise refused("E_FIELD", "account_model", asked, f"no costs beside profile {model.profile}, which has its own")
+    return costs
+
+
+def _account(message: accountpb.AccountModel, owner: Owner, market: MarketContext) -> Account:
     """The account that a model describes. Raises InvalidRequest (E_DECIMAL, E_ENUM, E_FIELD, E_PROFILE_UNKNOWN)."""
     made: BrokerageProfile = profile_named(message.profile) if message.profile else market.profile
     given = message.type != accountpb.ACCOUNT_TYPE_UNSPECIFIED
     kind = (
         known_enum(ACCOUNT_TYPES, message.type, "account_model.type") if given else AccountType(made.buying_power.value)
     )
-    leverage = (message.leverage or made.leverage) if kind is AccountType.MARGIN else 1
-    if leverage > LEVERAGE_MAX or (kind is AccountType.CASH and message.leverage > 1):
-        raise refused("E_FIELD", "account_model.leverage", message.leverage, f"1 for CASH, at most {LEVERAGE_MAX}")
+    leverage = leverage_of(message.leverage, kind, made, "account_model.leverage")
     currency, cash = starting_money(message.base_currency, message.starting_cash)
     return Account(
         account=owner.account,
@@ -137,9 +149,14 @@ def _account(message: replayservicepb.AccountModel, owner: Owner, market: Market
 
 
 def replies(
-    found: ReplayedOrders, trips: Iterable[ClosedTrip], known: Mapping[str, Instrument], currency: str
+    found: ReplayedOrders,
+    trips: Iterable[ClosedTrip],
+    bars: Sequence[SealedBars],
+    currency: str,
+    profile: BrokerageProfile,
 ) -> Iterator[Reply]:
-    """What became of a list, in parts."""
+    """What became of a list over bars under a profile, in parts."""
+    known = {one.instrument.symbol: one.instrument for one in bars}
     fills = [_fill(step, known) for step in found.fills]
     for some_fills in _parts(fills):
         yield Reply(fills=replayservicepb.ReplayedFills(fills=some_fills))
@@ -151,7 +168,10 @@ def replies(
     for begin in range(0, len(found.times), EQUITY_ROWS):
         chosen = slice(begin, begin + EQUITY_ROWS)
         yield Reply(equity_arrow=_equity(found.times[chosen], found.equity[chosen], scale))
-    yield Reply(summary=_summary(found, currency, scale))
+    summary = _summary(found, currency, scale)
+    summary.instruments.extend(map(_instrument, bars))
+    summary.terms.CopyFrom(_terms(profile))
+    yield Reply(summary=summary)
 
 
 def _parts(rows: Sequence[M]) -> Iterator[Sequence[M]]:
@@ -207,6 +227,33 @@ def _summary(found: ReplayedOrders, currency: str, scale: int) -> replayservicep
         carried={kind: format_decimal(from_scaled(amount, scale)) for kind, amount in found.carried.items()},
         fill_count=len(found.fills),
         equity_count=len(found.times),
+        invested_count=found.invested,
+    )
+
+
+def _instrument(bars: SealedBars) -> replayservicepb.ReplayedInstrument:
+    made = replayservicepb.ReplayedInstrument(
+        symbol=bars.instrument.symbol,
+        data_preset=bars.preset,
+        multiplier=format_decimal(bars.instrument.multiplier),
+        calendar=bars.instrument.calendar,
+        coverage_ratio=bars.coverage,
+    )
+    if bars.span_ns is not None:
+        made.first_open.CopyFrom(ns_to_proto(bars.span_ns[0]))
+        made.last_close.CopyFrom(ns_to_proto(bars.span_ns[1]))
+    return made
+
+
+def _terms(profile: BrokerageProfile) -> replayservicepb.ReplayedTerms:
+    maker, taker = profile.fee.rates
+    slippage, share = profile.slippage.rate, profile.participation
+    texts = (format_decimal(from_scaled(units, RATE_SCALE)) for units in (maker, taker, slippage, share))
+    return replayservicepb.ReplayedTerms(
+        maker_fee_rate=next(texts),
+        taker_fee_rate=next(texts),
+        slippage_rate=next(texts),
+        participation=next(texts),
     )
 
 

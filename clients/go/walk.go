@@ -23,7 +23,7 @@ import (
 
 const (
 	preset   = "demo.btc.15m"
-	document = "data_currency: {max_lag: 1d}\nselection: {gates: {and: [\"sharpe >= %.4f\"]}, score: \"sharpe\"}\n"
+	document = "data_currency: {max_lag: 1d}\nselection: {gates: {and: [\"sharpe >= %.4f\"]}, score: \"sharpe\"}\nevidence: claims\n"
 )
 
 // walk goes all the way: a world, a strategy, its activation, an order, its fill, the book, and three kinds of errors.

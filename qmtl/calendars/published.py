@@ -5,6 +5,7 @@ The one place that imports it, and only when asked: it brings pandas.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -91,6 +92,29 @@ def hours_around(code: str, at_ns: int) -> ExchangeHours:
     `exchange_hours`.
     """
     return _hours_of_year(code, from_ns(at_ns).year)
+
+
+DAYS_A_YEAR = 365.0
+"""Of a market that never closes."""
+
+
+def sessions_of(codes: Iterable[str], start_ns: int, end_ns: int) -> tuple[float, tuple[int, ...] | None]:
+    """How many sessions a year has and when each ends, over a stretch of instruments with these calendars: those of the
+    exchange that all are of; UTC days (None), 365 a year, where one never closes or they are of several.
+
+    A year has as many as the calendar years of the stretch have on average. Raises as `exchange_hours`.
+    """
+    named = set(codes)
+    if len(named) != 1 or "" in named:
+        return DAYS_A_YEAR, None
+    return _sessions_of_years(named.pop(), from_ns(start_ns).year, from_ns(end_ns).year)
+
+
+@lru_cache(maxsize=16)
+def _sessions_of_years(code: str, first: int, last: int) -> tuple[float, tuple[int, ...]]:
+    hours = exchange_hours(code, date(first - 1, 12, 1), date(last + 1, 1, 31))
+    within = sum(first <= session.day.year <= last for session in hours.sessions)
+    return within / (last - first + 1), tuple(session.regular.end_ns for session in hours.sessions)
 
 
 def _package() -> str:

@@ -130,8 +130,12 @@ class Runner:
         history: History | None = None,
         terms: AccountTerms | None = None,
         gateway: Gateway | None = None,
+        supersede: bool = False,
     ) -> SubmitResult:
-        """Submit a strategy to a world, replay the world's data, report the metrics, return what the world says.
+        """Submit a strategy to a world, replay the world's data, send the orders, return what the world says.
+
+        The world computes its numbers from a replay of its own, in its own account: `terms` names neither a profile nor
+        cash that differ. `supersede` cancels older versions of the strategy (the same name, other code) at the end.
 
         `data` names a preset (default: the world's first), `history` the stretch to evaluate, `address` the gateway
         (default: QMTL_ADDRESS, else the mesh of this home). Submitting what is live attaches to it and says so.
@@ -141,7 +145,9 @@ class Runner:
         from qmtl.sdk.mesh.submission.submit import submit
 
         where = _gateway(gateway, address)
-        return await submit(strategy, world=world, data=data, history=history, terms=terms, gateway=where)
+        return await submit(
+            strategy, world=world, data=data, history=history, terms=terms, gateway=where, supersede=supersede
+        )
 
     @staticmethod
     def submit(
@@ -153,11 +159,19 @@ class Runner:
         history: History | None = None,
         terms: AccountTerms | None = None,
         gateway: Gateway | None = None,
+        supersede: bool = False,
     ) -> SubmitResult:
         """As submit_async, waiting for the result."""
         return _wait(
             Runner.submit_async(
-                strategy, world=world, data=data, address=address, history=history, terms=terms, gateway=gateway
+                strategy,
+                world=world,
+                data=data,
+                address=address,
+                history=history,
+                terms=terms,
+                gateway=gateway,
+                supersede=supersede,
             )
         )
 

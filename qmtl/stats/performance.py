@@ -16,7 +16,7 @@ from qmtl.core.errors import refused
 from qmtl.stats.drawdowns import max_drawdown, ulcer_index
 from qmtl.stats.moments import kurtosis, skewness
 from qmtl.stats.ratios import calmar, gain_to_pain, sharpe, sortino, volatility
-from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, cagr, daily, returns_of, total_return
+from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, UTC_DAYS, Sessions, cagr, daily, returns_of, total_return
 from qmtl.stats.significance import cv_sharpe, probabilistic_sharpe
 from qmtl.stats.tails import expected_shortfall, value_at_risk
 from qmtl.stats.trades import Trade, profit_factor, win_rate
@@ -29,27 +29,28 @@ ANNUALISED_DAYS_MIN = 30
 
 
 def performance(
-    time_ns: Times, equity: Floats, trades: Sequence[Trade], *, periods_per_year: float = 365.0
+    time_ns: Times, equity: Floats, trades: Sequence[Trade], *, sessions: Sessions = UTC_DAYS
 ) -> dict[str, float]:
     """The catalogue's metrics of an equity curve (n values, account currency) and its round trips.
 
-    Ratios use daily returns (UTC days), annualised by `periods_per_year` days (365 for markets that never close,
-    252 for stocks), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers.
+    Ratios use returns between the closes of sessions, annualised by how many sessions a year has (UTC days and 365 for
+    markets that never close), growth only from 30 days on. `sample_days`, `n_trades` and `n_bars` are whole numbers.
     Undefined metrics are absent.
     """
     if len(time_ns) != len(equity) or len(equity) == 0:
         raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")
-    _, closes = daily(time_ns, equity)
+    _, closes = daily(time_ns, equity, sessions)
+    per_year = sessions.per_year
     days = returns_of(np.concatenate([equity[:1], closes]))
     held_days = float(time_ns[-1] - time_ns[0]) / DAY_NS
     years = held_days / DAYS_PER_YEAR
-    cv_mean, cv_std = cv_sharpe(days, periods_per_year)
+    cv_mean, cv_std = cv_sharpe(days, per_year)
     grown = years if held_days >= ANNUALISED_DAYS_MIN else 0.0
     profits = [trade.profit for trade in trades]
     found = {
-        "sharpe": sharpe(days, periods_per_year),
-        "sortino": sortino(days, periods_per_year),
-        "volatility": volatility(days, periods_per_year),
+        "sharpe": sharpe(days, per_year),
+        "sortino": sortino(days, per_year),
+        "volatility": volatility(days, per_year),
         "max_drawdown": max_drawdown(equity),
         "total_return": total_return(equity),
         "final_equity": float(equity[-1]),

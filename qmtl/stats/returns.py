@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,16 +17,46 @@ DAYS_PER_YEAR = 365.25
 DAY_NS = 86_400 * NS_PER_S
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sessions:
+    """The days of a market: how many a year has, and when each ends, in order; `closes` None: at UTC midnight."""
+
+    per_year: float = 365.0
+    closes: Times | None = None
+
+    def __hash__(self) -> int:
+        """Of what tells sessions apart as a rule; comparing arrays is left to equality."""
+        return hash((self.per_year, -1 if self.closes is None else len(self.closes)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sessions):
+            return NotImplemented
+        mine, theirs = (np.zeros(0) if one.closes is None else one.closes for one in (self, other))
+        same = (self.closes is None) == (other.closes is None) and np.array_equal(mine, theirs)
+        return same and self.per_year == other.per_year
+
+
+UTC_DAYS = Sessions()
+"""Of markets that never close, and of several markets together."""
+
+
 def returns_of(equity: Floats) -> Floats:
     """Simple returns of consecutive equity values, shape (n-1,)."""
     return equity[1:] / equity[:-1] - 1.0
 
 
-def daily(time_ns: Times, equity: Floats) -> tuple[Times, Floats]:
-    """The last equity of each UTC day that has one, with that day's end; the first value stands before them."""
-    days = (time_ns - 1) // DAY_NS
+def daily(time_ns: Times, equity: Floats, sessions: Sessions = UTC_DAYS) -> tuple[Times, Floats]:
+    """The last equity of each session that has one, with that session's end. What comes after a close is of the next
+    session. Times after the last close known end at themselves, as one session.
+    """
+    if sessions.closes is None:
+        days = (time_ns - 1) // DAY_NS
+        ends = (days + 1) * DAY_NS
+    else:
+        days = np.searchsorted(sessions.closes, time_ns, side="left")
+        ends = np.append(sessions.closes, time_ns[-1:])[days]
     last = np.flatnonzero(np.append(np.diff(days) != 0, True))
-    return (days[last] + 1) * DAY_NS, equity[last]
+    return ends[last], equity[last]
 
 
 def total_return(equity: Floats) -> float:

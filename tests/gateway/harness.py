@@ -44,7 +44,7 @@ from tests.mesh.gateway_client import GatewayClient, client_over, in_chunks, sou
 from tests.support.nats import free_port
 from tests.support.waiting import eventually
 from tests.worldservice.harness import evaluation_at, raising
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 
 SNAPSHOT = datetime(2026, 1, 5, tzinfo=UTC)
 COMPOSED: Mapping[str, tuple[Callable[[Runtime, Any], Awaitable[None]], type[ServiceSettings]]] = {
@@ -199,7 +199,7 @@ async def make_world(client: GatewayClient, *presets: str) -> str:
     """A world, without data presets unless named: then nothing of seamless is asked."""
     world_id = f"w-{uuid.uuid4().hex[:12]}"
     await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=world_id, data_presets=presets))
-    put = policyservicepb.PutPolicyRequest(world_id=world_id, document=DOCUMENT, make_default=True)
+    put = policyservicepb.PutPolicyRequest(world_id=world_id, document=CLAIMS, make_default=True)
     await client.policies.PutPolicy(put)
     return world_id
 

@@ -20,6 +20,7 @@ from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceStub
 from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceStub
 from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceStub
+from qmtl.data.v1.coverage_service_pb2_grpc import CoverageServiceStub
 from qmtl.data.v1.data_service_pb2_grpc import DataServiceStub
 from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceStub
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
     from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
     from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
+    from qmtl.data.v1.coverage_service_pb2_grpc import CoverageServiceAsyncStub
     from qmtl.data.v1.data_service_pb2_grpc import DataServiceAsyncStub
     from qmtl.data.v1.data_session_service_pb2_grpc import DataSessionServiceAsyncStub
     from qmtl.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
@@ -92,6 +94,7 @@ class GatewayClient:
     portfolios: PortfolioServiceAsyncStub
     data: DataServiceAsyncStub
     data_sessions: DataSessionServiceAsyncStub
+    coverage: CoverageServiceAsyncStub
 
 
 @asynccontextmanager
@@ -128,6 +131,7 @@ def client_over(channel: MeshChannel) -> GatewayClient:
         PortfolioServiceStub(channel),
         DataServiceStub(channel),
         DataSessionServiceStub(channel),
+        CoverageServiceStub(channel),
     )
 
 

@@ -42,6 +42,7 @@ PRESET = "demo.btc.15m"
 POLICY = """
 data_currency: {max_lag: 1d}
 selection: {gates: {and: ["sharpe >= 0.5"]}, score: "sharpe"}
+evidence: claims
 """
 NOW = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
 SMALL = {"symbol": "BTC-USD", "quantity": "0.01", "time_in_force": "TIME_IN_FORCE_GTC"}

@@ -9,6 +9,7 @@ import pytest
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.stats.performance import ANNUALISED_DAYS_MIN, performance
+from qmtl.stats.returns import Sessions
 from qmtl.stats.trades import Trade
 
 DAY_NS = 86_400 * 10**9
@@ -24,7 +25,7 @@ def _deviation(values: list[float]) -> float:
 
 
 def test_metrics_of_a_short_curve_by_hand() -> None:
-    found = performance(TIMES, EQUITY, TRADES, periods_per_year=252.0)
+    found = performance(TIMES, EQUITY, TRADES, sessions=Sessions(252.0))
     centre = sum(DAILY) / 4
     assert found["sharpe"] == pytest.approx(centre / _deviation(DAILY) * math.sqrt(252.0))
     assert found["sortino"] == pytest.approx(centre / (5.0 / 104.0 / 2.0) * math.sqrt(252.0))  # one loss of four
@@ -46,8 +47,16 @@ def test_metrics_of_a_short_curve_by_hand() -> None:
 
 
 def test_a_year_of_days_is_365_unless_said() -> None:
-    short, stocks = performance(TIMES, EQUITY, []), performance(TIMES, EQUITY, [], periods_per_year=365.0)
-    assert short == stocks
+    assert performance(TIMES, EQUITY, []) == performance(TIMES, EQUITY, [], sessions=Sessions(365.0))
+
+
+def test_ratios_are_of_returns_between_closes() -> None:
+    # closes at noon of day 1, then of day 3: 100, 102 | 101, 104, 103, 99 | 105, 110 after the last
+    closes = Sessions(252.0, np.array([1, 5], dtype=np.int64) * DAY_NS // 2 + 1)
+    found = performance(TIMES, EQUITY, [], sessions=closes)
+    between = [0.0, 3.0 / 100.0, 7.0 / 103.0]
+    assert found["sharpe"] == pytest.approx(sum(between) / 3 / _deviation(between) * math.sqrt(252.0))
+    assert found["max_drawdown"] == pytest.approx(5.0 / 104.0)  # of every value, not of closes
 
 
 def _curve(days: int, value: Callable[[int], float]) -> dict[str, float]:

@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection
 
@@ -19,16 +21,20 @@ from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import NotFound, NotReady
+from qmtl.core.errors import NotFound, NotReady, QmtlError
 from qmtl.core.roles import Role
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.rpc.auth.call import require_stated
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
+from qmtl.rpc.chunks import gathered
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
 from qmtl.sql.database import Database
@@ -42,7 +48,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.samples import DOCUMENT, GOOD
+from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from worldservice.__main__ import compose
 from worldservice.config import Settings
 
@@ -101,6 +107,56 @@ class Brokerage(fencerpc.FenceServiceServicer):
         return fence.fence_epoch, fencepb.FenceState.Name(fence.state).removeprefix("FENCE_STATE_")
 
 
+class Replays(replayrpc.ReplayServiceServicer):
+    """Answers every list with one curve of daily closes, or with an error; keeps what was asked."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.asked: list[replayservicepb.OrderReplay] = []
+        self.error: QmtlError | None = None
+        self.cut = False
+        self.preset = "demo.btc.15m"
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def ReplayOrders(
+        self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
+    ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
+        self.asked.append(await gathered(request_iterator, require_stated(), replayservicepb.OrderReplay))
+        await self.answering.wait()
+        if self.error is not None:
+            raise self.error
+        end = self._clock.now() - timedelta(minutes=1)
+        times = [end - timedelta(days=89 - day) for day in range(90)]
+        equity = [Decimal(100_000 + 700 * day - 250 * (day % 2)) for day in range(90)]
+        table = pa.table(
+            {
+                "close_time": pa.array(times, type=pa.timestamp("ns", "UTC")),
+                "equity": pa.array(equity, type=pa.decimal128(38, 2)),
+            }
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        won = replayservicepb.ReplayedTrade(symbol="BTC-USD", closed_at=stamp(end), profit="100.5")
+        yield replayservicepb.ReplayOrdersResponse(trades=replayservicepb.ReplayedTrades(trades=[won]))
+        yield replayservicepb.ReplayOrdersResponse(equity_arrow=bytes(sink.getvalue().to_pybytes()))
+        if self.cut:
+            return
+        instrument = replayservicepb.ReplayedInstrument(
+            symbol="BTC-USD", data_preset=self.preset, multiplier="1", coverage_ratio=0.97,
+            first_open=stamp(end - timedelta(days=90)), last_close=stamp(end),
+        )  # fmt: skip
+        terms = replayservicepb.ReplayedTerms(
+            maker_fee_rate="0.001", taker_fee_rate="0.001", slippage_rate="0", participation="0.1"
+        )
+        summary = replayservicepb.ReplaySummary(
+            equity="162050", base_currency="USD", equity_count=90, invested_count=45, instruments=[instrument],
+            terms=terms,
+        )  # fmt: skip
+        yield replayservicepb.ReplayOrdersResponse(summary=summary)
+
+
 class Catalogue(cataloguerpc.CatalogueServiceServicer):
     """Knows the presets of the tests; one of them has lost its source."""
 
@@ -122,6 +178,7 @@ class WorldHarness:
         self.clock = clock
         self.stack = stack
         self.brokerage = Brokerage()
+        self.replays = Replays(clock)
         self.addresses = {
             "worldservice": f"127.0.0.1:{free_port()}",
             "brokerage": f"127.0.0.1:{free_port()}",
@@ -151,6 +208,8 @@ class WorldHarness:
         server = Runtime(settings, "brokerage", self.clock).server()
         descriptor = fenceservicepb.DESCRIPTOR.services_by_name["FenceService"]
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
+        replays = replayservicepb.DESCRIPTOR.services_by_name["ReplayService"]
+        server.add(replayrpc.add_ReplayServiceServicer_to_server, self.replays, replays)
         await server.start()
         self._peer = lambda: server.stop(0.0)
 
@@ -235,7 +294,7 @@ def stamp(instant: datetime) -> Timestamp:
 
 
 async def make_world(
-    harness: WorldHarness, world_id: str, *, document: str = DOCUMENT, presets: tuple[str, ...] = ()
+    harness: WorldHarness, world_id: str, *, document: str = CLAIMS, presets: tuple[str, ...] = ()
 ) -> WorldStubs:
     """A world with a policy, owned by ann."""
     ann = await harness.stub()
@@ -276,15 +335,28 @@ def raising(world_id: str, strategy_id: str, side: commonpb.Side = LONG) -> acti
     return activationservicepb.SetActivationRequest(world_id=world_id, changes=[change], message="a test")
 
 
+async def replayed(
+    harness: WorldHarness, ann: WorldStubs, strategy_id: str, run_id: str = "run-1", **claims: float
+) -> evaluationpb.EvaluationRun:
+    """Evaluate a strategy of w1 by a replay of its order list."""
+    listed = await ann.evaluation.PutOrderList(list_chunks(order_list("w1", strategy_id)))
+    request = evaluation(harness, "w1", strategy_id, run_id, **claims)
+    request.order_list = listed.order_list
+    return (await ann.evaluation.Evaluate(request)).run
+
+
 async def make_trading(
-    harness: WorldHarness, world_id: str, *strategies: str, presets: tuple[str, ...] = ()
+    harness: WorldHarness, world_id: str, *strategies: str, presets: tuple[str, ...] = (), by_replay: bool = False
 ) -> WorldStubs:
-    """A world whose strategies passed and are in paper."""
-    ann = await make_world(harness, world_id, presets=presets)
+    """A world whose strategies passed and are in paper; `by_replay`: by what may also go live."""
+    ann = await make_world(harness, world_id, document=DOCUMENT if by_replay else CLAIMS, presets=presets)
     for strategy_id in strategies:
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id=world_id, strategy_id=strategy_id)
         )
-        await ann.evaluation.Evaluate(evaluation(harness, world_id, strategy_id))
+        if by_replay:
+            await replayed(harness, ann, strategy_id)
+        else:
+            await ann.evaluation.Evaluate(evaluation(harness, world_id, strategy_id))
         await ann.activation.SetActivation(raising(world_id, strategy_id))
     return ann

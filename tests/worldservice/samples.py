@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.message import Message
 
 from qmtl.rpc.chunks import Chunked
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from worldservice.evaluation.domain.data_currency import DataState
 from worldservice.evaluation.domain.reports import Number
 from worldservice.evaluation.domain.runs import Candidate, Evidence
+from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.worlds.domain.binding import BOTH_SIDES, Binding, BindingState, Side, Stage
 from worldservice.worlds.domain.world import World, new_world
 
@@ -21,6 +23,9 @@ selection:
   score: "sharpe + 0.1*win_rate - 0.2*ulcer_index"
   topk: {total: 8, by_side: {long: 5, short: 3}}
 """
+CLAIMS = DOCUMENT + "evidence: claims\n"
+"""The same, for worlds whose tests send numbers only."""
+TERMS = WorldAccount().text(None)
 GOOD: Mapping[str, float] = {
     "sample_days": 90,
     "sharpe": 1.2,
@@ -32,7 +37,9 @@ GOOD: Mapping[str, float] = {
 
 def evidence(values: Mapping[str, float] = GOOD, run_id: str = "run-1", days: int = 90) -> Evidence:
     numbers = tuple(Number(name, float(value)) for name, value in values.items())
-    return Evidence(run_id, Stage.BACKTEST, numbers, "blake3:data", NOW - timedelta(days=days), NOW, 0.97)
+    return Evidence(
+        run_id, Stage.BACKTEST, numbers, "blake3:data", NOW - timedelta(days=days), NOW, 0.97, account=TERMS
+    )
 
 
 def candidate(
@@ -56,3 +63,13 @@ def fresh(lag: timedelta = timedelta(minutes=1)) -> DataState:
 def cohort_chunks(cohort: Message) -> Chunked[evaluationservicepb.EvaluateCohortRequest]:
     """A cohort as EvaluateCohort takes it."""
     return Chunked(evaluationservicepb.EvaluateCohortRequest, cohort, ["w1"])
+
+
+def order_list(world_id: str, strategy_id: str, fingerprint: str = "sha256:data") -> evaluationpb.OrderList:
+    """A list without orders: what brokerage makes of it is the test's to say."""
+    return evaluationpb.OrderList(world_id=world_id, strategy_id=strategy_id, dataset_fingerprints=[fingerprint])
+
+
+def list_chunks(listed: Message) -> Chunked[evaluationservicepb.PutOrderListRequest]:
+    """A list as PutOrderList takes it."""
+    return Chunked(evaluationservicepb.PutOrderListRequest, listed, ["w1"])

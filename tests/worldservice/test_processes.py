@@ -28,7 +28,7 @@ from tests.support.nats import free_port
 from tests.support.processes import python_env
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.harness import LONG, evaluation_at, eventually, raising
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 
 SERVICES = ("worldservice", "brokerage")
 
@@ -106,7 +106,7 @@ async def processes(tmp_path: Path, nats_url: str) -> AsyncIterator[Processes]:
 async def trading(processes: Processes) -> WorldStubs:
     ann = await processes.world()
     await ann.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
-    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS, make_default=True))
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.evaluation.Evaluate(evaluation_at(SystemClock().now(), "w1", "s"))
     shown = (await ann.activation.SetActivation(raising("w1", "s"))).activation

@@ -32,6 +32,7 @@ selection:
   score: "sharpe"
   topk: {total: 2}
   hysteresis: {promote_after: 1, demote_after: 2}
+evidence: claims
 """
 
 

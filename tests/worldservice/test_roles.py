@@ -24,7 +24,7 @@ from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
 from tests.worldservice.harness import WorldHarness, evaluation, make_trading, raising
-from tests.worldservice.samples import DOCUMENT, cohort_chunks
+from tests.worldservice.samples import DOCUMENT, cohort_chunks, list_chunks, order_list
 
 PUBLIC = sorted(
     name
@@ -38,13 +38,16 @@ OWNER = frozenset(
 )  # fmt: skip
 OPERATOR = frozenset(
     {
-        "BindStrategy", "UnbindStrategy", "Evaluate", "EvaluateCohort", "SetActivation", "RevokeLive", "Apply",
-        "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
+        "BindStrategy", "UnbindStrategy", "PutOrderList", "Evaluate", "EvaluateCohort", "SetActivation", "RevokeLive",
+        "Apply", "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
         "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
     }
 )  # fmt: skip
 NODE = "blake3:" + "a" * 64
 OTHER = "blake3:" + "b" * 64
+
+
+CHUNKS = {"EvaluateCohort": cohort_chunks, "PutOrderList": list_chunks}
 
 
 def wanted(name: str) -> Role | None:
@@ -69,6 +72,7 @@ def requests(harness: WorldHarness) -> dict[str, Message]:
         "UnbindStrategy": bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="gone"),
         "Evaluate": evaluation(harness, "w1", "s", "run-9"),
         "EvaluateCohort": cohort,
+        "PutOrderList": order_list("w1", "s"),
         "GetEvaluationRun": evaluationservicepb.GetEvaluationRunRequest(world_id="w1", strategy_id="s", run_id="run-1"),
         "SetActivation": raising("w1", "s"),
         "ApproveLive": bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"),
@@ -100,7 +104,7 @@ async def called(stub: WorldStubs, name: str, request: Message) -> QmtlError | N
     """What a call is refused with; a stream is asked for its first message."""
     method = stub.method(name)
     try:
-        call = method(cohort_chunks(request) if name == "EvaluateCohort" else request)
+        call = method(CHUNKS[name](request) if name in CHUNKS else request)
         if METHODS[name].server_streaming:
             await anext(aiter(call))
             call.cancel()

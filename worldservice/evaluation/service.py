@@ -1,27 +1,28 @@
 """RPCs of decisions and evaluation runs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
+import asyncio
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import refused
-from qmtl.core.modes import EffectiveMode
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from worldservice.evaluation import store
 from worldservice.evaluation.domain.decision import Decision, DecisionSettings, Verdicts
-from worldservice.evaluation.domain.pipeline import summarise
-from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, next_revision, take_evidence
-from worldservice.evaluation.domain.validation import own_verdicts
-from worldservice.evaluation.events import run_updated
-from worldservice.evaluation.facts import decide_world, stages_of
+from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, as_claims, take_evidence
+from worldservice.evaluation.facts import decide_world
+from worldservice.evaluation.recording import NarrowTo, record_runs
+from worldservice.evaluation.replay import store as replays
+from worldservice.evaluation.replay.pending import PendingReplay
+from worldservice.evaluation.replay.replayer import Replayer, pending_to_proto
+from worldservice.evaluation.replay.request import named_list, told
 from worldservice.evaluation.wire import (
     decision_to_proto,
     evidence_from_request,
@@ -29,29 +30,28 @@ from worldservice.evaluation.wire import (
     run_head_to_proto,
     run_to_proto,
 )
+from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
-from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.binding import Stage, require_strategy_id
+from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store import bindings
+from worldservice.worlds.store.worlds import get_world
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks, beside
 
 COHORT_MAX = 500
+PATIENCE_S = 15.0
+SHARE = 0.7  # of the time that the caller has left
 
 
 class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceServicer):
-    """`narrow_to` lowers a world to the verdicts it is given, so that an evaluation decides once."""
+    """Runs whose order list is replayed are settled by `replayer`, all others here."""
 
-    def __init__(
-        self,
-        writes: Writes,
-        settings: DecisionSettings,
-        narrow_to: Callable[[Connection, World, Act, Verdicts], Effect],
-    ) -> None:
+    def __init__(self, writes: Writes, settings: DecisionSettings, narrow_to: NarrowTo, replayer: Replayer) -> None:
         super().__init__(writes)
         self._settings = settings
         self._narrow_to = narrow_to
+        self._replayer = replayer
 
     async def Decide(
         self, request: evaluationservicepb.DecideRequest, context: object
@@ -63,10 +63,14 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     ) -> evaluationservicepb.ListReportsResponse:
         page = page_from_proto(request, (str,))
         verdicts = await self._verdicts(request)
+        waiting = await self.writes.db.read(lambda conn: replays.list_pending(conn, request.world_id))
         left = [row for row in sorted(verdicts.reports.items()) if page.after is None or row[0] > page.after[0]]
         reports, info = page_of(left, page, lambda row: (row[0],), lambda row: report_to_proto(row[1]))
         return evaluationservicepb.ListReportsResponse(
-            decision=decision_to_proto(verdicts.decision), reports=reports, page=info
+            decision=decision_to_proto(verdicts.decision),
+            reports=reports,
+            page=info,
+            unsettled=[pending_to_proto(one) for one in waiting if one.strategy_id in {r.strategy_id for r in reports}],
         )
 
     async def _verdicts(
@@ -82,12 +86,27 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
 
         return await self.writes.db.read(work)
 
+    @audited_in_chunks(evaluationpb.OrderList, told)
+    async def PutOrderList(self, request: evaluationpb.OrderList, act: Act) -> evaluationservicepb.PutOrderListResponse:
+        name, body = await asyncio.to_thread(named_list, request)
+
+        def work(conn: Connection) -> None:
+            world = world_to_write(conn, act, Role.OPERATOR)
+            bindings.get_active_binding(conn, world.world_id, request.strategy_id)
+            replays.put_list(conn, (world.world_id, request.strategy_id, name), body, act.now)
+            audit_write(conn, act, f"{name}, {len(body)} bytes")
+
+        await self.writes.db.write(work)
+        return evaluationservicepb.PutOrderListResponse(order_list=name)
+
     @audited
     async def Evaluate(
         self, request: evaluationservicepb.EvaluateRequest, act: Act
     ) -> evaluationservicepb.EvaluateResponse:
         require_strategy_id(request.strategy_id)
         asked = await beside(request, evidence_from_request)
+        if asked.order_list:
+            return await self._replay(act, request.strategy_id, asked)
 
         def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
             return self._evaluate(conn, act, {request.strategy_id: asked})
@@ -118,11 +137,11 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         caller = caller_of(current_call())
         require_strategy_id(request.strategy_id)
 
-        def work(conn: Connection) -> EvaluationRun:
+        def work(conn: Connection) -> evaluationpb.EvaluationRun:
             world = world_to_read(conn, caller, request.world_id)
-            return store.get_run(conn, world.world_id, request.strategy_id, request.run_id)
+            return _run_message(conn, world.world_id, request.strategy_id, request.run_id)
 
-        return evaluationservicepb.GetEvaluationRunResponse(run=run_to_proto(await self.writes.db.read(work)))
+        return evaluationservicepb.GetEvaluationRunResponse(run=await self.writes.db.read(work))
 
     async def ListEvaluationRuns(
         self, request: evaluationservicepb.ListEvaluationRunsRequest, context: object
@@ -142,31 +161,65 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         self, conn: Connection, act: Act, cohort: Mapping[str, Evidence]
     ) -> tuple[list[EvaluationRun], Decision, Effect]:
         world = world_to_write(conn, act, Role.OPERATOR)
-        known: dict[str, EvaluationRun] = {}
-        fresh: dict[str, tuple[int, Evidence]] = {}
+        runs: dict[str, Evidence] = {}
         for strategy_id, asked in cohort.items():
             bindings.get_active_binding(conn, world.world_id, strategy_id)
-            previous = store.find_run(conn, world.world_id, strategy_id, asked.run_id)
-            evidence = _evidence(conn, world.world_id, strategy_id, asked, previous)
-            revision = next_revision(previous, evidence)
-            if previous is not None:
-                known[strategy_id] = previous
-            if revision is not None:
-                fresh[strategy_id] = (revision, evidence)
-        instead = {strategy_id: evidence for strategy_id, (_, evidence) in fresh.items()}
-        verdicts = decide_world(conn, world, self._settings, act.now, instead=instead)
-        for strategy_id, (revision, evidence) in fresh.items():
-            known[strategy_id] = _run(act, strategy_id, revision, evidence, verdicts)
-            store.append_run(conn, known[strategy_id])
-            outbox.append(conn, run_updated(known[strategy_id], act))
-        joined = stages_of(policy_of(conn, world))
-        entering = all(evidence.stage in joined for evidence in instead.values())
-        if not entering:  # a run of a stage that no rule reads leaves the decision as it is
-            verdicts = decide_world(conn, world, self._settings, act.now)
-        effect = self._narrow_to(conn, world, act, verdicts)
-        found = [known[strategy_id] for strategy_id in cohort]
-        audit_write(conn, act, "; ".join(_detail(run, verdicts.decision, run.strategy_id in fresh) for run in found))
-        return found, verdicts.decision, effect
+            runs[strategy_id] = _evidence(conn, world.world_id, strategy_id, asked)
+            replays.drop_pending(conn, world.world_id, strategy_id)
+        return record_runs(conn, world, act, runs, self._settings, self._narrow_to)
+
+    async def _replay(self, act: Act, strategy_id: str, asked: Evidence) -> evaluationservicepb.EvaluateResponse:
+        """Let the run wait for the replay of its list, unless it is settled already, and answer how it stands soon."""
+        asked = as_claims(asked)
+
+        def work(conn: Connection) -> bool:
+            world = world_to_write(conn, act, Role.OPERATOR)
+            bindings.get_active_binding(conn, world.world_id, strategy_id)
+            replays.get_list(conn, world.world_id, strategy_id, asked.order_list)
+            if _settled(conn, world, strategy_id, asked):
+                replays.drop_pending(conn, world.world_id, strategy_id)
+                audit_write(conn, act, f"run {asked.run_id} again, unchanged")
+                return True
+            pending = PendingReplay(world.world_id, strategy_id, asked, act.actor, act.correlation_id, act.now, act.now)
+            replays.put_pending(conn, pending)
+            audit_write(conn, act, f"run {asked.run_id} waits for the replay of {asked.order_list}")
+            return False
+
+        if not await self.writes.db.write(work):
+            await self._replayer.attempted(act.world_id, strategy_id, self._patience_s())
+        now = self.writes.clock.now()
+
+        def read(conn: Connection) -> tuple[evaluationpb.EvaluationRun, Decision]:
+            world = get_world(conn, act.world_id)
+            run = _run_message(conn, world.world_id, strategy_id, asked.run_id)
+            return run, decide_world(conn, world, self._settings, now).decision
+
+        run, decision = await self.writes.db.read(read)
+        return evaluationservicepb.EvaluateResponse(run=run, decision=decision_to_proto(decision))
+
+    @staticmethod
+    def _patience_s() -> float:
+        """How long an answer may wait for a replay: a share of the caller's own time."""
+        left = current_call().remaining_s()
+        return PATIENCE_S if left is None else min(PATIENCE_S, SHARE * left)
+
+
+def _settled(conn: Connection, world: World, strategy_id: str, asked: Evidence) -> bool:
+    """Whether the run has its evidence, of the same list and claims, under the terms that the policy asks for now."""
+    known, policy = store.find_run(conn, world.world_id, strategy_id, asked.run_id), policy_of(conn, world)
+    if known is None or not known.evidence.replayed:
+        return False
+    terms = WorldAccount().text(None) if policy is None else policy.account_text
+    same = (known.evidence.order_list, known.evidence.claims, known.evidence.account)
+    return same == (asked.order_list, asked.claims, terms)
+
+
+def _run_message(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> evaluationpb.EvaluationRun:
+    """A run at its latest revision, or as it waits. Raises NotFound (E_RUN_UNKNOWN)."""
+    pending = replays.find_pending(conn, world_id, strategy_id)
+    if pending is None or pending.asked.run_id != run_id:
+        return run_to_proto(store.get_run(conn, world_id, strategy_id, run_id))
+    return pending_to_proto(pending)
 
 
 def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence]:
@@ -181,6 +234,8 @@ def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence
         ):
             if given and given != want:
                 raise refused("E_COHORT", f"strategies[{index}].{field}", given, f"empty or {want!r}")
+        if each.order_list:
+            raise refused("E_FIELD", f"strategies[{index}].order_list", each.order_list, "none in a cohort: Evaluate")
         if each.stage not in (bindingpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
             raise refused("E_COHORT", f"strategies[{index}]", each.strategy_id, "each strategy once, at one stage")
         require_strategy_id(each.strategy_id)
@@ -190,27 +245,9 @@ def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence
     return asked
 
 
-def _evidence(
-    conn: Connection, world_id: str, strategy_id: str, asked: Evidence, previous: EvaluationRun | None
-) -> Evidence:
+def _evidence(conn: Connection, world_id: str, strategy_id: str, asked: Evidence) -> Evidence:
     """A repeated request without metrics is the run it repeats; otherwise the stage's latest run is borrowed from."""
+    previous = store.find_run(conn, world_id, strategy_id, asked.run_id)
     if not asked.numbers and previous is not None:
         return previous.evidence
     return take_evidence(asked, store.latest_evidence(conn, world_id, asked.stage).get(strategy_id))
-
-
-def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts: Verdicts) -> EvaluationRun:
-    report = verdicts.reports.get(strategy_id)
-    if report is not None:
-        own = own_verdicts(evidence.stage, report.verdicts)
-        report = replace(report, verdicts=own, summary=summarise(own))
-    allowed = verdicts.promoted().ceiling_of(strategy_id)
-    recommended = Stage.PAPER if allowed in (EffectiveMode.PAPER, EffectiveMode.LIVE) else Stage.BACKTEST
-    created_at: datetime = act.now
-    return EvaluationRun(act.world_id, strategy_id, revision, evidence, report, recommended, act.actor, created_at)
-
-
-def _detail(run: EvaluationRun, decision: Decision, fresh: bool) -> str:
-    summary = "not judged: no policy" if run.report is None else run.report.summary.value
-    again = "" if fresh else " again, unchanged"
-    return f"run {run.evidence.run_id} revision {run.revision}{again}: {summary}; world {decision.effective_mode.value}"

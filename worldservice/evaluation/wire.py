@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import islice
 
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import refused
 from qmtl.wire.fields import optional_text, require_text
@@ -18,6 +20,7 @@ from worldservice.evaluation.domain.reports import (
     RuleVerdict,
 )
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, Footprint
+from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.domain.execution_model import PROFILE, ExecutionModel, FillModel
 from worldservice.policy.domain.selection_limits import GROSS_MAX
 from worldservice.worlds.domain.binding import require_strategy_id
@@ -27,6 +30,7 @@ METRICS_MAX = 200
 PARTICIPATION_MAX = 1_000  # more than all of a bar's volume is a run's own business, and never strict
 FILLS = {decisionpb.FILL_MODEL_NEXT_BAR: FillModel.NEXT_BAR}
 CORRELATIONS_MAX = 2_000
+WARNINGS_MAX = 100
 
 
 def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: str = "") -> Evidence:
@@ -55,6 +59,7 @@ def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: st
         footprint=footprint,
         correlations=correlations_from_proto(request.correlations, f"{path}correlations"),
         execution=execution,
+        order_list=optional_text(request.order_list, f"{path}order_list"),
     )
 
 
@@ -87,6 +92,23 @@ def execution_to_proto(model: ExecutionModel | None) -> decisionpb.ExecutionMode
         participation=_text(model.participation),
         profile=model.profile,
     )
+
+
+def account_to_proto(account: WorldAccount | None, execution: ExecutionModel | None) -> accountpb.AccountModel | None:
+    """The account of a world with the costs that it asks for, as brokerage takes it; without its currency."""
+    if account is None:
+        return None
+    asked = execution or ExecutionModel()
+    made = accountpb.AccountModel(
+        type=None if account.kind is None else f"ACCOUNT_TYPE_{account.kind.name}",
+        leverage=account.leverage,
+        starting_cash=format_decimal(account.starting_cash),
+        profile=asked.profile,
+    )
+    if not asked.profile:
+        made.maker_fee_rate_min, made.taker_fee_rate_min = _text(asked.maker_fee), _text(asked.taker_fee)
+        made.slippage_rate_min, made.participation_max = _text(asked.slippage), _text(asked.participation)
+    return made
 
 
 def _profile(name: str, field: str) -> str:
@@ -195,13 +217,17 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         footprint=None if evidence.footprint is None else footprint_to_proto(evidence.footprint),
         correlations=dict(evidence.correlations),
         execution_model=execution_to_proto(evidence.execution),
+        evidence_state="EVIDENCE_STATE_REPLAYED" if evidence.replayed else "EVIDENCE_STATE_CLAIMED",
+        order_list=evidence.order_list,
+        claims=[number_to_proto(number) for number in evidence.claims],
+        warnings=islice(evidence.warnings(), WARNINGS_MAX),
     )
 
 
 def run_head_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
     """A run without its metrics, correlations and report."""
     message = run_to_proto(run)
-    for part in ("metrics", "correlations", "report"):
+    for part in ("metrics", "correlations", "report", "claims", "warnings"):
         message.ClearField(part)
     return message
 
@@ -223,4 +249,6 @@ def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
         ruleset_hash=decision.ruleset_hash,
         selected=decision.selected,
         execution_model=execution_to_proto(decision.execution),
+        evidence=None if decision.evidence is None else f"EVIDENCE_RULE_{decision.evidence.name}",
+        account_model=account_to_proto(decision.account, decision.execution),
     )

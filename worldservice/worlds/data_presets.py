@@ -21,3 +21,11 @@ class DataPresets:
             preset = (await self._catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=name))).preset
             if not preset.available:
                 raise NotReady("E_DATASET_UNAVAILABLE", f"preset {name}: {preset.message}", metadata={"dataset": name})
+
+    async def with_members(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Presets, and the members of those that are universes. Raises as `require`, but not for what is unavailable."""
+        found: list[str] = []
+        for name in dict.fromkeys(names):
+            preset = (await self._catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=name))).preset
+            found += [name, *preset.members]
+        return tuple(found)

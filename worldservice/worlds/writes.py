@@ -90,9 +90,12 @@ def audited(
 
 
 def audited_in_chunks(
-    payload: type[Req],
+    payload: type[Req], told: Callable[[Req], str] | None = None
 ) -> Callable[[Callable[[Any, Req, Act], Awaitable[Res]]], Callable[[Any, AsyncIterator[Any], Any], Awaitable[Res]]]:
-    """As `audited`, of a write whose payload comes in chunks: read for operators of the world that metadata names."""
+    """As `audited`, of a write whose payload comes in chunks: read for operators of the world that metadata names.
+
+    `told`: what the audit log keeps of a payload, where it does not keep all of it.
+    """
 
     def make(
         method: Callable[[Any, Req, Act], Awaitable[Res]],
@@ -108,7 +111,10 @@ def audited_in_chunks(
                     )
                 request = await gathered(request_iterator, said, payload)
                 said.check_worlds([world_of(request)])
-            act = await _act_of(method.__name__, writes, request)
+            if told is None:
+                act = await _act_of(method.__name__, writes, request)
+            else:
+                act = act_of(method.__name__, world_of(request), request, writes.clock, text=told(request))
             return await _to_its_end(_carry_out(method, servicer, request, act))
 
         return rpc

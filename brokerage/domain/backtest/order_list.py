@@ -45,7 +45,8 @@ class OrderStep:
 @dataclass(slots=True)
 class ReplayedOrders:
     """What became of a list: fills and denials in order, margin calls as time and sentence, what time paid by kind, and
-    equity at closes, scaled. `ended` says why it ended before its data did; `visited` counts closes by `Why`.
+    equity at closes, scaled, `invested` of them with an open position. `ended` says why it ended before its data did;
+    `visited` counts closes by `Why`.
     """
 
     fills: list[OrderStep] = field(default_factory=list)
@@ -55,6 +56,7 @@ class ReplayedOrders:
     ended: str = ""
     times: Steps = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     equity: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    invested: int = 0
     visited: dict[str, int] = field(default_factory=dict)
 
 
@@ -121,7 +123,7 @@ class OrderListReplay:
                 step, why = self._next(step, end)
         if begin < end:
             self._told.times = self._timeline.ends[begin:end]
-            self._told.equity, _ = self._curve.between(begin, end)
+            self._told.equity, self._told.invested = self._curve.between(begin, end)
         return self._told
 
     def _next(self, step: int, end: int) -> tuple[int, Why | None]:

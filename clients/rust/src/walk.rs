@@ -72,7 +72,7 @@ pub async fn walk(gateways: &[Gateway]) -> Outcome<()> {
 
 async fn put_policy(gateway: &Gateway, world: &str, sharpe: f64) -> Outcome<()> {
     let gates = format!("{{gates: {{and: [\"sharpe >= {sharpe:.4}\"]}}, score: \"sharpe\"}}");
-    let document = format!("data_currency: {{max_lag: 1d}}\nselection: {gates}\n");
+    let document = format!("data_currency: {{max_lag: 1d}}\nselection: {gates}\nevidence: claims\n");
     let request = PutPolicyRequest { world_id: world.to_owned(), document, make_default: true };
     again(|| async { PolicyServiceClient::new(gateway.clone()).put_policy(request.clone()).await }).await?;
     Ok(())

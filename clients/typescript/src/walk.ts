@@ -51,7 +51,7 @@ export async function newWorld(gateway: Transport): Promise<string> {
 
 export async function putPolicy(gateway: Transport, worldId: string, sharpe: number): Promise<void> {
   const gates = `{gates: {and: ["sharpe >= ${sharpe.toFixed(4)}"]}, score: "sharpe"}`;
-  const document = `data_currency: {max_lag: 1d}\nselection: ${gates}\n`;
+  const document = `data_currency: {max_lag: 1d}\nselection: ${gates}\nevidence: claims\n`;
   await createClient(PolicyService, gateway).putPolicy({ worldId, document, makeDefault: true });
 }
 

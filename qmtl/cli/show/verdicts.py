@@ -34,6 +34,7 @@ REASONS = {
     "DATA_END_UNKNOWN": "nothing says until when there is data",
     "DATA_STALE": "the data is older than the policy's max_lag",
     "DATA_END_IN_FUTURE": "the data ends in the future: a clock is wrong",
+    "EVIDENCE_CLAIMED": "its numbers are claims: only a replay of the orders (evidence: replay) goes live",
     "LIVE_NOT_ALLOWED": "live trading is not allowed in this world",
     "REPLAY_NEVER_LIVE": "its data is a replay, which can never be live",
     "LIVE_NOT_APPROVED": "no selected strategy has an owner's approval: qmtl world approve-live",
@@ -58,13 +59,17 @@ RULE_WIDTH = 34
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One bound strategy with what is known of it. `run` is the newest one a policy judges; None: never evaluated."""
+    """One bound strategy with what is known of it. `run` is the newest one a policy judges; None: never evaluated.
+
+    `unsettled` is a newer one that waits for its evidence or was refused it.
+    """
 
     strategy_id: str
     name: str
     stage: bindingpb.Stage
     run: evaluationpb.EvaluationRun | None
     entries: tuple[activationpb.ActivationEntry, ...]
+    unsettled: evaluationpb.EvaluationRun | None = None
 
 
 def standings_of(
@@ -91,10 +96,31 @@ def standings_of(
     ]
 
 
-def as_judged_now(standings: Sequence[Standing], reports: Iterable[evaluationpb.EvaluationReport]) -> list[Standing]:
+def as_judged_now(
+    standings: Sequence[Standing],
+    reports: Iterable[evaluationpb.EvaluationReport],
+    unsettled: Iterable[evaluationpb.EvaluationRun] = (),
+) -> list[Standing]:
     """The standings with what the rules say now, in place of what they said when the runs were evaluated."""
     by_strategy = {report.strategy_id: report for report in reports}
-    return [_judged(standing, by_strategy.get(standing.strategy_id)) for standing in standings]
+    waiting = {run.strategy_id: run for run in unsettled}
+    judged = [_judged(standing, by_strategy.get(standing.strategy_id)) for standing in standings]
+    return [replace(standing, unsettled=waiting.get(standing.strategy_id)) for standing in judged]
+
+
+def evidence_lines(run: evaluationpb.EvaluationRun) -> Iterator[str]:
+    """What the numbers of a run rest on: warnings first, then claims beside what the replay came to."""
+    yield from (f"WARNING {line}" for line in run.warnings)
+    if run.evidence_state in (evaluationpb.EVIDENCE_STATE_PENDING, evaluationpb.EVIDENCE_STATE_REFUSED):
+        waits = run.evidence_state == evaluationpb.EVIDENCE_STATE_PENDING
+        word = "waits for the replay of its orders" if waits else "cannot be replayed"
+        why = f": {run.evidence_message}" if run.evidence_message else ""
+        yield f"run {run.run_id} {word} and counts for nothing{why}"
+    elif run.evidence_state == evaluationpb.EVIDENCE_STATE_REPLAYED:
+        same = "; the client came to the same" if run.claims and not run.warnings else ""
+        yield f"numbers are of the world's own replay of {run.order_list[:15]}{same}"
+    elif run.evidence_state == evaluationpb.EVIDENCE_STATE_CLAIMED:
+        yield "numbers are the client's own claims"
 
 
 def _judged(standing: Standing, report: evaluationpb.EvaluationReport | None) -> Standing:
@@ -124,6 +150,8 @@ def explain_strategy(decision: decisionpb.DecisionEnvelope, standing: Standing) 
     is_in = standing.strategy_id in decision.selected
     title = f"{standing.name} ({standing.strategy_id})" if standing.name else standing.strategy_id
     yield f"{'IN ' if is_in else 'OUT'}  {title}: {why_in(standing) if is_in else why_out(decision, standing)}"
+    for run in (standing.unsettled, standing.run):
+        yield from (f"     {line}" for line in (evidence_lines(run) if run is not None else ()))
     if standing.run is not None:
         report = standing.run.report
         yield from (f"     {line}" for line in verdict_lines(report))

@@ -76,7 +76,7 @@ def replay(
     assembled.strategy.on_start()
     record = account.run(outputs)
     assembled.strategy.on_finish()
-    return result_of(record, account.currency, terms.periods_per_year)
+    return result_of(record, account.currency)
 
 
 class _AccountReplay:
@@ -103,7 +103,10 @@ class _AccountReplay:
         self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=not every)
         self._every, self._compiling, self._names = every, compiling, assembled.dag.names
         self._after_ns = to_ns(terms.start) if terms.start else None
-        self._record = RunRecord(multipliers={one.symbol: one.multiplier for one in traded})
+        self._record = RunRecord(
+            multipliers={one.symbol: one.multiplier for one in traded},
+            calendars=frozenset(one.calendar for one in traded),
+        )
         self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
         self._actions: dict[str, deque[CorporateAction]] = {}

@@ -11,21 +11,20 @@ import numpy as np
 
 from brokerage.domain.money import currency_scale
 from brokerage.domain.simulation.carry import Payment
+from qmtl.calendars.published import sessions_of
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.execution.columns import Activity, FillColumns, activity_of
 from qmtl.sdk.execution.equity_series import EquitySeries
 from qmtl.sdk.execution.port import Cancel, DeniedOrder, MarketOrder, SubmitList
 from qmtl.sdk.execution.traces import Trace
+from qmtl.stats.activity import activity, costs_of
 from qmtl.stats.performance import performance
-from qmtl.stats.returns import DAYS_PER_YEAR
+from qmtl.stats.returns import UTC_DAYS, Sessions
 from qmtl.stats.trades import SplitStep, Trade, round_trips
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
-
-_YEAR_NS = DAYS_PER_YEAR * 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class RunResult:
     bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
     assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
     list that a brokerage can replay. `path`: how a local replay went: "every bar", "past quiet bars: <why no part of it
-    was compiled>", or "compiled: <bars> of <bars>".
+    was compiled>", or "compiled: <bars> of <bars>". `sessions`: the days that its ratios are of.
     """
 
     currency: str
@@ -63,6 +62,7 @@ class RunResult:
     orders: Sequence[MarketOrder | SubmitList] = ()
     cancels: tuple[Cancel, ...] = ()
     path: str = ""
+    sessions: Sessions = UTC_DAYS
 
     @property
     def equity_floats(self) -> Floats:
@@ -72,7 +72,7 @@ class RunResult:
 @dataclass(slots=True)
 class RunRecord:
     """The recording while it runs; `equity` is in units of the currency's scale, `invested` counts the bars with an
-    open position. `multipliers` are the instruments' values of one unit per unit of price.
+    open position. `multipliers` are the instruments' values of one unit per unit of price, `calendars` their exchanges.
     """
 
     times: Sequence[int] | Times = field(default_factory=list)
@@ -84,6 +84,7 @@ class RunRecord:
     ended: str = ""
     carried: dict[str, Decimal] = field(default_factory=dict)
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
+    calendars: frozenset[str] = frozenset()
     splits: list[SplitStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
@@ -101,8 +102,8 @@ class RunRecord:
                 self.carried[payment.kind.value] = self.carried.get(payment.kind.value, Decimal(0)) + amount
 
 
-def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunResult:
-    """The result of a record: round trips and metrics added."""
+def result_of(record: RunRecord, currency: str) -> RunResult:
+    """The result of a record: round trips and metrics added. Ratios are of the sessions of what was traded."""
     made = None if record.splits else _in_integers(record.fills)
     if made is None:
         trades = round_trips(record.fills, currency, record.multipliers, record.splits)
@@ -112,10 +113,11 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
     curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
     equity = curve.floats
     metrics: dict[str, float] = {}
+    sessions = _sessions(record.calendars, times)
     if len(equity):
-        metrics = performance(times, equity, trades, periods_per_year=periods_per_year)
-        fees, notional = _sums(record, currency) if made is None else (made.fees, made.notional)
-        metrics |= _activity(record, times, equity, float(fees), float(notional))
+        metrics = performance(times, equity, trades, sessions=sessions)
+        fees, notional = _sums(record, currency) if made is None else (float(made.fees), float(made.notional))
+        metrics |= activity(fees, notional, record.invested, times, equity)
     return RunResult(
         currency,
         times,
@@ -132,6 +134,7 @@ def result_of(record: RunRecord, currency: str, periods_per_year: float) -> RunR
         record.orders,
         tuple(record.cancels),
         record.path,
+        sessions,
     )
 
 
@@ -141,19 +144,13 @@ def _in_integers(fills: Trace[FillEvent]) -> Activity | None:
     return activity_of(parts) if parts else None
 
 
-def _sums(record: RunRecord, currency: str) -> tuple[Decimal, Decimal]:
-    """Fees paid, in the run's currency at the prices of their fills, and the notional of all fills."""
-    value = {fill.symbol: record.multipliers.get(fill.symbol, Decimal(1)) for fill in record.fills}
-    fees = sum(
-        (f.fee if f.fee_currency == currency else f.fee * f.price * value[f.symbol] for f in record.fills), Decimal(0)
-    )
-    notional = sum((abs(fill.quantity) * fill.price * value[fill.symbol] for fill in record.fills), Decimal(0))
-    return fees, notional
+def _sums(record: RunRecord, currency: str) -> tuple[float, float]:
+    fees, notional = costs_of(record.fills, currency, record.multipliers)
+    return float(fees), float(notional)
 
 
-def _activity(record: RunRecord, times: Times, equity: Floats, fees: float, notional: float) -> dict[str, float]:
-    years = float(times[-1] - times[0]) / _YEAR_NS
-    found = {"exposure": record.invested / len(equity), "fees_paid": fees}
-    if years > 0.0 and equity.mean() > 0.0:
-        found["turnover"] = notional / float(equity.mean()) / years
-    return found
+def _sessions(calendars: frozenset[str], times: Times) -> Sessions:
+    if not len(times):
+        return UTC_DAYS
+    per_year, closes = sessions_of(calendars, int(times[0]), int(times[-1]))
+    return Sessions(per_year, None if closes is None else np.array(closes, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""What a local replay starts with: cash, brokerage profile, annualisation, warm-up."""
+"""What a local replay starts with: cash, brokerage profile, warm-up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qmtl.core.errors import refused
 
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """What a replay starts with. Days per year annualise the ratios.
+    """What a replay starts with.
 
     `profile` is a brokerage profile or the name of one ("ibkr_equities"); None: spot, 0.1 % fee, paid in full.
 
@@ -29,7 +29,6 @@ class AccountTerms:
 
     cash: Decimal = Decimal(100_000)
     profile: BrokerageProfile | str | None = None
-    periods_per_year: float = 365.0
     start: datetime | None = None
     instruments: tuple[Instrument, ...] = ()
     actions: tuple[CorporateAction, ...] = ()

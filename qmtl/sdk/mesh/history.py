@@ -35,10 +35,13 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """Bars of each preset, and exactly what the owner of the data says they are."""
+    """Bars of each preset, exactly what the owner of the data says they are, and the sealed artifact that each is of; empty
+    where it is none.
+    """
 
     bars: tuple[Bars, ...]
     metadata: dataservicepb.FetchMetadata
+    sealed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class WorldData:
             parts, metadata = await self._fetch_arrow(asked)
             bars.append(bars_from_arrow(parts, member))
             told.append(metadata)
-        return Fetched(tuple(bars), told[0] if len(told) == 1 else combined(market.preset.name, told))
+        whole = told[0] if len(told) == 1 else combined(market.preset.name, told)
+        return Fetched(tuple(bars), whole, tuple(one.artifact_fingerprint for one in told))
 
     async def _fetch_arrow(
         self, request: dataservicepb.FetchRequest

@@ -47,7 +47,7 @@ class BacktestResult:
     @property
     def benchmark(self) -> Mapping[str, float]:
         """Metrics of the same money in what was traded, bought once and held, without fees."""
-        return benchmark_metrics(self.replay, self.bars, self.terms.periods_per_year)
+        return benchmark_metrics(self.replay, self.bars)
 
     @property
     def trade_rows(self) -> list[TradeRow]:
@@ -76,7 +76,6 @@ class BacktestResult:
             self.bars,
             self.trade_rows,
             self.benchmark,
-            self.terms.periods_per_year,
         )
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)

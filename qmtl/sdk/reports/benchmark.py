@@ -38,7 +38,7 @@ def buy_and_hold(replay: RunResult, bars: Sequence[Bars]) -> Floats:
     return start * held / len(finest)
 
 
-def benchmark_metrics(replay: RunResult, bars: Sequence[Bars], periods_per_year: float) -> dict[str, float]:
+def benchmark_metrics(replay: RunResult, bars: Sequence[Bars]) -> dict[str, float]:
     """Metrics of buy_and_hold, as those of the run."""
     equity = buy_and_hold(replay, bars)
-    return performance(replay.time_ns, equity, (), periods_per_year=periods_per_year) if len(equity) else {}
+    return performance(replay.time_ns, equity, (), sessions=replay.sessions) if len(equity) else {}

@@ -21,7 +21,7 @@ from qmtl.sdk.reports.plots import replay_figure
 from qmtl.sdk.reports.tables import show_metric
 from qmtl.sdk.reports.trade_frame import TradeRow
 from qmtl.stats.ratios import sharpe
-from qmtl.stats.returns import daily, returns_of
+from qmtl.stats.returns import Sessions, daily, returns_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,6 @@ class Sheet:
     bars: Sequence[Bars]
     rows: Sequence[TradeRow]
     benchmark: Mapping[str, float]
-    periods_per_year: float
 
 
 def tearsheet_html(sheet: Sheet) -> str:
@@ -151,13 +150,11 @@ def _months(times: Times, equity: Floats) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def rolling_sharpe(
-    times: Times, equity: Floats, periods_per_year: float, days: int = ROLLING_DAYS
-) -> tuple[Times, Floats]:
+def rolling_sharpe(times: Times, equity: Floats, sessions: Sessions, days: int = ROLLING_DAYS) -> tuple[Times, Floats]:
     """The Sharpe ratio of the last `days` daily returns, from the first day that has as many on."""
-    ends, closes = daily(times, equity)
+    ends, closes = daily(times, equity, sessions)
     returns = returns_of(np.concatenate([equity[:1], closes]))
-    values = [sharpe(returns[at - days : at], periods_per_year) for at in range(days, len(returns) + 1)]
+    values = [sharpe(returns[at - days : at], sessions.per_year) for at in range(days, len(returns) + 1)]
     return ends[days - 1 :], np.array(values)
 
 
@@ -175,7 +172,7 @@ def _compared(sheet: Sheet) -> Figure:
     top.plot(dates, held, color="#999999", linewidth=0.8, label="buy and hold")
     top.set_ylabel(f"equity ({sheet.replay.currency})")
     top.legend(frameon=False, fontsize="small")
-    ends, ratios = rolling_sharpe(times, equity, sheet.periods_per_year)
+    ends, ratios = rolling_sharpe(times, equity, sheet.replay.sessions)
     middle.plot([from_ns(end) for end in ends.tolist()], ratios, color="#1f5f8b", linewidth=0.9)
     middle.set_ylabel(f"Sharpe, {ROLLING_DAYS} days")
     _draw_invested(bottom, sheet, dates)

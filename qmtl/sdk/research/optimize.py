@@ -26,7 +26,7 @@ from qmtl.sdk.research.trials import Maker, OnTrial, Params, Trial, Trials, Valu
 from qmtl.sdk.research.verdict import Verdict, verdict_of
 from qmtl.stats.performance import performance
 from qmtl.stats.ratios import sharpe
-from qmtl.stats.returns import returns_of
+from qmtl.stats.returns import Sessions, returns_of
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -71,7 +71,6 @@ class OptimizeResult:
     folds: Sequence[Fold]
     objective: str
     verdict: Verdict
-    periods_per_year: float
 
     @property
     def best(self) -> Trial:
@@ -85,7 +84,7 @@ class OptimizeResult:
 
     @property
     def out_of_sample_sharpe(self) -> float:
-        return sharpe(self.out_of_sample_returns, self.periods_per_year)
+        return sharpe(self.out_of_sample_returns, self.best.per_year)
 
     @property
     def winner(self) -> Trial | None:
@@ -150,7 +149,7 @@ def optimize(
     end = max(int(bars.close_ns[-1]) for bars in data)
     folds = [_fold(make, split, found, data, objective, terms) for split in forward.splits(start, end)]
     best = max(found, key=lambda trial: value_of(trial, objective))
-    return OptimizeResult(found, folds, objective, verdict_of(found, best), terms.periods_per_year)
+    return OptimizeResult(found, folds, objective, verdict_of(found, best))
 
 
 def _drawn(space: Space, count: int, random: np.random.Generator) -> Iterator[Params]:
@@ -173,7 +172,7 @@ def _drawn(space: Space, count: int, random: np.random.Generator) -> Iterator[Pa
 def _fold(
     make: Maker, split: Split, trials: Sequence[Trial], data: Sequence[Bars], objective: str, terms: AccountTerms
 ) -> Fold:
-    scores = [_within(trial, split, objective, terms.periods_per_year) for trial in trials]
+    scores = [_within(trial, split, objective) for trial in trials]
     best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
     begin, end = split.test
     until = [bars.between(None, end - bars.interval_s * 1_000_000_000 + 1) for bars in data]
@@ -181,12 +180,13 @@ def _fold(
     return Fold(split, trials[best].params, scores[best], test)
 
 
-def _within(trial: Trial, split: Split, objective: str, periods_per_year: float) -> float:
+def _within(trial: Trial, split: Split, objective: str) -> float:
     """The objective of a trial over the days that end within training."""
     inside = np.zeros(len(trial.day_ns), dtype=np.bool_)
     for begin, end in split.train:
         inside |= (trial.day_ns > begin) & (trial.day_ns <= end)
     if inside.sum() < 2:
         return math.nan
-    found = performance(trial.day_ns[inside], trial.equity[inside], (), periods_per_year=periods_per_year)
+    sessions = Sessions(trial.per_year, trial.day_ns[1:])
+    found = performance(trial.day_ns[inside], trial.equity[inside], (), sessions=sessions)
     return found.get(objective, math.nan)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmtl.calendars.published import DAYS_A_YEAR
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json, digest
 from qmtl.sdk.data.bars import Bars
@@ -43,13 +44,17 @@ OnTrial = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """One run: its parameters and metrics, and its equity at the end of each UTC day, the first value before them."""
+    """One run: its parameters and metrics, and its equity at the end of each session, the first value before them.
+
+    `per_year`: how many sessions a year has.
+    """
 
     params: Params
     metrics: Mapping[str, float]
     day_ns: Times
     equity: Floats
     denied: int
+    per_year: float = DAYS_A_YEAR
 
 
 class Trials:
@@ -79,7 +84,7 @@ class Trials:
             del self._series[node_id]
         found = replay(assembled, self._data, self._terms, outputs=outputs)
         times, equity = found.time_ns, found.equity_floats
-        days, closes = daily(times, equity) if len(times) else (times, equity)
+        days, closes = daily(times, equity, found.sessions) if len(times) else (times, equity)
         opening = times[:1] - 1, equity[:1]
         return Trial(
             dict(params),
@@ -87,6 +92,7 @@ class Trials:
             np.concatenate([opening[0], days]),
             np.concatenate([opening[1], closes]),
             len(found.denials),
+            found.sessions.per_year,
         )
 
     def _key(self, assembled: Assembled) -> str:
@@ -187,7 +193,8 @@ class TrialStore:
         metrics, denied = row["metrics"], row["denied"]
         if not isinstance(metrics, dict) or not isinstance(denied, int):
             raise refused("E_FIELD", "store", str(self._path), "a file that a sweep has written")
-        return Trial(dict(params), {name: float(str(value)) for name, value in metrics.items()}, times, equity, denied)
+        numbers = {name: float(str(value)) for name, value in metrics.items()}
+        return Trial(dict(params), numbers, times, equity, denied, float(str(row["per_year"])))
 
     def put(self, key: str, trial: Trial) -> None:
         row: dict[str, Json] = {
@@ -197,6 +204,7 @@ class TrialStore:
             "day_ns": trial.day_ns.tolist(),
             "equity": trial.equity.tolist(),
             "denied": trial.denied,
+            "per_year": trial.per_year,
         }
         with self._path.open("ab") as file:
             file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.models.profiles.generic import at_least, margin, spot
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.orders.wire import order_to_proto
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.data.v1 import bars_pb2 as barspb
@@ -26,7 +27,7 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.simulated import order_list
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
-from qmtl.wire.instants import ns_to_proto
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from tests.brokerage.feed import Sealed
 from tests.brokerage.mesh import Client, Mesh, running_mesh
 from tests.sdk.market import walk
@@ -92,7 +93,7 @@ def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> repl
         ],
         dataset_fingerprints=[PRINTS[symbol] for symbol in symbols],
         equity_after=ns_to_proto(int(result.time_ns[0]) - 1),
-        account_model=replayservicepb.AccountModel(**model),  # type: ignore[arg-type]  # by name
+        account_model=accountpb.AccountModel(**model),  # type: ignore[arg-type]  # by name
     )
 
 
@@ -147,6 +148,34 @@ async def test_a_runs_order_list_is_the_run(
     assert (summary.fill_count, summary.equity_count) == (len(result.fills), len(result.equity))
     assert summary.margin_call_count == len(result.margin_calls)
     assert len(result.fills) > 40
+    assert summary.invested_count == round(result.metrics["exposure"] * len(result.equity))
+    assert [one.symbol for one in summary.instruments] == list(symbols)
+    first = summary.instruments[0]
+    assert (first.data_preset, first.multiplier, first.calendar) == (f"sealed-{symbols[0]}", "1", "")
+    assert ns_from_proto(first.first_open, "first_open") == int(bars[0].open_ns[0])
+    assert ns_from_proto(first.last_close, "last_close") == int(bars[0].close_ns[-1])
+    rates = summary.terms.maker_fee_rate, summary.terms.taker_fee_rate, summary.terms.slippage_rate
+    assert (*rates, summary.terms.participation) == ("0.002", "0.002", "0", "0.1")
+
+
+async def test_a_world_that_asks_for_costs_has_them(mesh: Mesh) -> None:
+    bars = walk(300, seed=3)
+    seal(mesh, bars)
+    profile = at_least(spot(), "", "0.003", "0.0005", "0.02")
+    terms = AccountTerms(profile=profile)
+    result = replay(assemble(Turns(("BTC-USD",), 0.0, None)), bars, terms)
+    least = {"taker_fee_rate_min": "0.003", "slippage_rate_min": "0.0005", "participation_max": "0.02"}
+    parts = await ask(mesh.client(service="worldservice"), asked(result, ["BTC-USD"], **least))
+    assert D(parts[-1].summary.equity) == result.equity[-1]
+    said = parts[-1].summary.terms
+    rates = said.maker_fee_rate, said.taker_fee_rate, said.slippage_rate, said.participation
+    assert rates == ("0.001", "0.003", "0.0005", "0.02")
+    with pytest.raises(InvalidRequest, match="E_FIELD: account_model"):
+        await ask(mesh.client(service="worldservice"), asked(result, ["BTC-USD"], profile="coinbase_spot", **least))
+    with pytest.raises(InvalidRequest, match="E_FIELD: participation_max"):
+        await ask(mesh.client(service="worldservice"), asked(result, ["BTC-USD"], participation_max="0"))
+    with pytest.raises(InvalidRequest, match="E_FIELD: slippage_rate_min"):
+        await ask(mesh.client(service="worldservice"), asked(result, ["BTC-USD"], slippage_rate_min="1.1"))
 
 
 async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:

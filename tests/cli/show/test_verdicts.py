@@ -129,3 +129,33 @@ def test_explain_shows_what_the_rules_say_now_not_when_it_was_evaluated() -> Non
     (judged,) = show_verdicts.as_judged_now([standing(then)], [now])
     assert show_verdicts.why_out(decided(COMPUTE), judged).startswith("sharpe >= 2.0")
     assert then.report.verdicts[0].rule == "sharpe >= 0.6"
+
+
+def test_what_numbers_rest_on_is_said_warnings_first() -> None:
+    replayed = evaluationpb.EvaluationRun(
+        run_id="r", evidence_state=evaluationpb.EVIDENCE_STATE_REPLAYED, order_list="blake3:0123456789abcdef"
+    )
+    assert list(show_verdicts.evidence_lines(replayed)) == ["numbers are of the world's own replay of blake3:01234567"]
+    replayed.claims.add(name="sharpe", value=1.0)
+    assert list(show_verdicts.evidence_lines(replayed))[-1].endswith("; the client came to the same")
+    replayed.warnings.append("sharpe is claimed to be 9.0, the replay came to 1.0")
+    first, last = show_verdicts.evidence_lines(replayed)
+    assert first == "WARNING sharpe is claimed to be 9.0, the replay came to 1.0"
+    assert "the same" not in last
+    claimed = evaluationpb.EvaluationRun(evidence_state=evaluationpb.EVIDENCE_STATE_CLAIMED)
+    assert list(show_verdicts.evidence_lines(claimed)) == ["numbers are the client's own claims"]
+
+
+def test_a_run_without_its_evidence_is_told_beside_the_one_that_counts() -> None:
+    pending, refused = (
+        evaluationpb.EvaluationRun(strategy_id="s", run_id="r2", evidence_state=state, evidence_message=why)
+        for state, why in (
+            (evaluationpb.EVIDENCE_STATE_PENDING, ""),
+            (evaluationpb.EVIDENCE_STATE_REFUSED, "E_ARTIFACT_UNKNOWN: no"),
+        )
+    )
+    (judged,) = show_verdicts.as_judged_now([standing(None)], [], [pending])
+    lines = list(show_verdicts.explain_strategy(decided(COMPUTE), judged))
+    assert lines[1].strip() == "run r2 waits for the replay of its orders and counts for nothing"
+    (line,) = show_verdicts.evidence_lines(refused)
+    assert line == "run r2 cannot be replayed and counts for nothing: E_ARTIFACT_UNKNOWN: no"

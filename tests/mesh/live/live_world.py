@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.rpc.chunks import Chunked
+from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_pb2 as applypb
@@ -29,7 +33,7 @@ MAX_LAG_S = 5.0
 APPLY_S = 60.0
 POLICY = f"""
 data_currency: {{max_lag: {MAX_LAG_S:.0f}s}}
-selection: {{gates: {{and: ["sharpe >= 0.5"]}}, score: "sharpe"}}
+selection: {{gates: {{and: ["n_bars >= 1"]}}, score: "double(n_bars)"}}
 """
 LIVE = commonpb.EFFECTIVE_MODE_LIVE
 MEANT = (("x-allow-live", "true"),)
@@ -40,6 +44,7 @@ def followed(address: str, follow: str = "poll") -> str:
     return (
         f'[seamless.exchanges.local]\nexchange = "binance"\naddress = "{address}"\nhistory = 60\nfollow = "{follow}"\n'
         'feeds = {1s = {symbol = "BTC/USDT", interval = "1s"}}\n'
+        '[brokerage.instruments."BTC/USDT"]\nbase = "BTC"\nquote = "USDT"\ntick = "0.01"\nlot = "0.0001"\n'
     )
 
 
@@ -61,23 +66,29 @@ async def approved_world(client: GatewayClient) -> str:
     allowed = worldservicepb.UpdateWorldRequest(world_id=world, allow_live=True, update_mask={"paths": ["allow_live"]})
     await client.worlds.UpdateWorld(allowed, metadata=MEANT)
     await client.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id=world, strategy_id=STRATEGY))
-    now = datetime.now(UTC)
-    await client.evaluation.Evaluate(
-        evaluationservicepb.EvaluateRequest(
-            world_id=world,
-            strategy_id=STRATEGY,
-            run_id="run-1",
-            stage=bindingpb.STAGE_BACKTEST,
-            metrics=[evaluationpb.Metric(name="sharpe", value=1.0)],
-            dataset_fingerprint="blake3:test",
-            coverage_ratio=1.0,
-            data_start=stamp(now - timedelta(days=60)),
-            data_end=stamp(now - timedelta(days=1)),
-        )
-    )
+    await _evaluated(client, world)
     approval = bindingservicepb.ApproveLiveRequest(world_id=world, strategy_id=STRATEGY)
     await client.bindings.ApproveLive(approval, metadata=MEANT)
     return world
+
+
+async def _evaluated(client: GatewayClient, world: str) -> None:
+    """Evidence of the strategy: a list without orders, replayed over seconds of the preset that are sealed for it."""
+    now = datetime.now(UTC)
+    span = commonpb.TimeRange(start=stamp(now - timedelta(seconds=20)), end=stamp(now))
+    sealing = coverageservicepb.EnsureCoverageRequest(dataset=PRESET, range=span)
+    assert [reply async for reply in client.coverage.EnsureCoverage(sealing)][-1].done
+    with scoped(client.data.Fetch(dataservicepb.FetchRequest(dataset=PRESET))) as parts:
+        prints = [part.metadata.artifact_fingerprint async for part in parts if part.HasField("metadata")]
+    listed = evaluationpb.OrderList(
+        world_id=world, strategy_id=STRATEGY, dataset_fingerprints=prints[-1:], base_currency="USDT"
+    )
+    put = await client.evaluation.PutOrderList(Chunked(evaluationservicepb.PutOrderListRequest, listed, [world]))
+    request = evaluationservicepb.EvaluateRequest(
+        world_id=world, strategy_id=STRATEGY, run_id="run-1", stage=bindingpb.STAGE_BACKTEST, order_list=put.order_list
+    )
+    run = (await client.evaluation.Evaluate(request)).run
+    assert run.evidence_state == evaluationpb.EVIDENCE_STATE_REPLAYED, run
 
 
 async def raised(client: GatewayClient, world: str) -> activationpb.ActivationEnvelope:

@@ -17,6 +17,7 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -48,7 +49,7 @@ from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
-from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
@@ -74,7 +75,11 @@ class FakeMesh:
         self.canceled: dict[str, str] = {}  # why, by strategy
         self.assignments: dict[str, list[diffpb.QueueAssignment]] = {}  # by strategy
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
-        self.execution_model: decisionpb.ExecutionModel | None = None
+        self.account_model: accountpb.AccountModel | None = None
+        self.order_lists: dict[str, evaluationpb.OrderList] = {}
+        self.evidence: list[evaluationpb.EvidenceState] = []  # of the next answers; then it is replayed
+        self.evidence_message = ""
+        self.warnings: list[str] = []
         self.profile = ""  # that its account was opened with
         self.fetches: list[dataservicepb.FetchRequest] = []
         self.denials: list[orderpb.Denial] = []

@@ -18,6 +18,7 @@ from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.reports.benchmark import buy_and_hold
 from qmtl.sdk.reports.tearsheet import monthly_returns, rolling_sharpe
 from qmtl.stats.ratios import sharpe
+from qmtl.stats.returns import UTC_DAYS
 from tests.sdk.market import START_NS, STEP_NS, prices, walk
 
 FREE = AccountTerms(cash=D(1000), profile=spot("0", participation="0"))
@@ -102,7 +103,7 @@ def test_months_multiply_to_the_whole_return() -> None:
     months = monthly_returns(times, equity)
     assert list(months) == [(2021, 9), (2021, 10), (2021, 11), (2021, 12)]
     assert np.prod([1.0 + value for value in months.values()]) == pytest.approx(equity[-1] / equity[0])
-    ends, ratios = rolling_sharpe(times, equity, 365.0, days=20)
+    ends, ratios = rolling_sharpe(times, equity, UTC_DAYS, days=20)
     daily = equity[1:] / equity[:-1] - 1.0
     assert len(ends) == len(ratios) == 80 - 20 + 1
     assert ratios[-1] == pytest.approx(sharpe(daily[-20:], 365.0))

@@ -23,7 +23,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.harness import COMPUTE_ONLY as LOW
 from tests.worldservice.harness import LONG, WorldHarness, evaluation, eventually, make_world, raising
 from tests.worldservice.harness import PAPER as ON_PAPER
-from tests.worldservice.samples import DOCUMENT, NOW, binding, candidate, fresh, world
+from tests.worldservice.samples import CLAIMS, DOCUMENT, NOW, binding, candidate, fresh, world
 from worldservice.activation.domain.activation import Activation, Ceiling, Entry, FenceState, empty, narrowed, no_exit
 from worldservice.activation.domain.operator_changes import Change, change_activation
 from worldservice.apply.domain.phases import aimed, frozen, restored, switched
@@ -299,7 +299,7 @@ async def entries(harness: WorldHarness) -> dict[str, tuple[bool, bool, commonpb
 
 
 async def test_a_demoted_strategy_drains_until_the_world_is_stopped(harness: WorldHarness) -> None:
-    ann = await make_world(harness, "w1", document=DOCUMENT + DRAINS)
+    ann = await make_world(harness, "w1", document=CLAIMS + DRAINS)
     await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))
     await ann.activation.SetActivation(raising("w1", "s"))
@@ -336,7 +336,7 @@ async def test_a_demoted_strategy_drains_until_the_world_is_stopped(harness: Wor
 
 
 async def test_an_apply_opens_its_targets_and_drains_the_others(harness: WorldHarness) -> None:
-    ann = await make_world(harness, "w1", document=DOCUMENT + DRAINS)
+    ann = await make_world(harness, "w1", document=CLAIMS + DRAINS)
     for name in ("s", "t"):
         await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
         await ann.evaluation.Evaluate(evaluation(harness, "w1", name))

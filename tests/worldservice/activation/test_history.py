@@ -31,7 +31,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.waiting import eventually
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.harness import LONG, SHORT, WorldHarness, evaluation, make_trading, make_world, raising
-from tests.worldservice.samples import DOCUMENT, NOW, binding
+from tests.worldservice.samples import CLAIMS, NOW, binding
 from worldservice.activation.domain.activation import Activation, confirm, empty, narrowed
 from worldservice.activation.domain.history import ActivationRecord, rebuild, record_of
 from worldservice.activation.domain.operator_changes import Change, change_activation
@@ -154,7 +154,7 @@ async def test_the_log_of_a_whole_life_leads_to_the_stored_activation(harness: W
     targets = applypb.ApplyTargets(targets=[target])
     await ann.applies.Apply(applyservicepb.ApplyRequest(world_id="w1", run_id="a1", targets=targets))
     await ended(ann, "a1")
-    windowed = DOCUMENT + 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
+    windowed = CLAIMS + 'activation_windows: [{days: [mon..fri], from: "09:30", to: "16:00", tz: America/New_York}]\n'
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=windowed, make_default=True))
     await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
 

@@ -34,7 +34,7 @@ from tests.worldservice.harness import (
     raising,
     stamp,
 )
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 
 
 def change(
@@ -282,7 +282,7 @@ async def test_a_window_and_both_sides_are_kept(harness: WorldHarness) -> None:
 
 async def test_a_stricter_default_policy_lowers_what_no_longer_passes(harness: WorldHarness) -> None:
     ann = await make_trading(harness, "w1", "s")
-    strict = DOCUMENT.replace("sharpe >= 0.6", "sharpe >= 9.0")
+    strict = CLAIMS.replace("sharpe >= 0.6", "sharpe >= 9.0")
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=strict, make_default=True))
     assert (await activation(harness, "w1")).effective_mode == COMPUTE_ONLY
     assert harness.brokerage.state("w1")[1] == "FROZEN"

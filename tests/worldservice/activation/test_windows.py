@@ -17,7 +17,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.apply.test_service import gate, plan, reach
 from tests.worldservice.harness import COMPUTE_ONLY, LONG, PAPER, WorldHarness, evaluation, make_world, raising
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 from worldservice.activation.tables import activations
 from worldservice.policy.tables import policies
 
@@ -44,7 +44,7 @@ async def trading(harness: WorldHarness) -> WorldStubs:
 async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(harness: WorldHarness) -> None:
     ann = await trading(harness)
     before = await activation(ann)
-    await put(ann, DOCUMENT + WINDOWS)
+    await put(ann, CLAIMS + WINDOWS)
     after = await activation(ann)
     (window,) = after.windows
     assert (list(window.days), window.time_zone) == ([1, 2, 3, 4, 5], "America/New_York")
@@ -54,7 +54,7 @@ async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(har
     assert [(e.active, e.effective_mode) for e in after.entries] == [
         (e.active, e.effective_mode) for e in before.entries
     ]
-    await put(ann, DOCUMENT)
+    await put(ann, CLAIMS)
     restored = await activation(ann)
     assert (list(restored.windows), restored.state_hash, restored.fence_epoch) == (
         [],
@@ -65,7 +65,7 @@ async def test_a_policy_s_windows_come_with_the_activation_under_a_new_epoch(har
 
 async def test_an_operator_s_change_keeps_the_windows(harness: WorldHarness) -> None:
     ann = await trading(harness)
-    await put(ann, DOCUMENT + WINDOWS)
+    await put(ann, CLAIMS + WINDOWS)
     change = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")
     changed = (
         await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
@@ -75,7 +75,7 @@ async def test_an_operator_s_change_keeps_the_windows(harness: WorldHarness) -> 
 
 async def test_with_promotion_disabled_nobody_is_approved(harness: WorldHarness) -> None:
     ann = await trading(harness)
-    await put(ann, DOCUMENT + DISABLED)
+    await put(ann, CLAIMS + DISABLED)
     with pytest.raises(NotReady) as refused:
         await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
     assert refused.value.reason == "E_LIVE_PROMOTION_DISABLED"
@@ -94,23 +94,23 @@ def without_windows() -> sa.Update:
 
 async def test_a_policy_that_cannot_be_read_takes_no_windows_away(harness: WorldHarness) -> None:
     ann = await trading(harness)
-    await put(ann, DOCUMENT + WINDOWS)
+    await put(ann, CLAIMS + WINDOWS)
     before = await activation(ann)
     newest = sa.update(policies).where(policies.c.version == 2)
-    await store(harness, newest.values(document=DOCUMENT + WINDOWS.replace("tz:", "new_key: 1, tz:")))
+    await store(harness, newest.values(document=CLAIMS + WINDOWS.replace("tz:", "new_key: 1, tz:")))
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", name="x", update_mask={"paths": ["name"]})
     )
     unread = await activation(ann)
     assert (list(unread.windows), unread.effective_mode) == (list(before.windows), COMPUTE_ONLY)
-    await store(harness, newest.values(document=DOCUMENT + WINDOWS))
+    await store(harness, newest.values(document=CLAIMS + WINDOWS))
     raised = (await ann.activation.SetActivation(raising("w1", "s"))).activation
     assert (list(raised.windows), raised.effective_mode) == (list(before.windows), PAPER)
 
 
 async def test_an_operator_s_change_is_made_under_the_policy_s_windows(harness: WorldHarness) -> None:
     ann = await trading(harness)
-    await put(ann, DOCUMENT + WINDOWS)
+    await put(ann, CLAIMS + WINDOWS)
     before = await activation(ann)
     await store(harness, without_windows())
     change = activationpb.ActivationChange(strategy_id="s", side=LONG, active=True)
@@ -122,7 +122,7 @@ async def test_an_operator_s_change_is_made_under_the_policy_s_windows(harness: 
 
 async def test_an_apply_opens_under_the_policy_s_windows(harness: WorldHarness) -> None:
     ann = await trading(harness)
-    await put(ann, DOCUMENT + WINDOWS)
+    await put(ann, CLAIMS + WINDOWS)
     before = await activation(ann)
     slow = await gate(harness, "g1")
     request = plan("r1", "s")

@@ -26,7 +26,7 @@ from worldservice.worlds.domain.binding import Side, Stage
 
 
 async def test_live_needs_an_owners_approval_and_ends_with_it(harness: WorldHarness) -> None:
-    ann = await make_trading(harness, "w1", "s", "t")
+    ann = await make_trading(harness, "w1", "s", "t", by_replay=True)
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )

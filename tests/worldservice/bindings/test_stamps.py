@@ -21,7 +21,7 @@ from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.harness import LONG, SHORT, WorldHarness, evaluation, evaluation_at, make_world, raising
-from tests.worldservice.samples import DOCUMENT, NOW, candidate, fresh, world
+from tests.worldservice.samples import CLAIMS, DOCUMENT, NOW, candidate, fresh, world
 from worldservice.bindings.recent_decisions import RECENT_MAX, Noted, RecentDecisions
 from worldservice.bindings.stamps import Stamp
 from worldservice.evaluation.domain.decision import Decision, WorldFacts, decide
@@ -129,7 +129,7 @@ WRITES: dict[str, Write] = {
         )
     ),
     "policy": lambda ann, harness: ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.7"), make_default=True)
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS.replace("0.6", "0.7"), make_default=True)
     ),
     "evaluated": lambda ann, harness: ann.evaluation.Evaluate(
         evaluation_at(harness.clock.now() + timedelta(seconds=30), "w1", "t", "r2", sharpe=0.1)

@@ -285,7 +285,8 @@ STRICT = ExecutionModel(FillModel.NEXT_BAR, MAKER, TAKER, SLIPPAGE, SHARE, "ibkr
 def test_numbers_of_a_kinder_execution_do_not_count(assumed: ExecutionModel | None, reason: str | None) -> None:
     shown = candidate("s")
     assert shown.evidence is not None
-    shown = replace(shown, evidence=replace(shown.evidence, execution=assumed))
+    terms = parse_policy(DOCUMENT + ASKED).account_text
+    shown = replace(shown, evidence=replace(shown.evidence, execution=assumed, account=terms))
     verdicts = decided(shown, document=DOCUMENT + ASKED)
     (line,) = [line for line in verdicts.reports["s"].verdicts if line.rule.startswith("execution: ")]
     assert (line.stage, line.reason) == (PipelineStage.SUFFICIENCY, reason)

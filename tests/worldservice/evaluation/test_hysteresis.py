@@ -13,6 +13,7 @@ selection:
   score: "sharpe"
   topk: {total: 2}
   hysteresis: {promote_after: 2, demote_after: 1, min_dwell: 3h}
+evidence: claims
 """
 
 

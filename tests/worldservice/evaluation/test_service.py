@@ -55,7 +55,10 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(harness:
     assert list(shown.reasons) == [
         decisionpb.DECISION_REASON_LIVE_NOT_ALLOWED,
         decisionpb.DECISION_REASON_LIVE_NOT_APPROVED,
+        decisionpb.DECISION_REASON_EVIDENCE_CLAIMED,
     ]
+    assert shown.evidence == decisionpb.EVIDENCE_RULE_CLAIMS
+    assert reply.run.evidence_state == evaluationpb.EVIDENCE_STATE_CLAIMED
     assert list(shown.selected) == ["s"]
     assert (shown.dataset_fingerprint, shown.coverage_ratio) == ("blake3:data", 0.97)
     assert shown.ttl.ToTimedelta() == timedelta(seconds=300)
@@ -211,6 +214,7 @@ selection:
   score: "sharpe"
   constraints: {correlation: {max_pairwise: 0.8}, exposure: {max_leverage: 1.0}}
   hysteresis: {promote_after: 2, demote_after: 2}
+evidence: claims
 """
 
 

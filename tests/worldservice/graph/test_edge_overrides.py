@@ -36,7 +36,7 @@ from tests.worldservice.harness import (
     make_world,
     raising,
 )
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 
 A, B, C = (f"blake3:{letter * 64}" for letter in "abc")
 BACKTEST, DRYRUN, LIVE = (
@@ -188,7 +188,7 @@ async def _advanced(harness: WorldHarness, task: asyncio.Future[worldgraphservic
 
 
 async def test_what_a_policy_shuts_is_opened_by_an_apply_and_closed_by_the_next(harness: WorldHarness) -> None:
-    ann = await make_world(harness, "w1", document=DOCUMENT + SHUT)
+    ann = await make_world(harness, "w1", document=CLAIMS + SHUT)
     for name in ("s", "t"):
         await ann.bindings.BindStrategy(
             bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name, node_ids=[A, B])
@@ -249,7 +249,7 @@ async def test_a_switch_that_is_rolled_back_opens_and_closes_nothing(harness: Wo
 
 async def test_an_evaluation_takes_nobody_live_who_does_not_trade_live(harness: WorldHarness) -> None:
     """Its binding stays at the stage an apply once gave it."""
-    ann = await make_trading(harness, "w1", "s", "t")
+    ann = await make_trading(harness, "w1", "s", "t", by_replay=True)
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )
@@ -280,7 +280,7 @@ async def test_a_policy_that_begins_to_ask_lowers_who_was_not_promoted(harness: 
     assert (await apply(harness, "r1", "s")).state == COMPLETED
     await ann.activation.SetActivation(raising("w1", "t"))
     await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + SHUT, make_default=True)
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS + SHUT, make_default=True)
     )
     found = await modes(ann)
     assert (found["s"], found["t"]) == (PAPER, COMPUTE_ONLY)
@@ -335,7 +335,7 @@ async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered
     ann = await make_trading(harness, "w1", "s")
     epoch, _ = harness.brokerage.state("w1")
     await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS + LIMITED, make_default=True)
     )
     assert harness.brokerage.fences["w1"].limits == TOLD
     assert harness.brokerage.state("w1")[0] == epoch + 1
@@ -356,7 +356,7 @@ async def test_limits_of_the_policy_are_brokerages_before_the_upload_is_answered
 async def test_limits_go_through_a_freeze_and_out_of_it(harness: WorldHarness) -> None:
     ann = await make_trading(harness, "w1", "s", "t")
     await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + LIMITED, make_default=True)
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS + LIMITED, make_default=True)
     )
     assert (await apply(harness, "r1", "t")).state == COMPLETED
     assert all(request.limits == TOLD for request in harness.brokerage.asked[-2:])
@@ -365,7 +365,7 @@ async def test_limits_go_through_a_freeze_and_out_of_it(harness: WorldHarness) -
 
 async def test_what_a_run_assumed_is_kept_and_what_is_asked_is_told(harness: WorldHarness) -> None:
     asked = "gating_policy: {execution_model: {taker_fee_bps: 5}}\n"
-    ann = await make_world(harness, "w1", document=DOCUMENT + asked)
+    ann = await make_world(harness, "w1", document=CLAIMS + asked)
     bound = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
     assert bound.decision.execution_model == decisionpb.ExecutionModel(taker_fee_rate="0.0005")
     reply = await ann.evaluation.Evaluate(evaluation(harness, "w1", "s"))

@@ -14,7 +14,7 @@ from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.worldservice.harness import WorldHarness, make_trading, make_world
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS, DOCUMENT
 
 
 async def test_creating_a_world_twice_answers_the_same_world(harness: WorldHarness) -> None:
@@ -97,11 +97,11 @@ async def test_listing_pages_through_what_the_caller_may_see(harness: WorldHarne
 async def test_policies_are_versions_and_the_default_can_be_rolled_back(harness: WorldHarness) -> None:
     ann = await make_world(harness, "w1")
     second = await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.9"))
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS.replace("0.6", "0.9"))
     )
     assert (second.policy.version, second.policy.status) == (2, policypb.POLICY_STATUS_DRAFT)
     again = await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + "# a comment\n")
+        policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS + "# a comment\n")
     )
     assert again.policy.version == 1
     default = await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=2))
@@ -113,7 +113,7 @@ async def test_policies_are_versions_and_the_default_can_be_rolled_back(harness:
     ]
     back = await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=1))
     assert back.world.default_policy_version == 1
-    assert (await ann.policies.GetPolicy(policyservicepb.GetPolicyRequest(world_id="w1"))).policy.document == DOCUMENT
+    assert (await ann.policies.GetPolicy(policyservicepb.GetPolicyRequest(world_id="w1"))).policy.document == CLAIMS
     with pytest.raises(NotFound) as caught:
         await ann.policies.SetDefaultPolicy(policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=7))
     assert caught.value.reason == "E_POLICY_UNKNOWN"
@@ -167,7 +167,7 @@ async def test_a_world_that_trades_is_not_deleted(harness: WorldHarness) -> None
     ).world.state == worldpb.WORLD_STATE_DELETED
     with pytest.raises(NotReady):
         await ann.policies.PutPolicy(
-            policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("0.6", "0.1"))
+            policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS.replace("0.6", "0.1"))
         )
 
 

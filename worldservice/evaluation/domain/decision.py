@@ -18,6 +18,7 @@ from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.evaluation.domain.selection import Tenures
 from worldservice.evaluation.domain.validation import unmet_for_live
 from worldservice.policy.domain.edge_policy import EdgePolicy, below
+from worldservice.policy.domain.evidence import EvidenceRule, WorldAccount
 from worldservice.policy.domain.execution_model import ExecutionModel
 from worldservice.policy.domain.governance import LivePromotion, OnDemote
 from worldservice.policy.domain.policy import Policy
@@ -58,6 +59,8 @@ class Decision:
     ruleset_hash: str
     selected: tuple[str, ...]
     execution: ExecutionModel | None = None  # what backtests have to assume; the policy's, so part of ruleset_hash
+    evidence: EvidenceRule | None = None  # the policy's too; None: no policy
+    account: WorldAccount | None = None  # the same
 
     @property
     def etag(self) -> str:
@@ -134,6 +137,8 @@ def decide(
         ruleset_hash=policy.ruleset_hash if policy else "",
         selected=selected,
         execution=policy.gating.execution if policy else None,
+        evidence=policy.evidence if policy else None,
+        account=policy.account if policy else None,
     )
     if policy is None:
         return Verdicts(decision, reports, tenures, live, terms=None if _unreadable(facts) else NO_TERMS)
@@ -228,6 +233,8 @@ def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequen
     approved = facts.live_approved.intersection(passed)
     if not approved:
         reasons.append(DecisionReason.LIVE_NOT_APPROVED)
+    if facts.policy is not None and facts.policy.evidence is EvidenceRule.CLAIMS:
+        reasons.append(DecisionReason.EVIDENCE_CLAIMED)
     anchor = _anchor(facts, selected)
     if anchor is None or not anchor.dataset_fingerprint:
         reasons.append(DecisionReason.DATASET_FINGERPRINT_MISSING)
@@ -258,7 +265,8 @@ def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[DecisionReason,
         else ()
     )
     cut = (DecisionReason.EDGE_OFF,) if candidate.edges.barred else ()
-    return (*mismatch, *cut, *unmet_for_live(facts.policy, candidate))
+    claimed = () if candidate.evidence.replayed else (DecisionReason.EVIDENCE_CLAIMED,)
+    return (*claimed, *mismatch, *cut, *unmet_for_live(facts.policy, candidate))
 
 
 def _anchor(facts: WorldFacts, best: Sequence[str]) -> Evidence | None:

@@ -16,6 +16,7 @@ from worldservice.evaluation.domain.reports import EvaluationReport, Outcome, Pi
 from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.evaluation.domain.selection import StrategyVerdict, Tenure, Tenures, failed, moved, select, settled
 from worldservice.evaluation.domain.thresholds import (
+    evidence_verdicts,
     execution_verdict,
     faults_of,
     faults_text,
@@ -104,6 +105,8 @@ def _judge(policy: Policy, candidate: Candidate, currency: RuleVerdict) -> Strat
 def _merits(policy: Policy, evidence: Evidence | None) -> tuple[tuple[RuleVerdict, ...], float | None]:
     """What evidence is worth under a policy depends on nothing else, so it is judged once."""
     found = [sufficiency(policy.thresholds, evidence)]
+    if evidence is not None:
+        found.extend(evidence_verdicts(policy.evidence, policy.account_text, evidence))
     if evidence is not None and policy.gating.execution is not None:
         found.append(execution_verdict(policy.gating.execution, evidence))
     score: float | None = None

@@ -15,6 +15,7 @@ class MetricSource(Enum):
     REQUEST = "REQUEST"
     LATEST_RUN = "LATEST_RUN"
     RISK_HUB = "RISK_HUB"
+    REPLAY = "REPLAY"
 
 
 class PipelineStage(Enum):

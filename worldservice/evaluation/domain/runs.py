@@ -1,10 +1,10 @@
 """Evaluation runs: what a strategy has shown, and which revision a repeated run gets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from qmtl.core.errors import InvalidRequest, NotReady, Violation
+from qmtl.core.errors import InvalidRequest, NotReady, Violation, refused
 from worldservice.evaluation.domain.reports import EvaluationReport, MetricSource, Number
 from worldservice.graph.domain.edges import UNTOUCHED, Edges
 from worldservice.policy.domain.execution_model import ExecutionModel
@@ -35,14 +35,34 @@ class Evidence:
     footprint: Footprint | None = None
     correlations: tuple[tuple[str, float], ...] = ()  # by strategy id, sorted
     execution: ExecutionModel | None = None  # what it assumed; None: unknown
+    order_list: str = ""  # the list whose replay the numbers come from, once they do; empty: they are claims
+    account: str = ""  # the terms it was replayed under, as the policy wrote them then; empty: it was not
+    claims: tuple[Number, ...] = ()  # what was sent beside an order list; read by no rule
+    notes: tuple[str, ...] = ()  # what the replay met, a sentence each
 
     def __hash__(self) -> int:
         """Of what tells runs apart; hashing every part of every number cost more than judging them."""
         return hash((self.run_id, self.data_end, *[number.value for number in self.numbers]))
 
+    @property
+    def replayed(self) -> bool:
+        """Whether the numbers come from a replay of the orders."""
+        return bool(self.account)
+
     def values(self) -> Mapping[str, float]:
         """The numbers by name."""
         return {number.name: number.value for number in self.numbers}
+
+    def warnings(self) -> Iterator[str]:
+        """Where claims differ from what the replay came to, with both numbers, then what the replay met."""
+        found = self.values()
+        for claim in self.claims if self.replayed else ():
+            value = found.get(claim.name)
+            if value is None:
+                yield f"{claim.name} is claimed to be {claim.value!r}, the replay has none"
+            elif value != claim.value:
+                yield f"{claim.name} is claimed to be {claim.value!r}, the replay came to {value!r}"
+        yield from self.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +112,14 @@ def take_evidence(asked: Evidence, latest: Evidence | None) -> Evidence:
         for number in latest.numbers
     )
     return replace(latest, run_id=asked.run_id, stage=asked.stage, numbers=borrowed)
+
+
+def as_claims(asked: Evidence) -> Evidence:
+    """An order list's run before its replay: what was sent is claims. Raises InvalidRequest for unusable numbers."""
+    if asked.stage is not Stage.BACKTEST:
+        raise refused("E_FIELD", "order_list", asked.stage.value, "a run of stage BACKTEST")
+    _check_numbers(asked)
+    return replace(asked, numbers=(), claims=asked.numbers)
 
 
 def next_revision(previous: EvaluationRun | None, evidence: Evidence) -> int | None:

@@ -11,6 +11,7 @@ from enum import Enum
 from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Number, Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.runs import Evidence
+from worldservice.policy.domain.evidence import EvidenceRule
 from worldservice.policy.domain.execution_model import ExecutionModel, described, lenient
 from worldservice.policy.domain.expressions import Expression, NotComputable
 from worldservice.policy.domain.metric_catalogue import Unusable, unusable
@@ -39,6 +40,22 @@ def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdic
             f"the run covers {span_text(covered)}, {span_text(want)} is asked",
         )
     return verdict(Outcome.PASS, None, f"the run covers {span_text(covered)}")
+
+
+def evidence_verdicts(rule: EvidenceRule, account: str, evidence: Evidence) -> tuple[RuleVerdict, ...]:
+    """Whether the numbers come from a replay in the account that the policy asks for, where it takes nothing else."""
+    if rule is EvidenceRule.CLAIMS:
+        return ()
+    outcome, reason, why = Outcome.FAIL, DecisionReason.EVIDENCE_CLAIMED, ""
+    if not evidence.replayed:
+        why = "the numbers are the author's own: send the order list, or let the policy say `evidence: claims`"
+    elif evidence.account != account:
+        reason = DecisionReason.EVIDENCE_OF_OTHER_ACCOUNT
+        why = f"replayed under {evidence.account}, the policy asks for {account}: submit again"
+    else:
+        passed = f"replayed from {evidence.order_list}"
+        return (RuleVerdict(PipelineStage.SUFFICIENCY, "evidence: replay", Outcome.PASS, None, (), passed),)
+    return (RuleVerdict(PipelineStage.SUFFICIENCY, "evidence: replay", outcome, reason, (), why),)
 
 
 def execution_verdict(asked: ExecutionModel, evidence: Evidence) -> RuleVerdict:

@@ -248,6 +248,29 @@ def _create_evaluation() -> None:
     )
     op.create_index("evaluation_runs_latest", "evaluation_runs", ["world_id", "strategy_id", "stage", "sequence"])
     op.create_table(
+        "order_lists",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("put_us", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "hash"),
+    )
+    op.create_table(
+        "pending_replays",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("reason", "message")),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("created_by", "correlation_id")),
+        *(sa.Column(name, _BIG, nullable=False) for name in ("created_us", "due_us")),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+    )
+    op.create_index("pending_replays_due", "pending_replays", ["state", "due_us"])
+    op.create_table(
         "tenures",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),

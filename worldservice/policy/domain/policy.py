@@ -21,6 +21,7 @@ from worldservice.policy.domain.document import (
     read_document,
     refused_value,
 )
+from worldservice.policy.domain.evidence import EvidenceRule, WorldAccount, parse_account, parse_evidence
 from worldservice.policy.domain.expressions import Expression, Result, compile_expression
 from worldservice.policy.domain.gating import Gating, parse_gating, stages_of_profiles
 from worldservice.policy.domain.governance import (
@@ -35,7 +36,7 @@ from worldservice.policy.domain.selection_limits import Constraints, Hysteresis,
 from worldservice.policy.domain.trading_terms import Terms, parse_windows
 from worldservice.worlds.domain.binding import Stage
 
-PIPELINE_VERSION = "4"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
+PIPELINE_VERSION = "5"  # part of ruleset_hash: raise it whenever the same policy would decide otherwise
 RULES_MAX = 200
 TOPK_MAX = 10_000
 PROFILES_MAX = 16
@@ -103,6 +104,8 @@ class Policy:
     live_promotion: LivePromotion
     windows: tuple[Window, ...]
     on_demote: OnDemote
+    evidence: EvidenceRule
+    account: WorldAccount
     checksum: str
     ruleset_hash: str
 
@@ -110,6 +113,11 @@ class Policy:
     def terms(self) -> Terms:
         """What holds for all that is active."""
         return Terms(self.windows, self.gating.limits)
+
+    @property
+    def account_text(self) -> str:
+        """The account and the execution of replays, as text: equal texts are equal terms."""
+        return self.account.text(self.gating.execution)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policy) and self.ruleset_hash == other.ruleset_hash
@@ -124,7 +132,7 @@ def parse_policy(text: str) -> Policy:
     root = Document.at("", plain, refuse_later)
     root.only(
         "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
-        "activation_windows", "position_policy",
+        "activation_windows", "position_policy", "evidence", "account",
     )  # fmt: skip
     selection, currency = root.section("selection"), root.section("data_currency")
     selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")
@@ -147,6 +155,8 @@ def parse_policy(text: str) -> Policy:
         live_promotion=parse_live_promotion(root),
         windows=parse_windows(root),
         on_demote=parse_on_demote(root),
+        evidence=parse_evidence(root),
+        account=parse_account(root),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
     )

@@ -30,6 +30,30 @@ ACCOUNT_TYPE_UNSPECIFIED: AccountType
 ACCOUNT_TYPE_CASH: AccountType
 ACCOUNT_TYPE_MARGIN: AccountType
 
+class AccountModel(_message.Message):
+    __slots__ = ("type", "leverage", "base_currency", "starting_cash", "fee_rate", "profile", "maker_fee_rate_min", "taker_fee_rate_min", "slippage_rate_min", "participation_max")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    STARTING_CASH_FIELD_NUMBER: _ClassVar[int]
+    FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    MAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPATION_MAX_FIELD_NUMBER: _ClassVar[int]
+    type: AccountType
+    leverage: int
+    base_currency: str
+    starting_cash: str
+    fee_rate: str
+    profile: str
+    maker_fee_rate_min: str
+    taker_fee_rate_min: str
+    slippage_rate_min: str
+    participation_max: str
+    def __init__(self, type: _Optional[_Union[AccountType, str]] = ..., leverage: _Optional[int] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., fee_rate: _Optional[str] = ..., profile: _Optional[str] = ..., maker_fee_rate_min: _Optional[str] = ..., taker_fee_rate_min: _Optional[str] = ..., slippage_rate_min: _Optional[str] = ..., participation_max: _Optional[str] = ...) -> None: ...
+
 class AccountFeed(_message.Message):
     __slots__ = ("data_preset", "data_session_id", "symbol", "venue_time")
     DATA_PRESET_FIELD_NUMBER: _ClassVar[int]

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OpenPaperAccountRequest(_message.Message):
-    __slots__ = ("account", "world_id", "base_currency", "starting_cash", "data_preset", "data_session_id", "fee_rate", "type", "profile")
+    __slots__ = ("account", "world_id", "base_currency", "starting_cash", "data_preset", "data_session_id", "fee_rate", "type", "profile", "leverage")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class OpenPaperAccountRequest(_message.Message):
     FEE_RATE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     base_currency: str
@@ -29,7 +30,8 @@ class OpenPaperAccountRequest(_message.Message):
     fee_rate: str
     type: _account_pb2.AccountType
     profile: str
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., fee_rate: _Optional[str] = ..., type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., profile: _Optional[str] = ...) -> None: ...
+    leverage: int
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., fee_rate: _Optional[str] = ..., type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., profile: _Optional[str] = ..., leverage: _Optional[int] = ...) -> None: ...
 
 class OpenPaperAccountResponse(_message.Message):
     __slots__ = ("account",)

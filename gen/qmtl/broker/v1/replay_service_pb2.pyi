@@ -36,8 +36,8 @@ class OrderReplay(_message.Message):
     dataset_fingerprints: _containers.RepeatedScalarFieldContainer[str]
     range: _common_pb2.TimeRange
     equity_after: _timestamp_pb2.Timestamp
-    account_model: AccountModel
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[AccountModel, _Mapping]] = ...) -> None: ...
+    account_model: _account_pb2.AccountModel
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ...) -> None: ...
 
 class ReplayedCancel(_message.Message):
     __slots__ = ("client_order_id", "decided_at", "orders_before")
@@ -48,22 +48,6 @@ class ReplayedCancel(_message.Message):
     decided_at: _timestamp_pb2.Timestamp
     orders_before: int
     def __init__(self, client_order_id: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders_before: _Optional[int] = ...) -> None: ...
-
-class AccountModel(_message.Message):
-    __slots__ = ("type", "leverage", "base_currency", "starting_cash", "fee_rate", "profile")
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
-    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
-    STARTING_CASH_FIELD_NUMBER: _ClassVar[int]
-    FEE_RATE_FIELD_NUMBER: _ClassVar[int]
-    PROFILE_FIELD_NUMBER: _ClassVar[int]
-    type: _account_pb2.AccountType
-    leverage: int
-    base_currency: str
-    starting_cash: str
-    fee_rate: str
-    profile: str
-    def __init__(self, type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., leverage: _Optional[int] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., fee_rate: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class ReplayOrdersResponse(_message.Message):
     __slots__ = ("fills", "trades", "denials", "equity_arrow", "summary")
@@ -128,7 +112,7 @@ class ReplayedMarginCall(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ReplaySummary(_message.Message):
-    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count")
+    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count", "invested_count", "instruments", "terms")
     class CarriedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +128,9 @@ class ReplaySummary(_message.Message):
     CARRIED_FIELD_NUMBER: _ClassVar[int]
     FILL_COUNT_FIELD_NUMBER: _ClassVar[int]
     EQUITY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INVESTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     equity: str
     base_currency: str
     ended: str
@@ -152,4 +139,37 @@ class ReplaySummary(_message.Message):
     carried: _containers.ScalarMap[str, str]
     fill_count: int
     equity_count: int
-    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ...) -> None: ...
+    invested_count: int
+    instruments: _containers.RepeatedCompositeFieldContainer[ReplayedInstrument]
+    terms: ReplayedTerms
+    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ...) -> None: ...
+
+class ReplayedInstrument(_message.Message):
+    __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    CALENDAR_FIELD_NUMBER: _ClassVar[int]
+    FIRST_OPEN_FIELD_NUMBER: _ClassVar[int]
+    LAST_CLOSE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    data_preset: str
+    multiplier: str
+    calendar: str
+    first_open: _timestamp_pb2.Timestamp
+    last_close: _timestamp_pb2.Timestamp
+    coverage_ratio: float
+    def __init__(self, symbol: _Optional[str] = ..., data_preset: _Optional[str] = ..., multiplier: _Optional[str] = ..., calendar: _Optional[str] = ..., first_open: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ...) -> None: ...
+
+class ReplayedTerms(_message.Message):
+    __slots__ = ("maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation")
+    MAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FEE_RATE_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_RATE_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPATION_FIELD_NUMBER: _ClassVar[int]
+    maker_fee_rate: str
+    taker_fee_rate: str
+    slippage_rate: str
+    participation: str
+    def __init__(self, maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ...) -> None: ...

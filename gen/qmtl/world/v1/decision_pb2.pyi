@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import account_pb2 as _account_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -11,6 +12,12 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class EvidenceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVIDENCE_RULE_UNSPECIFIED: _ClassVar[EvidenceRule]
+    EVIDENCE_RULE_REPLAY: _ClassVar[EvidenceRule]
+    EVIDENCE_RULE_CLAIMS: _ClassVar[EvidenceRule]
 
 class FillModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -69,6 +76,11 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REASON_CORRELATION_UNKNOWN: _ClassVar[DecisionReason]
     DECISION_REASON_CORRELATED: _ClassVar[DecisionReason]
     DECISION_REASON_DECISION_UNAVAILABLE: _ClassVar[DecisionReason]
+    DECISION_REASON_EVIDENCE_CLAIMED: _ClassVar[DecisionReason]
+    DECISION_REASON_EVIDENCE_OF_OTHER_ACCOUNT: _ClassVar[DecisionReason]
+EVIDENCE_RULE_UNSPECIFIED: EvidenceRule
+EVIDENCE_RULE_REPLAY: EvidenceRule
+EVIDENCE_RULE_CLAIMS: EvidenceRule
 FILL_MODEL_UNSPECIFIED: FillModel
 FILL_MODEL_NEXT_BAR: FillModel
 DECISION_REASON_UNSPECIFIED: DecisionReason
@@ -121,6 +133,8 @@ DECISION_REASON_SECTOR_CAP: DecisionReason
 DECISION_REASON_CORRELATION_UNKNOWN: DecisionReason
 DECISION_REASON_CORRELATED: DecisionReason
 DECISION_REASON_DECISION_UNAVAILABLE: DecisionReason
+DECISION_REASON_EVIDENCE_CLAIMED: DecisionReason
+DECISION_REASON_EVIDENCE_OF_OTHER_ACCOUNT: DecisionReason
 
 class ExecutionModel(_message.Message):
     __slots__ = ("fill", "maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation", "profile")
@@ -139,7 +153,7 @@ class ExecutionModel(_message.Message):
     def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
-    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message")
+    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message", "evidence", "account_model")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +170,8 @@ class DecisionEnvelope(_message.Message):
     STALE_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     policy_version: int
     effective_mode: _common_pb2.EffectiveMode
@@ -172,4 +188,6 @@ class DecisionEnvelope(_message.Message):
     stale: bool
     execution_model: ExecutionModel
     message: str
-    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage_ratio: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
+    evidence: EvidenceRule
+    account_model: _account_pb2.AccountModel
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage_ratio: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ..., evidence: _Optional[_Union[EvidenceRule, str]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ...) -> None: ...

@@ -1,6 +1,9 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import order_pb2 as _order_pb2
+from qmtl.broker.v1 import replay_service_pb2 as _replay_service_pb2
+from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.world.v1 import binding_pb2 as _binding_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
@@ -18,6 +21,15 @@ class MetricSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     METRIC_SOURCE_REQUEST: _ClassVar[MetricSource]
     METRIC_SOURCE_LATEST_RUN: _ClassVar[MetricSource]
     METRIC_SOURCE_RISK_HUB: _ClassVar[MetricSource]
+    METRIC_SOURCE_REPLAY: _ClassVar[MetricSource]
+
+class EvidenceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVIDENCE_STATE_UNSPECIFIED: _ClassVar[EvidenceState]
+    EVIDENCE_STATE_CLAIMED: _ClassVar[EvidenceState]
+    EVIDENCE_STATE_PENDING: _ClassVar[EvidenceState]
+    EVIDENCE_STATE_REPLAYED: _ClassVar[EvidenceState]
+    EVIDENCE_STATE_REFUSED: _ClassVar[EvidenceState]
 
 class EvaluationSummary(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +60,12 @@ METRIC_SOURCE_UNSPECIFIED: MetricSource
 METRIC_SOURCE_REQUEST: MetricSource
 METRIC_SOURCE_LATEST_RUN: MetricSource
 METRIC_SOURCE_RISK_HUB: MetricSource
+METRIC_SOURCE_REPLAY: MetricSource
+EVIDENCE_STATE_UNSPECIFIED: EvidenceState
+EVIDENCE_STATE_CLAIMED: EvidenceState
+EVIDENCE_STATE_PENDING: EvidenceState
+EVIDENCE_STATE_REPLAYED: EvidenceState
+EVIDENCE_STATE_REFUSED: EvidenceState
 EVALUATION_SUMMARY_UNSPECIFIED: EvaluationSummary
 EVALUATION_SUMMARY_PASS: EvaluationSummary
 EVALUATION_SUMMARY_WARN: EvaluationSummary
@@ -65,6 +83,26 @@ OUTCOME_PASS: Outcome
 OUTCOME_WARN: Outcome
 OUTCOME_FAIL: Outcome
 OUTCOME_SKIPPED: Outcome
+
+class OrderList(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "orders", "cancels", "dataset_fingerprints", "range", "equity_after", "base_currency")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]
+    cancels: _containers.RepeatedCompositeFieldContainer[_replay_service_pb2.ReplayedCancel]
+    dataset_fingerprints: _containers.RepeatedScalarFieldContainer[str]
+    range: _common_pb2.TimeRange
+    equity_after: _timestamp_pb2.Timestamp
+    base_currency: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[_replay_service_pb2.ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_currency: _Optional[str] = ...) -> None: ...
 
 class Metric(_message.Message):
     __slots__ = ("name", "value", "source", "source_id")
@@ -129,7 +167,7 @@ class Footprint(_message.Message):
     def __init__(self, long_gross: _Optional[str] = ..., short_gross: _Optional[str] = ..., sector: _Optional[str] = ...) -> None: ...
 
 class EvaluationRun(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model", "evidence_state", "order_list", "claims", "evidence_reason", "evidence_message", "warnings")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +192,12 @@ class EvaluationRun(_message.Message):
     FOOTPRINT_FIELD_NUMBER: _ClassVar[int]
     CORRELATIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_STATE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_REASON_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -171,4 +215,10 @@ class EvaluationRun(_message.Message):
     footprint: Footprint
     correlations: _containers.ScalarMap[str, float]
     execution_model: _decision_pb2.ExecutionModel
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ...) -> None: ...
+    evidence_state: EvidenceState
+    order_list: str
+    claims: _containers.RepeatedCompositeFieldContainer[Metric]
+    evidence_reason: str
+    evidence_message: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., evidence_state: _Optional[_Union[EvidenceState, str]] = ..., order_list: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., evidence_reason: _Optional[str] = ..., evidence_message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...

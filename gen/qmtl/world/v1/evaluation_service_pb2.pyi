@@ -39,17 +39,19 @@ class ListReportsRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
 
 class ListReportsResponse(_message.Message):
-    __slots__ = ("decision", "reports", "page")
+    __slots__ = ("decision", "reports", "page", "unsettled")
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REPORTS_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
+    UNSETTLED_FIELD_NUMBER: _ClassVar[int]
     decision: _decision_pb2.DecisionEnvelope
     reports: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.EvaluationReport]
     page: _common_pb2.PageInfo
-    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...
+    unsettled: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.EvaluationRun]
+    def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., unsettled: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationRun, _Mapping]]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage_ratio", "footprint", "correlations", "execution_model")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage_ratio", "footprint", "correlations", "execution_model", "order_list")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +71,7 @@ class EvaluateRequest(_message.Message):
     FOOTPRINT_FIELD_NUMBER: _ClassVar[int]
     CORRELATIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
+    ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -81,7 +84,20 @@ class EvaluateRequest(_message.Message):
     footprint: _evaluation_pb2.Footprint
     correlations: _containers.ScalarMap[str, float]
     execution_model: _decision_pb2.ExecutionModel
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ...) -> None: ...
+    order_list: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., order_list: _Optional[str] = ...) -> None: ...
+
+class PutOrderListRequest(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+
+class PutOrderListResponse(_message.Message):
+    __slots__ = ("order_list",)
+    ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
+    order_list: str
+    def __init__(self, order_list: _Optional[str] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("run", "decision")

@@ -45,6 +45,11 @@ class EvaluationServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.FromString,
                 _registered_method=True)
+        self.PutOrderList = channel.stream_unary(
+                '/qmtl.world.v1.EvaluationService/PutOrderList',
+                request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListResponse.FromString,
+                _registered_method=True)
         self.Evaluate = channel.unary_unary(
                 '/qmtl.world.v1.EvaluationService/Evaluate',
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.EvaluateRequest.SerializeToString,
@@ -90,12 +95,27 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Evaluate(self, request, context):
-        """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
-        metrics append a revision. Empty metrics come from the stage's latest run. Needs operator.
+    def PutOrderList(self, request_iterator, context):
+        """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
+        20 are kept. A payload has at most 7 MiB. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
-        FAILED_PRECONDITION (E_NO_METRICS): send them.
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
+        those of chunks: see qmtl.common.v1.Chunked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Evaluate(self, request, context):
+        """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
+        content appends a revision. Empty metrics come from the stage's latest run. Needs operator.
+
+        With an order_list, metrics are computed from its replay, and those sent stand beside it as claims. The answer waits
+        some seconds for the replay; a run that is PENDING then is settled later: ask with GetEvaluationRun. A strategy has
+        one unsettled run: a newer one replaces it.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE,
+        E_FIELD); FAILED_PRECONDITION (E_NO_METRICS): send them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,14 +124,14 @@ class EvaluationServiceServicer:
     def EvaluateCohort(self, request_iterator, context):
         """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
 
-        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT, E_FIELD); those of chunks: see qmtl.common.v1.Chunked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvaluationRun(self, request, context):
-        """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN).
+        """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +157,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.ListReports,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.SerializeToString,
+            ),
+            'PutOrderList': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutOrderList,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListResponse.SerializeToString,
             ),
             'Evaluate': grpc.unary_unary_rpc_method_handler(
                     servicer.Evaluate,
@@ -214,6 +239,33 @@ class EvaluationService:
             '/qmtl.world.v1.EvaluationService/ListReports',
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutOrderList(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/qmtl.world.v1.EvaluationService/PutOrderList',
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.PutOrderListResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,20 +44,31 @@ class EvaluationServiceStub:
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
-    Evaluate: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]
-    """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
-    metrics append a revision. Empty metrics come from the stage's latest run. Needs operator.
+    PutOrderList: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.PutOrderListRequest, _evaluation_service_pb2.PutOrderListResponse]
+    """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
+    20 are kept. A payload has at most 7 MiB. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
-    FAILED_PRECONDITION (E_NO_METRICS): send them.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
+    those of chunks: see qmtl.common.v1.Chunked.
+    """
+    Evaluate: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]
+    """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
+    content appends a revision. Empty metrics come from the stage's latest run. Needs operator.
+
+    With an order_list, metrics are computed from its replay, and those sent stand beside it as claims. The answer waits
+    some seconds for the replay; a run that is PENDING then is settled later: ask with GetEvaluationRun. A strategy has
+    one unsettled run: a newer one replaces it.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE,
+    E_FIELD); FAILED_PRECONDITION (E_NO_METRICS): send them.
     """
     EvaluateCohort: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]
     """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
 
-    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT, E_FIELD); those of chunks: see qmtl.common.v1.Chunked.
     """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]
-    """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+    """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
     """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
     is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
@@ -79,20 +90,31 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again without a token.
     """
-    Evaluate: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]  # type: ignore[assignment]
-    """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
-    metrics append a revision. Empty metrics come from the stage's latest run. Needs operator.
+    PutOrderList: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.PutOrderListRequest, _evaluation_service_pb2.PutOrderListResponse]  # type: ignore[assignment]
+    """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
+    20 are kept. A payload has at most 7 MiB. Needs operator.
 
-    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
-    FAILED_PRECONDITION (E_NO_METRICS): send them.
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
+    those of chunks: see qmtl.common.v1.Chunked.
+    """
+    Evaluate: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]  # type: ignore[assignment]
+    """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
+    content appends a revision. Empty metrics come from the stage's latest run. Needs operator.
+
+    With an order_list, metrics are computed from its replay, and those sent stand beside it as claims. The answer waits
+    some seconds for the replay; a run that is PENDING then is settled later: ask with GetEvaluationRun. A strategy has
+    one unsettled run: a newer one replaces it.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE,
+    E_FIELD); FAILED_PRECONDITION (E_NO_METRICS): send them.
     """
     EvaluateCohort: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.EvaluateCohortRequest, _evaluation_service_pb2.EvaluateCohortResponse]  # type: ignore[assignment]
     """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
 
-    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+    Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT, E_FIELD); those of chunks: see qmtl.common.v1.Chunked.
     """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]  # type: ignore[assignment]
-    """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+    """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
     """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
     is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
@@ -125,16 +147,33 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def PutOrderList(
+        self,
+        request_iterator: _MaybeAsyncIterator[_evaluation_service_pb2.PutOrderListRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.PutOrderListResponse, _abc.Awaitable[_evaluation_service_pb2.PutOrderListResponse]]:
+        """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
+        20 are kept. A payload has at most 7 MiB. Needs operator.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
+        those of chunks: see qmtl.common.v1.Chunked.
+        """
+
+    @_abc_1.abstractmethod
     def Evaluate(
         self,
         request: _evaluation_service_pb2.EvaluateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.EvaluateResponse, _abc.Awaitable[_evaluation_service_pb2.EvaluateResponse]]:
-        """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same metrics; other
-        metrics append a revision. Empty metrics come from the stage's latest run. Needs operator.
+        """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
+        content appends a revision. Empty metrics come from the stage's latest run. Needs operator.
 
-        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE);
-        FAILED_PRECONDITION (E_NO_METRICS): send them.
+        With an order_list, metrics are computed from its replay, and those sent stand beside it as claims. The answer waits
+        some seconds for the replay; a run that is PENDING then is settled later: ask with GetEvaluationRun. A strategy has
+        one unsettled run: a newer one replaces it.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE,
+        E_FIELD); FAILED_PRECONDITION (E_NO_METRICS): send them.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +184,7 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluation_service_pb2.EvaluateCohortResponse, _abc.Awaitable[_evaluation_service_pb2.EvaluateCohortResponse]]:
         """Evaluates several strategies of a world against each other. A payload has at most 8 MiB.
 
-        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT); those of chunks: see qmtl.common.v1.Chunked.
+        Errors: as Evaluate; INVALID_ARGUMENT (E_COHORT, E_FIELD); those of chunks: see qmtl.common.v1.Chunked.
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +193,7 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.GetEvaluationRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.GetEvaluationRunResponse, _abc.Awaitable[_evaluation_service_pb2.GetEvaluationRunResponse]]:
-        """One run at its latest revision. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+        """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
 
     @_abc_1.abstractmethod
     def ListEvaluationRuns(

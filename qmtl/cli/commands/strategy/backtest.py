@@ -40,7 +40,6 @@ Quote = Annotated[
 ]
 Tick = Annotated[str, typer.Option("--tick", help="Their smallest price step.")]
 Lot = Annotated[str, typer.Option("--lot", help="Their smallest quantity.")]
-DaysPerYear = Annotated[float, typer.Option("--days-per-year", help="Annualises ratios: 365, or 252 for stocks.")]
 _SAMPLED = frozenset(symbol for _, symbol, _ in SAMPLES.values())
 
 
@@ -50,7 +49,6 @@ def backtest(
     zone: Zone = "",
     cash: Cash = "100000",
     profile: Profile = "",
-    days_per_year: DaysPerYear = 365.0,
     quote: Quote = "",
     tick: Tick = "0.01",
     lot: Lot = "1",
@@ -61,7 +59,7 @@ def backtest(
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
     kind = load_strategy(place)
     bars = bars_for(assemble(kind()).dag.sources, data or [], zone)
-    terms = terms_of(bars, cash, profile, days_per_year, (quote, tick, lot))
+    terms = terms_of(bars, cash, profile, (quote, tick, lot))
     result = Runner.backtest(kind(), bars, terms=terms)
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
@@ -73,14 +71,12 @@ def backtest(
         typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
 
 
-def terms_of(
-    bars: Sequence[Bars], cash: str, profile: str, days_per_year: float, unknown: tuple[str, str, str]
-) -> AccountTerms:
+def terms_of(bars: Sequence[Bars], cash: str, profile: str, unknown: tuple[str, str, str]) -> AccountTerms:
     """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name.
 
     Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN).
     """
-    terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None, periods_per_year=days_per_year)
+    terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None)
     known, (quote, tick, lot) = SimulatedAccount(terms.brokerage, {}).view.instruments, unknown
     found = []
     for symbol in sorted({each.symbol for each in bars}):

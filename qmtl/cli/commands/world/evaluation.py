@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import collect
@@ -74,6 +75,8 @@ def evaluate(
     report = reply.run.report
     summary = enum_word(evaluationpb.EvaluationSummary, report.summary)
     typer.echo(f"{strategy_id} in {world_id}: {summary}, run {reply.run.run_id} revision {reply.run.run_revision}")
+    for line in verdicts.evidence_lines(reply.run):
+        typer.echo(f"  {line}")
     for line in verdicts.verdict_lines(report):
         typer.echo(f"  {line}")
     selected = "selected" if strategy_id in reply.decision.selected else "not selected"
@@ -99,6 +102,7 @@ def explain(access: Access, world_id: WorldId) -> None:
             "selected": one.strategy_id in decision.selected,
             "why": verdicts.why_in(one) if one.strategy_id in decision.selected else verdicts.why_out(decision, one),
             "run": as_dict(one.run) if one.run is not None else None,
+            "unsettled": as_dict(one.unsettled) if one.unsettled is not None else None,
             "activation": [as_dict(entry) for entry in one.entries],
         }
         for one in standings
@@ -131,9 +135,11 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
             evaluationservicepb.ListReportsRequest(world_id=world_id, page=page)
         )
         decided.append(reply.decision)
+        unsettled.extend(reply.unsettled)
         return list(reply.reports), reply.page
 
     decided: list[decisionpb.DecisionEnvelope] = []
+    unsettled: list[evaluationpb.EvaluationRun] = []
     judged = await collect(reports, RUNS_MAX)
     activation = (
         await activationrpc.ActivationServiceStub(channel).GetActivation(
@@ -142,7 +148,7 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
     ).activation
     bound = await collect(bindings, RUNS_MAX)
     standings = standings_of(bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX)))
-    return decided[-1], as_judged_now(standings, judged)
+    return decided[-1], as_judged_now(standings, judged, unsettled)
 
 
 def _metric(text: str) -> evaluationpb.Metric:
@@ -177,10 +183,19 @@ def decide(access: Access, world_id: WorldId) -> None:
         ("coverage", f"{decision.coverage_ratio:.4f}"),
         ("selected", ", ".join(decision.selected) or "-"),
         ("good for", f"{decision.ttl.ToTimedelta().total_seconds():g} s from {when(decision.decided_at)}"),
+        ("evidence", enum_word(decisionpb.EvidenceRule, decision.evidence) if decision.evidence else "-"),
+        ("account", _account(decision.account_model) if decision.HasField("account_model") else "-"),
         ("backtests assume", _assumed(decision.execution_model)),
         ("stale", "yes" if decision.stale else "no"),
     ]
     show_pairs(f"decision of {world_id}", pairs)
+
+
+def _account(model: accountpb.AccountModel) -> str:
+    """The account of backtests and paper, in few words."""
+    kind = enum_word(accountpb.AccountType, model.type) if model.type else "as the profile is"
+    leverage = f", leverage {model.leverage}" if model.leverage else ""
+    return f"{kind}{leverage}, cash {model.starting_cash}"
 
 
 def _assumed(model: decisionpb.ExecutionModel) -> str:

@@ -53,7 +53,12 @@ def equity_record(
     ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     multipliers = {symbol: instrument.multiplier for symbol, instrument in by_symbol.items()}
-    record = RunRecord(fills=Trace(waiting), denials=list(denials), multipliers=multipliers)
+    record = RunRecord(
+        fills=Trace(waiting),
+        denials=list(denials),
+        multipliers=multipliers,
+        calendars=frozenset(instrument.calendar for instrument in by_symbol.values()),
+    )
     times, equity, closes = list[int](), list[int](), dict[str, int]()
     for end_ns, bars in _steps(by_symbol, traded):
         record.pay(currency, carry.advance(min(bar.start_ns for _, bar in bars)))

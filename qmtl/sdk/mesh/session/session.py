@@ -17,7 +17,6 @@ from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import digest
@@ -42,7 +41,7 @@ from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.streams import beside
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import PaperTerms, paper_account
 from qmtl.sdk.mesh.session.trading import SessionTrading
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, subscription
@@ -191,19 +190,13 @@ class _PaperSession:
     async def _open_account(self, session: sessionpb.Session) -> accountpb.Account:
         """The paper account on the session's bars; opened once, answered ever after.
 
-        Its profile is the terms', else the one that the world's policy asks of backtests.
+        It is like the one of the world's backtests: kind, leverage, cash and profile are the policy's.
         """
         first, *others = self._traded.values()
-        profile = self._terms.profile or (await self._submitter.decision()).execution_model.profile
-        request = accountservicepb.OpenPaperAccountRequest(
-            account=self._terms.account or account_name(self._strategy_id, session.session_id),
-            world_id=self._submitter.world,
-            starting_cash=format_decimal(self._terms.cash),
-            fee_rate="" if profile else format_decimal(self._terms.fee_rate),
-            profile=profile,
-            data_preset=first.name,
-            data_session_id=session.session_id,
-        )
+        request = paper_account(await self._submitter.decision(), self._terms)
+        request.account = self._terms.account or account_name(self._strategy_id, session.session_id)
+        request.world_id = self._submitter.world
+        request.data_preset, request.data_session_id = first.name, session.session_id
         ask, accounts = self._submitter.retrying.ask, self._client.accounts
         opened = (await ask(lambda: accounts.OpenPaperAccount(request), "account")).account
         for preset in others:
@@ -287,7 +280,7 @@ class _PaperSession:
         bars, kinds = self._data_clock.played, [(one.symbol, one.interval.seconds) for one in self._traded.values()]
         traded = [one for one in bars if (one.symbol, one.interval_s) in kinds]
         record = equity_record(account, list(market.instruments.values()), traded, fills, self._denials)
-        replay = result_of(record, account.base_currency, self._terms.periods_per_year)
+        replay = result_of(record, account.base_currency)
         return SessionResult(
             name=self._assembled.name,
             owner=owner,

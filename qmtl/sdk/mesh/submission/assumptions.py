@@ -1,33 +1,53 @@
-"""What a replay assumes of execution, as a world's policy asks for it and as it is reported.
-
-A policy may ask for more than the SDK's own default; whoever names no profile gets what is asked.
-"""
+"""The account of a replay, which is the world's, and what is reported of its execution."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from brokerage.domain.models.fees.percent import PercentFee
+from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
-from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.profiles.generic import at_least, spot
 from brokerage.domain.models.profiles.named import PROFILES, profile_named
-from brokerage.domain.models.slippage.model import ConstantSlippage
-from brokerage.domain.money import RATE_SCALE, rate
-from qmtl.core.decimals import format_decimal, from_scaled
+from brokerage.domain.money import RATE_SCALE
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.core.decimals import format_decimal, from_scaled, parse_decimal
+from qmtl.core.errors import refused
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.world.v1 import decision_pb2 as decisionpb
 
+KINDS = {accountpb.ACCOUNT_TYPE_CASH: BuyingPower.CASH, accountpb.ACCOUNT_TYPE_MARGIN: BuyingPower.MARGIN}
 
-def asked_terms(terms: AccountTerms | None, asked: decisionpb.ExecutionModel) -> AccountTerms:
-    """Terms that name a profile as they are; others with the profile that is asked by name, or the default profile made
-    as strict as asked.
 
-    Rates asked beyond 1e-8 are refused by `rate` (E_DECIMAL): they cannot be simulated.
+def world_terms(terms: AccountTerms | None, decision: decisionpb.DecisionEnvelope) -> AccountTerms:
+    """The terms of a replay with the account that the world's policy asks for; without a policy they are one's own.
+
+    Raises InvalidRequest (E_FIELD) for a profile or cash of one's own that is not the world's, (E_PROFILE_UNKNOWN).
     """
     known = terms or AccountTerms()
-    if known.profile is not None:
+    if not decision.HasField("account_model"):
         return known
-    return replace(known, profile=asked.profile or _asked_profile(asked))
+    model = decision.account_model
+    profile, cash = profile_of(model), parse_decimal(model.starting_cash, "account_model.starting_cash")
+    if known.profile is not None and known.brokerage != profile:
+        want = f"none: the account is world {decision.world_id}'s, of profile {model.profile or profile.name}"
+        raise refused("E_FIELD", "terms.profile", known.brokerage.name, want)
+    if known.cash not in (AccountTerms().cash, cash):
+        raise refused(
+            "E_FIELD", "terms.cash", known.cash, f"none: the account is world {decision.world_id}'s, of {cash}"
+        )
+    return replace(known, profile=profile, cash=cash)
+
+
+def profile_of(model: accountpb.AccountModel) -> BrokerageProfile:
+    """The profile of a world's account as brokerage makes it. Raises InvalidRequest (E_PROFILE_UNKNOWN)."""
+    if model.profile:
+        made = profile_named(model.profile)
+    else:
+        costs = model.maker_fee_rate_min, model.taker_fee_rate_min, model.slippage_rate_min, model.participation_max
+        made = at_least(spot(), *costs)
+    kind = KINDS.get(model.type, made.buying_power)
+    leverage = (model.leverage or made.leverage) if kind is BuyingPower.MARGIN else 1
+    return replace(made, buying_power=kind, leverage=leverage)
 
 
 def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
@@ -44,20 +64,6 @@ def model_of(terms: AccountTerms) -> decisionpb.ExecutionModel:
         participation=_text(profile.participation),
         profile=profile.name if profile.name in PROFILES and profile == profile_named(profile.name) else "",
     )
-
-
-def _asked_profile(asked: decisionpb.ExecutionModel) -> BrokerageProfile:
-    """The default with every rate that is asked and higher, and with less of a bar's volume where that is asked."""
-    default = spot()
-    maker, taker = default.fee.rates
-    fee = PercentFee(max(maker, _rate(asked.maker_fee_rate)), max(taker, _rate(asked.taker_fee_rate)))
-    slippage = ConstantSlippage(max(default.slippage.rate, _rate(asked.slippage_rate)))
-    share = min(default.participation, _rate(asked.participation)) if asked.participation else default.participation
-    return replace(default, fee=fee, slippage=slippage, participation=share)
-
-
-def _rate(text: str) -> int:
-    return rate(text) if text else 0
 
 
 def _text(units: int) -> str:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from brokerage.domain.orders.order import Owner
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.port import SubmitList
+from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.history import Fetched
+from qmtl.sdk.mesh.wire.orders import list_to_proto, order_to_proto
+from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -32,6 +42,48 @@ def backtest_report(
         data_start=delivered.start,
         data_end=delivered.end,
         coverage_ratio=data.metadata.coverage_ratio,
+    )
+
+
+def order_list(
+    world: str, strategy_id: str, data: Fetched, done: RunResult, rules: Iterable[TradeRule]
+) -> evaluationpb.OrderList | None:
+    """All that a replay sent, over the sealed data that it traded on: what the world's own replay of it needs.
+
+    None: some of that data is not sealed.
+    """
+    kinds = {(rule.symbol, rule.command.interval_s) for rule in rules}
+    pairs = zip(data.bars, data.sealed, strict=True)
+    traded = [(bars, sealed) for bars, sealed in pairs if (bars.symbol, bars.interval_s) in kinds and len(bars)]
+    if not traded or not all(sealed for _, sealed in traded):
+        return None
+    owner = Owner("replay", world, strategy_id)
+    orders: list[orderpb.Order] = []
+    for one in done.orders:
+        if isinstance(one, SubmitList):
+            orders += list_to_proto(owner, one.list_id, one.orders)
+        else:
+            orders.append(order_to_proto(owner, one))
+    span = commonpb.TimeRange(
+        start=ns_to_proto(min(int(bars.open_ns[0]) for bars, _ in traded)),
+        end=ns_to_proto(max(int(bars.close_ns[-1]) for bars, _ in traded)),
+    )
+    return evaluationpb.OrderList(
+        world_id=world,
+        strategy_id=strategy_id,
+        orders=orders,
+        cancels=[
+            replayservicepb.ReplayedCancel(
+                client_order_id=one.client_order_id,
+                decided_at=ns_to_proto(one.time_ns),
+                orders_before=one.orders_before,
+            )
+            for one in done.cancels
+        ],
+        dataset_fingerprints=[sealed for _, sealed in traded],
+        range=span,
+        equity_after=ns_to_proto(int(done.time_ns[0]) - 1),
+        base_currency=done.currency,
     )
 
 

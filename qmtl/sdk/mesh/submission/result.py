@@ -46,7 +46,8 @@ _REUSED = (diffpb.DISPOSITION_REUSED, diffpb.DISPOSITION_REUSED_WITH_BUFFERING)
 class SubmitResult:
     """A submission to one world. `replay` was computed here; the rest is what its owners answered.
 
-    `assignments`: one per node: its compute key, topic, and how it met the graph.
+    `assignments`: one per node: its compute key, topic, and how it met the graph. `older`: other versions of the
+    strategy that are in the world, by id: the same name, other code. `superseded`: those that this one replaced.
     """
 
     name: str
@@ -63,6 +64,8 @@ class SubmitResult:
     activation: activationpb.ActivationEnvelope
     address: str
     reused: ReuseCounts = field(default_factory=ReuseCounts)
+    older: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
 
     @property
     def strategy_id(self) -> str:
@@ -81,6 +84,13 @@ class SubmitResult:
     def context(self) -> commonpb.ComputeContext:
         """Where its nodes compute, with any downgrade."""
         return self.outcome.context
+
+    @property
+    def live(self) -> bool:
+        """Whether the strategy was active in a trading mode when it was asked."""
+        trading = (commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_LIVE)
+        own = [entry for entry in self.activation.entries if entry.strategy_id == self.strategy_id]
+        return any(entry.active and entry.effective_mode in trading for entry in own)
 
     @property
     def nodes_reused(self) -> int:
@@ -116,6 +126,8 @@ class SubmitResult:
             "nodes_computed": list(self.reused.computed),
             "foreign_records": self.reused.foreign_records,
             "malformed_records": self.reused.malformed_records,
+            "older": list(self.older),
+            "superseded": list(self.superseded),
             "precheck": list(self.precheck),
             "strategy": as_json(self.strategy),
             "assignments": [as_json(one) for one in self.assignments],
@@ -135,8 +147,15 @@ class SubmitResult:
         return draw_replay(f"{self.name} in {self.world_id}", self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        verb = "attached to live strategy" if self.attached else "submitted as"
+        verb = "submitted as"
+        if self.attached:
+            verb = "attached to live strategy" if self.live else "was submitted before, as"
         yield f"[bold]{self.name}[/bold] {verb} {self.strategy_id} in world {self.world_id}: {self.status}"
+        if self.older:
+            yield f"[yellow]older versions of {self.name} are in the world too: {', '.join(self.older)}[/yellow]"
+            yield "  submit with supersede=True, or cancel them, to leave this one alone"
+        if self.superseded:
+            yield f"superseded {', '.join(self.superseded)}, which is canceled"
         yield f"{len(self.assignments)} nodes, {self.nodes_reused} of them already in the graph"
         yield assignments_table(self.assignments)
         yield reuse_line(self.reused)

@@ -10,7 +10,7 @@ import asyncio
 import importlib.metadata
 import logging
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -28,6 +28,7 @@ from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched, History, Market, WorldData, history_request
@@ -35,11 +36,12 @@ from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX
 from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
-from qmtl.sdk.mesh.submission.assumptions import asked_terms, model_of
-from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, paper_report
+from qmtl.sdk.mesh.submission.assumptions import model_of, world_terms
+from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, order_list, paper_report
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
+from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -51,6 +53,7 @@ from qmtl.world.v1 import session_pb2 as sessionpb
 T = TypeVar("T")
 log = logging.getLogger("qmtl.sdk.mesh.submission")
 WITHDRAW_S = 10.0
+EVIDENCE_PACE_S = 0.5
 _ENDED = frozenset({controlpb.STRATEGY_STATE_FAILED, controlpb.STRATEGY_STATE_CANCELED})
 _FINAL = frozenset(
     {
@@ -111,10 +114,15 @@ class Submitter:
         keys = queue_keys(bound)
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
-        terms = replace(asked_terms(terms, (await self.decision()).execution_model), instruments=instruments)
+        terms = replace(world_terms(terms, await self.decision()), instruments=instruments)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
         metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.counts.foreign_records}
-        run = await self.evaluate(bound, fetched, metrics, model_of(terms)) if done.metrics else None
+        run = (
+            await self.evaluate(bound, fetched, done, metrics, model_of(terms), assembled.rules)
+            if done.metrics
+            else None
+        )
+        older = await self._older(bound.strategy)
         return SubmitResult(
             name=assembled.name,
             strategy=bound.strategy,
@@ -130,6 +138,7 @@ class Submitter:
             activation=await self.activation(),
             address=self.client.address,
             reused=reuse.counts,
+            older=tuple(one.strategy_id for one in older),
         )
 
     async def instruments(self, assembled: Assembled, terms: AccountTerms | None) -> tuple[Instrument, ...]:
@@ -179,12 +188,58 @@ class Submitter:
         log.warning("%s: %s", type(error).__name__, told)
 
     async def evaluate(
-        self, bound: BoundStrategy, data: Fetched, metrics: dict[str, float], assumed: decisionpb.ExecutionModel
+        self,
+        bound: BoundStrategy,
+        data: Fetched,
+        done: RunResult,
+        metrics: dict[str, float],
+        assumed: decisionpb.ExecutionModel,
+        rules: Iterable[TradeRule],
     ) -> evaluationpb.EvaluationRun:
-        """Report the replay's metrics and what it assumed of execution; the world's evaluation of them."""
-        request = backtest_report(self.world, bound.strategy.strategy_id, data, metrics)
+        """Send what the replay ordered, and beside it what it came to here; the world's evaluation of its own replay.
+
+        It is PENDING still when no replay could be made for as long as an outage is waited for. Data that is not sealed
+        cannot be replayed: then there are claims only.
+        """
+        strategy_id = bound.strategy.strategy_id
+        request = backtest_report(self.world, strategy_id, data, metrics)
         request.execution_model.CopyFrom(assumed)
-        return await self._evaluate(request)
+        listed = order_list(self.world, strategy_id, data, done, rules)
+        if listed is not None:
+            chunks = Chunked(evaluationservicepb.PutOrderListRequest, listed, [self.world])
+            put = self.client.evaluation.PutOrderList
+            request.order_list = (await self.retrying.ask(lambda: put(chunks.again()), "order list")).order_list
+        return await self._evidenced(await self._evaluate(request))
+
+    async def _evidenced(self, run: evaluationpb.EvaluationRun) -> evaluationpb.EvaluationRun:
+        """The run once its replay is settled, or as it waits after the longest outage that is waited for."""
+        asked = evaluationservicepb.GetEvaluationRunRequest(
+            world_id=self.world, strategy_id=run.strategy_id, run_id=run.run_id
+        )
+        clock = self.retrying.clock
+        until = clock.monotonic() + self.retrying.outage.limit_s
+        while run.evidence_state == evaluationpb.EVIDENCE_STATE_PENDING and clock.monotonic() < until:
+            await clock.sleep(EVIDENCE_PACE_S)
+            run = (await self.retrying.ask(lambda: self.client.evaluation.GetEvaluationRun(asked), "evaluation")).run
+        return run
+
+    async def _older(self, strategy: strategypb.Strategy) -> list[strategypb.Strategy]:
+        """Other versions of the strategy that are in the world: the same name, other code."""
+
+        def page_of(page: commonpb.PageRequest) -> Awaitable[strategyservicepb.ListStrategiesResponse]:
+            state = controlpb.STRATEGY_STATE_COMPLETED
+            request = strategyservicepb.ListStrategiesRequest(world_id=self.world, state=state, page=page)
+            return self.client.strategies.ListStrategies(request)
+
+        found = [one async for reply in self.retrying.pages(page_of, "strategies") for one in reply.strategies]
+        same = [one for one in found if one.meta.name == strategy.meta.name]
+        return [one for one in same if one.strategy_id != strategy.strategy_id]
+
+    async def supersede(self, strategy_ids: Iterable[str], by: str) -> None:
+        """Cancel older versions of a strategy."""
+        for strategy_id in strategy_ids:
+            request = strategyservicepb.CancelStrategyRequest(strategy_id=strategy_id, message=f"superseded by {by}")
+            await self.retrying.ask(partial(self.client.strategies.CancelStrategy, request), "supersede")
 
     async def _evaluate(self, request: evaluationservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
         return (await self.retrying.ask(lambda: self.client.evaluation.Evaluate(request), "evaluate")).run
@@ -253,12 +308,17 @@ async def submit(
     history: History | None = None,
     terms: AccountTerms | None = None,
     gateway: Gateway | None = None,
+    supersede: bool = False,
 ) -> SubmitResult:
     """Submit a strategy to a world and replay its data; see Runner.submit."""
     assembled, gateway = assemble(strategy), gateway or Gateway()
     async with open_client(gateway) as client:
         submitter = Submitter(RetryingClient.open(client, gateway.outage_s_max, SystemClock()), world)
-        return await submitter.submit(assembled, data, history or History(), terms)
+        result = await submitter.submit(assembled, data, history or History(), terms)
+        if supersede and result.older:
+            await submitter.supersede(result.older, result.strategy_id)
+            result = replace(result, superseded=result.older, older=())
+        return result
 
 
 def submission(assembled: Assembled, world: str) -> strategypb.StrategySubmission:

@@ -73,8 +73,15 @@ def evaluation_lines(run: evaluationpb.EvaluationRun | None) -> Iterator[str]:
     if run is None:
         yield "evaluation  none: the history is too short for a single decision"
         return
+    yield from (f"[yellow]warning  {line}[/yellow]" for line in run.warnings)
+    state = short(evaluationpb.EvidenceState.Name(run.evidence_state), "EVIDENCE_STATE_")
+    if run.evidence_state in (evaluationpb.EVIDENCE_STATE_PENDING, evaluationpb.EVIDENCE_STATE_REFUSED):
+        why = f": {run.evidence_message}" if run.evidence_message else ""
+        yield f"evaluation  {state}, run {run.run_id} counts for nothing{why}"
+        return
     summary = short(evaluationpb.EvaluationSummary.Name(run.report.summary), "EVALUATION_SUMMARY_")
-    yield f"evaluation  {summary}, run {run.run_id} revision {run.run_revision}"
+    word = f", numbers {state.lower()}" if run.evidence_state else ""
+    yield f"evaluation  {summary}, run {run.run_id} revision {run.run_revision}{word}"
     for verdict in run.report.verdicts:
         outcome = short(evaluationpb.Outcome.Name(verdict.outcome), "OUTCOME_")
         numbers = ", ".join(f"{metric.name} = {metric.value:.4g}" for metric in verdict.inputs)

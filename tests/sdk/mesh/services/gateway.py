@@ -54,6 +54,12 @@ class FakeGateway:
         self.mesh.canceled[request.strategy_id] = request.message
         return strategyservicepb.CancelStrategyResponse()
 
+    async def ListStrategies(
+        self, request: strategyservicepb.ListStrategiesRequest
+    ) -> strategyservicepb.ListStrategiesResponse:
+        found = [one for one in self.mesh.live.values() if one.strategy_id not in self.mesh.canceled]
+        return strategyservicepb.ListStrategiesResponse(strategies=found)
+
     def _strategy(self, request: strategypb.StrategySubmission, node_ids: tuple[str, ...]) -> strategypb.Strategy:
         known = {item.node_id for found in self.mesh.assignments.values() for item in found}
         names = {node.node_id: node.name for node in request.dag.nodes}

@@ -45,7 +45,11 @@ class FakeSeamless:
         self.mesh.passed("Fetch")
         delivered = commonpb.TimeRange(start=ns_to_proto(int(bars.open_ns[0])), end=ns_to_proto(int(bars.close_ns[-1])))
         metadata = dataservicepb.FetchMetadata(
-            dataset=PRESET.dataset, rows=len(bars), delivered=delivered, coverage_ratio=1.0
+            artifact_fingerprint="sha256:sealed",
+            dataset=PRESET.dataset,
+            rows=len(bars),
+            delivered=delivered,
+            coverage_ratio=1.0,
         )
         metadata.dataset_fingerprint = "sha256:" + "ab" * 32
         yield dataservicepb.FetchResponse(metadata=metadata)

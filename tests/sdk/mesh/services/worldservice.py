@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import (
     NotFound,
 )
+from qmtl.core.identity.canonical import digest
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -29,21 +31,42 @@ class FakeWorldService:
             raise NotFound("E_WORLD_UNKNOWN", f"no world {request.world_id}")
         return worldservicepb.GetWorldResponse(world=worldpb.World(world_id="w", data_presets=[PRESET.name]))
 
+    async def PutOrderList(
+        self, chunks: Iterable[evaluationservicepb.PutOrderListRequest]
+    ) -> evaluationservicepb.PutOrderListResponse:
+        body = b"".join(message.chunk for message in chunks)
+        self.mesh.order_lists[digest(body)] = evaluationpb.OrderList.FromString(body)
+        return evaluationservicepb.PutOrderListResponse(order_list=digest(body))
+
     async def Evaluate(self, request: evaluationservicepb.EvaluateRequest) -> evaluationservicepb.EvaluateResponse:
         kept = evaluationservicepb.EvaluateRequest()
         kept.CopyFrom(request)
         self.mesh.evaluations.append(kept)
         self.mesh.passed("Evaluate")
         report = evaluationpb.EvaluationReport(summary=evaluationpb.EVALUATION_SUMMARY_PASS)
+        later = self.mesh.evidence
         return evaluationservicepb.EvaluateResponse(
-            run=evaluationpb.EvaluationRun(run_id=request.run_id, report=report)
+            run=evaluationpb.EvaluationRun(
+                run_id=request.run_id,
+                strategy_id=request.strategy_id,
+                report=report,
+                evidence_state=later.pop(0) if later else evaluationpb.EVIDENCE_STATE_REPLAYED,
+                evidence_message=self.mesh.evidence_message,
+                warnings=self.mesh.warnings,
+            )
         )
+
+    async def GetEvaluationRun(
+        self, request: evaluationservicepb.GetEvaluationRunRequest
+    ) -> evaluationservicepb.GetEvaluationRunResponse:
+        again = evaluationservicepb.EvaluateRequest(strategy_id=request.strategy_id, run_id=request.run_id)
+        return evaluationservicepb.GetEvaluationRunResponse(run=(await self.Evaluate(again)).run)
 
     async def Decide(self, request: evaluationservicepb.DecideRequest) -> evaluationservicepb.DecideResponse:
         mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
         return evaluationservicepb.DecideResponse(
             decision=decisionpb.DecisionEnvelope(
-                world_id="w", effective_mode=mode, execution_model=self.mesh.execution_model
+                world_id="w", effective_mode=mode, account_model=self.mesh.account_model
             )
         )
 

@@ -12,6 +12,7 @@ import pytest
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.profiles.named import profile_named
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
@@ -31,7 +32,6 @@ from qmtl.sdk.mesh.session.terms import PaperTerms
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
-from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
 from tests.sdk.mesh.samples import CASH
@@ -215,7 +215,7 @@ class Turning(Strategy):
 
 async def test_a_session_has_the_profile_that_the_world_asks_of_backtests_and_its_fees() -> None:
     mesh = FakeMesh(BARS, START)
-    mesh.execution_model = decisionpb.ExecutionModel(profile="coinbase_spot")
+    mesh.account_model = accountpb.AccountModel(profile="coinbase_spot", starting_cash="100000")
     mesh.venue = SimulatedAccount(profile_named("coinbase_spot"), {"USD": CASH})
     bound = await submitter(mesh).bind(assemble(Cross()))
     mesh.activate(bound.strategy.strategy_id)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal as D
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,18 +14,20 @@ import pytest
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.fees.percent import PercentFee
-from brokerage.domain.models.profiles.generic import spot
+from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.models.profiles.named import profile_named
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.instants import from_ns
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.sdk import Runner, Strategy, StreamInput, indicators, signals
+from qmtl.sdk.execution.port import MarketOrder
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.history import History, fetch_arrow
@@ -34,7 +37,9 @@ from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.submission.submit import Submitter, submission
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.wire.graph import dag_from_proto
+from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh, Replies
 from tests.sdk.mesh.samples import CASH
@@ -89,26 +94,37 @@ async def test_a_symbol_of_ones_own_is_the_one_the_mesh_knows(mesh: FakeMesh) ->
     assert await submitter.instruments(assemble(EmaCross()), None) == ()
 
 
-async def test_a_replay_assumes_what_the_world_asks_unless_terms_are_given(mesh: FakeMesh) -> None:
-    asked = {"maker_fee_rate": "0.0002", "taker_fee_rate": "0.003", "slippage_rate": "0.0005", "participation": "0.02"}
-    mesh.execution_model = decisionpb.ExecutionModel(**asked)
+async def test_a_replay_is_in_the_worlds_account(mesh: FakeMesh) -> None:
+    mesh.account_model = accountpb.AccountModel(
+        type=accountpb.ACCOUNT_TYPE_MARGIN,
+        leverage=3,
+        starting_cash="5000",
+        maker_fee_rate_min="0.0002",
+        taker_fee_rate_min="0.003",
+        slippage_rate_min="0.0005",
+        participation_max="0.02",
+    )
     result = await submit(mesh, EmaCross())
     said = mesh.evaluations[0].execution_model
     assert (said.maker_fee_rate, said.taker_fee_rate) == ("0.001", "0.003")  # never kinder than the default
     assert (said.slippage_rate, said.participation) == ("0.0005", "0.02")
-    profile = replace(spot("0.003", slippage="0.0005", participation="0.02"), fee=PercentFee(100_000, 300_000))
+    profile = margin(3, slippage="0.0005", participation="0.02")
+    profile = replace(profile, fee=PercentFee(100_000, 300_000))
+    terms = AccountTerms(profile=profile, cash=D(5000))
     bars = mesh.bars.between(None, mesh.start_ns)
-    assert result.replay.equity == Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile=profile)).replay.equity
-    own = AccountTerms(profile=spot("0"))
+    assert result.replay.equity == Runner.backtest(EmaCross(), bars, terms=terms).replay.equity
     submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
-    await submitter.submit(assemble(EmaTrend()), None, History(end=from_ns(mesh.start_ns)), own)
-    assert mesh.evaluations[1].execution_model.taker_fee_rate == "0"
+    history = History(end=from_ns(mesh.start_ns))
+    await submitter.submit(assemble(EmaTrend()), None, history, terms)  # the world's own, by name
+    for own, field in ((AccountTerms(profile=spot("0")), "profile"), (AccountTerms(cash=D(10**6)), "cash")):
+        with pytest.raises(InvalidRequest, match=f"E_FIELD: terms.{field} .* the account is world"):
+            await submitter.submit(assemble(EmaTrend()), None, history, own)
 
 
 async def test_a_replay_has_the_profile_that_the_world_asks_for_and_says_so_only_of_that_profile(
     mesh: FakeMesh,
 ) -> None:
-    mesh.execution_model = decisionpb.ExecutionModel(profile="coinbase_spot")
+    mesh.account_model = accountpb.AccountModel(profile="coinbase_spot", starting_cash="100000")
     result = await submit(mesh, EmaCross())
     bars = mesh.bars.between(None, mesh.start_ns)
     local = Runner.backtest(EmaCross(), bars, terms=AccountTerms(profile="coinbase_spot"))
@@ -116,6 +132,58 @@ async def test_a_replay_has_the_profile_that_the_world_asks_for_and_says_so_only
     assert mesh.evaluations[0].execution_model.profile == "coinbase_spot"
     kinder = replace(profile_named("coinbase_spot"), fee=PercentFee(0, 0))
     assert model_of(AccountTerms(profile=kinder)).profile == ""
+
+
+async def test_the_orders_of_a_replay_are_sent_before_its_numbers(mesh: FakeMesh) -> None:
+    result = await submit(mesh, EmaCross())
+    (listed,) = mesh.order_lists.values()
+    assert mesh.evaluations[0].order_list in mesh.order_lists
+    assert [one.client_order_id for one in listed.orders] == [
+        one.client_order_id for one in result.replay.orders if isinstance(one, MarketOrder)
+    ]
+    assert list(listed.dataset_fingerprints) == [result.data.artifact_fingerprint]
+    assert ns_from_proto(listed.equity_after, "equity_after") == int(result.replay.time_ns[0]) - 1
+    assert ns_from_proto(listed.range.start, "start") == int(result.bars[0].open_ns[0])
+    assert ns_from_proto(listed.range.end, "end") == int(result.bars[0].close_ns[-1])
+    assert (listed.world_id, listed.strategy_id, listed.base_currency) == ("w", result.strategy_id, "USD")
+
+
+async def test_a_replay_that_waits_is_waited_for_and_one_that_cannot_be_is_said(mesh: FakeMesh) -> None:
+    pending, refused = evaluationpb.EVIDENCE_STATE_PENDING, evaluationpb.EVIDENCE_STATE_REFUSED
+    mesh.evidence = [pending, pending]
+    mesh.warnings = ["sharpe is claimed to be 3.0, the replay came to 0.5"]
+    result = await submit(mesh, EmaCross())
+    assert result.evaluation is not None
+    assert result.evaluation.evidence_state == evaluationpb.EVIDENCE_STATE_REPLAYED
+    text = str(result)
+    assert "numbers replayed" in text
+    assert text.index("warning  sharpe is claimed") < text.index("evaluation  PASS")
+    mesh.evidence, mesh.evidence_message = [refused], "E_ARTIFACT_UNKNOWN: no such artifact"
+    text = str(await submit(mesh, EmaTrend()))
+    assert "evaluation  REFUSED" in text
+    assert "counts for nothing: E_ARTIFACT_UNKNOWN" in " ".join(text.split())
+
+
+async def test_changed_code_is_a_version_of_its_own_that_replaces_others_only_when_told(mesh: FakeMesh) -> None:
+    def version(period: int) -> Strategy:
+        class Crossing(Strategy):
+            def setup(self) -> None:
+                price = StreamInput("BTC-USD", interval="15m", period=192)
+                direction = signals.cross(indicators.ema(price, period), indicators.ema(price, 9))
+                self.trade(signals.position_target(direction, long=1.0, short=0.0), price)
+
+        return Crossing()
+
+    first = await submit(mesh, version(2))
+    assert first.older == ()
+    second = await submit(mesh, version(3))
+    assert second.older == (first.strategy_id,)
+    assert f"older versions of Crossing are in the world too: {first.strategy_id}" in str(second)
+    assert not mesh.canceled
+    submitter = Submitter(RetryingClient.open(mesh.client, 5.0, SystemClock()), "w")
+    await submitter.supersede(second.older, second.strategy_id)
+    assert mesh.canceled == {first.strategy_id: f"superseded by {second.strategy_id}"}
+    assert (await submit(mesh, version(4))).older == (second.strategy_id,)
 
 
 async def test_a_second_strategy_reuses_what_it_shares(mesh: FakeMesh) -> None:
@@ -130,7 +198,11 @@ async def test_submitting_what_is_live_attaches_and_says_so(mesh: FakeMesh) -> N
     first, again = await submit(mesh, EmaCross()), await submit(mesh, EmaCross())
     assert again.attached
     assert again.strategy_id == first.strategy_id
-    assert "attached to live strategy" in str(again)
+    assert "was submitted before, as" in str(again)
+    mesh.activate(first.strategy_id)
+    assert "attached to live strategy" in str(await submit(mesh, EmaCross()))
+    mesh.activate(first.strategy_id, active=False)
+    assert "was submitted before, as" in str(await submit(mesh, EmaCross()))
     assert mesh.evaluations[0].run_id == mesh.evaluations[1].run_id
 
 

@@ -91,7 +91,7 @@ final class Walk {
 
   private void putPolicy(double sharpe) throws InterruptedException {
     String gates = "{gates: {and: [\"sharpe >= %.4f\"]}, score: \"sharpe\"}".formatted(sharpe);
-    String document = "data_currency: {max_lag: 1d}\nselection: " + gates + "\n";
+    String document = "data_currency: {max_lag: 1d}\nselection: " + gates + "\nevidence: claims\n";
     var request = PutPolicyRequest.newBuilder().setWorldId(worldId).setDocument(document).setMakeDefault(true).build();
     Calls.again(() -> PolicyServiceGrpc.newBlockingStub(gateway).putPolicy(request));
   }

@@ -1,0 +1,176 @@
+"""What a replay came to, as the evidence of a run: every number is computed here, from fills and equity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.calendars.published import sessions_of
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import NotReady, refused
+from qmtl.core.fills import FillEvent
+from qmtl.stats.activity import activity, costs_of
+from qmtl.stats.performance import performance
+from qmtl.stats.returns import Sessions
+from qmtl.stats.trades import Trade
+from qmtl.wire.instants import instant_from_proto, ns_from_proto
+from qmtl.world.v1 import decision_pb2 as decisionpb
+from worldservice.evaluation.domain.reports import MetricSource, Number
+from worldservice.evaluation.domain.runs import Evidence
+from worldservice.evaluation.wire import execution_from_proto
+from worldservice.policy.domain.metric_catalogue import CROSS_CONTEXT_HITS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from qmtl.core.arrays import Floats, Times
+
+NOTES_MAX = 20
+WHOLE_MAX = 2**53
+"""Up to here a double holds every integer, so that one division gives the double nearest to the decimal."""
+
+
+@dataclass(slots=True)
+class Replayed:
+    """The parts of an answer, put together as they come."""
+
+    fills: list[orderpb.Fill] = field(default_factory=list)
+    trades: list[replayservicepb.ReplayedTrade] = field(default_factory=list)
+    denials: list[replayservicepb.ReplayedDenial] = field(default_factory=list)
+    equity: list[bytes] = field(default_factory=list)
+    summary: replayservicepb.ReplaySummary | None = None
+
+    def take(self, part: replayservicepb.ReplayOrdersResponse) -> None:
+        """Add a part."""
+        self.fills += part.fills.fills
+        self.trades += part.trades.trades
+        self.denials += part.denials.denials
+        if part.equity_arrow:
+            self.equity.append(part.equity_arrow)
+        if part.HasField("summary"):
+            self.summary = part.summary
+
+    def whole(self) -> replayservicepb.ReplaySummary:
+        """The summary of an answer that is all there. Raises NotReady (E_REPLAY_CUT)."""
+        if self.summary is None or self.summary.fill_count != len(self.fills):
+            raise NotReady("E_REPLAY_CUT", "the replay ended without saying what it came to")
+        return self.summary
+
+
+def evidence_of(asked: Evidence, account: str, profile: str, presets: Sequence[str], replayed: Replayed) -> Evidence:
+    """The evidence of a run from the replay of its list.
+
+    `account` are the terms it was replayed under, `profile` the brokerage profile among them, `presets` the world's.
+
+    Raises NotReady (E_REPLAY_CUT), InvalidRequest (E_FIELD: a range without bars; E_PRESET_NOT_OF_WORLD).
+    """
+    summary = replayed.whole()
+    for one in summary.instruments:
+        if presets and one.data_preset not in presets:
+            raise refused(
+                "E_PRESET_NOT_OF_WORLD",
+                "dataset_fingerprints",
+                f"data of preset {one.data_preset}",
+                f"of the world's presets: {', '.join(presets)}",
+            )
+    times, equity = _curve(replayed.equity, summary.equity_count)
+    if not len(times):
+        raise refused("E_FIELD", "range", "no close", "at least one bar, after equity_after")
+    metrics = _metrics(replayed, summary, times, equity)
+    hits = [claim for claim in asked.claims if claim.name == CROSS_CONTEXT_HITS]  # the one thing no replay can see
+    numbers = [Number(name, value, MetricSource.REPLAY, asked.order_list) for name, value in sorted(metrics.items())]
+    return replace(
+        asked,
+        numbers=tuple(sorted([*numbers, *hits], key=lambda number: number.name)),
+        account=account,
+        data_start=_bound(min, [one.first_open for one in summary.instruments if one.HasField("first_open")]),
+        data_end=_bound(max, [one.last_close for one in summary.instruments if one.HasField("last_close")]),
+        coverage=min((one.coverage_ratio for one in summary.instruments), default=0.0),
+        execution=execution_from_proto(_execution(summary.terms, profile), "terms"),
+        notes=tuple(_notes(replayed, summary)),
+    )
+
+
+def _curve(parts: Iterable[bytes], count: int) -> tuple[Times, Floats]:
+    """Closes, and equity as the doubles next to its decimals."""
+    import pyarrow as pa
+
+    tables = [pa.ipc.open_stream(part).read_all() for part in parts]
+    if sum(table.num_rows for table in tables) != count:
+        raise NotReady("E_REPLAY_CUT", f"equity of {sum(table.num_rows for table in tables)} closes, not {count}")
+    times = [table.column("close_time").cast(pa.int64()).to_numpy() for table in tables]
+    values = [_doubles(chunk) for table in tables for chunk in table.column("equity").chunks]
+    return (
+        np.concatenate([*times, np.zeros(0, dtype=np.int64)]).astype(np.int64),
+        np.concatenate([*values, np.zeros(0)]),
+    )
+
+
+def _doubles(decimals: pa.Decimal128Array) -> Floats:
+    """The double next to each decimal; each fits 64 bits, as all money does."""
+    halves = np.frombuffer(decimals.buffers()[1], dtype="<i8").reshape(-1, 2)
+    units = halves[decimals.offset : decimals.offset + len(decimals), 0]
+    if not len(units) or int(np.abs(units).max()) < WHOLE_MAX:
+        return np.asarray(units / 10.0**decimals.type.scale, dtype=np.float64)
+    return np.array([float(one) for one in decimals.to_pylist()])
+
+
+def _metrics(
+    replayed: Replayed, summary: replayservicepb.ReplaySummary, times: Times, equity: Floats
+) -> dict[str, float]:
+    """All of the catalogue that fills and equity have, by the days of the markets that were traded."""
+    calendars = [one.calendar for one in summary.instruments]
+    per_year, closes = sessions_of(calendars, int(times[0]), int(times[-1]))
+    sessions = Sessions(per_year, None if closes is None else np.array(closes, dtype=np.int64))
+    trades = [
+        Trade(ns_from_proto(one.closed_at, "closed_at"), float(parse_decimal(one.profit, "profit")))
+        for one in replayed.trades
+    ]
+    multipliers = {one.symbol: parse_decimal(one.multiplier, "multiplier") for one in summary.instruments}
+    fills = [_fill(one) for one in replayed.fills]
+    found = performance(times, equity, trades, sessions=sessions)
+    fees, notional = costs_of(fills, summary.base_currency, multipliers)
+    return found | activity(float(fees), float(notional), summary.invested_count, times, equity)
+
+
+def _fill(fill: orderpb.Fill) -> FillEvent:
+    quantity = parse_decimal(fill.quantity, "quantity")
+    signed = quantity if fill.side == orderpb.ORDER_SIDE_BUY else -quantity
+    price, fee = parse_decimal(fill.price, "price"), parse_decimal(fill.fee or "0", "fee")
+    return FillEvent(fill.symbol, signed, price, fee, fill.fee_currency, 0, fill.trade_id)
+
+
+def _bound(pick: Callable[[Iterable[datetime]], datetime], stamps: Sequence[Timestamp]) -> datetime | None:
+    return pick(instant_from_proto(one, "instruments") for one in stamps) if stamps else None
+
+
+def _notes(replayed: Replayed, summary: replayservicepb.ReplaySummary) -> Iterator[str]:
+    """What a reader of the numbers has to know of the replay."""
+    if summary.ended:
+        yield f"the replay ended before its data did: {summary.ended}"
+    if summary.margin_call_count:
+        yield f"{summary.margin_call_count} margin calls, first: {summary.margin_calls[0].message}"
+    rules = Counter(orderpb.Denial.Name(one.denial).removeprefix("DENIAL_") for one in replayed.denials)
+    for rule, count in rules.most_common(NOTES_MAX):
+        name = f"DENIAL_{rule}"
+        first = next(one for one in replayed.denials if orderpb.Denial.Name(one.denial) == name)
+        yield f"{count} orders denied by {rule}, first {first.client_order_id}: {first.message}"
+
+
+def _execution(terms: replayservicepb.ReplayedTerms, profile: str) -> decisionpb.ExecutionModel:
+    return decisionpb.ExecutionModel(
+        fill=decisionpb.FILL_MODEL_NEXT_BAR,
+        maker_fee_rate=terms.maker_fee_rate,
+        taker_fee_rate=terms.taker_fee_rate,
+        slippage_rate=terms.slippage_rate,
+        participation=terms.participation,
+        profile=profile,
+    )

@@ -1,0 +1,179 @@
+"""Has order lists replayed by brokerage, one at a time for each worker, and records what they come to.
+
+Runs that wait are rows: whoever crashes leaves a lease that ends, and any replica goes on. What brokerage cannot answer
+now is asked again with pacing; what it refuses stays refused, and counts for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+from sqlalchemy import Connection
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
+from qmtl.core.errors import NotFound, QmtlError
+from qmtl.core.tasks.ending import first_of
+from qmtl.rpc.chunks import Chunked
+from qmtl.rpc.client.streams import scoped
+from qmtl.wire.instants import instant_to_proto
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.evaluation.domain.runs import Evidence
+from worldservice.evaluation.recording import NarrowTo, record_runs
+from worldservice.evaluation.replay import store
+from worldservice.evaluation.replay.numbers import Replayed, evidence_of
+from worldservice.evaluation.replay.pending import REPLAY_TIMEOUT, PendingReplay, after_failure
+from worldservice.evaluation.replay.request import replay_request
+from worldservice.evaluation.wire import account_to_proto, number_to_proto
+from worldservice.policy.domain.evidence import WorldAccount
+from worldservice.policy.store import policy_of
+from worldservice.worlds.acts import own_act
+from worldservice.worlds.data_presets import DataPresets
+from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.domain.world import Effect
+from worldservice.worlds.store import bindings
+from worldservice.worlds.store.worlds import get_world, lock_world
+from worldservice.worlds.wire import stage_to_proto
+from worldservice.worlds.writes import Writes
+
+WORKERS = 2
+IDLE_S = 1.0
+Key = tuple[str, str]
+log = structlog.stdlib.get_logger("qmtl.worldservice.evaluation.replay")
+
+
+class Replayer:
+    """One per process."""
+
+    def __init__(
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        narrow_to: NarrowTo,
+        replays: replayrpc.ReplayServiceAsyncStub,
+        presets: DataPresets,
+    ) -> None:
+        self._writes, self._settings, self._narrow_to, self._replays = writes, settings, narrow_to, replays
+        self._presets = presets
+        self._wake = asyncio.Event()
+        self._waiting: dict[Key, asyncio.Event] = {}
+
+    async def run(self) -> None:
+        """Settle what is due until cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(WORKERS):
+                workers.create_task(self._work())
+
+    async def attempted(self, world_id: str, strategy_id: str, within_s: float) -> None:
+        """Have a run that was just stored replayed now, and wait for the end of the attempt, but not for long."""
+        done = self._waiting.setdefault((world_id, strategy_id), asyncio.Event())
+        self._wake.set()
+        await first_of(done.wait(), self._writes.clock.sleep(within_s))
+        if self._waiting.get((world_id, strategy_id)) is done:
+            del self._waiting[world_id, strategy_id]
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            if not await self._one():
+                await first_of(self._wake.wait(), self._writes.clock.sleep(IDLE_S))
+
+    async def _one(self) -> bool:
+        """Take a run that is due and settle it; False: none is, or the store is away."""
+        try:
+            now = self._writes.clock.now()
+            pending = await self._writes.db.write(lambda conn: store.take_due(conn, now))
+            if pending is None:
+                return False
+            try:
+                await self._settle(pending)
+            finally:
+                done = self._waiting.pop((pending.world_id, pending.strategy_id), None)
+                if done is not None:
+                    done.set()
+        except QmtlError as error:  # the lease ends, and it is taken again
+            log.warning("replay_unsettled", error=str(error))
+            return False
+        return True
+
+    async def _settle(self, pending: PendingReplay) -> None:
+        try:
+            evidence = await self._replayed(pending)
+        except QmtlError as error:
+            later = after_failure(pending, error, self._writes.clock.now())
+            log.warning(
+                "replay_failed", world=pending.world_id, strategy=pending.strategy_id, state=later.state.value,
+                attempts=later.attempts, error=str(error),
+            )  # fmt: skip
+            await self._writes.db.write(lambda conn: _postpone(conn, pending, later))
+            return
+        effect = await self._writes.db.write(lambda conn: self._record(conn, pending, evidence))
+        await self._writes.enforce(pending.world_id, effect)
+
+    async def _replayed(self, pending: PendingReplay) -> Evidence:
+        """The run with the numbers that its list comes to under the world's terms of now."""
+
+        def read(conn: Connection) -> tuple[bytes, tuple[str, ...], accountpb.AccountModel, str]:
+            world = get_world(conn, pending.world_id)
+            policy = policy_of(conn, world)
+            account = WorldAccount() if policy is None else policy.account
+            execution = None if policy is None else policy.gating.execution
+            body = store.get_list(conn, pending.world_id, pending.strategy_id, pending.asked.order_list)
+            model = account_to_proto(account, execution) or accountpb.AccountModel()
+            return body, world.data_presets, model, account.text(execution)
+
+        body, names, model, terms = await self._writes.db.read(read)
+        presets = await self._presets.with_members(names)
+        request = await asyncio.to_thread(replay_request, body, model)
+        prints = tuple(request.dataset_fingerprints)
+        chunks = Chunked(replayservicepb.ReplayOrdersRequest, request, [pending.world_id])
+        replayed = Replayed()
+        with scoped(self._replays.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
+            async for part in parts:
+                replayed.take(part)
+        asked = replace(pending.asked, dataset_fingerprint=prints[0] if len(prints) == 1 else ",".join(sorted(prints)))
+        return await asyncio.to_thread(evidence_of, asked, terms, model.profile, presets, replayed)
+
+    def _record(self, conn: Connection, pending: PendingReplay, evidence: Evidence) -> Effect | None:
+        """Store what was found, unless the strategy left or another run of it was asked for meanwhile."""
+        world = lock_world(conn, pending.world_id)
+        if not store.still_asked(conn, pending):
+            return None
+        store.drop_pending(conn, pending.world_id, pending.strategy_id)
+        try:
+            bindings.get_active_binding(conn, pending.world_id, pending.strategy_id)
+        except NotFound:
+            return None
+        act = own_act("Evaluate", pending.world_id, self._writes.clock.now())
+        act = replace(act, actor=pending.created_by, correlation_id=pending.correlation_id)
+        runs = {pending.strategy_id: evidence}
+        _, _, effect = record_runs(conn, world, act, runs, self._settings, self._narrow_to)
+        return effect
+
+
+def _postpone(conn: Connection, pending: PendingReplay, later: PendingReplay) -> None:
+    if store.still_asked(conn, pending):
+        store.put_pending(conn, later)
+
+
+def pending_to_proto(pending: PendingReplay) -> evaluationpb.EvaluationRun:
+    """The message of a run that waits or was refused: without numbers, and why."""
+    asked = pending.asked
+    return evaluationpb.EvaluationRun(
+        world_id=pending.world_id,
+        strategy_id=pending.strategy_id,
+        run_id=asked.run_id,
+        stage=stage_to_proto(asked.stage),
+        recommended_stage=stage_to_proto(Stage.BACKTEST),
+        created_by=pending.created_by,
+        created_at=instant_to_proto(pending.created_at),
+        evidence_state=f"EVIDENCE_STATE_{pending.state.name}",
+        order_list=asked.order_list,
+        claims=[number_to_proto(claim) for claim in asked.claims],
+        evidence_reason=pending.reason,
+        evidence_message=pending.message,
+    )

@@ -1,0 +1,132 @@
+"""Rows of order lists and of runs that wait for their replay. A run is taken by moving its time on: a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, RowMapping
+
+from qmtl.core.errors import NotFound
+from qmtl.sql.instants import instant, micros
+from worldservice.evaluation.domain.runs import Evidence
+from worldservice.evaluation.replay.pending import LEASE, PACE_MAX, PendingReplay, ReplayState
+from worldservice.evaluation.replay.tables import order_lists, pending_replays
+
+LISTS_KEPT = 20
+_EVIDENCE = TypeAdapter(Evidence)
+
+
+def put_list(conn: Connection, key: tuple[str, str, str], body: bytes, now: datetime) -> None:
+    """Keep a list by (world, strategy, hash); of a strategy the newest 20 are kept."""
+    world_id, strategy_id, name = key
+    table = order_lists
+    of_strategy = (table.c.world_id == world_id, table.c.strategy_id == strategy_id)
+    conn.execute(sa.delete(table).where(*of_strategy, table.c.hash == name))
+    kept = sa.select(table.c.put_us, table.c.hash).where(*of_strategy).order_by(table.c.put_us.desc(), table.c.hash)
+    for row in conn.execute(kept).all()[LISTS_KEPT - 1 :]:
+        conn.execute(sa.delete(table).where(*of_strategy, table.c.hash == row.hash))
+    values = {"world_id": world_id, "strategy_id": strategy_id, "hash": name, "body": body, "put_us": micros(now)}
+    conn.execute(sa.insert(table).values(values))
+
+
+def get_list(conn: Connection, world_id: str, strategy_id: str, name: str) -> bytes:
+    """A list by its hash. Raises NotFound (E_ORDER_LIST_UNKNOWN)."""
+    table = order_lists
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.hash == name)
+    body = conn.execute(sa.select(table.c.body).where(*where)).scalar_one_or_none()
+    if body is None:
+        raise NotFound(
+            "E_ORDER_LIST_UNKNOWN",
+            f"strategy {strategy_id} has no order list {name[:80]!r} in world {world_id}",
+            hint="send it with PutOrderList, then evaluate",
+        )
+    return bytes(body)
+
+
+def put_pending(conn: Connection, pending: PendingReplay) -> None:
+    """Store a run that waits; of a strategy there is one."""
+    drop_pending(conn, pending.world_id, pending.strategy_id)
+    conn.execute(sa.insert(pending_replays).values(_values(pending)))
+
+
+def drop_pending(conn: Connection, world_id: str, strategy_id: str) -> None:
+    """Nothing waits for a strategy any more."""
+    conn.execute(sa.delete(pending_replays).where(*_of(world_id, strategy_id)))
+
+
+def find_pending(conn: Connection, world_id: str, strategy_id: str) -> PendingReplay | None:
+    """The run of a strategy that waits or was refused, or None."""
+    query = sa.select(pending_replays).where(*_of(world_id, strategy_id))
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else _pending(row)
+
+
+def list_pending(conn: Connection, world_id: str) -> list[PendingReplay]:
+    """All of a world."""
+    query = sa.select(pending_replays).where(pending_replays.c.world_id == world_id)
+    return [_pending(row) for row in conn.execute(query.order_by(pending_replays.c.strategy_id)).mappings()]
+
+
+def take_due(conn: Connection, now: datetime) -> PendingReplay | None:
+    """Take the run that has been due longest, for the length of a lease; None: none is, or another replica has it."""
+    table = pending_replays
+    due = (table.c.state == ReplayState.PENDING.value, table.c.due_us <= micros(now))
+    row = conn.execute(sa.select(table).where(*due).order_by(table.c.due_us).limit(1)).mappings().one_or_none()
+    if row is None:
+        return None
+    mine = (*_of(row["world_id"], row["strategy_id"]), table.c.due_us == row["due_us"], table.c.run_id == row["run_id"])
+    taken = conn.execute(sa.update(table).where(*mine).values(due_us=micros(now + LEASE)))
+    return _pending(row) if taken.rowcount == 1 else None
+
+
+def still_asked(conn: Connection, pending: PendingReplay) -> bool:
+    """Whether a run that was taken is still the one that its strategy waits for."""
+    found = find_pending(conn, pending.world_id, pending.strategy_id)
+    return found is not None and found.asked == pending.asked and found.state is ReplayState.PENDING
+
+
+def clamp_pending(conn: Connection, now: datetime) -> None:
+    """Runs due later than any lease were stored before the clock was set back: they are due now."""
+    late = pending_replays.c.due_us > micros(now + LEASE + PACE_MAX)
+    conn.execute(sa.update(pending_replays).where(late).values(due_us=micros(now)))
+
+
+def _of(world_id: str, strategy_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (pending_replays.c.world_id == world_id, pending_replays.c.strategy_id == strategy_id)
+
+
+def _values(pending: PendingReplay) -> Mapping[str, Any]:
+    return {
+        "world_id": pending.world_id,
+        "strategy_id": pending.strategy_id,
+        "run_id": pending.asked.run_id,
+        "asked": _EVIDENCE.dump_json(pending.asked).decode(),
+        "state": pending.state.value,
+        "reason": pending.reason,
+        "message": pending.message,
+        "attempts": pending.attempts,
+        "created_by": pending.created_by,
+        "correlation_id": pending.correlation_id,
+        "created_us": micros(pending.created_at),
+        "due_us": micros(pending.due_at),
+    }
+
+
+def _pending(row: RowMapping) -> PendingReplay:
+    return PendingReplay(
+        world_id=row["world_id"],
+        strategy_id=row["strategy_id"],
+        asked=_EVIDENCE.validate_json(row["asked"]),
+        created_by=row["created_by"],
+        correlation_id=row["correlation_id"],
+        created_at=instant(row["created_us"]),
+        due_at=instant(row["due_us"]),
+        state=ReplayState(row["state"]),
+        reason=row["reason"],
+        message=row["message"],
+        attempts=row["attempts"],
+    )
