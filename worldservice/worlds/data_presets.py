@@ -23,7 +23,7 @@ class DataPresets:
                 raise NotReady("E_DATASET_UNAVAILABLE", f"preset {name}: {preset.message}", metadata={"dataset": name})
 
     async def with_members(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Presets, and the members of those that are universes. Raises as `require`, but not for what is unavailable."""
+        """Presets, and the members of those that are universes. Raises as `require`, but not for unavailable ones."""
         found: list[str] = []
         for name in dict.fromkeys(names):
             preset = (await self._catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=name))).preset

@@ -35,8 +35,9 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """Bars of each preset, exactly what the owner of the data says they are, and the sealed artifact that each is of; empty
-    where it is none.
+    """Bars of each preset, exactly what the owner of the data says they are, and the sealed artifact of each.
+
+    The artifact is empty where it is none.
     """
 
     bars: tuple[Bars, ...]
