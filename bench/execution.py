@@ -1,21 +1,22 @@
 """Cost of execution in one process: order events, transitions, checks, bars of a backtest, orders beside closed ones.
 
-    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000] [--out FILE]
+    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000]
+        [--peers PYTHON] [--out FILE]
 
 Every line stands beside a floor in the same run: the least plain Python (or numba) that a program with the same answer
 could do without checks, records or exact scales. CPU seconds of this process; ratios are what to compare. Peers are
-measured where they are installed (`pip install vectorbt`), else left out by name.
+measured where `--peers` has them (bench/peers.py), else left out by name.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -29,6 +30,7 @@ from brokerage import verify
 from brokerage.config import Settings
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profiles.generic import margin, spot
@@ -38,7 +40,7 @@ from brokerage.domain.orders.record import advance, born
 from brokerage.domain.orders.states import EventKind, after
 from brokerage.domain.trading.commands import examine
 from brokerage.market.configured import market_of
-from qmtl.sdk import Bars, Strategy, StreamInput, signals
+from qmtl.sdk import Bars, Bracket, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
@@ -76,17 +78,21 @@ def rate(count: int, act: Callable[[], object]) -> float:
 class Cross(Strategy):
     """Long while a fast average is above a slow one."""
 
-    def __init__(self, fast: int = 20, slow: int = 50) -> None:
+    def __init__(
+        self, fast: int = 20, slow: int = 50, symbols: Sequence[str] = ("BTC-USD",), bracket: Bracket | None = None
+    ) -> None:
         super().__init__()
-        self._fast, self._slow = fast, slow
+        self._fast, self._slow, self._symbols, self._bracket = fast, slow, symbols, bracket
 
     def setup(self) -> None:
-        price = StreamInput("BTC-USD", interval="1m")
-        direction = signals.cross(ta.sma(price, self._fast), ta.sma(price, self._slow))
-        self.trade(signals.position_target(direction, long=0.95), price)
+        for symbol in self._symbols:
+            price = StreamInput(symbol, interval="1m")
+            direction = signals.cross(ta.sma(price, self._fast), ta.sma(price, self._slow))
+            target = signals.position_target(direction, long=0.95 / len(self._symbols))
+            self.trade(target, price, bracket=self._bracket)
 
 
-def minutes(count: int, seed: int = 7) -> Bars:
+def minutes(count: int, seed: int = 7, symbol: str = "BTC-USD") -> Bars:
     """A random walk in cents."""
     random = np.random.default_rng(seed)
     close = np.round(20_000 * np.exp(np.cumsum(random.normal(0, 0.0005, count))), 2)
@@ -95,7 +101,7 @@ def minutes(count: int, seed: int = 7) -> Bars:
     low = np.round(np.minimum(opened, close) * (1 - random.uniform(0, 0.0003, count)), 2)
     times = 1_600_000_020 * 10**9 // MINUTE * MINUTE + MINUTE * np.arange(count, dtype=np.int64)
     volume = np.round(random.uniform(5, 50, count), 3)
-    return Bars("BTC-USD", 60, times, np.column_stack([opened, high, low, close, volume]))
+    return Bars(symbol, 60, times, np.column_stack([opened, high, low, close, volume]))
 
 
 def backtests(count: int) -> list[Line]:
@@ -124,6 +130,43 @@ def backtests(count: int) -> list[Line]:
 
         lines.append(Line(name, "events", rate(fills * EVENTS_OF_AN_ORDER, trade), floor))
     return lines
+
+
+def more_backtests(count: int) -> list[Line]:
+    """Bars a second of what is not compiled: ten symbols in one account, and exits by stop and target."""
+    terms, least = AccountTerms(profile=spot("0.001", participation="0")), max(count // 10, 1_000)
+    symbols = [f"AAA{number}-USD" for number in range(10)]
+    traded = tuple(instrument(one, base=one[:4], quote="USD", lot="0.0001") for one in symbols)
+    several = [minutes(least, number, one) for number, one in enumerate(symbols)]
+    one, bracket = minutes(least), Bracket(stop="0.01", target="0.02")
+    closes, opens = one.values[:, 3], one.values[:, 0]
+    floor = rate(least, lambda: _numba_cross(closes, opens))
+
+    def ten() -> None:
+        replay(assemble(Cross(symbols=symbols)), several, replace(terms, instruments=traded))
+
+    def exits() -> None:
+        replay(assemble(Cross(bracket=bracket)), one, terms)
+
+    return [
+        Line("backtest, SMA 20/50, 10 symbols", "bars", rate(10 * least, ten), floor),
+        Line("backtest, SMA 20/50, stop and target", "bars", rate(least, exits), floor),
+    ]
+
+
+def memory(count: int) -> str:
+    """Resident memory that a backtest in a fresh process adds to its imports, beside what its columns hold."""
+    program = (
+        "import resource, numba, bench.execution as b\n"
+        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "terms = b.AccountTerms(profile=b.spot('0.001', participation='0'))\n"
+        f"bars = b.minutes({count}); before = most()\n"
+        "found = b.replay(b.assemble(b.Cross()), bars, terms)\n"
+        "print(f'{most() - before:.0f} {(bars.values.nbytes + bars.open_ns.nbytes) / 2**20:.0f}')\n"
+    )
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    added, held = made.stdout.split()
+    return f"| memory of a backtest of {count:,} bars above imports and bars | {added} MiB | bars: {held} MiB | |"
 
 
 def _numba_cross(closes: Any, opens: Any) -> float:
@@ -274,21 +317,14 @@ async def stored(ended: int) -> list[str]:
     return [*lines, f"| books proved at a start over {events:,} stored events | {events / proof:,.0f} events/s | | |"]
 
 
-def peers(count: int) -> list[str]:
-    """Peers over the same bars, where they are installed."""
-    if importlib.util.find_spec("vectorbt") is None:
-        return ["| vectorbt, SMA 20/50 | not installed | | |"]
-    import pandas as pd
-    import vectorbt as vbt  # type: ignore[import-not-found]  # bench only
-
-    closes = pd.Series(minutes(count).values[:, 3])
-
-    def run() -> None:
-        fast, slow = vbt.MA.run(closes, 20), vbt.MA.run(closes, 50)
-        entries, exits = fast.ma_crossed_above(slow), fast.ma_crossed_below(slow)
-        vbt.Portfolio.from_signals(closes, entries, exits, fees=0.001).value()
-
-    return [f"| vectorbt, SMA 20/50 (floats, close fills) | {rate(count, run):,.0f} bars/s | | |"]
+def peers(count: int, python: str) -> list[str]:
+    """Peers over the same bars, by a Python that has them."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bars.npy"
+        np.save(file, minutes(count).values)
+        script = str(Path(__file__).with_name("peers.py"))
+        made = subprocess.run([python, script, str(file)], capture_output=True, text=True, check=True)
+    return made.stdout.splitlines()
 
 
 def main() -> None:
@@ -298,10 +334,16 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--ended", type=int, default=10_000)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--peers", default=sys.executable, help="a Python that has vectorbt, backtesting, backtrader")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    made = [*backtests(chosen.bars), *orders(chosen.orders), *pieces(chosen.events)]
-    rows = [*(line.text for line in made), *peers(chosen.bars), *asyncio.run(stored(chosen.ended))]
+    made = [*backtests(chosen.bars), *more_backtests(chosen.bars), *orders(chosen.orders), *pieces(chosen.events)]
+    rows = [
+        *(line.text for line in made),
+        memory(chosen.bars),
+        *peers(chosen.bars, chosen.peers),
+        *asyncio.run(stored(chosen.ended)),
+    ]
     table = "\n".join(["| what | measured, CPU | floor/s | floor is x |", "|---|---|---|---|", *rows, ""])
     sys.stdout.write(table)
     if chosen.out is not None:

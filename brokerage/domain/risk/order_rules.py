@@ -56,12 +56,12 @@ def reduce_only(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | 
 
 def bounds(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     """Quantity, number of open orders and expiry are within their bounds."""
-    instrument, quantity = now.instrument, _quantity(now.instrument, sized.quantity)
+    instrument = now.instrument
     if sized.quantity < instrument.quantity_min:
-        least = _quantity(instrument, instrument.quantity_min)
+        quantity, least = (_quantity(instrument, one) for one in (sized.quantity, instrument.quantity_min))
         return Refusal(Denial.QUANTITY_BELOW_MINIMUM, f"quantity {quantity} is below {least}, the venue's minimum")
     if instrument.quantity_max and sized.quantity > instrument.quantity_max:
-        most = _quantity(instrument, instrument.quantity_max)
+        quantity, most = (_quantity(instrument, one) for one in (sized.quantity, instrument.quantity_max))
         return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {quantity} is above {most}, the venue's maximum")
     if now.open_orders >= now.limits.open_orders_max:
         return Refusal(

@@ -19,15 +19,16 @@ from qmtl.core.errors import InvalidRequest
 
 def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     """Bring an order to the instrument's scales and the gate's weight, or say which rule its numbers break."""
-    instrument, written = now.instrument, format_decimal(order.quantity)
+    instrument = now.instrument
     if order.quantity.scaleb(instrument.quantity_scale) > INT64_MAX:
         most = format_decimal(instrument.quantity_decimal(INT64_MAX))
+        written = format_decimal(order.quantity)
         return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {written} of {order.symbol} is above {most}")
     quantity = _scaled(order.quantity, instrument.quantity_scale)
     if quantity is None:
-        return _imprecise("quantity", written, instrument, instrument.quantity_scale)
+        return _imprecise("quantity", format_decimal(order.quantity), instrument, instrument.quantity_scale)
     if quantity % instrument.lot:
-        lot = format_decimal(instrument.quantity_decimal(instrument.lot))
+        written, lot = (format_decimal(one) for one in (order.quantity, instrument.quantity_decimal(instrument.lot)))
         return Refusal(Denial.LOT, f"quantity {written} is no multiple of {lot}, the lot of {order.symbol}")
     prices: list[int | None] = []
     for name, price in (("limit_price", order.limit_price), ("stop_price", order.stop_price)):
@@ -39,7 +40,7 @@ def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     if weighted is None:
         return _imprecise("position_target", str(order.position_target), instrument, instrument.quantity_scale)
     if not weighted:
-        share = format_decimal(from_scaled(now.weight, RATE_SCALE))
+        written, share = (format_decimal(one) for one in (order.quantity, from_scaled(now.weight, RATE_SCALE)))
         return Refusal(Denial.SCALED_TO_ZERO, f"quantity {written} at weight {share} is less than one lot")
     ends = _expiry(order, now)
     if isinstance(ends, Refusal):

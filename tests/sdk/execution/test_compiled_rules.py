@@ -135,3 +135,12 @@ def test_what_64_bits_cannot_hold_is_not_known() -> None:
     assert not compiled.covers_margin(terms, rich, 10**6)
     assert not compiled.filled(terms, compiled.Holding(1, 0, 0, 0, 0, (1 << 60) - 1), 10_000, -1)[0]
     assert not compiled.filled(terms, rich, 10**6, 10**15)[0]
+
+
+def test_every_size_of_an_order_meets_the_bounds_of_its_instrument() -> None:
+    for held, profile in ((0, margin(3, participation="0")), (900, spot(participation="0"))):
+        for price in (9_000, 14_000, 17_500):
+            for order in range(-900, 901, 20):
+                if order:
+                    rich = Moment(profile, BOUND, Position(held), 10**14, price, order, held + order)
+                    test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(rich)  # type: ignore[attr-defined]
