@@ -48,7 +48,7 @@ async def filled_s(bus: Bus, home: Path, name: str, limits: ExchangeLimits) -> t
     db = Database(sqlite_url(home / f"{name}.db"))
     await db.migrate("seamless:migrations")
     budget = RequestBudget(bus, clock, "binance", egress=name, account="", limits=limits)
-    served = market(first_ms=first_ms, weight=UNLIMITED)
+    served = market(first_ms=first_ms, weight=UNLIMITED, weight_ms=int(WEIGHT_S * 1_000))
     async with served as there, bars_of(there, clock=clock, budget=budget) as source:
         metrics, storage = SeamlessMetrics(CollectorRegistry()), Storage(home / name, db)
         backfiller = Backfiller(storage, Flights(bus, clock), clock, metrics, Random(1))
