@@ -58,8 +58,8 @@ class BuyingPowerModel:
         """
         at = Held(instrument, held, instrument.notional(mark, held), at_ns)
         now = self.initial(at)
-        up, fee_up = self._filled(at, mark, Side.BUY, buys) if buys.quantity else (now, 0)
-        down, fee_down = self._filled(at, mark, Side.SELL, sells) if sells.quantity else (now, 0)
+        up, fee_up = self._filled(at, mark, Side.BUY, buys) if buys.orders else (now, 0)
+        down, fee_down = self._filled(at, mark, Side.SELL, sells) if sells.orders else (now, 0)
         worst = max(now, up + fee_up, down + fee_down)
         if buys.taking and sells.taking:
             worst = max(worst, max(up, down) + fee_up + fee_down)
