@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from functools import partial
 
 from brokerage.domain.accounts.ledger import Ledger
@@ -17,14 +17,13 @@ from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_boo
 from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.backtest.direct import DirectOrders, Ticket
+from brokerage.domain.backtest.direct import DirectOrders, Ticket, fee_bound
 from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.market.ticks import SeenMarket, Tick
 from brokerage.domain.models.corporate import CorporateAction, Split
-from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, fee_decimal
@@ -367,21 +366,6 @@ class SimulatedAccount:
 
     def _marks(self) -> dict[str, int]:
         return {symbol: mark.price for symbol, mark in self.view.marks.items()}
-
-
-def fee_bound(
-    instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal, at_ns: int
-) -> tuple[Decimal, Decimal]:
-    """The most that one market order of a signed quantity may be charged in quote currency, and what of its quantity is
-    withheld where the fee is taken in what is bought. A quantity between two lots counts as the next. A schedule with
-    dates is that of `at_ns`. Raises as the schedule does.
-    """
-    units = int(abs(quantity).scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
-    notional = instrument.notional(instrument.price_units(price), units)
-    side = Side.BUY if quantity > 0 else Side.SELL
-    amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER, at_ns=at_ns))
-    withheld = instrument.quantity_decimal(amount) if instrument.withholds(currency) else Decimal(0)
-    return instrument.money_decimal(fee.bound(instrument, notional, units)), withheld
 
 
 def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView:

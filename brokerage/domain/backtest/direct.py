@@ -8,7 +8,7 @@ What is taken is a part of what the pre-trade check lets pass: all else is submi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
@@ -16,7 +16,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.day_orders import opened_ns
-from brokerage.domain.models.fees.model import Execution
+from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.fills.participation import volume_budget
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.price import Slip
@@ -186,3 +186,18 @@ def _fill(
     execution = Execution(instrument, side, quantity, notional, Liquidity.TAKER, 0, 0, 0, at_ns)
     fee, currency = profile.fee.charge(execution)
     return Fill(f"{identity}-{FILL_SEQ}", quantity, price, fee, currency, Liquidity.TAKER, at_ns)
+
+
+def fee_bound(
+    instrument: Instrument, fee: FeeModel, quantity: Decimal, price: Decimal, at_ns: int
+) -> tuple[Decimal, Decimal]:
+    """The most that one market order of a signed quantity may be charged in quote currency, and what of its quantity is
+    withheld where the fee is taken in what is bought. A quantity between two lots counts as the next. A schedule with
+    dates is that of `at_ns`. Raises as the schedule does.
+    """
+    units = int(abs(quantity).scaleb(instrument.quantity_scale).to_integral_value(ROUND_UP))
+    notional = instrument.notional(instrument.price_units(price), units)
+    side = Side.BUY if quantity > 0 else Side.SELL
+    amount, currency = fee.charge(Execution(instrument, side, units, notional, Liquidity.TAKER, at_ns=at_ns))
+    withheld = instrument.quantity_decimal(amount) if instrument.withholds(currency) else Decimal(0)
+    return instrument.money_decimal(fee.bound(instrument, notional, units)), withheld

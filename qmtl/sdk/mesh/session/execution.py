@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokerage.domain.backtest.account import fee_bound
+from brokerage.domain.backtest.direct import fee_bound
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.orders.denials import FINAL
