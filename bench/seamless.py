@@ -34,7 +34,7 @@ from qmtl.rpc.client.channel import connect  # noqa: E402
 
 ROUNDS = 15
 YEAR_MINUTES = 525_600
-TARGET = 3.0
+TARGET = 5.0
 
 
 def write_year(path: Path) -> None:

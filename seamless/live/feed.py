@@ -86,6 +86,11 @@ class LiveFeed:
         self._closed = asyncio.Event()
 
     @property
+    def oldest_ns(self) -> int:
+        """The first open that it made sure of when it began."""
+        return floor_to(self.began_ns - self._history_ns, self.interval_ns)
+
+    @property
     def interval_ns(self) -> int:
         return self.preset.dataset.interval_ns
 

@@ -66,9 +66,10 @@ class LiveSessions:
             feed.require_begun()
             first_ns = feed.watermark_ns if asked.start_ns is None else ceil_to(asked.start_ns, feed.interval_ns)
             now_ns = to_ns(self._clock.now())
-            if first_ns > max(feed.next_close_ns, ceil_to(now_ns, feed.interval_ns)):  # a feed may lag by some bars
-                at = timestamp_text(from_ns(first_ns))
-                raise refused("E_DATA_SESSION", "start_time", at, "no later than the next bar")
+            newest_ns = max(feed.next_close_ns, ceil_to(now_ns, feed.interval_ns))  # a feed may lag by some bars
+            if not feed.oldest_ns <= first_ns <= newest_ns:
+                at, oldest = (timestamp_text(from_ns(ns)) for ns in (first_ns, feed.oldest_ns))
+                raise refused("E_DATA_SESSION", "start_time", at, f"from {oldest} to the next bar")
             newest = await self._inventory.newest(preset)
             history = newest.fingerprint if newest else ""
             draft = LiveSession(asked.session_id, asked.world_id, preset.name, history, first_ns, now_ns)

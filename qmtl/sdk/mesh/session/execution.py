@@ -70,8 +70,12 @@ class SessionMarket:
 
 async def session_market(retrying: RetryingClient, account: accountpb.Account, symbols: Iterable[str]) -> SessionMarket:
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    found = {symbol: await instrument_of(retrying, symbol) for symbol in symbols}
-    return SessionMarket(found, profile_of(account).fee)
+    return SessionMarket(await session_instruments(retrying, symbols), profile_of(account).fee)
+
+
+async def session_instruments(retrying: RetryingClient, symbols: Iterable[str]) -> dict[str, Instrument]:
+    """Instruments by symbol, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
+    return {symbol: await instrument_of(retrying, symbol) for symbol in symbols}
 
 
 class MeshExecution:

@@ -35,7 +35,7 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
 from qmtl.sdk.mesh.session.equity import equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
-from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_market
+from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_instruments, session_market
 from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
@@ -163,17 +163,16 @@ class _PaperSession:
             self._on_event(event)
 
     async def _open_data_session(self, session: sessionpb.Session) -> None:
-        """See that the session's bars are played; whoever opened it first has chosen the pace."""
-        if not self._market.preset.replay:
-            return
+        """See that the session's bars are played or followed; whoever opened a replay first has chosen the pace."""
+        replay = self._market.preset.replay
         known = datasessionservicepb.GetDataSessionRequest(session_id=session.session_id)
         opening = datasessionservicepb.OpenDataSessionRequest(
             session_id=session.session_id,
             world_id=session.world_id,
             preset=self._market.preset.name,
             start_time=session.start,
-            bars_per_second=self._terms.bars_per_second,
-            followers=followers(self._activation.envelope),
+            bars_per_second=self._terms.bars_per_second if replay else 0.0,
+            followers=followers(self._activation.envelope) if replay else (),
         )
         ask, sessions = self._submitter.retrying.ask, self._client.data_sessions
         try:
@@ -197,6 +196,10 @@ class _PaperSession:
         request.account = self._terms.account or account_name(self._strategy_id, session.session_id)
         request.world_id = self._submitter.world
         request.data_preset, request.data_session_id = first.name, session.session_id
+        traded = await session_instruments(self._submitter.retrying, self._traded)
+        quotes = {instrument.quote for instrument in traded.values()}
+        if not request.base_currency and len(quotes) == 1:
+            request.base_currency = quotes.pop()
         ask, accounts = self._submitter.retrying.ask, self._client.accounts
         opened = (await ask(lambda: accounts.OpenPaperAccount(request), "account")).account
         for preset in others:
