@@ -38,9 +38,6 @@ from tests.mesh.live.live_world import PRESET, followed, running
 
 pytestmark = pytest.mark.timeout(180)
 SESSION_S = 8
-INSTRUMENT = (
-    '\n[brokerage.instruments."BTC/USDT"]\nbase = "BTC"\nquote = "USDT"\ntick = "0.00000001"\nlot = "0.00001"\n'
-)
 POLICY = """
 data_currency: {max_lag: 20s}
 selection: {gates: {and: ["n_trades >= 0"]}, score: "double(n_trades)", topk: {total: 4}}
@@ -70,7 +67,7 @@ class LiveMesh:
 async def live(tmp_path: Path) -> AsyncIterator[LiveMesh]:
     async with market(first_ms=now_ms() // 1_000 * 1_000 - 120_000, interval_ms=1_000) as there:
         config = tmp_path / "qmtl.toml"
-        config.write_text(followed(there.address) + INSTRUMENT)
+        config.write_text(followed(there.address))
         async with running(Mesh(free_plan(tmp_path / "home", config))) as mesh:
             yield LiveMesh(mesh, there, config)
 
