@@ -29,6 +29,7 @@ from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, Violation
 SECOND_NS = 1_000_000_000
 PENALTY_MAX_S = 3600.0
 TRIES = 8
+APART = 12  # the API's clock and ours, and an answer's way: a twelfth of an interval at most
 KEEP_S = 60  # an entry outlives what it says by this much, for clocks that differ
 
 
@@ -96,8 +97,17 @@ def penalised(limit: Limit, fill: Fill, now_ns: int, penalty_s: float) -> Fill:
 
 
 def adopted(limit: Limit, fill: Fill, now_ns: int, used: int) -> Fill:
-    """Pure: the API says that `used` tokens of the interval are gone. What it counts more than we do is taken."""
-    return Fill(max(fill.full_ns, now_ns + min(used, limit.burst) * limit.step_ns), fill.shut_until_ns)
+    """Pure: the API says that `used` tokens of its running interval are gone; it lets `burst + tokens` through in each,
+    which begin with the clock's. The bucket keeps no more than leaves room for what comes back in the interval's rest:
+    what others used is taken, and what was taken here before is not taken again.
+    """
+    interval_ns = math.ceil(limit.interval_s * SECOND_NS)
+    apart_ns = interval_ns // APART
+    begun_ns = now_ns % interval_ns
+    # near an interval's begin the count may be the one of the interval before, of which nothing comes any more
+    rest_ns = 0 if begun_ns < apart_ns else min(interval_ns, interval_ns - begun_ns + apart_ns)
+    gone = min(max(0, used + -(-rest_ns // limit.step_ns) - limit.tokens), limit.burst)
+    return Fill(max(fill.full_ns, now_ns + gone * limit.step_ns), fill.shut_until_ns)
 
 
 class TokenBucket:

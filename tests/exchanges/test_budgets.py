@@ -107,8 +107,10 @@ async def test_increases_leave_an_accounts_last_orders_to_cancels(bus: Bus) -> N
 
 async def test_what_the_exchange_has_counted_is_adopted(bus: Bus) -> None:
     name = unique("a")
-    one = budget(bus, clock(), name)
-    await one.adopt(weight_used=AT_ONCE - 1, orders_used=AT_ONCE)
+    at = clock()
+    at.advance(5)  # of ten
+    one = budget(bus, at, name)
+    await one.adopt(weight_used=2 * AT_ONCE - 7, orders_used=2 * AT_ONCE)
     assert not await passes(one, Purpose.HISTORY)
     assert await passes(one, Purpose.QUERY)
     assert not await passes(one, Purpose.RECONCILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -73,12 +74,39 @@ def test_kept_tokens_are_for_who_asks_with_less() -> None:
 
 
 def test_what_the_api_has_counted_more_is_taken_and_nothing_given_back() -> None:
-    counted = adopted(LIMIT, Fill(), 0, 2)
-    assert take(LIMIT, counted, 0, 1)[1] == 0
-    assert take(LIMIT, counted, 0, 2) == (counted, LIMIT.step_ns)
-    assert adopted(LIMIT, counted, 0, 1) == counted
-    assert adopted(LIMIT, counted, 0, 10**9).full_ns == LIMIT.burst * LIMIT.step_ns
-    assert adopted(LIMIT, Fill(0, 7), 0, 1).shut_until_ns == 7
+    """Of 13 in a second 5 are used and 6 come back in its rest, half a second in: one of three is gone."""
+    now_ns = SECOND_NS // 2
+    counted = adopted(LIMIT, Fill(), now_ns, 5)
+    assert take(LIMIT, counted, now_ns, 2)[1] == 0
+    assert take(LIMIT, counted, now_ns, 3) == (counted, LIMIT.step_ns)
+    assert adopted(LIMIT, counted, now_ns, 4) == counted
+    assert adopted(LIMIT, counted, now_ns, 10**9).full_ns == now_ns + LIMIT.burst * LIMIT.step_ns
+    assert adopted(LIMIT, Fill(0, 7), now_ns, 1).shut_until_ns == 7
+
+
+def test_a_count_of_the_interval_before_takes_nothing_from_the_next() -> None:
+    before = LIMIT.tokens  # all of its plain rate
+    assert adopted(LIMIT, Fill(), 5 * SECOND_NS + SECOND_NS // 20, before) == Fill(5 * SECOND_NS + SECOND_NS // 20)
+    late = adopted(LIMIT, Fill(), 5 * SECOND_NS + SECOND_NS // 5, before)
+    assert take(LIMIT, late, 5 * SECOND_NS + SECOND_NS // 5, 1)[1] > 0
+
+
+@pytest.mark.parametrize("others", [0, 80, 110])
+def test_beside_others_all_that_the_api_allows_is_used_and_no_more(others: int) -> None:
+    """The API counts by the minute and tells its count with each answer; others use some of each minute's at once."""
+    limit = Limit("x", tokens=60, interval_s=60.0, burst=60)
+    fill, now_ns, ours = Fill(), 0, Counter[int]()
+    for _ in range(10_000):
+        minute = now_ns // (60 * SECOND_NS)
+        fill, wait_ns = take(limit, fill, now_ns, 2, keep=24)
+        if not wait_ns:
+            ours[minute] += 2
+        fill = adopted(limit, fill, now_ns, ours[minute] + others)
+        now_ns += SECOND_NS // 8
+    whole = [ours[minute] for minute in range(1, 20)]  # after the first, in which a full bucket was found
+    assert max(ours.values()) + others <= 120
+    assert min(whole) >= (58 if not others else 0)
+    assert sum(whole) >= {0: 19 * 59, 80: 19 * 8, 110: 0}[others]
 
 
 def test_a_clock_that_was_set_back_costs_one_bucket_at_most() -> None:

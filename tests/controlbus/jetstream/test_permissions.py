@@ -191,7 +191,7 @@ async def test_who_calls_exchanges_spends_their_limits_and_nobody_else_does(
     mine = budget(driver)
     await mine.order(Purpose.CANCEL, timeout_s=5)
     assert await mine.take_weight(Purpose.CANCEL, 500) == 0.0
-    await mine.adopt(weight_used=600)
+    await mine.adopt(weight_used=1_200)
     assert await mine.take_weight(Purpose.CANCEL, 500) > 0.0
     await mine.request(Purpose.CANCEL, weight=500, timeout_s=5)
     for service in RIGHTS.keys() - {"brokerage", "seamless", "controlbus"}:
