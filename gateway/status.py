@@ -71,7 +71,10 @@ class GatewayStatusServicer(gatewaystatusrpc.GatewayStatusServiceServicer):
         status = commonpb.ServiceStatus(
             service="gateway",
             version=VERSION,
-            dependencies=[*self._probes.dependencies(), *clock_status(self._probes.clock)],
+            dependencies=[
+                *self._probes.dependencies(store_answers=found is not None),
+                *clock_status(self._probes.clock),
+            ],
             outbox_depth=depth,
             uncounted=found is None,
             degraded=level != gatewaystatuspb.DEGRADATION_LEVEL_NORMAL,

@@ -187,7 +187,7 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
     )
     server.add(
         gaterpc.add_GateServiceServicer_to_server,
-        GateServicer(writes, rules.gate_skew_max, unwritten),
+        GateServicer(writes, rules.gate_skew_max, unwritten, apply_store.has_run),
         service_of(gateservicepb),
     )
 

@@ -51,7 +51,8 @@ def service_status(
     Degraded while the broker is away, events wait for it too long, a dependency is not reachable, there are outages or
     nothing could be counted (`outbox_depth` None).
     """
-    known = [broker_status(bus), *dependencies, *clock_status(clock), *outage_statuses(outages)]
+    silent = store_status(outages, answers=outbox_depth is not None)
+    known = [broker_status(bus), *dependencies, *clock_status(clock), *silent, *outage_statuses(outages)]
     is_late = relay is not None and relay.status().degraded
     away = any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known)
     return commonpb.ServiceStatus(
@@ -61,7 +62,7 @@ def service_status(
         dependencies=known,
         outbox_depth=outbox_depth or 0,
         uncounted=outbox_depth is None,
-        degraded=is_late or away or outbox_depth is None,
+        degraded=is_late or away,
     )
 
 
@@ -69,6 +70,13 @@ def dependency_status(name: str, *, reachable: bool, detail: str = "") -> common
     """One dependency, with what is wrong while it cannot be reached."""
     state = commonpb.DEPENDENCY_STATE_REACHABLE if reachable else commonpb.DEPENDENCY_STATE_UNREACHABLE
     return commonpb.DependencyStatus(name=name, state=state, detail=detail)
+
+
+def store_status(outages: Mapping[str, Outage], *, answers: bool) -> list[commonpb.DependencyStatus]:
+    """A store that did not answer now, though the check of it has patience yet."""
+    if answers or STORE in outages:
+        return []
+    return [dependency_status(STORE, reachable=False, detail=f"no answer within {COUNT_S:g} s")]
 
 
 def clock_status(clock: Clock | None) -> list[commonpb.DependencyStatus]:

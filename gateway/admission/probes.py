@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from grpc_health.v1 import health_pb2 as healthpb
 
 from controlbus.bus import Bus
-from controlbus.outbox.status import outage_statuses
+from controlbus.outbox.status import outage_statuses, store_status
 from gateway.admission.load import Load
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock
@@ -61,10 +61,11 @@ class Probes:
             unwell = self._failures or self._troubled
             await self.clock.sleep(min(AGAIN_S, self.probe_s) if unwell else self.probe_s)
 
-    def dependencies(self) -> list[commonpb.DependencyStatus]:
-        """Every dependency as last seen."""
+    def dependencies(self, *, store_answers: bool = True) -> list[commonpb.DependencyStatus]:
+        """Every dependency as last seen. `store_answers`: of a caller that has just asked it."""
         known = [self._status(name) for name in sorted({*self.channels, "nats"})]
-        if STORE not in self.outages.current():
+        known += store_status(self.outages.current(), answers=store_answers)
+        if STORE not in self.outages.current() and store_answers:
             known.append(commonpb.DependencyStatus(name=STORE, state=commonpb.DEPENDENCY_STATE_REACHABLE))
         if CREDENTIALS not in self.outages.current():
             ends = self.credentials_end()

@@ -88,9 +88,11 @@ async def status_of_each(channel: MeshChannel) -> list[commonpb.ServiceStatus]:
 
 
 async def all_miss_the_store(channel: MeshChannel) -> bool:
-    """Whether each says that it could not count, and that its store cannot be reached."""
+    """Whether each could not count; who could not says at once that its store cannot be reached."""
     found = await status_of_each(channel)
-    return all(one.uncounted and one.degraded and not store_answers(one) for one in found)
+    for one in found:
+        assert not one.uncounted or (one.degraded and not store_answers(one)), one
+    return all(one.uncounted for one in found)
 
 
 async def all_have_the_store(channel: MeshChannel) -> bool:

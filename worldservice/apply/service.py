@@ -14,7 +14,7 @@ from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.activation import Entry
-from worldservice.activation.domain.hold import refuse_held
+from worldservice.activation.domain.hold import Hold, HoldState, refuse_held
 from worldservice.activation.domain.unwritten import UnwrittenHolds, protection
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, FenceReply
 from worldservice.activation.store import activations
@@ -168,14 +168,13 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         except Unavailable as error:
             if not missing:  # it stands, or who asks may not freeze this world, or the store could not even be read
                 raise
-            self._unwritten.asked(act.world_id, run_id)
+            self._unwritten.asked(act.world_id, Hold(run_id, HoldState[state.name]))
             raise Unavailable(
                 "E_HOLD_UNWRITTEN",
                 f"{run_id} of world {act.world_id} is not written: {error.message}",
                 hint=protection(),
                 retry_after_s=error.retry_after_s,
             ) from error
-        self._unwritten.written(act.world_id)
         answer = FenceReply(FenceOutcome.MOVED_ON)
         if is_last:
             answer = await self._fences.ask(act.world_id)

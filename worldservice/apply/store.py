@@ -32,6 +32,12 @@ def find_run(conn: Connection, world_id: str, run_id: str) -> ApplyRun | None:
     return None if text is None else _RUN.validate_json(text)
 
 
+def has_run(conn: Connection, world_id: str, run_id: str) -> bool:
+    """Whether a run is on record."""
+    where = (apply_runs.c.world_id == world_id, apply_runs.c.run_id == run_id)
+    return conn.execute(sa.select(sa.exists().where(*where))).scalar_one()
+
+
 def get_run(conn: Connection, world_id: str, run_id: str) -> ApplyRun:
     """A run by its id. Raises NotFound (E_RUN_UNKNOWN)."""
     found = find_run(conn, world_id, run_id)

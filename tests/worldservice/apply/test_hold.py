@@ -39,7 +39,8 @@ from worldservice.activation.domain.activation import (
     narrowed,
     new_entry,
 )
-from worldservice.activation.domain.unwritten import KEPT, UnwrittenHolds
+from worldservice.activation.domain.hold import Hold, HoldState
+from worldservice.activation.domain.unwritten import KEPT, UnwrittenHolds, met
 from worldservice.apply.domain.phases import drained, fence_serves, frozen
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 
@@ -254,34 +255,65 @@ async def test_a_freeze_that_a_full_disk_does_not_take_lets_gates_lapse_until_it
                 return error.reason
             return ""
 
+        await freeze(ann, "0")
+        await resumed(harness, ann, "freeze:0")
         await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
         small_disk.fill()
         with pytest.raises(QmtlError) as nobody:
             await freeze(bob)
         assert nobody.value.reason == "E_ROLE_REQUIRED"
         assert await renewal() == ""  # such a disk takes the one row of a renewal
+        asked_at = harness.clock.now()
         with pytest.raises(Unavailable) as caught:
             await freeze(ann)
         assert caught.value.reason == "E_HOLD_UNWRITTEN"
-        assert "not in force; worldservice renews no gate session" in caught.value.hint
+        assert "not in force; this worldservice renews no gate session" in caught.value.hint
         assert await renewal() == "E_GATES_TO_SHUT"
         with pytest.raises(NotReady, match="freeze:1 of world w1 could not be written"):
             await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="h", boot_id="c"))
         small_disk.free()
         assert await renewal() == "E_GATES_TO_SHUT"
-        assert not (await freeze(ann)).fence_pending
+        await freeze(ann, "0")
+        await drain(ann)
+        assert await renewal() == "E_GATES_TO_SHUT"  # an older freeze and a drain do not what is asked for
+        assert not (await freeze(ann, "2")).fence_pending
         assert await renewal() == ""
+        assert not (await freeze(ann)).fence_pending
+        await resumed(harness, ann, "freeze:1")
+        assert harness.clock.now() - asked_at < KEPT
+        await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
 
 
-def test_an_unwritten_hold_is_forgotten_once_nobody_asks_for_it_or_it_is_written() -> None:
+def test_an_unwritten_hold_is_forgotten_once_nobody_asks_for_it() -> None:
     clock = VirtualClock(NOW)
     unwritten = UnwrittenHolds(clock)
-    unwritten.asked("w1", "freeze:1")
-    unwritten.asked("w2", "drain:1")
+    freezing, again, draining = (
+        Hold("freeze:1", HoldState.FROZEN),
+        Hold("freeze:2", HoldState.FROZEN),
+        Hold("drain:1", HoldState.DRAINED),
+    )
+    unwritten.asked("w1", freezing)
+    unwritten.asked("w1", draining)
     clock.advance(KEPT)
-    assert unwritten.current() == {"w1": "freeze:1", "w2": "drain:1"}
-    unwritten.asked("w1", "freeze:2")
+    assert unwritten.current() == (("w1", freezing), ("w1", draining))
+    unwritten.asked("w1", again)
     clock.advance(timedelta(milliseconds=1))
-    assert unwritten.current() == {"w1": "freeze:2"}
-    unwritten.written("w1")
-    assert unwritten.current() == {}
+    assert unwritten.current() == (("w1", again),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "standing", "is_met"),
+    [
+        (HoldState.FROZEN, None, False),
+        (HoldState.FROZEN, HoldState.FROZEN, True),
+        (HoldState.FROZEN, HoldState.DRAINED, False),
+        (HoldState.FROZEN, HoldState.RUNNING, False),
+        (HoldState.DRAINED, HoldState.FROZEN, True),
+        (HoldState.DRAINED, HoldState.DRAINED, True),
+        (HoldState.DRAINED, HoldState.RELEASED, False),
+    ],
+)
+def test_what_was_asked_for_is_met_by_what_lets_no_more_through(
+    asked: HoldState, standing: HoldState | None, is_met: bool
+) -> None:
+    assert met(Hold("a", asked), None if standing is None else Hold("b", standing)) is is_met

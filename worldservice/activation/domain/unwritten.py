@@ -1,44 +1,46 @@
 """Freezes and drains that were asked for and could not be written: what is left to protect is that gates lapse."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from qmtl.core.clock import Clock
+from worldservice.activation.domain.hold import Hold, HoldState
 from worldservice.timing import GATE_MARGIN, GATE_TTL
 
 KEPT: Final = timedelta(seconds=15)  # from when it was last asked for: whoever means it asks on
 
 
 class UnwrittenHolds:
-    """Those of this process, by world. While there is one, no gate session is opened or renewed.
+    """Those of this process: of each world one freeze and one drain. While there is one, no gate session is opened or
+    renewed.
 
     A full disk may take the row of a renewal and not those of a freeze: then gates would go on letting orders pass.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asked: dict[str, tuple[str, float]] = {}
+        self._asked: dict[tuple[str, HoldState], tuple[Hold, float]] = {}
 
-    def asked(self, world_id: str, run_id: str) -> None:
+    def asked(self, world_id: str, hold: Hold) -> None:
         """One could not be written now."""
-        self._asked[world_id] = run_id, self._clock.monotonic()
+        self._asked[world_id, hold.state] = hold, self._clock.monotonic()
 
-    def written(self, world_id: str) -> None:
-        """The world's was written, this or a later one."""
-        self._asked.pop(world_id, None)
-
-    def current(self) -> Mapping[str, str]:
-        """Worlds with the run that was last asked for."""
+    def current(self) -> tuple[tuple[str, Hold], ...]:
+        """Worlds, each with what was last asked for; one that has been written since is among them."""
         since = self._clock.monotonic() - KEPT.total_seconds()
-        self._asked = {world: asked for world, asked in self._asked.items() if asked[1] >= since}
-        return {world: run_id for world, (run_id, _) in self._asked.items()}
+        self._asked = {key: asked for key, asked in self._asked.items() if asked[1] >= since}
+        return tuple((world_id, hold) for (world_id, _), (hold, _) in self._asked.items())
+
+
+def met(asked: Hold, standing: Hold | None) -> bool:
+    """Whether what holds a world lets through no more than what was asked for. A drain does no freeze's work."""
+    return standing is not None and standing.state in (HoldState.FROZEN, asked.state)
 
 
 def protection() -> str:
     """What an operator is told whose freeze or drain was not written."""
     shut_s = (GATE_TTL + GATE_MARGIN).total_seconds()
     return (
-        f"not in force; worldservice renews no gate session while it is asked for, so gates shut within {shut_s:g} s to"
-        f" all that adds risk: ask on under the same request_id"
+        f"not in force; this worldservice renews no gate session while it is asked for, so gates that renew here shut"
+        f" within {shut_s:g} s to all that adds risk: ask on under the same request_id"
     )

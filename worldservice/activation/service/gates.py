@@ -1,6 +1,6 @@
 """RPCs of gateways: their gate sessions, and what they have applied."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -13,7 +13,8 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from worldservice.activation.domain.activation import Activation
 from worldservice.activation.domain.gate_session import GateSession, gate_lapsed, lags, opened, renewed
-from worldservice.activation.domain.unwritten import UnwrittenHolds
+from worldservice.activation.domain.hold import Hold
+from worldservice.activation.domain.unwritten import UnwrittenHolds, met
 from worldservice.activation.events import activation_acked
 from worldservice.activation.store import activations, gates
 from worldservice.activation.store.holds import find_hold
@@ -26,13 +27,16 @@ from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 GATES_KEPT = timedelta(hours=1)
 Snapshot = tuple[Activation, tuple[Session, ...]]
+Stands = Callable[[Connection, str, str], bool]
 
 
 class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
     """One gate session per gateway; one whose applied revision lags is not renewed, so that a deaf gateway shuts."""
 
-    def __init__(self, writes: Writes, skew_max: timedelta, unwritten: UnwrittenHolds) -> None:
+    def __init__(self, writes: Writes, skew_max: timedelta, unwritten: UnwrittenHolds, stands: Stands) -> None:
+        """`stands`: whether a world's run is in the store."""
         super().__init__(writes)
+        self._stands = stands
         self._skew_max = skew_max
         self._unwritten = unwritten
 
@@ -44,7 +48,7 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         boot_id, unwritten = require_text(request.boot_id, "boot_id"), self._unwritten.current()
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
-            _refuse_unwritten(conn, unwritten)
+            self._refuse_unwritten(conn, unwritten)
             gates.prune_gates(conn, act.now - GATES_KEPT)
             gate = opened(gates.find_gate(conn, gateway_id), gateway_id, boot_id, act.now)
             if gate is None:
@@ -67,7 +71,7 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         applied, unwritten = dict(request.applied_world_revisions), self._unwritten.current()
 
         def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
-            _refuse_unwritten(conn, unwritten)
+            self._refuse_unwritten(conn, unwritten)
             held = gates.find_gate(conn, gateway_id)
             gate = None if held is None else renewed(held, boot_id, applied, act.now)
             if held is not None and held.refused == boot_id and not gate_lapsed(held, act.now):
@@ -82,6 +86,20 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         gate, news = await self.writes.db.write(work)
         envelopes, more = next(parts_of(activation_to_proto(*snapshot) for snapshot in news))
         return gateservicepb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes, more=more)
+
+    def _refuse_unwritten(self, conn: Connection, unwritten: Iterable[tuple[str, Hold]]) -> None:
+        """Let gates lapse while a freeze is asked for that is not in the store, where another replica may have put it.
+
+        One that is on record and holds the world no longer was left by Resume.
+        """
+        for world_id, hold in unwritten:
+            if not met(hold, find_hold(conn, world_id)) and not self._stands(conn, world_id, hold.run_id):
+                raise NotReady(
+                    "E_GATES_TO_SHUT",
+                    f"{hold.run_id} of world {world_id} could not be written: gates are to shut",
+                    hint="the store of worldservice takes no writes: its status says why",
+                    metadata={"world_id": world_id, "run_id": hold.run_id},
+                )
 
     @audited
     async def AckActivation(
@@ -105,19 +123,6 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
 
         await self.writes.db.write(work)
         return gateservicepb.AckActivationResponse()
-
-
-def _refuse_unwritten(conn: Connection, unwritten: Mapping[str, str]) -> None:
-    """Let gates lapse while a freeze is asked for that is not in the store, where another replica may have put it."""
-    for world_id, run_id in unwritten.items():
-        hold = find_hold(conn, world_id)
-        if hold is None or hold.run_id != run_id:
-            raise NotReady(
-                "E_GATES_TO_SHUT",
-                f"{run_id} of world {world_id} could not be written: gates are to shut",
-                hint="the store of worldservice takes no writes: its status says why",
-                metadata={"world_id": world_id, "run_id": run_id},
-            )
 
 
 def _id_in_use(gateway_id: str) -> NotReady:
