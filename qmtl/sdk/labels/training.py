@@ -12,6 +12,7 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.engine.events import joined
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
@@ -57,11 +58,11 @@ def align(label: FoldNode, features: Sequence[Vertex], bars: Bars) -> TrainingSe
         if feature.kind is SemanticKind.DELAYED_STREAM:
             raise refused("E_FIELD", "features", f"{feature.name}, a label", "what is known at the bar")
     outputs = batch_outputs(build_dag([*features, label]), bars)
-    delay = int(str(label.spec.params["max_bars"]))
     found = outputs[label]
-    known_at = np.searchsorted(bars.close_ns, found.time_ns)
+    events = joined(label, [outputs[each] for each in label.inputs]).times  # a label waits so many of its own events
+    begun = events[np.searchsorted(events, found.time_ns) - int(str(label.spec.params["max_bars"]))]
     columns = [_by_bar(bars, outputs[each].time_ns, outputs[each].rows[:, _main(each)]) for each in features]
-    entries = known_at - delay
+    entries = np.searchsorted(bars.close_ns, begun)
     inputs = np.column_stack([column[entries] for column in columns]) if columns else np.empty((len(entries), 0))
     whole = ~np.isnan(inputs).any(axis=1)
     labels = found.rows[:, _main(label)]

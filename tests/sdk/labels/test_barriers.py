@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk import Bars, Strategy, StreamInput, labels, signals
+from qmtl.sdk import Bars, CacheView, Strategy, StreamInput, labels, node, resample, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.graph.dag import build_dag
@@ -181,3 +181,22 @@ def test_what_is_no_label_and_a_label_as_feature_are_refused() -> None:
         with pytest.raises(InvalidRequest) as refusal:
             labels.align(first, [second], walk(80))
         assert refusal.value.reason == "E_FIELD"
+
+
+@node()
+def at_even_hours(view: CacheView) -> float | None:
+    """A width that is known at every fourth bar only."""
+    return 0.01 if view[0].time_ns % (4 * STEP_NS) == 0 else None
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["of coarser bars", "at some bars only"])
+def test_training_data_is_of_the_bar_that_is_labelled_however_far_apart_a_labels_bars_are(sparse: bool) -> None:
+    """Taken so many bars before the label was known, features would know part of what they are to tell."""
+    data = walk(120, seed=3)
+    hours = resample(PRICE, "1h")
+    label = labels.triple_barrier(PRICE, at_even_hours(PRICE), 3) if sparse else labels.time_barrier(hours, 3)
+    found = labels.align(label, [ta.sma(PRICE, 1)], data)
+    assert len(found) > 20
+    np.testing.assert_array_equal(found.known_ns - found.time_ns, 12 * STEP_NS)
+    at = np.searchsorted(data.close_ns, found.time_ns)
+    np.testing.assert_array_equal(found.features[:, 0], data.values[at, 3])
