@@ -28,6 +28,7 @@ from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import Late, StreamInput, Vertex
 
 LATE_KEPT = 1000
+STATE_VERSION = 2
 _NEVER, _EVER = -(2**63), 2**63
 
 
@@ -57,6 +58,7 @@ class _Source:
         self.lateness_ns = vertex.lateness_s * NS_PER_S
         self.watermark = _NEVER
         self.released = _NEVER
+        self.joined = _NEVER  # the newest instant that was joined with what there was of it
         self.held: list[tuple[int, Row]] = []
         self._interval_ns = vertex.interval_s * NS_PER_S
 
@@ -65,7 +67,9 @@ class _Source:
         """The last instant up to which no further bar can be known, ns."""
         if self.watermark in (_NEVER, _EVER):
             return self.watermark
-        return floor_to(self.watermark, self._interval_ns) + self._interval_ns - 1
+        # within the allowed lateness a bar at the watermark itself may come yet
+        newest = self.watermark - int(self.lateness_ns > 0 and self.released < self.watermark)
+        return floor_to(newest, self._interval_ns) + self._interval_ns - 1
 
     def release(self) -> Iterator[tuple[int, Row]]:
         while self.held and self.held[0][0] <= self.watermark:
@@ -99,7 +103,7 @@ class StreamEngine:
     def push(self, source: Vertex, time_ns: int, row: Sequence[float]) -> list[Emission]:
         """A bar of `source` known at `time_ns`; everything that follows from it, in topological order."""
         state = self._sources[source.node_id]
-        if time_ns <= state.released or time_ns < state.watermark:
+        if time_ns <= max(state.released, state.joined) or time_ns < state.watermark:
             self._put_aside(state.vertex, time_ns, row)
             return []
         heapq.heappush(state.held, (time_ns, [float(item) for item in row]))
@@ -133,18 +137,22 @@ class StreamEngine:
 
     def save(self) -> bytes:
         """The whole state, to continue exactly from here."""
-        sources = {k: [s.watermark, s.released, [[t, row] for t, row in s.held]] for k, s in self._sources.items()}
+        sources = {
+            k: [s.watermark, s.released, s.joined, [[t, row] for t, row in s.held]] for k, s in self._sources.items()
+        }
         nodes = {
             v.node_id: [run.save(), aligner.save()]
             for v, run, aligner in zip(self._dag.nodes, self._runs, self._aligners, strict=True)
             if run is not None
         }
-        return json.dumps({"version": 1, "sources": sources, "nodes": nodes}, separators=(",", ":")).encode()
+        return json.dumps(
+            {"version": STATE_VERSION, "sources": sources, "nodes": nodes}, separators=(",", ":")
+        ).encode()
 
     def load(self, state: bytes) -> None:
         """Take over a saved state of the same graph. Raises InvalidRequest (E_NODE_STATE)."""
         saved: Json = json.loads(state)
-        if not isinstance(saved, Mapping) or saved.get("version") != 1:
+        if not isinstance(saved, Mapping) or saved.get("version") != STATE_VERSION:
             raise InvalidRequest("E_NODE_STATE", "saved state has another version", hint="recompute from history")
         sources, nodes = saved["sources"], saved["nodes"]
         known = {v.node_id for v, run in zip(self._dag.nodes, self._runs, strict=True) if run is not None}
@@ -156,7 +164,7 @@ class StreamEngine:
         ):
             raise InvalidRequest("E_NODE_STATE", "saved state is of another graph", hint="recompute from history")
         for key, source in self._sources.items():
-            source.watermark, source.released, held = sources[key]
+            source.watermark, source.released, source.joined, held = sources[key]
             source.held = [(time_ns, row) for time_ns, row in held]
         for vertex, run, aligner in zip(self._dag.nodes, self._runs, self._aligners, strict=True):
             if run is not None:
@@ -206,14 +214,19 @@ class StreamEngine:
         if aligner.next_ns(self._complete(position)) != time_ns:
             return None
         joined = aligner.take()
+        for source in self._sources_of(position):
+            source.joined = max(source.joined, time_ns)
         for index, (row, drives) in enumerate(zip(joined.fresh, self._drives[position], strict=True)):
             if row is not None and not drives:
                 run.observe(time_ns, index, row)
         return joined.event
 
     def _complete(self, position: int) -> int:
+        return min(source.complete for source in self._sources_of(position))
+
+    def _sources_of(self, position: int) -> Iterator[_Source]:
         nodes = (self._dag.nodes[i].node_id for i in self._behind[position])
-        return min(self._sources[node_id].complete for node_id in nodes if node_id in self._sources)
+        return (self._sources[node_id] for node_id in nodes if node_id in self._sources)
 
     def _put_aside(self, source: StreamInput, time_ns: int, row: Sequence[float]) -> None:
         self.late_total += 1

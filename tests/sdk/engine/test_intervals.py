@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qmtl.core.errors import Exhausted, InvalidRequest
 from qmtl.core.instants import NS_PER_S
-from qmtl.sdk import Bars, CacheView, Join, Node, Runner, Strategy, StreamInput, latest, node, resample, signals
+from qmtl.sdk import Bars, CacheView, Join, Late, Node, Runner, Strategy, StreamInput, latest, node, resample, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.event_order import events_of
@@ -46,6 +46,10 @@ def either(view: CacheView) -> float:
 @node(join="wait")
 def together(view: CacheView) -> float:
     return view[0].latest - view[1].latest + 2.0 * view[-1 % len(view)].latest
+
+
+def compute_sum(view: CacheView) -> float:
+    return view[0].latest + view[1].latest
 
 
 def mixed() -> Dag:
@@ -274,3 +278,33 @@ def test_a_strategy_on_two_intervals_trades_the_bars_of_its_price() -> None:
     assert one.fills
     assert {fill.time_ns % HOUR_NS for fill in one.fills} == {0}  # decided at an hour's close, filled at the next open
     assert assemble(Two()).dag.warmup_of(HOUR) == 4
+
+
+def test_a_bar_at_an_instant_that_was_joined_without_it_is_late() -> None:
+    """A tick said that nothing of ETH is missing up to it; taken afterwards, the bar would make that event again."""
+    for interrupted in (False, True):
+        eth = StreamInput("ETH-USD", late=Late.SIDE_OUTPUT)
+        dag = build_dag([Node([BTC, eth], compute_sum, join=Join.AS_OF)])
+        engine, row, at = StreamEngine(dag), [1.0, 1.0, 1.0, 1.0, 1.0], START_NS + STEP_NS
+        made = [*engine.push(eth, START_NS, row), *engine.push(BTC, at, row), *engine.tick(eth, at)]
+        assert [e.time_ns for e in made if e.vertex is dag.nodes[-1]] == [at]
+        if interrupted:
+            saved, engine = engine.save(), StreamEngine(dag)
+            engine.load(saved)
+        assert engine.push(eth, at, row) == []
+        assert [bar.time_ns for bar in engine.late] == [at]
+        after = [*engine.push(BTC, at + STEP_NS, row), *engine.push(eth, at + STEP_NS, row)]
+        assert [e.time_ns for e in after if e.vertex is dag.nodes[-1]] == [at + STEP_NS]
+
+
+def test_the_last_bar_that_the_allowed_lateness_takes_is_waited_for() -> None:
+    eth = StreamInput("ETH-USD", allowed_lateness="15m")
+    dag = build_dag([Node([BTC, eth], compute_sum, join=Join.AS_OF)])
+    data = [flat("BTC-USD", 0, 1, 2, 3), flat("ETH-USD", 0, 1, 2, 3, value=30.0)]
+    engine, made = StreamEngine(dag), list[Emission]()
+    rows = {each.symbol: each.values.tolist() for each in data}
+    for source, at in ((BTC, 0), (eth, 0), (BTC, 1), (eth, 2), (eth, 1), (BTC, 2), (eth, 3), (BTC, 3)):
+        made += engine.push(source, START_NS + STEP_NS * (at + 1), rows[source.symbol][at])
+    made += engine.finish()
+    assert engine.late_total == 0
+    assert same_outputs(dag, outputs_of(dag, made), batch_outputs(dag, data))
