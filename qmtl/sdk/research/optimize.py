@@ -21,7 +21,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.reports.tables import render, show_metric
 from qmtl.sdk.research.splits import Split, WalkForward
-from qmtl.sdk.research.sweep import trial_table, value_of
+from qmtl.sdk.research.sweep import LOWER_IS_BETTER, best_of, trial_table, value_of
 from qmtl.sdk.research.trials import Maker, OnTrial, Params, Trial, Trials, Value, run_trials
 from qmtl.sdk.research.verdict import Verdict, verdict_of
 from qmtl.stats.performance import performance
@@ -142,13 +142,10 @@ def optimize(
     terms, forward = terms or AccountTerms(), walk_forward or WalkForward()
     tries = list(_drawn(space, trials, np.random.default_rng(seed)))
     found = run_trials(make, tries, data, terms, workers=workers, store=store, on_trial=on_trial)
-    if not any(objective in trial.metrics for trial in found):
-        have = sorted({name for trial in found for name in trial.metrics})
-        raise refused("E_FIELD", "objective", objective, "one of " + ", ".join(have))
+    best = best_of(found, objective)
     start = min(int(bars.open_ns[0]) for bars in data)
     end = max(int(bars.close_ns[-1]) for bars in data)
     folds = [_fold(make, split, found, data, objective, terms) for split in forward.splits(start, end)]
-    best = max(found, key=lambda trial: value_of(trial, objective))
     return OptimizeResult(found, folds, objective, verdict_of(found, best))
 
 
@@ -173,7 +170,8 @@ def _fold(
     make: Maker, split: Split, trials: Sequence[Trial], data: Sequence[Bars], objective: str, terms: AccountTerms
 ) -> Fold:
     scores = [_within(trial, split, objective) for trial in trials]
-    best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
+    better = np.negative(scores) if objective in LOWER_IS_BETTER else np.array(scores)
+    best = int(np.argmax(np.where(np.isnan(better), -np.inf, better)))
     begin, end = split.test
     until = [bars.between(None, end - bars.interval_s * 1_000_000_000 + 1) for bars in data]
     test = Trials(make, until, replace(terms, start=from_ns(begin))).run(trials[best].params)

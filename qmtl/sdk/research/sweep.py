@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 TRIES_MAX = 100_000
 SHOWN = 10
+LOWER_IS_BETTER = frozenset(
+    {"max_drawdown", "volatility", "ulcer_index", "var_99", "es_99", "cv_sharpe_std", "fees_paid", "turnover"}
+)
+"""Metrics of which a sweep or a search looks for the least."""
 _COLUMNS = ("sharpe", "total_return", "max_drawdown", "n_trades")
 
 
@@ -88,9 +92,10 @@ class SweepResult:
                 raise refused("E_FIELD", "parameter", name, "one of " + ", ".join(self.trials[0].params))
         xs, ys = (list(dict.fromkeys(trial.params[name] for trial in self.trials)) for name in (x, y))
         values = np.full((len(ys), len(xs)), np.nan)
+        best = np.fmin if self.objective in LOWER_IS_BETTER else np.fmax
         for trial in self.trials:
             at = ys.index(trial.params[y]), xs.index(trial.params[x])
-            values[at] = np.fmax(values[at], trial.metrics.get(self.objective, np.nan))
+            values[at] = best(values[at], trial.metrics.get(self.objective, np.nan))
         return xs, ys, values
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -112,7 +117,7 @@ def sweep(
     store: Path | None = None,
     on_trial: OnTrial | None = None,
 ) -> SweepResult:
-    """Run every point of a grid, `make(**point)`. Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid."""
+    """Run every point of a grid, `make(**point)`. Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid or objective."""
     if not grid or not all(grid.values()):
         raise refused("E_FIELD", "grid", dict(grid), "values for each parameter")
     if (count := math.prod(len(values) for values in grid.values())) > TRIES_MAX:
@@ -120,18 +125,29 @@ def sweep(
     tries: list[Params] = [dict(zip(grid, point, strict=True)) for point in product(*grid.values())]
     terms = terms or AccountTerms()
     trials = run_trials(make, tries, data, terms, workers=workers, store=store, on_trial=on_trial)
-    best = max(trials, key=lambda trial: value_of(trial, objective))
+    best = best_of(trials, objective)
     return SweepResult(trials, objective, verdict_of(trials, best))
 
 
 def value_of(trial: Trial, objective: str) -> float:
-    """The objective of a trial; what has none is below everything."""
-    return trial.metrics.get(objective, -math.inf)
+    """The objective of a trial as what is better the higher it is; what has none is below everything."""
+    value = trial.metrics.get(objective, math.inf if objective in LOWER_IS_BETTER else -math.inf)
+    return -value if objective in LOWER_IS_BETTER else value
+
+
+def best_of(trials: Sequence[Trial], objective: str) -> Trial:
+    """The best of some trials. Raises InvalidRequest (E_FIELD) for an objective that none has."""
+    if not any(objective in trial.metrics for trial in trials):
+        have = sorted({name for trial in trials for name in trial.metrics})
+        want = "one of " + ", ".join(have) if have else "bars enough for the warm-up of one trial"
+        raise refused("E_FIELD", "objective", objective, want)
+    return max(trials, key=lambda trial: value_of(trial, objective))
 
 
 def trial_table(trials: Sequence[Trial], objective: str) -> Table:
     """Trials for rich, in the given order."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     names, metrics = list(trials[0].params), [objective, *(name for name in _COLUMNS if name != objective)]
@@ -139,5 +155,5 @@ def trial_table(trials: Sequence[Trial], objective: str) -> Table:
         table.add_column(column, justify="right")
     for trial in trials:
         shown = (show_metric(name, trial.metrics[name]) if name in trial.metrics else "-" for name in metrics)
-        table.add_row(*(str(trial.params[name]) for name in names), *shown, str(trial.denied))
+        table.add_row(*(Text(str(trial.params[name])) for name in names), *shown, str(trial.denied))
     return table

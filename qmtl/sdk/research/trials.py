@@ -65,7 +65,7 @@ class Trials:
         self._data = tuple(data)
         self._terms = terms
         self._series: dict[str, Series] = {}
-        parts = [b"".join((bars.symbol.encode(), bars.open_ns.tobytes(), bars.values.tobytes())) for bars in data]
+        parts = [b"".join((_kind(bars).encode(), bars.open_ns.tobytes(), bars.values.tobytes())) for bars in data]
         self._given = digest(b"".join([*(digest(part).encode() for part in parts), repr(terms).encode()]))
 
     def key(self, params: Params) -> str:
@@ -98,6 +98,10 @@ class Trials:
     def _key(self, assembled: Assembled) -> str:
         ids = sorted(vertex.node_id for vertex in assembled.dag.nodes)
         return digest("\n".join([self._given, *ids]).encode())
+
+
+def _kind(bars: Bars) -> str:
+    return f"{bars.symbol} {bars.interval_s} {bars.volume_unit.value} {len(bars)} "
 
 
 _here: Trials

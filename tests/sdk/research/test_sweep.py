@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from brokerage.domain.models.profiles.generic import spot
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.volumes import VolumeUnit
 from qmtl.sdk import AccountTerms, Bars, Between, Runner, Strategy, StreamInput, WalkForward, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.research.optimize import Space
@@ -172,3 +174,34 @@ class Wrong(Cross):
     def setup(self) -> None:
         price = StreamInput("BTC-USD", "1h")
         self.trade(signals.position_target(signals.trend(ta.macd(price, self.fast, 3, 3), price), long=0.5), price)
+
+
+def test_what_is_better_the_lower_it_is_is_ranked_so() -> None:
+    found = Runner.sweep(Cross, GRID, DATA, objective="max_drawdown")
+    falls = [trial.metrics["max_drawdown"] for trial in found.trials]
+    assert found.best.metrics["max_drawdown"] == min(falls) < max(falls)
+    assert [trial.metrics["max_drawdown"] for trial in found.ranked] == sorted(falls)
+    _, _, values = found.table("fast", "fast")
+    assert np.nanmin(values) == min(falls)
+    forward = WalkForward(folds=1, first=0.5)
+    searched = Runner.optimize(Cross, {"fast": [2, 4]}, DATA, trials=2, objective="max_drawdown", walk_forward=forward)
+    assert searched.best.metrics["max_drawdown"] == min(trial.metrics["max_drawdown"] for trial in searched.trials)
+    flat = Runner.optimize(
+        Cross, {"weight": [0.9, 0.1]}, DATA, trials=2, objective="max_drawdown", walk_forward=forward
+    )
+    assert [fold.params for fold in flat.folds] == [{"weight": 0.1}]  # a ninth of the money falls by a ninth
+
+
+def test_an_objective_that_no_trial_has_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="objective is luck, want one of"):
+        Runner.sweep(Cross, {"fast": [2]}, DATA, objective="luck")
+    with pytest.raises(InvalidRequest, match="bars enough"):
+        Runner.sweep(Cross, {"fast": [2]}, hourly(3))
+
+
+def test_a_store_gives_nothing_back_of_bars_that_count_other_volume(tmp_path: Path) -> None:
+    ran: list[int] = []
+    for unit in VolumeUnit:
+        data = replace(DATA, open_ns=DATA.open_ns.copy(), values=DATA.values.copy(), volume_unit=unit)
+        Runner.sweep(Cross, {"fast": [2]}, data, store=tmp_path / "kept", on_trial=lambda done, _: ran.append(done))
+    assert len(ran) == 2
