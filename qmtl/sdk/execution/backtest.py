@@ -8,7 +8,7 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -28,7 +28,7 @@ from brokerage.domain.simulation.corporate import acted_before
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import NS_PER_S, to_ns
+from qmtl.core.instants import NS_PER_S, timestamp_text, to_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
@@ -40,6 +40,7 @@ from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.strategy import Strategy
@@ -75,6 +76,7 @@ def replay(
     account = _AccountReplay(assembled, bars, terms, streaming, compiling)
     assembled.strategy.on_start()
     record = account.run(outputs)
+    record.undecided = tuple(_undecided(assembled, bars, outputs, terms))
     assembled.strategy.on_finish()
     return result_of(record, account.currency)
 
@@ -105,7 +107,7 @@ class _AccountReplay:
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(
             multipliers={one.symbol: one.multiplier for one in traded},
-            calendars=frozenset(one.calendar for one in traded),
+            calendars={one.symbol: one.calendar for one in traded},
         )
         self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
@@ -258,6 +260,23 @@ class _AccountReplay:
     def _tell(self, fill: FillEvent) -> None:
         self._record.fills.append(fill)
         self._strategy.on_fill(fill)
+
+
+def _undecided(assembled: Assembled, data: Sequence[Bars], outputs: Outputs, terms: AccountTerms) -> Iterator[str]:
+    """A sentence for each symbol that no target came for, with the bars that were there and those it takes."""
+    bound, start_ns = bind(assembled.dag, data), to_ns(terms.start) if terms.start else None
+    for rule in assembled.rules:
+        times = outputs[rule.command].time_ns
+        if len(times) and (start_ns is None or times[-1] > start_ns):
+            continue
+        behind = build_dag([rule.command])
+        counts = (
+            f"{len(bound[source.node_id])} bars of {source.symbol} at {source.interval_s} s, "
+            f"want {behind.warmup_of(source)} or more"
+            for source in behind.sources
+        )
+        after = f" after {timestamp_text(terms.start)}" if terms.start else ""
+        yield f"no target for {rule.symbol}{after}: {'; '.join(counts)}"
 
 
 def _columns(bars: Bars, instrument: Instrument) -> BarColumns:

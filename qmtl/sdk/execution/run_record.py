@@ -45,6 +45,8 @@ class RunResult:
     assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
     list that a brokerage can replay. `path`: how a local replay went: "every bar", "past quiet bars: <why no part of it
     was compiled>", or "compiled: <bars> of <bars>". `sessions`: the days that its ratios are of.
+    `calendars`: the exchange of each symbol traded, empty where it never closes. `undecided`: which symbols no target
+    ever came for, and of how many bars: a sentence each.
     """
 
     currency: str
@@ -63,6 +65,8 @@ class RunResult:
     cancels: tuple[Cancel, ...] = ()
     path: str = ""
     sessions: Sessions = UTC_DAYS
+    calendars: Mapping[str, str] = field(default_factory=dict)
+    undecided: tuple[str, ...] = ()
 
     @property
     def equity_floats(self) -> Floats:
@@ -72,7 +76,8 @@ class RunResult:
 @dataclass(slots=True)
 class RunRecord:
     """The recording while it runs; `equity` is in units of the currency's scale, `invested` counts the bars with an
-    open position. `multipliers` are the instruments' values of one unit per unit of price, `calendars` their exchanges.
+    open position. `multipliers` are the instruments' values of one unit per unit of price, `calendars` the exchange of
+    each symbol, empty where it never closes.
     """
 
     times: Sequence[int] | Times = field(default_factory=list)
@@ -84,7 +89,8 @@ class RunRecord:
     ended: str = ""
     carried: dict[str, Decimal] = field(default_factory=dict)
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
-    calendars: frozenset[str] = frozenset()
+    calendars: Mapping[str, str] = field(default_factory=dict)
+    undecided: tuple[str, ...] = ()
     splits: list[SplitStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
@@ -113,7 +119,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
     curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
     equity = curve.floats
     metrics: dict[str, float] = {}
-    sessions = _sessions(record.calendars, times)
+    sessions = _sessions(frozenset(record.calendars.values()), times)
     if len(equity):
         metrics = performance(times, equity, trades, sessions=sessions)
         fees, notional = _sums(record, currency) if made is None else (float(made.fees), float(made.notional))
@@ -135,6 +141,8 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         tuple(record.cancels),
         record.path,
         sessions,
+        record.calendars,
+        record.undecided,
     )
 
 

@@ -93,8 +93,11 @@ class BacktestResult:
         return draw_replay(self.name, self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.markup import escape
+
         problem = shortfall(self.replay)
-        yield f"[bold]{self.name}[/bold]  {f'[red]{problem}[/red]' if problem else f'[dim]{NOT_AUTHORITATIVE}[/dim]'}"
+        said = f"[red]{escape(problem)}[/red]" if problem else f"[dim]{NOT_AUTHORITATIVE}[/dim]"
+        yield f"[bold]{escape(self.name)}[/bold]  {said}"
         yield from assumption_lines(self.replay)
         yield from denial_lines(self.replay)
         yield metrics_table(self.replay.metrics)

@@ -21,26 +21,34 @@ def shortfall(replay: RunResult) -> str:
         parts.append(f"{len(replay.margin_calls)} margin calls closed what it held")
     if replay.denials:
         parts.append(f"{len(replay.denials)} orders denied")
-    return f"could not hold what it wanted: {', '.join(parts)}" if parts else ""
+    undecided = [*replay.undecided[:UNDECIDED_SHOWN]]
+    if len(replay.undecided) > UNDECIDED_SHOWN:
+        undecided.append(f"no target for {len(replay.undecided) - UNDECIDED_SHOWN} more symbols")
+    return "; ".join([*([f"could not hold what it wanted: {', '.join(parts)}"] if parts else []), *undecided])
 
 
 def assumption_lines(replay: RunResult) -> Iterator[str]:
     """What was assumed that no table says, each a sentence: it belongs below the first line."""
+    from rich.markup import escape
+
     for sentence in replay.assumptions:
-        yield f"[yellow]assumed[/yellow] {sentence}"
+        yield f"[yellow]assumed[/yellow] {escape(sentence)}"
 
 
 def denial_lines(replay: RunResult) -> Iterator[Table | str]:
     """A table of the rules that denied orders, and each margin call, where there are any."""
+    from rich.markup import escape
+
     if replay.denials:
         yield denials_table(replay)
     for call in replay.margin_calls[:CALLS_SHOWN]:
-        yield f"{iso(call.time_ns)} {call.message}"
+        yield f"{iso(call.time_ns)} {escape(call.message)}"
     if len(replay.margin_calls) > CALLS_SHOWN:
         yield f"and {len(replay.margin_calls) - CALLS_SHOWN} more margin calls"
 
 
 CALLS_SHOWN = 5
+UNDECIDED_SHOWN = 3
 
 
 def denials_table(replay: RunResult) -> Table:

@@ -41,6 +41,7 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
         "margin_calls": [{"time": iso(call.time_ns), "message": call.message} for call in replay.margin_calls],
         "ended": replay.ended,
         "assumptions": list(replay.assumptions),
+        "undecided": list(replay.undecided),
     }
 
 

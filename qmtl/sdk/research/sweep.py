@@ -117,7 +117,10 @@ def sweep(
     store: Path | None = None,
     on_trial: OnTrial | None = None,
 ) -> SweepResult:
-    """Run every point of a grid, `make(**point)`. Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid or objective."""
+    """Run every point of a grid, `make(**point)`.
+
+    Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid, or an objective that no trial has.
+    """
     if not grid or not all(grid.values()):
         raise refused("E_FIELD", "grid", dict(grid), "values for each parameter")
     if (count := math.prod(len(values) for values in grid.values())) > TRIES_MAX:

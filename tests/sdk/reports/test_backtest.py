@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal as D
 from fractions import Fraction
@@ -13,6 +14,7 @@ import pytest
 from brokerage.domain.models.corporate import Split
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.instants import from_ns
 from qmtl.sdk import AccountTerms, Bars, Bracket, Runner, Sizing, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.reports.benchmark import buy_and_hold
@@ -126,3 +128,34 @@ def test_the_tear_sheet_is_one_file_that_fetches_nothing(tmp_path: Path) -> None
     assert not re.search(r"(src|href)=.(?!data:)|@import|<script", page)
     for heading in ("buy and hold", "Months", "Costs", f"Trades ({len(run.trade_rows)})"):
         assert heading in page
+
+
+class Averaged(Strategy):
+    """A mean of twenty bars decides; `name` is whatever somebody wrote there."""
+
+    name = "[/bold] <script>alert(1)</script> $x^{$"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        mean = indicators.sma(price, 20)
+        self.trade(signals.position_target(signals.trend(price, mean), long=0.5, short=0.0), price)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_run_with_fewer_bars_than_its_warm_up_says_so_first_with_the_numbers(streaming: bool) -> None:
+    short = Runner.backtest(Averaged(), walk(2), streaming=streaming)
+    first = " ".join(str(short).split())
+    assert first.startswith(Averaged.name + " no target for BTC-USD: 2 bars of BTC-USD at 900 s, want 20 or more")
+    assert json.loads(short.to_json())["replay"]["undecided"] == [
+        "no target for BTC-USD: 2 bars of BTC-USD at 900 s, want 20 or more"
+    ]
+    assert "no target" not in str(Runner.backtest(Averaged(), walk(20), streaming=streaming))
+    late = AccountTerms(start=from_ns(int(walk(40).close_ns[-1])))
+    assert "no target for BTC-USD after 2021-" in str(Runner.backtest(Averaged(), walk(40), terms=late))
+
+
+def test_whatever_a_strategy_is_called_it_is_printed_drawn_and_escaped(tmp_path: Path) -> None:
+    run = Runner.backtest(Averaged(), walk(300))
+    assert str(run).startswith(Averaged.name)
+    assert "<script>" not in run.tearsheet(tmp_path / "sheet.html").read_text()
+    assert run.plot(tmp_path / "run.png").exists()

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from examples.ema_cross import EmaCross
 from qmtl.core.errors import NotReady
-from qmtl.sdk import Runner, Strategy, StreamInput, indicators, instrument, signals
+from qmtl.core.instants import NS_PER_S
+from qmtl.sdk import Bars, Runner, Strategy, StreamInput, indicators, instrument, signals
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.reports.plots import SYMBOLS_MAX, draw_replay, replay_figure
 from tests.sdk.market import walk
@@ -74,3 +75,41 @@ def test_of_too_many_symbols_the_busiest_are_drawn_and_the_title_says_so() -> No
     fills = Counter(fill.symbol for fill in replay.fills)
     left = set(fills) - {axes.get_ylabel() for axes in figure.axes}
     assert all(fills[symbol] == min(fills.values()) for symbol in left)
+
+
+WEEKDAYS = [day for day in range(40) if day % 7 < 5]  # from Monday 2024-02-26 on; Good Friday is day 32
+SESSIONS = [day for day in WEEKDAYS if day != 32]
+
+
+def stock_figure(days: list[int], calendar: str) -> Figure:
+    at = 1_708_905_600 * NS_PER_S + 86_400 * NS_PER_S * np.array(days, dtype=np.int64)
+    bars = Bars("ABC", 86_400, at, walk(len(days), seed=4, symbol="ABC").values)
+    own = instrument("ABC", base="ABC", quote="USD", calendar=calendar)
+    return replay_figure("$x^{$", Runner.backtest(Held("ABC"), bars, instruments=[own]).replay, [bars])
+
+
+class Held(Strategy):
+    """Always a tenth."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+
+    def setup(self) -> None:
+        price = StreamInput(self.symbol, interval="1d")
+        self.trade(signals.position_target(signals.threshold(price, above=0.0, below=0.0), long=0.1), price)
+
+
+@pytest.mark.parametrize(
+    ("days", "calendar", "broken"),
+    [
+        (SESSIONS, "XNYS", 0),
+        ([day for day in SESSIONS if day != 9], "XNYS", 1),  # a Wednesday
+        ([day for day in SESSIONS if day != 11], "XNYS", 1),  # a Friday
+        (SESSIONS, "", 5),  # of weekends, the last one longer
+    ],
+)
+def test_where_an_exchange_is_closed_nothing_is_missing(days: list[int], calendar: str, broken: int) -> None:
+    equity, drawdown, price = stock_figure(days, calendar).axes
+    for axes in (equity, price):
+        assert int(np.isnan(np.asarray(axes.lines[0].get_ydata(), dtype=np.float64)).sum()) == broken
+    assert len(drawdown.collections[0].get_paths()) == 1 + broken

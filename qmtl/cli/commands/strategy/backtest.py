@@ -11,6 +11,8 @@ import typer
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.instrument import instrument
+from qmtl.calendars.calendars import AlwaysOpen
+from qmtl.calendars.published import calendar_named
 from qmtl.cli.projects.loading import load_strategy
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotFound, refused
@@ -40,7 +42,13 @@ Quote = Annotated[
 ]
 Tick = Annotated[str, typer.Option("--tick", help="Their smallest price step.")]
 Lot = Annotated[str, typer.Option("--lot", help="Their smallest quantity.")]
-_SAMPLED = frozenset(symbol for _, symbol, _ in SAMPLES.values())
+Calendar = Annotated[
+    str,
+    typer.Option("--calendar", help="Exchange of those symbols, such as XNYS, or 24/7: ratios are of its sessions."),
+]
+ALWAYS = AlwaysOpen().name
+_STOCKS = "XNAS"
+_SAMPLED = {symbol: _STOCKS if interval_s == 86_400 else "" for _, symbol, interval_s in SAMPLES.values()}
 
 
 def backtest(
@@ -52,14 +60,15 @@ def backtest(
     quote: Quote = "",
     tick: Tick = "0.01",
     lot: Lot = "1",
+    calendar: Calendar = "",
     html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
     kind = load_strategy(place)
-    bars = bars_for(assemble(kind()).dag.sources, data or [], zone)
-    terms = terms_of(bars, cash, profile, (quote, tick, lot))
+    bars = bars_for(assemble(kind()).dag.sources, data or [], zone, calendar)
+    terms = terms_of(bars, cash, profile, (quote, tick, lot), calendar)
     result = Runner.backtest(kind(), bars, terms=terms)
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
@@ -71,22 +80,36 @@ def backtest(
         typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
 
 
-def terms_of(bars: Sequence[Bars], cash: str, profile: str, unknown: tuple[str, str, str]) -> AccountTerms:
-    """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name.
+def terms_of(
+    bars: Sequence[Bars], cash: str, profile: str, unknown: tuple[str, str, str], calendar: str = ""
+) -> AccountTerms:
+    """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name;
+    `calendar`: of the same, the exchange's.
 
-    Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN).
+    Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN, E_CALENDAR_UNKNOWN).
     """
+    calendar_named(calendar or ALWAYS)
     terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None)
     known, (quote, tick, lot) = SimulatedAccount(terms.brokerage, {}).view.instruments, unknown
     found = []
     for symbol in sorted({each.symbol for each in bars}):
         currency = quote or ("USD" if symbol in _SAMPLED else "")
         if known.find(symbol) is None and currency:
-            found.append(instrument(symbol, base=symbol, quote=currency, tick=tick, lot=lot))
+            exchange = calendar or _SAMPLED.get(symbol, "")
+            found.append(
+                instrument(
+                    symbol,
+                    base=symbol,
+                    quote=currency,
+                    tick=tick,
+                    lot=lot,
+                    calendar="" if exchange == ALWAYS else exchange,
+                )
+            )
     return replace(terms, instruments=tuple(found))
 
 
-def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str) -> list[Bars]:
+def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str, calendar: str = "") -> list[Bars]:
     """Bars for a graph's sources: those of the files and samples that are named, else the samples of its symbols.
 
     Raises NotFound (E_DATA_MISSING); InvalidRequest (E_FIELD) where the symbol of a file is not said and not the only
@@ -99,13 +122,13 @@ def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str) ->
             hint = "--data FILE"
             raise NotFound("E_DATA_MISSING", f"no sample of {', '.join(symbols)} comes with this", hint=hint)
         return [Bars.sample(name) for name in found]
-    return [_bars(one, symbols, zone) for one in given]
+    return [_bars(one, symbols, zone, calendar) for one in given]
 
 
-def _bars(given: str, symbols: Sequence[str], zone: str) -> Bars:
+def _bars(given: str, symbols: Sequence[str], zone: str, calendar: str) -> Bars:
     if given in SAMPLES:
         return Bars.sample(given)
     symbol, equals, path = given.rpartition("=")
     if not equals and len(symbols) != 1:
         raise refused("E_FIELD", "data", given, f"SYMBOL=FILE, as the strategy reads {', '.join(symbols)}")
-    return Bars.from_csv(path, symbol or symbols[0], zone=zone)
+    return Bars.from_csv(path, symbol or symbols[0], zone=zone, calendar=calendar or ALWAYS)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.commands.strategy.backtest import (
+    Calendar,
     Cash,
     Data,
     Lot,
@@ -58,6 +59,7 @@ def sweep(
     quote: Quote = "",
     tick: Tick = "0.01",
     lot: Lot = "1",
+    calendar: Calendar = "",
     objective: Annotated[str, typer.Option("--objective", help="The metric to rank by.")] = "sharpe",
     workers: Annotated[
         int | None, typer.Option("--workers", min=0, help="Processes; 0: this one. Default: one a core.")
@@ -73,7 +75,8 @@ def sweep(
     """Run a strategy at every point of a grid, without a mesh, and say whether the best is more than luck."""
     grid = dict(_values(one) for one in values)
     make = StrategyFile(absolute_place(place))
-    bars = bars_for(assemble(make(**{name: each[0] for name, each in grid.items()})).dag.sources, data or [], zone)
+    sources = assemble(make(**{name: each[0] for name, each in grid.items()})).dag.sources
+    bars = bars_for(sources, data or [], zone, calendar)
     if heat_map is not None and len(grid) < 2:
         raise refused("E_FIELD", "heat-map", f"{len(grid)} parameter", "two parameters")
     found = run_sweep(
@@ -81,7 +84,7 @@ def sweep(
         grid,
         bars,
         objective=objective,
-        terms=terms_of(bars, cash, profile, (quote, tick, lot)),
+        terms=terms_of(bars, cash, profile, (quote, tick, lot), calendar),
         workers=os.cpu_count() or 1 if workers is None else workers,
         store=store,
         on_trial=_progress,

@@ -57,7 +57,7 @@ def equity_record(
         fills=Trace(waiting),
         denials=list(denials),
         multipliers=multipliers,
-        calendars=frozenset(instrument.calendar for instrument in by_symbol.values()),
+        calendars={symbol: instrument.calendar for symbol, instrument in by_symbol.items()},
     )
     times, equity, closes = list[int](), list[int](), dict[str, int]()
     for end_ns, bars in _steps(by_symbol, traded):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,48 @@ def test_a_sweep_ranks_a_grid_and_says_whether_the_best_is_luck(tmp_path: Path) 
     assert done.output.startswith("4 trials by sharpe")
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
     assert (tmp_path / "map.png").stat().st_size > 5_000
+
+
+def stock_file(tmp_path: Path) -> tuple[str, str]:
+    """Forty sessions of a stock, and a strategy that holds it."""
+    days = [date(2024, 1, 2) + timedelta(day) for day in range(60)]
+    open_days = [day for day in days if day.weekday() < 5 and day not in (date(2024, 1, 15), date(2024, 2, 19))]
+    rows = [f"{day},100,{110 + i},90,{100 + i % 7 + i},100000" for i, day in enumerate(open_days)]
+    path, strategy = tmp_path / "abc.csv", tmp_path / "abc.py"
+    path.write_text("\n".join(["date,open,high,low,close,volume", *rows]), encoding="utf-8")
+    strategy.write_text(
+        "from qmtl.sdk import Strategy, StreamInput, signals, indicators as ta\n"
+        "class Held(Strategy):\n"
+        "    bars = 2\n"
+        "    def setup(self):\n"
+        "        price = StreamInput('ABC', '1d')\n"
+        "        up = signals.threshold(ta.sma(price, self.bars), above=0.0, below=0.0)\n"
+        "        self.trade(signals.position_target(up, long=0.5), price)\n"
+        "class Slow(Held):\n"
+        "    bars = 80\n",
+        encoding="utf-8",
+    )
+    return str(path), str(strategy)
+
+
+def test_ratios_of_a_stock_are_of_the_sessions_of_its_exchange(tmp_path: Path) -> None:
+    data, strategy = stock_file(tmp_path)
+    options = ["--data", data, "--zone", "UTC", "--quote", "USD", "--json"]
+    found = []
+    for calendar in ("", "24/7", "XNYS"):
+        code, said = run(f"{strategy}:Held", *options, "--calendar", calendar)
+        assert code == 0, said
+        found.append(json.loads(said)["replay"]["metrics"])
+    never, always, sessions = found
+    assert never == always
+    assert sessions["sharpe"] == pytest.approx(never["sharpe"] * (252 / 365) ** 0.5)
+    assert sessions["total_return"] == never["total_return"]
+    with pytest.raises(InvalidRequest, match="E_CALENDAR_UNKNOWN"):
+        run(f"{strategy}:Held", *options, "--calendar", "MARS")
+
+
+def test_too_few_bars_are_said_in_the_first_line(tmp_path: Path) -> None:
+    data, strategy = stock_file(tmp_path)
+    code, said = run(f"{strategy}:Slow", "--data", data, "--zone", "UTC", "--quote", "USD", "--calendar", "XNYS")
+    assert code == 0, said
+    assert " ".join(said.split()).startswith("Slow no target for ABC: 42 bars of ABC at 86400 s, want 80 or more")
