@@ -9,11 +9,12 @@ looks.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import structlog
 
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotReady, Unavailable
+from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotReady, QmtlError, Unavailable
 from qmtl.core.tasks.ending import end
 from seamless.live.feed import LiveFeed
 from seamless.metrics import SeamlessMetrics
@@ -26,6 +27,7 @@ DUE_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between looks for a bar that is due and has
 GRACE_S = 1.0  # that a websocket has for a bar that is due
 SILENT_BARS, SILENT_S = 2, 10.0  # that came by asking, while the websocket said nothing for so long
 SECOND_NS = 1_000_000_000
+TROUBLES = (Unavailable, Exhausted, DeadlineExceeded, Conflict, NotReady)  # of an exchange or a store: they pass
 
 log = structlog.stdlib.get_logger("qmtl.seamless.live")
 
@@ -50,8 +52,8 @@ class Following:
                         await self._feed.begin()
                     history = history or asyncio.create_task(self._feed.fill_history())
                     await (self._listen() if self._streams() else self._ask())
-                except (Unavailable, Exhausted, DeadlineExceeded, Conflict, NotReady) as error:
-                    await self._wait_out(error)
+                except TROUBLES as error:
+                    await self._clock.sleep(self._trouble(error))
         finally:
             if history is not None:
                 await end(history)
@@ -62,13 +64,14 @@ class Following:
             log.warning("feed_polls", preset=self._feed.preset.name, exchange=self._source.producer)
         return self._feed.preset.stream and self._source.streams
 
-    async def _wait_out(self, error: Unavailable | Exhausted | DeadlineExceeded | Conflict | NotReady) -> None:
+    def _trouble(self, error: QmtlError) -> float:
+        """Tell of a trouble; the seconds to wait it out."""
         preset = self._feed.preset.name
         least_s = UNSERVED_S if isinstance(error, NotReady) else LADDER_S[min(self._failures, len(LADDER_S) - 1)]
         self._failures += 1
         self._metrics.live_breaks.labels(preset).inc()
         log.warning("feed_broken", preset=preset, reason=error.reason, error=error.message)
-        await self._clock.sleep(max(least_s, error.retry_after_s or 0.0))
+        return max(least_s, error.retry_after_s or 0.0)
 
     async def _ask(self) -> None:
         """Look whenever a bar is due."""
@@ -82,8 +85,8 @@ class Following:
 
     async def _listen(self) -> None:
         """Take what the websocket tells, and look where it does not. Raises Unavailable where it says nothing more."""
-        await self._feed.look()
-        async with self._source.stream() as stream:
+        async with AsyncExitStack() as opened:
+            stream = await self._opened(opened)
             self._metrics.live_streams.labels(self._feed.preset.name).inc()
             misses = 0 if await self._feed.look() else 1
             silent, heard_at = 0, self._clock.monotonic()
@@ -103,8 +106,38 @@ class Following:
                 if silent >= SILENT_BARS and self._clock.monotonic() - heard_at >= SILENT_S:
                     raise Unavailable("E_VENUE_UNREACHABLE", f"bars close and {self._source.producer} does not say so")
 
+    async def _opened(self, opened: AsyncExitStack) -> BarStream:
+        """A connection. One may take long, or hang: while it is made, bars are asked for as they are due, and troubles
+        of asking do not end it.
+        """
+        misses = 0 if await self._feed.look() else 1
+        opening = asyncio.ensure_future(opened.enter_async_context(self._source.stream()))
+        try:
+            while True:
+                try:
+                    if await self._done_in(opening, await self._due_in_s(misses)):
+                        return opening.result()
+                    misses = 0 if await self._feed.look() else misses + 1
+                except TROUBLES as error:
+                    if opening.done():
+                        raise
+                    await self._done_in(opening, self._trouble(error))
+        finally:
+            await end(opening)
+
+    async def _done_in(self, one: asyncio.Future[BarStream], seconds: float) -> bool:
+        """Wait for something for so long; whether it is done."""
+        waiting = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({one, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            return one.done()
+        finally:
+            await end(waiting)
+
     async def _told(self, stream: BarStream, until: float) -> Streamed | None:
-        """What the websocket tells next; None where it is time to look first."""
+        """What the websocket tells next; None where it is time to look first, however much it tells."""
+        if self._clock.monotonic() >= until:
+            return None
         telling = asyncio.ensure_future(stream.next())
         waiting = asyncio.ensure_future(self._clock.sleep(until - self._clock.monotonic()))
         try:

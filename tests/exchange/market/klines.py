@@ -47,6 +47,8 @@ class Klines:
 
     def __init__(self, tapes: Iterable[Tape], faults: Faults, clock: Callable[[], int]) -> None:
         self.silent = False
+        self.answering = asyncio.Event()  # while it is not set, whoever connects waits for an answer
+        self.answering.set()
         self.connected = 0  # now
         self.connections = 0  # ever
         self.most_connected = 0  # at once
@@ -88,6 +90,7 @@ class Klines:
 
     async def serve(self, request: web.Request, answer: Answer, words: Callable[[Kline], object]) -> web.StreamResponse:
         """Answer a client's messages and tell it what it subscribed to, until either side goes."""
+        await self.answering.wait()
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.connections += 1

@@ -71,6 +71,7 @@ async def told(bus: Bus, db: Database, folder: Path, exchange_id: str = "binance
     served = market(clocked(clock), exchange_id=exchange_id, first_ms=FIRST_MS)
     async with served as there, followed(there, bus, db, folder, clock, stream=True) as at:
         await there.told.klines.until_open(there.tape.symbol, MINUTE_MS)
+        await eventually(lambda: at.count("live_streams") == 1)
         yield Told(at, clock)
 
 
@@ -210,3 +211,25 @@ async def test_a_websocket_that_says_nothing_while_bars_close_is_left(bus: Bus, 
         await it.slept(LADDER_S[0])
         await eventually(lambda: klines.connections == 2)
         assert klines.most_connected == 1
+
+
+async def test_while_a_connection_hangs_bars_are_asked_for(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with told(bus, db, tmp_path) as it:
+        klines = it.at.market.told.klines
+        klines.answering.clear()
+        try:
+            klines.cut()
+            await eventually(lambda: it.at.count("live_breaks") == 1)
+            await it.slept(LADDER_S[0])
+            it.at.market.exchange.faults.plan("GET klines", Trouble.BROKEN_BEFORE)
+            for bar in (1, 2):
+                await it.slept(60.0)
+                await eventually(lambda: it.at.count("live_breaks") == 2)
+                await it.slept(5.0)
+                await it.until(bar)
+            assert (klines.connections, klines.connected) == (1, 0)
+        finally:
+            klines.answering.set()
+        await eventually(lambda: klines.connected == 1)
+        assert (klines.connections, klines.most_connected) == (2, 1)
+        assert it.at.opens == it.at.truth(it.at.feed.watermark_ns)
