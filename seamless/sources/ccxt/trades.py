@@ -33,7 +33,9 @@ Ask = Callable[[int], Awaitable[Sequence[Trade]]]
 
 
 async def bars_from_trades(ask: Ask, span: Span, interval_ns: int) -> Answer:
-    """What the trades of a span say about its bars. Numbers that are missing are asked for once more."""
+    """What the trades of a span say about its bars. Numbers that are missing are asked for once more; where more are
+    missing than can be asked for, what comes after them is left open.
+    """
     lead_ns = span.start_ns - LEAD_BARS * interval_ns
     found = await _listed(ask, lead_ns, span.end_ns)
     if not any(one.time_ns < span.start_ns for one in found.values()):
@@ -42,7 +44,8 @@ async def bars_from_trades(ask: Ask, span: Span, interval_ns: int) -> Answer:
     while (before := _before_a_gap(found, asked)) is not None and len(asked) < ASKED_AGAIN_MAX:
         asked.add(before.number)
         _add(found, await ask(before.time_ns - 1))
-    return answer_of(found.values(), span, interval_ns)
+    known = [one for one in found.values() if before is None or one.number <= before.number]
+    return answer_of(known, span, interval_ns)
 
 
 def answer_of(trades: Iterable[Trade], span: Span, interval_ns: int) -> Answer:

@@ -9,7 +9,7 @@ import pytest
 
 from qmtl.calendars.spans import Span
 from qmtl.exchanges.budgets import Purpose
-from seamless.sources.ccxt.trades import Trade, answer_of, bars_from_trades
+from seamless.sources.ccxt.trades import ASKED_AGAIN_MAX, Trade, answer_of, bars_from_trades
 from tests.exchange.market.client import MINUTE_MS, bars_of, market
 
 MINUTE_NS = 60_000_000_000
@@ -61,6 +61,18 @@ async def test_numbers_that_are_missing_are_asked_for_once_more() -> None:
     answer = await bars_from_trades(ask, Span(120, 540), 60)
     assert answer.bars.volume.tolist() == [2.0] * 7
     assert answer.unresolved(60) == ()
+
+
+async def test_after_more_gaps_than_can_be_asked_about_nothing_is_known() -> None:
+    """Every third trade is withheld: of the gaps that were asked about two answers say so, of the others one does."""
+
+    async def ask(since_ns: int) -> Sequence[Trade]:
+        return [traded(i, 30 * i, "1") for i in range(1, 601) if i % 3 and 30 * i > since_ns]
+
+    answer = await bars_from_trades(ask, Span(120, 15_000), 60)
+    (left,) = answer.unresolved(60)
+    last = 3 * (ASKED_AGAIN_MAX + 1) - 1  # before the first gap that was not asked about
+    assert left == Span(30 * last // 60 * 60, 15_000)
 
 
 async def test_a_page_of_one_instant_ends_it() -> None:
