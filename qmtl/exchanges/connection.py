@@ -136,6 +136,7 @@ class Connection:
         self._budget = budget
         self._clock = clock
         self.weight_used: int | None = None  # as the exchange last told
+        self._heard: object = None  # the headers that told it
         self.signing_ms = signed_at or self.now_ms
         self._nonces = nonces
         self._turn = asyncio.Lock()
@@ -259,7 +260,11 @@ class Connection:
         return next((str(value) for key, value in headers.items() if key.upper() == name), "")
 
     async def _adopt(self) -> None:
+        headers = self.exchange.last_response_headers
         used = self._header(USED_WEIGHT)
+        if headers is self._heard:
+            return  # no answer has come since: what it counted then is over
+        self._heard = headers
         if not used.isdecimal():
             return
         self.weight_used = int(used)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -50,12 +51,14 @@ class CcxtSource:
         self._clock = clock
         self._market = ""
         self._time = ExchangeClock(endpoint.exchange, clock)
-        self._asking = asyncio.Lock()
+        self._asking: defaultdict[Purpose, asyncio.Lock] = defaultdict(
+            asyncio.Lock
+        )  # history may wait long: who has more waits not
         connection.exchange.on_json_response = _numbers_as_text
 
     async def now_ns(self, purpose: Purpose = Purpose.MARKET_DATA) -> int:
         """The exchange's time, at least. Raises Unavailable, Exhausted (E_RATE_LIMITED)."""
-        async with self._asking:
+        async with self._asking[purpose]:
             if self._time.older_than(CLOCK_AGE_S):
                 began = self._clock.monotonic()
                 told_ns = self._endpoint.time_ns(await self._call(self._endpoint.time, {}, purpose, 1))
@@ -159,7 +162,7 @@ class CcxtSource:
         )
 
     async def _market_id(self, purpose: Purpose) -> str:
-        async with self._asking:
+        async with self._asking[purpose]:
             if not self._market:
                 weight = self._endpoint.markets_weight
                 await self._at.call(lambda _: self._at.exchange.load_markets(), {}, purpose=purpose, weight=weight)
