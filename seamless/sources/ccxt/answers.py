@@ -43,6 +43,7 @@ class Listing:
     interval_ns: int
     rows: dict[int, Values | None] = field(default_factory=dict)
     empty: list[Span] = field(default_factory=list)
+    newest_ns: int = -1  # the last open that an answer so far has listed, inside the span or after it
 
     def add(self, rows: Iterable[Row]) -> int:
         """Take rows of an answer over; how many bars of the span are new or whole for the first time. Of a bar that was
@@ -50,6 +51,7 @@ class Listing:
         """
         added = 0
         for open_ns, values in rows:
+            self.newest_ns = max(self.newest_ns, open_ns)
             inside = self.span.start_ns <= open_ns < self.span.end_ns and floor_to(open_ns, self.interval_ns) == open_ns
             if inside:
                 known = self.rows.get(open_ns)
@@ -69,15 +71,17 @@ class Listing:
         return subtract((self.span,), normalise((*listed, *self.empty)))
 
     def judge(self, hole: Span, second: Sequence[Row]) -> bool:
-        """Hear a second answer, about what opens from a hole's start on; whether it brought anything.
+        """Hear another answer, about what opens from a hole's start on; whether it brought anything.
 
-        What it does not list before the last bar that it does list is absent: two answers say so.
+        What it does not list before the last bar that it does list is absent if an answer before listed one as late:
+        two answers say so.
         """
+        before_ns = max(self.newest_ns, hole.start_ns)
         self.add(second)
         opens = [at for at, _ in second if at >= hole.start_ns]
         if not opens:
             return False
-        known = Span(hole.start_ns, min(max(opens), hole.end_ns))
+        known = Span(hole.start_ns, min(max(opens), before_ns, hole.end_ns))
         listed = [Span(at, at + self.interval_ns) for at in self.rows]
         self.empty += subtract((known,), normalise(listed))
         return True

@@ -32,11 +32,22 @@ def test_a_second_answer_that_has_only_the_first_bar_of_a_hole_is_news() -> None
     assert found.answer().empty == ()
 
 
-def test_a_later_bar_outside_of_the_span_says_that_the_rest_of_it_is_empty() -> None:
+def test_two_answers_with_a_later_bar_outside_of_the_span_say_that_the_rest_of_it_is_empty() -> None:
     found = listing(0, 1)
+    assert found.judge(found.holes[0], [(12 * STEP, ROW)])
+    assert found.answer().empty == (), "one answer with a later bar says nothing"
     assert found.judge(found.holes[0], [(12 * STEP, ROW)])
     assert found.answer().empty == (Span(2 * STEP, 10 * STEP),)
     assert found.holes == ()
+
+
+def test_two_answers_say_what_is_empty_as_far_as_both_go() -> None:
+    found = listing(0, 1)
+    found.judge(found.holes[0], [(4 * STEP, ROW)])
+    assert found.answer().empty == ()
+    found.judge(found.holes[0], [(4 * STEP, ROW), (12 * STEP, ROW)])
+    assert found.answer().empty == (Span(2 * STEP, 4 * STEP),)
+    assert found.holes == (Span(5 * STEP, 10 * STEP),)
 
 
 @pytest.mark.parametrize("second", [[], [(0, ROW)]])

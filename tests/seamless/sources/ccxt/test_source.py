@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from qmtl.calendars.spans import Span
+from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.exchanges.budgets import Purpose
 from seamless.domain.datasets import DatasetId, Kind
@@ -75,8 +78,8 @@ async def test_a_whole_page_is_one_request() -> None:
 
 
 async def test_a_bar_is_told_once_it_has_closed_by_the_exchanges_clock() -> None:
-    now = [at(10) - 1]
-    async with market(lambda: now[0], first_ms=START_MS) as there, bars_of(there) as source:
+    now, ours = [at(10) - 1], VirtualClock(datetime.fromtimestamp(at(10) / 1_000, UTC))
+    async with market(lambda: now[0], first_ms=START_MS) as there, bars_of(there, clock=ours) as source:
         answer = await source.fetch(WHOLE, Purpose.MARKET_DATA)
         assert answer.span.end_ns == at(9) * 1_000_000
         assert len(answer.bars) == 9
