@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 
@@ -125,7 +126,7 @@ class Following:
         finally:
             await end(opening)
 
-    async def _done_in(self, one: asyncio.Future[BarStream], seconds: float) -> bool:
+    async def _done_in(self, one: asyncio.Future[Any], seconds: float) -> bool:
         """Wait for something for so long; whether it is done."""
         waiting = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
