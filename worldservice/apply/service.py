@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import Conflict, NotReady, Unavailable
+from qmtl.core.errors import Conflict, DataLoss, NotReady, Unavailable
 from qmtl.core.roles import Role
 from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
@@ -165,7 +165,7 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
 
         try:
             is_last = await self.writes.db.write(work)
-        except Unavailable as error:
+        except (Unavailable, DataLoss) as error:
             if not missing:  # it stands, or who asks may not freeze this world, or the store could not even be read
                 raise
             self._unwritten.asked(act.world_id, Hold(run_id, HoldState[state.name]))

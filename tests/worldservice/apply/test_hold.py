@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -282,6 +284,25 @@ async def test_a_freeze_that_a_full_disk_does_not_take_lets_gates_lapse_until_it
         await resumed(harness, ann, "freeze:1")
         assert harness.clock.now() - asked_at < KEPT
         await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
+
+
+async def test_a_freeze_that_a_damaged_store_does_not_take_lets_gates_lapse_too(harness: WorldHarness) -> None:
+    ann = await make_trading(harness, "w1", "s")
+    gateway = await harness.gateway()
+    await gateway.gates.OpenGateSession(gateservicepb.OpenGateSessionRequest(gateway_id="g", boot_id="b"))
+    with closing(sqlite3.connect(harness.home / "state" / "worldservice.db", isolation_level=None)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        ((size,),) = conn.execute("PRAGMA page_size").fetchall()
+        ((page,),) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'apply_steps'").fetchall()
+        with (harness.home / "state" / "worldservice.db").open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+        conn.execute("CREATE TABLE another (a INTEGER)")  # what connections hold of the file is read anew
+    with pytest.raises(Unavailable, match="E_HOLD_UNWRITTEN.*damaged"):
+        await freeze(ann)
+    renewing = gateservicepb.RenewGateSessionRequest(gateway_id="g", boot_id="b")
+    with pytest.raises(NotReady, match="E_GATES_TO_SHUT"):
+        await gateway.gates.RenewGateSession(renewing)
 
 
 def test_an_unwritten_hold_is_forgotten_once_nobody_asks_for_it() -> None:
