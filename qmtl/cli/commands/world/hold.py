@@ -13,7 +13,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, show_json
-from qmtl.core.errors import DeadlineExceeded, Unavailable
+from qmtl.core.errors import DeadlineExceeded, Exhausted, Unavailable
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
@@ -67,7 +67,7 @@ async def until_proved(send: Callable[[], Awaitable[Reply]], act: str, within_s:
     while True:
         try:
             reply = await send()
-        except (Unavailable, DeadlineExceeded) as error:
+        except (Unavailable, DeadlineExceeded, Exhausted) as error:
             said = error.hint if error.reason == "E_HOLD_UNWRITTEN" else _protection(written=written)
             typer.echo(f"no answer {error.reason}: {error.message}; {said}", err=True)
             if time.monotonic() > deadline:

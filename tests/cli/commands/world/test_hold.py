@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qmtl.cli.commands.world.hold import until_proved
-from qmtl.core.errors import QmtlError, Unavailable
+from qmtl.core.errors import Exhausted, QmtlError, Unavailable
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from tests.cli.conftest import WORLD, CliMesh
 
@@ -36,6 +36,7 @@ async def test_what_still_protects_is_told_while_a_freeze_is_not_written(capsys:
     answers: list[QmtlError | applyservicepb.FreezeWorldResponse] = [
         Unavailable("E_HOLD_UNWRITTEN", "disk full", hint="gates shut within 6 s"),
         Unavailable("E_UNAVAILABLE", "gone"),
+        Exhausted("E_DATABASE_BUSY", "10000 writes are waiting already"),
         pending,
         Unavailable("E_UNAVAILABLE", "gone"),
         committed,
@@ -49,7 +50,7 @@ async def test_what_still_protects_is_told_while_a_freeze_is_not_written(capsys:
 
     assert await until_proved(send, "freeze", 60.0) == committed
     told = capsys.readouterr().err.splitlines()
-    assert [line.split(" ", 1)[0] for line in told] == ["sent", "no", "no", "written", "no"]
+    assert [line.split(" ", 1)[0] for line in told] == ["sent", "no", "no", "no", "written", "no"]
     assert told[1] == "no answer E_HOLD_UNWRITTEN: disk full; gates shut within 6 s"
     assert told[2].endswith("it may not be written: gates it does not renew shut within 6 s to all that adds risk")
-    assert told[4].endswith("it is written: gates hold it, and brokerage is told until it has it")
+    assert told[5].endswith("it is written: gates hold it, and brokerage is told until it has it")
