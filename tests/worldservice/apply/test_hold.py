@@ -298,7 +298,7 @@ async def test_a_freeze_that_a_damaged_store_does_not_take_lets_gates_lapse_too(
             file.seek((page - 1) * size)
             file.write(b"\xff" * size)
         conn.execute("CREATE TABLE another (a INTEGER)")  # what connections hold of the file is read anew
-    with pytest.raises(Unavailable, match="E_HOLD_UNWRITTEN.*damaged"):
+    with pytest.raises(Unavailable, match=r"E_HOLD_UNWRITTEN.*damaged"):
         await freeze(ann)
     renewing = gateservicepb.RenewGateSessionRequest(gateway_id="g", boot_id="b")
     with pytest.raises(NotReady, match="E_GATES_TO_SHUT"):
