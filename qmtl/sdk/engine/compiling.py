@@ -1,22 +1,34 @@
 """Plain functions compiled by numba, with what they call; what was compiled is kept on disk where that can be written.
 
-fastmath stays off, in one thread. What is kept is named by a digest of the code of every function that went into it, so
-that no change of any of them finds an older result. A place that cannot be written costs the compiling, no more.
+fastmath stays off, in one thread. What is kept is named by a digest of the code of every function that went into it and
+of all values they name, so that no change of any of them finds an older result; where a value has no such text, nothing
+is kept. What is kept is run as it is read: a folder that others can write, or that cannot be written, is not used, and
+a file that cannot be read is as none. That costs the compiling, no more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, cast
+
+import numpy as np
 
 KEPT_IN = "QMTL_COMPILED_DIR"
 """The variable that names the folder of what was compiled; else it is in the user's cache folder."""
+
+_NUMBERS = frozenset({"math", "cmath", "numpy"})
+"""Modules whose members are what they are: of others numba reads the values once, when it compiles."""
+
+
+class _Unnamed(Exception):
+    """A value that no text says whole."""
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +70,27 @@ def _jitted(function: FunctionType, stub: str, *, kept: bool) -> Callable[..., A
     helpers = {name: _helper(scope[name]) for name in _names(function.__code__) if _is_plain(scope.get(name))}
     code = function.__code__.replace(co_filename=stub) if stub else function.__code__
     copy = FunctionType(code, {**scope, **helpers}, function.__name__, function.__defaults__, function.__closure__)
-    return cast("Callable[..., Any]", numba.njit(fastmath=False, parallel=False, cache=kept)(copy))
+    made = numba.njit(fastmath=False, parallel=False, cache=kept)(copy)
+    if kept and not isinstance(made, FunctionType):  # it is one where numba is switched off
+        made._cache = _forgiving(made.py_func)
+    return cast("Callable[..., Any]", made)
+
+
+def _forgiving(function: FunctionType) -> Any:
+    """What numba keeps of a function, where a file that cannot be read or written is as none."""
+    from numba.core.caching import FunctionCache
+
+    class Forgiving(FunctionCache):  # type: ignore[misc]  # numba is untyped
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            with contextlib.suppress(Exception):  # whatever a broken pickle raises
+                return super().load_overload(sig, target_context)
+            return None
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            with contextlib.suppress(Exception):
+                super().save_overload(sig, data)
+
+    return Forgiving(function)
 
 
 @lru_cache(maxsize=1_024)
@@ -79,18 +111,30 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _stub(function: FunctionType) -> str | None:
-    """A file that stands for the code of a function and all it calls, where numba keeps what it made of it; None: the
-    folder cannot be written.
+    """A file that stands for the code of a function and all it calls, where numba keeps what it made of it; None: its
+    code cannot be named, or the folder is not ours to write.
     """
-    name = _digest(function)
-    file = _folder() / f"c{name[:32]}.py"
     try:
+        name = _digest(function)
+        file = _folder() / f"c{name[:32]}.py"
+        (file.parent / "__pycache__").mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_ours(file.parent):
+            return None
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"# {name}\n")
-    except OSError:
+    except (OSError, _Unnamed):
         return None
     return str(file)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody else can put code there."""
+    if not hasattr(os, "geteuid"):
+        return True
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    places = [folder, folder / "__pycache__", *([Path(named)] if named else [])]
+    found = [place.stat() for place in places if place.exists()]
+    return all(one.st_uid == os.geteuid() and not one.st_mode & 0o022 for one in found)
 
 
 @lru_cache(maxsize=1_024)
@@ -98,7 +142,7 @@ def _digest(function: FunctionType) -> str:
     """A name for the code of a function and of all it calls."""
     digest = hashlib.sha256()
     for part in _parts(function, set()):
-        digest.update(part.encode())
+        digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
 
 
@@ -114,18 +158,31 @@ def _parts(function: FunctionType, seen: set[int]) -> Iterator[str]:
     if id(function) in seen:
         return
     seen.add(id(function))
-    yield f"{function.__qualname__}{_code_text(function.__code__)}{function.__defaults__!r}"
+    kept = _text(function.__defaults__), _text(tuple(sorted((function.__kwdefaults__ or {}).items())))
+    yield f"{function.__qualname__}{_code_text(function.__code__)}{kept}"
     for cell in function.__closure__ or ():
         held = cell.cell_contents
-        yield from _parts(held, seen) if isinstance(held, FunctionType) else [repr(held)]
-    for name in sorted(set(_names(function.__code__))):
-        value = function.__globals__.get(name)
-        if isinstance(value, FunctionType):
-            yield from _parts(value, seen)
-        elif isinstance(value, (int, float, str)):
-            yield f"{name}={value!r}"
-        elif isinstance(value, type) and issubclass(value, tuple):
-            yield f"{name}{getattr(value, '_fields', ())!r}"
+        yield from _parts(held, seen) if isinstance(held, FunctionType) else [_text(held)]
+    for name in sorted(set(_names(function.__code__)) & function.__globals__.keys()):
+        value = function.__globals__[name]
+        yield from _parts(value, seen) if isinstance(value, FunctionType) else [f"{name}={_text(value)}"]
+
+
+def _text(value: object) -> str:
+    """A text that no other value has. Raises _Unnamed."""
+    if value is None or isinstance(value, (int, float, complex, str, bytes)):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, tuple):
+        return f"{type(value).__name__}({','.join(_text(one) for one in value)})"
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return f"{value.dtype.str}{value.shape}{value.tobytes().hex()}"
+    if isinstance(value, type) and issubclass(value, tuple):
+        return f"{value.__qualname__}{getattr(value, '_fields', ())!r}"
+    if isinstance(value, ModuleType) and value.__name__ in _NUMBERS:
+        return value.__name__
+    if isinstance(value, (BuiltinFunctionType, np.ufunc)):
+        return f"{getattr(value, '__module__', '')}.{value.__name__}"
+    raise _Unnamed
 
 
 def _code_text(code: CodeType) -> str:
