@@ -156,8 +156,8 @@ class _AccountReplay:
         self._record.fills.extend_by(made.fills)
         self._execution.sent(made.orders)
         self._record.visited[Why.COMPILED.name] = self._record.visited.get(Why.COMPILED.name, 0) + made.looked_at
-        kind = type(self._strategy)
-        if kind.on_fill is not Strategy.on_fill or kind.on_signal is not Strategy.on_signal:
+        hooks = (self._strategy.on_fill, Strategy.on_fill), (self._strategy.on_signal, Strategy.on_signal)
+        if any(getattr(hook, "__func__", None) is not silent for hook, silent in hooks):
             for heard in made.heard(self._names):
                 if isinstance(heard, Signal):
                     self._strategy.on_signal(heard)

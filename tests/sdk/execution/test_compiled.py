@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal as D
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from qmtl.sdk import Bars, FillEvent, Signal, Sizing, Strategy, StreamInput, sig
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled import stretches
 from qmtl.sdk.execution.compiled.stretches import Compiling
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
@@ -78,9 +80,11 @@ def data_of(case: Case) -> Bars:
     return Bars(case.traded.symbol, 900, times[kept], np.column_stack([opened, high, low, close, volume])[kept])
 
 
-def run(case: Case, compiling: Compiling, *, every: bool = False) -> tuple[RunResult, list[object]]:
+def run(
+    case: Case, compiling: Compiling, *, every: bool = False, kind: type[Holds] = Holds
+) -> tuple[RunResult, list[object]]:
     """The case, its targets as drawn."""
-    strategy, data = Holds(case), data_of(case)
+    strategy, data = kind(case), data_of(case)
     assembled = assemble(strategy)
     [rule] = assembled.rules
     values = dict(batch_outputs(assembled.dag, data).by_id)
@@ -227,6 +231,40 @@ def test_what_is_not_compiled_says_why(changed: dict[str, object], why: str) -> 
     made, _ = run(replace(BASE, **changed), Compiling.PLAIN)  # type: ignore[arg-type]  # fields of a Case
     assert made.path.startswith("past quiet bars: ")
     assert why in made.path
+
+
+def test_hooks_that_an_instance_was_given_are_told() -> None:
+    case, heard = replace(BASE, bars=40), list[object]()
+
+    class Assigns(Holds):
+        on_signal, on_fill = Strategy.on_signal, Strategy.on_fill
+
+        def __init__(self, case: Case) -> None:
+            super().__init__(case)
+            self.on_fill = heard.append  # type: ignore[method-assign]  # as a user may
+
+    made, _ = run(case, Compiling.PLAIN, kind=Assigns)
+    assert part_compiled(made) == 1.0
+    assert heard == list(made.fills)
+    assert heard
+
+
+def test_with_numba_switched_off_the_same_functions_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stretches, "compiled", lambda function: FunctionType(function.__code__, function.__globals__))
+    case = replace(BASE, cash=D("900000000.12345678"), bars=120)
+    (made, heard), (slow, told) = run(case, Compiling.ALWAYS), run(case, Compiling.NEVER, every=True)
+    assert_equal(made, slow)
+    assert heard == told
+    assert part_compiled(made) > 0.5
+
+
+def test_an_account_beyond_what_is_proved_is_taken_bar_by_bar() -> None:
+    case = replace(BASE, cash=D("85000000000"), targets=(0.0, 0.001, 0.0004))
+    (made, heard), (slow, told) = run(case, Compiling.PLAIN), run(case, Compiling.NEVER, every=True)
+    assert_equal(made, slow)
+    assert heard == told
+    assert made.fills
+    assert made.path == "compiled: 0 of 400 bars"
 
 
 def test_a_run_of_few_decisions_is_not_compiled() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal as D
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
 from brokerage.domain.risk.margin_call import margin_call
 from qmtl.core.decimals import from_scaled
-from qmtl.sdk.execution.compiled.coverage import terms_of
+from qmtl.sdk.execution.compiled.coverage import NotCovered, terms_of
 
 UNIT = 10**22
 """Prices of two places at a scale of 24."""
@@ -144,3 +145,62 @@ def test_every_size_of_an_order_meets_the_bounds_of_its_instrument() -> None:
                 if order:
                     rich = Moment(profile, BOUND, Position(held), 10**14, price, order, held + order)
                     test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(rich)  # type: ignore[attr-defined]
+
+
+def test_a_tick_that_slippage_cannot_divide_by_in_64_bits_is_not_covered() -> None:
+    """A hundred million of it would be 2**64 and a little: a divisor that looks small."""
+    slips = replace(margin(2), slippage=ConstantSlippage(50_000))
+    narrow = replace(BASE, tick=19 * 10**20)
+    unit = 10**10
+    with pytest.raises(NotCovered, match="beyond 64 bits"):
+        terms_of(slips, narrow, unit)
+    assert terms_of(replace(slips, slippage=ConstantSlippage(0)), narrow, unit).tick == 19 * 10**10
+
+
+def test_amounts_end_where_a_sum_of_four_is_within_64_bits() -> None:
+    end, terms = 1 << 60, terms_of(margin(2), BASE, UNIT)._replace(value_up=1, value_down=1, price_end=1 << 60)
+    assert compiled.worth(terms, 1 << 30, 1 << 30) == FAILED
+    assert compiled.worth(terms, (1 << 30) - 1, 1 << 30) == end - (1 << 30)
+    assert compiled.worth(terms._replace(price_end=100), 99, 1) == 99
+    assert compiled.worth(terms._replace(price_end=100), 100, 1) == FAILED
+    assert compiled.fee_bound(terms._replace(fee_bound=RATE_ONE), 1 << 62) == FAILED
+    nothing = compiled.Holding(0, 0, 0, 0, 0, 0)
+    assert not compiled.equity(terms, nothing._replace(quantity=1 << 59), 1 << 59)[0]
+    for name in ("quantity", "cost", "realised", "fees", "cash"):
+        for sign in (1,) if name == "fees" else (1, -1):
+            assert compiled.is_small(nothing._replace(**{name: sign * (end - 1)}))
+            assert not compiled.is_small(nothing._replace(**{name: sign * end}))
+
+
+def test_equity_adds_what_is_long_and_takes_off_what_is_short() -> None:
+    terms = terms_of(margin(2), BASE, UNIT)
+    for quantity in (-700, 0, 700):
+        held = compiled.Holding(quantity, 0, 0, 0, 0, 10**12)
+        assert compiled.equity(terms, held, 9_000) == (True, 10**12 + BASE.notional(9_000 * UNIT, quantity))
+
+
+def test_cash_pays_for_an_order_and_its_fee_to_the_unit() -> None:
+    profile = replace(spot(participation="0"), fee=PercentFee(maker=0, taker=100_001))
+    terms, worth = terms_of(profile, BASE, UNIT), BASE.notional(9_000 * UNIT, 100)
+    needed = worth + profile.fee.bound(BASE, worth, 100)
+    for cash, taken in ((needed, True), (needed - 1, False), (worth, False)):
+        moment = Moment(profile, BASE, Position(), cash, 9_000, 100, 100)
+        assert compiled.is_taken(terms, holding_of(moment), 9_000, 100, 100) is taken
+        test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
+
+
+def test_bounds_of_an_instrument_include_themselves() -> None:
+    profile, rich = margin(4, participation="0"), 10**14
+    limited = replace(BASE, quantity_min=300, quantity_max=700, lot=1)
+    notional = BASE.notional(9_000 * UNIT, 500)
+    valued = replace(BASE, notional_min=notional, notional_max=notional, lot=1)
+    for traded, sizes in (
+        (limited, {299: False, 300: True, 700: True, 701: False}),
+        (valued, {499: 0, 500: 1, 501: 0}),
+    ):
+        for size, taken in sizes.items():
+            for order in (size, -size):
+                moment = Moment(profile, traded, Position(), rich, 9_000, order, order)
+                found = compiled.is_taken(terms_of(profile, traded, UNIT), holding_of(moment), 9_000, order, order)
+                assert found is bool(taken)
+                test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]

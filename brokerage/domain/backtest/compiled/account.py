@@ -175,10 +175,10 @@ def filled(terms: AccountTerms, held: Holding, price: int, signed: int) -> tuple
     else:
         cost -= flow
     after = Holding(quantity + signed, cost, realised, held.fees + fee, held.fills + 1, held.cash + flow - fee)
-    return _is_small(after), after, fee
+    return is_small(after), after, fee
 
 
-def _is_small(held: Holding) -> bool:
+def is_small(held: Holding) -> bool:
     """Whether another fill is sure to stay within 64 bits."""
     largest = max(abs(held.quantity), abs(held.cost), abs(held.realised), held.fees, abs(held.cash))
     return largest < _AMOUNT_END

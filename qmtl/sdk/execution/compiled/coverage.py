@@ -15,7 +15,7 @@ from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.model import ConstantSlippage
-from brokerage.domain.money import currency_scale
+from brokerage.domain.money import RATE_ONE, currency_scale
 from qmtl.core.decimals import to_decimal, to_scaled
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.execution.commands import NodeCommands
@@ -40,7 +40,7 @@ class Covered:
     price_unit: int
 
 
-class _NotCovered(Exception):
+class NotCovered(Exception):
     """Why a run is not covered."""
 
 
@@ -51,10 +51,10 @@ def cover(
     try:
         _require_plain(profile, columns, rule, currency)
         return _integers(profile, columns, rule, nodes)
-    except _NotCovered as why:
+    except NotCovered as why:
         return str(why)
     except InvalidRequest as error:
-        return f"its prices are not those of the instrument: {error}"
+        return f"prices or lots that are not those of the instrument: {error}"
 
 
 def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, currency: str) -> None:
@@ -75,7 +75,7 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
     )
     for holds, why in reasons:
         if holds:
-            raise _NotCovered(why)
+            raise NotCovered(why)
 
 
 def _takes_base(profile: BrokerageProfile, instrument: Instrument) -> bool:
@@ -94,9 +94,9 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
     terms = terms_of(profile, instrument, unit)
     highest = max((int(one.max()) for one in (opened, close, price) if len(one)), default=0)
     if highest >= terms.price_end or highest >= _END // lot or sizing.down >= _END // lot:
-        raise _NotCovered("prices or lots beyond 64 bits")
+        raise NotCovered("prices or lots beyond 64 bits")
     if any(len(one) and int(one.min()) <= 0 for one in (opened, close, price)):
-        raise _NotCovered("a price that is not above 0")
+        raise NotCovered("a price that is not above 0")
     market = Market(opened, close, _whole(columns.volume, columns.volume.factor))
     return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.targets, units, price), unit)
 
@@ -116,10 +116,10 @@ def _in_units(column: Units, unit: int) -> Times:
 def _whole(column: Units, factor: int) -> Times:
     whole: Integers = column.whole
     if whole.dtype != np.int64:
-        raise _NotCovered("prices or volumes beyond 64 bits")
+        raise NotCovered("prices or volumes beyond 64 bits")
     most = int(np.abs(whole).max()) if len(whole) else 0
     if most * factor >= _END:
-        raise _NotCovered("prices or volumes beyond 64 bits")
+        raise NotCovered("prices or volumes beyond 64 bits")
     found: Times = (whole if factor == 1 else whole * factor).astype(np.int64, copy=False)
     return found
 
@@ -127,7 +127,7 @@ def _whole(column: Units, factor: int) -> Times:
 def _sizing(instrument: Instrument, sizing: Sizing, targets: Floats, lot: int, unit: int) -> tuple[SizingTerms, Times]:
     """How targets become quantities, and the targets as integers."""
     if not np.isfinite(targets).all():
-        raise _NotCovered("a target that is not a finite number")
+        raise NotCovered("a target that is not a finite number")
     whole, places = _exact(targets)
     price_places = instrument.price_scale - len(str(unit)) + 1
     fraction = sizing is Sizing.EQUITY_FRACTION
@@ -136,7 +136,7 @@ def _sizing(instrument: Instrument, sizing: Sizing, targets: Floats, lot: int, u
         shift += price_places - currency_scale(instrument.quote)
     most, up, down = int(np.abs(whole).max()) if len(whole) else 0, 10 ** max(shift, 0), 10 ** max(-shift, 0)
     if most * up >= _END or down >= _END:
-        raise _NotCovered("targets beyond 64 bits")
+        raise NotCovered("targets beyond 64 bits")
     return SizingTerms(fraction, down, lot), whole * up
 
 
@@ -150,7 +150,7 @@ def _exact(targets: Floats) -> tuple[Times, int]:
     places = max(max(-int(one.exponent), 0) for one in decimals)
     units = [int(to_decimal(value).scaleb(places)) for value in distinct.tolist()]
     if any(abs(one) >= _END for one in units):
-        raise _NotCovered("targets beyond 64 bits")
+        raise NotCovered("targets beyond 64 bits")
     exact: Times = np.array(units, dtype=np.int64)[rows]
     return exact, places
 
@@ -159,13 +159,14 @@ def terms_of(profile: BrokerageProfile, instrument: Instrument, unit: int) -> Ac
     """What does not change in a run, in prices of `unit` units of the instrument's scale."""
     fee, slippage = profile.fee, profile.slippage
     if not isinstance(fee, PercentFee) or not isinstance(slippage, ConstantSlippage):
-        raise _NotCovered("a fee or slippage of another kind")
+        raise NotCovered("a fee or slippage of another kind")
     up, down = instrument.value_ratio
     common = gcd(up * unit, down)
     up, down = up * unit // common, down // common
-    amounts = (instrument.lot, instrument.quantity_max, instrument.notional_max, down, up, instrument.tick // unit)
+    moved = instrument.tick // unit * (RATE_ONE if slippage.rate else 1)  # what `moved` divides by
+    amounts = (instrument.lot, instrument.quantity_max, instrument.notional_max, down, up, moved)
     if any(amount >= _END for amount in amounts):
-        raise _NotCovered("an instrument whose units are beyond 64 bits")
+        raise NotCovered("an instrument whose units are beyond 64 bits")
     return AccountTerms(
         leverage=profile.leverage if profile.buying_power is BuyingPower.MARGIN else 0,
         value_up=up,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.account import PlainAccount, SimulatedAccount
-from brokerage.domain.backtest.compiled.account import Holding
+from brokerage.domain.backtest.compiled.account import Holding, is_small
 from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import EquityCurve
@@ -101,14 +102,17 @@ class Stretches:
     def _prepare(self, covered: Covered) -> None:
         market, commands = covered.market, covered.commands
         room = self._table.changes(0, len(self._timeline)) + 2  # a decision each time a target changes, and one anew
+        made = forward if self._compiling is Compiling.PLAIN else compiled(forward)
+        self._run = forward if isinstance(made, FunctionType) else made  # numba may be switched off
         self._traces = Traces(*(self._column(room) for _ in Traces._fields))
-        if self._compiling is Compiling.PLAIN:
+        if self._run is forward:
             self._market = Market(*(np.asarray(column).tolist() for column in market))
             self._commands = Commands(*(np.asarray(column).tolist() for column in commands))
-            self._run = forward
             return
+        # one layout, so that what is kept on disk has one form
+        market = Market(*(np.require(column, requirements="CW") for column in market))
+        commands = Commands(*(np.require(column, requirements="CW") for column in commands))
         self._market, self._commands = market, commands
-        self._run = compiled(forward)
 
     def take(self, step: int, end: int) -> Stretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
@@ -117,6 +121,8 @@ class Stretches:
         if covered is None or account is None or followed is None:
             return None
         begin, traces = self._standing(account, followed), self._traces
+        if not is_small(begin.held):
+            return None
         stop = self._run(step, end, covered.terms, covered.sizing, self._market, self._commands, begin, traces)
         if stop.step == step:
             return None
@@ -126,7 +132,7 @@ class Stretches:
         return found
 
     def _column(self, room: int) -> Any:
-        return [0] * room if self._compiling is Compiling.PLAIN else np.zeros(room, dtype=np.int64)
+        return [0] * room if self._run is forward else np.zeros(room, dtype=np.int64)
 
     def _standing(self, account: PlainAccount, followed: Followed) -> Standing:
         position, ticket = account.position, account.waiting
