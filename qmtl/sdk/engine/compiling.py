@@ -70,27 +70,27 @@ def _jitted(function: FunctionType, stub: str, *, kept: bool) -> Callable[..., A
     helpers = {name: _helper(scope[name]) for name in _names(function.__code__) if _is_plain(scope.get(name))}
     code = function.__code__.replace(co_filename=stub) if stub else function.__code__
     copy = FunctionType(code, {**scope, **helpers}, function.__name__, function.__defaults__, function.__closure__)
-    made = numba.njit(fastmath=False, parallel=False, cache=kept)(copy)
+    made: Any = numba.njit(fastmath=False, parallel=False, cache=kept)(copy)
     if kept and not isinstance(made, FunctionType):  # it is one where numba is switched off
         made._cache = _forgiving(made.py_func)
     return cast("Callable[..., Any]", made)
 
 
 def _forgiving(function: FunctionType) -> Any:
-    """What numba keeps of a function, where a file that cannot be read or written is as none."""
+    """What numba, which is untyped, keeps of a function, where a file that cannot be read or written is as none."""
     from numba.core.caching import FunctionCache
 
-    class Forgiving(FunctionCache):  # type: ignore[misc]  # numba is untyped
+    class Forgiving(FunctionCache):
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             with contextlib.suppress(Exception):  # whatever a broken pickle raises
-                return super().load_overload(sig, target_context)
+                return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
             return None
 
         def save_overload(self, sig: Any, data: Any) -> None:
             with contextlib.suppress(Exception):
-                super().save_overload(sig, data)
+                super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
-    return Forgiving(function)
+    return Forgiving(function)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1_024)

@@ -241,7 +241,7 @@ def test_hooks_that_an_instance_was_given_are_told() -> None:
 
         def __init__(self, case: Case) -> None:
             super().__init__(case)
-            self.on_fill = heard.append  # type: ignore[method-assign]  # as a user may
+            self.on_fill = heard.append  # type: ignore[assignment,method-assign]  # as a user may
 
     made, _ = run(case, Compiling.PLAIN, kind=Assigns)
     assert part_compiled(made) == 1.0

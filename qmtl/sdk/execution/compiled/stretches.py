@@ -109,10 +109,8 @@ class Stretches:
             self._market = Market(*(np.asarray(column).tolist() for column in market))
             self._commands = Commands(*(np.asarray(column).tolist() for column in commands))
             return
-        # one layout, so that what is kept on disk has one form
-        market = Market(*(np.require(column, requirements="CW") for column in market))
-        commands = Commands(*(np.require(column, requirements="CW") for column in commands))
-        self._market, self._commands = market, commands
+        self._market = Market(*(_one_layout(column) for column in market))
+        self._commands = Commands(*(_one_layout(column) for column in commands))
 
     def take(self, step: int, end: int) -> Stretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
@@ -188,3 +186,8 @@ class Stretches:
         mark = self._timeline.mark(self._symbol, stop.step - 1)
         if mark is not None:
             self._account.pass_by({self._symbol: mark})
+
+
+def _one_layout(column: Any) -> Any:
+    """A column as one type of numba's, so that what is kept on disk has one form."""
+    return np.require(column, requirements=["C", "W"])
