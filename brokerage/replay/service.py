@@ -13,12 +13,15 @@ from brokerage.replay.process import ReplayProcess
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import refused
-from qmtl.rpc.auth.call import require_stated
+from qmtl.core.errors import Exhausted, refused
+from qmtl.rpc.auth.call import current_call, require_stated
 from qmtl.rpc.chunks import gathered
 
 BARS_MAX = 4_000_000
 """Bars of all symbols of one replay: some 200 bytes each while they are turned into exact integers."""
+
+WAIT_SHARE = 0.25
+"""Of the time that a caller has left, for the turns of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,30 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         said = require_stated()
         message = await gathered(request_iterator, said, replayservicepb.OrderReplay)
         said.check_worlds([message.world_id])
-        async with self._turn:
-            try:
-                async with asyncio.timeout(self._bounds.seconds):
-                    parts = await self._run(message)
-            except TimeoutError:
-                most = f"a replay of at most {self._bounds.seconds:g} s: fewer bars or fewer orders"
-                raise refused("E_TOO_LARGE", "orders", "more than can be done in time", most) from None
+        await self._take_turn()
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                parts = await self._run(message)
+        except TimeoutError:
+            most = f"a replay of at most {self._bounds.seconds:g} s: fewer bars or fewer orders"
+            raise refused("E_TOO_LARGE", "orders", "more than can be done in time", most) from None
+        finally:
+            self._turn.release()
         for part in parts:
             yield replayservicepb.ReplayOrdersResponse.FromString(part)
+
+    async def _take_turn(self) -> None:
+        """Wait for a share of the caller's time. Raises Exhausted (E_OVERLOADED): what others take is not held against
+        this list.
+        """
+        left = current_call().remaining_s()
+        patience_s = self._bounds.seconds if left is None else WAIT_SHARE * left
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            told = f"other replays took the {patience_s:.3g} s that this one could wait"
+            raise Exhausted("E_OVERLOADED", told, retry_after_s=1.0) from None
 
     async def _run(self, message: replayservicepb.OrderReplay) -> list[bytes]:
         async with ReplayProcess(self._bounds.looks, self._bounds.memory_bytes) as process:

@@ -59,6 +59,8 @@ class Feed(
         self.bars: list[Bar] = []
         self.sealed: dict[str, Sealed] = {}
         self.other_fingerprint = ""
+        self.fetched, self.serving = asyncio.Event(), asyncio.Event()
+        self.serving.set()
         self.live: list[Bar] = []
         self.ended = False
         self.asked: list[int] = []
@@ -113,8 +115,13 @@ class Feed(
     async def Fetch(
         self, request: dataservicepb.FetchRequest, context: Any
     ) -> AsyncIterator[dataservicepb.FetchResponse]:
-        """The rows of the artifact that the context names; `other_fingerprint` is told in its place, if set."""
+        """The rows of the artifact that the context names; `other_fingerprint` is told in its place, if set.
+
+        Nothing comes before `serving`.
+        """
         fingerprint = request.context.dataset_fingerprint
+        self.fetched.set()
+        await self.serving.wait()
         for part in self.sealed[fingerprint].parts:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, part.schema) as writer:

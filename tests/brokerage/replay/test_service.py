@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal as D
 from pathlib import Path
@@ -16,7 +17,7 @@ from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.chunks import Chunked
@@ -98,10 +99,11 @@ def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> repl
 
 
 async def ask(
-    client: Client, message: replayservicepb.OrderReplay, world: str = "w1"
+    client: Client, message: replayservicepb.OrderReplay, world: str = "w1", patience_s: float | None = None
 ) -> list[replayservicepb.ReplayOrdersResponse]:
     chunks = Chunked(replayservicepb.ReplayOrdersRequest, message, [world])
-    return [part async for part in client.replays.ReplayOrders(chunks, metadata=tuple(chunks.stated.metadata.items()))]
+    told = tuple(chunks.stated.metadata.items())
+    return [part async for part in client.replays.ReplayOrders(chunks, metadata=told, timeout=patience_s)]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +234,20 @@ async def test_bars_of_another_artifact_are_not_taken(mesh: Mesh) -> None:
     message = replayservicepb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
     with pytest.raises(NotReady, match="E_FETCH_CUT"):
         await ask(mesh.client(service="worldservice"), message)
+
+
+async def test_the_time_that_another_takes_is_not_held_against_a_list(mesh: Mesh) -> None:
+    seal(mesh, walk(50))
+    client = mesh.client(service="worldservice")
+    message = replayservicepb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
+    mesh.feed.serving.clear()
+    first = asyncio.create_task(ask(client, message))
+    await mesh.feed.fetched.wait()
+    with pytest.raises(Exhausted, match="E_OVERLOADED: other replays took"):
+        await ask(client, message, patience_s=8.0)
+    mesh.feed.serving.set()
+    assert (await first)[-1].summary.equity_count == 50
+    assert (await ask(client, message))[-1].summary.equity_count == 50
 
 
 async def test_only_who_evaluates_may_ask(mesh: Mesh) -> None:
