@@ -116,6 +116,7 @@ class Replays(replayrpc.ReplayServiceServicer):
         self.error: QmtlError | None = None
         self.cut = False
         self.preset = "demo.btc.15m"
+        self.days_before = 0
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -145,7 +146,7 @@ class Replays(replayrpc.ReplayServiceServicer):
             return
         instrument = replayservicepb.ReplayedInstrument(
             symbol="BTC-USD", data_preset=self.preset, multiplier="1", coverage_ratio=0.97,
-            first_open=stamp(end - timedelta(days=90)), last_close=stamp(end),
+            first_open=stamp(end - timedelta(days=90 + self.days_before)), last_close=stamp(end),
         )  # fmt: skip
         terms = replayservicepb.ReplayedTerms(
             maker_fee_rate="0.001", taker_fee_rate="0.001", slippage_rate="0", participation="0.1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.runs import Candidate, Evidence
 from worldservice.graph.domain.edges import UNTOUCHED, Edges
 from worldservice.graph.store import edges
+from worldservice.policy.domain.evidence import EvidenceRule
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import policy_of
 from worldservice.worlds.domain.binding import Binding, Stage
@@ -65,7 +66,7 @@ def load_facts(
     bound = bindings.active_bindings(conn, world.world_id).values()
     stands = standings(conn, world.world_id, policy)
     candidates = tuple(_candidate(binding, evidence, stands(binding.strategy_id)) for binding in bound)
-    ends = [c.evidence.data_end for c in candidates if c.evidence is not None and c.evidence.data_end is not None]
+    ends = _data_ends(policy, [c.evidence for c in candidates if c.evidence is not None])
     replay = is_replay(world, settings.replay_presets)
     sessions = sessions_store.open_sessions(conn, world.world_id)
     feeds = () if replay else feeds_of(conn, world.data_presets)
@@ -75,6 +76,13 @@ def load_facts(
     remembers = policy is not None and policy.hysteresis is not None
     tenures = store.tenures_of(conn, world.world_id) if remembers else {}
     return WorldFacts(world, policy, candidates, data, replay, approved, tenures)
+
+
+def _data_ends(policy: Policy | None, runs: Sequence[Evidence]) -> list[datetime]:
+    """Where the data of runs ends; what is claimed says it only where nothing was replayed or claims are taken."""
+    asked = policy is not None and policy.evidence is EvidenceRule.REPLAY
+    told = [run for run in runs if run.replayed] if asked and any(run.replayed for run in runs) else runs
+    return [run.data_end for run in told if run.data_end is not None]
 
 
 def stages_of(policy: Policy | None) -> tuple[Stage, ...]:

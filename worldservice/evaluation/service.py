@@ -33,7 +33,7 @@ from worldservice.evaluation.wire import (
 from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.binding import require_strategy_id
+from worldservice.worlds.domain.binding import Stage, require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
 from worldservice.worlds.store import bindings
 from worldservice.worlds.store.worlds import get_world
@@ -165,7 +165,8 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         for strategy_id, asked in cohort.items():
             bindings.get_active_binding(conn, world.world_id, strategy_id)
             runs[strategy_id] = _evidence(conn, world.world_id, strategy_id, asked)
-            replays.drop_pending(conn, world.world_id, strategy_id)
+            if asked.stage is Stage.BACKTEST:  # what paper reports says nothing of the list that waits
+                replays.drop_pending(conn, world.world_id, strategy_id)
         return record_runs(conn, world, act, runs, self._settings, self._narrow_to)
 
     async def _replay(self, act: Act, strategy_id: str, asked: Evidence) -> evaluationservicepb.EvaluateResponse:

@@ -222,6 +222,37 @@ async def test_a_strategy_that_left_gets_no_run(harness: WorldHarness) -> None:
     await eventually(is_gone)
 
 
+async def test_what_paper_reports_leaves_the_list_that_waits(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    harness.replays.error = Unavailable("E_DATABASE_UNAVAILABLE", "the store is away")
+    await replayed(harness, ann, "s")
+    paper = evaluation(harness, "w1", "s", "paper-1")
+    paper.stage = bindingpb.STAGE_PAPER
+    await ann.evaluation.Evaluate(paper)
+    assert (await run_of(ann)).evidence_state == PENDING
+    harness.replays.error = None
+    assert (await settled(harness, ann)).evidence_state == REPLAYED
+
+
+async def test_history_is_what_the_numbers_are_of(harness: WorldHarness) -> None:
+    ann = await bound(harness, DOCUMENT.replace("60d", "91d"))
+    harness.replays.days_before = 300  # bars before equity_after, which no number is of
+    run = await replayed(harness, ann, "s")
+    assert run.data_end.ToDatetime() - run.data_start.ToDatetime() == timedelta(days=90)
+    assert decisionpb.DECISION_REASON_INSUFFICIENT_HISTORY in {line.reason for line in run.report.verdicts}
+
+
+async def test_a_claim_makes_no_old_data_new(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="other"))
+    await replayed(harness, ann, "s")
+    harness.clock.advance(600.0)
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "other"))
+    decision = await decided(ann)
+    assert decision.effective_mode == COMPUTE_ONLY
+    assert decisionpb.DECISION_REASON_DATA_STALE in decision.reasons
+
+
 async def test_lists_are_judged_when_they_come(harness: WorldHarness) -> None:
     ann = await bound(harness)
     request = evaluation(harness, "w1", "s")

@@ -61,6 +61,9 @@ def test_who_meets_everything_may_go_live() -> None:
         "backtest: covered data time >= 80d",
         "backtest: n_trades >= 10",
     ]
+    told = [line.rule.startswith("backtest: ") for line in lines(verdicts) if "not replayed" not in line.explanation]
+    assert all(told)
+    assert len(told) == 2
 
 
 def test_the_backtest_profile_decides_who_is_selected() -> None:

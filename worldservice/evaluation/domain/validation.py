@@ -19,6 +19,7 @@ from worldservice.worlds.domain.binding import Stage
 
 RUNS_KEPT = 16_384
 _DIVERGENCE = "divergence: "
+_CLAIMED = "; what its runner reports, not replayed"
 _SLACK = 1e-9  # a difference that meets its guard exactly is within it
 
 
@@ -105,7 +106,7 @@ def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
         )
     better = CATALOGUE[name].direction is MetricDirection.HIGHER_IS_BETTER
     worse = before[name] - after[name] if better else after[name] - before[name]
-    seen = f"{name} = {before[name]:g} in backtest, {after[name]:g} on paper"
+    seen = f"{name} = {before[name]:g} in backtest, {after[name]:g} on paper{_CLAIMED}"
     inputs = tuple(n for n in (*backtest.numbers, *paper.numbers) if n.name == name)
     outcome = Outcome.PASS if worse <= most + _SLACK else Outcome.FAIL
     reason = None if outcome is Outcome.PASS else DecisionReason.DIVERGES
@@ -126,7 +127,8 @@ def _isolated(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
 
 
 def _of(stage: Stage, verdict: RuleVerdict) -> RuleVerdict:
-    return replace(verdict, stage=PipelineStage.VALIDATION, rule=f"{_prefix(stage)}{verdict.rule}")
+    why = verdict.explanation if stage is Stage.BACKTEST else f"{verdict.explanation}{_CLAIMED}"
+    return replace(verdict, stage=PipelineStage.VALIDATION, rule=f"{_prefix(stage)}{verdict.rule}", explanation=why)
 
 
 def _prefix(stage: Stage) -> str:

@@ -17,6 +17,7 @@ from qmtl.calendars.published import sessions_of
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, refused
 from qmtl.core.fills import FillEvent
+from qmtl.core.instants import from_ns
 from qmtl.stats.activity import activity, costs_of
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import Sessions
@@ -91,7 +92,7 @@ def evidence_of(asked: Evidence, account: str, profile: str, presets: Sequence[s
         asked,
         numbers=tuple(sorted([*numbers, *hits], key=lambda number: number.name)),
         account=account,
-        data_start=_bound(min, [one.first_open for one in summary.instruments if one.HasField("first_open")]),
+        data_start=_judged_from(summary, times),
         data_end=_bound(max, [one.last_close for one in summary.instruments if one.HasField("last_close")]),
         coverage=min((one.coverage_ratio for one in summary.instruments), default=0.0),
         execution=execution_from_proto(_execution(summary.terms, profile), "terms"),
@@ -146,6 +147,14 @@ def _fill(fill: orderpb.Fill) -> FillEvent:
     signed = quantity if fill.side == orderpb.ORDER_SIDE_BUY else -quantity
     price, fee = parse_decimal(fill.price, "price"), parse_decimal(fill.fee or "0", "fee")
     return FillEvent(fill.symbol, signed, price, fee, fill.fee_currency, 0, fill.trade_id)
+
+
+def _judged_from(summary: replayservicepb.ReplaySummary, times: Times) -> datetime | None:
+    """Open of the first bar whose close counts: what lies before `equity_after` is no history of these numbers."""
+    opened = _bound(min, [one.first_open for one in summary.instruments if one.HasField("first_open")])
+    bar_ns = int(np.diff(times).min()) if len(times) > 1 else 0
+    counted = from_ns(int(times[0]) - bar_ns)
+    return None if opened is None else max(opened, counted)
 
 
 def _bound(pick: Callable[[Iterable[datetime]], datetime], stamps: Sequence[Timestamp]) -> datetime | None:

@@ -13,7 +13,7 @@ REPLAY_TIMEOUT = timedelta(seconds=120)
 LEASE = REPLAY_TIMEOUT + timedelta(seconds=30)
 """How long one replica has a run to itself; whoever crashes meanwhile is followed after it."""
 PACE_FIRST, PACE_MAX = timedelta(seconds=1), timedelta(minutes=1)
-TIMEOUTS_MAX = 5
+SPENT_MAX = 5
 
 
 class ReplayState(Enum):
@@ -25,7 +25,10 @@ class ReplayState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PendingReplay:
-    """A run that counts for nothing yet. `reason` and `message` are of the last attempt; empty before the first."""
+    """A run that counts for nothing yet. `reason` and `message` are of the last attempt; empty before the first.
+
+    `spent`: attempts that took all of their time, or ended the process that they ran in.
+    """
 
     world_id: str
     strategy_id: str
@@ -38,16 +41,18 @@ class PendingReplay:
     reason: str = ""
     message: str = ""
     attempts: int = 0
+    spent: int = 0
 
 
 def after_failure(pending: PendingReplay, error: QmtlError, now: datetime) -> PendingReplay:
     """What becomes of a run whose replay failed: refused where asking again would answer the same, else due later.
 
-    A list whose replay runs out of time is refused at the fifth attempt.
+    The fifth replay of a list that runs out of time or ends its process is refused; outages do not count.
     """
     attempts = pending.attempts + 1
-    final = isinstance(error, InvalidRequest | NotFound)
-    final = final or (isinstance(error, DeadlineExceeded) and attempts >= TIMEOUTS_MAX)
+    costly = isinstance(error, DeadlineExceeded) or error.reason == "E_CANCELLED_INSIDE"
+    spent = pending.spent + costly
+    final = isinstance(error, InvalidRequest | NotFound) or spent >= SPENT_MAX
     pace = min(PACE_FIRST * 2 ** min(attempts - 1, 10), PACE_MAX)
     return replace(
         pending,
@@ -55,5 +60,6 @@ def after_failure(pending: PendingReplay, error: QmtlError, now: datetime) -> Pe
         reason=error.reason,
         message=str(error)[:500],
         attempts=attempts,
+        spent=spent,
         due_at=now + pace,
     )

@@ -61,6 +61,7 @@ class Replayer:
         self._presets = presets
         self._wake = asyncio.Event()
         self._waiting: dict[Key, asyncio.Event] = {}
+        self._last_world = ""
 
     async def run(self) -> None:
         """Settle what is due until cancelled."""
@@ -86,9 +87,10 @@ class Replayer:
         """Take a run that is due and settle it; False: none is, or the store is away."""
         try:
             now = self._writes.clock.now()
-            pending = await self._writes.db.write(lambda conn: store.take_due(conn, now))
+            pending = await self._writes.db.write(lambda conn: store.take_due(conn, now, self._last_world))
             if pending is None:
                 return False
+            self._last_world = pending.world_id
             try:
                 await self._settle(pending)
             finally:

@@ -71,11 +71,16 @@ def list_pending(conn: Connection, world_id: str) -> list[PendingReplay]:
     return [_pending(row) for row in conn.execute(query.order_by(pending_replays.c.strategy_id)).mappings()]
 
 
-def take_due(conn: Connection, now: datetime) -> PendingReplay | None:
-    """Take the run that has been due longest, for the length of a lease; None: none is, or another replica has it."""
+def take_due(conn: Connection, now: datetime, after: str = "") -> PendingReplay | None:
+    """Take a run for the length of a lease; None: none is due, or another replica has it.
+
+    Worlds take turns: of the next one by id after `after` that has runs due, the one that has been due longest.
+    """
     table = pending_replays
     due = (table.c.state == ReplayState.PENDING.value, table.c.due_us <= micros(now))
-    row = conn.execute(sa.select(table).where(*due).order_by(table.c.due_us).limit(1)).mappings().one_or_none()
+    turn = sa.case((table.c.world_id > after, 0), else_=1)
+    query = sa.select(table).where(*due).order_by(turn, table.c.world_id, table.c.due_us).limit(1)
+    row = conn.execute(query).mappings().one_or_none()
     if row is None:
         return None
     mine = (*_of(row["world_id"], row["strategy_id"]), table.c.due_us == row["due_us"], table.c.run_id == row["run_id"])
@@ -109,6 +114,7 @@ def _values(pending: PendingReplay) -> Mapping[str, Any]:
         "reason": pending.reason,
         "message": pending.message,
         "attempts": pending.attempts,
+        "spent": pending.spent,
         "created_by": pending.created_by,
         "correlation_id": pending.correlation_id,
         "created_us": micros(pending.created_at),
@@ -129,4 +135,5 @@ def _pending(row: RowMapping) -> PendingReplay:
         reason=row["reason"],
         message=row["message"],
         attempts=row["attempts"],
+        spent=row["spent"],
     )

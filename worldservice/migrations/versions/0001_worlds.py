@@ -264,7 +264,7 @@ def _create_evaluation() -> None:
         sa.Column("asked", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("reason", "message")),
-        sa.Column("attempts", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in ("attempts", "spent")),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("created_by", "correlation_id")),
         *(sa.Column(name, _BIG, nullable=False) for name in ("created_us", "due_us")),
         sa.PrimaryKeyConstraint("world_id", "strategy_id"),
