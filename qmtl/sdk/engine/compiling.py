@@ -117,7 +117,8 @@ def _stub(function: FunctionType) -> str | None:
     try:
         name = _digest(function)
         file = _folder() / f"c{name[:32]}.py"
-        (file.parent / "__pycache__").mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (file.parent / "__pycache__").mkdir(mode=0o700, exist_ok=True)
         if not _is_ours(file.parent):
             return None
         if not file.exists():

@@ -90,6 +90,16 @@ def test_the_kernel_and_the_loop_of_folds_are_kept(folder: Path) -> None:
     assert len(list(folder.glob("c*.py"))) == 2
 
 
+def test_a_folder_is_made_for_its_owner_alone_whatever_the_umask(folder: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        compiled(function(PLAIN))(1.0)
+    finally:
+        os.umask(before)
+    assert is_kept(function(PLAIN))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
 def test_a_folder_that_others_can_write_is_not_used(folder: Path) -> None:
     compiled(function(PLAIN))(1.0)
     made = files(folder)
