@@ -107,9 +107,9 @@ def _refresh_times(driving: Sequence[Times], known_ns: int) -> Times:
         after = max(times[index] for index, times in zip(at, columns, strict=True))
         if after < known_ns:
             later = [times[bisect_right(times, known_ns - 1) :] for times in columns]
-            after = min((times[0] for times in later if times), default=-1)
-            if after < 0:
+            if not any(later):
                 return np.array(found, dtype=np.int64)
+            after = min(times[0] for times in later if times)
         found.append(after)
 
 

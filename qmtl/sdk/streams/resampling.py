@@ -17,7 +17,7 @@ from qmtl.sdk.streams.grid import ALWAYS, CoarseGrid, check_calendar, check_leng
 def resample_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     """State: bars taken, open of the coarse bar (s), then its open, high, low, volume. x: bar, place."""
     opens, last, expected = x[5], x[6], x[7]
-    if opens < 0.0:
+    if expected == 0.0:
         return False
     if state[0] == 0.0 or state[1] != opens:
         state[0], state[1], state[2], state[3], state[4], state[5] = 0.0, opens, x[0], x[1], x[2], 0.0

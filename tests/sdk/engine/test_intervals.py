@@ -308,3 +308,15 @@ def test_the_last_bar_that_the_allowed_lateness_takes_is_waited_for() -> None:
     made += engine.finish()
     assert engine.late_total == 0
     assert same_outputs(dag, outputs_of(dag, made), batch_outputs(dag, data))
+
+
+@pytest.mark.parametrize("shift_s", [0, -2_000_000_000 // 3600 * 3600], ids=["now", "before 1970"])
+def test_bars_from_before_1970_are_bars(shift_s: int) -> None:
+    shift = shift_s * NS_PER_S
+    late = np.arange(40) >= 2
+    data = [replace(bars, open_ns=bars.open_ns + shift) for bars in (walk(40, 1), walk(40, 2, "ETH-USD", late))]
+    both, hour = together(BTC, ETH), resample(BTC, "1h")
+    dag = build_dag([both, hour])
+    batch = batch_outputs(dag, data)
+    assert (len(batch[both]), len(batch[hour])) == (38, 10)
+    assert same_outputs(dag, stream_outputs(dag, data), batch)
