@@ -68,6 +68,10 @@ _OUTSIDE = (
     "aiohttp",
     "sqlite3",
     "pickle",
+    "importlib",
+    "inspect",
+    "ctypes",
+    "gc",
     "shelve",
     "builtins.open",
     "builtins.input",
@@ -82,6 +86,8 @@ _OUTSIDE = (
     "qmtl.sdk.mesh",
     "qmtl.sdk.runner",
 )
+_DOORS = ("__globals__", "__builtins__", "__subclasses__", "__loader__")
+"""Attributes that lead from any value to every module."""
 _READERS = ("pandas.read_", "polars.read_", "polars.scan_")
 _CONSTANTS = ("sys.float_info", "sys.maxsize", "os.sep")
 _LIST_CHANGERS = ("append", "appendleft", "extend", "insert", "pop", "popleft", "remove", "reverse", "sort")
@@ -111,16 +117,17 @@ def check_amount(numbers: int, name: str, user: str) -> None:
 
 
 def count_numbers(value: object) -> int:
-    """How many numbers a value holds: every one of a JSON value or an array, a row each of another table."""
+    """How many numbers a value holds: every one of a JSON value or an array, a row each of another table, one for
+    eight characters of a text."""
     if isinstance(value, Mapping):
         return sum(count_numbers(key) + count_numbers(each) for key, each in value.items())
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return sum(map(count_numbers, value))
     if isinstance(value, np.ndarray):
         return value.size
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
         return len(value) // _FLOAT_BYTES
-    if isinstance(value, (bool, str, type)):
+    if isinstance(value, (bool, type)):
         return 0
     return len(value) if isinstance(value, Sized) else int(isinstance(value, (int, float)))
 
@@ -136,6 +143,7 @@ class _Scan:
         self._outside = {chain[0] for chain in free_chains(node)} - self._imports.keys()
         self._inner = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Attribute)}
         self._calls = {id(call.func): call for call in ast.walk(node) if isinstance(call, ast.Call)}
+        self._remarks = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Expr)}  # docstrings
         self._stored = {
             part.id
             for part in ast.walk(node)
@@ -145,6 +153,9 @@ class _Scan:
 
     def look(self, part: ast.AST) -> None:
         """Judge one node of the tree."""
+        if isinstance(part, ast.Attribute) and part.attr in _DOORS:
+            what = f"reads what is outside of its inputs: {part.attr}"
+            raise self._refusal("E_NOT_DETERMINISTIC", part, what, "give it to the node as an input")
         if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Load):
             if id(part) not in self._inner:
                 self._read(part)
@@ -160,6 +171,8 @@ class _Scan:
         elif isinstance(part, ast.List | ast.Tuple | ast.Set | ast.Dict):
             numbers = sum(_is_number(inner) for inner in ast.walk(part))
             check_amount(numbers, f"the literal in line {part.lineno}", self._user)
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str | bytes) and id(part) not in self._remarks:
+            check_amount(count_numbers(part.value), f"the text in line {part.lineno}", self._user)
 
     def _reaches_out(self, part: ast.Nonlocal, name: str) -> bool:
         return id(part) in self._own_block or name in self._outside

@@ -176,9 +176,24 @@ def test_a_method_with_a_stated_version_is_judged_too() -> None:
         ("FUTURE = {str(i): (i, 1.5) for i in range(33)}", "FUTURE['1']", 66),
         ("A = [1] * 40\nB = [2] * 40", "A[0] + B[0]", 80),
         ("", f"[{', '.join(['1.5'] * 65)}][0]", 65),
+        ("FUTURE = '1.25,' * 104", "float(FUTURE.split(',')[0])", 65),
+        ("", f"float('{'1.25,' * 104}'.split(',')[0])", 65),
     ],
 )
 def test_more_than_64_numbers_are_data(head: str, body: str, numbers: int) -> None:
     with pytest.raises(InvalidRequest, match=f"holds {numbers} numbers, want at most 64") as caught:
         code_hash(load_compute({"main": f"{head}\n\n\ndef compute(view):\n    return {body}\n"}))
     assert caught.value.reason == "E_DATA_IN_CODE"
+
+
+@pytest.mark.parametrize(
+    "body", ["importlib.import_module('os').environ['X']", "float(view.__class__.__init__.__globals__['WEIGHTS'][0])"]
+)
+def test_modules_through_other_doors_are_outside(body: str) -> None:
+    with pytest.raises(InvalidRequest, match="reads what is outside of its inputs") as caught:
+        code_hash(load_compute({"main": f"import importlib\n\n\ndef compute(view):\n    return {body}\n"}))
+    assert caught.value.reason == "E_NOT_DETERMINISTIC"
+
+
+def test_a_docstring_is_no_data() -> None:
+    code_hash(load_compute({"main": f"def compute(view):\n    '{'what it does ' * 60}'\n    return 1.0\n"}))
