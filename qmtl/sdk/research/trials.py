@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -129,11 +130,13 @@ def run_trials(
     """All tries, in their order. `workers` 0: in this process; else in as many of their own, which import `make`.
     `store`: a file that keeps each trial as it ends, and from which a later call takes what it has.
 
-    Raises InvalidRequest (E_FIELD) for no tries or negative workers, what a trial raises, BrokenProcessPool when a
-    process dies: what had ended is in the store.
+    Raises InvalidRequest (E_FIELD) for no tries, negative workers or a `make` that those cannot import, what a trial
+    raises, BrokenProcessPool when a process dies: what had ended is in the store.
     """
     if not tries or workers < 0:
         raise refused("E_FIELD", "tries" if not tries else "workers", len(tries) if not tries else workers, "1 or more")
+    if workers:
+        _check_importable(make)
     here = Trials(make, data, terms)
     kept = TrialStore(store) if store is not None else None
     keys = [here.key(params) for params in tries] if kept else []
@@ -149,6 +152,14 @@ def run_trials(
         if on_trial is not None:
             on_trial(len(found), len(tries))
     return [found[at] for at in range(len(tries))]
+
+
+def _check_importable(make: Maker) -> None:
+    try:
+        pickle.dumps(make)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        want = "a class or function at the top of a module, or workers=0"
+        raise refused("E_FIELD", "make", f"{make!r}, which other processes cannot import ({error})", want) from None
 
 
 def _each(

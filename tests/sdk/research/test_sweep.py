@@ -161,6 +161,8 @@ def test_mistakes_are_named() -> None:
         Runner.optimize(Cross, {"fast": [2, 3]}, DATA, trials=2, objective="luck")
     with pytest.raises(InvalidRequest, match="workers"):
         Runner.sweep(Cross, GRID, DATA, workers=-1)
+    with pytest.raises(InvalidRequest, match="other processes cannot import"):
+        Runner.sweep(lambda fast: Cross(fast), {"fast": [2]}, DATA, workers=1)
     with pytest.raises(InvalidRequest, match="parameter"):
         Runner.sweep(Cross, {"fast": [2]}, DATA, terms=AccountTerms(profile=spot("0"))).table("fast", "slower")
 
