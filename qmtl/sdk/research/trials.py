@@ -228,12 +228,15 @@ class TrialStore:
 
 
 def daily_returns(trials: Iterable[Trial]) -> tuple[Times, Floats]:
-    """Days (n,) that any trial has and the returns (n, trials) of each on them: 0 where it had not begun yet."""
+    """Days (n,) that any trial has and the returns (n, trials) of each on them: 0 where it had not begun yet or had
+    nothing left.
+    """
     listed = list(trials)
     days = np.unique(np.concatenate([trial.day_ns[1:] for trial in listed]))
     returns = np.zeros((len(days), len(listed)))
     for column, trial in enumerate(listed):
         if len(trial.equity) > 1:
             at = np.searchsorted(days, trial.day_ns[1:])
-            returns[at, column] = trial.equity[1:] / trial.equity[:-1] - 1.0
+            before, change = trial.equity[:-1], np.diff(trial.equity)
+            returns[at, column] = np.divide(change, before, out=np.zeros_like(change), where=before > 0.0)
     return days, returns

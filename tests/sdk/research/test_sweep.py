@@ -207,3 +207,12 @@ def test_a_store_gives_nothing_back_of_bars_that_count_other_volume(tmp_path: Pa
         data = replace(DATA, open_ns=DATA.open_ns.copy(), values=DATA.values.copy(), volume_unit=unit)
         Runner.sweep(Cross, {"fast": [2]}, data, store=tmp_path / "kept", on_trial=lambda done, _: ran.append(done))
     assert len(ran) == 2
+
+
+def test_a_ruined_trial_does_not_make_the_others_look_like_luck() -> None:
+    random = np.random.default_rng(3)
+    returns = random.normal(0.0, 0.01, (6, 300))
+    returns[4] += 0.004
+    trials = [trial(each, at) for at, each in enumerate(returns)]
+    ruined = replace(trials[0], equity=np.where(np.arange(301) < 100, 1000.0, 0.0))
+    assert verdict_of([ruined, *trials[1:]], trials[4]).overfitting < 0.05
