@@ -21,6 +21,8 @@ from brokerage.orders.working import load_open_orders
 
 GIVES_WAY = "GIVES_WAY: it holds what is to be sold at once"
 WAITS = "HELD: resting orders hold what it sells, and are to end first"
+CLOSES_ALREADY = "HELD: an order that is at its venue may close what it sells, and is to end first"
+UNPROTECTED = "resting orders were ended to make way for it: they protect the position no more"
 NOTHING_HELD = "REDUCE_ONLY: no position is left to reduce"
 
 
@@ -34,14 +36,19 @@ def make_way(
     conn: Connection, market: MarketContext, account: Account, name: OrderName, order_id: str, now_ns: int
 ) -> Account | None:
     """The account, where such an order may go on the wire now, cut to what is held. None: it waits until resting orders
-    that hold what it sells have ended, which is asked for, or it has ended itself as nothing is left to reduce.
+    that hold what it sells have ended, which is asked for, or others that close the same, or it has ended itself as
+    nothing is left to reduce.
     """
     market = market.of(account)
     view = load_open_orders(conn, market, account)
     book = view.book(name.owner)
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
-    holding = _holding(book, record) if market.traits.holds_sales else []
+    closing = _closing(book, record)
+    if closing and record.remaining > book.reducible(record.order) - closing:
+        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, CLOSES_ALREADY))
+        return None
+    holding = _holding(book, record, closing) if market.traits.holds_sales else []
     if holding:
         made = [event for other in holding if (event := _end(market, book, other, time)) is not None]
         for event in made:
@@ -55,8 +62,27 @@ def make_way(
     return account if goes else None
 
 
-def _holding(book: StrategyBook, record: OrderRecord) -> list[OrderRecord]:
-    """The owner's resting sales that only reduce, where they leave too little of what it holds for this one."""
+def gave_way(record: OrderRecord) -> bool:
+    """Whether resting orders were ended for an order that closes at once, so that nothing else may protect any more."""
+    return record.detail == WAITS
+
+
+def _closing(book: StrategyBook, record: OrderRecord) -> int:
+    """What the owner's other orders that close at once may still take off the position: a venue has them."""
+    return sum(
+        other.remaining
+        for other in book.open_orders(record.order.symbol)
+        if other.id != record.id
+        and other.order.side is record.order.side
+        and closes_at_once(other)
+        and (other.acknowledged or other.on_the_wire)
+    )
+
+
+def _holding(book: StrategyBook, record: OrderRecord, closing: int) -> list[OrderRecord]:
+    """The owner's resting sales that only reduce, where they and what is `closing` leave too little of what it holds
+    for this one.
+    """
     if record.order.side is not Side.SELL:
         return []
     found = [
@@ -68,7 +94,7 @@ def _holding(book: StrategyBook, record: OrderRecord) -> list[OrderRecord]:
         and (other.acknowledged or other.on_the_wire)
         and not closes_at_once(other)
     ]
-    free = book.held(record.order.symbol) - sum(other.remaining for other in found)
+    free = book.held(record.order.symbol) - closing - sum(other.remaining for other in found)
     return found if record.remaining > free else []
 
 

@@ -25,7 +25,7 @@ from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
-from brokerage.venues.dispatch.closing import closes_at_once, make_way
+from brokerage.venues.dispatch.closing import UNPROTECTED, closes_at_once, gave_way, make_way
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
 
@@ -63,18 +63,22 @@ def to_wire(
             refused_now = refused_anew(view, book, order_id, time)
             goes, made = refused_now is None, refused_now or []
     else:
-        refused = _refusal(book, account, record, fence, row.epoch, kind) or _adds(market, book, record)
+        way = gave_way(record)  # it stands for the exits that were ended for it: neither epoch nor pace is held to it
+        epoch = fence.epoch if way and row.epoch != intents.NO_FENCE else row.epoch
+        refused = _refusal(book, account, record, fence, epoch, kind) or _adds(market, book, record)
         if refused is None and paced:
-            refused = _too_late(record, time.at_ns, now_ns - row.sent_ns)
+            refused = _too_late(record, time.at_ns, 0 if way else now_ns - row.sent_ns)
             if refused is None:
                 return False
+        if refused is not None and way:
+            refused = Refusal(refused.denial, f"{refused.message}; {UNPROTECTED}")
         goes = refused is None
         made = [] if refused is None else [commands.deny(book, order_id, time, refused)]
     if goes and closes_at_once(record):
-        way = make_way(conn, market, account, name, order_id, now_ns)
-        if way is None:
+        free = make_way(conn, market, account, name, order_id, now_ns)
+        if free is None:
             return False
-        account = way
+        account = free
         view, book = load_orders(conn, market, account, name.owner, order_id)
         record = book.record(order_id)
     if goes:
@@ -152,9 +156,14 @@ def _too_late(record: OrderRecord, at_ns: int, waited_ns: int) -> Refusal | None
 def _adds(market: MarketContext, book: StrategyBook, record: OrderRecord) -> Refusal | None:
     """Why an order that could add may not leave for its venue now, if there is a reason."""
     why = market.only_reduces()
-    if not why or book.reduces(record.order, record.instrument):
+    if not why or _reduces(book, record):
         return None
     return Refusal(Denial.TRADING_REDUCING, f"when it was to be sent: {why}; only what reduces goes there")
+
+
+def _reduces(book: StrategyBook, record: OrderRecord) -> bool:
+    """Whether an order only reduces: one that closes at once is cut to what is held before it leaves."""
+    return closes_at_once(record) or book.reduces(record.order, record.instrument)
 
 
 def _refusal(
@@ -165,7 +174,7 @@ def _refusal(
     owner = record.order.owner
     try:
         despite = epoch == intents.NO_FENCE and record.order.reduce_only and not owner.in_no_world
-        adding = () if book.reduces(record.order, record.instrument) else (record.order.side,)
+        adding = () if _reduces(book, record) else (record.order.side,)
         refused = misplaced(gate.domain, kind) if despite else refusal(fence, gate, owner.strategy_id, adding, kind)
     except NotReady:
         where = f"the fence of world {fence.world_id} moved to epoch {fence.epoch}, {fence.state.value}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.order import Order, OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.orders.stored import StoredOrder
@@ -18,7 +18,8 @@ from brokerage.domain.risk.fence import FenceState, VenueKind
 from brokerage.fences.change import set_fence
 from brokerage.orders.entry.manual import Act, Flatten, flatten
 from brokerage.orders.entry.submit import submit
-from brokerage.venues.dispatch.closing import GIVES_WAY, NOTHING_HELD, WAITS
+from brokerage.venues.dispatch.closing import CLOSES_ALREADY, GIVES_WAY, NOTHING_HELD, UNPROTECTED, WAITS
+from brokerage.venues.dispatch.send import to_wire
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import ACTOR, fence
@@ -137,3 +138,60 @@ async def test_where_resting_sales_hold_nothing_exits_stay(tmp_path: Path) -> No
         await live.settle()
         assert (await found(live, sent)).state is OrderState.FILLED
         assert (await live.records())["exit"].detail != GIVES_WAY
+
+
+@pytest.fixture
+async def bare(tmp_path: Path) -> AsyncIterator[Live]:
+    """Two bitcoins less a fee are held, without exits; the exchange has as many beside them."""
+    async with living(f"sqlite:///{tmp_path / 'store.db'}") as found:
+        found.exchange.quote(found.place.btc_id, "99", "100", size="5")
+        await found.order("entry", quantity="2", price=None)
+        await found.settle()
+        yield found
+
+
+async def test_what_one_close_may_still_sell_another_does_not_sell_again(bare: Live) -> None:
+    bare.exchange.faults.plan("POST order", Trouble.CUT_AFTER)  # nobody knows whether it has filled
+    first = await flat(bare, "one")
+    second = await flat(bare, "two")
+    await bare.dispatch()
+    assert (await found(bare, second)).detail == CLOSES_ALREADY
+    await bare.settle()
+    await bare.settle()
+    assert (await found(bare, first)).state is OrderState.FILLED
+    record = await found(bare, second)
+    assert (record.state, record.detail, record.filled) == (OrderState.CANCELED, NOTHING_HELD, 0)
+    await bare.require_books_of_the_exchange()
+
+
+async def test_a_close_whose_exits_have_ended_goes_though_its_epoch_is_over(live: Live) -> None:
+    live.exchange.quote(live.place.btc_id, "110", "111", size="0.7")  # some of the exit fills before it ends
+    sent = await flat(live)
+    await live.dispatch(1)
+    assert (await found(live, sent)).detail == WAITS
+    await live.db.write(lambda conn: set_fence(conn, fence(2, FenceState.DRAIN, EffectiveMode.LIVE), ACTOR, 6))
+    await live.settle()
+    live.exchange.quote(live.place.btc_id, "109", "110", size="5")
+    await live.settle()
+    record = await found(live, sent)
+    assert (record.state, record.denial) == (OrderState.FILLED, None)
+    await live.require_books_of_the_exchange()
+
+
+async def test_a_close_that_a_freeze_stops_tells_that_its_exits_are_gone(live: Live) -> None:
+    sent = await flat(live)
+    await live.dispatch(1)
+    await live.db.write(lambda conn: set_fence(conn, fence(2, FenceState.FROZEN, EffectiveMode.LIVE), ACTOR, 6))
+    await live.settle()
+    record = await found(live, sent)
+    assert record.denial is Denial.FENCED
+    assert record.detail.endswith(UNPROTECTED)
+
+
+async def test_request_limits_do_not_end_a_close_whose_exits_have_ended(live: Live) -> None:
+    sent = await flat(live)
+    await live.dispatch(1)
+    live.advance(60)
+    name, now_ns = OrderName(OWNER, sent.order.client_order_id), to_ns(live.clock.now())
+    assert not await live.db.write(lambda conn: to_wire(conn, live.market, name, sent.record.id, now_ns, paced=True))
+    assert (await found(live, sent)).detail == WAITS
