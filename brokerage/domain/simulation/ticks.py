@@ -202,8 +202,8 @@ def _in_turn(book: StrategyBook, symbol: str) -> Iterator[OrderRecord]:
 
 
 def _arrived(record: OrderRecord, last_ns: int, next_ns: int) -> bool:
-    """Whether an order that can trade at once came to the venue between two ticks."""
-    waits = _is_stop(record) or record.order.tif in AUCTIONS
+    """Whether an order that can trade at once came to the venue between two ticks, and before its end."""
+    waits = _is_stop(record) or record.order.tif in AUCTIONS or expired(record, record.accepted_ns)
     return record.acknowledged and not waits and last_ns <= record.accepted_ns <= next_ns
 
 

@@ -227,3 +227,10 @@ def test_without_a_book_immediate_orders_are_decided_by_the_first_quote_or_trade
         desk.submit(order(BUY, 10, tif=tif), S)
         assert shown(desk, mark(2, "100")) == []
         assert told(shown(desk, tick)) == want
+
+
+def test_an_order_that_arrives_after_its_end_meets_no_book() -> None:
+    desk = SimulatedAccount(CAPPED, {"USD": D(10_000)}, instruments=[COIN], latency_ns=2 * S)
+    desk.on_tick("X", TWO)
+    desk.submit(priced("100.10", tif=TimeInForce.GTD, expire_at_ns=2 * S), S)  # arrives at 3 s
+    assert told(shown(desk, replace(TWO, at_ns=4 * S))) == ["EXPIRED"]
