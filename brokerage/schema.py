@@ -61,6 +61,7 @@ accounts = sa.Table(
     _int("starting_cash"),
     _int("fee_rate"),
     _text("profile"),  # empty: fee_rate and the settings
+    _text("costs"),  # least maker fee, taker fee and slippage, largest participation, as JSON; empty: none
     _int("leverage"),
     _text("trading_state"),
     _int("created_ns"),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import cash, store
 from brokerage.accounts.sharing import require_room
-from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, leverage_of, starting_money
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, costs_of, fee_rate_of, leverage_of, starting_money
 from brokerage.audit import Actor
 from brokerage.config import ACCOUNTS_MAX
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
@@ -53,6 +53,7 @@ class AccountOpening:
             starting_cash=money,
             fee_rate=fee_rate_of(request.fee_rate, request.profile),
             profile=request.profile,
+            costs=costs_of(request, "costs", default),
             leverage=leverage_of(request.leverage, kind, default, "leverage"),
             trading_state=TradingState.ACTIVE,
             created_ns=now_ns,

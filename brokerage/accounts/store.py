@@ -269,6 +269,7 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         starting_cash=row.starting_cash,
         fee_rate=row.fee_rate,
         profile=row.profile,
+        costs=_costs_of(row.costs),
         carried_ns=row.carried_ns,
         interest_ns=row.interest_ns,
         leverage=row.leverage,
@@ -282,6 +283,11 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         circuit_ns=row.circuit_ns,
         limits=_limits_of(row.limits),
     )
+
+
+def _costs_of(written: str) -> tuple[str, str, str, str]:
+    maker, taker, slippage, participation = json.loads(written)
+    return maker, taker, slippage, participation
 
 
 def _limits_of(written: str | None) -> AccountLimits:
@@ -299,6 +305,7 @@ def _values(account: Account) -> dict[str, str | int | None]:
         "starting_cash": account.starting_cash,
         "fee_rate": account.fee_rate,
         "profile": account.profile,
+        "costs": json.dumps(account.costs),
         "carried_ns": account.carried_ns,
         "interest_ns": account.interest_ns,
         "leverage": account.leverage,

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.money import RATE_ONE, RATE_SCALE, currency_scale, money_text
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.core.decimals import INT64_MAX, format_decimal, from_scaled, parse_decimal, to_scaled
 from qmtl.core.errors import refused
 from qmtl.wire.fields import optional_text, require_text
@@ -39,6 +41,10 @@ def account_to_proto(account: Account, worlds: Sequence[str]) -> accountpb.Accou
         feeds=[_feed_to_proto(feed) for feed in account.feeds],
         fee_rate="" if account.profile else format_decimal(from_scaled(account.fee_rate, RATE_SCALE)),
         profile=account.profile,
+        maker_fee_rate_min=account.costs[0],
+        taker_fee_rate_min=account.costs[1],
+        slippage_rate_min=account.costs[2],
+        participation_max=account.costs[3],
         leverage=account.leverage,
         trading_state=f"TRADING_STATE_{account.trading_state.name}",
         created_at=ns_to_proto(account.created_ns),
@@ -145,6 +151,22 @@ def fee_rate_of(written: str, profile: str) -> int:
     if not 0 <= fee <= FEE_RATE_MAX:
         raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
     return fee
+
+
+def costs_of(
+    asked: accountpb.AccountModel | accountservicepb.OpenPaperAccountRequest, field: str, own: BrokerageProfile
+) -> tuple[str, str, str, str]:
+    """The least maker fee, taker fee and slippage, and the largest participation, as `at_least` takes them.
+
+    Raises InvalidRequest (E_FIELD, E_DECIMAL): costs beside a profile, which has its own, or what are no shares.
+    """
+    costs = asked.maker_fee_rate_min, asked.taker_fee_rate_min, asked.slippage_rate_min, asked.participation_max
+    if asked.profile and any(costs):
+        given = ", ".join(filter(None, costs))
+        raise refused("E_FIELD", field, given, f"no costs beside profile {asked.profile}, which has its own")
+    at_least(own, *costs)
+    maker, taker, slippage, participation = (format_decimal(parse_decimal(one, field)) if one else "" for one in costs)
+    return maker, taker, slippage, participation
 
 
 def require_currency(currency: str) -> None:

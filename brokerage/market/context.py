@@ -12,6 +12,7 @@ from brokerage.domain.models.corporate import CorporateAction
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order
@@ -75,9 +76,12 @@ class MarketContext:
         return found
 
     def profile_of(self, account: Account) -> BrokerageProfile:
-        """The account's own profile, or that of the settings with its own fee; with its own buying power."""
+        """The account's own profile, or that of the settings with its own fee and the costs that were asked at least;
+        with its own buying power.
+        """
         percent = PercentFee(account.fee_rate, account.fee_rate)
-        made = profile_named(account.profile) if account.profile else replace(self.profile, fee=percent)
+        own = at_least(replace(self.profile, fee=percent), *account.costs)
+        made = profile_named(account.profile) if account.profile else own
         return replace(
             made,
             buying_power=BuyingPower(account.type.value),

@@ -8,7 +8,6 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.order_list import OrderListReplay
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.money import currency_scale
 from brokerage.market.context import MarketContext
 from brokerage.replay.allowance import Allowance
@@ -29,7 +28,7 @@ def run(
     (E_PROFILE_TABLE_MISSING).
     """
     account = asked.account
-    profile = at_least(market.profile_of(account), *asked.costs)
+    profile = market.profile_of(account)
     known: Mapping[str, Instrument] = {one.instrument.symbol: one.instrument for one in bars}
     if len(known) < len(bars):
         raise refused("E_FIELD", "dataset_fingerprints", len(bars), "one for each symbol")

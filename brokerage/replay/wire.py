@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, fee_rate_of, leverage_of, starting_money
+from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, costs_of, fee_rate_of, leverage_of, starting_money
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.backtest.account import view_fill
 from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of
@@ -45,10 +45,7 @@ Reply = replayservicepb.ReplayOrdersResponse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it.
-
-    `costs` are the least maker fee, taker fee and slippage, and the largest participation, as `at_least` takes them.
-    """
+    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it."""
 
     owner: Owner
     acts: Sequence[tuple[int, Act]]
@@ -56,7 +53,6 @@ class Replay:
     span: commonpb.TimeRange | None
     equity_after_ns: int
     account: Account
-    costs: tuple[str, str, str, str]
 
 
 def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContext) -> Replay:
@@ -82,7 +78,6 @@ def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContex
         message.range if message.HasField("range") else None,
         ns_from_proto(message.equity_after, "equity_after") if message.HasField("equity_after") else -1,
         _account(message.account_model, owner, market),
-        _costs(message.account_model),
     )
 
 
@@ -115,15 +110,6 @@ def _cancel(
     return Cancel(name, at_ns, before)
 
 
-def _costs(model: accountpb.AccountModel) -> tuple[str, str, str, str]:
-    """Raises InvalidRequest (E_FIELD) for costs beside a profile, which has its own."""
-    costs = model.maker_fee_rate_min, model.taker_fee_rate_min, model.slippage_rate_min, model.participation_max
-    if model.profile and any(costs):
-        asked = ", ".join(filter(None, costs))
-        raise refused("E_FIELD", "account_model", asked, f"no costs beside profile {model.profile}, which has its own")
-    return costs
-
-
 def _account(message: accountpb.AccountModel, owner: Owner, market: MarketContext) -> Account:
     """The account that a model describes. Raises InvalidRequest (E_DECIMAL, E_ENUM, E_FIELD, E_PROFILE_UNKNOWN)."""
     made: BrokerageProfile = profile_named(message.profile) if message.profile else market.profile
@@ -141,6 +127,7 @@ def _account(message: accountpb.AccountModel, owner: Owner, market: MarketContex
         starting_cash=cash,
         fee_rate=fee_rate_of(message.fee_rate, message.profile),
         profile=message.profile,
+        costs=costs_of(message, "account_model", made),
         leverage=leverage,
         trading_state=TradingState.ACTIVE,
         created_ns=0,

@@ -280,6 +280,8 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
         ("starting_cash", "-5", InvalidRequest, "E_DECIMAL"),
         ("starting_cash", "92000000000", InvalidRequest, "E_DECIMAL"),
         ("fee_rate", "0.5", InvalidRequest, "E_DECIMAL"),
+        ("slippage_rate_min", "1.1", InvalidRequest, "E_FIELD: slippage_rate_min"),
+        ("participation_max", "0", InvalidRequest, "E_FIELD: participation_max"),
         ("base_currency", "EUR", InvalidRequest, "E_NAME"),
         ("profile", "ibkr", InvalidRequest, "E_PROFILE_UNKNOWN"),
         ("profile", "binance_spot", NotFound, "E_PROFILE_TABLE_MISSING"),
@@ -302,12 +304,25 @@ async def test_accounts_are_opened_with_sound_settings_only(mesh: Mesh, client: 
         accountpb.ACCOUNT_TYPE_MARGIN,
         2,
     )
-    broker.fee_rate = "0.001"
+    broker.slippage_rate_min = "0.001"
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*costs"):
+        await client.accounts.OpenPaperAccount(broker)
+    broker.slippage_rate_min, broker.fee_rate = "", "0.001"
     with pytest.raises(InvalidRequest, match=r"E_FIELD.*fee_rate"):
         await client.accounts.OpenPaperAccount(broker)
     good.starting_cash = "5"
     with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
         await client.accounts.OpenPaperAccount(good)
+    dear = accountservicepb.OpenPaperAccountRequest(
+        account="four", world_id="w1", data_preset="demo", data_session_id=SESSION, taker_fee_rate_min="0.0020"
+    )
+    dear.slippage_rate_min, dear.participation_max = "0.0005", "0.02"
+    told = (await client.accounts.OpenPaperAccount(dear)).account
+    least = told.maker_fee_rate_min, told.taker_fee_rate_min, told.slippage_rate_min, told.participation_max
+    assert least == ("", "0.002", "0.0005", "0.02")
+    dear.slippage_rate_min = "0.0006"
+    with pytest.raises(Conflict, match="E_ACCOUNT_CONFLICT"):
+        await client.accounts.OpenPaperAccount(dear)
 
 
 async def test_who_may_do_what(mesh: Mesh, client: Client) -> None:

@@ -27,6 +27,9 @@ class AccountType(Enum):
     MARGIN = "MARGIN"
 
 
+NO_COSTS = ("", "", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class AccountFeed:
     """Bars that move one instrument of an account: their preset, the replay session they are played in (empty: live),
@@ -56,6 +59,7 @@ class AccountFeed:
 class Account:
     """Money at one venue. Which worlds may use it is kept beside it: an order needs to know of its own world only.
 
+    `costs` are the least maker fee, taker fee and slippage and the largest participation that were asked, as text.
     `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with. Its
     cash is settled up to `carried_ns` and has borne interest up to `interest_ns`; 0: time moves none, or has not begun.
     """
@@ -77,6 +81,7 @@ class Account:
     circuit_ns: int | None = None
     limits: AccountLimits = NO_ACCOUNT_LIMITS
     profile: str = ""
+    costs: tuple[str, str, str, str] = NO_COSTS
     carried_ns: int = 0
     interest_ns: int = 0
 
@@ -125,7 +130,7 @@ class Account:
 
     def _settings(self) -> tuple[str | int | AccountType, ...]:
         money = self.starting_cash, self.fee_rate, self.leverage
-        return self.type, self.venue, self.base_currency, *money, self.profile
+        return self.type, self.venue, self.base_currency, *money, self.profile, *self.costs
 
     def _sources(self) -> list[tuple[str, str, str]]:
         return [(feed.preset, feed.session_id, feed.symbol) for feed in self.feeds]

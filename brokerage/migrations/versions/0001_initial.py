@@ -31,6 +31,7 @@ def _create_accounts() -> None:
         sa.Column("starting_cash", _BIG, nullable=False),
         sa.Column("fee_rate", _BIG, nullable=False),
         sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("costs", sa.Text(), nullable=False),
         sa.Column("leverage", _BIG, nullable=False),
         sa.Column("trading_state", sa.Text(), nullable=False),
         sa.Column("created_ns", _BIG, nullable=False),

@@ -93,7 +93,7 @@ class AccountLimits(_message.Message):
     def __init__(self, gross_max: _Optional[str] = ..., net_max: _Optional[str] = ..., leverage_max: _Optional[str] = ..., symbol_max: _Optional[str] = ..., sector_max: _Optional[str] = ..., budgets: _Optional[_Iterable[_Union[AccountBudget, _Mapping]]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at", "limits", "limits_revision", "profile")
+    __slots__ = ("account", "type", "venue", "base_currency", "starting_cash", "worlds", "feeds", "fee_rate", "leverage", "trading_state", "created_at", "limits", "limits_revision", "profile", "maker_fee_rate_min", "taker_fee_rate_min", "slippage_rate_min", "participation_max")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VENUE_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +108,10 @@ class Account(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_REVISION_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
+    MAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPATION_MAX_FIELD_NUMBER: _ClassVar[int]
     account: str
     type: AccountType
     venue: str
@@ -122,4 +126,8 @@ class Account(_message.Message):
     limits: AccountLimits
     limits_revision: int
     profile: str
-    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[AccountLimits, _Mapping]] = ..., limits_revision: _Optional[int] = ..., profile: _Optional[str] = ...) -> None: ...
+    maker_fee_rate_min: str
+    taker_fee_rate_min: str
+    slippage_rate_min: str
+    participation_max: str
+    def __init__(self, account: _Optional[str] = ..., type: _Optional[_Union[AccountType, str]] = ..., venue: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., worlds: _Optional[_Iterable[str]] = ..., feeds: _Optional[_Iterable[_Union[AccountFeed, _Mapping]]] = ..., fee_rate: _Optional[str] = ..., leverage: _Optional[int] = ..., trading_state: _Optional[_Union[TradingState, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[AccountLimits, _Mapping]] = ..., limits_revision: _Optional[int] = ..., profile: _Optional[str] = ..., maker_fee_rate_min: _Optional[str] = ..., taker_fee_rate_min: _Optional[str] = ..., slippage_rate_min: _Optional[str] = ..., participation_max: _Optional[str] = ...) -> None: ...

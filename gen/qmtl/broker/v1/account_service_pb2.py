@@ -27,7 +27,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/broker/v1/account_service.proto\x12\x0eqmtl.broker.v1\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\xe3\x02\n\x17OpenPaperAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12#\n\rbase_currency\x18\x03 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x04 \x01(\tR\x0cstartingCash\x12\x1f\n\x0b\x64\x61ta_preset\x18\x05 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x06 \x01(\tR\rdataSessionId\x12\x19\n\x08\x66\x65\x65_rate\x18\x07 \x01(\tR\x07\x66\x65\x65Rate\x12/\n\x04type\x18\x08 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x18\n\x07profile\x18\t \x01(\tR\x07profile\x12\x1a\n\x08leverage\x18\n \x01(\rR\x08leverage\"M\n\x18OpenPaperAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\xf1\x01\n\x17OpenVenueAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\x12\x1b\n\tworld_ids\x18\x03 \x03(\tR\x08worldIds\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12/\n\x04type\x18\x05 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\x12\x19\n\x08\x66\x65\x65_rate\x18\x07 \x01(\tR\x07\x66\x65\x65Rate\"M\n\x18OpenVenueAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"-\n\x11GetAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\"G\n\x12GetAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"a\n\x13ListAccountsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"y\n\x14ListAccountsResponse\x12\x33\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x17.qmtl.broker.v1.AccountR\x08\x61\x63\x63ounts\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"H\n\x11\x41llowWorldRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"G\n\x12\x41llowWorldResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"K\n\x14\x44isallowWorldRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"J\n\x15\x44isallowWorldResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"s\n\x0e\x41\x64\x64\x46\x65\x65\x64Request\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0b\x64\x61ta_preset\x18\x02 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x03 \x01(\tR\rdataSessionId\"D\n\x0f\x41\x64\x64\x46\x65\x65\x64Response\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\x80\x01\n\x16SetTradingStateRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32\x1c.qmtl.broker.v1.TradingStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"L\n\x17SetTradingStateResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\x86\x01\n\x17SetAccountLimitsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x35\n\x06limits\x18\x03 \x01(\x0b\x32\x1d.qmtl.broker.v1.AccountLimitsR\x06limits\"M\n\x18SetAccountLimitsResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount2\xad\x07\n\x0e\x41\x63\x63ountService\x12n\n\x10OpenPaperAccount\x12\'.qmtl.broker.v1.OpenPaperAccountRequest\x1a(.qmtl.broker.v1.OpenPaperAccountResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12n\n\x10OpenVenueAccount\x12\'.qmtl.broker.v1.OpenVenueAccountRequest\x1a(.qmtl.broker.v1.OpenVenueAccountResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\\\n\nGetAccount\x12!.qmtl.broker.v1.GetAccountRequest\x1a\".qmtl.broker.v1.GetAccountResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x62\n\x0cListAccounts\x12#.qmtl.broker.v1.ListAccountsRequest\x1a$.qmtl.broker.v1.ListAccountsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\\\n\nAllowWorld\x12!.qmtl.broker.v1.AllowWorldRequest\x1a\".qmtl.broker.v1.AllowWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x65\n\rDisallowWorld\x12$.qmtl.broker.v1.DisallowWorldRequest\x1a%.qmtl.broker.v1.DisallowWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12S\n\x07\x41\x64\x64\x46\x65\x65\x64\x12\x1e.qmtl.broker.v1.AddFeedRequest\x1a\x1f.qmtl.broker.v1.AddFeedResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12o\n\x0fSetTradingState\x12&.qmtl.broker.v1.SetTradingStateRequest\x1a\'.qmtl.broker.v1.SetTradingStateResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12n\n\x10SetAccountLimits\x12\'.qmtl.broker.v1.SetAccountLimitsRequest\x1a(.qmtl.broker.v1.SetAccountLimitsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x42_\n\x11io.qmtl.broker.v1B\x13\x41\x63\x63ountServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/broker/v1/account_service.proto\x12\x0eqmtl.broker.v1\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x96\x04\n\x17OpenPaperAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12#\n\rbase_currency\x18\x03 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x04 \x01(\tR\x0cstartingCash\x12\x1f\n\x0b\x64\x61ta_preset\x18\x05 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x06 \x01(\tR\rdataSessionId\x12\x19\n\x08\x66\x65\x65_rate\x18\x07 \x01(\tR\x07\x66\x65\x65Rate\x12/\n\x04type\x18\x08 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x18\n\x07profile\x18\t \x01(\tR\x07profile\x12\x1a\n\x08leverage\x18\n \x01(\rR\x08leverage\x12+\n\x12maker_fee_rate_min\x18\x0b \x01(\tR\x0fmakerFeeRateMin\x12+\n\x12taker_fee_rate_min\x18\x0c \x01(\tR\x0ftakerFeeRateMin\x12*\n\x11slippage_rate_min\x18\r \x01(\tR\x0fslippageRateMin\x12+\n\x11participation_max\x18\x0e \x01(\tR\x10participationMax\"M\n\x18OpenPaperAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\xf1\x01\n\x17OpenVenueAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x14\n\x05venue\x18\x02 \x01(\tR\x05venue\x12\x1b\n\tworld_ids\x18\x03 \x03(\tR\x08worldIds\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12/\n\x04type\x18\x05 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\x12\x19\n\x08\x66\x65\x65_rate\x18\x07 \x01(\tR\x07\x66\x65\x65Rate\"M\n\x18OpenVenueAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"-\n\x11GetAccountRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\"G\n\x12GetAccountResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"a\n\x13ListAccountsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"y\n\x14ListAccountsResponse\x12\x33\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x17.qmtl.broker.v1.AccountR\x08\x61\x63\x63ounts\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"H\n\x11\x41llowWorldRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"G\n\x12\x41llowWorldResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"K\n\x14\x44isallowWorldRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\"J\n\x15\x44isallowWorldResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"s\n\x0e\x41\x64\x64\x46\x65\x65\x64Request\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0b\x64\x61ta_preset\x18\x02 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x03 \x01(\tR\rdataSessionId\"D\n\x0f\x41\x64\x64\x46\x65\x65\x64Response\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\x80\x01\n\x16SetTradingStateRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32\x1c.qmtl.broker.v1.TradingStateR\x05state\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"L\n\x17SetTradingStateResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount\"\x86\x01\n\x17SetAccountLimitsRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x35\n\x06limits\x18\x03 \x01(\x0b\x32\x1d.qmtl.broker.v1.AccountLimitsR\x06limits\"M\n\x18SetAccountLimitsResponse\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x17.qmtl.broker.v1.AccountR\x07\x61\x63\x63ount2\xad\x07\n\x0e\x41\x63\x63ountService\x12n\n\x10OpenPaperAccount\x12\'.qmtl.broker.v1.OpenPaperAccountRequest\x1a(.qmtl.broker.v1.OpenPaperAccountResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12n\n\x10OpenVenueAccount\x12\'.qmtl.broker.v1.OpenVenueAccountRequest\x1a(.qmtl.broker.v1.OpenVenueAccountResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\\\n\nGetAccount\x12!.qmtl.broker.v1.GetAccountRequest\x1a\".qmtl.broker.v1.GetAccountResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x62\n\x0cListAccounts\x12#.qmtl.broker.v1.ListAccountsRequest\x1a$.qmtl.broker.v1.ListAccountsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\\\n\nAllowWorld\x12!.qmtl.broker.v1.AllowWorldRequest\x1a\".qmtl.broker.v1.AllowWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x65\n\rDisallowWorld\x12$.qmtl.broker.v1.DisallowWorldRequest\x1a%.qmtl.broker.v1.DisallowWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12S\n\x07\x41\x64\x64\x46\x65\x65\x64\x12\x1e.qmtl.broker.v1.AddFeedRequest\x1a\x1f.qmtl.broker.v1.AddFeedResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12o\n\x0fSetTradingState\x12&.qmtl.broker.v1.SetTradingStateRequest\x1a\'.qmtl.broker.v1.SetTradingStateResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12n\n\x10SetAccountLimits\x12\'.qmtl.broker.v1.SetAccountLimitsRequest\x1a(.qmtl.broker.v1.SetAccountLimitsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x42_\n\x11io.qmtl.broker.v1B\x13\x41\x63\x63ountServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,41 +54,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE'].methods_by_name['SetAccountLimits']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['SetAccountLimits']._serialized_options = b'\220\002\002\250\273\030\002'
   _globals['_OPENPAPERACCOUNTREQUEST']._serialized_start=146
-  _globals['_OPENPAPERACCOUNTREQUEST']._serialized_end=501
-  _globals['_OPENPAPERACCOUNTRESPONSE']._serialized_start=503
-  _globals['_OPENPAPERACCOUNTRESPONSE']._serialized_end=580
-  _globals['_OPENVENUEACCOUNTREQUEST']._serialized_start=583
-  _globals['_OPENVENUEACCOUNTREQUEST']._serialized_end=824
-  _globals['_OPENVENUEACCOUNTRESPONSE']._serialized_start=826
-  _globals['_OPENVENUEACCOUNTRESPONSE']._serialized_end=903
-  _globals['_GETACCOUNTREQUEST']._serialized_start=905
-  _globals['_GETACCOUNTREQUEST']._serialized_end=950
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=952
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=1023
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1025
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1122
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1124
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1245
-  _globals['_ALLOWWORLDREQUEST']._serialized_start=1247
-  _globals['_ALLOWWORLDREQUEST']._serialized_end=1319
-  _globals['_ALLOWWORLDRESPONSE']._serialized_start=1321
-  _globals['_ALLOWWORLDRESPONSE']._serialized_end=1392
-  _globals['_DISALLOWWORLDREQUEST']._serialized_start=1394
-  _globals['_DISALLOWWORLDREQUEST']._serialized_end=1469
-  _globals['_DISALLOWWORLDRESPONSE']._serialized_start=1471
-  _globals['_DISALLOWWORLDRESPONSE']._serialized_end=1545
-  _globals['_ADDFEEDREQUEST']._serialized_start=1547
-  _globals['_ADDFEEDREQUEST']._serialized_end=1662
-  _globals['_ADDFEEDRESPONSE']._serialized_start=1664
-  _globals['_ADDFEEDRESPONSE']._serialized_end=1732
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=1735
-  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=1863
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=1865
-  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=1941
-  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_start=1944
-  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_end=2078
-  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_start=2080
-  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_end=2157
-  _globals['_ACCOUNTSERVICE']._serialized_start=2160
-  _globals['_ACCOUNTSERVICE']._serialized_end=3101
+  _globals['_OPENPAPERACCOUNTREQUEST']._serialized_end=680
+  _globals['_OPENPAPERACCOUNTRESPONSE']._serialized_start=682
+  _globals['_OPENPAPERACCOUNTRESPONSE']._serialized_end=759
+  _globals['_OPENVENUEACCOUNTREQUEST']._serialized_start=762
+  _globals['_OPENVENUEACCOUNTREQUEST']._serialized_end=1003
+  _globals['_OPENVENUEACCOUNTRESPONSE']._serialized_start=1005
+  _globals['_OPENVENUEACCOUNTRESPONSE']._serialized_end=1082
+  _globals['_GETACCOUNTREQUEST']._serialized_start=1084
+  _globals['_GETACCOUNTREQUEST']._serialized_end=1129
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=1131
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=1202
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1204
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1301
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1303
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1424
+  _globals['_ALLOWWORLDREQUEST']._serialized_start=1426
+  _globals['_ALLOWWORLDREQUEST']._serialized_end=1498
+  _globals['_ALLOWWORLDRESPONSE']._serialized_start=1500
+  _globals['_ALLOWWORLDRESPONSE']._serialized_end=1571
+  _globals['_DISALLOWWORLDREQUEST']._serialized_start=1573
+  _globals['_DISALLOWWORLDREQUEST']._serialized_end=1648
+  _globals['_DISALLOWWORLDRESPONSE']._serialized_start=1650
+  _globals['_DISALLOWWORLDRESPONSE']._serialized_end=1724
+  _globals['_ADDFEEDREQUEST']._serialized_start=1726
+  _globals['_ADDFEEDREQUEST']._serialized_end=1841
+  _globals['_ADDFEEDRESPONSE']._serialized_start=1843
+  _globals['_ADDFEEDRESPONSE']._serialized_end=1911
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_start=1914
+  _globals['_SETTRADINGSTATEREQUEST']._serialized_end=2042
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_start=2044
+  _globals['_SETTRADINGSTATERESPONSE']._serialized_end=2120
+  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_start=2123
+  _globals['_SETACCOUNTLIMITSREQUEST']._serialized_end=2257
+  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_start=2259
+  _globals['_SETACCOUNTLIMITSRESPONSE']._serialized_end=2336
+  _globals['_ACCOUNTSERVICE']._serialized_start=2339
+  _globals['_ACCOUNTSERVICE']._serialized_end=3280
 # @@protoc_insertion_point(module_scope)

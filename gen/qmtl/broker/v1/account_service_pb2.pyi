@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OpenPaperAccountRequest(_message.Message):
-    __slots__ = ("account", "world_id", "base_currency", "starting_cash", "data_preset", "data_session_id", "fee_rate", "type", "profile", "leverage")
+    __slots__ = ("account", "world_id", "base_currency", "starting_cash", "data_preset", "data_session_id", "fee_rate", "type", "profile", "leverage", "maker_fee_rate_min", "taker_fee_rate_min", "slippage_rate_min", "participation_max")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,10 @@ class OpenPaperAccountRequest(_message.Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    MAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FEE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_RATE_MIN_FIELD_NUMBER: _ClassVar[int]
+    PARTICIPATION_MAX_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     base_currency: str
@@ -31,7 +35,11 @@ class OpenPaperAccountRequest(_message.Message):
     type: _account_pb2.AccountType
     profile: str
     leverage: int
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., fee_rate: _Optional[str] = ..., type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., profile: _Optional[str] = ..., leverage: _Optional[int] = ...) -> None: ...
+    maker_fee_rate_min: str
+    taker_fee_rate_min: str
+    slippage_rate_min: str
+    participation_max: str
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., fee_rate: _Optional[str] = ..., type: _Optional[_Union[_account_pb2.AccountType, str]] = ..., profile: _Optional[str] = ..., leverage: _Optional[int] = ..., maker_fee_rate_min: _Optional[str] = ..., taker_fee_rate_min: _Optional[str] = ..., slippage_rate_min: _Optional[str] = ..., participation_max: _Optional[str] = ...) -> None: ...
 
 class OpenPaperAccountResponse(_message.Message):
     __slots__ = ("account",)

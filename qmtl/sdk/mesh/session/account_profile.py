@@ -7,6 +7,7 @@ from dataclasses import replace
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
+from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_SCALE
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -14,7 +15,8 @@ from qmtl.core.decimals import parse_decimal, to_scaled
 
 
 def profile_of(account: accountpb.Account) -> BrokerageProfile:
-    """Fees, buying power and rules of money; slippage and participation are the venue's where no profile is named.
+    """Fees, buying power and rules of money; where no profile is named, slippage and participation are what the account
+    asks at least: what its brokerage is set up with beyond that is not told.
 
     Raises InvalidRequest (E_PROFILE_UNKNOWN): the brokerage knows a profile that this library does not.
     """
@@ -22,6 +24,7 @@ def profile_of(account: accountpb.Account) -> BrokerageProfile:
         made = profile_named(account.profile)
     else:
         rate = to_scaled(parse_decimal(account.fee_rate or "0", "account.fee_rate"), RATE_SCALE)
-        made = BrokerageProfile(fee=PercentFee(rate, rate))
+        costs = account.maker_fee_rate_min, account.taker_fee_rate_min, account.slippage_rate_min
+        made = at_least(BrokerageProfile(fee=PercentFee(rate, rate)), *costs, account.participation_max)
     kind = BuyingPower.MARGIN if account.type == accountpb.ACCOUNT_TYPE_MARGIN else BuyingPower.CASH
     return replace(made, buying_power=kind, leverage=max(account.leverage, 1))

@@ -37,7 +37,8 @@ class PaperTerms:
 
 
 def paper_account(decision: decisionpb.DecisionEnvelope, terms: PaperTerms) -> accountservicepb.OpenPaperAccountRequest:
-    """The account to open, without its name and data. A fee is the higher of what is usual and what the policy asks.
+    """The account to open, without its name and data. It has the fees, slippage and participation that the policy asks
+    for, as the account of a backtest has.
 
     Raises InvalidRequest (E_FIELD) for terms that are not the world's.
     """
@@ -46,8 +47,8 @@ def paper_account(decision: decisionpb.DecisionEnvelope, terms: PaperTerms) -> a
         cash = format_decimal(CASH if terms.cash is None else terms.cash)
         return accountservicepb.OpenPaperAccountRequest(starting_cash=cash, fee_rate=fee, profile=terms.profile)
     model = decision.account_model
-    asked = [parse_decimal(one, "account_model") for one in (model.maker_fee_rate_min, model.taker_fee_rate_min) if one]
-    fee_rate, cash_asked = max([FEE, *asked]), parse_decimal(model.starting_cash, "account_model.starting_cash")
+    cash_asked = parse_decimal(model.starting_cash, "account_model.starting_cash")
+    fee_rate = parse_decimal(model.fee_rate, "account_model.fee_rate") if model.fee_rate else FEE
     for field, given, is_asked in (
         ("profile", terms.profile or None, model.profile),
         ("cash", terms.cash, cash_asked),
@@ -61,4 +62,8 @@ def paper_account(decision: decisionpb.DecisionEnvelope, terms: PaperTerms) -> a
         profile=model.profile,
         type=model.type,
         leverage=model.leverage,
+        maker_fee_rate_min=model.maker_fee_rate_min,
+        taker_fee_rate_min=model.taker_fee_rate_min,
+        slippage_rate_min=model.slippage_rate_min,
+        participation_max=model.participation_max,
     )

@@ -4,8 +4,10 @@ from decimal import Decimal as D
 
 import pytest
 
+from brokerage.domain.models.profiles.generic import at_least, spot
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.mesh.session.account_profile import profile_of
 from qmtl.sdk.mesh.session.terms import PaperTerms, paper_account
 from qmtl.world.v1 import decision_pb2 as decisionpb
 
@@ -27,11 +29,19 @@ def test_without_a_policy_the_terms_are_ones_own() -> None:
 
 
 def test_with_a_policy_they_are_the_worlds() -> None:
-    assert asked(MARGIN) == (2, 3, "5000", "0.002", "")
-    assert asked(MARGIN, cash=D(5000), fee_rate=D("0.002")) == (2, 3, "5000", "0.002", "")
+    assert asked(MARGIN) == asked(MARGIN, cash=D(5000), fee_rate=D("0.001")) == (2, 3, "5000", "0.001", "")
     named = accountpb.AccountModel(starting_cash="100000", profile="coinbase_spot")
     assert asked(named, profile="coinbase_spot") == (0, 0, "100000", "", "coinbase_spot")
-    assert asked(accountpb.AccountModel(starting_cash="1", maker_fee_rate_min="0.0001"))[3] == "0.001"
+
+
+def test_an_account_asks_for_the_costs_that_a_backtest_has() -> None:
+    least = ("0.0002", "0.002", "0.0005", "0.02")
+    fields = ("maker_fee_rate_min", "taker_fee_rate_min", "slippage_rate_min", "participation_max")
+    model = accountpb.AccountModel(starting_cash="1", **dict(zip(fields, least, strict=True)))  # type: ignore[arg-type]
+    made = paper_account(decisionpb.DecisionEnvelope(world_id="w", account_model=model), PaperTerms())
+    assert tuple(getattr(made, field) for field in fields) == least
+    opened = accountpb.Account(fee_rate=made.fee_rate, **dict(zip(fields, least, strict=True)))  # type: ignore[arg-type]
+    assert profile_of(opened) == at_least(spot(), *least)
 
 
 @pytest.mark.parametrize("own", [{"cash": D(1)}, {"fee_rate": D(0)}, {"profile": "coinbase_spot"}])
