@@ -46,7 +46,11 @@ class BacktestResult:
 
     @property
     def benchmark(self) -> Mapping[str, float]:
-        """Metrics of the same money in what was traded, bought once and held, without fees."""
+        """Metrics of the same money in what was traded, bought once and held, without fees; none over splits or
+        dividends, of which the prices alone say nothing.
+        """
+        if any(action.symbol in {each.symbol for each in self.bars} for action in self.terms.actions):
+            return {}
         return benchmark_metrics(self.replay, self.bars)
 
     @property

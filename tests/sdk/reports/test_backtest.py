@@ -80,6 +80,7 @@ def test_lots_are_not_followed_over_a_split() -> None:
     )
     with pytest.raises(InvalidRequest, match="a split of BTC-USD"):
         _ = result(90, 101, 102, 90, 90, terms=terms).trade_rows
+    assert "buy and hold" not in str(result(90, 101, 102, 50, 50, terms=terms))  # half the price, twice the shares
 
 
 def test_buy_and_hold_puts_equal_parts_in_each_symbol_from_its_first_close() -> None:
