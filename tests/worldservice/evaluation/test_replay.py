@@ -86,6 +86,16 @@ async def test_numbers_only_are_told_the_rule(harness: WorldHarness) -> None:
     assert (await decided(ann)).effective_mode == COMPUTE_ONLY
 
 
+async def test_a_paper_run_is_not_asked_for_a_list_and_raises_nobody(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    request = evaluation(harness, "w1", "s", "paper-1")
+    request.stage = bindingpb.STAGE_PAPER
+    run = (await ann.evaluation.Evaluate(request)).run
+    assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
+    assert "evidence" not in {line.rule.partition(":")[0] for line in run.report.verdicts}
+    assert (await decided(ann)).effective_mode == COMPUTE_ONLY
+
+
 async def test_a_claims_world_never_goes_live_and_a_stricter_policy_takes_its_numbers_away(
     harness: WorldHarness,
 ) -> None:

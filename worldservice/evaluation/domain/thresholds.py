@@ -16,6 +16,7 @@ from worldservice.policy.domain.execution_model import ExecutionModel, described
 from worldservice.policy.domain.expressions import Expression, NotComputable
 from worldservice.policy.domain.metric_catalogue import Unusable, unusable
 from worldservice.policy.domain.policy import AnyOf, Gate, OnMissing, Thresholds
+from worldservice.worlds.domain.binding import Stage
 
 WAIVED = (DecisionReason.METRIC_MISSING_WARNED, DecisionReason.METRIC_MISSING_IGNORED)
 
@@ -43,8 +44,10 @@ def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdic
 
 
 def evidence_verdicts(rule: EvidenceRule, account: str, evidence: Evidence) -> tuple[RuleVerdict, ...]:
-    """Whether the numbers come from a replay in the account that the policy asks for, where it takes nothing else."""
-    if rule is EvidenceRule.CLAIMS:
+    """Whether a backtest's numbers come from a replay in the account that the policy asks for, where it takes nothing
+    else. A paper or live run is what its runner reports: there is no order list of it to send.
+    """
+    if rule is EvidenceRule.CLAIMS or evidence.stage is not Stage.BACKTEST:
         return ()
     outcome, reason, why = Outcome.FAIL, DecisionReason.EVIDENCE_CLAIMED, ""
     if not evidence.replayed:
