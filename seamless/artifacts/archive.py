@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import polars as pl
 
 from qmtl.calendars.spans import Span
@@ -32,17 +33,20 @@ class Archive:
         self._hashes: dict[str, Mapping[str, str]] = {}
 
     def write(self, manifest: Manifest, table: Bars) -> None:
-        """Make every leaf of a manifest, and the manifest itself, durable."""
+        """Make every leaf of a manifest, and the manifest itself, durable. What a run was given may be sealed later.
+
+        Raises Exhausted (E_DISK_SMALL), DataLoss (E_STORED_FILE) if a file that is there has other rows.
+        """
         months = dict(fingerprints.by_month(table))
         hashes = {}
         for leaf in manifest.leaves:
             path = self.leaf_path(manifest.dataset, leaf)
             if path.exists():
-                hashes[leaf.month] = hashlib.sha256(path.read_bytes()).hexdigest()
+                hashes[leaf.month] = _hash_of_kept(path, months[leaf.month])
             else:
                 hashes[leaf.month] = write_file(path, parquet(months[leaf.month]))
         described = self.manifest_path(manifest)
-        if not described.exists():
+        if not described.exists() or (not manifest.cut_of and hashes_of(described)[1].get("cut_of")):
             document = description(manifest)
             for leaf in document["leaves"]:
                 leaf["sha256"] = hashes[leaf["month"]]
@@ -57,7 +61,7 @@ class Archive:
             if not _overlaps(leaf.month, span):
                 continue
             try:
-                sha256 = self._written(manifest)[leaf.month]
+                sha256 = self._written(manifest).get(leaf.month, "")
                 rows = rows_within(read_frame(self.leaf_path(manifest.dataset, leaf), sha256), span)
             except FileNotFoundError as error:
                 raise NotReady(
@@ -104,6 +108,17 @@ def hashes_of(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DataLoss("E_STORED_FILE", f"{path} cannot be read: {error}", metadata={"file": str(path)}) from error
+
+
+def _hash_of_kept(path: Path, rows: Bars) -> str:
+    """The hash of a file that was written before. Raises DataLoss (E_STORED_FILE) if it has other rows by now."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    kept = bars_of(read_frame(path, sha256)).columns()[:-1]  # all but the flags: they are no part of a fingerprint
+    if not all(np.array_equal(ours, theirs) for ours, theirs in zip(kept, rows.columns()[:-1], strict=True)):
+        raise DataLoss(
+            "E_STORED_FILE", f"{path} is not what was written: its rows differ", metadata={"file": str(path)}
+        )
+    return sha256
 
 
 def _overlaps(month: str, span: Span) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from qmtl.calendars.spans import Span
+from qmtl.calendars.spans import Span, intersect
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.paging import Page
 from qmtl.data.v1 import conformance_pb2 as conformancepb
@@ -23,7 +23,7 @@ from seamless.conformance import wire as conformance_wire
 from seamless.domain.bars import Bars
 from seamless.domain.conformance.conform import RULE_VERSION
 from seamless.domain.conformance.report import ConformanceReport
-from seamless.domain.fingerprints import leaves, range_digest
+from seamless.domain.fingerprints import Leaf, leaves, month_span, range_digest
 from seamless.domain.manifests import Manifest, cut, record
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset, Presets
@@ -110,11 +110,11 @@ class Inventory:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{preset.name}: {status.detail}")
 
     async def artifact(self, fingerprint: str) -> Manifest | None:
-        """The artifact of a fingerprint; being immutable it is remembered."""
+        """The artifact of a fingerprint; what is sealed is immutable, so it is remembered."""
         known = self._manifests.get(fingerprint)
         if known is None:
             known = await self._db.read(lambda conn: store.artifact(conn, fingerprint))
-            if known is not None:
+            if known is not None and not known.cut_of:
                 _remember(self._manifests, fingerprint, known)
         return known
 
@@ -173,8 +173,13 @@ class Inventory:
         return self._digests[key]
 
     def _hash(self, manifest: Manifest, span: Span, preset: Preset) -> str:
-        known = {leaf.month: leaf for leaf in manifest.leaves}
-        parts = leaves(manifest.dataset, self.archive.bars(manifest, span), known)
+        """Months that are whole are not read again."""
+        parts: list[Leaf] = []
+        for leaf in manifest.leaves:
+            month = month_span(leaf.month)
+            for part in intersect((month,), (span,)):
+                known = {leaf.month: leaf}
+                parts += [leaf] if part == month else leaves(manifest.dataset, self.archive.bars(manifest, part), known)
         return range_digest(parts, preset.calendar, manifest.rule_version)
 
     async def record(self, preset: Preset, report: ConformanceReport, sealed: Manifest | None, refusal: str) -> None:

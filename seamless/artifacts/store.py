@@ -50,8 +50,12 @@ spans = sa.Table(
 
 
 def add_artifact(conn: Connection, manifest: Manifest) -> None:
-    """Record a sealed artifact; a known fingerprint is left as it is."""
-    if conn.scalar(sa.select(artifacts.c.fingerprint).where(artifacts.c.fingerprint == manifest.fingerprint)):
+    """Record a sealed artifact; a known fingerprint is left as it is, but what a run was given may be sealed later."""
+    mine = artifacts.c.fingerprint == manifest.fingerprint
+    cut_of = conn.scalar(sa.select(artifacts.c.cut_of).where(mine))
+    if cut_of is not None:
+        if cut_of and not manifest.cut_of:
+            conn.execute(sa.update(artifacts).where(mine).values(_artifact_row(manifest)))
         return
     key = {"fingerprint": manifest.fingerprint}
     conn.execute(sa.insert(artifacts), _artifact_row(manifest))

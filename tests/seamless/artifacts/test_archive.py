@@ -121,3 +121,15 @@ def test_batches_are_bounded(archive: Archive) -> None:
     manifest = seal(seconds, replace(report, interval_ns=10**9), AlwaysOpen(), producer="test")
     archive.write(manifest, seconds)
     assert [len(part) for part in archive.parts(manifest, manifest.span)] == [16_384] * 4 + [4_464]
+
+
+def test_a_changed_file_is_not_taken_into_a_newer_artifact(archive: Archive, tmp_path: Path) -> None:
+    _sealed(archive)
+    path = sorted(tmp_path.rglob("*.parquet"))[0]
+    changed = pl.read_parquet(path).with_columns(close=pl.col("close") + 1e-9)
+    changed.write_parquet(path)
+    bars, report = judge(raw_of(walk(3001)))
+    newer = seal(bars, report, AlwaysOpen(), producer="test")
+    with pytest.raises(DataLoss, match=r"E_STORED_FILE: .* is not what was written: its rows differ"):
+        archive.write(newer, bars)
+    assert not archive.manifest_path(newer).exists()

@@ -19,6 +19,7 @@ from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto
+from seamless.artifacts.verification import damages
 from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.sla import FetchMode
 from seamless.domain.stored import Provenance
@@ -140,3 +141,17 @@ async def test_a_session_on_the_feed_sees_to_its_watermark(rig: ExchangeRig) -> 
     assert told.artifact_fingerprint == told.dataset_fingerprint
     live = await rig.fetch(0, 60, LIVE)
     assert sources(live) == [(STORAGE, 55), (coveragepb.SPAN_SOURCE_LIVE, 5)]
+
+
+async def test_what_a_dry_run_was_given_is_seen_once_it_is_sealed(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with exchange_rig(bus, db, tmp_path) as rig:
+        await rig.fill(0, 42)
+        given = await rig.fetch(0, 42, DRYRUN, as_of=42)
+        assert (given.rows, sources(await rig.fetch(0, 60))) == (42, [(ARTIFACT, 40)])
+        assert await rig.fill(42, 44) == given.dataset_fingerprint, "the same 42 bars"
+        for told in (await rig.fetch(0, 60), await rig.fetch(0, 60, BACKTEST, as_of=42)):
+            assert (sources(told), told.artifact_fingerprint) == ([(ARTIFACT, 42)], given.dataset_fingerprint)
+        manifest = await rig.inventory.artifact(given.dataset_fingerprint)
+        assert manifest is not None
+        assert damages(rig.inventory.archive, manifest) == []
+        assert (await rig.fetch(0, 42, BACKTEST, fingerprint=given.artifact_fingerprint)).rows == 42

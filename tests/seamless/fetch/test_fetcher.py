@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from qmtl.calendars.spans import Span
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import DeadlineExceeded, NotReady
@@ -15,6 +16,7 @@ from qmtl.sql.database import Database
 from seamless.backfill.filling import Filling
 from seamless.config import Settings
 from seamless.domain.fetch_plan import FetchQuery
+from seamless.domain.fingerprints import month_span
 from seamless.domain.ranges import Range
 from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL
 from seamless.fetch.fetcher import Fetcher
@@ -63,3 +65,20 @@ async def test_less_than_the_demanded_coverage_is_refused_unless_the_preset_serv
                 [reply async for reply in fetcher.fetch(query)]
         else:
             assert [reply async for reply in fetcher.fetch(query)][-1].metadata.rows == 8684
+
+
+async def test_the_fingerprint_of_a_range_is_that_of_its_rows_wherever_it_is_cut(seamless: Seamless) -> None:
+    preset, inventory = seamless.inventory.presets.serving(DEMO), seamless.inventory
+    manifest = await inventory.seen_at(preset, None)
+    assert len(manifest.leaves) > 2
+    first, second, *_, last = (month_span(leaf.month) for leaf in manifest.leaves)
+    hour = 3_600_000_000_000
+    for span in (
+        Span(first.start_ns, first.end_ns),
+        Span(manifest.span.start_ns, second.end_ns),
+        Span(second.start_ns + hour, last.start_ns),
+        Span(second.start_ns + hour, second.start_ns + 2 * hour),
+        Span(second.end_ns - hour, last.start_ns + hour),
+    ):
+        rows = inventory.archive.bars(manifest, span)
+        assert await inventory.range_digest(manifest, span, preset) == inventory.digest_of(preset, rows)
