@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from qmtl.calendars.spans import Span
+from qmtl.calendars.spans import Span, floor_to
 from qmtl.core.clock import Clock
 from qmtl.core.errors import DeadlineExceeded, Exhausted, NotReady, Unavailable, refused
 from qmtl.core.instants import to_ns
@@ -102,12 +102,11 @@ class Fetcher:
         breached, backfilling = await self._until_closed(preset, ask, phases), False
         found: _Planned | None = None
         if ask.mode.fetches:
+            span = self._wanted(preset, ask)
             found = await self._seen(preset, ask, phases, missing_ok=True)
-            if found is None or _unsettled(found.plan):
-                span = self._wanted(preset, ask)
+            if found is None or _unsettled(found.plan, span):
                 if ask.mode is FetchMode.SEAMLESS:
-                    self._filler.meanwhile(preset, span)
-                    backfilling = True
+                    backfilling = self._filler.meanwhile(preset, span)
                 else:
                     breached, found = await self._fill(preset, span, phases) or breached, None
         found = found or await self._seen(preset, ask, phases)
@@ -164,8 +163,9 @@ class Fetcher:
         """What is to be there after a backfill. Raises InvalidRequest (E_RANGE)."""
         if ask.range.start_ns is None:
             raise refused("E_RANGE", "range.start", "absent", f"a start, for mode {ask.mode.name}")
-        end_ns = to_ns(self._clock.now()) if ask.range.end_ns is None else ask.range.end_ns
-        return ask.range.over(Span(ask.range.start_ns, max(ask.range.start_ns, end_ns)), preset.dataset.interval_ns)
+        interval_ns = preset.dataset.interval_ns
+        newest_ns = floor_to(to_ns(self._clock.now()), interval_ns)
+        return ask.range.over(Span(ask.range.start_ns, max(ask.range.start_ns, newest_ns)), interval_ns)
 
     async def _read(
         self, preset: Preset, planned: _Planned, phases: Phases
@@ -197,6 +197,6 @@ def _check_mode(ask: FetchQuery) -> None:
         raise refused("E_FETCH_MODE", "mode", ask.mode.name, f"a mode that reads what there is, in {ask.domain.value}")
 
 
-def _unsettled(plan: FetchPlan) -> bool:
-    """Whether an exchange may still have bars that are missing."""
-    return any(gap.kind is not GapKind.VERIFIED_EMPTY for gap in plan.gaps)
+def _unsettled(plan: FetchPlan, wanted: Span) -> bool:
+    """Whether an exchange may still have bars that are missing, or newer ones than are there."""
+    return plan.requested.end_ns < wanted.end_ns or any(gap.kind is not GapKind.VERIFIED_EMPTY for gap in plan.gaps)

@@ -22,14 +22,14 @@ class Filler:
 
     def __init__(self, filling: Filling) -> None:
         self._filling = filling
-        self._going: dict[str, asyncio.Task[None]] = {}
+        self._going: dict[str, tuple[Span, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Hold what goes on meanwhile until cancelled, then end it: what came by then is stored."""
         try:
             await asyncio.Event().wait()
         finally:
-            await end(*self._going.values())
+            await end(*(task for _, task in self._going.values()))
 
     async def fill(self, preset: Preset, span: Span) -> None:
         """Fetch what is missing of a range, and seal what is stored. Raises as `Filling.fill`."""
@@ -37,16 +37,18 @@ class Filler:
             async for _ in told:
                 pass
 
-    def meanwhile(self, preset: Preset, span: Span) -> None:
-        """The same, beside the answer; one that goes on already is not joined by another.
+    def meanwhile(self, preset: Preset, span: Span) -> bool:
+        """The same, beside the answer; False if another range of the preset is being fetched, and this one is not.
 
         Raises NotReady (E_DATASET_UNAVAILABLE) where nothing fetches the preset.
         """
         self._filling.require(preset)
         going = self._going.get(preset.name)
-        if going is None or going.done():
-            with own_act():
-                self._going[preset.name] = asyncio.create_task(self._fill_aside(preset, span))
+        if going is not None and not going[1].done():
+            return going[0].start_ns <= span.start_ns and span.end_ns <= going[0].end_ns
+        with own_act():
+            self._going[preset.name] = span, asyncio.create_task(self._fill_aside(preset, span))
+        return True
 
     async def _fill_aside(self, preset: Preset, span: Span) -> None:
         try:

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
 import polars as pl
 
 from qmtl.calendars.spans import Span
+from qmtl.core.errors import DataLoss
 from qmtl.core.tasks.ending import end
 from seamless.artifacts.archive import BATCH_ROWS, Archive
 from seamless.domain.admission import Origin
@@ -44,7 +46,10 @@ class Rows:
         return _encoded(self._archive.parts(manifest, span), phases)
 
     async def mixed(self, dataset: DatasetId, plan: FetchPlan, manifest: Manifest | None) -> Bars:
-        """All rows of a plan, each stretch from where the plan says. Raises DataLoss (E_STORED_FILE)."""
+        """All rows of a plan and no others, each stretch from where the plan says: what was stored since is left out.
+
+        Raises DataLoss (E_STORED_FILE), also where there are fewer rows than are known.
+        """
         found = [no_bars()]
         for sealed, parts in groupby(plan.spans, key=lambda part: part.origin is Origin.ARTIFACT):
             stretch = list(parts)
@@ -53,7 +58,20 @@ class Rows:
                 found.append(await asyncio.to_thread(self._archive.bars, manifest, span))
             else:
                 found.append(await self._storage.read(dataset, span))
-        return concatenated(found)
+        rows = _planned(concatenated(found), plan)
+        known = sum(part.span.bars(plan.interval_ns) for part in plan.spans)
+        if len(rows) != known:
+            raise DataLoss("E_STORED_FILE", f"{dataset} has {len(rows)} rows where {known} are known")
+        return rows
+
+
+def _planned(rows: Bars, plan: FetchPlan) -> Bars:
+    """The rows inside the spans of a plan."""
+    if not plan.spans:
+        return no_bars()
+    starts, ends = np.array([part.span for part in plan.spans], np.int64).T
+    place = np.searchsorted(starts, rows.time_ns, side="right") - 1
+    return rows.take(np.flatnonzero((place >= 0) & (rows.time_ns < ends[place])))
 
 
 def of_bars(bars: Bars, phases: Phases) -> AsyncGenerator[ArrowChunk, None]:

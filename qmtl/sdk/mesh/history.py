@@ -133,6 +133,8 @@ def combined(name: str, told: Sequence[dataservicepb.FetchMetadata]) -> dataserv
         coverage_ratio=min(one.coverage_ratio for one in told),
         resolved_ratio=min(one.resolved_ratio for one in told),
         sla=max(one.sla for one in told),
+        downgrade=max(one.downgrade for one in told),
+        backfilling=any(one.backfilling for one in told),
         flagged_rows=sum(one.flagged_rows for one in told),
     )
     if with_rows:

@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from controlbus.bus import Bus, connected
-from qmtl.core.errors import DeadlineExceeded, InvalidRequest, NotReady
+from qmtl.core.errors import DataLoss, DeadlineExceeded, InvalidRequest, NotReady
 from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.sql.database import Database
 from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL, FetchMode
+from seamless.domain.stored import StoredCoverage
+from seamless.storage.store import parts
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, exchange_rig
 from tests.support.waiting import eventually
 
@@ -134,3 +137,36 @@ async def test_what_an_exchange_says_never_was_counts_as_resolved(rig: ExchangeR
     told = await rig.fetch(0, 100, LIVE, mode=FetchMode.AUTO_BACKFILL)
     assert [(gap.kind, gap.bars) for gap in told.gaps] == [(coveragepb.GAP_KIND_VERIFIED_EMPTY, 10)]
     assert (told.coverage_ratio, told.resolved_ratio, told.sla) == (0.9, 1.0, PARTIAL)
+
+
+async def test_an_open_end_is_filled_to_the_newest_closed_bar(rig: ExchangeRig) -> None:
+    assert (await rig.fetch(0, None, LIVE)).rows == 50
+    told = await rig.fetch(0, None, LIVE, mode=FetchMode.AUTO_BACKFILL)
+    assert (told.rows, told.delivered.end.ToNanoseconds()) == (100, at(100))
+    asked = len(rig.market.told.asked)
+    assert (await rig.fetch(0, None, LIVE, mode=FetchMode.AUTO_BACKFILL)).rows == 100
+    assert len(rig.market.told.asked) == asked, "what is there is not asked for"
+
+
+async def test_a_range_that_nobody_fetches_is_not_said_to_be_fetched(rig: ExchangeRig) -> None:
+    running = asyncio.create_task(rig.filler.run())
+    assert (await rig.fetch(50, 60, LIVE, mode=FetchMode.SEAMLESS)).backfilling
+    assert not (await rig.fetch(50, 100, LIVE, mode=FetchMode.SEAMLESS)).backfilling, "only 50 to 60 are"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_rows_are_those_of_the_plan_whatever_is_stored_meanwhile(rig: ExchangeRig, db: Database) -> None:
+    await rig.fill(70, 80)
+    before = await rig.storage.coverage(rig.preset.dataset)
+    await rig.fill(50, 70)
+
+    async def earlier(dataset: object) -> StoredCoverage:
+        return before
+
+    rig.storage.coverage = earlier  # type: ignore[method-assign] # the bars come after the plan was made
+    told = await rig.fetch(0, 80, LIVE, mode=FetchMode.PARTIAL)
+    assert (told.rows, told.coverage_ratio, sum(gap.bars for gap in told.gaps)) == (60, 0.75, 20)
+    await db.write(lambda conn: conn.execute(sa.delete(parts)))
+    with pytest.raises(DataLoss, match=r"E_STORED_FILE: .* has 0 rows where 60 are known"):
+        await rig.fetch(0, 80, LIVE, mode=FetchMode.PARTIAL)
