@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -12,8 +14,14 @@ uploads = sa.Table(
 )
 
 
-def save_upload(conn: Connection, name: str, body: bytes) -> None:
-    """Keep what was said of a file, in the place of what was said before."""
+def save_upload(conn: Connection, name: str, body: bytes, check: Callable[[Sequence[bytes]], None]) -> None:
+    """Keep what was said of a file, in the place of what was said before.
+
+    Raises what `check` raises of the files that are there: none is added meanwhile, by whichever process.
+    """
+    if conn.dialect.name == "postgresql":  # an SQLite store has one writer at a time
+        conn.execute(sa.text("LOCK TABLE uploads IN SHARE ROW EXCLUSIVE MODE"))
+    check(load_uploads(conn))
     conn.execute(sa.delete(uploads).where(uploads.c.name == name))
     conn.execute(sa.insert(uploads), {"name": name, "body": body})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ class Uploads:
         draft = upload_from_proto(said, self._folder)
         async with self._adding:
             await self.load()
-            self._require_room(draft.name, giver)
+            self._require_room([who for name, who in self._givers.items() if name != draft.name], giver)
             return await self._add(draft, addition.content, giver)
 
     async def _add(self, draft: UploadedFile, content: bytes, giver: str) -> Addition:
@@ -100,7 +101,18 @@ class Uploads:
         message = upload_to_proto(upload)
         message.added_by = giver
         body = message.SerializeToString()
-        await self._db.write(lambda conn: store.save_upload(conn, upload.name, body))
+
+        def check(bodies: Sequence[bytes]) -> None:  # another process may have taken files since
+            known = map(filespb.AddedFile.FromString, bodies)
+            self._require_room([one.added_by for one in known if one.name != upload.name], giver)
+
+        try:
+            await self._db.write(lambda conn: store.save_upload(conn, upload.name, body, check))
+        except Exhausted as error:
+            if error.reason == "E_FILES_FULL":
+                await self.load()  # the same file may be another's by now
+                self._drop(draft)
+            raise
         self._inventory.add(made.preset)
         before = self._known.get(upload.name)
         self._know(upload, giver, body)
@@ -120,9 +132,10 @@ class Uploads:
     def _know(self, upload: UploadedFile, giver: str, body: bytes) -> None:
         self._known[upload.name], self._givers[upload.name], self._records[upload.name] = upload, giver, body
 
-    def _require_room(self, name: str, giver: str) -> None:
-        """Raises Exhausted (E_FILES_FULL). Who gives a file anew has it in the place of who gave it before."""
-        others = [who for known, who in self._givers.items() if known != name]
+    def _require_room(self, others: Sequence[str], giver: str) -> None:
+        """Raises Exhausted (E_FILES_FULL); `others` are the givers of the other files. Who gives a file anew has it in
+        the place of who gave it before.
+        """
         if len(others) >= self._uploads_max:
             raise Exhausted("E_FILES_FULL", f"{len(others)} files were added, want at most {self._uploads_max}")
         if others.count(giver) >= self._own_max:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from qmtl.core.errors import InvalidRequest, NotFound
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.archive import Archive
@@ -26,10 +27,10 @@ def addition(content: str) -> filespb.FileAddition:
     return filespb.FileAddition(file=file, content=zlib.compress(content.encode()))
 
 
-async def started(db: Database, folder: Path) -> tuple[Uploads, Inventory]:
+async def started(db: Database, folder: Path, own_max: int = 8) -> tuple[Uploads, Inventory]:
     """As after a start."""
     inventory = Inventory(Presets(()), db, Archive(folder), SeamlessMetrics(CollectorRegistry()))
-    uploads = Uploads(inventory, db, folder / "uploads", 8, 8)
+    uploads = Uploads(inventory, db, folder / "uploads", 8, own_max)
     await uploads.load()
     return uploads, inventory
 
@@ -82,3 +83,14 @@ async def test_a_file_added_at_one_process_is_served_by_another_of_the_store(db:
     await here.add(bigger, "alice")
     await there.load()
     assert (await inventory.seen_at(inventory.presets.serving("file.ohlcv.mine"), None)).rows == 48
+
+
+async def test_two_processes_take_no_more_of_one_giver_than_is_his(db: Database, tmp_path: Path) -> None:
+    (here, _), (there, _) = await started(db, tmp_path, own_max=1), await started(db, tmp_path, own_max=1)
+    first, second = addition(HOURS), addition(HOURS)
+    second.file.name = "other"
+    took = await asyncio.gather(here.add(first, "alice"), there.add(second, "alice"), return_exceptions=True)
+    (refused,) = [one for one in took if isinstance(one, Exhausted)]
+    assert (refused.reason, refused.message) == ("E_FILES_FULL", "1 files were added by alice, want at most 1")
+    assert len(list((tmp_path / "uploads").iterdir())) == 1
+    await there.add(second if isinstance(took[1], Exhausted) else first, "bob")
