@@ -85,6 +85,7 @@ class FakeMesh:
         self.denials: list[orderpb.Denial] = []
         self.drop_after_bars: list[int] = []
         self.watermark_ns = self.start_ns
+        self.preset = PRESET
         self.confirmed_ns: dict[str, int] = {}
         self.followers: list[str] = []
         self.left: list[tuple[str, int]] = []

@@ -107,6 +107,7 @@ class _PaperSession:
         self._reported: set[str] = set()
         self._on_event = on_event
         self._span_ns = (0, 0)
+        self._joined_ns = 0
 
     async def run(self) -> SessionResult:
         """From the activation to the session's end."""
@@ -181,6 +182,7 @@ class _PaperSession:
             with contextlib.suppress(Conflict):
                 await ask(lambda: sessions.OpenDataSession(opening), "data session")
             reply = await ask(lambda: sessions.GetDataSession(known), "data session")
+        self._joined_ns = ns_from_proto(reply.session.watermark, "session.watermark")
         self._span_ns = (
             ns_from_proto(reply.session.start_time, "session.start_time"),
             ns_from_proto(reply.session.end_time, "session.end_time"),
@@ -240,9 +242,9 @@ class _PaperSession:
                     async for reply in replies:
                         outage.answered()
                         if live_from_ns is None:
-                            # The session stands at its watermark until this follower confirms it. What came before
-                            # was played without it: that is history now, nothing to act on.
-                            live_from_ns = await follower.watermark_ns() if follower else 0
+                            # A replay stands at its watermark until this follower confirms it; a feed waits for nobody.
+                            # What came before was played without it: that is history now, nothing to act on.
+                            live_from_ns = await follower.watermark_ns() if follower else self._joined_ns
                         watermark_ns = max(position, ns_from_proto(reply.watermark, "watermark"))
                         for step in self._data_clock.take(map(bar_from_proto, reply.bars), watermark_ns):
                             await self._step(step, trading, live=step.close_ns >= live_from_ns)

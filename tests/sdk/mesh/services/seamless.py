@@ -33,7 +33,7 @@ class FakeSeamless:
         self, request: catalogueservicepb.ListPresetsRequest
     ) -> catalogueservicepb.ListPresetsResponse:
         away = datasetspb.Preset(name="test.away", message="not installed")
-        return catalogueservicepb.ListPresetsResponse(presets=[PRESET, away])
+        return catalogueservicepb.ListPresetsResponse(presets=[self.mesh.preset, away])
 
     async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
         self.mesh.fetches.append(request)
@@ -110,7 +110,7 @@ class FakeSeamless:
 
     def _step(self, open_ns: int, row: list[float], follower: str) -> None:
         if open_ns + STEP_NS > self.mesh.watermark_ns:
-            assert self.mesh.confirmed_ns[follower] == self.mesh.watermark_ns, "played on before the bar was confirmed"
+            assert not follower or self.mesh.confirmed_ns[follower] == self.mesh.watermark_ns, "played on unconfirmed"
             self.mesh.watermark_ns = open_ns + STEP_NS
             instrument = self.mesh.venue.instrument("BTC-USD")
             ohlcv = (row[0], row[1], row[2], row[3], row[4])

@@ -18,6 +18,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.instants import from_ns
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk import FillEvent, Runner, Signal, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
@@ -34,7 +35,7 @@ from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
-from tests.sdk.mesh.samples import CASH
+from tests.sdk.mesh.samples import CASH, PRESET
 
 BARS = walk(700, seed=21)
 START = 500
@@ -251,8 +252,12 @@ def net(orders: Iterable[orderpb.OrderStatus]) -> Decimal:
     return sum((Decimal(status.cumulative_quantity) * signs[status.order.side] for status in orders), Decimal())
 
 
-async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_came() -> None:
+@pytest.mark.parametrize("replay", [True, False])
+async def test_a_late_joiner_sends_no_order_for_bars_that_were_played_before_it_came(replay: bool) -> None:
     mesh = await active_mesh()
+    mesh.preset = datasetspb.Preset()
+    mesh.preset.CopyFrom(PRESET)
+    mesh.preset.replay = replay  # a live feed goes on without those who follow it
     mesh.data_session_open = True
     mesh.watermark_ns = int(BARS.close_ns[620])
     result = await run(mesh)
