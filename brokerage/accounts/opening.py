@@ -21,7 +21,9 @@ from brokerage.domain.models.profiles.named import profile_named
 from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, NotFound, refused
+from qmtl.core.paging import PAGE_MAX
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
@@ -88,7 +90,8 @@ class AccountOpening:
         return await self.feed(preset_name, session_id, "", profile, account.venue)
 
     async def _preset(self, name: str, session_id: str) -> datasetspb.Preset:
-        listed = await self._catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
+        asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
+        listed = await self._catalogue.ListPresets(asked)
         for preset in listed.presets:
             if preset.name == name:
                 if preset.replay and not session_id:

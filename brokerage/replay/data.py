@@ -9,6 +9,7 @@ from brokerage.domain.market.symbols import Instruments
 from brokerage.replay.bars import SealedBars
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady, refused
+from qmtl.core.paging import PAGE_MAX
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -57,7 +58,8 @@ class SealedData:
 
     async def _preset(self, dataset: str) -> datasetspb.Preset:
         """The preset that serves a dataset."""
-        listed = await self.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())
+        asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
+        listed = await self.catalogue.ListPresets(asked)
         found = next((preset for preset in listed.presets if preset.dataset == dataset), None)
         if found is None:
             raise NotFound("E_DATA_MISSING", f"no preset serves {dataset}")
