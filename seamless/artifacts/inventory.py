@@ -12,7 +12,8 @@ from typing import TypeVar
 import structlog
 
 from qmtl.calendars.spans import Span, intersect
-from qmtl.core.errors import NotReady, Unavailable
+from qmtl.core.errors import Conflict, NotReady, Unavailable
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.core.paging import Page
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.sql.database import Database
@@ -183,7 +184,18 @@ class Inventory:
         return range_digest(parts, preset.calendar, manifest.rule_version)
 
     async def record(self, preset: Preset, report: ConformanceReport, sealed: Manifest | None, refusal: str) -> None:
-        """Keep what became of a delivery: its report, and what was sealed or why nothing was."""
+        """Keep what became of a delivery: its report, and what was sealed or why nothing was.
+
+        Raises Conflict (E_FILE_CONFLICT) for rows that were sealed before others: they would not be the newest.
+        """
+        known = await self.artifact(sealed.fingerprint) if sealed else None
+        if sealed and known and not known.cut_of and known.as_of_ns < sealed.as_of_ns:
+            at = timestamp_text(from_ns(known.as_of_ns))
+            raise Conflict(
+                "E_FILE_CONFLICT",
+                f"{preset.name}: these rows were sealed as of {at}, and others since, which stay the newest",
+                hint=f"name the fingerprint {known.fingerprint}, or give them another name",
+            )
         body = conformance_wire.report_to_proto(report).SerializeToString()
         await self._db.write(lambda conn: conformance_store.save_report(conn, report.dataset, body))
         if sealed is None:

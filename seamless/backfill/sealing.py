@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from qmtl.calendars.spans import Span
+from qmtl.core.errors import Conflict
 from seamless.artifacts.ingest import judged
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.bars import VALUES, Bars
@@ -21,7 +22,10 @@ async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, pr
     bars = await storage.read(preset.dataset, Span(known.have[0].start_ns, known.have[-1].end_ns))
     newest = await inventory.newest(preset)
     outcome = await asyncio.to_thread(judged, preset, _raw(bars), producer, newest, inventory.archive)
-    await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
+    try:
+        await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
+    except Conflict as error:
+        return "", error.message
     return outcome.manifest.fingerprint if outcome.manifest else "", outcome.refusal
 
 

@@ -97,7 +97,11 @@ class Uploads:
         if made.outcome.manifest is None:
             self._drop(draft)
             return made
-        await self._inventory.record(made.preset, made.outcome.report, made.outcome.manifest, "")
+        try:
+            await self._inventory.record(made.preset, made.outcome.report, made.outcome.manifest, "")
+        except Conflict:
+            self._drop(draft)
+            raise
         message = upload_to_proto(upload)
         message.added_by = giver
         body = message.SerializeToString()

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from qmtl.core.errors import Exhausted, InvalidRequest, NotFound
+from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.archive import Archive
@@ -94,3 +94,16 @@ async def test_two_processes_take_no_more_of_one_giver_than_is_his(db: Database,
     assert (refused.reason, refused.message) == ("E_FILES_FULL", "1 files were added by alice, want at most 1")
     assert len(list((tmp_path / "uploads").iterdir())) == 1
     await there.add(second if isinstance(took[1], Exhausted) else first, "bob")
+
+
+async def test_rows_that_were_sealed_before_others_are_not_said_to_be_served(db: Database, tmp_path: Path) -> None:
+    uploads, inventory = await started(db, tmp_path)
+    await uploads.add(addition(HOURS), "alice")
+    second = await uploads.add(addition(HOURS.replace("100.5,7", "100.75,7")), "alice")
+    with pytest.raises(Conflict, match=r"E_FILE_CONFLICT: file.ohlcv.mine: these rows were sealed as of 2024"):
+        await uploads.add(addition(HOURS), "alice")
+    assert await inventory.newest(second.preset) == second.outcome.manifest
+    assert len(list((tmp_path / "uploads").iterdir())) == 1
+    other = addition(HOURS)
+    other.file.name = "older"
+    assert (await uploads.add(other, "alice")).outcome.manifest is not None
