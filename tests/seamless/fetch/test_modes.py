@@ -11,13 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from controlbus.bus import Bus, connected
+from qmtl.calendars.spans import Span
 from qmtl.core.errors import DataLoss, DeadlineExceeded, InvalidRequest, NotReady
 from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL, FetchMode
-from seamless.domain.stored import StoredCoverage
+from seamless.domain.stored import Provenance, StoredCoverage
 from seamless.storage.store import parts
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, exchange_rig
 from tests.support.waiting import eventually
@@ -159,7 +161,9 @@ async def test_a_range_that_nobody_fetches_is_not_said_to_be_fetched(rig: Exchan
 async def test_rows_are_those_of_the_plan_whatever_is_stored_meanwhile(rig: ExchangeRig, db: Database) -> None:
     await rig.fill(70, 80)
     before = await rig.storage.coverage(rig.preset.dataset)
-    await rig.fill(50, 70)
+    source, _ = rig.filling.require(rig.preset)
+    more = await source.fetch(Span(at(50), at(70)), Purpose.HISTORY)
+    await rig.storage.write(rig.preset.dataset, more.bars, more.span, Provenance("binance"))
 
     async def earlier(dataset: object) -> StoredCoverage:
         return before
