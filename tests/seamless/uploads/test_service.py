@@ -160,7 +160,7 @@ async def test_one_client_cannot_take_the_room_of_all(tmp_path: Path) -> None:
         await add(bob, HOURS, "b1")
         with pytest.raises(Exhausted, match=r"E_FILES_FULL: 1 files were added by bob"):
             await add(bob, HOURS, "a1")
-        await add(await seamless.stubs(subject="carol"), HOURS, "a1")  # it is carol's now
+        await add(await seamless.stubs(subject="carol"), HOURS, "a1", final=True)  # it is carol's now
         await add(alice, HOURS, "a2")
 
 
