@@ -41,8 +41,10 @@ def metadata(mesh: Mesh, service: str, name: str = "") -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {user}"), ("x-qmtl-service", f"Bearer {mint_service_token(mesh.home, caller)}")]
 
 
-async def reflected(channel: aio.Channel, said: list[tuple[str, str]]) -> list[descriptor_pb2.FileDescriptorProto]:
-    """Every file of every service this server names."""
+async def reflected(
+    channel: aio.Channel, said: list[tuple[str, str]]
+) -> tuple[list[str], list[descriptor_pb2.FileDescriptorProto]]:
+    """Every service this server names, and their files with those these import."""
     ask: Any = channel.stream_stream(
         REFLECTION,
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -57,7 +59,7 @@ async def reflected(channel: aio.Channel, said: list[tuple[str, str]]) -> list[d
         async for reply in ask(iter(asked), metadata=said)
         for item in reply.file_descriptor_response.file_descriptor_proto
     ]
-    return [descriptor_pb2.FileDescriptorProto.FromString(item) for item in raw]
+    return names, [descriptor_pb2.FileDescriptorProto.FromString(item) for item in raw]
 
 
 async def code_of(
@@ -83,12 +85,9 @@ async def test_exactly_the_listed_calls_are_not_built(mesh: Mesh, service: str) 
     said = metadata(mesh, service)
     unbuilt, vague = set(), []
     async with aio.insecure_channel(mesh.address(service)) as channel:
-        seen = {
-            f"{file.package}.{client.name}": client
-            for file in await reflected(channel, said)
-            for client in file.service
-            if file.package.startswith("qmtl.")
-        }
+        names, files = await reflected(channel, said)
+        found = {f"{file.package}.{client.name}": client for file in files for client in file.service}
+        seen = {name: found[name] for name in names if name.startswith("qmtl.")}
         if service == "gateway":  # what it forwards is asked at its owners: calls between services stop here
             assert {name.split(".")[1] for name in seen} == {"gateway", "world", "dag", "broker", "data", "control"}
             seen = {name: client for name, client in seen.items() if name.startswith("qmtl.gateway.")}

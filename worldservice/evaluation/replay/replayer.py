@@ -27,7 +27,7 @@ from worldservice.evaluation.recording import NarrowTo, record_runs
 from worldservice.evaluation.replay import store
 from worldservice.evaluation.replay.numbers import Replayed, evidence_of
 from worldservice.evaluation.replay.pending import REPLAY_TIMEOUT, PendingReplay, after_failure
-from worldservice.evaluation.replay.request import replay_request
+from worldservice.evaluation.replay.request import data_fingerprint, replay_request
 from worldservice.evaluation.wire import account_to_proto, number_to_proto
 from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
@@ -137,7 +137,7 @@ class Replayer:
         with scoped(self._replays.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
             async for part in parts:
                 replayed.take(part)
-        asked = replace(pending.asked, dataset_fingerprint=prints[0] if len(prints) == 1 else ",".join(sorted(prints)))
+        asked = replace(pending.asked, dataset_fingerprint=data_fingerprint(prints))
         return await asyncio.to_thread(evidence_of, asked, terms, model.profile, presets, replayed)
 
     def _record(self, conn: Connection, pending: PendingReplay, evidence: Evidence) -> Effect | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.core.errors import refused
@@ -59,3 +61,8 @@ def replay_request(body: bytes, account: accountpb.AccountModel) -> replayservic
 def told(message: evaluationpb.OrderList) -> str:
     """A list as the audit log tells it, which does not keep the orders themselves."""
     return f"{len(message.orders)} orders, {len(message.cancels)} cancels of {message.strategy_id[:80]!r}"
+
+
+def data_fingerprint(prints: Sequence[str]) -> str:
+    """What a run says that it is of: the one fingerprint, or the digest of several, sorted, a line each."""
+    return prints[0] if len(prints) == 1 else digest("\n".join(sorted(prints)).encode())
