@@ -86,26 +86,23 @@ def terms_of(
     """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name;
     `calendar`: of the same, the exchange's.
 
-    Raises InvalidRequest (E_FIELD, E_PROFILE_UNKNOWN, E_CALENDAR_UNKNOWN).
+    Raises NotFound (E_INSTRUMENT_UNKNOWN) for one not known without its currency; InvalidRequest (E_FIELD,
+    E_PROFILE_UNKNOWN, E_CALENDAR_UNKNOWN).
     """
     calendar_named(calendar or ALWAYS)
     terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None)
     known, (quote, tick, lot) = SimulatedAccount(terms.brokerage, {}).view.instruments, unknown
+    new = [symbol for symbol in sorted({each.symbol for each in bars}) if known.find(symbol) is None]
+    if not new and (quote or calendar):
+        raise refused("E_FIELD", "quote and calendar", quote or calendar, "none: every symbol is known by its name")
     found = []
-    for symbol in sorted({each.symbol for each in bars}):
-        currency = quote or ("USD" if symbol in _SAMPLED else "")
-        if known.find(symbol) is None and currency:
-            exchange = calendar or _SAMPLED.get(symbol, "")
-            found.append(
-                instrument(
-                    symbol,
-                    base=symbol,
-                    quote=currency,
-                    tick=tick,
-                    lot=lot,
-                    calendar="" if exchange == ALWAYS else exchange,
-                )
-            )
+    for symbol in new:
+        currency, exchange = quote or ("USD" if symbol in _SAMPLED else ""), calendar or _SAMPLED.get(symbol, "")
+        if not currency:
+            hint = "--quote USD; and --tick, --lot, --calendar XNYS where they are not 0.01, 1 and around the clock"
+            raise NotFound("E_INSTRUMENT_UNKNOWN", f"no properties of {symbol} are known", hint=hint)
+        where = "" if exchange == ALWAYS else exchange
+        found.append(instrument(symbol, base=symbol, quote=currency, tick=tick, lot=lot, calendar=where))
     return replace(terms, instruments=tuple(found))
 
 

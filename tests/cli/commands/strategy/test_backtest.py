@@ -120,3 +120,13 @@ def test_too_few_bars_are_said_in_the_first_line(tmp_path: Path) -> None:
     code, said = run(f"{strategy}:Slow", "--data", data, "--zone", "UTC", "--quote", "USD", "--calendar", "XNYS")
     assert code == 0, said
     assert " ".join(said.split()).startswith("Slow no target for ABC: 42 bars of ABC at 86400 s, want 80 or more")
+
+
+def test_a_symbol_of_ones_own_needs_its_currency_and_a_known_one_takes_none(tmp_path: Path) -> None:
+    data, strategy = stock_file(tmp_path)
+    with pytest.raises(NotFound, match="E_INSTRUMENT_UNKNOWN") as unknown:
+        run(f"{strategy}:Held", "--data", data, "--zone", "UTC")
+    assert "--quote USD" in unknown.value.hint
+    for option in ("--quote", "--calendar"):
+        with pytest.raises(InvalidRequest, match="every symbol is known by its name"):
+            run("examples/ema_cross.py", option, "USD" if option == "--quote" else "XNYS")
