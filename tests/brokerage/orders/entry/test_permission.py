@@ -22,6 +22,7 @@ from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
+from brokerage.venues.dispatch.closing import NOTHING_HELD
 from brokerage.venues.dispatch.emulation import HELD
 from tests.brokerage.samples import GATE, MARKET, Book, bar, fence, open_book, order
 
@@ -132,7 +133,9 @@ async def test_an_order_at_the_wire_that_reduces_no_longer(far: Book) -> None:
     await sent(far, "first")
     assert await far.show(bar(2)) == 1
     assert not await far.to_wire("second")
-    assert (await far.order("second")).record.denial is Denial.FENCED
+    record = (await far.order("second")).record
+    assert (record.state, record.denial) == (OrderState.CANCELED, None)
+    assert record.detail == NOTHING_HELD
 
 
 async def position(book: Book) -> int:
