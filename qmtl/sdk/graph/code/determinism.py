@@ -7,10 +7,9 @@ down; what only shows when the node runs is the look-ahead detector's and the wa
 from __future__ import annotations
 
 import ast
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sized
-
-import numpy as np
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.graph.code.syntax import Chain, FunctionNode, free_chains
@@ -123,8 +122,9 @@ def count_numbers(value: object) -> int:
         return sum(count_numbers(key) + count_numbers(each) for key, each in value.items())
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return sum(map(count_numbers, value))
-    if isinstance(value, np.ndarray):
-        return value.size
+    numpy = sys.modules.get("numpy")  # who has an array has loaded it
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return int(value.size)
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         return len(value) // _FLOAT_BYTES
     if isinstance(value, (bool, type)):
