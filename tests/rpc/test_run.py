@@ -26,7 +26,11 @@ from tests.rpc.mesh import health_of, services_of, settings_of
 ROOT = Path(__file__).parents[2]
 SERVICE = Path(__file__).parent / "small_service.py"
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"  # generic in the stubs only
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen")])}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen")]),
+    "GRPC_VERBOSITY": "ERROR",  # as the mesh sets it: core's own lines are not JSON
+}
 
 
 class Process:
