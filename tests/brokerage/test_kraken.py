@@ -21,6 +21,7 @@ def dollars(name: str, price: str) -> Order:
     return replace(bitcoin(name, price), symbol="BTC/USD")
 
 
+@pytest.mark.soak  # a minute: Kraken lets a call through every 2 s
 @pytest.mark.timeout(420)
 async def test_orders_fill_before_and_after_a_kill(tmp_path: Path, nats_url: str) -> None:
     async with at_exchange(tmp_path, nats_url, KrakenSpot, **SETTINGS) as traded:

@@ -32,7 +32,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.harness import LONG, WorldHarness, evaluation, eventually, raising, running_harness
-from tests.worldservice.samples import DOCUMENT
+from tests.worldservice.samples import CLAIMS
 from worldservice.__main__ import compose
 from worldservice.config import Settings
 
@@ -93,7 +93,7 @@ async def replicas(tmp_path: Path, nats_url: str, postgres_url: str) -> AsyncIte
         one = made.stubs[0]
         await one.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id="w1"))
         await one.policies.PutPolicy(
-            policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True)
+            policyservicepb.PutPolicyRequest(world_id="w1", document=CLAIMS, make_default=True)
         )
         for name in ("s", "t"):
             await one.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))

@@ -153,7 +153,7 @@ async def played(mesh: Mesh, kill: Sequence[str]) -> tuple[SessionResult, RunRes
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("kill", [[], ["seamless"]])
+@pytest.mark.parametrize("kill", [pytest.param([], marks=pytest.mark.soak), ["seamless"]])
 async def test_a_paper_session_on_a_universe_is_the_backtest_continued(mesh: Mesh, kill: list[str]) -> None:
     paper, local = await played(mesh, kill)
     assert {fill.symbol for fill in local.fills} == set(SYMBOLS)
