@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal as D
-from types import FunctionType
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,12 +25,13 @@ from qmtl.sdk import Bars, FillEvent, Signal, Sizing, Strategy, StreamInput, sig
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.backtest import replay
-from qmtl.sdk.execution.compiled import stretches
 from qmtl.sdk.execution.compiled.stretches import Compiling
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import START_NS, STEP_NS
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -249,13 +253,21 @@ def test_hooks_that_an_instance_was_given_are_told() -> None:
     assert heard
 
 
-def test_with_numba_switched_off_the_same_functions_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stretches, "compiled", lambda function: FunctionType(function.__code__, function.__globals__))
+def check_switched_off() -> None:
+    """What holds in a process in which numba compiles nothing."""
     case = replace(BASE, cash=D("900000000.12345678"), bars=120)
     (made, heard), (slow, told) = run(case, Compiling.ALWAYS), run(case, Compiling.NEVER, every=True)
     assert_equal(made, slow)
     assert heard == told
     assert part_compiled(made) > 0.5
+
+
+def test_with_numba_switched_off_the_same_functions_run() -> None:
+    code = f"from {Path(__file__).stem} import check_switched_off as check; check()"
+    paths = [str(Path(__file__).parent), str(ROOT), str(ROOT / "gen")]
+    environ = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_account_beyond_what_is_proved_is_taken_bar_by_bar() -> None:
