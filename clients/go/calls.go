@@ -105,6 +105,23 @@ func sendChunks[Request, Reply any](
 	return stream.CloseAndRecv()
 }
 
+// whenAdmitted makes a call again as long as the caller's rate limit refuses it, after the pause that each refusal names.
+func whenAdmitted(ctx context.Context, call func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for {
+		err := call()
+		if status.Code(err) != codes.ResourceExhausted {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryAfter(err)):
+		}
+	}
+}
+
 // retryAfter is the pause an error asks for in its RetryInfo.
 func retryAfter(err error) time.Duration {
 	for _, detail := range status.Convert(err).Details() {

@@ -53,7 +53,11 @@ func walk(ctx context.Context, gateways []grpc.ClientConnInterface) error {
 func newWorld(ctx context.Context, gateway grpc.ClientConnInterface) (string, error) {
 	world := fmt.Sprintf("go-%x", randomBytes(6))
 	request := &worldv1.CreateWorldRequest{WorldId: world, DataPresets: []string{preset}}
-	if _, err := worldv1.NewWorldServiceClient(gateway).CreateWorld(ctx, request); err != nil {
+	err := whenAdmitted(ctx, func() error {
+		_, err := worldv1.NewWorldServiceClient(gateway).CreateWorld(ctx, request)
+		return err
+	})
+	if err != nil {
 		return "", err
 	}
 	fmt.Println("world", world)
@@ -62,8 +66,10 @@ func newWorld(ctx context.Context, gateway grpc.ClientConnInterface) (string, er
 
 func putPolicy(ctx context.Context, gateway grpc.ClientConnInterface, world string, sharpe float64) error {
 	request := &worldv1.PutPolicyRequest{WorldId: world, Document: fmt.Sprintf(document, sharpe), MakeDefault: true}
-	_, err := worldv1.NewPolicyServiceClient(gateway).PutPolicy(ctx, request)
-	return err
+	return whenAdmitted(ctx, func() error {
+		_, err := worldv1.NewPolicyServiceClient(gateway).PutPolicy(ctx, request)
+		return err
+	})
 }
 
 // submit sends a DAG built from the catalogue and watches it until it is bound everywhere.

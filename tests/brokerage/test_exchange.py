@@ -152,7 +152,7 @@ async def _fenced_and_awake_again(tmp_path: Path, nats_url: str, database_url: s
         assert not taken.denial, taken.message
         await traded.until("o1", ACCEPTED)
 
-        os.kill(first.pid, signal.SIGSTOP)
+        await _stop_between_writes(first.pid, None if database_url else tmp_path / "state" / "brokerage.db")
         traded.client = client
 
         async def taken_over() -> bool:
@@ -184,3 +184,26 @@ async def _fenced_and_awake_again(tmp_path: Path, nats_url: str, database_url: s
         await traded.client.submit(bitcoin("o8", "96", quantity="0.06"), domain="LIVE")
         await traded.until("o8", ACCEPTED)
         assert len(traded.sent()) == len(set(traded.sent())) == 8
+
+
+async def _stop_between_writes(pid: int, database: Path | None) -> None:
+    """SIGSTOP while the process holds no write lock of an SQLite file: a stopped writer holds the file for everybody."""
+
+    async def stopped() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        if database is None or _may_write(database):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    await eventually(stopped, WAIT_S)
+
+
+def _may_write(database: Path) -> bool:
+    with closing(sqlite3.connect(database, timeout=1.0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True

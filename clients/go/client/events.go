@@ -273,6 +273,10 @@ func keyOf(event *controlv1.ControlEvent) (gatewayv1.Topic, string) {
 }
 
 // orderKey is what the numbers of an order's events are counted by.
-func orderKey(of interface{ GetAccount() string; GetStrategyId() string; GetClientOrderId() string }) string {
+func orderKey(of interface {
+	GetAccount() string
+	GetStrategyId() string
+	GetClientOrderId() string
+}) string {
 	return of.GetAccount() + "/" + of.GetStrategyId() + "/" + of.GetClientOrderId()
 }

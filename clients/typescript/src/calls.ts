@@ -62,6 +62,20 @@ export async function inChunks<S extends DescMessage, R>(
   }
 }
 
+/** Makes a call again as long as the caller's rate limit refuses it, after the pause that each refusal names. */
+export async function whenAdmitted<R>(call: () => Promise<R>): Promise<R> {
+  const end = Date.now() + CALL_MS;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const found = ConnectError.from(error);
+      if (found.code !== Code.ResourceExhausted || Date.now() > end) throw error;
+      await pause(retryAfterMs(found));
+    }
+  }
+}
+
 /** The pause an error asks for in its RetryInfo. */
 function retryAfterMs(error: ConnectError): number {
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;

@@ -20,7 +20,7 @@ import { EvaluationService } from "../gen/qmtl/world/v1/evaluation_service_pb.js
 import { PolicyService } from "../gen/qmtl/world/v1/policy_service_pb.js";
 import type { Session } from "../gen/qmtl/world/v1/session_pb.js";
 import { WorldService } from "../gen/qmtl/world/v1/world_service_pb.js";
-import { describe, inChunks, pause } from "./calls.js";
+import { describe, inChunks, pause, whenAdmitted } from "./calls.js";
 import { EventStream, reasonOf } from "./events.js";
 import { Catalogue } from "./graph.js";
 import { answer, Queue } from "./queue.js";
@@ -43,7 +43,7 @@ export async function walk(gateways: Transport[]): Promise<void> {
 
 export async function newWorld(gateway: Transport): Promise<string> {
   const worldId = `ts-${randomBytes(6).toString("hex")}`;
-  await createClient(WorldService, gateway).createWorld({ worldId, dataPresets: [PRESET] });
+  await whenAdmitted(() => createClient(WorldService, gateway).createWorld({ worldId, dataPresets: [PRESET] }));
   console.log("world", worldId);
   await putPolicy(gateway, worldId, 0.5);
   return worldId;
@@ -52,7 +52,7 @@ export async function newWorld(gateway: Transport): Promise<string> {
 export async function putPolicy(gateway: Transport, worldId: string, sharpe: number): Promise<void> {
   const gates = `{gates: {and: ["sharpe >= ${sharpe.toFixed(4)}"]}, score: "sharpe"}`;
   const document = `data_currency: {max_lag: 1d}\nselection: ${gates}\nevidence: claims\n`;
-  await createClient(PolicyService, gateway).putPolicy({ worldId, document, makeDefault: true });
+  await whenAdmitted(() => createClient(PolicyService, gateway).putPolicy({ worldId, document, makeDefault: true }));
 }
 
 /** Sends a DAG built from the catalogue and watches it until it is bound everywhere. */
