@@ -53,7 +53,8 @@ from worldservice.__main__ import compose
 from worldservice.config import Settings
 
 WAIT_S = 15.0
-PRESETS = {"demo.btc.15m": True, "demo.gone": False, "live": True}
+PRESETS = {"demo.btc.15m": True, "demo.gone": False, "live": True, "pair": True}
+MEMBERS = {"pair": ("one", "two")}
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -167,7 +168,12 @@ class Catalogue(cataloguerpc.CatalogueServiceServicer):
         if request.name not in PRESETS:
             raise NotFound("E_PRESET_UNKNOWN", f"no preset {request.name!r}", hint=f"one of {', '.join(PRESETS)}")
         available = PRESETS[request.name]
-        preset = datasetspb.Preset(name=request.name, available=available, message="" if available else "no source")
+        preset = datasetspb.Preset(
+            name=request.name,
+            available=available,
+            message="" if available else "no source",
+            members=MEMBERS.get(request.name, ()),
+        )
         return catalogueservicepb.GetPresetResponse(preset=preset)
 
 
@@ -349,7 +355,9 @@ async def replayed(
 async def make_trading(
     harness: WorldHarness, world_id: str, *strategies: str, presets: tuple[str, ...] = (), by_replay: bool = False
 ) -> WorldStubs:
-    """A world whose strategies passed and are in paper; `by_replay`: by what may also go live."""
+    """A world whose strategies passed and are in paper; `by_replay`: by what may also go live, over live data."""
+    if by_replay:
+        harness.replays.preset, presets = "live", presets or ("live",)
     ann = await make_world(harness, world_id, document=DOCUMENT if by_replay else CLAIMS, presets=presets)
     for strategy_id in strategies:
         await ann.bindings.BindStrategy(

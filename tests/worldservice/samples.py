@@ -26,6 +26,7 @@ selection:
 CLAIMS = DOCUMENT + "evidence: claims\n"
 """The same, for worlds whose tests send numbers only."""
 TERMS = WorldAccount().text(None)
+PRESET = "ohlcv.exchange.spot.1m"
 GOOD: Mapping[str, float] = {
     "sample_days": 90,
     "sharpe": 1.2,
@@ -37,8 +38,9 @@ GOOD: Mapping[str, float] = {
 
 def evidence(values: Mapping[str, float] = GOOD, run_id: str = "run-1", days: int = 90) -> Evidence:
     numbers = tuple(Number(name, float(value)) for name, value in values.items())
+    start = NOW - timedelta(days=days)
     return Evidence(
-        run_id, Stage.BACKTEST, numbers, "blake3:data", NOW - timedelta(days=days), NOW, 0.97, account=TERMS
+        run_id, Stage.BACKTEST, numbers, "blake3:data", start, NOW, 0.97, account=TERMS, data_presets=(PRESET,)
     )
 
 
@@ -49,7 +51,7 @@ def candidate(
 
 
 def world(world_id: str = "alpha", **fields: bool) -> World:
-    return new_world(world_id, "ann", NOW, allow_live=fields.get("allow_live", False))
+    return new_world(world_id, "ann", NOW, allow_live=fields.get("allow_live", False), data_presets=(PRESET,))
 
 
 def binding(name: str, stage: Stage = Stage.BACKTEST) -> Binding:

@@ -221,6 +221,7 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         order_list=evidence.order_list,
         claims=[number_to_proto(number) for number in evidence.claims],
         warnings=islice(evidence.warnings(), WARNINGS_MAX),
+        data_presets=evidence.data_presets,
     )
 
 

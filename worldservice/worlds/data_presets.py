@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qmtl.core.errors import NotReady
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -22,10 +22,13 @@ class DataPresets:
             if not preset.available:
                 raise NotReady("E_DATASET_UNAVAILABLE", f"preset {name}: {preset.message}", metadata={"dataset": name})
 
-    async def with_members(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Presets, and the members of those that are universes. Raises as `require`, but not for unavailable ones."""
-        found: list[str] = []
+    async def serving(self, names: Iterable[str]) -> Mapping[str, str]:
+        """By each preset that serves data of the named ones, itself or as a member of a universe, the named one.
+
+        Raises as `require`, but not for unavailable ones.
+        """
+        found: dict[str, str] = {}
         for name in dict.fromkeys(names):
             preset = (await self._catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=name))).preset
-            found += [name, *preset.members]
-        return tuple(found)
+            found = {**dict.fromkeys(preset.members, name), **found, name: name}
+        return found

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from qmtl.core.modes import EffectiveMode
-from tests.worldservice.samples import DOCUMENT, GOOD, NOW, candidate, evidence, fresh, world
+from tests.worldservice.samples import DOCUMENT, GOOD, NOW, PRESET, candidate, evidence, fresh, world
 from worldservice.evaluation.domain.data_currency import DataState
 from worldservice.evaluation.domain.decision import WorldFacts, changed, decide
 from worldservice.evaluation.domain.runs import Candidate
@@ -52,12 +52,14 @@ def test_each_lack_lowers_the_world(facts: WorldFacts, mode: EffectiveMode, reas
 
 def test_live_is_reached_by_exactly_one_combination() -> None:
     found = []
-    for allow, replay, approved, fingerprint, passes in product([False, True], repeat=5):
+    for allow, replay, approved, fingerprint, passes, named, own in product([False, True], repeat=7):
         proof = replace(
-            evidence({**GOOD, "sharpe": 1.0 if passes else 0.0}), dataset_fingerprint="f" if fingerprint else ""
+            evidence({**GOOD, "sharpe": 1.0 if passes else 0.0}),
+            dataset_fingerprint="f" if fingerprint else "",
+            data_presets=(PRESET,) if own else ("file.ohlcv.flattering",),
         )
         facts = WorldFacts(
-            replace(WORLD, allow_live=allow),
+            replace(WORLD, allow_live=allow, data_presets=(PRESET, "other") if named else ()),
             POLICY,
             (Candidate("s", BOTH_SIDES, proof),),
             fresh(),
@@ -65,8 +67,31 @@ def test_live_is_reached_by_exactly_one_combination() -> None:
             live_approved=frozenset({"s"} if approved else ()),
         )
         if decide(facts, NOW).decision.effective_mode is EffectiveMode.LIVE:
-            found.append((allow, replay, approved, fingerprint, passes))
-    assert found == [(True, False, True, True, True)]
+            found.append((allow, replay, approved, fingerprint, passes, named, own))
+    assert found == [(True, False, True, True, True, True, True)]
+
+
+@pytest.mark.parametrize(
+    ("named", "of", "reason"),
+    [
+        ((), (PRESET,), "DATA_PRESETS_MISSING"),
+        ((), (), "DATA_PRESETS_MISSING"),
+        ((PRESET,), ("file.ohlcv.flattering",), "EVIDENCE_OF_OTHER_DATA"),
+        ((PRESET,), (PRESET, "file.ohlcv.flattering"), "EVIDENCE_OF_OTHER_DATA"),
+        ((PRESET,), (), "EVIDENCE_OF_OTHER_DATA"),
+    ],
+)
+def test_made_up_prices_are_no_ground_to_trade_live(named: tuple[str, ...], of: tuple[str, ...], reason: str) -> None:
+    shown = replace(evidence(), data_presets=of)
+    facts = replace(
+        FACTS,
+        world=replace(WORLD, allow_live=True, data_presets=named),
+        candidates=(Candidate("s", BOTH_SIDES, shown),),
+        live_approved=frozenset({"s"}),
+    )
+    verdicts = decide(facts, NOW)
+    assert (verdicts.decision.effective_mode, verdicts.live) == (EffectiveMode.PAPER, frozenset())
+    assert reason in verdicts.decision.reasons
 
 
 def test_an_approval_of_another_strategy_does_not_open_live() -> None:

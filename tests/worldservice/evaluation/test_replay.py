@@ -204,6 +204,21 @@ async def test_data_of_another_world_is_no_evidence_here(harness: WorldHarness) 
     assert (run.evidence_state, run.evidence_reason) == (REFUSED, "E_PRESET_NOT_OF_WORLD")
 
 
+async def test_a_run_names_the_worlds_presets_that_its_data_is_of(harness: WorldHarness) -> None:
+    ann = await bound(harness, presets=("live", "pair"))
+    harness.replays.preset = "one"
+    assert (await replayed(harness, ann, "s")).data_presets == ["pair"]
+
+
+async def test_without_presets_any_data_counts_on_paper_and_none_does_live(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    harness.replays.preset = "file.ohlcv.flattering"
+    assert (await replayed(harness, ann, "s")).data_presets == ["file.ohlcv.flattering"]
+    decision = await decided(ann)
+    assert decision.effective_mode == PAPER
+    assert decisionpb.DECISION_REASON_DATA_PRESETS_MISSING in decision.reasons
+
+
 async def test_what_was_refused_stays_until_another_run_replaces_it(harness: WorldHarness) -> None:
     ann = await bound(harness)
     harness.replays.error = NotFound("E_ARTIFACT_UNKNOWN", "no such artifact")

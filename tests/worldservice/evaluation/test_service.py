@@ -54,6 +54,7 @@ async def test_a_pass_raises_the_ceiling_to_paper_and_says_why_not_live(harness:
     assert shown.effective_mode == PAPER
     assert list(shown.reasons) == [
         decisionpb.DECISION_REASON_LIVE_NOT_ALLOWED,
+        decisionpb.DECISION_REASON_DATA_PRESETS_MISSING,
         decisionpb.DECISION_REASON_LIVE_NOT_APPROVED,
         decisionpb.DECISION_REASON_EVIDENCE_CLAIMED,
     ]

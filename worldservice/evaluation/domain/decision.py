@@ -226,6 +226,8 @@ def _missing_for_live(facts: WorldFacts, selected: Sequence[str], passed: Sequen
     reasons = []
     if not facts.world.allow_live:
         reasons.append(DecisionReason.LIVE_NOT_ALLOWED)
+    if not facts.world.data_presets:
+        reasons.append(DecisionReason.DATA_PRESETS_MISSING)
     if facts.replay:
         reasons.append(DecisionReason.REPLAY_NEVER_LIVE)
     if facts.policy is None or facts.policy.live_promotion is LivePromotion.DISABLED:
@@ -265,8 +267,18 @@ def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[DecisionReason,
         else ()
     )
     cut = (DecisionReason.EDGE_OFF,) if candidate.edges.barred else ()
-    claimed = () if candidate.evidence.replayed else (DecisionReason.EVIDENCE_CLAIMED,)
-    return (*claimed, *mismatch, *cut, *unmet_for_live(facts.policy, candidate))
+    grounds = _groundless(facts.world.data_presets, candidate.evidence)
+    return (*grounds, *mismatch, *cut, *unmet_for_live(facts.policy, candidate))
+
+
+def _groundless(named: Sequence[str], evidence: Evidence) -> tuple[DecisionReason, ...]:
+    """Why a run's numbers are no ground to trade live: nobody replayed them, or over prices of other presets than the
+    world's, which may be anybody's own.
+    """
+    if not evidence.replayed:
+        return (DecisionReason.EVIDENCE_CLAIMED,)
+    its_own = bool(evidence.data_presets) and set(evidence.data_presets).issubset(named)
+    return () if its_own else (DecisionReason.EVIDENCE_OF_OTHER_DATA,)
 
 
 def _anchor(facts: WorldFacts, best: Sequence[str]) -> Evidence | None:

@@ -39,6 +39,7 @@ class Evidence:
     account: str = ""  # the terms it was replayed under, as the policy wrote them then; empty: it was not
     claims: tuple[Number, ...] = ()  # what was sent beside an order list; read by no rule
     notes: tuple[str, ...] = ()  # what the replay met, a sentence each
+    data_presets: tuple[str, ...] = ()  # what the replayed data is of, as the world named it; sorted
 
     def __hash__(self) -> int:
         """Of what tells runs apart; hashing every part of every number cost more than judging them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -66,10 +66,13 @@ class Replayed:
         return self.summary
 
 
-def evidence_of(asked: Evidence, account: str, profile: str, presets: Sequence[str], replayed: Replayed) -> Evidence:
+def evidence_of(
+    asked: Evidence, account: str, profile: str, presets: Mapping[str, str], replayed: Replayed
+) -> Evidence:
     """The evidence of a run from the replay of its list.
 
-    `account` are the terms it was replayed under, `profile` the brokerage profile among them, `presets` the world's.
+    `account` are the terms it was replayed under, `profile` the brokerage profile among them. `presets`: by each preset
+    that serves data of the world the one that the world names, which may be a universe of it; empty: it names none.
 
     Raises NotReady (E_REPLAY_CUT), InvalidRequest (E_FIELD: a range without bars; E_PRESET_NOT_OF_WORLD).
     """
@@ -80,7 +83,7 @@ def evidence_of(asked: Evidence, account: str, profile: str, presets: Sequence[s
                 "E_PRESET_NOT_OF_WORLD",
                 "dataset_fingerprints",
                 f"data of preset {one.data_preset}",
-                f"of the world's presets: {', '.join(presets)}",
+                f"of the world's presets: {', '.join(sorted({*presets.values()}))}",
             )
     times, equity = _curve(replayed.equity, summary.equity_count)
     if not len(times):
@@ -97,6 +100,7 @@ def evidence_of(asked: Evidence, account: str, profile: str, presets: Sequence[s
         coverage=min((one.coverage_ratio for one in summary.instruments), default=0.0),
         execution=execution_from_proto(_execution(summary.terms, profile), "terms"),
         notes=tuple(_notes(replayed, summary)),
+        data_presets=tuple(sorted({presets.get(one.data_preset, one.data_preset) for one in summary.instruments})),
     )
 
 

@@ -129,7 +129,7 @@ class Replayer:
             return body, world.data_presets, model, account.text(execution)
 
         body, names, model, terms = await self._writes.db.read(read)
-        presets = await self._presets.with_members(names)
+        presets = await self._presets.serving(names)
         request = await asyncio.to_thread(replay_request, body, model)
         prints = tuple(request.dataset_fingerprints)
         chunks = Chunked(replayservicepb.ReplayOrdersRequest, request, [pending.world_id])

@@ -78,6 +78,8 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REASON_DECISION_UNAVAILABLE: _ClassVar[DecisionReason]
     DECISION_REASON_EVIDENCE_CLAIMED: _ClassVar[DecisionReason]
     DECISION_REASON_EVIDENCE_OF_OTHER_ACCOUNT: _ClassVar[DecisionReason]
+    DECISION_REASON_DATA_PRESETS_MISSING: _ClassVar[DecisionReason]
+    DECISION_REASON_EVIDENCE_OF_OTHER_DATA: _ClassVar[DecisionReason]
 EVIDENCE_RULE_UNSPECIFIED: EvidenceRule
 EVIDENCE_RULE_REPLAY: EvidenceRule
 EVIDENCE_RULE_CLAIMS: EvidenceRule
@@ -135,6 +137,8 @@ DECISION_REASON_CORRELATED: DecisionReason
 DECISION_REASON_DECISION_UNAVAILABLE: DecisionReason
 DECISION_REASON_EVIDENCE_CLAIMED: DecisionReason
 DECISION_REASON_EVIDENCE_OF_OTHER_ACCOUNT: DecisionReason
+DECISION_REASON_DATA_PRESETS_MISSING: DecisionReason
+DECISION_REASON_EVIDENCE_OF_OTHER_DATA: DecisionReason
 
 class ExecutionModel(_message.Message):
     __slots__ = ("fill", "maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation", "profile")

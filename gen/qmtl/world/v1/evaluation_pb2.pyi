@@ -167,7 +167,7 @@ class Footprint(_message.Message):
     def __init__(self, long_gross: _Optional[str] = ..., short_gross: _Optional[str] = ..., sector: _Optional[str] = ...) -> None: ...
 
 class EvaluationRun(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model", "evidence_state", "order_list", "claims", "evidence_reason", "evidence_message", "warnings")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model", "evidence_state", "order_list", "claims", "evidence_reason", "evidence_message", "warnings", "data_presets")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,7 @@ class EvaluationRun(_message.Message):
     EVIDENCE_REASON_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    DATA_PRESETS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -221,4 +222,5 @@ class EvaluationRun(_message.Message):
     evidence_reason: str
     evidence_message: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., evidence_state: _Optional[_Union[EvidenceState, str]] = ..., order_list: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., evidence_reason: _Optional[str] = ..., evidence_message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    data_presets: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., evidence_state: _Optional[_Union[EvidenceState, str]] = ..., order_list: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., evidence_reason: _Optional[str] = ..., evidence_message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., data_presets: _Optional[_Iterable[str]] = ...) -> None: ...
