@@ -187,7 +187,7 @@ async def _fenced_and_awake_again(tmp_path: Path, nats_url: str, database_url: s
 
 
 async def _stop_between_writes(pid: int, database: Path | None) -> None:
-    """SIGSTOP while the process holds no write lock of an SQLite file: a stopped writer holds the file for everybody."""
+    """SIGSTOP while the process holds no write lock of an SQLite file: a stopped writer holds the file for all."""
 
     async def stopped() -> bool:
         os.kill(pid, signal.SIGSTOP)
