@@ -68,6 +68,13 @@ class DiffService(diffrpc.DiffServiceServicer):
         for chunk in answer.chunks(from_chunk):
             yield diffservicepb.DiffResponse(chunk=chunk)
 
+    async def DiffSmall(
+        self, request: diffservicepb.DiffSmallRequest, context: Context
+    ) -> diffservicepb.DiffSmallResponse:
+        from_chunk = request.question.from_chunk
+        answer = await self._diff(request.question)
+        return diffservicepb.DiffSmallResponse(chunk=next(answer.chunks(from_chunk)))
+
     async def DryRunDiff(
         self, request_iterator: AsyncIterator[diffservicepb.DryRunDiffRequest], context: Context
     ) -> AsyncIterator[diffservicepb.DryRunDiffResponse]:

@@ -31,6 +31,7 @@ from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.rpc.auth.call import own_act
 from qmtl.rpc.chunks import Chunked
+from qmtl.rpc.rules.methods import REQUEST_BYTES_DEFAULT
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -38,6 +39,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
 LOCAL_LOOK_S = 2.0  # how long the end of what is worked on here may wait to be seen when a cancel ends it, not its work
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
+SMALL_BYTES = REQUEST_BYTES_DEFAULT - 16  # of a question that is sent in one message, with room for what is around it
 LATER = (Unavailable, DeadlineExceeded, Exhausted)
 Settled = tuple[Record, bytes]  # with what it came to, empty unless COMPLETED
 log = structlog.stdlib.get_logger("qmtl.gateway.submissions")
@@ -277,7 +279,6 @@ class Workers:
         outcomes: Sequence[strategypb.WorldOutcome],
     ) -> diffpb.DiffChunk:
         """All chunks of the diff as one; a lost stream is asked again under the same request_id."""
-        whole = diffpb.DiffChunk()
         question = diffpb.DiffQuestion(
             request_id=_diff_id(record, outcomes),
             strategy_id=record.strategy_id,
@@ -287,6 +288,14 @@ class Workers:
             decline_sentinel=any(outcome.context.safe_mode for outcome in outcomes),
             created_by=record.subject,
         )
+        whole = diffpb.DiffChunk()
+        if question.ByteSize() <= SMALL_BYTES:
+            small = diffservicepb.DiffSmallRequest(question=question)
+            whole = (await self._peers.diffs.DiffSmall(small)).chunk
+            if whole.HasField("summary"):
+                return whole
+            question.ClearField("dag")
+            question.from_chunk = 1
         async for response in self._peers.diffs.Diff(Chunked(diffservicepb.DiffRequest, question)):
             whole.assignments.extend(response.chunk.assignments)
             if response.chunk.HasField("summary"):

@@ -46,7 +46,7 @@ def _each(service: str, methods: str) -> tuple[str, ...]:
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     # Queued submissions, gate sessions, caches, relays and orders: the gateway acts when no user is on the line.
     "gateway": (
-        *_each(f"{DAG}.DiffService", "Diff DryRunDiff ReleasePlan"),
+        *_each(f"{DAG}.DiffService", "Diff DiffSmall DryRunDiff ReleasePlan"),
         *_each(f"{DAG}.QueueProgressService", "ReportQueueProgress"),
         *_each(f"{DAG}.PlanService", "GetPlan"),
         *_each(f"{DAG}.GraphService", "GetNode"),

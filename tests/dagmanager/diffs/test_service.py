@@ -53,6 +53,21 @@ async def test_a_lost_stream_resumes_where_it_was(served: Served) -> None:
         assert caught.value.reason == "E_REQUEST_UNKNOWN"
 
 
+async def test_a_small_diff_is_answered_in_one_message_and_resumes_by_stream(served: Served) -> None:
+    request = diff_request(chain(120), "r1", "s1")
+    async with served.stub() as stub:
+        first = (await stub.diffs.DiffSmall(diffservicepb.DiffSmallRequest(question=request))).chunk
+        whole = await chunks(stub, request)
+        assert [first, len(whole)] == [whole[0], 2]
+        request.from_chunk = 1
+        request.ClearField("dag")
+        assert await chunks(stub, request) == whole[1:]
+        request.from_chunk = 2
+        with pytest.raises(InvalidRequest) as caught:
+            await stub.diffs.DiffSmall(diffservicepb.DiffSmallRequest(question=request))
+        assert caught.value.reason == "E_CHUNK_OUT_OF_RANGE"
+
+
 async def test_a_dry_run_says_what_a_diff_would(served: Served) -> None:
     made = diff_request(chain(3), "r1", "s1")
     async with served.stub() as stub:

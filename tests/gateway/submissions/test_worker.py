@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TypeVar, cast
@@ -18,12 +19,16 @@ from gateway.submissions.domain import Record, State, Step, Submission
 from gateway.submissions.release_worker import ReleaseWorker
 from gateway.submissions.store import strategies
 from gateway.submissions.store.room import QueueLimits
+from gateway.submissions.wire import assignments_from_stored
 from gateway.submissions.worker import Workers, WorkerSettings
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Conflict, NotFound
+from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
+from qmtl.rpc.rules.methods import REQUEST_BYTES_DEFAULT
 from qmtl.sql.database import Database
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -81,11 +86,27 @@ class Plans:
         raise NotFound("E_PLAN_UNKNOWN", "no plan")
 
 
-class CutDiffs:
-    """dagmanager, whose answer ends before its last chunk."""
+class Diffs:
+    """dagmanager, whose answers have as many chunks of one assignment each, of which the last may be missing."""
 
-    async def Diff(self, *asked: object) -> AsyncIterator[diffservicepb.DiffResponse]:
-        yield diffservicepb.DiffResponse()
+    def __init__(self, chunks: int, *, cut: bool = False) -> None:
+        self._chunks = [diffpb.DiffChunk(assignments=[diffpb.QueueAssignment(world_id="w")]) for _ in range(chunks)]
+        if not cut:
+            self._chunks[-1].summary.version = 7
+        self.asked: list[tuple[str, int, int]] = []  # method, first chunk wanted, nodes sent
+
+    async def DiffSmall(self, request: diffservicepb.DiffSmallRequest) -> diffservicepb.DiffSmallResponse:
+        self._note("DiffSmall", request.question)
+        return diffservicepb.DiffSmallResponse(chunk=self._chunks[0])
+
+    async def Diff(self, parts: Iterable[diffservicepb.DiffRequest]) -> AsyncIterator[diffservicepb.DiffResponse]:
+        question = diffpb.DiffQuestion.FromString(b"".join(part.chunk for part in parts))
+        self._note("Diff", question)
+        for chunk in self._chunks[question.from_chunk :]:
+            yield diffservicepb.DiffResponse(chunk=chunk)
+
+    def _note(self, method: str, question: diffpb.DiffQuestion) -> None:
+        self.asked.append((method, question.from_chunk, len(question.dag.nodes)))
 
 
 class SlowCommit(Database):
@@ -133,14 +154,21 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
         await slow.close()
 
 
-async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: Database) -> None:
-    peers = SimpleNamespace(bindings=Compute(), worlds=Compute(), plans=Plans(), diffs=CutDiffs())
-    working = Workers(
-        db, cast("Peers", peers), SystemClock(), WorkerSettings("g", PLACES, QueueLimits(100), CLAIM_TTL_S)
-    )
+@asynccontextmanager
+async def working_with(db: Database, diffs: Diffs) -> AsyncIterator[Workers]:
+    peers = cast("Peers", SimpleNamespace(bindings=Compute(), worlds=Compute(), plans=Plans(), diffs=diffs))
+    working = Workers(db, peers, SystemClock(), WorkerSettings("g", PLACES, QueueLimits(100), CLAIM_TTL_S))
     running = asyncio.create_task(working.run())
     try:
         await eventually(lambda: working.free == PLACES)
+        yield working
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: Database) -> None:
+    async with working_with(db, Diffs(1, cut=True)) as working:
         record, _ = await working.accept(submission(), strategypb.StrategySubmission())
 
         async def put_back() -> bool:
@@ -148,9 +176,29 @@ async def test_a_diff_that_is_cut_puts_the_submission_back_with_the_reason(db: D
             return (State.QUEUED, "E_DIFF_CUT") in {(step.state, step.reason) for _, step in steps}
 
         await eventually(put_back)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "label_bytes", "asked"),
+    [
+        (1, 0, [("DiffSmall", 0, 1)]),
+        (3, 0, [("DiffSmall", 0, 1), ("Diff", 1, 0)]),
+        (1, REQUEST_BYTES_DEFAULT, [("Diff", 0, 1)]),
+    ],
+    ids=["small", "small-with-a-long-answer", "large"],
+)
+async def test_a_small_dag_goes_in_one_message_and_only_the_rest_of_its_answer_by_stream(
+    db: Database, chunks: int, label_bytes: int, asked: list[tuple[str, int, int]]
+) -> None:
+    diffs = Diffs(chunks)
+    request = strategypb.StrategySubmission(dag=dagpb.Dag(nodes=[dagpb.DagNode(node_id="x" * label_bytes)]))
+    async with working_with(db, diffs) as working:
+        record, _ = await working.accept(submission(), request)
+        settled, _ = await working.settled(record, 10.0)
+    assert (settled.state, settled.plan_version) == (State.COMPLETED, 7)
+    assert diffs.asked == asked
+    stored = await db.read(lambda conn: strategies.assignments_of(conn, record.strategy_id, "w", 0, 10))
+    assert len(assignments_from_stored(stored, 0)) == chunks
 
 
 async def raced(database_url: str, db: Database, first: Submission, second: Submission) -> tuple[Record, bool]:

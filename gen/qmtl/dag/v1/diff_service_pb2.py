@@ -26,7 +26,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.dag.v1 import diff_pb2 as qmtl_dot_dag_dot_v1_dot_diff__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/dag/v1/diff_service.proto\x12\x0bqmtl.dag.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x16qmtl/dag/v1/diff.proto\"#\n\x0b\x44iffRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"<\n\x0c\x44iffResponse\x12,\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.qmtl.dag.v1.DiffChunkR\x05\x63hunk\")\n\x11\x44ryRunDiffRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"B\n\x12\x44ryRunDiffResponse\x12,\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.qmtl.dag.v1.DiffChunkR\x05\x63hunk\"j\n\x12ReleasePlanRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\">\n\x13ReleasePlanResponse\x12\'\n\x0freleased_queues\x18\x01 \x01(\rR\x0ereleasedQueues2\xd4\x02\n\x0b\x44iffService\x12k\n\x04\x44iff\x12\x18.qmtl.dag.v1.DiffRequest\x1a\x19.qmtl.dag.v1.DiffResponse\"*\x90\x02\x02\xa8\xbb\x18\x02\xca\xbb\x18\x1f\n\x18qmtl.dag.v1.DiffQuestion\x10\x80\x80\xc0\x04(\x01\x30\x01\x12}\n\nDryRunDiff\x12\x1e.qmtl.dag.v1.DryRunDiffRequest\x1a\x1f.qmtl.dag.v1.DryRunDiffResponse\"*\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18\x1f\n\x18qmtl.dag.v1.DiffQuestion\x10\x80\x80\xc0\x04(\x01\x30\x01\x12Y\n\x0bReleasePlan\x12\x1f.qmtl.dag.v1.ReleasePlanRequest\x1a .qmtl.dag.v1.ReleasePlanResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x42S\n\x0eio.qmtl.dag.v1B\x10\x44iffServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqmtl/dag/v1/diff_service.proto\x12\x0bqmtl.dag.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x16qmtl/dag/v1/diff.proto\"#\n\x0b\x44iffRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"<\n\x0c\x44iffResponse\x12,\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.qmtl.dag.v1.DiffChunkR\x05\x63hunk\"I\n\x10\x44iffSmallRequest\x12\x35\n\x08question\x18\x01 \x01(\x0b\x32\x19.qmtl.dag.v1.DiffQuestionR\x08question\"A\n\x11\x44iffSmallResponse\x12,\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.qmtl.dag.v1.DiffChunkR\x05\x63hunk\")\n\x11\x44ryRunDiffRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"B\n\x12\x44ryRunDiffResponse\x12,\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.qmtl.dag.v1.DiffChunkR\x05\x63hunk\"j\n\x12ReleasePlanRequest\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\x12\x19\n\x08world_id\x18\x03 \x01(\tR\x07worldId\">\n\x13ReleasePlanResponse\x12\'\n\x0freleased_queues\x18\x01 \x01(\rR\x0ereleasedQueues2\xa9\x03\n\x0b\x44iffService\x12k\n\x04\x44iff\x12\x18.qmtl.dag.v1.DiffRequest\x1a\x19.qmtl.dag.v1.DiffResponse\"*\x90\x02\x02\xa8\xbb\x18\x02\xca\xbb\x18\x1f\n\x18qmtl.dag.v1.DiffQuestion\x10\x80\x80\xc0\x04(\x01\x30\x01\x12S\n\tDiffSmall\x12\x1d.qmtl.dag.v1.DiffSmallRequest\x1a\x1e.qmtl.dag.v1.DiffSmallResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12}\n\nDryRunDiff\x12\x1e.qmtl.dag.v1.DryRunDiffRequest\x1a\x1f.qmtl.dag.v1.DryRunDiffResponse\"*\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18\x1f\n\x18qmtl.dag.v1.DiffQuestion\x10\x80\x80\xc0\x04(\x01\x30\x01\x12Y\n\x0bReleasePlan\x12\x1f.qmtl.dag.v1.ReleasePlanRequest\x1a .qmtl.dag.v1.ReleasePlanResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x42S\n\x0eio.qmtl.dag.v1B\x10\x44iffServiceProtoP\x01Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\016io.qmtl.dag.v1B\020DiffServiceProtoP\001Z-github.com/qmtl/qmtl/gen/go/qmtl/dag/v1;dagv1'
   _globals['_DIFFSERVICE'].methods_by_name['Diff']._loaded_options = None
   _globals['_DIFFSERVICE'].methods_by_name['Diff']._serialized_options = b'\220\002\002\250\273\030\002\312\273\030\037\n\030qmtl.dag.v1.DiffQuestion\020\200\200\300\004'
+  _globals['_DIFFSERVICE'].methods_by_name['DiffSmall']._loaded_options = None
+  _globals['_DIFFSERVICE'].methods_by_name['DiffSmall']._serialized_options = b'\220\002\002\250\273\030\002'
   _globals['_DIFFSERVICE'].methods_by_name['DryRunDiff']._loaded_options = None
   _globals['_DIFFSERVICE'].methods_by_name['DryRunDiff']._serialized_options = b'\220\002\001\250\273\030\002\312\273\030\037\n\030qmtl.dag.v1.DiffQuestion\020\200\200\300\004'
   _globals['_DIFFSERVICE'].methods_by_name['ReleasePlan']._loaded_options = None
@@ -44,14 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIFFREQUEST']._serialized_end=136
   _globals['_DIFFRESPONSE']._serialized_start=138
   _globals['_DIFFRESPONSE']._serialized_end=198
-  _globals['_DRYRUNDIFFREQUEST']._serialized_start=200
-  _globals['_DRYRUNDIFFREQUEST']._serialized_end=241
-  _globals['_DRYRUNDIFFRESPONSE']._serialized_start=243
-  _globals['_DRYRUNDIFFRESPONSE']._serialized_end=309
-  _globals['_RELEASEPLANREQUEST']._serialized_start=311
-  _globals['_RELEASEPLANREQUEST']._serialized_end=417
-  _globals['_RELEASEPLANRESPONSE']._serialized_start=419
-  _globals['_RELEASEPLANRESPONSE']._serialized_end=481
-  _globals['_DIFFSERVICE']._serialized_start=484
-  _globals['_DIFFSERVICE']._serialized_end=824
+  _globals['_DIFFSMALLREQUEST']._serialized_start=200
+  _globals['_DIFFSMALLREQUEST']._serialized_end=273
+  _globals['_DIFFSMALLRESPONSE']._serialized_start=275
+  _globals['_DIFFSMALLRESPONSE']._serialized_end=340
+  _globals['_DRYRUNDIFFREQUEST']._serialized_start=342
+  _globals['_DRYRUNDIFFREQUEST']._serialized_end=383
+  _globals['_DRYRUNDIFFRESPONSE']._serialized_start=385
+  _globals['_DRYRUNDIFFRESPONSE']._serialized_end=451
+  _globals['_RELEASEPLANREQUEST']._serialized_start=453
+  _globals['_RELEASEPLANREQUEST']._serialized_end=559
+  _globals['_RELEASEPLANRESPONSE']._serialized_start=561
+  _globals['_RELEASEPLANRESPONSE']._serialized_end=623
+  _globals['_DIFFSERVICE']._serialized_start=626
+  _globals['_DIFFSERVICE']._serialized_end=1051
 # @@protoc_insertion_point(module_scope)

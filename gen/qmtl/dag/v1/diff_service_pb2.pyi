@@ -19,6 +19,18 @@ class DiffResponse(_message.Message):
     chunk: _diff_pb2.DiffChunk
     def __init__(self, chunk: _Optional[_Union[_diff_pb2.DiffChunk, _Mapping]] = ...) -> None: ...
 
+class DiffSmallRequest(_message.Message):
+    __slots__ = ("question",)
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    question: _diff_pb2.DiffQuestion
+    def __init__(self, question: _Optional[_Union[_diff_pb2.DiffQuestion, _Mapping]] = ...) -> None: ...
+
+class DiffSmallResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: _diff_pb2.DiffChunk
+    def __init__(self, chunk: _Optional[_Union[_diff_pb2.DiffChunk, _Mapping]] = ...) -> None: ...
+
 class DryRunDiffRequest(_message.Message):
     __slots__ = ("chunk",)
     CHUNK_FIELD_NUMBER: _ClassVar[int]

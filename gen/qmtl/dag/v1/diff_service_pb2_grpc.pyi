@@ -43,6 +43,13 @@ class DiffServiceStub:
     UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
     submission's, and its contexts.
     """
+    DiffSmall: _grpc.UnaryUnaryMultiCallable[_diff_service_pb2.DiffSmallRequest, _diff_service_pb2.DiffSmallResponse]
+    """Diff for a question that fits into one message of 64 KiB: answers the first chunk, at a third of a stream's cost.
+    Where its summary is not set, the answer has more chunks: ask Diff for them under the same request_id, with
+    from_chunk 1 and no DAG. Idempotent on request_id, which it shares with Diff.
+
+    Errors: as Diff, and INVALID_ARGUMENT (E_TOO_LARGE): ask Diff.
+    """
     DryRunDiff: _grpc.StreamStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]
     """What Diff would answer, changing nothing. A payload has at most 9 MiB.
 
@@ -68,6 +75,13 @@ class DiffServiceAsyncStub(DiffServiceStub):
     stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
     UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
     submission's, and its contexts.
+    """
+    DiffSmall: _aio.UnaryUnaryMultiCallable[_diff_service_pb2.DiffSmallRequest, _diff_service_pb2.DiffSmallResponse]  # type: ignore[assignment]
+    """Diff for a question that fits into one message of 64 KiB: answers the first chunk, at a third of a stream's cost.
+    Where its summary is not set, the answer has more chunks: ask Diff for them under the same request_id, with
+    from_chunk 1 and no DAG. Idempotent on request_id, which it shares with Diff.
+
+    Errors: as Diff, and INVALID_ARGUMENT (E_TOO_LARGE): ask Diff.
     """
     DryRunDiff: _aio.StreamStreamMultiCallable[_diff_service_pb2.DryRunDiffRequest, _diff_service_pb2.DryRunDiffResponse]  # type: ignore[assignment]
     """What Diff would answer, changing nothing. A payload has at most 9 MiB.
@@ -97,6 +111,19 @@ class DiffServiceServicer(metaclass=_abc_1.ABCMeta):
         stored form, report it; ABORTED (E_REQUEST_ID_REUSED): another body under the same request_id, use a new one;
         UNAVAILABLE: retry with the same request_id. Those of chunks: see qmtl.common.v1.Chunked. A payload has at most 9 MiB: a
         submission's, and its contexts.
+        """
+
+    @_abc_1.abstractmethod
+    def DiffSmall(
+        self,
+        request: _diff_service_pb2.DiffSmallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_diff_service_pb2.DiffSmallResponse, _abc.Awaitable[_diff_service_pb2.DiffSmallResponse]]:
+        """Diff for a question that fits into one message of 64 KiB: answers the first chunk, at a third of a stream's cost.
+        Where its summary is not set, the answer has more chunks: ask Diff for them under the same request_id, with
+        from_chunk 1 and no DAG. Idempotent on request_id, which it shares with Diff.
+
+        Errors: as Diff, and INVALID_ARGUMENT (E_TOO_LARGE): ask Diff.
         """
 
     @_abc_1.abstractmethod
