@@ -7,6 +7,7 @@ from functools import partial
 from random import Random
 
 from controlbus.service_bus import service_bus
+from qmtl.core.clock import Clock
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -19,6 +20,8 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import file_service_pb2 as fileservicepb
 from qmtl.data.v1 import file_service_pb2_grpc as filerpc
+from qmtl.data.v1 import schema_service_pb2 as schemaservicepb
+from qmtl.data.v1 import schema_service_pb2_grpc as schemarpc
 from qmtl.data.v1 import status_service_pb2 as statusservicepb
 from qmtl.data.v1 import status_service_pb2_grpc as statusrpc
 from qmtl.rpc.auth.roles import WorldRoles
@@ -55,6 +58,7 @@ from seamless.replay.service import DataSessionServicer
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
 from seamless.replay.world_ends import WorldEnds
+from seamless.schema_registry.service import SchemaServicer
 from seamless.status import StatusServicer
 from seamless.storage.compaction import keep_compacted
 from seamless.storage.storage import Storage
@@ -86,6 +90,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
         add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
+        add_registries(server, inventory, runtime.clock)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("uploads", partial(uploads.run, runtime.clock))
         runtime.background("ingest", partial(keep_ingested, inventory))
@@ -161,6 +166,12 @@ def add_services(
         DataSessionServicer(inventory, sessions, live, roles),
         service_of(datasessionservicepb),
     )
+
+
+def add_registries(server: Server, inventory: Inventory, clock: Clock) -> None:
+    """Serve what stands beside the data: its schemas."""
+    schemas = SchemaServicer(inventory.schemas, clock)
+    server.add(schemarpc.add_SchemaServiceServicer_to_server, schemas, service_of(schemaservicepb))
 
 
 def add_status(server: Server, servicer: StatusServicer) -> None:

@@ -49,6 +49,7 @@ from qmtl.data.v1 import (
     data_service_pb2,
     data_session_service_pb2,
     file_service_pb2,
+    schema_service_pb2,
     status_service_pb2,
 )
 from qmtl.rpc.auth.call import current_call, require_stated
@@ -111,6 +112,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         data_service_pb2.DESCRIPTOR,
         data_session_service_pb2.DESCRIPTOR,
         file_service_pb2.DESCRIPTOR,
+        schema_service_pb2.DESCRIPTOR,
         status_service_pb2.DESCRIPTOR,
     ),
     "controlbus": _services(

@@ -15,6 +15,7 @@ from seamless.domain.conformance.conform import RULE_VERSION, conform, stabilise
 from seamless.domain.conformance.raw_columns import RawColumns
 from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.manifests import Manifest, seal
+from seamless.domain.row_schemas import BUILT_IN, InForce
 from seamless.presets.preset import Preset
 from seamless.sources.files import reader
 from seamless.sources.files.uploads import UploadedFile, read_upload
@@ -38,21 +39,33 @@ async def ingest_all(inventory: Inventory, wanted: Callable[[Preset], bool] = la
             newest = await inventory.newest(preset)
             if newest is not None and preset.unchanging and _is_current(newest, preset):
                 continue
-            outcome = await asyncio.to_thread(ingest, preset, preset.source, newest, inventory.archive)
+            schema = await inventory.schemas.in_force(preset.dataset.kind.value)
+            outcome = await asyncio.to_thread(ingest, preset, preset.source, newest, inventory.archive, schema)
             await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
         except QmtlError as error:
             inventory.refuse(preset, error.message)
 
 
 def ingest(
-    preset: Preset, source: reader.FileSource | UploadedFile, newest: Manifest | None, archive: Archive
+    preset: Preset,
+    source: reader.FileSource | UploadedFile,
+    newest: Manifest | None,
+    archive: Archive,
+    schema: InForce = BUILT_IN,
 ) -> IngestOutcome:
     """Ingest one source; work for a thread. Raises NotReady (E_DATASET_UNAVAILABLE) if it cannot be read."""
     raw = read_upload(source)[0] if isinstance(source, UploadedFile) else reader.read(source)
-    return judged(preset, raw, source.producer, newest, archive)
+    return judged(preset, raw, source.producer, newest, archive, schema)
 
 
-def judged(preset: Preset, raw: RawColumns, producer: str, newest: Manifest | None, archive: Archive) -> IngestOutcome:
+def judged(
+    preset: Preset,
+    raw: RawColumns,
+    producer: str,
+    newest: Manifest | None,
+    archive: Archive,
+    schema: InForce = BUILT_IN,
+) -> IngestOutcome:
     """Conform, stabilise, seal and write what a source gave; work for a thread."""
     dataset = preset.dataset
     bars, report = conform(
@@ -61,6 +74,7 @@ def judged(preset: Preset, raw: RawColumns, producer: str, newest: Manifest | No
         interval_ns=dataset.interval_ns,
         calendar=preset.calendar,
         policy=preset.policy,
+        schema=schema,
     )
     stable = stabilise(bars, preset.held_back)
     report = replace(report, held_back=len(bars) - len(stable))

@@ -28,6 +28,7 @@ from seamless.domain.fingerprints import Leaf, leaves, month_span, range_digest
 from seamless.domain.manifests import Manifest, cut, record
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset, Presets
+from seamless.schema_registry.registry import SchemaRegistry
 
 INGEST_RETRY_S = 0.25
 _REMEMBERED_MAX = 512
@@ -58,6 +59,7 @@ class Inventory:
     def __init__(self, presets: Presets, db: Database, archive: Archive, metrics: SeamlessMetrics) -> None:
         self.presets = presets
         self.archive = archive
+        self.schemas = SchemaRegistry(db)
         self._db = db
         self._metrics = metrics
         self._statuses = {preset.name: _first_status(preset) for preset in presets.all}

@@ -21,7 +21,8 @@ async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, pr
         return "", "nothing is stored"
     bars = await storage.read(preset.dataset, Span(known.have[0].start_ns, known.have[-1].end_ns))
     newest = await inventory.newest(preset)
-    outcome = await asyncio.to_thread(judged, preset, _raw(bars), producer, newest, inventory.archive)
+    schema = await inventory.schemas.in_force(preset.dataset.kind.value)
+    outcome = await asyncio.to_thread(judged, preset, _raw(bars), producer, newest, inventory.archive, schema)
     try:
         await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
     except Conflict as error:

@@ -13,6 +13,7 @@ from seamless.wire import gap_to_proto
 _RULES = {
     Rule.UNREADABLE: conformancepb.CONFORMANCE_RULE_UNREADABLE,
     Rule.SCHEMA: conformancepb.CONFORMANCE_RULE_SCHEMA,
+    Rule.SCHEMA_CANARY: conformancepb.CONFORMANCE_RULE_SCHEMA_CANARY,
     Rule.UTC: conformancepb.CONFORMANCE_RULE_UTC,
     Rule.SORT: conformancepb.CONFORMANCE_RULE_SORT,
     Rule.DUPLICATE: conformancepb.CONFORMANCE_RULE_DUPLICATE,
@@ -52,6 +53,8 @@ def report_to_proto(report: ConformanceReport) -> conformancepb.ConformanceRepor
         resolved_ratio=report.coverage_ratio,
         rule_version=report.rule_version,
         bars_held_back=report.held_back,
+        schema_version=report.schema,
+        canary_schema_version=report.canary_schema,
     )
 
 

@@ -130,7 +130,9 @@ class Uploads:
         preset = preset_of(upload)
         self._require_free(preset)
         newest = await self._inventory.newest(preset)
-        outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, self._inventory.archive)
+        schema = await self._inventory.schemas.in_force(preset.dataset.kind.value)
+        archive = self._inventory.archive
+        outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, archive, schema)
         return upload, Addition(preset, layout, outcome)
 
     def _know(self, upload: UploadedFile, giver: str, body: bytes) -> None:

@@ -24,6 +24,7 @@ from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.data.v1 import file_service_pb2_grpc as filerpc
+from qmtl.data.v1 import schema_service_pb2_grpc as schemarpc
 from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
 from qmtl.rpc.auth.call import require_user
 from qmtl.rpc.auth.keys import ensure_dev_keys
@@ -37,7 +38,7 @@ from qmtl.rpc.telemetry.metrics import Metrics
 from qmtl.sql.database import Database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
-from seamless.__main__ import add_services, add_status
+from seamless.__main__ import add_registries, add_services, add_status
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
@@ -113,6 +114,7 @@ class Stubs:
     sessions: datasessionrpc.DataSessionServiceAsyncStub
     status: datastatusrpc.StatusServiceAsyncStub
     files: filerpc.FileServiceAsyncStub
+    schemas: schemarpc.SchemaServiceAsyncStub
 
 
 def stubs_of(channel: MeshChannel) -> Stubs:
@@ -124,6 +126,7 @@ def stubs_of(channel: MeshChannel) -> Stubs:
         datasessionrpc.DataSessionServiceStub(channel),
         datastatusrpc.StatusServiceStub(channel),
         filerpc.FileServiceStub(channel),
+        schemarpc.SchemaServiceStub(channel),
     )
 
 
@@ -194,6 +197,7 @@ async def running(
         filler, budget_s = Filler(filling), settings.storage_budget_s
         fetcher = Fetcher(inventory, storage, sessions, live, filler, clock, budget_s, metrics)
         add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
+        add_registries(server, inventory, clock)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

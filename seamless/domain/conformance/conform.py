@@ -4,7 +4,7 @@ The rules run in one fixed order on columns. A rule drops rows, replaces them or
 rule invents a bar. `RULE_VERSION` enters every fingerprint: raise it when a rule changes its result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from seamless.domain.bars import VALUES, Bars, RowFlag, no_bars, of_values
 from seamless.domain.conformance.policies import ConformancePolicy
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
 from seamless.domain.conformance.report import Action, ConformanceReport, Finding, Rule, Sample
+from seamless.domain.row_schemas import BUILT_IN, InForce, kinds_of
 
 RULE_VERSION = "1"
 SAMPLE_LIMIT = 5
@@ -39,7 +40,13 @@ _Step = Callable[[Bars, _Case], _Found]
 
 
 def conform(
-    raw: RawColumns, *, dataset: str, interval_ns: int, calendar: Calendar, policy: ConformancePolicy
+    raw: RawColumns,
+    *,
+    dataset: str,
+    interval_ns: int,
+    calendar: Calendar,
+    policy: ConformancePolicy,
+    schema: InForce = BUILT_IN,
 ) -> tuple[Bars, ConformanceReport]:
     """Run every rule; the bars returned are sorted, distinct, on the grid, finite and coherent."""
     findings: list[Finding] = []
@@ -47,8 +54,11 @@ def conform(
     def note(rule: Rule, action: Action, count: int, samples: tuple[Sample, ...]) -> None:
         findings.append(Finding(rule, count, action, rule in policy.blocking, samples[:SAMPLE_LIMIT]))
 
-    table, broken, unreadable = _read_schema(raw)
+    kinds = {**raw.others, **kinds_of(raw.columns)}
+    broken = _counted(dict.fromkeys((*BUILT_IN.refusals(kinds), *schema.refusals(kinds))))
+    table, unreadable = _readable(raw) if not BUILT_IN.refusals(kinds) else (no_bars(), (0, ()))
     note(Rule.SCHEMA, Action.DROPPED, *broken)
+    note(Rule.SCHEMA_CANARY, Action.KEPT, *_counted(schema.warnings(kinds)))
     note(Rule.UNREADABLE, Action.DROPPED, *unreadable)
     rows_in = int(raw.columns["time"].size) if "time" in raw.columns else 0
     note(Rule.UTC, Action.KEPT, 0 if raw.utc_known else len(table), _naive(table) if not raw.utc_known else ())
@@ -60,7 +70,18 @@ def conform(
     expected = _expected(table, case)
     gaps = spans.missing(expected, have)
     report = ConformanceReport(
-        dataset, policy.name, RULE_VERSION, rows_in, len(table), interval_ns, expected, have, gaps, tuple(findings)
+        dataset,
+        policy.name,
+        RULE_VERSION,
+        rows_in,
+        len(table),
+        interval_ns,
+        expected,
+        have,
+        gaps,
+        tuple(findings),
+        str(schema.strict or ""),
+        str(schema.canary or ""),
     )
     return table, report
 
@@ -73,14 +94,13 @@ def stabilise(table: Bars, drop_last: int = 2) -> Bars:
 _Count = tuple[int, tuple[Sample, ...]]
 
 
-def _read_schema(raw: RawColumns) -> tuple[Bars, _Count, _Count]:
-    """The rows that can be read; what is wrong with columns, and with rows."""
-    wanted = ("time", *VALUES)
-    absent = [name for name in wanted if name not in raw.columns]
-    odd = [n for n in wanted if n not in absent and raw.columns[n].dtype.kind not in ("i" if n == "time" else "iuf")]
-    if absent or odd:
-        details = [f"column {n} is missing" for n in absent] + [f"column {n} is not numeric" for n in odd]
-        return no_bars(), (len(details), tuple(Sample(0, text) for text in details)), (0, ())
+def _counted(faults: Iterable[str]) -> _Count:
+    samples = tuple(Sample(0, text) for text in faults)
+    return len(samples), samples
+
+
+def _readable(raw: RawColumns) -> tuple[Bars, _Count]:
+    """The rows that can be read, and what is wrong with the others."""
     time_ns = raw.columns["time"].astype(np.int64)
     values = [raw.columns[name] for name in VALUES]
     bad = time_ns == NO_TIME
@@ -90,7 +110,7 @@ def _read_schema(raw: RawColumns) -> tuple[Bars, _Count, _Count]:
     table = of_values(time_ns, [column.astype(np.float64) for column in values], np.zeros(time_ns.size, np.uint8))
     detail = "has no readable time or an integer of 2^53 or more"
     samples = tuple(Sample(0, f"row {row} {detail}") for row in np.flatnonzero(bad)[:SAMPLE_LIMIT])
-    return table.take(~bad), (0, ()), (int(bad.sum()), samples)
+    return table.take(~bad), (int(bad.sum()), samples)
 
 
 def _last_seen(raw: RawColumns, table: Bars, interval_ns: int) -> int | None:

@@ -20,6 +20,7 @@ class ConformancePolicy:
 
 TOLERANT = ConformancePolicy("tolerant", frozenset({Rule.SCHEMA}))
 STRICT = ConformancePolicy(
-    "strict", frozenset(Rule) - {Rule.SORT, Rule.DUPLICATE, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME}
+    "strict",
+    frozenset(Rule) - {Rule.SCHEMA_CANARY, Rule.SORT, Rule.DUPLICATE, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME},
 )
 POLICIES: Mapping[str, ConformancePolicy] = {policy.name: policy for policy in (STRICT, TOLERANT)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,3 +18,4 @@ class RawColumns:
     columns: Mapping[str, NDArray[np.generic]]
     utc_known: bool  # the source stated each offset, or that its clock is UTC
     observed_ns: int | None = None  # when the source was read, if it said so
+    others: Mapping[str, str] = field(default_factory=dict)  # columns beside ours, each with numpy's kind of it

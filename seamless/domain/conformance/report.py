@@ -13,6 +13,7 @@ class Rule(Enum):
     """The rules, in the order they run."""
 
     SCHEMA = "schema"
+    SCHEMA_CANARY = "schema_canary"
     UNREADABLE = "unreadable"
     UTC = "utc"
     SORT = "sort"
@@ -69,6 +70,8 @@ class ConformanceReport:
     have: Coverage
     gaps: Coverage
     findings: tuple[Finding, ...]
+    schema: str = ""  # the strict version of the schema that the columns were compared with
+    canary_schema: str = ""  # the version in canary
     held_back: int = 0  # of the bars that were left, the newest that are not sealed
 
     @property

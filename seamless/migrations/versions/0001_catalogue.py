@@ -29,6 +29,7 @@ def upgrade() -> None:
         "uploads", _text("name"), sa.Column("body", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("name")
     )
     _create_stored()
+    _create_schemas()
     op.create_table(
         "live_sessions",
         _text("session_id"),
@@ -39,6 +40,42 @@ def upgrade() -> None:
         _int("opened_at_ns"),
         _int("closed_at_ns"),
         sa.PrimaryKeyConstraint("session_id"),
+    )
+
+
+def _create_schemas() -> None:
+    op.create_table(
+        "schema_versions",
+        _text("name"),
+        _int("major"),
+        _int("minor"),
+        _text("registered_by"),
+        _int("registered_at_ns"),
+        sa.PrimaryKeyConstraint("name", "major", "minor"),
+    )
+    op.create_table(
+        "schema_columns",
+        _text("name"),
+        _int("major"),
+        _int("minor"),
+        _int("place"),
+        _text("column_name"),
+        _text("type"),
+        sa.Column("required", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "major", "minor", "place"),
+    )
+    op.create_table(
+        "schema_promotions",
+        _text("name"),
+        _int("number"),
+        _int("major"),
+        _int("minor"),
+        _text("before"),
+        _text("after"),
+        _text("subject"),
+        _int("at_ns"),
+        _text("cause"),
+        sa.PrimaryKeyConstraint("name", "number"),
     )
 
 

@@ -22,7 +22,7 @@ from seamless.domain.bars import VALUES
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
 from seamless.domain.datasets import NS, WEEK_S
 from seamless.sources.files.headers import Columns, find_columns
-from seamless.sources.files.numbers import NumberFormat, number_format, parse_numbers
+from seamless.sources.files.numbers import NumberFormat, kind_of, number_format, parse_numbers
 from seamless.sources.files.tables import SEPARATORS, Table, read_table
 from seamless.sources.files.times import Times, common_step_ns, countable, local_dates, parse_times
 
@@ -76,7 +76,8 @@ def _detected(table: Table, hints: FileHints, calendar: Calendar) -> tuple[RawCo
         unread=columns.unread,
         interval_s=interval_s,
     )
-    return RawColumns({"time": times.ns, **values}, times.utc_known), layout
+    others = {columns.names[place]: kind_of(rows[str(place)], form) for place in columns.unread_places}
+    return RawColumns({"time": times.ns, **values}, times.utc_known, others=others), layout
 
 
 def _values(

@@ -36,8 +36,13 @@ class Columns:
 
     @property
     def unread(self) -> tuple[str, ...]:
+        return tuple(self.names[place] for place in self.unread_places)
+
+    @property
+    def unread_places(self) -> tuple[int, ...]:
+        """Where the columns are that nobody reads."""
         used = {*self.places.values(), self.time_of_day}
-        return tuple(name for place, name in enumerate(self.names) if place not in used)
+        return tuple(place for place in range(len(self.names)) if place not in used)
 
 
 def find_columns(first: Sequence[str], symbol: str) -> Columns:

@@ -78,6 +78,15 @@ def parse_numbers(column: pl.Series, form: NumberFormat) -> NDArray[np.float64]:
     return np.where(exact.to_numpy(), values * scale.fill_null(1.0).to_numpy(), np.nan)
 
 
+def kind_of(column: pl.Series, form: NumberFormat | None = None) -> str:
+    """Numpy's kind of a column that is not read: "f" for texts that are all numbers."""
+    if column.dtype == pl.String:
+        some = column.drop_nulls()
+        return "f" if len(some) and not np.isnan(parse_numbers(some, form or NumberFormat())).any() else "U"
+    kinds = {"i": column.dtype.is_integer(), "f": column.dtype.is_numeric(), "M": column.dtype.is_temporal()}
+    return next((kind for kind, fits in kinds.items() if fits), "U")
+
+
 @dataclass(frozen=True, slots=True)
 class _Signs:
     """In how many numbers a sign is followed by other than three digits, surely parts thousands, or may do either."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
+from seamless.sources.files.numbers import kind_of
 
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
@@ -42,14 +43,15 @@ def read(source: FileSource) -> RawColumns:
     columns: dict[str, NDArray[np.generic]] = {
         ours: _numbers(frame[theirs]) for ours, theirs in present.items() if ours != "time"
     }
+    others = {name: kind_of(frame[name]) for name in frame.columns if name not in present.values()}
     if "time" not in present:
-        return RawColumns(columns, utc_known=True)
+        return RawColumns(columns, utc_known=True, others=others)
     columns["time"], utc_known = _instants(frame[present["time"]], source)
     if source.window is not None:
         time_ns = columns["time"].astype(np.int64)
         inside = (time_ns >= source.window.start_ns) & (time_ns < source.window.end_ns)
         columns = {name: column[inside] for name, column in columns.items()}
-    return RawColumns(columns, utc_known)
+    return RawColumns(columns, utc_known, others=others)
 
 
 def _numbers(column: pl.Series) -> NDArray[np.generic]:

@@ -382,6 +382,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ORDER_LIST_UNKNOWN: _ClassVar[Reason]
     REASON_REPLAY_CUT: _ClassVar[Reason]
     REASON_PRESET_NOT_OF_WORLD: _ClassVar[Reason]
+    REASON_SCHEMA_UNKNOWN: _ClassVar[Reason]
+    REASON_SCHEMAS_FULL: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -757,3 +759,5 @@ REASON_FETCH_MODE: Reason
 REASON_ORDER_LIST_UNKNOWN: Reason
 REASON_REPLAY_CUT: Reason
 REASON_PRESET_NOT_OF_WORLD: Reason
+REASON_SCHEMA_UNKNOWN: Reason
+REASON_SCHEMAS_FULL: Reason

@@ -34,6 +34,7 @@ class ConformanceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONFORMANCE_RULE_PARTIAL_LAST_BAR: _ClassVar[ConformanceRule]
     CONFORMANCE_RULE_SPARSE_VOLUME: _ClassVar[ConformanceRule]
     CONFORMANCE_RULE_UNREADABLE: _ClassVar[ConformanceRule]
+    CONFORMANCE_RULE_SCHEMA_CANARY: _ClassVar[ConformanceRule]
 
 class ConformanceAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -60,6 +61,7 @@ CONFORMANCE_RULE_GAP: ConformanceRule
 CONFORMANCE_RULE_PARTIAL_LAST_BAR: ConformanceRule
 CONFORMANCE_RULE_SPARSE_VOLUME: ConformanceRule
 CONFORMANCE_RULE_UNREADABLE: ConformanceRule
+CONFORMANCE_RULE_SCHEMA_CANARY: ConformanceRule
 CONFORMANCE_ACTION_UNSPECIFIED: ConformanceAction
 CONFORMANCE_ACTION_FLAGGED: ConformanceAction
 CONFORMANCE_ACTION_DROPPED: ConformanceAction
@@ -89,7 +91,7 @@ class ConformanceFinding(_message.Message):
     def __init__(self, rule: _Optional[_Union[ConformanceRule, str]] = ..., action: _Optional[_Union[ConformanceAction, str]] = ..., rows: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[ConformanceSample, _Mapping]]] = ..., blocking: _Optional[bool] = ...) -> None: ...
 
 class ConformanceReport(_message.Message):
-    __slots__ = ("dataset", "strictness", "rows_in", "rows_out", "findings", "gaps", "bars_expected", "bars_present", "data_ratio", "resolved_ratio", "rule_version", "bars_held_back")
+    __slots__ = ("dataset", "strictness", "rows_in", "rows_out", "findings", "gaps", "bars_expected", "bars_present", "data_ratio", "resolved_ratio", "rule_version", "bars_held_back", "schema_version", "canary_schema_version")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     STRICTNESS_FIELD_NUMBER: _ClassVar[int]
     ROWS_IN_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +104,8 @@ class ConformanceReport(_message.Message):
     RESOLVED_RATIO_FIELD_NUMBER: _ClassVar[int]
     RULE_VERSION_FIELD_NUMBER: _ClassVar[int]
     BARS_HELD_BACK_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CANARY_SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     strictness: ConformanceStrictness
     rows_in: int
@@ -114,4 +118,6 @@ class ConformanceReport(_message.Message):
     resolved_ratio: float
     rule_version: str
     bars_held_back: int
-    def __init__(self, dataset: _Optional[str] = ..., strictness: _Optional[_Union[ConformanceStrictness, str]] = ..., rows_in: _Optional[int] = ..., rows_out: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., rule_version: _Optional[str] = ..., bars_held_back: _Optional[int] = ...) -> None: ...
+    schema_version: str
+    canary_schema_version: str
+    def __init__(self, dataset: _Optional[str] = ..., strictness: _Optional[_Union[ConformanceStrictness, str]] = ..., rows_in: _Optional[int] = ..., rows_out: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ConformanceFinding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[_coverage_pb2.Gap, _Mapping]]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., data_ratio: _Optional[float] = ..., resolved_ratio: _Optional[float] = ..., rule_version: _Optional[str] = ..., bars_held_back: _Optional[int] = ..., schema_version: _Optional[str] = ..., canary_schema_version: _Optional[str] = ...) -> None: ...

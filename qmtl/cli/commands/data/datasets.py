@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,13 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import ask_pages
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show import conformance_page
 from qmtl.cli.show.drawing.calendar_map import MonthRow, map_text, months_of
 from qmtl.cli.show.drawing.calendar_picture import draw
 from qmtl.cli.show.formats import instant, plural
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -78,19 +81,7 @@ def coverage(
     if end:
         request.range.end.FromDatetime(instant(end, "--end"))
 
-    async def call(channel: MeshChannel) -> coverageservicepb.GetCoverageResponse:
-        """All pages as one answer."""
-        stub = coveragerpc.CoverageServiceStub(channel)
-        whole = reply = await stub.GetCoverage(request)
-        while reply.page.next_page_token:
-            request.page.page_token = reply.page.next_page_token
-            reply = await stub.GetCoverage(request)
-            whole.spans.extend(reply.spans)
-            whole.gaps.extend(reply.gaps)
-        whole.ClearField("page")
-        return whole
-
-    reply = ask(access, call)
+    reply = ask(access, partial(_coverage, request))
     months = _months(reply)
     if picture is not None:
         draw(months, f"{dataset}: {reply.data_ratio:.2%} of the expected bars", picture)
@@ -107,19 +98,39 @@ def coverage(
     show_gaps(reply.gaps, every=every)
 
 
+async def _coverage(
+    request: coverageservicepb.GetCoverageRequest, channel: MeshChannel
+) -> coverageservicepb.GetCoverageResponse:
+    """All pages as one answer."""
+    stub = coveragerpc.CoverageServiceStub(channel)
+    whole = reply = await stub.GetCoverage(request)
+    while reply.page.next_page_token:
+        request.page.page_token = reply.page.next_page_token
+        reply = await stub.GetCoverage(request)
+        whole.spans.extend(reply.spans)
+        whole.gaps.extend(reply.gaps)
+    whole.ClearField("page")
+    return whole
+
+
 @with_access
 def conformance(
     access: Access,
     dataset: Dataset,
     every: Annotated[bool, typer.Option("--all", help="List every gap.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write the report, with a map of coverage, as a page.")] = None,
 ) -> None:
     """Show what was wrong with a dataset when it came in, and what was done about it."""
 
-    async def call(channel: MeshChannel) -> conformancepb.ConformanceReport:
+    async def call(channel: MeshChannel) -> tuple[conformancepb.ConformanceReport, list[MonthRow]]:
         request = catalogueservicepb.GetConformanceReportRequest(dataset=dataset)
-        return (await cataloguerpc.CatalogueServiceStub(channel).GetConformanceReport(request)).report
+        report = (await cataloguerpc.CatalogueServiceStub(channel).GetConformanceReport(request)).report
+        served = coverageservicepb.GetCoverageRequest(dataset=dataset)
+        return report, _months(await _coverage(served, channel)) if html is not None else []
 
-    report = ask(access, call)
+    report, months = ask(access, call)
+    if html is not None:
+        write_whole(html, conformance_page.page(report, months).encode(), "--html")
     if access.json:
         show_json(as_dict(report))
         return
@@ -129,8 +140,12 @@ def conformance(
         f"{report.bars_present:,} of {report.bars_expected:,} expected bars are there ({report.data_ratio:.2%}), "
         f"{report.resolved_ratio:.2%} resolved, {report.bars_held_back} held back, rules {report.rule_version}"
     )
+    canary = f", {report.canary_schema_version} in canary" if report.canary_schema_version else ""
+    typer.echo(f"schema {report.schema_version or 'none'}{canary}")
     show_table("findings", ("rule", "action", "rows", "blocking", "for example"), finding_rows(report.findings))
     show_gaps(report.gaps, every=every)
+    if html is not None:
+        typer.echo(f"written to {html}")
 
 
 def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import instant, plural, share_bar
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Unavailable, refused
@@ -70,7 +71,7 @@ def fetch(
         request.range.end.FromDatetime(instant(end, "--to"))
     rows, metadata = ask(access, _Fetching(request, progress=not access.json))
     if out is not None:
-        _write(out, _content(rows, out.suffix))
+        write_whole(out, _content(rows, out.suffix), "--out")
     if access.json:
         show_json(as_dict(metadata))
         return
@@ -128,17 +129,6 @@ class _Fetching:
         share = (reached_s - first_s) / (last_s - first_s) if last_s > first_s else 0.0
         rows = sum(len(part) for part in parts)
         typer.echo(f"\r{share_bar(min(1.0, max(0.0, share)))} {rows:,} bars", nl=False, err=True)
-
-
-def _write(out: Path, content: bytes) -> None:
-    """The whole file or none. Raises InvalidRequest (E_FIELD) where it cannot be written."""
-    beside = out.with_name(f".{out.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise refused("E_FIELD", "--out", f"{out}: {error.strerror}", "a file that can be written") from error
 
 
 def _content(rows: pl.DataFrame, suffix: str) -> bytes:

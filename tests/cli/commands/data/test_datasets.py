@@ -22,7 +22,7 @@ def test_data(cli_mesh: CliMesh) -> None:
     assert len(whole["gaps"]) > len(day["gaps"]) == 0
     assert "gaps: 9" in cli_mesh.ask("data", "coverage", PRESET)
     assert "2021-11  ███████████████▓███████▓██░·░█" in cli_mesh.ask("data", "coverage", PRESET, "--map")
-    assert "rows in" in cli_mesh.ask("data", "conformance", PRESET)
+    assert "schema ohlcv 1.0" in cli_mesh.ask("data", "conformance", PRESET)
     assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
     assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")
 
@@ -50,6 +50,27 @@ def test_a_whole_dataset_is_fetched_and_what_cannot_be_is_refused(cli_mesh: CliM
     )
     assert "E_FIELD" in cli_mesh.refused("data", "fetch", PRESET, "--out", tmp_path / "bars.txt")
     assert "E_FIELD" in cli_mesh.refused("data", "fetch", PRESET, "--out", tmp_path / "none" / "bars.csv")
+
+
+def test_a_conformance_report_is_written_as_a_page(cli_mesh: CliMesh, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert f"written to {out}" in cli_mesh.ask("data", "conformance", PRESET, "--html", out).replace("\n", "")
+    text = out.read_text()
+    assert '<td class="missing" title="2021-11-28: missing">' in text
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert "E_FIELD" in cli_mesh.refused("data", "conformance", PRESET, "--html", tmp_path / "none" / "r.html")
+
+
+def test_schemas_are_registered_promoted_and_told(cli_mesh: CliMesh) -> None:
+    made = cli_mesh.ask("data", "schemas", "register", "momentum", "value:float64", "note:text?")
+    assert made.strip() == "momentum 1.0 (momentum/1): REGISTERED; value:float64 note:text?"
+    promoted = cli_mesh.ask("data", "schemas", "promote", "momentum", "1.0", "canary", "--cause", "first look")
+    assert "momentum 1.0 (momentum/1): CANARY" in promoted
+    [ohlcv] = [one for one in cli_mesh.json("data", "schemas", "list") if one["name"] == "ohlcv"]
+    assert ohlcv["stage"] == "SCHEMA_STAGE_STRICT"
+    assert "first look" in cli_mesh.ask("data", "schemas", "history", "momentum")
+    assert "E_SCHEMA_UNKNOWN" in cli_mesh.refused("data", "schemas", "promote", "momentum", "3.0", "strict")
+    assert "E_FIELD" in cli_mesh.refused("data", "schemas", "register", "momentum", "value:number")
 
 
 def test_artifacts_are_listed_and_verified(cli_mesh: CliMesh) -> None:
