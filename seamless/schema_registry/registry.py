@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -23,18 +24,25 @@ from seamless.domain.row_schemas import (
 from seamless.schema_registry import store
 from seamless.schema_registry.store import Registered
 
-SCHEMAS_MAX = 256
-VERSIONS_MAX = 256  # of one schema
-PROMOTIONS_MAX = 4096  # of one schema
 _ITSELF = Registered(OHLCV, "seamless", 0)
 _FIRST = Promotion(OHLCV.major, OHLCV.minor, Stage.REGISTERED, Stage.STRICT, "seamless", 0, "built in")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is kept: schemas, and of one schema its versions and promotions."""
+
+    schemas: int = 256
+    versions: int = 256
+    promotions: int = 4096
 
 
 class SchemaRegistry:
     """Named schemas of the store."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, bounds: Bounds = Bounds()) -> None:
         self._db = db
+        self._bounds = bounds
 
     async def in_force(self, name: str) -> InForce:
         """What rows of a name are compared with; nothing, for a name that is not registered."""
@@ -68,7 +76,7 @@ class SchemaRegistry:
             version = next_version(name, columns, [one.version for one in known])
             found = next((one for one in known if one.version == version), None)
             if found is None:
-                _require_room(conn, name, known)
+                self._require_room(conn, name, known)
                 found = Registered(version, subject, at_ns)
                 store.add_version(conn, found)
             return found, _stage(_promotions(conn, name), version)
@@ -92,12 +100,19 @@ class SchemaRegistry:
             log = _promotions(conn, name)
             before = _stage(log, known[number].version)
             if before is not stage:
-                if len(log) >= PROMOTIONS_MAX:
+                if len(log) >= self._bounds.promotions:
                     raise Exhausted("E_SCHEMAS_FULL", f"{name} was promoted {len(log)} times, that is the most")
                 store.add_promotion(conn, name, Promotion(*number, before, stage, subject, at_ns, cause))
             return known[number], stage
 
         return await self._db.write(write)
+
+    def _require_room(self, conn: Connection, name: str, known: Sequence[Registered]) -> None:
+        """Raises Exhausted (E_SCHEMAS_FULL)."""
+        if len(known) >= self._bounds.versions:
+            raise Exhausted("E_SCHEMAS_FULL", f"{name} has {len(known)} versions, want at most {self._bounds.versions}")
+        if not known and len(store.names(conn)) >= self._bounds.schemas:
+            raise Exhausted("E_SCHEMAS_FULL", f"{self._bounds.schemas} schemas are registered, want no more")
 
 
 def _versions(conn: Connection, name: str) -> list[Registered]:
@@ -131,11 +146,3 @@ def _every_version(conn: Connection) -> list[tuple[Registered, Stage]]:
 
 def _stage(log: Sequence[Promotion], version: SchemaVersion) -> Stage:
     return stages(log).get((version.major, version.minor), Stage.REGISTERED)
-
-
-def _require_room(conn: Connection, name: str, known: Sequence[Registered]) -> None:
-    """Raises Exhausted (E_SCHEMAS_FULL)."""
-    if len(known) >= VERSIONS_MAX:
-        raise Exhausted("E_SCHEMAS_FULL", f"{name} has {len(known)} versions, want at most {VERSIONS_MAX}")
-    if not known and len(store.names(conn)) >= SCHEMAS_MAX:
-        raise Exhausted("E_SCHEMAS_FULL", f"{SCHEMAS_MAX} schemas are registered, want no more")

@@ -24,8 +24,8 @@ _STYLE = (
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem; color: #1c2430; }
 h1 { font-size: 1.3rem; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin-top: 2rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; margin: 1rem 0; }
-dl div { border: 1px solid #d9dee5; border-radius: 6px; padding: .5rem .8rem; }
+dl { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
+dl div { min-width: 7.5rem; border: 1px solid #d9dee5; border-radius: 6px; padding: .5rem .8rem; }
 dt { color: #5b6675; font-size: .8rem; } dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; vertical-align: top; }
