@@ -15,8 +15,8 @@ from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.research.optimize import Between
 from qmtl.sdk.research.splits import WalkForward
 from qmtl.sdk.runner import Runner
-from qmtl.sdk.strategy.bracket import Bracket
-from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.bracket import Bracket, Limit
+from qmtl.sdk.strategy.events import OrderRole, OrderState, OrderUpdate, Signal
 from qmtl.sdk.strategy.rules import Sizing
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.sdk.streams import latest, resample
@@ -34,7 +34,11 @@ __all__ = [
     "Instrument",
     "Join",
     "Late",
+    "Limit",
     "Node",
+    "OrderRole",
+    "OrderState",
+    "OrderUpdate",
     "Runner",
     "Schema",
     "SemanticKind",

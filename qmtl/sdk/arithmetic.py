@@ -100,6 +100,11 @@ def from_number_step(state: Vector, params: Vector, x: Vector, out: Vector) -> b
     return True
 
 
+def field_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    out[0] = x[0]
+    return True
+
+
 def _declared(name: str, summary: str, step: Step, inputs: tuple[str, ...], *, number: bool = False) -> Builtin:
     return Builtin(
         NodeType(
@@ -126,6 +131,7 @@ GREATER = _declared("greater", "1 where a > b, else 0.", greater_step, _TWO)
 AT_LEAST = _declared("at_least", "1 where a >= b, else 0.", at_least_step, _TWO)
 WHERE = _declared("where", "a where the condition is not 0, else b.", where_step, ("condition", *_TWO))
 ABSOLUTE = _declared("absolute", "The magnitude of a.", absolute_step, ("a",))
+FIELD = _declared("field", "One column of a.", field_step, ("a",))
 ADD_NUMBER = _declared("add_number", "a + number.", add_number_step, ("a",), number=True)
 MULTIPLY_NUMBER = _declared("multiply_number", "a * number.", multiply_number_step, ("a",), number=True)
 DIVIDE_NUMBER = _declared("divide_number", "a / number.", divide_number_step, ("a",), number=True)
@@ -200,6 +206,9 @@ class _Arithmetic(Operators):
 
     def at_most(self, a: Vertex, b: Vertex | float) -> Vertex:
         return _node(AT_LEAST, b, a) if isinstance(b, Vertex) else _node(FROM_NUMBER, _negative(a), number=-b)
+
+    def field(self, a: Vertex, name: str) -> Vertex:
+        return FIELD.node({}, (a, name), label=name)
 
 
 set_operators(_Arithmetic())

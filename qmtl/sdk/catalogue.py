@@ -8,10 +8,11 @@ from __future__ import annotations
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import arithmetic
-from qmtl.sdk.decisions import directions, targets
+from qmtl.sdk.decisions import directions, targets, time_exits
+from qmtl.sdk.graph.account_state import POSITION_TYPE
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
-from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, TARGET, VALUE, Schema
+from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, POSITION, TARGET, VALUE, Schema
 from qmtl.sdk.indicators import bands, changes, declaring, levels, momentum, oscillators, trend, volatility, volume
 from qmtl.sdk.labels import barriers
 from qmtl.sdk.strategy import rules
@@ -54,6 +55,7 @@ BUILTINS: tuple[Builtin, ...] = (
     arithmetic.AT_LEAST,
     arithmetic.WHERE,
     arithmetic.ABSOLUTE,
+    arithmetic.FIELD,
     arithmetic.ADD_NUMBER,
     arithmetic.MULTIPLY_NUMBER,
     arithmetic.DIVIDE_NUMBER,
@@ -67,10 +69,11 @@ BUILTINS: tuple[Builtin, ...] = (
     directions.TREND,
     directions.THRESHOLD,
     targets.POSITION_TARGET,
+    time_exits.MAX_BARS,
     rules.ORDER_TARGET,
     rules.ORDER_BRACKET,
 )
-NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, *(builtin.type for builtin in BUILTINS))
+NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, POSITION_TYPE, *(builtin.type for builtin in BUILTINS))
 SCHEMAS: tuple[Schema, ...] = (
     OHLCV,
     VALUE,
@@ -80,6 +83,7 @@ SCHEMAS: tuple[Schema, ...] = (
     DIRECTION,
     TARGET,
     COMMAND,
+    POSITION,
     declaring.BANDS,
     oscillators.STOCHASTIC_LINES,
     oscillators.KDJ_LINES,

@@ -11,7 +11,7 @@ from gateway.submissions.catalogue.node_types import InputPort, NodeCatalogue, N
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.keys import TAG_QUERY
-from qmtl.core.identity.nodes import DagNode
+from qmtl.core.identity.nodes import DagNode, SemanticKind
 
 BUILTIN = "builtin:"
 COLUMNS = "inputs"
@@ -63,7 +63,7 @@ def _wrong_builtin(path: str, node: DagNode, by_id: Mapping[str, DagNode], catal
     schema = "" if known.node_type == TAG_QUERY else known.output_schema
     fields = (
         ("E_NODE_TYPE_UNKNOWN", "spec.node_type", spec.node_type, known.node_type),
-        ("E_NODE_FIELDS", "kind", node.kind.value, known.kind.value),
+        ("E_NODE_FIELDS", "kind", node.kind.value, _kind(node, known, by_id).value),
         ("E_NODE_FIELDS", "spec.schema_compat_id", spec.schema_compat_id, schema),
     )
     yield from ((reason, Violation(f"{path}.{at}", has, want)) for reason, at, has, want in fields if has != want)
@@ -74,6 +74,13 @@ def _wrong_builtin(path: str, node: DagNode, by_id: Mapping[str, DagNode], catal
         yield "E_NODE_PARAMETER", Violation(f"{path}.spec.period", str(spec.period), want)
     if known.inputs:
         yield from _wrong_columns(f"{path}.spec.params.{COLUMNS}", node, known, by_id, catalogue)
+
+
+def _kind(node: DagNode, known: NodeType, by_id: Mapping[str, DagNode]) -> SemanticKind:
+    """The kind of a node of a known type: what reads one account's state is such a state, and no stream to share."""
+    state = SemanticKind.MUTABLE_EXECUTION_STATE
+    reads = {by_id[node_id].kind for _, node_id in node.inputs if node_id in by_id}
+    return state if known.kind is SemanticKind.CAUSAL_STREAM and state in reads else known.kind
 
 
 def _wrong_params(path: str, params: Mapping[str, Json], known: NodeType) -> Iterator[Wrong]:

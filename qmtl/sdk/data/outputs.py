@@ -12,12 +12,23 @@ from qmtl.sdk.data.event_order import events_of
 from qmtl.sdk.engine.batch import run_graph
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
+from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 
 
 def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     """Every vertex's series, the whole history of each at once. Raises what run_graph and bind raise."""
     return run_graph(dag, source_series(dag, data))
+
+
+def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+    """As batch_outputs, with what reads the state of an account too: as it is while nothing is ever held."""
+    known = source_series(dag, data)
+    for vertex in dag.nodes:
+        if isinstance(vertex, PositionState):
+            times = known[vertex.inputs[0].node_id].time_ns
+            known[vertex.node_id] = Series(times, np.zeros((len(times), len(vertex.schema.fields))))
+    return run_graph(dag, known)
 
 
 def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
@@ -34,7 +45,9 @@ def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     for emission in emissions:
         made[emission.vertex.node_id][0].append(emission.time_ns)
         made[emission.vertex.node_id][1].append(emission.row)
-    return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in dag.nodes})
+    apart = dag.on_state
+    here = [vertex for vertex in dag.nodes if vertex.node_id not in apart]
+    return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in here})
 
 
 def _series(times: list[int], rows: list[Sequence[float]], *, width: int) -> Series:

@@ -16,6 +16,7 @@ from qmtl.sdk.engine.events import Events, joined
 from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.vertex_runs import call_compute, view_index
+from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import FoldNode, Node
 from qmtl.sdk.graph.view import CacheView
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
 def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
     """Every vertex's series, by NodeID. `known`: the sources', and those computed elsewhere from the same data.
 
+    What reads the state of an account has values in step with one only: it is left out, unless that state is known.
+
     Raises InvalidRequest (E_TAG_QUERY_UNRESOLVED) for a vertex that only a mesh can feed.
     """
     made: dict[str, Series] = {}
     for vertex in dag.nodes:
         if vertex.node_id in known:
             made[vertex.node_id] = known[vertex.node_id]
+            continue
+        if isinstance(vertex, PositionState) or any(item.node_id not in made for item in vertex.inputs):
             continue
         inputs = [made[item.node_id] for item in vertex.inputs]
         if isinstance(vertex, FoldNode):

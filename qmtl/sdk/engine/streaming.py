@@ -88,7 +88,10 @@ class StreamEngine:
             raise InvalidRequest("E_TAG_QUERY_UNRESOLVED", f"{names}: queues of a tag query are found by a mesh only")
         self._dag = dag
         self._sources = {v.node_id: _Source(v) for v in dag.sources}
-        self._runs: list[Run | None] = [run_of(v, dag.names[v.node_id], virtual) for v in dag.nodes]
+        apart = dag.on_state  # runs in step with an account (qmtl.sdk.engine.in_step)
+        self._runs: list[Run | None] = [
+            None if v.node_id in apart else run_of(v, dag.names[v.node_id], virtual) for v in dag.nodes
+        ]
         self._inputs = [dag.inputs_of(v) for v in dag.nodes]
         self._aligners = [Aligner(len(v.inputs)) if v.joining is None else Joiner(v.joining) for v in dag.nodes]
         self._drives = [v.joining.drives if v.joining else () for v in dag.nodes]
@@ -96,7 +99,8 @@ class StreamEngine:
         self._feeds = {
             i: [j for j, b in enumerate(self._behind) if i in b and j != i] for i in self._source_positions()
         }
-        self._joiners = [(i, each) for i, each in enumerate(self._aligners) if isinstance(each, Joiner)]
+        here = [(i, each) for i, each in enumerate(self._aligners) if self._runs[i] is not None]
+        self._joiners = [(i, each) for i, each in here if isinstance(each, Joiner)]
         self.late_total = 0
         self.late: deque[LateBar] = deque(maxlen=LATE_KEPT)
 

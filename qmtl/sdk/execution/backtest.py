@@ -8,11 +8,12 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
 
+from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.quiet import Why, next_visit
 from brokerage.domain.backtest.timeline import Timeline
@@ -35,7 +36,10 @@ from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.commands import CommandTable, first_command_ns
 from qmtl.sdk.execution.compiled.stretches import Compiling, Stretch, Stretches
-from qmtl.sdk.execution.decide import DecisionLogic
+from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.holdings import Holding, Holdings
+from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
+from qmtl.sdk.execution.order_updates import order_update
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
@@ -76,7 +80,7 @@ def replay(
     account = _AccountReplay(assembled, bars, terms, streaming, compiling)
     assembled.strategy.on_start()
     record = account.run(outputs)
-    record.undecided = tuple(_undecided(assembled, bars, outputs, terms))
+    record.undecided = tuple(_undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
     return result_of(record, account.currency)
 
@@ -102,8 +106,14 @@ class _AccountReplay:
         self._account = SimulatedAccount(
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
-        self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=not every)
-        self._every, self._compiling, self._names = every, compiling, assembled.dag.names
+        self._in_step = CommandsInStep(assembled) if assembled.dag.on_state else None
+        hears = getattr(self._strategy.on_order, "__func__", None) is not Strategy.on_order
+        self._why_every = "every bar: nodes read the position" if self._in_step else "every bar" if every else ""
+        direct = not (every or self._in_step or hears)  # orders taken direct and in compiled code have no events
+        self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=direct)
+        self._compiling = compiling if direct else Compiling.NEVER
+        self._every, self._names, self._rules = every, assembled.dag.names, assembled.rules
+        self._hears = hears
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(
             multipliers={one.symbol: one.multiplier for one in traded},
@@ -118,6 +128,8 @@ class _AccountReplay:
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
+        if self._in_step is not None:
+            return self._run_in_step(self._in_step, outputs)
         timeline, nodes = self._timeline, self._logic.command_nodes
         after_ns = self._after_ns
         if after_ns is None:
@@ -147,8 +159,52 @@ class _AccountReplay:
         self._record.path = self._path(stretches, compiled, end)
         return self._record
 
+    def _run_in_step(self, in_step: CommandsInStep, outputs: Outputs) -> RunRecord:
+        """Step through every bar; the nodes that read the position see it as of the close before."""
+        timeline, known = self._timeline, KnownValues(outputs, in_step.reads)
+        begin: int | None = None
+        step = end = len(timeline)
+        for step in range(len(timeline)):
+            time_ns = int(timeline.ends[step])
+            self._meet_bars(step)
+            due: list[Command] = []
+            for now, fresh in known.until(time_ns):
+                due = in_step.at(now, fresh)
+            due = [command for command in due if command.time_ns == time_ns]
+            started = bool(due) if self._after_ns is None else time_ns > self._after_ns
+            if begin is None and started:
+                begin = step
+            if begin is not None:
+                self._decide(time_ns, due)
+            self._observe(in_step.holdings, step)
+            self._count(Why.EVERY)
+            self._curve.note(step)
+            if self._record.ended and not self._invested():
+                end = step + 1
+                break
+        self._finish(end if begin is None else begin, end)
+        self._record.path = self._why_every
+        return self._record
+
+    def _observe(self, holdings: Holdings, step: int) -> None:
+        """Show the nodes of the next instants what is held at a close."""
+        for symbol, _ in self._timeline.bars_at(step):
+            view = view_position(
+                self._account.instrument(symbol),
+                self._account.book.ledger.position(symbol),
+                self._account.view.marks.get(symbol),
+            )
+            holdings.observe(symbol, Holding(view.quantity, view.average_price, view.unrealised))
+
+    def last_commands(self, outputs: Outputs) -> dict[str, int]:
+        """When each command node last had a value; one that never had is left out."""
+        if self._in_step is not None:
+            return self._in_step.last_ns
+        series = {rule.command.node_id: outputs[rule.command].time_ns for rule in self._rules}
+        return {node_id: int(times[-1]) for node_id, times in series.items() if len(times)}
+
     def _stretches(self, commands: CommandTable) -> Stretches:
-        compiling = Compiling.NEVER if self._every or self._actions else self._compiling
+        compiling = Compiling.NEVER if self._actions else self._compiling
         return Stretches(self._account, self._logic, self._timeline, self._curve, commands, self.currency, compiling)
 
     def _follow(self, made: Stretch) -> int:
@@ -166,14 +222,20 @@ class _AccountReplay:
         return made.end
 
     def _path(self, stretches: Stretches, compiled: int, end: int) -> str:
-        if self._every:
-            return "every bar"
+        if self._why_every:
+            return self._why_every
         if stretches.why:
             return f"past quiet bars: {'corporate actions' if self._actions else stretches.why}"
         return f"compiled: {compiled:,} of {end:,} bars"
 
     def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
         """One step: money up to its bars, its bars, money up to its close, and what is decided then."""
+        time_ns = int(self._timeline.ends[step])
+        self._meet_bars(step)
+        if marked:
+            self._decide(time_ns, commands.at(step, time_ns))
+
+    def _meet_bars(self, step: int) -> None:
         time_ns, bars = int(self._timeline.ends[step]), self._timeline.bars_at(step)
         self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
         for symbol, bar in bars:
@@ -184,11 +246,10 @@ class _AccountReplay:
             else:
                 self._tell(fill_event(direct))
         self._record.pay(self.currency, self._account.advance(time_ns))
-        if not marked:
-            return
+
+    def _decide(self, time_ns: int, due: list[Command]) -> None:
         self._call_margin(time_ns)
         if not self._record.ended:
-            due = commands.at(step, time_ns)
             self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
 
     def _next(self, commands: CommandTable, step: int, end: int) -> tuple[int, Why | None]:
@@ -254,6 +315,8 @@ class _AccountReplay:
 
     def _take(self, events: Iterable[OrderEvent]) -> None:
         for event in events:
+            if self._hears and (update := order_update(self._account, event)) is not None:
+                self._strategy.on_order(update)
             if event.kind is EventKind.FILLED:
                 self._tell(fill_of(self._account, event))
 
@@ -262,12 +325,14 @@ class _AccountReplay:
         self._strategy.on_fill(fill)
 
 
-def _undecided(assembled: Assembled, data: Sequence[Bars], outputs: Outputs, terms: AccountTerms) -> Iterator[str]:
+def _undecided(
+    assembled: Assembled, data: Sequence[Bars], last_ns: Mapping[str, int], terms: AccountTerms
+) -> Iterator[str]:
     """A sentence for each symbol that no target came for, with the bars that were there and those it takes."""
     bound, start_ns = bind(assembled.dag, data), to_ns(terms.start) if terms.start else None
     for rule in assembled.rules:
-        times = outputs[rule.command].time_ns
-        if len(times) and (start_ns is None or times[-1] > start_ns):
+        last = last_ns.get(rule.command.node_id)
+        if last is not None and (start_ns is None or last > start_ns):
             continue
         behind = build_dag([rule.command])
         counts = (

@@ -11,7 +11,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner, order_id
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.port import MarketOrder, SubmitList, order_name
+from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
 _DIGITS = 28
 """Digits that decimals keep: sums of fewer are those of integers."""
@@ -85,7 +85,7 @@ class OrderColumns:
     def __len__(self) -> int:
         return len(self.quantities)
 
-    def rows(self) -> list[MarketOrder | SubmitList]:
+    def rows(self) -> list[SentOrder]:
         """The orders."""
         symbol, units = self.instrument.symbol, self.instrument.quantity_decimal
         return [

@@ -23,6 +23,7 @@ from qmtl.sdk.execution.port import (
     Cancel,
     Decision,
     DeniedOrder,
+    LimitOrder,
     MarketOrder,
     OrderReply,
     Permission,
@@ -248,11 +249,11 @@ class _Deciding:
             self._settle(one, reply)
 
     def _turn(self, one: _Sized, *, apart: bool) -> Decision[None]:
-        """Turn a position round by one order. Where that may not pass, others reduce first, or exits protect it, close
-        it: the rest is denied and shown, or waits. Exits stay until the closing part has filled.
+        """Turn a position round by one order. Where that may not pass, others reduce first, exits protect it, or it is
+        entered by a limit, close it: the rest is denied and shown, or waits. Exits stay until that has filled.
         """
         leg, settled = one.leg, False
-        if not apart and not leg.exits:
+        if not apart and not leg.exits and leg.planner.rule.limit is None:
             reply = yield from self._submit(leg, one.order(one.quantity))
             if not reply.denied_by:
                 self._settle(one, reply)
@@ -271,7 +272,7 @@ class _Deciding:
             self._wait(one.leg.planner, one.leg, self._reducing)
             return
         self._waiting.pop(one.leg.symbol, None)
-        reply = yield from self._submit(one.leg, one.order(one.quantity))
+        reply = yield from self._submit(one.leg, one.leg.entry(one.quantity, one.target))
         self._settle(one, reply)
 
     def _settle(self, one: _Sized, reply: OrderReply) -> None:
@@ -280,7 +281,7 @@ class _Deciding:
             one.leg.planner.last = one.leg.target
             self._waiting.pop(one.leg.symbol, None)
 
-    def _submit(self, leg: Leg, order: MarketOrder) -> Decision[OrderReply]:
+    def _submit(self, leg: Leg, order: MarketOrder | LimitOrder) -> Decision[OrderReply]:
         closes = closing_part(leg.held.expected, order.quantity)
         order = replace(order, reduce_only=bool(leg.exits and closes))  # so that exits beside it sell nothing twice
         listed = with_exits(leg, order)

@@ -14,7 +14,7 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
-from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, MarketOrder, ask, order_name
+from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, LimitOrder, MarketOrder, ask, order_name
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
 _EXACT = Context(prec=800, traps=[InvalidOperation, DivisionByZero, Inexact])
@@ -93,6 +93,17 @@ class Leg:
     def order(self, quantity: Decimal, target: Decimal, part: str = "") -> MarketOrder:
         """A market order of this leg toward a whole position; `part` tells the orders of one bar apart."""
         return MarketOrder(order_name(self.symbol, self.time_ns) + part, self.symbol, quantity, self.time_ns, target)
+
+    def entry(self, quantity: Decimal, target: Decimal) -> MarketOrder | LimitOrder:
+        """An order of this leg that only adds: at the market, or by the limit of its rule."""
+        order, limit = self.order(quantity, target), self.planner.rule.limit
+        if limit is None:
+            return order
+        price = limit.price(self.exact_price, buys=quantity > 0, tick=self.held.tick)
+        if price is None:
+            raise refused("E_BRACKET", "order.offset", f"no price above 0 at {self.exact_price}", "a smaller offset")
+        name, symbol, at_ns = order.client_order_id, order.symbol, order.decided_ns
+        return LimitOrder(name, symbol, quantity, at_ns, price, order.position_target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,23 @@ class MarketOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitOrder:
+    """A limit order to send, as a MarketOrder else. `post_only`: it may only rest, never take."""
+
+    client_order_id: str
+    symbol: str
+    quantity: Decimal
+    decided_ns: int
+    limit_price: Decimal
+    position_target: Decimal | None = None
+    reduce_only: bool = False
+    post_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ListedOrder:
-    """An order of a list. `quantity` is signed. A price makes it a stop or a limit order; neither, a market order.
+    """An order of a list. `quantity` is signed. A price makes it a stop or a limit order, `trailing`, a fraction of the
+    price, a stop that follows it; nothing of these, a market order.
 
     `contingency` says how it is tied to the orders `linked`, by client order id; `parent` is the order whose fill sends
     it (docs/orders.md).
@@ -48,6 +63,7 @@ class ListedOrder:
     decided_ns: int
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trailing: Decimal | None = None
     reduce_only: bool = False
     position_target: Decimal | None = None
     parent: str = ""
@@ -197,7 +213,7 @@ class AskFee(Request[FeeEstimate]):
 class Submit(Request[OrderReply]):
     """Send an order. The same order asked twice is one order."""
 
-    order: MarketOrder
+    order: MarketOrder | LimitOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +223,9 @@ class SubmitList(Request[OrderReply]):
     list_id: str
     orders: tuple[ListedOrder, ...]
 
+
+SentOrder = MarketOrder | LimitOrder | SubmitList
+"""What a run has sent."""
 
 Decision = Generator[Request[Any], Any, R]
 

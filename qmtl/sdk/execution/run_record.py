@@ -16,7 +16,7 @@ from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.columns import Activity, FillColumns, activity_of
 from qmtl.sdk.execution.equity_series import EquitySeries
-from qmtl.sdk.execution.port import Cancel, DeniedOrder, MarketOrder, SubmitList
+from qmtl.sdk.execution.port import Cancel, DeniedOrder, SentOrder
 from qmtl.sdk.execution.traces import Trace
 from qmtl.stats.activity import activity, costs_of
 from qmtl.stats.performance import performance
@@ -61,7 +61,7 @@ class RunResult:
     carried: Mapping[str, Decimal] = field(default_factory=dict)
     visited: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[str, ...] = ()
-    orders: Sequence[MarketOrder | SubmitList] = ()
+    orders: Sequence[SentOrder] = ()
     cancels: tuple[Cancel, ...] = ()
     path: str = ""
     sessions: Sessions = UTC_DAYS
@@ -94,7 +94,7 @@ class RunRecord:
     splits: list[SplitStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
-    orders: Sequence[MarketOrder | SubmitList] = ()
+    orders: Sequence[SentOrder] = ()
     cancels: Sequence[Cancel] = ()
     path: str = ""
 

@@ -12,7 +12,7 @@ from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL, Denial
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side
+from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind, OrderType
 from qmtl.core.fills import FillEvent
@@ -25,10 +25,12 @@ from qmtl.sdk.execution.port import (
     Cancel,
     FeeEstimate,
     HeldPosition,
+    LimitOrder,
     ListedOrder,
     MarketOrder,
     OrderReply,
     Request,
+    SentOrder,
     Submit,
     SubmitList,
 )
@@ -52,7 +54,7 @@ class SimulatedExecution:
         direct: bool = False,
     ) -> None:
         self.weight = weight
-        self.orders: Trace[MarketOrder | SubmitList] = Trace()
+        self.orders: Trace[SentOrder] = Trace()
         self.cancels: list[Cancel] = []
         self._sent = 0
         self._direct = direct
@@ -69,7 +71,9 @@ class SimulatedExecution:
                 return tuple(record.order.client_order_id for record in self._own_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
                 self.cancels.append(replace(request, orders_before=self._sent))
-                return self._account.cancel(client_order_id, time_ns)
+                event = self._account.cancel(client_order_id, time_ns)
+                self._on_events(() if event is None else (event,))
+                return None
             case AskHeldPosition(symbol=symbol):
                 lot = self._account.lot(symbol)
                 tick = self._account.tick(symbol)
@@ -85,7 +89,7 @@ class SimulatedExecution:
                 return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
 
-    def sent(self, orders: Columns[MarketOrder | SubmitList]) -> None:
+    def sent(self, orders: Columns[SentOrder]) -> None:
         """Take market orders as sent that were taken and filled elsewhere."""
         self.orders.extend_by(orders)
         self._sent += len(orders)
@@ -102,16 +106,15 @@ class SimulatedExecution:
                 expected += record.order.side.sign * instrument.quantity_decimal(record.remaining)
         return expected
 
-    def _submit(self, order: MarketOrder) -> OrderReply:
+    def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
         self.orders.append(order)
         self._sent += 1
         side = Side.BUY if order.quantity > 0 else Side.SELL
-        if self._direct and self.weight == RATE_ONE and not order.reduce_only:
+        if isinstance(order, MarketOrder) and self._direct and self.weight == RATE_ONE and not order.reduce_only:
             name, quantity, target = order.client_order_id, abs(order.quantity), order.position_target
             if self._account.take_direct(Ticket(name, order.symbol, side, quantity, order.decided_ns, target)):
                 return TAKEN
-        wanted = Order(self._account.owner, order.client_order_id, order.symbol, side, abs(order.quantity))
-        wanted = replace(wanted, position_target=order.position_target, reduce_only=order.reduce_only)
+        wanted = replace(single_order(self._account.owner, order), decided_ns=None)
         return self._replied(self._account.submit(wanted, order.decided_ns, weight=self.weight))
 
     def _submit_list(self, list_id: str, orders: Sequence[ListedOrder]) -> OrderReply:
@@ -129,17 +132,25 @@ class SimulatedExecution:
 TAKEN = OrderReply()
 
 
-def order_list(owner: Owner, sent: Iterable[MarketOrder | SubmitList]) -> list[Order]:
+def order_list(owner: Owner, sent: Iterable[SentOrder]) -> list[Order]:
     """What a run sent, as brokerage takes it: orders by themselves, and the orders of each list in a row."""
     found: list[Order] = []
     for one in sent:
         if isinstance(one, SubmitList):
             found += [order_of(owner, one.list_id, order) for order in one.orders]
-            continue
-        side = Side.BUY if one.quantity > 0 else Side.SELL
-        made = Order(owner, one.client_order_id, one.symbol, side, abs(one.quantity), decided_ns=one.decided_ns)
-        found.append(replace(made, position_target=one.position_target, reduce_only=one.reduce_only))
+        else:
+            found.append(single_order(owner, one))
     return found
+
+
+def single_order(owner: Owner, one: MarketOrder | LimitOrder) -> Order:
+    """An order by itself as brokerage takes it."""
+    side = Side.BUY if one.quantity > 0 else Side.SELL
+    made = Order(owner, one.client_order_id, one.symbol, side, abs(one.quantity), decided_ns=one.decided_ns)
+    made = replace(made, position_target=one.position_target, reduce_only=one.reduce_only)
+    if isinstance(one, LimitOrder):
+        return replace(made, type=OrderType.LIMIT, limit_price=one.limit_price, post_only=one.post_only)
+    return made
 
 
 def order_of(owner: Owner, list_id: str, order: ListedOrder) -> Order:
@@ -148,6 +159,8 @@ def order_of(owner: Owner, list_id: str, order: ListedOrder) -> Order:
     kind = OrderType.MARKET if order.limit_price is None else OrderType.LIMIT
     if order.stop_price is not None:
         kind = OrderType.STOP_MARKET if order.limit_price is None else OrderType.STOP_LIMIT
+    if order.trailing is not None:
+        kind = OrderType.TRAILING_STOP
     return Order(
         owner,
         order.client_order_id,
@@ -157,6 +170,8 @@ def order_of(owner: Owner, list_id: str, order: ListedOrder) -> Order:
         type=kind,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        trail_offset=order.trailing,
+        trail_offset_type=None if order.trailing is None else TrailOffsetType.FRACTION,
         reduce_only=order.reduce_only,
         position_target=order.position_target,
         decided_ns=order.decided_ns,

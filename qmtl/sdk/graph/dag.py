@@ -10,6 +10,7 @@ from types import MappingProxyType
 from qmtl.core.errors import refused
 from qmtl.core.identity.dag import NODES_MAX
 from qmtl.core.identity.keys import node_ids_crc32
+from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.legality import check_delayed, check_kinds
 from qmtl.sdk.graph.vertices import StreamInput, TagQuery, Vertex
 
@@ -34,6 +35,15 @@ class Dag:
     def crc32(self) -> int:
         """Checksum of the NodeIDs, as a submission carries it."""
         return node_ids_crc32([vertex.node_id for vertex in self.nodes])
+
+    @property
+    def on_state(self) -> frozenset[str]:
+        """NodeIDs of what reads the state of an account, itself or through others: it runs in step with one."""
+        found: set[str] = set()
+        for vertex in self.nodes:
+            if isinstance(vertex, PositionState) or any(item.node_id in found for item in vertex.inputs):
+                found.add(vertex.node_id)
+        return frozenset(found)
 
     def position(self, vertex: Vertex) -> int:
         """Index in `nodes` of the vertex with the same NodeID."""

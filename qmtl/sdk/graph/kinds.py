@@ -5,12 +5,14 @@ Legality of a connection follows from the kinds alone, never from a strategy's n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qmtl.core.identity.nodes import SemanticKind
 
 TRADING = frozenset({SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE})
 """The decision and order path: what a delayed stream may never reach."""
 
-_READABLE_BY_ALL = frozenset(SemanticKind) - {SemanticKind.MUTABLE_EXECUTION_STATE}
+_READABLE_BY_ALL = frozenset(SemanticKind)
 
 FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
     SemanticKind.CAUSAL_STREAM: _READABLE_BY_ALL,
@@ -23,3 +25,10 @@ FEEDS: dict[SemanticKind, frozenset[SemanticKind]] = {
     SemanticKind.COMMAND_VALUE: frozenset({SemanticKind.COMMAND_VALUE}),
 }
 """Which kinds each kind may feed."""
+
+
+def kind_over(own: SemanticKind, inputs: Iterable[SemanticKind]) -> SemanticKind:
+    """The kind of what would be a causal stream over inputs of these kinds: one account's state, if it reads that."""
+    if own is SemanticKind.CAUSAL_STREAM and SemanticKind.MUTABLE_EXECUTION_STATE in inputs:
+        return SemanticKind.MUTABLE_EXECUTION_STATE
+    return own

@@ -32,4 +32,5 @@ OHLCV = Schema("qmtl.ohlcv.v1", ("open", "high", "low", "close", "volume"), "clo
 VALUE = Schema("qmtl.value.v1", ("value",), "value")
 DIRECTION = Schema("qmtl.direction.v1", ("direction",), "direction")
 TARGET = Schema("qmtl.position_target.v1", ("target",), "target")
+POSITION = Schema("qmtl.position.v1", ("quantity", "average_price", "unrealised", "bars_held"), "quantity")
 COMMAND = Schema("qmtl.order_command.v1", ("target", "price"), "target")

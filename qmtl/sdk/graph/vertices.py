@@ -17,6 +17,7 @@ from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.code.closure import code_hash
 from qmtl.sdk.graph.fold import Fold, TimeColumns
 from qmtl.sdk.graph.joins import Join, Joining, join_named, joining_of
+from qmtl.sdk.graph.kinds import kind_over
 from qmtl.sdk.graph.names import check_period, check_tags, parse_interval, tag_of
 from qmtl.sdk.graph.node_types import STREAM_INPUT, NodeType
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
@@ -48,6 +49,7 @@ class Operators(Protocol):
     def at_least(self, a: Vertex, b: Vertex | float) -> Vertex: ...
     def less(self, a: Vertex, b: Vertex | float) -> Vertex: ...
     def at_most(self, a: Vertex, b: Vertex | float) -> Vertex: ...
+    def field(self, a: Vertex, name: str) -> Vertex: ...
 
 
 _operators: Operators
@@ -142,6 +144,10 @@ class Vertex:
     def __le__(self, other: Vertex | float) -> Vertex:
         return _operators.at_most(self, other)
 
+    def field(self, name: str) -> Vertex:
+        """One column as a stream: `price.field("high")`. Raises InvalidRequest (E_FIELD_UNKNOWN)."""
+        return _operators.field(self, name)
+
     def __bool__(self) -> bool:
         raise TypeError(f"{self.name} has values only when it runs: use where, minimum, maximum of qmtl.sdk")
 
@@ -233,7 +239,7 @@ class Node(Vertex):
         join: Join | str = Join.DROP,
     ) -> None:
         named = name_inputs(inputs)
-        rule = join_named(join)
+        kind, rule = kind_over(kind, [vertex.kind for vertex in named.values()]), join_named(join)
         params: dict[str, Json] = {
             "inputs": [[key, vertex.node_id] for key, vertex in named.items()],
             "kind": kind.value,
@@ -301,7 +307,8 @@ class FoldNode(Vertex):
         )
         label_of = name or label, bool(name), tags_of(named)
         joining = joining_of([vertex.interval_s for vertex in inputs], clock=clock)
-        super().__init__(spec, named, declared.output, declared.kind, label_of, joining)
+        kind = kind_over(declared.kind, [vertex.kind for vertex in inputs])
+        super().__init__(spec, named, declared.output, kind, label_of, joining)
 
     @property
     def warmup(self) -> int:

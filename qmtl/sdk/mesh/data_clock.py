@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,17 @@ from qmtl.sdk.mesh.history import Market
 from qmtl.sdk.mesh.wire.bars import LiveBar
 from qmtl.wire.volumes import volume_unit_from_proto
 
+OnMade = Callable[[Sequence[Emission]], None]
+"""Hears of what an instant made."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """An instant at which bars became known, and all that follows from them."""
+    """An instant at which bars became known, and all that follows from them. `closed`: the bars by their preset."""
 
     close_ns: int
     emissions: Sequence[Emission]
+    closed: Mapping[str, LiveBar]
 
 
 class DataClock:
@@ -41,15 +45,22 @@ class DataClock:
         self._through_ns = 0
         self.steps = 0
 
-    def warm_up(self, history: Iterable[Bars], until_ns: int) -> None:
-        """Feed all that was known at an instant."""
-        before_ns = until_ns
+    def warm_up(self, history: Iterable[Bars], until_ns: int, on_made: OnMade | None = None) -> None:
+        """Feed all that was known at an instant. `on_made` is called with what each instant made, in order."""
+        before_ns, made = until_ns, list[Emission]()
         for time_ns, source, row in events_of(self._dag, bind(self._dag, history)):
             if time_ns > before_ns:
-                self._advance(before_ns)
-            self._engine.push(source, time_ns, row)
+                made += self._advance(before_ns)
+            if on_made is not None and time_ns != before_ns:
+                on_made(made)
+                made = []
+            made += self._engine.push(source, time_ns, row)
             before_ns = time_ns
-        self._advance(until_ns)
+            if on_made is None:
+                made.clear()
+        made += self._advance(until_ns)
+        if on_made is not None:
+            on_made(made)
         self._through_ns = until_ns
 
     def taken_up(self) -> None:
@@ -63,19 +74,20 @@ class DataClock:
         ]
         while self._waiting and self._waiting[0].close_ns <= watermark_ns:
             close_ns = self._waiting[0].close_ns
-            emissions: list[Emission] = []
+            emissions, closed = list[Emission](), dict[str, LiveBar]()
             while self._waiting and self._waiting[0].close_ns == close_ns:
                 bar = self._waiting.pop(0)
                 name = bar.preset or self._only
                 self._played[name].append(bar)
+                closed[name] = bar
                 for source in self._sources[name]:
                     emissions += self._engine.push(source, close_ns, bar.row)
             emissions += self._advance(close_ns)
             self._through_ns, self.steps = close_ns, self.steps + 1
-            yield Step(close_ns, emissions)
+            yield Step(close_ns, emissions, closed)
         self._through_ns = max(self._through_ns, watermark_ns)
         if late := self._advance(self._through_ns):
-            yield Step(self._through_ns, late)
+            yield Step(self._through_ns, late, {})
 
     @property
     def played(self) -> tuple[Bars, ...]:

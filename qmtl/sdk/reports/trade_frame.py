@@ -16,7 +16,7 @@ from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.execution.exits import STOP, TARGET
+from qmtl.sdk.execution.exits import STOP, TARGET, TRAIL
 from qmtl.sdk.execution.port import SubmitList
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
@@ -26,7 +26,8 @@ from qmtl.stats.lot_trades import LotTrade
 if TYPE_CHECKING:
     import polars as pl
 
-SIGNAL, STOPPED, TARGETED, CALLED, OTHER = "target changed", "stop", "take profit", "margin call", "other"
+SIGNAL, CALLED, OTHER = "target changed", "margin call", "other"
+EXITS = {STOP: "stop", TRAIL: "trailing stop", TARGET: "take profit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +141,5 @@ class _Reasons:
                 name = self._names.get(fill.trade_id.rpartition("-")[0])
                 if name is None:
                     return CALLED if self._called else OTHER
-                return STOPPED if name.endswith(STOP) else TARGETED if name.endswith(TARGET) else SIGNAL
+                return next((said for suffix, said in EXITS.items() if name.endswith(suffix)), SIGNAL)
         return OTHER

@@ -21,7 +21,7 @@ import numpy as np
 from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
-from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.data.outputs import flat_outputs
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.graph.dag import Dag
 
@@ -66,19 +66,19 @@ def find_look_ahead(
 
     `graph`: a graph, or what makes one of bars (`lambda bars: assemble(Mine(bars)).dag`); nodes are then known by name.
     `cuts` instants are spread over the second half of the data. Raises InvalidRequest (E_CUTS, E_LOOK_AHEAD_DATA for
-    data too short to cut), and what batch_outputs raises.
+    data too short to cut), and what flat_outputs raises.
     """
     if not 1 <= cuts <= CUTS_MAX:
         raise refused("E_CUTS", "cuts", cuts, f"1 to {CUTS_MAX}")
     given = (data,) if isinstance(data, Bars) else tuple(data)
     dag = graph if isinstance(graph, Dag) else graph(given)
     bars = tuple({id(each): each for each in bind(dag, given).values()}.values())
-    whole = batch_outputs(dag, bars)
+    whole = flat_outputs(dag, bars)
     found: dict[str, Leak] = {}
     for cut_ns in _cut_times(bars, cuts):
         for probe, changed in _futures(bars, cut_ns, np.random.default_rng(seed)):
             again = graph if isinstance(graph, Dag) else graph(tuple(changed))
-            for leak in _leaks(dag, whole, _by_name(dag, again, batch_outputs(again, changed)), probe, cut_ns):
+            for leak in _leaks(dag, whole, _by_name(dag, again, flat_outputs(again, changed)), probe, cut_ns):
                 found.setdefault(leak.node_id, leak)
     return tuple(found[vertex.node_id] for vertex in dag.nodes if vertex.node_id in found)
 

@@ -10,7 +10,7 @@ import numpy as np
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.data.outputs import flat_outputs
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.vertices import StreamInput, TagQuery
 
@@ -47,7 +47,7 @@ def _walk(symbol: str, interval_s: int, count: int, seed: Iterable[int]) -> Bars
 
 def digests(dag: Dag, bars: Iterable[Bars]) -> dict[str, str]:
     """SHA-256 of each node's times and values over bars, by the node's name. Raises what the nodes raise."""
-    outputs = batch_outputs(dag, tuple(bars))
+    outputs = flat_outputs(dag, tuple(bars))
     found: dict[str, str] = {}
     for vertex in dag.nodes:
         series = outputs[vertex]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qmtl.core.errors import refused
+from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag, build_dag
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
@@ -31,6 +32,10 @@ def assemble(strategy: Strategy) -> Assembled:
     if strategy.built_nodes:
         raise refused("E_SETUP_TWICE", "strategy", type(strategy).__name__, "a new instance for each run")
     strategy.setup()
-    return Assembled(
-        strategy, strategy.name or type(strategy).__name__, build_dag(strategy.built_nodes), strategy.trade_rules
-    )
+    dag, rules = build_dag(strategy.built_nodes), strategy.trade_rules
+    traded = {(rule.symbol, rule.price.interval_s) for rule in rules}
+    for vertex in dag.nodes:
+        if isinstance(vertex, PositionState) and (vertex.symbol, vertex.interval_s) not in traded:
+            want = "bars that the strategy trades on: self.trade(target, price) with the same symbol and interval"
+            raise refused("E_FIELD", "position", f"{vertex.symbol} at {vertex.interval_s} s", want)
+    return Assembled(strategy, strategy.name or type(strategy).__name__, dag, rules)

@@ -12,7 +12,7 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import InputPort, NodeType, Parameter, ParameterType
 from qmtl.sdk.graph.schemas import COMMAND, OHLCV
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput
-from qmtl.sdk.strategy.bracket import Bracket
+from qmtl.sdk.strategy.bracket import Bracket, Limit
 
 
 class Sizing(Enum):
@@ -25,7 +25,8 @@ class Sizing(Enum):
 @dataclass(frozen=True, slots=True)
 class TradeRule:
     """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to; None: the
-    lot of the instrument. `bracket`: the exits of what it holds; `price`: the bars that it trades on.
+    lot of the instrument. `bracket`: the exits of what it holds; `limit`: how it enters, None: at the market; `price`:
+    the bars that it trades on.
     """
 
     command: FoldNode
@@ -33,6 +34,7 @@ class TradeRule:
     sizing: Sizing
     lot: Decimal | None
     bracket: Bracket | None = None
+    limit: Limit | None = None
 
     @property
     def price(self) -> StreamInput:
@@ -82,16 +84,25 @@ ORDER_BRACKET = Builtin(
     NodeType(
         node_type="order.bracket",
         code_hash="builtin:order_bracket@1.0",
-        summary="Hold a target by market orders when it changes, with a stop and a target of which one closes it.",
+        summary="Hold a target when it changes, entered at the market or by a limit, with exits that close it.",
         output=COMMAND,
         kind=SemanticKind.COMMAND_VALUE,
         parameters=(
             *_TARGET_PARAMETERS,
             Parameter("stop", ParameterType.TEXT, "fraction of the price; empty: none", "", minimum=0, maximum=40),
             Parameter("target", ParameterType.TEXT, "fraction of the price; empty: none", "", minimum=0, maximum=40),
+            Parameter("trailing", ParameterType.TEXT, "fraction of the price; empty: none", "", minimum=0, maximum=40),
+            Parameter(
+                "limit_offset",
+                ParameterType.TEXT,
+                "fraction of the price; empty: at the market",
+                "",
+                minimum=0,
+                maximum=40,
+            ),
         ),
         inputs=_TARGET_INPUTS,
     ),
     target_and_price_step,
 )
-"""The command node that Strategy.trade makes with a bracket."""
+"""The command node that Strategy.trade makes with exits or a limit."""

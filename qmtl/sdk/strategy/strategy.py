@@ -8,10 +8,12 @@ from typing import Self
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import Json
+from qmtl.sdk.decisions.time_exits import max_bars as held_for
+from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.kinds import TRADING
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput, Vertex
-from qmtl.sdk.strategy.bracket import Bracket
-from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.bracket import Bracket, Limit
+from qmtl.sdk.strategy.events import OrderUpdate, Signal
 from qmtl.sdk.strategy.rules import ORDER_BRACKET, ORDER_TARGET, Sizing, TradeRule
 
 
@@ -54,13 +56,23 @@ class Strategy:
         *,
         sizing: Sizing = Sizing.EQUITY_FRACTION,
         lot: str = "",
+        stop_loss: str | Decimal = "",
+        take_profit: str | Decimal = "",
+        trailing: str | Decimal = "",
+        max_bars: int = 0,
+        order: Limit | None = None,
         bracket: Bracket | None = None,
     ) -> FoldNode:
-        """Hold `target` of the symbol of `price`, by market orders when the target changes.
+        """Hold `target` of the symbol of `price`, by orders when the target changes.
 
         The target is in units or a fraction of equity, as `sizing` says; quantities are cut toward zero to `lot`
-        (empty: the lot of the instrument). `bracket`: a stop and a target for what is held.
+        (empty: the lot of the instrument). `stop_loss`, `take_profit`, `trailing`: exits at these fractions of a price
+        (Bracket), which may also be given as one value, `bracket`. `max_bars`: close what was held for so many bars,
+        2 or more. `order=Limit(offset="0.001")`: enter by a limit order instead of at the market.
+
+        Raises InvalidRequest: E_NOT_A_DECISION, E_TRADE_DUPLICATE, E_LOT, E_BRACKET, E_FIELD.
         """
+        exits = _exits(bracket, stop_loss, take_profit, trailing)
         if target.kind not in TRADING:
             hint = "make one with position_target"
             raise refused("E_NOT_A_DECISION", "target", f"{target.name} ({target.kind.value})", "a decision", hint=hint)
@@ -68,13 +80,25 @@ class Strategy:
             raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
         size = _lot(lot) if lot else None
         params: dict[str, Json] = {"symbol": price.symbol, "sizing": sizing.value, "lot": lot}
+        if max_bars:
+            target = held_for(target, self.position(price), max_bars)
         kind = ORDER_TARGET
-        if bracket is not None:
-            kind, params = ORDER_BRACKET, {**params, **bracket.params}
+        if exits is not None or order is not None:
+            exit_params, entry_params = exits.params if exits else {}, order.params if order else {}
+            kind, params = ORDER_BRACKET, {**params, **_PLAIN, **exit_params, **entry_params}
         command = kind.node(params, (target, ""), (price, ""), label="orders")
-        self._rules.append(TradeRule(command, price.symbol, sizing, size, bracket))
+        self._rules.append(TradeRule(command, price.symbol, sizing, size, exits, order))
         self._nodes.append(command)
         return command
+
+    def position(self, price: StreamInput, *, name: str = "") -> PositionState:
+        """What the strategy held of the symbol of `price` at the close of the bar before, as a stream of quantity,
+        average price, unrealised profit and bars held (PositionState). It may be used in arithmetic, `@node` functions
+        and decisions; what reads it belongs to this strategy alone. The strategy must trade on `price`.
+        """
+        held = PositionState(price, name=name)
+        self._nodes.append(held)
+        return held
 
     def on_start(self) -> None:
         """Before the first event."""
@@ -85,11 +109,27 @@ class Strategy:
     def on_fill(self, fill: FillEvent) -> None:
         """One of the strategy's orders was filled, wholly or in part."""
 
+    def on_order(self, update: OrderUpdate) -> None:
+        """A step of one of the strategy's orders: taken, filled, canceled, expired, denied or rejected."""
+
     def on_error(self, error: Exception) -> None:
         """A node or the connection failed; the error is raised or retried after this returns."""
 
     def on_finish(self) -> None:
         """After the last event."""
+
+
+_PLAIN = {"stop": "", "target": "", "trailing": "", "limit_offset": ""}
+
+
+def _exits(
+    bracket: Bracket | None, stop_loss: str | Decimal, take_profit: str | Decimal, trailing: str | Decimal
+) -> Bracket | None:
+    if stop_loss == "" and take_profit == "" and trailing == "":
+        return bracket
+    if bracket is not None:
+        raise refused("E_BRACKET", "bracket", "given beside stop_loss, take_profit or trailing", "one of the two")
+    return Bracket(stop=stop_loss, target=take_profit, trailing=trailing)
 
 
 def _lot(text: str) -> Decimal:

@@ -24,7 +24,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.sdk import Bars, Bracket, FillEvent, Runner, Strategy, StreamInput, signals
+from qmtl.sdk import Bars, FillEvent, Limit, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
@@ -62,15 +62,18 @@ class Restless(Strategy):
 
 
 class Guarded(Restless):
-    """The same with a stop and a target so near that most positions end by them."""
+    """The same with exits so near that most positions end by them, and a target that reads what is held."""
 
     name = "guarded"
 
     def setup(self) -> None:
         price = StreamInput("BTC-USD")
-        direction = signals.trend(ta.ema(price, 4), ta.ema(price, 10))
+        held = self.position(price)
+        calm = (held.unrealised > -500.0) * (held.bars_held < 20.0)
+        direction = signals.trend(ta.ema(price, 4) * calm, ta.ema(price, 10))
         target = signals.position_target(direction, long=0.95, short=0.0)
-        self.trade(target, price, bracket=Bracket(stop="0.004", target="0.005"))
+        entry = Limit(offset="0.0005")
+        self.trade(target, price, stop_loss="0.004", take_profit="0.005", trailing="0.003", max_bars=8, order=entry)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import bar_from_doubles
@@ -22,14 +23,14 @@ CASH = Decimal(100_000)
 class Holding(Strategy):
     """Holds a target of each symbol."""
 
-    def __init__(self, symbols: Sequence[str], sizing: Sizing) -> None:
+    def __init__(self, symbols: Sequence[str], sizing: Sizing, options: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self._symbols, self._sizing = symbols, sizing
+        self._symbols, self._sizing, self._options = symbols, sizing, options or {}
 
     def setup(self) -> None:
         for symbol in self._symbols:
             price = StreamInput(symbol)
-            self.trade(signals.position_target(price, long=1.0), price, sizing=self._sizing)
+            self.trade(signals.position_target(price, long=1.0), price, sizing=self._sizing, **self._options)
 
 
 class Portfolio:
@@ -42,11 +43,12 @@ class Portfolio:
         prices: Mapping[str, float],
         sizing: Sizing = Sizing.EQUITY_FRACTION,
         cash: Decimal = CASH,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.prices = dict(prices)
         self.account = SimulatedAccount(profile, {"USD": cash}, instruments=instruments)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        assembled = assemble(Holding(tuple(prices), sizing))
+        assembled = assemble(Holding(tuple(prices), sizing, options))
         self._logic = DecisionLogic(assembled)
         self._nodes = {rule.symbol: rule.command.node_id for rule in assembled.rules}
         self._execution = SimulatedExecution(self.account, "USD", lambda events: None)

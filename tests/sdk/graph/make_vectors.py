@@ -17,7 +17,7 @@ from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.core.identity.keys import node_id, node_ids_crc32
 from qmtl.dag.v1 import dag_pb2 as dagpb
-from qmtl.sdk import Strategy, StreamInput, TagQuery, signals
+from qmtl.sdk import Limit, Strategy, StreamInput, TagQuery, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
@@ -51,10 +51,24 @@ class EveryBuiltin(Strategy):
         self.trade(signals.position_target(crossing, long=0.5, short=-0.5, hold=False), price, lot="0.001")
 
 
+class PositionAware(Strategy):
+    """Leaves by what it holds, with every exit and entry of a trade rule."""
+
+    name = "position-aware"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        held = self.position(price)
+        fine = (held.unrealised > -500.0) * (price > ta.ema(price, 20))
+        target = signals.position_target(signals.when(long=fine), long=0.5, hold=False)
+        entry = Limit(offset="0.001")
+        self.trade(target, price, stop_loss="0.02", take_profit="0.05", trailing="0.03", max_bars=48, order=entry)
+
+
 def vectors() -> dict[str, object]:
     """The document: DAGs as proto JSON with the contract's field names."""
     return {
-        "dags": [_whole(make()) for make in (EmaCross, EmaTrend, EveryBuiltin)],
+        "dags": [_whole(make()) for make in (EmaCross, EmaTrend, EveryBuiltin, PositionAware)],
         "refusals": [_refusal(*case) for case in REFUSALS],
     }
 

@@ -12,7 +12,7 @@ from qmtl.core.identity.keys import node_ids_crc32
 from qmtl.sdk import CacheView, Node, SemanticKind, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.graph.dag import build_dag
-from qmtl.sdk.graph.kinds import FEEDS, TRADING
+from qmtl.sdk.graph.kinds import FEEDS, TRADING, kind_over
 from qmtl.sdk.graph.vertices import Vertex
 
 ARTIFACT = SemanticKind.IMMUTABLE_ARTIFACT
@@ -62,9 +62,11 @@ def test_an_artifact_made_from_labels_may_decide() -> None:
 @given(st.lists(st.sampled_from(SemanticKind), min_size=1, max_size=6))
 def test_a_chain_builds_exactly_when_the_type_rule_allows_it(kinds: list[SemanticKind]) -> None:
     vertex: Vertex = StreamInput("BTC-USD")
+    chain = [SemanticKind.CAUSAL_STREAM]
     for kind in kinds:
         vertex = of_kind(kind, vertex)
-    chain = [SemanticKind.CAUSAL_STREAM, *kinds]
+        chain.append(kind_over(kind, chain[-1:]))  # what reads one account's state is such a state
+    assert vertex.kind is chain[-1]
     legal = all(after in FEEDS[before] for before, after in pairwise(chain))
     shown = "".join(
         "D" if k is SemanticKind.DELAYED_STREAM else "A" if k is ARTIFACT else "!" if k in TRADING else "-"

@@ -62,6 +62,7 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
     begins = columns.start_ns
     reasons = (
         (rule.bracket is not None, "a bracket"),
+        (rule.limit is not None, "entries by limit orders"),
         (type(fee) is not PercentFee, f"a fee that is no share of the notional ({type(fee).__name__})"),
         (isinstance(fee, PercentFee) and fee.taker < 0, "a rebate for what takes"),
         (_takes_base(profile, instrument), "a fee in what is bought"),

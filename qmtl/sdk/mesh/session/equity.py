@@ -5,10 +5,12 @@ Exact decimals and the same rounding, so the last value equals the equity the br
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from brokerage.domain.accounts.ledger import Ledger
+from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar, bars_from_doubles
 from brokerage.domain.market.instrument import Instrument
@@ -18,12 +20,13 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.risk.account_view import AccountView
-from brokerage.domain.simulation.carry import Carry, in_progress
+from brokerage.domain.simulation.carry import Carry, Payment, in_progress
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import RunRecord
 from qmtl.sdk.execution.traces import Trace
@@ -40,17 +43,8 @@ def equity_record(
     denials: Iterable[DeniedOrder],
 ) -> RunRecord:
     """The record of a session: equity at each close of a traded symbol, after what its bar filled and time brought."""
-    currency, waiting, profile = (
-        account.base_currency,
-        sorted(fills, key=lambda fill: fill.booked_ns),
-        profile_of(account),
-    )
-    ledger = Ledger(profile.settles)
-    books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
-    view = AccountView(profile, Instruments(instruments), currency, ledger.cash, unsettled, books=books)
-    carry = Carry(view, ledger, in_progress(view))
-    scale = currency_scale(currency)
-    ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
+    currency, waiting = account.base_currency, sorted(fills, key=lambda fill: fill.booked_ns)
+    book = SessionBook(account, instruments, waiting)
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     multipliers = {symbol: instrument.multiplier for symbol, instrument in by_symbol.items()}
     record = RunRecord(
@@ -61,18 +55,45 @@ def equity_record(
     )
     times, equity, closes = list[int](), list[int](), dict[str, int]()
     for end_ns, bars in _steps(by_symbol, traded):
-        record.pay(currency, carry.advance(min(bar.start_ns for _, bar in bars)))
-        while waiting and waiting[0].booked_ns <= end_ns:
-            fill = waiting.pop(0)
-            _book(ledger, by_symbol[fill.symbol], fill)
-        for symbol, bar in bars:
-            view.marks[symbol], closes[symbol] = mark_of(bar), bar.close
-        record.pay(currency, carry.advance(end_ns))
+        record.pay(currency, book.step(end_ns, bars))
+        closes.update((symbol, bar.close) for symbol, bar in bars)
         times.append(end_ns)
-        equity.append(ledger.equity(currency, closes))
-        record.invested += any(ledger.position(symbol).quantity != 0 for symbol in by_symbol)
+        equity.append(book.ledger.equity(currency, closes))
+        record.invested += any(book.ledger.position(symbol).quantity != 0 for symbol in by_symbol)
     record.times, record.equity = times, equity
     return record
+
+
+class SessionBook:
+    """A paper account's books from its fills, stepped bar by bar as its venue steps."""
+
+    def __init__(
+        self, account: accountpb.Account, instruments: Sequence[Instrument], fills: Iterable[FillEvent]
+    ) -> None:
+        currency, profile = account.base_currency, profile_of(account)
+        self.ledger = ledger = Ledger(profile.settles)
+        books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
+        self._view = AccountView(profile, Instruments(instruments), currency, ledger.cash, unsettled, books=books)
+        self._carry = Carry(self._view, ledger, in_progress(self._view))
+        scale = currency_scale(currency)
+        ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
+        self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._waiting = deque(sorted(fills, key=lambda fill: fill.booked_ns))
+
+    def step(self, end_ns: int, bars: Sequence[tuple[str, Bar]]) -> list[Payment]:
+        """Take the bars of one close: what they filled, and what time brought until then."""
+        paid = self._carry.advance(min(bar.start_ns for _, bar in bars))
+        while self._waiting and self._waiting[0].booked_ns <= end_ns:
+            fill = self._waiting.popleft()
+            _book(self.ledger, self._instruments[fill.symbol], fill)
+        for symbol, bar in bars:
+            self._view.marks[symbol] = mark_of(bar)
+        return paid + self._carry.advance(end_ns)
+
+    def holding(self, symbol: str) -> Holding:
+        """What is held of a symbol at the last close."""
+        held = view_position(self._instruments[symbol], self.ledger.position(symbol), self._view.marks.get(symbol))
+        return Holding(held.quantity, held.average_price, held.unrealised)
 
 
 def _steps(

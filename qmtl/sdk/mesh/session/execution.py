@@ -25,6 +25,7 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskFee,
@@ -34,6 +35,7 @@ from qmtl.sdk.execution.port import (
     Cancel,
     FeeEstimate,
     HeldPosition,
+    LimitOrder,
     ListedOrder,
     MarketOrder,
     OrderReply,
@@ -118,6 +120,18 @@ class MeshExecution:
                 return await self._submit_list(list_id, orders)
         raise TypeError(f"the gateway has no answer to {request!r}")
 
+    async def holding(self, symbol: str, time_ns: int) -> Holding:
+        """What the strategy holds of a symbol, once the venue has seen the bar that closes at `time_ns`."""
+        portfolio, mine = await self._portfolio.at(time_ns), (self._owner.strategy_id, symbol)
+        for held in portfolio.positions:
+            if (held.strategy_id, held.symbol) == mine:
+                return Holding(
+                    parse_decimal(held.quantity, "position.quantity"),
+                    parse_decimal(held.average_price, "position.average_price"),
+                    parse_decimal(held.unrealized_pnl, "position.unrealized_pnl"),
+                )
+        return Holding(Decimal(0), Decimal(0), Decimal(0))
+
     def weights(self) -> Weights:
         """The strategy's weights by the newest activation."""
         known, strategy_id = self._weights, self._owner.strategy_id
@@ -165,7 +179,7 @@ class MeshExecution:
         lot, tick = instrument.quantity_decimal(instrument.lot), instrument.price_decimal(instrument.tick)
         return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot, tick)
 
-    async def _submit(self, order: MarketOrder) -> OrderReply:
+    async def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
 
         async def call() -> tradingservicepb.SubmitOrderResponse:

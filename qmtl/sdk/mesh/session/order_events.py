@@ -15,8 +15,15 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.orders import fill_from_proto
 
 
-async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable[[FillEvent], None]) -> None:
-    """Report each fill of a strategy's orders once, from now on, for ever; resumes by the account's event number."""
+async def follow_orders(
+    retrying: RetryingClient,
+    owner: Owner,
+    on_fill: Callable[[FillEvent], None],
+    on_event: Callable[[orderpb.OrderEvent], None],
+) -> None:
+    """Report each event of a strategy's orders, and its fill, once, from now on, for ever; resumes by the account's
+    event number.
+    """
     number = 0
     while True:
         request = orderservicepb.StreamOrderEventsRequest(
@@ -34,6 +41,7 @@ async def follow_fills(retrying: RetryingClient, owner: Owner, on_fill: Callable
                     for event in reply.events.events:
                         if event.account_event_number > number:
                             number = event.account_event_number
+                            on_event(event)
                             if event.HasField("fill"):
                                 on_fill(fill_from_proto(event.fill))
             raise Unavailable("E_STREAM_ENDED", "the order stream ended")

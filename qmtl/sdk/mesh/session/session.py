@@ -14,6 +14,7 @@ from functools import partial
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
@@ -26,6 +27,7 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.execution.decide import DecisionLogic
+from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import result_of
 from qmtl.sdk.mesh.client import Gateway, open_client
@@ -33,18 +35,19 @@ from qmtl.sdk.mesh.data_clock import DataClock, Step
 from qmtl.sdk.mesh.history import Market
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
-from qmtl.sdk.mesh.session.equity import equity_record
+from qmtl.sdk.mesh.session.equity import SessionBook, equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
 from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_instruments, session_market
-from qmtl.sdk.mesh.session.order_events import follow_fills, list_fills, list_orders
+from qmtl.sdk.mesh.session.order_events import follow_orders, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.streams import beside
 from qmtl.sdk.mesh.session.terms import PaperTerms, paper_account
-from qmtl.sdk.mesh.session.trading import SessionTrading
+from qmtl.sdk.mesh.session.trading import SessionTrading, StateInStep
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, subscription
+from qmtl.sdk.mesh.wire.orders import update_from_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
@@ -108,6 +111,8 @@ class _PaperSession:
         self._on_event = on_event
         self._span_ns = (0, 0)
         self._joined_ns = 0
+        in_step = CommandsInStep(assembled) if assembled.dag.on_state else None
+        self._state = None if in_step is None else StateInStep(in_step, self._traded)
 
     async def run(self) -> SessionResult:
         """From the activation to the session's end."""
@@ -138,12 +143,14 @@ class _PaperSession:
     ) -> SessionResult:
         market = await session_market(self._another(), account, self._traded)
         execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
-        trading = SessionTrading(DecisionLogic(self._assembled), execution)
+        trading = SessionTrading(DecisionLogic(self._assembled), execution, self._state)
         retrying = self._another()
         _, earlier = await asyncio.gather(trading.recall(retrying, owner), list_fills(self._another(), owner))
         self._reported.update(fill.trade_id for fill in earlier)
+        if self._state is not None:
+            self._state.begin(SessionBook(account, list(market.instruments.values()), earlier), market.instruments)
         self._assembled.strategy.on_start()
-        fills = follow_fills(self._another(), owner, self._report)
+        fills = follow_orders(self._another(), owner, self._report, self._report_order)
         replay = self._market.preset.replay
         follower = Follower(self._another(), session.session_id, self._strategy_id) if replay else None
         kept = [follower.hold()] if follower else []
@@ -158,6 +165,12 @@ class _PaperSession:
             self._reported.add(fill.trade_id)
             self._assembled.strategy.on_fill(fill)
             self._tell(fill)
+
+    def _report_order(self, event: orderpb.OrderEvent) -> None:
+        """Tell the strategy of a step of one of its orders."""
+        update = update_from_proto(event, self._assembled.rules)
+        if update is not None:
+            self._assembled.strategy.on_order(update)
 
     def _tell(self, event: SessionEvent) -> None:
         if self._on_event is not None:
@@ -226,7 +239,8 @@ class _PaperSession:
                     hint="start the session later or shorten the strategy's periods",
                 )
         start_ns = ns_from_proto(session.start, "session.start")
-        await asyncio.to_thread(self._data_clock.warm_up, history, start_ns)
+        made = None if self._state is None else self._state.warm_up
+        await asyncio.to_thread(self._data_clock.warm_up, history, start_ns, made)
 
     async def _play(self, session: sessionpb.Session, trading: SessionTrading, follower: Follower | None) -> None:
         """Every bar of the session, once, in order."""
@@ -260,12 +274,12 @@ class _PaperSession:
 
     async def _step(self, step: Step, trading: SessionTrading, *, live: bool) -> None:
         if live:
-            for denial in await trading.act(step.emissions):
+            for denial in await trading.act(step):
                 if not self._denials or self._denials[-1].rule != denial.rule:
                     self._tell(denial)
                 self._denials.append(denial)
         else:
-            trading.watch(step.emissions)
+            trading.watch(step)
         self._tell(BarDone(step.close_ns, self._data_clock.steps, *self._span_ns))
 
     async def _result(

@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
+import numpy as np
+
+from brokerage.domain.market.bars import bars_from_doubles
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner
+from qmtl.core.instants import NS_PER_S
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.engine.streaming import Emission
 from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.port import DeniedOrder, conclude_async
+from qmtl.sdk.mesh.data_clock import Step
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.equity import SessionBook
 from qmtl.sdk.mesh.session.execution import FINAL_DENIALS, MeshExecution
 from qmtl.sdk.mesh.session.order_events import list_orders
 
 
-class SessionTrading:
-    """The decisions of one strategy in one session."""
+class StateInStep:
+    """The nodes of a strategy that read what it holds, in step with its session.
 
-    def __init__(self, logic: DecisionLogic, execution: MeshExecution) -> None:
+    What was held at a close is asked of the account once the venue has seen that bar. For bars that were played before
+    this process joined it follows from the fills.
+    """
+
+    def __init__(self, in_step: CommandsInStep, traded: Mapping[str, datasetspb.Preset]) -> None:
+        self._in_step = in_step
+        self._traded = traded
+        self._past: SessionBook | None = None
+        self._instruments: Mapping[str, Instrument] = {}
+
+    def begin(self, past: SessionBook, instruments: Mapping[str, Instrument]) -> None:
+        """The books of the fills that are known when this process joins."""
+        self._past, self._instruments = past, instruments
+
+    def warm_up(self, emissions: Sequence[Emission]) -> None:
+        """Take what an instant before the session made; nothing is held then."""
+        for _ in self.commands(emissions):
+            pass
+
+    def commands(self, emissions: Iterable[Emission]) -> Iterator[Command]:
+        """The commands of instants, by what was held at the close before."""
+        ordered = sorted(emissions, key=lambda one: one.time_ns)
+        for time_ns, together in groupby(ordered, key=lambda one: one.time_ns):
+            fresh = {one.vertex.node_id: list(one.row) for one in together}
+            rows = {node_id: row for node_id, row in fresh.items() if node_id in self._in_step.reads}
+            yield from self._in_step.at(time_ns, rows)
+
+    def watch(self, step: Step) -> None:
+        """What was held at a close that was played before this process joined."""
+        if self._past is None:
+            return
+        closed = []
+        for symbol, preset in self._traded.items():
+            if (bar := step.closed.get(preset.name)) is not None:
+                times, columns = np.array([bar.open_ns], dtype=np.int64), np.array([bar.row], dtype=np.float64).T
+                interval_ns = preset.interval.seconds * NS_PER_S
+                made = bars_from_doubles(self._instruments[symbol], times, interval_ns, tuple(columns))
+                closed += [(symbol, one) for one in made]
+        if closed:
+            self._past.step(step.close_ns, closed)
+        for symbol, _ in closed:
+            self._in_step.holdings.observe(symbol, self._past.holding(symbol))
+
+    async def observe(self, step: Step, execution: MeshExecution) -> None:
+        """What is held at the close of a live bar."""
+        for symbol, preset in self._traded.items():
+            if preset.name in step.closed:
+                self._in_step.holdings.observe(symbol, await execution.holding(symbol, step.close_ns))
+
+
+class SessionTrading:
+    """The decisions of one strategy in one session. `state`: None where no node reads what it holds."""
+
+    def __init__(self, logic: DecisionLogic, execution: MeshExecution, state: StateInStep | None = None) -> None:
         self._logic = logic
         self._execution = execution
+        self._state = state
         self._sent: frozenset[str] = frozenset()
         self._final: frozenset[str] = frozenset()
 
@@ -28,25 +92,33 @@ class SessionTrading:
         self._sent = frozenset(s.order.client_order_id for s in statuses)
         self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
 
-    def watch(self, emissions: Iterable[Emission]) -> None:
-        """Commands of bars that were played before this process joined: remember what was acted on, send nothing."""
-        for command in self._commands(emissions):
+    def watch(self, step: Step) -> None:
+        """A bar that was played before this process joined: remember what was acted on, send nothing."""
+        for command in self._commands(step.emissions):
             if self._logic.order_name(command) in self._final:
                 self._logic.remember(command)
+        if self._state is not None:
+            self._state.watch(step)
 
-    async def act(self, emissions: Iterable[Emission]) -> list[DeniedOrder]:
+    async def act(self, step: Step) -> list[DeniedOrder]:
         """Act on the commands of a live bar; what an earlier process sent for it stands. What was denied."""
         fresh: list[Command] = []
-        for command in self._commands(emissions):
+        for command in self._commands(step.emissions):
             name = self._logic.order_name(command)
             if name in self._final:
                 self._logic.remember(command)
             if name not in self._sent:
                 fresh.append(command)
         self._logic.weigh(self._execution.weights())
-        return await conclude_async(self._logic.decide(fresh), self._execution.answer)
+        denied = await conclude_async(self._logic.decide(fresh), self._execution.answer)
+        if self._state is not None:
+            await self._state.observe(step, self._execution)
+        return denied
 
     def _commands(self, emissions: Iterable[Emission]) -> Iterable[Command]:
+        if self._state is not None:
+            yield from self._state.commands(emissions)
+            return
         for emission in emissions:
             if self._logic.follows(emission.vertex.node_id):
                 target, price = emission.row

@@ -9,7 +9,10 @@ from brokerage.domain.orders.order import Contingency, Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.port import ListedOrder, MarketOrder
+from qmtl.sdk.execution.order_updates import role_of, symbol_of
+from qmtl.sdk.execution.port import LimitOrder, ListedOrder, MarketOrder
+from qmtl.sdk.strategy.events import OrderState, OrderUpdate
+from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 TYPES: Mapping[tuple[bool, bool], orderpb.OrderType] = {
@@ -26,9 +29,9 @@ CONTINGENCIES: Mapping[Contingency, orderpb.Contingency] = {
 }
 
 
-def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
-    """A market order. The same order makes the same message, so sending it again is no second order."""
-    return orderpb.Order(
+def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder) -> orderpb.Order:
+    """An order by itself. The same order makes the same message, so sending it again is no second order."""
+    message = orderpb.Order(
         account=owner.account,
         world_id=owner.world_id,
         strategy_id=owner.strategy_id,
@@ -43,6 +46,10 @@ def order_to_proto(owner: Owner, order: MarketOrder) -> orderpb.Order:
         reduce_only=order.reduce_only,
         position_target="" if order.position_target is None else format_decimal(order.position_target),
     )
+    if isinstance(order, LimitOrder):
+        message.type, message.limit_price = orderpb.ORDER_TYPE_LIMIT, format_decimal(order.limit_price)
+        message.post_only = order.post_only
+    return message
 
 
 def list_to_proto(owner: Owner, list_id: str, orders: Iterable[ListedOrder]) -> list[orderpb.Order]:
@@ -56,6 +63,9 @@ def _listed(owner: Owner, list_id: str, order: ListedOrder) -> orderpb.Order:
     message.type = TYPES[order.stop_price is not None, order.limit_price is not None]
     message.limit_price = "" if order.limit_price is None else format_decimal(order.limit_price)
     message.stop_price = "" if order.stop_price is None else format_decimal(order.stop_price)
+    if order.trailing is not None:
+        message.type, message.trail_offset = orderpb.ORDER_TYPE_TRAILING_STOP, format_decimal(order.trailing)
+        message.trail_offset_type = orderpb.TRAIL_OFFSET_TYPE_FRACTION
     message.reduce_only = order.reduce_only
     message.list_id, message.parent_client_order_id = list_id, order.parent
     if order.contingency is not None:
@@ -99,4 +109,34 @@ def fill_from_proto(fill: orderpb.Fill) -> FillEvent:
         trade_id=fill.trade_id,
         booked_ns=ns_from_proto(fill.account_time, "fill.account_time"),
         account=fill.account,
+    )
+
+
+STATES: Mapping[orderpb.OrderEventKind, OrderState] = {
+    orderpb.ORDER_EVENT_KIND_ACCEPTED: OrderState.ACCEPTED,
+    orderpb.ORDER_EVENT_KIND_CANCELED: OrderState.CANCELED,
+    orderpb.ORDER_EVENT_KIND_EXPIRED: OrderState.EXPIRED,
+    orderpb.ORDER_EVENT_KIND_REJECTED: OrderState.REJECTED,
+    orderpb.ORDER_EVENT_KIND_DENIED: OrderState.DENIED,
+}
+"""Kinds of events that a strategy hears of; FILLED is told apart by the order's state."""
+
+
+def update_from_proto(event: orderpb.OrderEvent, rules: Iterable[TradeRule]) -> OrderUpdate | None:
+    """What a strategy hears of an event of one of its orders; None: nothing."""
+    state = STATES.get(event.kind)
+    if event.kind == orderpb.ORDER_EVENT_KIND_FILLED:
+        whole = event.state == orderpb.ORDER_STATE_FILLED
+        state = OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED
+    if state is None:
+        return None
+    return OrderUpdate(
+        client_order_id=event.client_order_id,
+        symbol=symbol_of(event.client_order_id, rules),
+        role=role_of(event.client_order_id),
+        state=state,
+        filled=parse_decimal(event.cumulative_quantity or "0", "event.cumulative_quantity"),
+        time_ns=ns_from_proto(event.receive_time, "event.receive_time"),
+        rule=orderpb.Denial.Name(event.denial).removeprefix("DENIAL_") if event.denial else "",
+        message=event.message,
     )

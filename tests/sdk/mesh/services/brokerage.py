@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.market.symbols import Source
 from brokerage.market.wire import instrument_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -71,12 +72,24 @@ class FakeBrokerage:
             await moved.wait()
 
     def _portfolio(self) -> portfoliopb.Portfolio:
-        quantity = format_decimal(self.mesh.venue.position("BTC-USD"))
+        venue = self.mesh.venue
+        held = view_position(
+            venue.instrument("BTC-USD"), venue.book.ledger.position("BTC-USD"), venue.view.marks.get("BTC-USD")
+        )
         strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
         return portfoliopb.Portfolio(
             equity=format_decimal(self.mesh.venue.equity("USD")),
             time=ns_to_proto(self.mesh.watermark_ns),
-            positions=[portfoliopb.Position(strategy_id=s, symbol="BTC-USD", quantity=quantity) for s in strategies],
+            positions=[
+                portfoliopb.Position(
+                    strategy_id=strategy_id,
+                    symbol="BTC-USD",
+                    quantity=format_decimal(held.quantity),
+                    average_price=format_decimal(held.average_price),
+                    unrealized_pnl=format_decimal(held.unrealised),
+                )
+                for strategy_id in strategies
+            ],
         )
 
     async def ListOrders(self, request: orderservicepb.ListOrdersRequest) -> orderservicepb.ListOrdersResponse:
@@ -96,7 +109,15 @@ class FakeBrokerage:
         self, request: orderservicepb.StreamOrderEventsRequest
     ) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
         events = [
-            orderpb.OrderEvent(fill=fill, account_event_number=fill.account_fill_number) for fill in self.mesh.fills
+            orderpb.OrderEvent(
+                fill=fill,
+                account_event_number=fill.account_fill_number,
+                client_order_id=fill.client_order_id,
+                kind=orderpb.ORDER_EVENT_KIND_FILLED,
+                state=orderpb.ORDER_STATE_FILLED,
+                receive_time=fill.account_time,
+            )
+            for fill in self.mesh.fills
         ]
         fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
         yield orderservicepb.StreamOrderEventsResponse(events=orderservicepb.OrderEvents(events=fresh))

@@ -1,0 +1,56 @@
+"""Steps of a strategy's orders as its `on_order` hears of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.states import EventKind
+from qmtl.sdk.execution.exits import STOP, TARGET, TRAIL
+from qmtl.sdk.graph.names import tag_of
+from qmtl.sdk.strategy.events import OrderRole, OrderState, OrderUpdate
+from qmtl.sdk.strategy.rules import TradeRule
+
+STATES = {
+    EventKind.ACCEPTED: OrderState.ACCEPTED,
+    EventKind.CANCELED: OrderState.CANCELED,
+    EventKind.EXPIRED: OrderState.EXPIRED,
+    EventKind.REJECTED: OrderState.REJECTED,
+    EventKind.DENIED: OrderState.DENIED,
+}
+"""What a strategy hears of; FILLED is told apart by what is left."""
+
+_ROLES = ((STOP, OrderRole.STOP_LOSS), (TRAIL, OrderRole.TRAILING), (TARGET, OrderRole.TAKE_PROFIT))
+
+
+def order_update(account: SimulatedAccount, event: OrderEvent) -> OrderUpdate | None:
+    """What a strategy hears of an event of a simulated account; None: nothing."""
+    record = account.book.records[event.order_id]
+    state = STATES.get(event.kind)
+    if event.kind is EventKind.FILLED:
+        state = OrderState.FILLED if record.closed else OrderState.PARTIALLY_FILLED
+    if state is None:
+        return None
+    name, instrument = record.order.client_order_id, account.instrument(record.order.symbol)
+    return OrderUpdate(
+        client_order_id=name,
+        symbol=instrument.symbol,
+        role=role_of(name),
+        state=state,
+        filled=instrument.quantity_decimal(event.cumulative),
+        time_ns=event.received_ns,
+        rule=event.denial.value if event.denial else "",
+        message=event.detail,
+    )
+
+
+def role_of(client_order_id: str) -> OrderRole:
+    """What an order is for, by the end of its name."""
+    return next((role for suffix, role in _ROLES if client_order_id.endswith(suffix)), OrderRole.TARGET)
+
+
+def symbol_of(client_order_id: str, rules: Iterable[TradeRule]) -> str:
+    """The symbol of an order of a strategy; empty for an order that is none of its rules'."""
+    named = [rule.symbol for rule in rules if client_order_id.startswith(f"{tag_of(rule.symbol)}-")]
+    return max(named, key=len, default="")

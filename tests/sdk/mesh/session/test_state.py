@@ -1,0 +1,72 @@
+"""Nodes that read the position in a paper session: as in a backtest, and the same for a process that joins later."""
+
+from __future__ import annotations
+
+from qmtl.core.instants import from_ns
+from qmtl.sdk import CacheView, OrderState, OrderUpdate, Strategy, StreamInput, node, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.strategy.assembly import assemble
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.samples import CASH
+from tests.sdk.mesh.session.test_session import BARS, START, orders_of, run, submitter
+
+
+@node(period=2)
+def worst(view: CacheView) -> float:
+    """The lower open profit of two closes."""
+    return float(view[0].window(2, "unrealised").min())
+
+
+class Careful(Strategy):
+    """Leaves when it has lost, or after seven bars."""
+
+    name = "careful"
+
+    def __init__(self) -> None:
+        self.heard = list[OrderUpdate]()
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        held = self.position(price)
+        fine = (worst(held) > -150.0) * (held.bars_held < 9.0) * (price > ta.ema(price, 6))
+        target = signals.position_target(signals.when(long=fine), long=0.5, hold=False)
+        self.trade(target, price, max_bars=7)
+
+    def on_order(self, update: OrderUpdate) -> None:
+        self.heard.append(update)
+
+
+async def active() -> FakeMesh:
+    mesh = FakeMesh(BARS, START)
+    bound = await submitter(mesh).bind(assemble(Careful()))
+    mesh.activate(bound.strategy.strategy_id)
+    return mesh
+
+
+async def test_a_session_sees_the_position_that_a_backtest_sees() -> None:
+    result = await run(await active(), Careful())
+    local = replay(assemble(Careful()), BARS, AccountTerms(cash=CASH, start=from_ns(int(BARS.close_ns[START - 1]))))
+    assert len(local.fills) > 20
+    told = [[(f.time_ns, f.quantity, f.price, f.fee) for f in found] for found in (result.replay.fills, local.fills)]
+    assert told[0] == told[1]
+    assert result.replay.equity == local.equity
+
+
+async def test_a_process_that_takes_a_session_up_knows_what_was_held_and_for_how_long() -> None:
+    whole = await run(await active(), Careful())
+    for stop in (560, 564):
+        mesh = await active()
+        await run(mesh, Careful(), until=from_ns(int(BARS.close_ns[stop])))
+        again = await run(mesh, Careful())
+        assert orders_of(again) == orders_of(whole)
+        assert again.replay.equity == whole.replay.equity
+
+
+async def test_a_session_tells_of_the_steps_of_orders() -> None:
+    strategy = Careful()
+    result = await run(await active(), strategy)
+    filled = [one for one in strategy.heard if one.state in (OrderState.FILLED, OrderState.PARTIALLY_FILLED)]
+    assert len(filled) == len(result.replay.fills)
+    assert {one.symbol for one in strategy.heard} == {"BTC-USD"}
