@@ -1,27 +1,30 @@
 """Running a fold, event by event or over arrays, with equal results to the last bit.
 
-Streaming runs the step on lists, one event at a time; batch runs the same step over arrays, compiled by numba when the
-work is large enough to repay compilation. fastmath stays off, in one thread.
+Streaming runs the step on lists, one event at a time; batch runs the same step over arrays, compiled by numba once all
+that this process did by it would have repaid compilation. fastmath stays off, in one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.sdk.engine.compiling import compiled
-from qmtl.sdk.graph.fold import Fold, Step
+from qmtl.sdk.engine.compiling import compiled as compiled_code
+from qmtl.sdk.engine.compiling import is_kept, work_of
+from qmtl.sdk.graph.fold import Fold
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats
 
 COMPILE_ABOVE = 3_000_000
 """Estimated element operations above which compiling pays: about 0.3 s of Python against 0.3 s of compiling."""
+KEPT_ABOVE = 1_000_000
+"""The same where it was compiled before and is on disk."""
+COUNTED_FROM = 30_000
+"""Operations of one run from which it is counted: a live session, bar by bar, does not stop to compile."""
 
 
 class FoldState:
@@ -52,10 +55,21 @@ class Folded:
 
 
 def run_fold(fold: Fold, xs: Floats, state: list[float] | None = None, compiled: bool | None = None) -> Folded:
-    """Run a fold over `xs` (n, inputs). `compiled` None: decided by the amount of work."""
+    """Run a fold over `xs` (n, inputs). `compiled` None: decided by the amount of work, with that done before."""
     if compiled is None:
-        compiled = len(xs) * (10 + fold.state_size) > COMPILE_ABOVE
+        compiled = _pays(fold, len(xs) * (10 + fold.state_size))
     return _run_compiled(fold, xs, state) if compiled else _run_python(fold, xs, state)
+
+
+def _pays(fold: Fold, operations: int) -> bool:
+    """Whether to compile, or take what is compiled; these operations count to what a next run is judged by."""
+    work = work_of(_loop, step=fold.step)
+    if work.made is not None:
+        return True
+    if operations < COUNTED_FROM:
+        return False
+    work.amount += operations
+    return work.amount > COMPILE_ABOVE or (work.amount > KEPT_ABOVE and is_kept(_loop, step=fold.step))
 
 
 def _run_python(fold: Fold, xs: Floats, state: list[float] | None) -> Folded:
@@ -75,14 +89,9 @@ def _run_compiled(fold: Fold, xs: Floats, state: list[float] | None) -> Folded:
     rows = np.zeros((len(xs), fold.outputs))
     emitted = np.zeros(len(xs), dtype=np.bool_)
     params = np.asarray(fold.params, dtype=np.float64)
-    _compiled_loop(fold.step)(values, params, np.ascontiguousarray(xs), rows, emitted)
+    compiled_code(_loop, step=fold.step)(values, params, np.ascontiguousarray(xs), rows, emitted)
     rows[~emitted] = np.nan
     return Folded(rows, emitted, values.tolist())
-
-
-@lru_cache(maxsize=256)
-def _compiled_loop(step: Step) -> Callable[..., None]:
-    return compiled(_loop, step=step)
 
 
 def _loop(state: Any, params: Any, xs: Any, rows: Any, emitted: Any) -> None:

@@ -35,7 +35,8 @@ from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.commands import CommandTable, first_command_ns
-from qmtl.sdk.execution.compiled.stretches import Compiling, Stretch, Stretches
+from qmtl.sdk.execution.compiled.paying import Compiling
+from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.holdings import Holding, Holdings
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
@@ -53,6 +54,23 @@ from qmtl.stats.trades import SplitStep
 _NEVER = 2**63
 
 
+class Repeats:
+    """What runs over the same bars share: how many `runs` are still to come, and the bars as exact integers."""
+
+    def __init__(self, runs: int = 1) -> None:
+        self.runs = runs
+        self._columns: dict[tuple[str, int], tuple[Bars, BarColumns]] = {}
+
+    def columns_of(self, bars: Bars, instrument: Instrument) -> BarColumns:
+        """The bars at an instrument's scales."""
+        key = bars.symbol, bars.interval_s
+        seen, columns = self._columns.get(key, (None, None))
+        if columns is None or seen is not bars or columns.instrument != instrument:
+            columns = _columns(bars, instrument)
+            self._columns[key] = bars, columns
+        return columns
+
+
 def replay(
     assembled: Assembled,
     data: Bars | Iterable[Bars],
@@ -61,6 +79,7 @@ def replay(
     streaming: bool = False,
     outputs: Outputs | None = None,
     compiling: Compiling = Compiling.WHERE_IT_PAYS,
+    repeats: Repeats | None = None,
 ) -> RunResult:
     """Run a strategy over history. `streaming` drives the graph event by event and visits every bar; else bars at whose
     close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
@@ -68,6 +87,7 @@ def replay(
 
     `outputs`: the graph's values over these bars, where they are known. `compiling`: when stretches without any denial,
     margin call or order but a whole market order are taken in compiled code; `path` of the result says what was.
+    `repeats`: what this run shares with others like it.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
     NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING).
@@ -77,7 +97,7 @@ def replay(
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
         outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
-    account = _AccountReplay(assembled, bars, terms, streaming, compiling)
+    account = _AccountReplay(assembled, bars, terms, streaming, compiling, repeats or Repeats())
     assembled.strategy.on_start()
     record = account.run(outputs)
     record.undecided = tuple(_undecided(assembled, bars, account.last_commands(outputs), terms))
@@ -89,7 +109,13 @@ class _AccountReplay:
     """One account stepped through time by the commands of one strategy."""
 
     def __init__(
-        self, assembled: Assembled, data: Sequence[Bars], terms: AccountTerms, every: bool, compiling: Compiling
+        self,
+        assembled: Assembled,
+        data: Sequence[Bars],
+        terms: AccountTerms,
+        every: bool,
+        compiling: Compiling,
+        repeats: Repeats,
     ) -> None:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
@@ -111,7 +137,7 @@ class _AccountReplay:
         self._why_every = "every bar: nodes read the position" if self._in_step else "every bar" if every else ""
         direct = not (every or self._in_step or hears)  # orders taken direct and in compiled code have no events
         self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=direct)
-        self._compiling = compiling if direct else Compiling.NEVER
+        self._runs, self._compiling = repeats.runs, compiling if direct else Compiling.NEVER
         self._every, self._names, self._rules = every, assembled.dag.names, assembled.rules
         self._hears = hears
         self._after_ns = to_ns(terms.start) if terms.start else None
@@ -119,7 +145,7 @@ class _AccountReplay:
             multipliers={one.symbol: one.multiplier for one in traded},
             calendars={one.symbol: one.calendar for one in traded},
         )
-        self._timeline = Timeline(_columns(self._data[one.symbol], one) for one in traded)
+        self._timeline = Timeline(repeats.columns_of(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
         self._actions: dict[str, deque[CorporateAction]] = {}
         traded_actions = (action for action in terms.actions if action.symbol in self._data)
@@ -205,7 +231,8 @@ class _AccountReplay:
 
     def _stretches(self, commands: CommandTable) -> Stretches:
         compiling = Compiling.NEVER if self._actions else self._compiling
-        return Stretches(self._account, self._logic, self._timeline, self._curve, commands, self.currency, compiling)
+        account, logic, timeline = self._account, self._logic, self._timeline
+        return Stretches(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
 
     def _follow(self, made: Stretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
@@ -226,7 +253,7 @@ class _AccountReplay:
             return self._why_every
         if stretches.why:
             return f"past quiet bars: {'corporate actions' if self._actions else stretches.why}"
-        return f"compiled: {compiled:,} of {end:,} bars"
+        return f"{'compiled' if stretches.compiled else 'in integers'}: {compiled:,} of {end:,} bars"
 
     def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
         """One step: money up to its bars, its bars, money up to its close, and what is decided then."""

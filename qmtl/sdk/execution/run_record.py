@@ -44,9 +44,9 @@ class RunResult:
     bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
     assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
     list that a brokerage can replay. `path`: how a local replay went: "every bar", "past quiet bars: <why no part of it
-    was compiled>", or "compiled: <bars> of <bars>". `sessions`: the days that its ratios are of.
-    `calendars`: the exchange of each symbol traded, empty where it never closes. `undecided`: which symbols no target
-    ever came for, and of how many bars: a sentence each.
+    was taken in integers>", "in integers: <bars> of <bars>", or "compiled: <bars> of <bars>" where that was compiled.
+    `sessions`: the days that its ratios are of. `calendars`: the exchange of each symbol traded, empty where it never
+    closes. `undecided`: which symbols no target ever came for, and of how many bars: a sentence each.
     """
 
     currency: str

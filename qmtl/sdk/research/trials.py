@@ -25,7 +25,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import source_series
 from qmtl.sdk.engine.batch import run_graph
 from qmtl.sdk.engine.series import Series
-from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.backtest import Repeats, replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -59,10 +59,11 @@ class Trial:
 
 
 class Trials:
-    """Runs trials over the same bars and terms. `make(**params)` makes the strategy."""
+    """Runs `count` trials or so over the same bars and terms. `make(**params)` makes the strategy."""
 
-    def __init__(self, make: Maker, data: Sequence[Bars], terms: AccountTerms) -> None:
+    def __init__(self, make: Maker, data: Sequence[Bars], terms: AccountTerms, count: int = 1) -> None:
         self._make = make
+        self._repeats = Repeats(count)
         self._data = tuple(data)
         self._terms = terms
         self._series: dict[str, Series] = {}
@@ -83,7 +84,8 @@ class Trials:
         self._series.update((node_id, series) for node_id, series in outputs.by_id.items())
         for node_id in list(self._series)[: max(len(self._series) - KEPT_SERIES, 0)]:
             del self._series[node_id]
-        found = replay(assembled, self._data, self._terms, outputs=outputs)
+        found = replay(assembled, self._data, self._terms, outputs=outputs, repeats=self._repeats)
+        self._repeats.runs = max(self._repeats.runs - 1, 1)
         times, equity = found.time_ns, found.equity_floats
         days, closes = daily(times, equity, found.sessions) if len(times) else (times, equity)
         opening = times[:1] - 1, equity[:1]
@@ -108,9 +110,9 @@ def _kind(bars: Bars) -> str:
 _here: Trials
 
 
-def _begin(make: Maker, data: Sequence[Bars], terms: AccountTerms) -> None:
+def _begin(make: Maker, data: Sequence[Bars], terms: AccountTerms, count: int) -> None:
     global _here
-    _here = Trials(make, data, terms)
+    _here = Trials(make, data, terms, count)
 
 
 def _run(params: Params) -> Trial:
@@ -137,7 +139,7 @@ def run_trials(
         raise refused("E_FIELD", "tries" if not tries else "workers", len(tries) if not tries else workers, "1 or more")
     if workers:
         _check_importable(make)
-    here = Trials(make, data, terms)
+    here = Trials(make, data, terms, 1 if workers else len(tries))
     kept = TrialStore(store) if store is not None else None
     keys = [here.key(params) for params in tries] if kept else []
     found: dict[int, Trial] = {}
@@ -174,7 +176,7 @@ def _each(
     if not workers:
         yield from ((at, here.run(tries[at])) for at in left)
         return
-    begin = (make, data, terms)
+    begin = (make, data, terms, -(-len(left) // workers))
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=begin) as pool:
         futures = {pool.submit(_run, tries[at]): at for at in left}
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qmtl.sdk.engine.compiling import KEPT_IN, compiled, is_kept
+from qmtl.sdk.engine.compiling import KEPT_IN, compiled, is_kept, work_of
 from qmtl.sdk.engine.folds import _loop
 from qmtl.sdk.execution.compiled.kernel import forward
 
@@ -47,6 +47,24 @@ def test_what_was_compiled_is_found_again(folder: Path) -> None:
     assert again(1.0) == 4.0
     assert sum(again.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]  # of numba
     assert files(folder) == made
+
+
+def test_what_was_compiled_with_functions_it_was_given_is_found_by_them(folder: Path) -> None:
+    calls, step = "def made(x):\n    return by(x) + 1.0", "def made(x):\n    return x * {}"
+    double, triple = function(step.format(2.0)), function(step.format(3.0))
+    assert not is_kept(function(calls), by=double)
+    assert compiled(function(calls), by=double)(4.0) == 9.0
+    assert is_kept(function(calls), by=double)
+    assert not is_kept(function(calls), by=triple)
+
+
+def test_a_function_is_made_once_in_a_process(folder: Path) -> None:
+    one = function(PLAIN)
+    assert work_of(one).made is None
+    made = compiled(one)
+    assert work_of(one).made is made
+    assert compiled(one) is made
+    assert work_of(one, by=one).made is None
 
 
 @pytest.mark.parametrize(

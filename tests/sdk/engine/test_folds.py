@@ -1,6 +1,7 @@
 """Every built-in fold: compiled, plain batch, streaming and resumed runs agree bit for bit."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from qmtl.sdk import StreamInput, latest, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.engine.folds import FoldState, run_fold
+from qmtl.sdk.engine.compiling import work_of
+from qmtl.sdk.engine.folds import COMPILE_ABOVE, COUNTED_FROM, FoldState, _loop, run_fold
+from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from tests.sdk.test_arithmetic import expressions
 
@@ -142,3 +145,28 @@ def test_flat_series_have_no_spread() -> None:
     assert run_fold(ta.rolling_vol(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
     assert run_fold(ta.rsi(PRICE, 5).fold, xs).rows[-1, 0] == 0.0
     assert math.isclose(run_fold(ta.sma(PRICE, 5).fold, xs).rows[-1, 0], 7.0)
+
+
+def test_what_was_done_in_python_counts_until_compiling_pays() -> None:
+    xs = np.arange(5_000.0).reshape(-1, 1)
+    fold = replace(ta.returns(PRICE, 3).fold, step=lambda state, params, x, out: plain_step(state, params, x, out))
+    work, operations = work_of(_loop, step=fold.step), len(xs) * (10 + fold.state_size)
+    assert operations > COUNTED_FROM
+    run_fold(fold, xs[: COUNTED_FROM // (10 + fold.state_size) - 1])
+    assert work.amount == 0
+    whole = run_fold(fold, xs)
+    assert work.amount == operations
+    assert work.made is None
+    work.amount = COMPILE_ABOVE - operations
+    run_fold(fold, xs[:-1])
+    assert work.made is None
+    again = run_fold(fold, xs)
+    assert work.made is not None
+    assert again.rows.tobytes() == whole.rows.tobytes()
+    assert again.emitted.tolist() == whole.emitted.tolist()
+
+
+def plain_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    """Doubles."""
+    out[0] = 2.0 * x[0]
+    return True

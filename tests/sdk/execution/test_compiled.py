@@ -23,9 +23,11 @@ from brokerage.domain.models.slippage.model import ConstantSlippage, VolumeShare
 from brokerage.domain.money import rate
 from qmtl.sdk import Bars, FillEvent, Signal, Sizing, Strategy, StreamInput, signals
 from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.engine.compiling import work_of
 from qmtl.sdk.engine.series import Outputs, Series
-from qmtl.sdk.execution.backtest import replay
-from qmtl.sdk.execution.compiled.stretches import Compiling
+from qmtl.sdk.execution.backtest import Repeats, replay
+from qmtl.sdk.execution.compiled.kernel import forward
+from qmtl.sdk.execution.compiled.paying import PAYS_FROM, Compiling, cheapest
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
@@ -85,20 +87,26 @@ def data_of(case: Case) -> Bars:
 
 
 def run(
-    case: Case, compiling: Compiling, *, every: bool = False, kind: type[Holds] = Holds
+    case: Case,
+    compiling: Compiling,
+    *,
+    every: bool = False,
+    kind: type[Holds] = Holds,
+    repeats: Repeats | None = None,
 ) -> tuple[RunResult, list[object]]:
     """The case, its targets as drawn."""
     strategy, data = kind(case), data_of(case)
     assembled = assemble(strategy)
     [rule] = assembled.rules
     values = dict(batch_outputs(assembled.dag, data).by_id)
-    made = values[rule.command.node_id]
+    commands = values[rule.command.node_id]
     random = np.random.default_rng(case.seed + 1)
-    kept = np.repeat(random.choice(np.array(case.targets), len(made)), case.every)[: len(made)]
-    values[rule.command.node_id] = Series(made.time_ns, np.column_stack([kept, made.rows[:, 1]]))
+    kept = np.repeat(random.choice(np.array(case.targets), len(commands)), case.every)[: len(commands)]
+    values[rule.command.node_id] = Series(commands.time_ns, np.column_stack([kept, commands.rows[:, 1]]))
     terms = AccountTerms(cash=case.cash, profile=case.profile, instruments=(case.traded,))
     outputs = Outputs(values)
-    return replay(assembled, data, terms, outputs=outputs, streaming=every, compiling=compiling), strategy.heard
+    made = replay(assembled, data, terms, outputs=outputs, streaming=every, compiling=compiling, repeats=repeats)
+    return made, strategy.heard
 
 
 def assert_equal(one: RunResult, other: RunResult) -> None:
@@ -113,8 +121,9 @@ def assert_equal(one: RunResult, other: RunResult) -> None:
 
 def part_compiled(result: RunResult) -> float:
     """The share of its bars that was taken in compiled stretches."""
-    assert result.path.startswith("compiled: "), result.path
-    done, _, whole = result.path.removeprefix("compiled: ").removesuffix(" bars").replace(",", "").partition(" of ")
+    how, _, bars = result.path.partition(": ")
+    assert how in ("compiled", "in integers"), result.path
+    done, _, whole = bars.removesuffix(" bars").replace(",", "").partition(" of ")
     return int(done) / int(whole)
 
 
@@ -276,11 +285,50 @@ def test_an_account_beyond_what_is_proved_is_taken_bar_by_bar() -> None:
     assert_equal(made, slow)
     assert heard == told
     assert made.fills
-    assert made.path == "compiled: 0 of 400 bars"
+    assert made.path == "in integers: 0 of 400 bars"
 
 
-def test_a_run_of_few_decisions_is_not_compiled() -> None:
-    few, _ = run(BASE, Compiling.WHERE_IT_PAYS)
-    assert few.path == "past quiet bars: 87 decisions: compiling pays from 10,000 on"
+def test_the_cheapest_way_follows_from_what_is_to_do_and_what_was_done() -> None:
+    """In a process in which the kernel was compiled, where numba is on, or in Python, where it is not."""
+    work = work_of(forward)
+    before = work.made, work.amount
+    try:
+        work.made, work.amount = None, 0
+        assert cheapest(0, 1_000, 1) is Compiling.NEVER
+        assert cheapest(1, 1_000, 1) is Compiling.NEVER
+        assert work.amount == 0
+        assert cheapest(5, 1_000, 1) is Compiling.PLAIN
+        assert work.amount == 1_000 + 5 * 35
+        assert cheapest(5, 1_000, PAYS_FROM // 1_175) is Compiling.ALWAYS
+        work.amount = PAYS_FROM - 1_175
+        assert cheapest(5, 1_000, 1) is Compiling.ALWAYS
+        work.made, work.amount = forward, 0
+        assert cheapest(1, 1_000, 1) is Compiling.ALWAYS
+        assert cheapest(0, 1_000, 1) is Compiling.NEVER
+    finally:
+        work.made, work.amount = before
+
+
+def test_a_run_says_how_it_went() -> None:
+    few, _ = run(replace(BASE, targets=(0.0,)), Compiling.WHERE_IT_PAYS)
+    assert few.path == "past quiet bars: 0 decisions in 400 bars"
     asked, _ = run(BASE, Compiling.NEVER, every=True)
     assert asked.path == "every bar"
+    plain, _ = run(BASE, Compiling.PLAIN)
+    assert plain.path == "in integers: 400 of 400 bars"
+
+
+def test_runs_that_share_bars_are_what_each_is_by_itself() -> None:
+    repeats = Repeats(3)
+    for changed in ({}, {"seed": 6}, {"traded": replace(COIN, quantity_scale=3, lot=5)}, {"targets": (0.3, 0.0)}):
+        case = replace(BASE, **changed)  # type: ignore[arg-type]  # fields of a Case
+        (made, heard), (slow, told) = (
+            run(case, Compiling.PLAIN, repeats=repeats),
+            run(case, Compiling.NEVER, every=True),
+        )
+        assert_equal(made, slow)
+        assert heard == told
+    bars = data_of(BASE)
+    columns = repeats.columns_of(bars, COIN)
+    assert repeats.columns_of(bars, COIN) is columns
+    assert repeats.columns_of(data_of(BASE), COIN) is not columns

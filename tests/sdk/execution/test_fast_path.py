@@ -23,7 +23,7 @@ from qmtl.sdk import Bars, FillEvent, Runner, Signal, Sizing, Strategy, StreamIn
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
-from qmtl.sdk.execution.compiled.stretches import Compiling
+from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import FunctionType
 from typing import Any
 
@@ -19,26 +18,15 @@ from brokerage.domain.backtest.valuation import EquityCurve
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.order import Side
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.engine.compiling import compiled, is_kept
+from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.columns import FillColumns, OrderColumns
 from qmtl.sdk.execution.commands import CommandTable
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
+from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
 from qmtl.sdk.execution.port import order_name
 from qmtl.sdk.strategy.events import Signal
-
-PAYS_FROM, PAYS_FROM_KEPT = 10_000, 3_000
-"""Decisions from which compiling pays: 4 s of CPU once against 170 us a decision; what is kept loads in 0.3 s."""
-
-
-class Compiling(Enum):
-    """When the plain stretches of a replay are compiled. PLAIN: the same functions, not compiled."""
-
-    NEVER = "never"
-    WHERE_IT_PAYS = "where it pays"
-    ALWAYS = "always"
-    PLAIN = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +48,9 @@ class Stretch:
 
 
 class Stretches:
-    """The plain stretches of one run. `why` says why there are none; empty: there may be."""
+    """The plain stretches of the first of `runs` alike. `why` says why there are none; empty: there may
+    be, and `compiled` whether their code is.
+    """
 
     def __init__(
         self,
@@ -71,33 +61,36 @@ class Stretches:
         table: CommandTable,
         currency: str,
         compiling: Compiling,
+        runs: int,
     ) -> None:
         self._account, self._logic, self._timeline, self._curve = account, logic, timeline, curve
         self._compiling, self._currency = compiling, currency
         self._run: Callable[..., Stop] = forward
-        found = self._cover(table)
+        found = self._cover(table, runs)
         self.why = found if isinstance(found, str) else ""
         self._covered = None if isinstance(found, str) else found
         if self._covered is not None:
             self._prepare(self._covered)
 
-    def _cover(self, table: CommandTable) -> Covered | str:
+    def _cover(self, table: CommandTable, runs: int) -> Covered | str:
         """The run in integers, or why it has no plain stretches."""
-        changes, followed = table.changes(0, len(self._timeline)), self._logic.only
+        followed, steps = self._logic.only, len(self._timeline)
         if self._compiling is Compiling.NEVER:
             return "not asked for"
         if followed is None or len(self._timeline.columns) != 1:
             return "several symbols or targets"
-        if self._compiling is Compiling.WHERE_IT_PAYS:
-            least = PAYS_FROM_KEPT if changes >= PAYS_FROM_KEPT and is_kept(forward) else PAYS_FROM
-            if changes < least:
-                return f"{changes:,} decisions: compiling pays from {least:,} on"
         self._table, self._rule, self._node = table, followed.rule, followed.node_id
         [(self._symbol, self._columns)] = self._timeline.columns.items()
         if self._account.plain(self._symbol) is None:
             return "latency, or limits of the account"
         nodes = table.of(followed.node_id)
-        return cover(self._account.view.profile, self._columns, followed.rule, nodes, self._currency)
+        found = cover(self._account.view.profile, self._columns, followed.rule, nodes, self._currency)
+        if self._compiling is Compiling.WHERE_IT_PAYS and not isinstance(found, str):
+            decisions = table.changes(0, steps)
+            self._compiling = cheapest(decisions, steps, runs)
+            if self._compiling is Compiling.NEVER:
+                return f"{decisions:,} decisions in {steps:,} bars"
+        return found
 
     def _prepare(self, covered: Covered) -> None:
         market, commands = covered.market, covered.commands
@@ -111,6 +104,10 @@ class Stretches:
             return
         self._market = Market(*(_one_layout(column) for column in market))
         self._commands = Commands(*(_one_layout(column) for column in commands))
+
+    @property
+    def compiled(self) -> bool:
+        return self._run is not forward
 
     def take(self, step: int, end: int) -> Stretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
