@@ -321,7 +321,7 @@ def test_a_run_says_how_it_went() -> None:
 def test_runs_that_share_bars_are_what_each_is_by_itself() -> None:
     repeats = Repeats(3)
     for changed in ({}, {"seed": 6}, {"traded": replace(COIN, quantity_scale=3, lot=5)}, {"targets": (0.3, 0.0)}):
-        case = replace(BASE, **changed)  # type: ignore[arg-type]  # fields of a Case
+        case = replace(BASE, **changed)
         (made, heard), (slow, told) = (
             run(case, Compiling.PLAIN, repeats=repeats),
             run(case, Compiling.NEVER, every=True),
