@@ -10,6 +10,7 @@ from brokerage.market.context import MarketContext
 from brokerage.replay.bars import SealedBars
 from brokerage.replay.data import SealedData
 from brokerage.replay.process import ReplayProcess
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -46,7 +47,7 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
     ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
         said = require_stated()
-        message = await gathered(request_iterator, said, replayservicepb.OrderReplay)
+        message = await gathered(request_iterator, said, replaypb.OrderReplay)
         said.check_worlds([message.world_id])
         await self._take_turn()
         try:
@@ -73,7 +74,7 @@ class ReplayService(replayrpc.ReplayServiceServicer):
             told = f"other replays took the {patience_s:.3g} s that this one could wait"
             raise Exhausted("E_OVERLOADED", told, retry_after_s=1.0) from None
 
-    async def _run(self, message: replayservicepb.OrderReplay) -> list[bytes]:
+    async def _run(self, message: replaypb.OrderReplay) -> list[bytes]:
         async with ReplayProcess(self._bounds.looks, self._bounds.memory_bytes) as process:
             await process.send((self._market, message.SerializeToString()))
             fingerprints = await process.fingerprints()

@@ -24,6 +24,7 @@ from brokerage.orders.wire import TEXT_MAX, fill_to_proto, listed_orders_from_pr
 from brokerage.replay.bars import SealedBars
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, from_scaled
@@ -55,7 +56,7 @@ class Replay:
     account: Account
 
 
-def replay_from_proto(message: replayservicepb.OrderReplay, market: MarketContext) -> Replay:
+def replay_from_proto(message: replaypb.OrderReplay, market: MarketContext) -> Replay:
     """A request as values. Raises InvalidRequest by field."""
     world = require_text(message.world_id, "world_id", TEXT_MAX)
     strategy = require_text(message.strategy_id, "strategy_id", TEXT_MAX)
@@ -96,9 +97,7 @@ def _require_order(orders: Sequence[Order], owner: Owner) -> None:
         seen.add(order.client_order_id)
 
 
-def _cancel(
-    message: replayservicepb.ReplayedCancel, where: str, places: Mapping[str, int], times: Sequence[int]
-) -> Cancel:
+def _cancel(message: replaypb.ReplayedCancel, where: str, places: Mapping[str, int], times: Sequence[int]) -> Cancel:
     """A cancel of an order of the list that was sent before it. `times` are those of the orders, which never fall."""
     name, at_ns = message.client_order_id, ns_from_proto(message.decided_at, f"{where}.decided_at")
     first, beyond = bisect_left(times, at_ns), bisect_right(times, at_ns)
@@ -146,11 +145,11 @@ def replies(
     known = {one.instrument.symbol: one.instrument for one in bars}
     fills = [_fill(step, known) for step in found.fills]
     for some_fills in _parts(fills):
-        yield Reply(fills=replayservicepb.ReplayedFills(fills=some_fills))
+        yield Reply(fills=replaypb.ReplayedFills(fills=some_fills))
     for some_trips in _parts([_trip(trip) for trip in trips]):
-        yield Reply(trades=replayservicepb.ReplayedTrades(trades=some_trips))
+        yield Reply(trades=replaypb.ReplayedTrades(trades=some_trips))
     for some_denials in _parts([_denial(step) for step in found.denials]):
-        yield Reply(denials=replayservicepb.ReplayedDenials(denials=some_denials))
+        yield Reply(denials=replaypb.ReplayedDenials(denials=some_denials))
     scale = currency_scale(currency)
     for begin in range(0, len(found.times), EQUITY_ROWS):
         chosen = slice(begin, begin + EQUITY_ROWS)
@@ -170,14 +169,14 @@ def _fill(step: OrderStep, known: Mapping[str, Instrument]) -> orderpb.Fill:
     return fill_to_proto(step.order, known[step.order.symbol], step.event, 0)
 
 
-def _trip(trip: ClosedTrip) -> replayservicepb.ReplayedTrade:
+def _trip(trip: ClosedTrip) -> replaypb.ReplayedTrade:
     closed = ns_to_proto(trip.closed_ns)
-    return replayservicepb.ReplayedTrade(symbol=trip.symbol, closed_at=closed, profit=format_decimal(trip.profit))
+    return replaypb.ReplayedTrade(symbol=trip.symbol, closed_at=closed, profit=format_decimal(trip.profit))
 
 
-def _denial(step: OrderStep) -> replayservicepb.ReplayedDenial:
+def _denial(step: OrderStep) -> replaypb.ReplayedDenial:
     denial = step.event.denial
-    return replayservicepb.ReplayedDenial(
+    return replaypb.ReplayedDenial(
         client_order_id=step.order.client_order_id,
         denial=None if denial is None else f"DENIAL_{denial.name}",
         message=step.event.detail,
@@ -200,14 +199,14 @@ def _equity(times: Steps, units: Steps, scale: int) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _summary(found: ReplayedOrders, currency: str, scale: int) -> replayservicepb.ReplaySummary:
+def _summary(found: ReplayedOrders, currency: str, scale: int) -> replaypb.ReplaySummary:
     last = from_scaled(int(found.equity[-1]), scale) if len(found.equity) else None
-    return replayservicepb.ReplaySummary(
+    return replaypb.ReplaySummary(
         equity="" if last is None else format_decimal(last),
         base_currency=currency,
         ended=found.ended,
         margin_calls=[
-            replayservicepb.ReplayedMarginCall(time=ns_to_proto(at_ns), message=said)
+            replaypb.ReplayedMarginCall(time=ns_to_proto(at_ns), message=said)
             for at_ns, said in found.margin_calls[:MARGIN_CALLS_MAX]
         ],
         margin_call_count=len(found.margin_calls),
@@ -218,8 +217,8 @@ def _summary(found: ReplayedOrders, currency: str, scale: int) -> replayservicep
     )
 
 
-def _instrument(bars: SealedBars) -> replayservicepb.ReplayedInstrument:
-    made = replayservicepb.ReplayedInstrument(
+def _instrument(bars: SealedBars) -> replaypb.ReplayedInstrument:
+    made = replaypb.ReplayedInstrument(
         symbol=bars.instrument.symbol,
         data_preset=bars.preset,
         multiplier=format_decimal(bars.instrument.multiplier),
@@ -232,11 +231,11 @@ def _instrument(bars: SealedBars) -> replayservicepb.ReplayedInstrument:
     return made
 
 
-def _terms(profile: BrokerageProfile) -> replayservicepb.ReplayedTerms:
+def _terms(profile: BrokerageProfile) -> replaypb.ReplayedTerms:
     maker, taker = profile.fee.rates
     slippage, share = profile.slippage.rate, profile.participation
     texts = (format_decimal(from_scaled(units, RATE_SCALE)) for units in (maker, taker, slippage, share))
-    return replayservicepb.ReplayedTerms(
+    return replaypb.ReplayedTerms(
         maker_fee_rate=next(texts),
         taker_fee_rate=next(texts),
         slippage_rate=next(texts),

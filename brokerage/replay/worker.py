@@ -19,7 +19,7 @@ from brokerage.replay.allowance import Allowance
 from brokerage.replay.bars import SealedBars
 from brokerage.replay.run import run
 from brokerage.replay.wire import replay_from_proto
-from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.core.errors import QmtlError, refused
 
 NICE = 10
@@ -43,7 +43,7 @@ def main(looks_max: int, memory_bytes_max: int) -> None:
 
 def _serve(reader: BinaryIO, writer: BinaryIO, looks_max: int) -> None:
     market, body = pickle.load(reader)
-    asked = replay_from_proto(replayservicepb.OrderReplay.FromString(body), market)
+    asked = replay_from_proto(replaypb.OrderReplay.FromString(body), market)
     _tell(writer, asked.fingerprints)
     bars = list(_bars(reader))
     context: MarketContext = market

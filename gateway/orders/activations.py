@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from gateway.orders.domain import WorldGate
+from gateway.orders.domain import HOLD_ASKED, WorldGate
 from gateway.orders.wire import gate_from_proto
 from gateway.peers import Peers
 from qmtl.control.v1 import control_pb2 as controlpb
@@ -24,7 +24,6 @@ from qmtl.core.errors import DeadlineExceeded, Exhausted, InvalidRequest, NotFou
 from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.wire.contexts import MODE_NUMBERS
 from qmtl.world.v1 import activation_pb2 as activationpb
-from qmtl.world.v1 import gate_pb2 as gatepb
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 
 RETRY_S = 0.5
@@ -47,6 +46,7 @@ class HeldActivations:
         self._gates: dict[str, WorldGate] = {}
         self._revisions: dict[str, int] = {}  # as worldservice counts them, also of activations we cannot read
         self._epochs: dict[str, int] = {}  # the highest applied since this process began, whatever was opened since
+        self._holds_asked: frozenset[str] = frozenset()  # worlds, as of the last renewal
         self._renewing = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._trouble = ""  # why the last renewal failed
@@ -61,6 +61,10 @@ class HeldActivations:
     def gate(self, world_id: str) -> WorldGate | None:
         """The world's activation as applied here."""
         return self._gates.get(world_id)
+
+    def hold_asked(self, world_id: str) -> bool:
+        """Whether a freeze or drain of the world is asked for that worldservice could not write."""
+        return world_id in self._holds_asked
 
     def closes_at(self, world_id: str) -> datetime | None:
         """When the world's active entries next leave their window, None when nothing of it ends by the clock."""
@@ -117,7 +121,7 @@ class HeldActivations:
                 await self._open(sent)
                 return
             self._accept(answer.activations, held)
-            self._trust(sent, answer.session)
+            self._trust(sent, answer)
             if answer.more:
                 self._hurry.set()
 
@@ -152,13 +156,14 @@ class HeldActivations:
 
     def _status(self, gate: WorldGate) -> gatewaystatuspb.GateStatus:
         valid, closes_at = self.session_valid, gate.closes_at(self._clock.now())
+        asked = HOLD_ASKED.reason if self.hold_asked(gate.world_id) else ""
         status = gatewaystatuspb.GateStatus(
             world_id=gate.world_id,
             world_revision=gate.revision,
             fence_epoch=gate.epoch,
             effective_mode=MODE_NUMBERS[gate.mode],
             session_valid=valid,
-            message="" if valid else f"the gate session has lapsed: shut; {self._trouble}".removesuffix("; "),
+            message=asked if valid else f"the gate session has lapsed: shut; {self._trouble}".removesuffix("; "),
         )
         if closes_at is not None:
             status.closes_at.FromDatetime(closes_at)
@@ -184,7 +189,7 @@ class HeldActivations:
                 del self._revisions[world_id]
                 self._gates.pop(world_id, None)
         self._accept(answer.activations, held)
-        self._trust(sent, answer.session)
+        self._trust(sent, answer)
         if answer.more:
             self._hurry.set()
         log.info("gate_session_open", gateway_id=self.gateway_id, worlds=len(self._gates), ttl_s=self._ttl_s)
@@ -218,7 +223,10 @@ class HeldActivations:
         except InvalidRequest as error:
             log.error("activation_unreadable", world_id=world_id, reason=error.reason, error=error.message)
 
-    def _trust(self, sent: float, session: gatepb.GateSession) -> None:
-        self._ttl_s = session.ttl.ToTimedelta().total_seconds()
+    def _trust(
+        self, sent: float, answer: gateservicepb.OpenGateSessionResponse | gateservicepb.RenewGateSessionResponse
+    ) -> None:
+        self._holds_asked = frozenset(answer.shut_world_ids)
+        self._ttl_s = answer.session.ttl.ToTimedelta().total_seconds()
         self._valid_until = sent + self._ttl_s - self._margin_s
         self._trouble = ""

@@ -123,14 +123,26 @@ LAPSED = Refused(
     "the gateway has not heard from worldservice in time: only reducing orders pass until it has",
 )
 
+HOLD_ASKED = Refused(
+    GateDenial.FROZEN,
+    "a freeze or drain of the world is asked for and cannot be written: only reducing orders pass until it is",
+)
+
 
 def check_order(
-    gate: WorldGate | None, session_valid: bool, order: GatedOrder, now: datetime, *, new_risk: bool = True
+    gate: WorldGate | None,
+    session_valid: bool,
+    order: GatedOrder,
+    now: datetime,
+    *,
+    new_risk: bool = True,
+    hold_asked: bool = False,
 ) -> Passed | Refused:
     """Decide one order; total. `now` is the gate's clock, `session_valid` what it says of the gate session.
 
     Without `new_risk`, because this gateway is degraded, only reducing passes; so it is once the session has lapsed,
-    under the epoch last heard of: brokerage's fence, standings and book decide whether it really reduces.
+    and while a hold of the world is asked for, under the epoch last heard of: brokerage's fence, standings and book
+    decide whether it really reduces.
     """
     if gate is None and not session_valid:
         return LAPSED
@@ -139,7 +151,7 @@ def check_order(
     increasing, reducing = _sides(order)
     refusals: list[Refused] = []
     if increasing is not None and not order.reduce_only:
-        shut = LAPSED if not session_valid else None if new_risk else NO_NEW_RISK
+        shut = LAPSED if not session_valid else HOLD_ASKED if hold_asked else None if new_risk else NO_NEW_RISK
         verdict = shut or _check_increase(gate, order.strategy_id, increasing, now)
         if isinstance(verdict, Passed):
             return verdict

@@ -126,6 +126,7 @@ class OrderGate:
         refused = check_canary_share(gated, await self.shares.weights(gated.strategy_id))
         held = self.activations
         verdict = check_order(
-            held.gate(world_id), held.session_valid, gated, self.clock.now(), new_risk=self.takes_new_risk()
-        )
+            held.gate(world_id), held.session_valid, gated, self.clock.now(),
+            new_risk=self.takes_new_risk(), hold_asked=held.hold_asked(world_id),
+        )  # fmt: skip
         return verdict if isinstance(verdict, Refused) else refused or verdict

@@ -21,6 +21,7 @@ from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -113,9 +114,10 @@ class Replays(replayrpc.ReplayServiceServicer):
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self.asked: list[replayservicepb.OrderReplay] = []
+        self.asked: list[replaypb.OrderReplay] = []
         self.error: QmtlError | None = None
         self.cut = False
+        self.said: list[replayservicepb.ReplayOrdersResponse] = []  # before everything else
         self.preset = "demo.btc.15m"
         self.days_before = 0
         self.answering = asyncio.Event()
@@ -124,10 +126,12 @@ class Replays(replayrpc.ReplayServiceServicer):
     async def ReplayOrders(
         self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
     ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
-        self.asked.append(await gathered(request_iterator, require_stated(), replayservicepb.OrderReplay))
+        self.asked.append(await gathered(request_iterator, require_stated(), replaypb.OrderReplay))
         await self.answering.wait()
         if self.error is not None:
             raise self.error
+        for part in self.said:
+            yield part
         end = self._clock.now() - timedelta(minutes=1)
         times = [end - timedelta(days=89 - day) for day in range(90)]
         equity = [Decimal(100_000 + 700 * day - 250 * (day % 2)) for day in range(90)]
@@ -140,19 +144,19 @@ class Replays(replayrpc.ReplayServiceServicer):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        won = replayservicepb.ReplayedTrade(symbol="BTC-USD", closed_at=stamp(end), profit="100.5")
-        yield replayservicepb.ReplayOrdersResponse(trades=replayservicepb.ReplayedTrades(trades=[won]))
+        won = replaypb.ReplayedTrade(symbol="BTC-USD", closed_at=stamp(end), profit="100.5")
+        yield replayservicepb.ReplayOrdersResponse(trades=replaypb.ReplayedTrades(trades=[won]))
         yield replayservicepb.ReplayOrdersResponse(equity_arrow=bytes(sink.getvalue().to_pybytes()))
         if self.cut:
             return
-        instrument = replayservicepb.ReplayedInstrument(
+        instrument = replaypb.ReplayedInstrument(
             symbol="BTC-USD", data_preset=self.preset, multiplier="1", coverage_ratio=0.97,
             first_open=stamp(end - timedelta(days=90 + self.days_before)), last_close=stamp(end),
         )  # fmt: skip
-        terms = replayservicepb.ReplayedTerms(
+        terms = replaypb.ReplayedTerms(
             maker_fee_rate="0.001", taker_fee_rate="0.001", slippage_rate="0", participation="0.1"
         )
-        summary = replayservicepb.ReplaySummary(
+        summary = replaypb.ReplaySummary(
             equity="162050", base_currency="USD", equity_count=90, invested_count=45, instruments=[instrument],
             terms=terms,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from worldservice.bindings.stamps import stamp_of
 from worldservice.bindings.wire import approval_to_proto, binding_to_proto
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import Decision, DecisionSettings
+from worldservice.evaluation.replay import store as replays
 from worldservice.evaluation.wire import decision_to_proto
 from worldservice.graph.domain.edges import Opened
 from worldservice.graph.domain.nodes import require_node_ids
@@ -93,6 +94,7 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
             removed = replace(found, state=BindingState.REMOVED, stage=Stage.BACKTEST)
             bindings_store.save_binding(conn, removed)
             edges.forget_strategy(conn, world.world_id, request.strategy_id)
+            replays.forget_strategy(conn, world.world_id, request.strategy_id)
             effect = self.writes.narrow(conn, world, named)
             audit_write(conn, named, "removed")
             return removed, effect

@@ -14,6 +14,7 @@ from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.market.context import MarketContext
 from brokerage.orders.wire import order_to_proto
 from brokerage.replay.process import ReplayProcess
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.core.errors import InvalidRequest, Unavailable
 
@@ -23,10 +24,10 @@ GIB = 1 << 30
 
 
 def body(**changes: object) -> bytes:
-    made = replayservicepb.OrderReplay(
+    made = replaypb.OrderReplay(
         world_id="w1", strategy_id="s1", orders=[order_to_proto(ORDER)], dataset_fingerprints=["sha256:a"]
     )
-    made.MergeFrom(replayservicepb.OrderReplay(**changes))  # type: ignore[arg-type]  # by name
+    made.MergeFrom(replaypb.OrderReplay(**changes))  # type: ignore[arg-type]  # by name
     return made.SerializeToString()
 
 

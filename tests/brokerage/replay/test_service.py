@@ -16,6 +16,7 @@ from brokerage.domain.models.profiles.generic import at_least, margin, spot
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.orders.wire import order_to_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.data.v1 import bars_pb2 as barspb
@@ -77,15 +78,15 @@ def seal(mesh: Mesh, bars: Bars, parts: int = 3) -> None:
     mesh.feed.sealed[PRINTS[bars.symbol]] = Sealed(preset, [table.slice(at, size) for at in range(0, len(bars), size)])
 
 
-def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> replayservicepb.OrderReplay:
+def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> replaypb.OrderReplay:
     """The request that a run's own order list makes."""
     orders = [order_to_proto(order) for order in order_list(OWNER, result.orders)]
-    return replayservicepb.OrderReplay(
+    return replaypb.OrderReplay(
         world_id="w1",
         strategy_id="s1",
         orders=orders,
         cancels=[
-            replayservicepb.ReplayedCancel(
+            replaypb.ReplayedCancel(
                 client_order_id=one.client_order_id,
                 decided_at=ns_to_proto(one.time_ns),
                 orders_before=one.orders_before,
@@ -99,7 +100,7 @@ def asked(result: RunResult, symbols: Sequence[str], **model: str | int) -> repl
 
 
 async def ask(
-    client: Client, message: replayservicepb.OrderReplay, world: str = "w1", patience_s: float | None = None
+    client: Client, message: replaypb.OrderReplay, world: str = "w1", patience_s: float | None = None
 ) -> list[replayservicepb.ReplayOrdersResponse]:
     chunks = Chunked(replayservicepb.ReplayOrdersRequest, message, [world])
     told = tuple(chunks.stated.metadata.items())
@@ -185,11 +186,11 @@ async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:
     client = mesh.client(service="worldservice")
     order = order_to_proto(Order(OWNER, "one", "BTC-USD", Side.BUY, D(1), decided_ns=10**18))
 
-    def message(**changes: object) -> replayservicepb.OrderReplay:
-        made = replayservicepb.OrderReplay(
+    def message(**changes: object) -> replaypb.OrderReplay:
+        made = replaypb.OrderReplay(
             world_id="w1", strategy_id="s1", orders=[order], dataset_fingerprints=[PRINTS["BTC-USD"]]
         )
-        made.MergeFrom(replayservicepb.OrderReplay(**changes))  # type: ignore[arg-type]  # by name
+        made.MergeFrom(replaypb.OrderReplay(**changes))  # type: ignore[arg-type]  # by name
         return made
 
     twice = message(orders=[order])
@@ -201,10 +202,10 @@ async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:
     early = order_to_proto(Order(OWNER, "two", "BTC-USD", Side.BUY, D(1), decided_ns=10**17))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: orders\[1\].decided_at"):
         await ask(client, message(orders=[early]))
-    cancel = replayservicepb.ReplayedCancel(client_order_id="none", decided_at=ns_to_proto(2 * 10**18))
+    cancel = replaypb.ReplayedCancel(client_order_id="none", decided_at=ns_to_proto(2 * 10**18))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: cancels\[0\].client_order_id"):
         await ask(client, message(cancels=[cancel]))
-    cancel = replayservicepb.ReplayedCancel(client_order_id="one", decided_at=ns_to_proto(10**18))
+    cancel = replaypb.ReplayedCancel(client_order_id="one", decided_at=ns_to_proto(10**18))
     with pytest.raises(InvalidRequest, match=r"E_FIELD: cancels\[0\].client_order_id is one"):
         await ask(client, message(cancels=[cancel]))
     for place, field in ((0, "client_order_id is one"), (2, "orders_before is 2, want 0 to 1")):
@@ -231,7 +232,7 @@ async def test_what_is_no_list_is_refused_by_field(mesh: Mesh) -> None:
 async def test_bars_of_another_artifact_are_not_taken(mesh: Mesh) -> None:
     seal(mesh, walk(50))
     mesh.feed.other_fingerprint = "sha256:other"
-    message = replayservicepb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
+    message = replaypb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
     with pytest.raises(NotReady, match="E_FETCH_CUT"):
         await ask(mesh.client(service="worldservice"), message)
 
@@ -239,7 +240,7 @@ async def test_bars_of_another_artifact_are_not_taken(mesh: Mesh) -> None:
 async def test_the_time_that_another_takes_is_not_held_against_a_list(mesh: Mesh) -> None:
     seal(mesh, walk(50))
     client = mesh.client(service="worldservice")
-    message = replayservicepb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
+    message = replaypb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=[PRINTS["BTC-USD"]])
     mesh.feed.serving.clear()
     first = asyncio.create_task(ask(client, message))
     await mesh.feed.fetched.wait()
@@ -251,6 +252,6 @@ async def test_the_time_that_another_takes_is_not_held_against_a_list(mesh: Mesh
 
 
 async def test_only_who_evaluates_may_ask(mesh: Mesh) -> None:
-    message = replayservicepb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=["sha256:btc"])
+    message = replaypb.OrderReplay(world_id="w1", strategy_id="s1", dataset_fingerprints=["sha256:btc"])
     with pytest.raises(PermissionDenied):
         await ask(mesh.client(service="gateway"), message)

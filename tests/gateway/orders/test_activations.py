@@ -42,6 +42,7 @@ class World:
     def __init__(self, revision: int, epoch: int) -> None:
         self.current = activation(revision, epoch)
         self.known = False
+        self.to_shut: list[str] = []
         self.crossing: Callable[[], None] = lambda: None
 
     async def OpenGateSession(
@@ -50,7 +51,9 @@ class World:
         timeout: float,  # noqa: ASYNC109 - the stub's signature
     ) -> gateservicepb.OpenGateSessionResponse:
         self.known = True
-        answer = gateservicepb.OpenGateSessionResponse(session=_session(), activations=[self.current])
+        answer = gateservicepb.OpenGateSessionResponse(
+            session=_session(), activations=[self.current], shut_world_ids=self.to_shut
+        )
         self.crossing()
         return answer
 
@@ -63,7 +66,7 @@ class World:
             raise NotFound("E_GATE_SESSION_UNKNOWN", "no session")
         news = [self.current] if request.applied_world_revisions.get("w") != self.current.world_revision else []
         self.crossing()
-        return gateservicepb.RenewGateSessionResponse(session=_session(), activations=news)
+        return gateservicepb.RenewGateSessionResponse(session=_session(), activations=news, shut_world_ids=self.to_shut)
 
 
 def _session() -> gatepb.GateSession:
@@ -197,3 +200,19 @@ async def test_what_did_not_fit_into_the_answer_is_asked_for_at_once() -> None:
         await eventually(lambda: held(gates) == (7, 3), timeout_s=1.0)  # the next renewal by itself is later
     finally:
         running.cancel()
+
+
+@pytest.mark.parametrize("session_kept", [True, False])
+async def test_a_hold_that_is_asked_for_shuts_its_world_and_no_other_until_it_is_asked_no_more(
+    session_kept: bool,
+) -> None:
+    world = World(7, 3)
+    gates = await opened(world)
+    assert [gates.hold_asked("w"), gates.status()[0].message] == [False, ""]
+    world.to_shut, world.known = ["w"], session_kept
+    await gates.renew()
+    assert [gates.session_valid, gates.hold_asked("w"), gates.hold_asked("other")] == [True, True, False]
+    assert "freeze or drain of the world is asked for" in gates.status()[0].message
+    world.to_shut, world.known = [], session_kept
+    await gates.renew()
+    assert not gates.hold_asked("w")

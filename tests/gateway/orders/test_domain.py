@@ -189,11 +189,16 @@ def test_nothing_passes_that_no_open_entry_allows(
         assert entry.valid_until is None or entry.valid_until > NOW
 
 
-def test_degraded_gateway_lets_only_reducing_pass() -> None:
-    refused = check_order(gate(long=OPEN), True, BUY, NOW, new_risk=False)
+@pytest.mark.parametrize(
+    ("shut", "denial"),
+    [({"new_risk": False}, GateDenial.ACTIVATION_STALE), ({"hold_asked": True}, GateDenial.FROZEN)],
+    ids=["degraded", "hold-asked"],
+)
+def test_a_gate_that_is_shut_to_new_risk_lets_only_reducing_pass(shut: dict[str, bool], denial: GateDenial) -> None:
+    refused = check_order(gate(long=OPEN), True, BUY, NOW, **shut)
     assert isinstance(refused, Refused)
-    assert refused.denial is GateDenial.ACTIVATION_STALE
-    passed = check_order(gate(long=OPEN, short=OPEN), True, SELL, NOW, new_risk=False)
+    assert refused.denial is denial
+    passed = check_order(gate(long=OPEN, short=OPEN), True, SELL, NOW, **shut)
     assert isinstance(passed, Passed)
     assert passed.reduce_only
 

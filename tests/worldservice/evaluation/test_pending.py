@@ -12,7 +12,7 @@ from qmtl.core.errors import DeadlineExceeded, Exhausted, NotReady, QmtlError, U
 from qmtl.sql.database import Database
 from tests.worldservice.samples import NOW, evidence
 from worldservice.evaluation.replay.pending import LEASE, PendingReplay, ReplayState, after_failure
-from worldservice.evaluation.replay.store import find_pending, put_pending, take_due
+from worldservice.evaluation.replay.store import find_pending, get_list, put_list, put_pending, take_due
 
 WAITING = PendingReplay("w1", "s", evidence(), "ann", "", NOW, NOW)
 AWAY = Unavailable("E_UNAVAILABLE", "brokerage is away")
@@ -77,3 +77,21 @@ async def test_worlds_take_turns_and_a_world_has_its_runs_in_order(db: Database)
     leased = await db.read(lambda conn: find_pending(conn, "calm", "4"))
     assert leased is not None
     assert leased.due_at == later + LEASE
+
+
+async def test_the_lists_of_a_world_have_a_bound_and_those_of_another_their_own(db: Database) -> None:
+    async def keep(world_id: str, strategy_id: str, name: str, size: int) -> None:
+        key, body = (world_id, strategy_id, name), b"x" * size
+        await db.write(lambda conn: put_list(conn, key, body, NOW, bytes_max=100))
+
+    await keep("w1", "s", "a", 60)
+    await keep("w1", "t", "b", 40)
+    await keep("w2", "s", "a", 100)
+    with pytest.raises(
+        Exhausted, match="E_ORDER_LISTS_FULL: order lists of world w1 take 100 bytes, 1 more are above 100"
+    ):
+        await keep("w1", "t", "c", 1)
+    await keep("w1", "s", "a", 60)  # the same again takes its own place
+    with pytest.raises(Exhausted, match="take 40 bytes, 61 more"):
+        await keep("w1", "s", "a", 61)
+    assert await db.read(lambda conn: len(get_list(conn, "w1", "s", "a"))) == 60  # what was refused took nothing away

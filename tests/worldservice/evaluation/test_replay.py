@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Unavailable
+from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, NotReady, Unavailable
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
@@ -19,6 +22,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.harness import PAPER, WorldHarness, evaluation, eventually, make_world, replayed, stamp
 from tests.worldservice.samples import DOCUMENT, GOOD, list_chunks, order_list
+from worldservice.evaluation.replay.numbers import Replayed
 
 PENDING, REFUSED = evaluationpb.EVIDENCE_STATE_PENDING, evaluationpb.EVIDENCE_STATE_REFUSED
 REPLAYED = evaluationpb.EVIDENCE_STATE_REPLAYED
@@ -197,6 +201,50 @@ async def test_a_replay_that_is_cut_is_asked_again(harness: WorldHarness) -> Non
     assert (await settled(harness, ann)).evidence_state == REPLAYED
 
 
+async def test_an_answer_that_cannot_be_read_ends_refused_with_what_it_says(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    denials = replaypb.ReplayedDenials(denials=[replaypb.ReplayedDenial(client_order_id="o", denial=9_999)])  # type: ignore[arg-type]  # of a later version
+    harness.replays.said = [replayservicepb.ReplayOrdersResponse(denials=denials)]
+    run = await replayed(harness, ann, "s")
+    assert (run.evidence_state, run.evidence_reason) == (REFUSED, "E_REPLAY_UNREADABLE")
+    assert "denials.denial is 9999" in run.evidence_message
+    assert (await decided(ann)).effective_mode == COMPUTE_ONLY
+
+
+def equity(**columns: pa.Array) -> replayservicepb.ReplayOrdersResponse:
+    table, sink = pa.table(columns), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return replayservicepb.ReplayOrdersResponse(equity_arrow=bytes(sink.getvalue().to_pybytes()))
+
+
+TIMES, MONEY = pa.array([0], pa.timestamp("ns", "UTC")), pa.array([Decimal(1)], pa.decimal128(38, 2))
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        (replayservicepb.ReplayOrdersResponse(), "part"),
+        (replayservicepb.ReplayOrdersResponse.FromString(b"\xfa\x01\x00"), "part"),  # field 31
+        (replayservicepb.ReplayOrdersResponse(fills={"fills": [{"side": 77}]}), "fills.side"),
+        (replayservicepb.ReplayOrdersResponse(fills={"fills": [{}]}), "fills.side"),
+        (replayservicepb.ReplayOrdersResponse(equity_arrow=b"no stream"), "equity_arrow"),
+        (equity(close_time=TIMES, worth=MONEY), "equity_arrow"),
+        (equity(close_time=pa.array([0], pa.timestamp("us", "UTC")), equity=MONEY), "equity_arrow"),
+        (equity(close_time=TIMES, equity=pa.array([1.0])), "equity_arrow.equity"),
+        (
+            replayservicepb.ReplayOrdersResponse(summary=replaypb.ReplaySummary(margin_call_count=1)),
+            "summary.margin_calls",
+        ),
+    ],
+)
+def test_what_there_are_no_words_for_is_read_as_nothing_else(
+    part: replayservicepb.ReplayOrdersResponse, field: str
+) -> None:
+    with pytest.raises(NotReady, match=f"E_REPLAY_UNREADABLE: .* {field} is "):
+        Replayed().take(part)
+
+
 async def test_data_of_another_world_is_no_evidence_here(harness: WorldHarness) -> None:
     ann = await bound(harness, presets=("demo.btc.15m",))
     harness.replays.preset = "demo.flattering"
@@ -229,22 +277,18 @@ async def test_what_was_refused_stays_until_another_run_replaces_it(harness: Wor
         await run_of(ann, "run-1")
 
 
-async def test_a_strategy_that_left_gets_no_run(harness: WorldHarness) -> None:
+async def test_a_strategy_that_leaves_takes_its_lists_and_what_waits_for_them_along(harness: WorldHarness) -> None:
     ann = await bound(harness)
     harness.replays.error = Unavailable("E_DATABASE_UNAVAILABLE", "the store is away")
-    await replayed(harness, ann, "s")
+    waiting = await replayed(harness, ann, "s")
     await ann.bindings.UnbindStrategy(bindingservicepb.UnbindStrategyRequest(world_id="w1", strategy_id="s"))
-    harness.replays.error = None
-
-    async def is_gone() -> bool:
-        harness.clock.advance(5.0)
-        try:
-            await run_of(ann)
-        except NotFound:
-            return True
-        return False
-
-    await eventually(is_gone)
+    with pytest.raises(NotFound, match="E_RUN_UNKNOWN"):
+        await run_of(ann)
+    again = evaluation(harness, "w1", "s")
+    again.order_list = waiting.order_list
+    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    with pytest.raises(NotFound, match="E_ORDER_LIST_UNKNOWN"):
+        await ann.evaluation.Evaluate(again)
 
 
 async def test_what_paper_reports_leaves_the_list_that_waits(harness: WorldHarness) -> None:
@@ -300,6 +344,6 @@ async def test_lists_are_judged_when_they_come(harness: WorldHarness) -> None:
     with pytest.raises(NotFound, match="E_BINDING_UNKNOWN"):
         await ann.evaluation.PutOrderList(list_chunks(order_list("w1", "other")))
     many = order_list("w1", "s")
-    many.cancels.extend([replayservicepb.ReplayedCancel()] * 50_001)
+    many.cancels.extend([replaypb.ReplayedCancel()] * 50_001)
     with pytest.raises(InvalidRequest, match="E_TOO_LARGE: cancels"):
         await ann.evaluation.PutOrderList(list_chunks(many))

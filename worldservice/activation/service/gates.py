@@ -47,19 +47,20 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         gateway_id = require_text(request.gateway_id, "gateway_id")
         boot_id, unwritten = require_text(request.boot_id, "boot_id"), self._unwritten.current()
 
-        def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
-            self._refuse_unwritten(conn, unwritten)
+        def work(conn: Connection) -> tuple[GateSession, list[Snapshot], list[str]]:
             gates.prune_gates(conn, act.now - GATES_KEPT)
             gate = opened(gates.find_gate(conn, gateway_id), gateway_id, boot_id, act.now)
             if gate is None:
                 raise _id_in_use(gateway_id)
             gates.save_gate(conn, gate)
             audit_write(conn, act, f"gateway {gateway_id} joined as {gate.boot_id}")
-            return gate, _snapshots(conn, activations.revisions(conn))
+            return gate, _snapshots(conn, activations.revisions(conn)), self._to_shut(conn, unwritten)
 
-        gate, snapshots = await self.writes.db.write(work)
+        gate, snapshots, to_shut = await self.writes.db.write(work)
         envelopes, more = next(parts_of(activation_to_proto(*snapshot) for snapshot in snapshots))
-        return gateservicepb.OpenGateSessionResponse(session=gate_to_proto(gate), activations=envelopes, more=more)
+        return gateservicepb.OpenGateSessionResponse(
+            session=gate_to_proto(gate), activations=envelopes, more=more, shut_world_ids=to_shut
+        )
 
     @audited
     async def RenewGateSession(
@@ -70,8 +71,7 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
         boot_id = require_text(request.boot_id, "boot_id")
         applied, unwritten = dict(request.applied_world_revisions), self._unwritten.current()
 
-        def work(conn: Connection) -> tuple[GateSession, list[Snapshot]]:
-            self._refuse_unwritten(conn, unwritten)
+        def work(conn: Connection) -> tuple[GateSession, list[Snapshot], list[str]]:
             held = gates.find_gate(conn, gateway_id)
             gate = None if held is None else renewed(held, boot_id, applied, act.now)
             if held is not None and held.refused == boot_id and not gate_lapsed(held, act.now):
@@ -81,25 +81,27 @@ class GateServicer(AuditedServicer, gaterpc.GateServiceServicer):
             current = activations.revisions(conn)
             _refuse_deaf(applied, current, act.now, self._skew_max)
             gates.save_gate(conn, gate)
-            return gate, _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
+            news = _snapshots(conn, [w for w, (r, _) in current.items() if applied.get(w, 0) != r])
+            return gate, news, self._to_shut(conn, unwritten)
 
-        gate, news = await self.writes.db.write(work)
+        gate, news, to_shut = await self.writes.db.write(work)
         envelopes, more = next(parts_of(activation_to_proto(*snapshot) for snapshot in news))
-        return gateservicepb.RenewGateSessionResponse(session=gate_to_proto(gate), activations=envelopes, more=more)
+        return gateservicepb.RenewGateSessionResponse(
+            session=gate_to_proto(gate), activations=envelopes, more=more, shut_world_ids=to_shut
+        )
 
-    def _refuse_unwritten(self, conn: Connection, unwritten: Iterable[tuple[str, Hold]]) -> None:
-        """Let gates lapse while a freeze is asked for that is not in the store, where another replica may have put it.
+    def _to_shut(self, conn: Connection, unwritten: Iterable[tuple[str, Hold]]) -> list[str]:
+        """Worlds of which a freeze or drain is asked for that is not in the store, also by another replica.
 
         One that is on record and holds the world no longer was left by Resume.
         """
-        for world_id, hold in unwritten:
-            if not met(hold, find_hold(conn, world_id)) and not self._stands(conn, world_id, hold.run_id):
-                raise NotReady(
-                    "E_GATES_TO_SHUT",
-                    f"{hold.run_id} of world {world_id} could not be written: gates are to shut",
-                    hint="the store of worldservice takes no writes: its status says why",
-                    metadata={"world_id": world_id, "run_id": hold.run_id},
-                )
+        return sorted(
+            {
+                world_id
+                for world_id, hold in unwritten
+                if not met(hold, find_hold(conn, world_id)) and not self._stands(conn, world_id, hold.run_id)
+            }
+        )
 
     @audited
     async def AckActivation(

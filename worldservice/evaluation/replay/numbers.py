@@ -12,6 +12,7 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.calendars.published import sessions_of
 from qmtl.core.decimals import parse_decimal
@@ -26,11 +27,13 @@ from qmtl.wire.instants import instant_from_proto, ns_from_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from worldservice.evaluation.domain.reports import MetricSource, Number
 from worldservice.evaluation.domain.runs import Evidence
+from worldservice.evaluation.replay.pending import UNREADABLE
 from worldservice.evaluation.wire import execution_from_proto
 from worldservice.policy.domain.metric_catalogue import CROSS_CONTEXT_HITS
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper as EnumTypeWrapper
 
     from qmtl.core.arrays import Floats, Times
 
@@ -44,22 +47,32 @@ class Replayed:
     """The parts of an answer, put together as they come."""
 
     fills: list[orderpb.Fill] = field(default_factory=list)
-    trades: list[replayservicepb.ReplayedTrade] = field(default_factory=list)
-    denials: list[replayservicepb.ReplayedDenial] = field(default_factory=list)
-    equity: list[bytes] = field(default_factory=list)
-    summary: replayservicepb.ReplaySummary | None = None
+    trades: list[replaypb.ReplayedTrade] = field(default_factory=list)
+    denials: list[replaypb.ReplayedDenial] = field(default_factory=list)
+    equity: list[pa.Table] = field(default_factory=list)
+    summary: replaypb.ReplaySummary | None = None
 
     def take(self, part: replayservicepb.ReplayOrdersResponse) -> None:
-        """Add a part."""
-        self.fills += part.fills.fills
-        self.trades += part.trades.trades
-        self.denials += part.denials.denials
-        if part.equity_arrow:
-            self.equity.append(part.equity_arrow)
-        if part.HasField("summary"):
-            self.summary = part.summary
+        """Add a part. Raises NotReady (E_REPLAY_UNREADABLE) for one that says what there are no words for here."""
+        match part.WhichOneof("part"):
+            case "fills":
+                _refuse_unknown("fills.side", orderpb.OrderSide, (fill.side for fill in part.fills.fills))
+                self.fills += part.fills.fills
+            case "trades":
+                self.trades += part.trades.trades
+            case "denials":
+                _refuse_unknown("denials.denial", orderpb.Denial, (one.denial for one in part.denials.denials))
+                self.denials += part.denials.denials
+            case "equity_arrow":
+                self.equity.append(_closes(part.equity_arrow))
+            case "summary":
+                if part.summary.margin_call_count and not part.summary.margin_calls:
+                    raise _unreadable("summary.margin_calls", f"none of {part.summary.margin_call_count}")
+                self.summary = part.summary
+            case None:
+                raise _unreadable("part", "none of those known here")
 
-    def whole(self) -> replayservicepb.ReplaySummary:
+    def whole(self) -> replaypb.ReplaySummary:
         """The summary of an answer that is all there. Raises NotReady (E_REPLAY_CUT)."""
         if self.summary is None or self.summary.fill_count != len(self.fills):
             raise NotReady("E_REPLAY_CUT", "the replay ended without saying what it came to")
@@ -104,11 +117,38 @@ def evidence_of(
     )
 
 
-def _curve(parts: Iterable[bytes], count: int) -> tuple[Times, Floats]:
+def _refuse_unknown(field: str, names: EnumTypeWrapper[int], numbers: Iterable[int]) -> None:
+    """Zero says nothing, so it is as unknown as a number without a name."""
+    known = {*names.values()} - {0}
+    for number in numbers:
+        if number not in known:
+            raise _unreadable(field, number)
+
+
+def _closes(part: bytes) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        table = pa.ipc.open_stream(part).read_all()
+    except pa.ArrowException as error:
+        raise _unreadable("equity_arrow", error) from None
+    types = {column.name: column.type for column in table.schema}
+    if types.keys() != {"close_time", "equity"} or types["close_time"] != pa.timestamp("ns", "UTC"):
+        raise _unreadable("equity_arrow", types)
+    if not pa.types.is_decimal128(types["equity"]):
+        raise _unreadable("equity_arrow.equity", types["equity"])
+    return table
+
+
+def _unreadable(field: str, said: object) -> NotReady:
+    hint = "run worldservice and brokerage of one version, then evaluate again"
+    return NotReady(UNREADABLE, f"brokerage's answer cannot be read here: {field} is {str(said)[:200]}", hint=hint)
+
+
+def _curve(tables: Sequence[pa.Table], count: int) -> tuple[Times, Floats]:
     """Closes, and equity as the doubles next to its decimals."""
     import pyarrow as pa
 
-    tables = [pa.ipc.open_stream(part).read_all() for part in parts]
     if sum(table.num_rows for table in tables) != count:
         raise NotReady("E_REPLAY_CUT", f"equity of {sum(table.num_rows for table in tables)} closes, not {count}")
     times = [table.column("close_time").cast(pa.int64()).to_numpy() for table in tables]
@@ -128,9 +168,7 @@ def _doubles(decimals: pa.Decimal128Array) -> Floats:
     return np.array([float(one) for one in decimals.to_pylist()])
 
 
-def _metrics(
-    replayed: Replayed, summary: replayservicepb.ReplaySummary, times: Times, equity: Floats
-) -> dict[str, float]:
+def _metrics(replayed: Replayed, summary: replaypb.ReplaySummary, times: Times, equity: Floats) -> dict[str, float]:
     """All of the catalogue that fills and equity have, by the days of the markets that were traded."""
     calendars = [one.calendar for one in summary.instruments]
     per_year, closes = sessions_of(calendars, int(times[0]), int(times[-1]))
@@ -153,7 +191,7 @@ def _fill(fill: orderpb.Fill) -> FillEvent:
     return FillEvent(fill.symbol, signed, price, fee, fill.fee_currency, 0, fill.trade_id)
 
 
-def _judged_from(summary: replayservicepb.ReplaySummary, times: Times) -> datetime | None:
+def _judged_from(summary: replaypb.ReplaySummary, times: Times) -> datetime | None:
     """Open of the first bar whose close counts: what lies before `equity_after` is no history of these numbers."""
     opened = _bound(min, [one.first_open for one in summary.instruments if one.HasField("first_open")])
     bar_ns = int(np.diff(times).min()) if len(times) > 1 else 0
@@ -165,7 +203,7 @@ def _bound(pick: Callable[[Iterable[datetime]], datetime], stamps: Sequence[Time
     return pick(instant_from_proto(one, "instruments") for one in stamps) if stamps else None
 
 
-def _notes(replayed: Replayed, summary: replayservicepb.ReplaySummary) -> Iterator[str]:
+def _notes(replayed: Replayed, summary: replaypb.ReplaySummary) -> Iterator[str]:
     """What a reader of the numbers has to know of the replay."""
     if summary.ended:
         yield f"the replay ended before its data did: {summary.ended}"
@@ -178,7 +216,7 @@ def _notes(replayed: Replayed, summary: replayservicepb.ReplaySummary) -> Iterat
         yield f"{count} orders denied by {rule}, first {first.client_order_id}: {first.message}"
 
 
-def _execution(terms: replayservicepb.ReplayedTerms, profile: str) -> decisionpb.ExecutionModel:
+def _execution(terms: replaypb.ReplayedTerms, profile: str) -> decisionpb.ExecutionModel:
     return decisionpb.ExecutionModel(
         fill=decisionpb.FILL_MODEL_NEXT_BAR,
         maker_fee_rate=terms.maker_fee_rate,

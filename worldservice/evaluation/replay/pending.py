@@ -14,6 +14,7 @@ LEASE = REPLAY_TIMEOUT + timedelta(seconds=30)
 """How long one replica has a run to itself; whoever crashes meanwhile is followed after it."""
 PACE_FIRST, PACE_MAX = timedelta(seconds=1), timedelta(minutes=1)
 SPENT_MAX = 5
+UNREADABLE = "E_REPLAY_UNREADABLE"
 
 
 class ReplayState(Enum):
@@ -45,14 +46,15 @@ class PendingReplay:
 
 
 def after_failure(pending: PendingReplay, error: QmtlError, now: datetime) -> PendingReplay:
-    """What becomes of a run whose replay failed: refused where asking again would answer the same, else due later.
+    """What becomes of a run whose replay failed: refused where asking again would answer the same, or as unreadably as
+    before, else due later.
 
     The fifth replay of a list that runs out of time or ends its process is refused; outages do not count.
     """
     attempts = pending.attempts + 1
     costly = isinstance(error, DeadlineExceeded) or error.reason == "E_CANCELLED_INSIDE"
     spent = pending.spent + costly
-    final = isinstance(error, InvalidRequest | NotFound) or spent >= SPENT_MAX
+    final = isinstance(error, InvalidRequest | NotFound) or error.reason == UNREADABLE or spent >= SPENT_MAX
     pace = min(PACE_FIRST * 2 ** min(attempts - 1, 10), PACE_MAX)
     return replace(
         pending,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
-from qmtl.core.errors import NotFound, QmtlError
+from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
@@ -35,7 +35,6 @@ from worldservice.worlds.acts import own_act
 from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.domain.world import Effect
-from worldservice.worlds.store import bindings
 from worldservice.worlds.store.worlds import get_world, lock_world
 from worldservice.worlds.wire import stage_to_proto
 from worldservice.worlds.writes import Writes
@@ -146,10 +145,6 @@ class Replayer:
         if not store.still_asked(conn, pending):
             return None
         store.drop_pending(conn, pending.world_id, pending.strategy_id)
-        try:
-            bindings.get_active_binding(conn, pending.world_id, pending.strategy_id)
-        except NotFound:
-            return None
         act = own_act("Evaluate", pending.world_id, self._writes.clock.now())
         act = replace(act, actor=pending.created_by, correlation_id=pending.correlation_id)
         runs = {pending.strategy_id: evidence}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qmtl.broker.v1 import account_pb2 as accountpb
-from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.wire.fields import require_text
@@ -39,10 +39,10 @@ def named_list(message: evaluationpb.OrderList) -> tuple[str, bytes]:
     return digest(body), body
 
 
-def replay_request(body: bytes, account: accountpb.AccountModel) -> replayservicepb.OrderReplay:
+def replay_request(body: bytes, account: accountpb.AccountModel) -> replaypb.OrderReplay:
     """What brokerage is asked: the list in an account of the world's, in the list's currency."""
     listed = evaluationpb.OrderList.FromString(body)
-    asked = replayservicepb.OrderReplay(
+    asked = replaypb.OrderReplay(
         world_id=listed.world_id,
         strategy_id=listed.strategy_id,
         orders=listed.orders,

@@ -10,18 +10,24 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping
 
-from qmtl.core.errors import NotFound
+from qmtl.core.errors import Exhausted, NotFound
 from qmtl.sql.instants import instant, micros
 from worldservice.evaluation.domain.runs import Evidence
 from worldservice.evaluation.replay.pending import LEASE, PACE_MAX, PendingReplay, ReplayState
 from worldservice.evaluation.replay.tables import order_lists, pending_replays
 
 LISTS_KEPT = 20
+LISTS_BYTES_MAX = 1 << 30
 _EVIDENCE = TypeAdapter(Evidence)
 
 
-def put_list(conn: Connection, key: tuple[str, str, str], body: bytes, now: datetime) -> None:
-    """Keep a list by (world, strategy, hash); of a strategy the newest 20 are kept."""
+def put_list(
+    conn: Connection, key: tuple[str, str, str], body: bytes, now: datetime, bytes_max: int = LISTS_BYTES_MAX
+) -> None:
+    """Keep a list by (world, strategy, hash); of a strategy the newest 20 are kept.
+
+    Raises Exhausted (E_ORDER_LISTS_FULL) where those of the world would take more than `bytes_max` together.
+    """
     world_id, strategy_id, name = key
     table = order_lists
     of_strategy = (table.c.world_id == world_id, table.c.strategy_id == strategy_id)
@@ -29,6 +35,15 @@ def put_list(conn: Connection, key: tuple[str, str, str], body: bytes, now: date
     kept = sa.select(table.c.put_us, table.c.hash).where(*of_strategy).order_by(table.c.put_us.desc(), table.c.hash)
     for row in conn.execute(kept).all()[LISTS_KEPT - 1 :]:
         conn.execute(sa.delete(table).where(*of_strategy, table.c.hash == row.hash))
+    held = conn.execute(sa.select(sa.func.sum(sa.func.length(table.c.body))).where(table.c.world_id == world_id))
+    taken = held.scalar_one() or 0
+    if taken + len(body) > bytes_max:
+        raise Exhausted(
+            "E_ORDER_LISTS_FULL",
+            f"order lists of world {world_id} take {taken} bytes, {len(body)} more are above {bytes_max}",
+            hint="unbind strategies that are done: their lists go with them",
+            metadata={"world_id": world_id},
+        )
     values = {"world_id": world_id, "strategy_id": strategy_id, "hash": name, "body": body, "put_us": micros(now)}
     conn.execute(sa.insert(table).values(values))
 
@@ -45,6 +60,13 @@ def get_list(conn: Connection, world_id: str, strategy_id: str, name: str) -> by
             hint="send it with PutOrderList, then evaluate",
         )
     return bytes(body)
+
+
+def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:
+    """Its lists and what waits for them go with its binding."""
+    drop_pending(conn, world_id, strategy_id)
+    table = order_lists
+    conn.execute(sa.delete(table).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id))
 
 
 def put_pending(conn: Connection, pending: PendingReplay) -> None:

@@ -22,14 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from qmtl.broker.v1 import account_pb2 as qmtl_dot_broker_dot_v1_dot_account__pb2
-from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
-from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
+from qmtl.broker.v1 import replay_pb2 as qmtl_dot_broker_dot_v1_dot_replay__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/replay_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"+\n\x13ReplayOrdersRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\x98\x03\n\x0bOrderReplay\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12-\n\x06orders\x18\x03 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\x12\x38\n\x07\x63\x61ncels\x18\x04 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedCancelR\x07\x63\x61ncels\x12\x31\n\x14\x64\x61taset_fingerprints\x18\x05 \x03(\tR\x13\x64\x61tasetFingerprints\x12/\n\x05range\x18\x06 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12=\n\x0c\x65quity_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65quityAfter\x12\x41\n\raccount_model\x18\x08 \x01(\x0b\x32\x1c.qmtl.broker.v1.AccountModelR\x0c\x61\x63\x63ountModel\"\xaf\x01\n\x0eReplayedCancel\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12\x39\n\ndecided_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdecidedAt\x12(\n\rorders_before\x18\x03 \x01(\rH\x00R\x0cordersBefore\x88\x01\x01\x42\x10\n\x0e_orders_before\"\xac\x02\n\x14ReplayOrdersResponse\x12\x35\n\x05\x66ills\x18\x01 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedFillsH\x00R\x05\x66ills\x12\x38\n\x06trades\x18\x02 \x01(\x0b\x32\x1e.qmtl.broker.v1.ReplayedTradesH\x00R\x06trades\x12;\n\x07\x64\x65nials\x18\x03 \x01(\x0b\x32\x1f.qmtl.broker.v1.ReplayedDenialsH\x00R\x07\x64\x65nials\x12#\n\x0c\x65quity_arrow\x18\x04 \x01(\x0cH\x00R\x0b\x65quityArrow\x12\x39\n\x07summary\x18\x05 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplaySummaryH\x00R\x07summaryB\x06\n\x04part\";\n\rReplayedFills\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills\"G\n\x0eReplayedTrades\x12\x35\n\x06trades\x18\x01 \x03(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTradeR\x06trades\"x\n\rReplayedTrade\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x37\n\tclosed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x63losedAt\x12\x16\n\x06profit\x18\x03 \x01(\tR\x06profit\"K\n\x0fReplayedDenials\x12\x38\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedDenialR\x07\x64\x65nials\"\xb2\x01\n\x0eReplayedDenial\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12.\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\"^\n\x12ReplayedMarginCall\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xbb\x04\n\rReplaySummary\x12\x16\n\x06\x65quity\x18\x01 \x01(\tR\x06\x65quity\x12#\n\rbase_currency\x18\x02 \x01(\tR\x0c\x62\x61seCurrency\x12\x14\n\x05\x65nded\x18\x03 \x01(\tR\x05\x65nded\x12\x45\n\x0cmargin_calls\x18\x04 \x03(\x0b\x32\".qmtl.broker.v1.ReplayedMarginCallR\x0bmarginCalls\x12*\n\x11margin_call_count\x18\x05 \x01(\x04R\x0fmarginCallCount\x12\x44\n\x07\x63\x61rried\x18\x06 \x03(\x0b\x32*.qmtl.broker.v1.ReplaySummary.CarriedEntryR\x07\x63\x61rried\x12\x1d\n\nfill_count\x18\x07 \x01(\x04R\tfillCount\x12!\n\x0c\x65quity_count\x18\x08 \x01(\x04R\x0b\x65quityCount\x12%\n\x0einvested_count\x18\t \x01(\x04R\rinvestedCount\x12\x44\n\x0binstruments\x18\n \x03(\x0b\x32\".qmtl.broker.v1.ReplayedInstrumentR\x0binstruments\x12\x33\n\x05terms\x18\x0b \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTermsR\x05terms\x1a:\n\x0c\x43\x61rriedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xa6\x02\n\x12ReplayedInstrument\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n\x0b\x64\x61ta_preset\x18\x02 \x01(\tR\ndataPreset\x12\x1e\n\nmultiplier\x18\x03 \x01(\tR\nmultiplier\x12\x1a\n\x08\x63\x61lendar\x18\x04 \x01(\tR\x08\x63\x61lendar\x12\x39\n\nfirst_open\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tfirstOpen\x12\x39\n\nlast_close\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tlastClose\x12%\n\x0e\x63overage_ratio\x18\x07 \x01(\x01R\rcoverageRatio\"\xa6\x01\n\rReplayedTerms\x12$\n\x0emaker_fee_rate\x18\x01 \x01(\tR\x0cmakerFeeRate\x12$\n\x0etaker_fee_rate\x18\x02 \x01(\tR\x0ctakerFeeRate\x12#\n\rslippage_rate\x18\x03 \x01(\tR\x0cslippageRate\x12$\n\rparticipation\x18\x04 \x01(\tR\rparticipation2\x9f\x01\n\rReplayService\x12\x8d\x01\n\x0cReplayOrders\x12#.qmtl.broker.v1.ReplayOrdersRequest\x1a$.qmtl.broker.v1.ReplayOrdersResponse\".\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18#\n\x1aqmtl.broker.v1.OrderReplay\x10\x80\x80\x80\x04\x18\x01(\x01\x30\x01\x42^\n\x11io.qmtl.broker.v1B\x12ReplayServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/replay_service.proto\x12\x0eqmtl.broker.v1\x1a\x1bqmtl/broker/v1/replay.proto\x1a\x1cqmtl/common/v1/options.proto\"+\n\x13ReplayOrdersRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xac\x02\n\x14ReplayOrdersResponse\x12\x35\n\x05\x66ills\x18\x01 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedFillsH\x00R\x05\x66ills\x12\x38\n\x06trades\x18\x02 \x01(\x0b\x32\x1e.qmtl.broker.v1.ReplayedTradesH\x00R\x06trades\x12;\n\x07\x64\x65nials\x18\x03 \x01(\x0b\x32\x1f.qmtl.broker.v1.ReplayedDenialsH\x00R\x07\x64\x65nials\x12#\n\x0c\x65quity_arrow\x18\x04 \x01(\x0cH\x00R\x0b\x65quityArrow\x12\x39\n\x07summary\x18\x05 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplaySummaryH\x00R\x07summaryB\x06\n\x04part2\x9f\x01\n\rReplayService\x12\x8d\x01\n\x0cReplayOrders\x12#.qmtl.broker.v1.ReplayOrdersRequest\x1a$.qmtl.broker.v1.ReplayOrdersResponse\".\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18#\n\x1aqmtl.broker.v1.OrderReplay\x10\x80\x80\x80\x04\x18\x01(\x01\x30\x01\x42^\n\x11io.qmtl.broker.v1B\x12ReplayServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,38 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.broker.v1.replay_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\022ReplayServiceProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._loaded_options = None
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_options = b'8\001'
   _globals['_REPLAYSERVICE'].methods_by_name['ReplayOrders']._loaded_options = None
   _globals['_REPLAYSERVICE'].methods_by_name['ReplayOrders']._serialized_options = b'\220\002\001\250\273\030\002\312\273\030#\n\032qmtl.broker.v1.OrderReplay\020\200\200\200\004\030\001'
-  _globals['_REPLAYORDERSREQUEST']._serialized_start=205
-  _globals['_REPLAYORDERSREQUEST']._serialized_end=248
-  _globals['_ORDERREPLAY']._serialized_start=251
-  _globals['_ORDERREPLAY']._serialized_end=659
-  _globals['_REPLAYEDCANCEL']._serialized_start=662
-  _globals['_REPLAYEDCANCEL']._serialized_end=837
-  _globals['_REPLAYORDERSRESPONSE']._serialized_start=840
-  _globals['_REPLAYORDERSRESPONSE']._serialized_end=1140
-  _globals['_REPLAYEDFILLS']._serialized_start=1142
-  _globals['_REPLAYEDFILLS']._serialized_end=1201
-  _globals['_REPLAYEDTRADES']._serialized_start=1203
-  _globals['_REPLAYEDTRADES']._serialized_end=1274
-  _globals['_REPLAYEDTRADE']._serialized_start=1276
-  _globals['_REPLAYEDTRADE']._serialized_end=1396
-  _globals['_REPLAYEDDENIALS']._serialized_start=1398
-  _globals['_REPLAYEDDENIALS']._serialized_end=1473
-  _globals['_REPLAYEDDENIAL']._serialized_start=1476
-  _globals['_REPLAYEDDENIAL']._serialized_end=1654
-  _globals['_REPLAYEDMARGINCALL']._serialized_start=1656
-  _globals['_REPLAYEDMARGINCALL']._serialized_end=1750
-  _globals['_REPLAYSUMMARY']._serialized_start=1753
-  _globals['_REPLAYSUMMARY']._serialized_end=2324
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_start=2266
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_end=2324
-  _globals['_REPLAYEDINSTRUMENT']._serialized_start=2327
-  _globals['_REPLAYEDINSTRUMENT']._serialized_end=2621
-  _globals['_REPLAYEDTERMS']._serialized_start=2624
-  _globals['_REPLAYEDTERMS']._serialized_end=2790
-  _globals['_REPLAYSERVICE']._serialized_start=2793
-  _globals['_REPLAYSERVICE']._serialized_end=2952
+  _globals['_REPLAYORDERSREQUEST']._serialized_start=114
+  _globals['_REPLAYORDERSREQUEST']._serialized_end=157
+  _globals['_REPLAYORDERSRESPONSE']._serialized_start=160
+  _globals['_REPLAYORDERSRESPONSE']._serialized_end=460
+  _globals['_REPLAYSERVICE']._serialized_start=463
+  _globals['_REPLAYSERVICE']._serialized_end=622
 # @@protoc_insertion_point(module_scope)

@@ -105,7 +105,6 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FENCE_EPOCH: _ClassVar[Reason]
     REASON_FENCE_UNCONFIRMED: _ClassVar[Reason]
     REASON_HOLD_UNWRITTEN: _ClassVar[Reason]
-    REASON_GATES_TO_SHUT: _ClassVar[Reason]
     REASON_FETCH_CUT: _ClassVar[Reason]
     REASON_FIELD: _ClassVar[Reason]
     REASON_FIELD_UNKNOWN: _ClassVar[Reason]
@@ -381,6 +380,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_FETCH_MODE: _ClassVar[Reason]
     REASON_ORDER_LIST_UNKNOWN: _ClassVar[Reason]
     REASON_REPLAY_CUT: _ClassVar[Reason]
+    REASON_REPLAY_UNREADABLE: _ClassVar[Reason]
+    REASON_ORDER_LISTS_FULL: _ClassVar[Reason]
     REASON_PRESET_NOT_OF_WORLD: _ClassVar[Reason]
     REASON_SCHEMA_UNKNOWN: _ClassVar[Reason]
     REASON_SCHEMAS_FULL: _ClassVar[Reason]
@@ -482,7 +483,6 @@ REASON_FAILED_PRECONDITION: Reason
 REASON_FENCE_EPOCH: Reason
 REASON_FENCE_UNCONFIRMED: Reason
 REASON_HOLD_UNWRITTEN: Reason
-REASON_GATES_TO_SHUT: Reason
 REASON_FETCH_CUT: Reason
 REASON_FIELD: Reason
 REASON_FIELD_UNKNOWN: Reason
@@ -758,6 +758,8 @@ REASON_JOIN_WAITING: Reason
 REASON_FETCH_MODE: Reason
 REASON_ORDER_LIST_UNKNOWN: Reason
 REASON_REPLAY_CUT: Reason
+REASON_REPLAY_UNREADABLE: Reason
+REASON_ORDER_LISTS_FULL: Reason
 REASON_PRESET_NOT_OF_WORLD: Reason
 REASON_SCHEMA_UNKNOWN: Reason
 REASON_SCHEMAS_FULL: Reason

@@ -2,7 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.broker.v1 import order_pb2 as _order_pb2
-from qmtl.broker.v1 import replay_service_pb2 as _replay_service_pb2
+from qmtl.broker.v1 import replay_pb2 as _replay_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.world.v1 import binding_pb2 as _binding_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
@@ -97,12 +97,12 @@ class OrderList(_message.Message):
     world_id: str
     strategy_id: str
     orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]
-    cancels: _containers.RepeatedCompositeFieldContainer[_replay_service_pb2.ReplayedCancel]
+    cancels: _containers.RepeatedCompositeFieldContainer[_replay_pb2.ReplayedCancel]
     dataset_fingerprints: _containers.RepeatedScalarFieldContainer[str]
     range: _common_pb2.TimeRange
     equity_after: _timestamp_pb2.Timestamp
     base_currency: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[_replay_service_pb2.ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_currency: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[_replay_pb2.ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_currency: _Optional[str] = ...) -> None: ...
 
 class Metric(_message.Message):
     __slots__ = ("name", "value", "source", "source_id")

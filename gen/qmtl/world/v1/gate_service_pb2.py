@@ -27,7 +27,7 @@ from qmtl.world.v1 import activation_pb2 as qmtl_dot_world_dot_v1_dot_activation
 from qmtl.world.v1 import gate_pb2 as qmtl_dot_world_dot_v1_dot_gate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/world/v1/gate_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/activation.proto\x1a\x18qmtl/world/v1/gate.proto\"P\n\x16OpenGateSessionRequest\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\"\xa8\x01\n\x17OpenGateSessionResponse\x12\x34\n\x07session\x18\x01 \x01(\x0b\x32\x1a.qmtl.world.v1.GateSessionR\x07session\x12\x43\n\x0b\x61\x63tivations\x18\x02 \x03(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\x0b\x61\x63tivations\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\"\x96\x02\n\x17RenewGateSessionRequest\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12y\n\x17\x61pplied_world_revisions\x18\x03 \x03(\x0b\x32\x41.qmtl.world.v1.RenewGateSessionRequest.AppliedWorldRevisionsEntryR\x15\x61ppliedWorldRevisions\x1aH\n\x1a\x41ppliedWorldRevisionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\"\xa9\x01\n\x18RenewGateSessionResponse\x12\x34\n\x07session\x18\x01 \x01(\x0b\x32\x1a.qmtl.world.v1.GateSessionR\x07session\x12\x43\n\x0b\x61\x63tivations\x18\x02 \x03(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\x0b\x61\x63tivations\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\"\xa7\x01\n\x14\x41\x63kActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12%\n\x0e\x61pply_sequence\x18\x03 \x01(\x04R\rapplySequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\"\x17\n\x15\x41\x63kActivationResponse2\xdd\x02\n\x0bGateService\x12m\n\x0fOpenGateSession\x12%.qmtl.world.v1.OpenGateSessionRequest\x1a&.qmtl.world.v1.OpenGateSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12v\n\x10RenewGateSession\x12&.qmtl.world.v1.RenewGateSessionRequest\x1a\'.qmtl.world.v1.RenewGateSessionResponse\"\x11\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@\xc0\xbb\x18\x01\x12g\n\rAckActivation\x12#.qmtl.world.v1.AckActivationRequest\x1a$.qmtl.world.v1.AckActivationResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42^\n\x10io.qmtl.world.v1B\x15WorldGateServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/world/v1/gate_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/activation.proto\x1a\x18qmtl/world/v1/gate.proto\"P\n\x16OpenGateSessionRequest\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\"\xce\x01\n\x17OpenGateSessionResponse\x12\x34\n\x07session\x18\x01 \x01(\x0b\x32\x1a.qmtl.world.v1.GateSessionR\x07session\x12\x43\n\x0b\x61\x63tivations\x18\x02 \x03(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\x0b\x61\x63tivations\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\x12$\n\x0eshut_world_ids\x18\x04 \x03(\tR\x0cshutWorldIds\"\x96\x02\n\x17RenewGateSessionRequest\x12\x1d\n\ngateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x02 \x01(\tR\x06\x62ootId\x12y\n\x17\x61pplied_world_revisions\x18\x03 \x03(\x0b\x32\x41.qmtl.world.v1.RenewGateSessionRequest.AppliedWorldRevisionsEntryR\x15\x61ppliedWorldRevisions\x1aH\n\x1a\x41ppliedWorldRevisionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\"\xcf\x01\n\x18RenewGateSessionResponse\x12\x34\n\x07session\x18\x01 \x01(\x0b\x32\x1a.qmtl.world.v1.GateSessionR\x07session\x12\x43\n\x0b\x61\x63tivations\x18\x02 \x03(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\x0b\x61\x63tivations\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04more\x12$\n\x0eshut_world_ids\x18\x04 \x03(\tR\x0cshutWorldIds\"\xa7\x01\n\x14\x41\x63kActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12%\n\x0e\x61pply_sequence\x18\x03 \x01(\x04R\rapplySequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\"\x17\n\x15\x41\x63kActivationResponse2\xdd\x02\n\x0bGateService\x12m\n\x0fOpenGateSession\x12%.qmtl.world.v1.OpenGateSessionRequest\x1a&.qmtl.world.v1.OpenGateSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12v\n\x10RenewGateSession\x12&.qmtl.world.v1.RenewGateSessionRequest\x1a\'.qmtl.world.v1.RenewGateSessionResponse\"\x11\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@\xc0\xbb\x18\x01\x12g\n\rAckActivation\x12#.qmtl.world.v1.AckActivationRequest\x1a$.qmtl.world.v1.AckActivationResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42^\n\x10io.qmtl.world.v1B\x15WorldGateServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,17 +46,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENGATESESSIONREQUEST']._serialized_start=139
   _globals['_OPENGATESESSIONREQUEST']._serialized_end=219
   _globals['_OPENGATESESSIONRESPONSE']._serialized_start=222
-  _globals['_OPENGATESESSIONRESPONSE']._serialized_end=390
-  _globals['_RENEWGATESESSIONREQUEST']._serialized_start=393
-  _globals['_RENEWGATESESSIONREQUEST']._serialized_end=671
-  _globals['_RENEWGATESESSIONREQUEST_APPLIEDWORLDREVISIONSENTRY']._serialized_start=599
-  _globals['_RENEWGATESESSIONREQUEST_APPLIEDWORLDREVISIONSENTRY']._serialized_end=671
-  _globals['_RENEWGATESESSIONRESPONSE']._serialized_start=674
-  _globals['_RENEWGATESESSIONRESPONSE']._serialized_end=843
-  _globals['_ACKACTIVATIONREQUEST']._serialized_start=846
-  _globals['_ACKACTIVATIONREQUEST']._serialized_end=1013
-  _globals['_ACKACTIVATIONRESPONSE']._serialized_start=1015
-  _globals['_ACKACTIVATIONRESPONSE']._serialized_end=1038
-  _globals['_GATESERVICE']._serialized_start=1041
-  _globals['_GATESERVICE']._serialized_end=1390
+  _globals['_OPENGATESESSIONRESPONSE']._serialized_end=428
+  _globals['_RENEWGATESESSIONREQUEST']._serialized_start=431
+  _globals['_RENEWGATESESSIONREQUEST']._serialized_end=709
+  _globals['_RENEWGATESESSIONREQUEST_APPLIEDWORLDREVISIONSENTRY']._serialized_start=637
+  _globals['_RENEWGATESESSIONREQUEST_APPLIEDWORLDREVISIONSENTRY']._serialized_end=709
+  _globals['_RENEWGATESESSIONRESPONSE']._serialized_start=712
+  _globals['_RENEWGATESESSIONRESPONSE']._serialized_end=919
+  _globals['_ACKACTIVATIONREQUEST']._serialized_start=922
+  _globals['_ACKACTIVATIONREQUEST']._serialized_end=1089
+  _globals['_ACKACTIVATIONRESPONSE']._serialized_start=1091
+  _globals['_ACKACTIVATIONRESPONSE']._serialized_end=1114
+  _globals['_GATESERVICE']._serialized_start=1117
+  _globals['_GATESERVICE']._serialized_end=1466
 # @@protoc_insertion_point(module_scope)

@@ -18,14 +18,16 @@ class OpenGateSessionRequest(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ...) -> None: ...
 
 class OpenGateSessionResponse(_message.Message):
-    __slots__ = ("session", "activations", "more")
+    __slots__ = ("session", "activations", "more", "shut_world_ids")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    SHUT_WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
     session: _gate_pb2.GateSession
     activations: _containers.RepeatedCompositeFieldContainer[_activation_pb2.ActivationEnvelope]
     more: bool
-    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    shut_world_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ..., shut_world_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RenewGateSessionRequest(_message.Message):
     __slots__ = ("gateway_id", "boot_id", "applied_world_revisions")
@@ -45,14 +47,16 @@ class RenewGateSessionRequest(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., applied_world_revisions: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class RenewGateSessionResponse(_message.Message):
-    __slots__ = ("session", "activations", "more")
+    __slots__ = ("session", "activations", "more", "shut_world_ids")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ACTIVATIONS_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    SHUT_WORLD_IDS_FIELD_NUMBER: _ClassVar[int]
     session: _gate_pb2.GateSession
     activations: _containers.RepeatedCompositeFieldContainer[_activation_pb2.ActivationEnvelope]
     more: bool
-    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    shut_world_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session: _Optional[_Union[_gate_pb2.GateSession, _Mapping]] = ..., activations: _Optional[_Iterable[_Union[_activation_pb2.ActivationEnvelope, _Mapping]]] = ..., more: _Optional[bool] = ..., shut_world_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AckActivationRequest(_message.Message):
     __slots__ = ("world_id", "run_id", "apply_sequence", "gateway_id", "boot_id")

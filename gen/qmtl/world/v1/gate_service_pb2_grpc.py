@@ -59,8 +59,7 @@ class GateServiceServicer:
     def OpenGateSession(self, request, context):
         """A gateway joins: answers every activation in the transaction that stores the session.
 
-        Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry; FAILED_PRECONDITION
-        (E_GATES_TO_SHUT): likewise, a freeze was asked for that could not be written.
+        Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,8 +68,7 @@ class GateServiceServicer:
     def RenewGateSession(self, request, context):
         """Extends a gate session. Refused when the gateway's applied revision lags, so that a deaf gateway shuts itself.
 
-        Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots,
-        (E_GATES_TO_SHUT): as OpenGateSession.
+        Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,14 +36,12 @@ class GateServiceStub:
     OpenGateSession: _grpc.UnaryUnaryMultiCallable[_gate_service_pb2.OpenGateSessionRequest, _gate_service_pb2.OpenGateSessionResponse]
     """A gateway joins: answers every activation in the transaction that stores the session.
 
-    Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry; FAILED_PRECONDITION
-    (E_GATES_TO_SHUT): likewise, a freeze was asked for that could not be written.
+    Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry.
     """
     RenewGateSession: _grpc.UnaryUnaryMultiCallable[_gate_service_pb2.RenewGateSessionRequest, _gate_service_pb2.RenewGateSessionResponse]
     """Extends a gate session. Refused when the gateway's applied revision lags, so that a deaf gateway shuts itself.
 
-    Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots,
-    (E_GATES_TO_SHUT): as OpenGateSession.
+    Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
     """
     AckActivation: _grpc.UnaryUnaryMultiCallable[_gate_service_pb2.AckActivationRequest, _gate_service_pb2.AckActivationResponse]
     """A gateway has applied an activation sequence. Idempotent; resent after reconnect.
@@ -59,14 +57,12 @@ class GateServiceAsyncStub(GateServiceStub):
     OpenGateSession: _aio.UnaryUnaryMultiCallable[_gate_service_pb2.OpenGateSessionRequest, _gate_service_pb2.OpenGateSessionResponse]  # type: ignore[assignment]
     """A gateway joins: answers every activation in the transaction that stores the session.
 
-    Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry; FAILED_PRECONDITION
-    (E_GATES_TO_SHUT): likewise, a freeze was asked for that could not be written.
+    Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry.
     """
     RenewGateSession: _aio.UnaryUnaryMultiCallable[_gate_service_pb2.RenewGateSessionRequest, _gate_service_pb2.RenewGateSessionResponse]  # type: ignore[assignment]
     """Extends a gate session. Refused when the gateway's applied revision lags, so that a deaf gateway shuts itself.
 
-    Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots,
-    (E_GATES_TO_SHUT): as OpenGateSession.
+    Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
     """
     AckActivation: _aio.UnaryUnaryMultiCallable[_gate_service_pb2.AckActivationRequest, _gate_service_pb2.AckActivationResponse]  # type: ignore[assignment]
     """A gateway has applied an activation sequence. Idempotent; resent after reconnect.
@@ -85,8 +81,7 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gate_service_pb2.OpenGateSessionResponse, _abc.Awaitable[_gate_service_pb2.OpenGateSessionResponse]]:
         """A gateway joins: answers every activation in the transaction that stores the session.
 
-        Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry; FAILED_PRECONDITION
-        (E_GATES_TO_SHUT): likewise, a freeze was asked for that could not be written.
+        Errors: INVALID_ARGUMENT for an empty gateway_id or boot_id; UNAVAILABLE: stay shut and retry.
         """
 
     @_abc_1.abstractmethod
@@ -97,8 +92,7 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gate_service_pb2.RenewGateSessionResponse, _abc.Awaitable[_gate_service_pb2.RenewGateSessionResponse]]:
         """Extends a gate session. Refused when the gateway's applied revision lags, so that a deaf gateway shuts itself.
 
-        Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots,
-        (E_GATES_TO_SHUT): as OpenGateSession.
+        Errors: NOT_FOUND (E_GATE_SESSION_UNKNOWN): open again; FAILED_PRECONDITION (E_GATE_LAGS): load the snapshots.
         """
 
     @_abc_1.abstractmethod

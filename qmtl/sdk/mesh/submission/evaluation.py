@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import NS_PER_S
@@ -73,7 +73,7 @@ def order_list(
         strategy_id=strategy_id,
         orders=orders,
         cancels=[
-            replayservicepb.ReplayedCancel(
+            replaypb.ReplayedCancel(
                 client_order_id=one.client_order_id,
                 decided_at=ns_to_proto(one.time_ns),
                 orders_before=one.orders_before,
