@@ -88,8 +88,13 @@ def test_a_lease_that_is_over_before_a_request_is_taken_is_refused(installed: Pa
     plugged(terms(tmp_path, "memory", lease_ttl_s=2.1), ccxt_plug)
 
 
-def exchange(tmp_path: Path, name: str, key: str, market: Literal["spot", "usdm"] = "spot") -> VenuePlug:
-    entry = VenueEntry(exchange="binance", market=market, symbols=("BTC/USDT",), credentials=name)
+def exchange(
+    tmp_path: Path, name: str, key: str, market: Literal["spot", "usdm"] = "spot", address: str = ""
+) -> VenuePlug:
+    stage: Literal["local", "production"] = "local" if address else "production"
+    entry = VenueEntry(
+        exchange="binance", market=market, symbols=("BTC/USDT",), credentials=name, stage=stage, address=address
+    )
     environ = {f"QMTL_BINANCE_{name.upper()}_API_KEY": key, f"QMTL_BINANCE_{name.upper()}_SECRET": "s"}
     return plugged(PlugTerms(name, entry, SystemClock(), environ, tmp_path), ccxt_plug)
 
@@ -100,6 +105,8 @@ def test_two_names_of_one_key_are_one_account_and_refused_without_showing_it(tmp
         require_apart({"a": one, "c": other, "b": two})
     assert (refused.value.reason, "KEY" in str(refused.value).replace("API key", "")) == ("E_VENUE_INVALID", False)
     require_apart({"a": one, "c": other, "d": exchange(tmp_path, "d", "KEY", "usdm")})  # another wallet
+    with pytest.raises(InvalidRequest, match=r"a and brokerage\.venues\.e have one API key"):
+        require_apart({"a": one, "e": exchange(tmp_path, "e", "KEY", address="https://api.binance.com")})
 
 
 def test_what_is_not_installed_is_not_there(tmp_path: Path) -> None:
