@@ -136,8 +136,8 @@ def optimize(
 
     `objective`: a metric of daily equity (sharpe, sortino, total_return, calmar ...).
 
-    Raises InvalidRequest (E_FIELD) for an empty space, one with fewer points, an objective that no try has; and as
-    run_trials.
+    Raises InvalidRequest (E_FIELD) for an empty space, one with fewer points, an objective that no try has, of all
+    history or of the training of a test; and as run_trials.
     """
     terms, forward = terms or AccountTerms(), walk_forward or WalkForward()
     tries = list(_drawn(space, trials, np.random.default_rng(seed)))
@@ -170,6 +170,10 @@ def _fold(
     make: Maker, split: Split, trials: Sequence[Trial], data: Sequence[Bars], objective: str, terms: AccountTerms
 ) -> Fold:
     scores = [_within(trial, split, objective) for trial in trials]
+    if np.isnan(scores).all():
+        spans = ", ".join("..".join(timestamp_text(from_ns(at)) for at in span) for span in split.train)
+        want = f"a metric of daily equity that a try has over its training, {spans}"
+        raise refused("E_FIELD", "objective", objective, want, hint="longer training, or another objective")
     better = np.negative(scores) if objective in LOWER_IS_BETTER else np.array(scores)
     best = int(np.argmax(np.where(np.isnan(better), -np.inf, better)))
     begin, end = split.test

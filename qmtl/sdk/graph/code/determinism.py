@@ -85,7 +85,7 @@ _OUTSIDE = (
     "qmtl.sdk.mesh",
     "qmtl.sdk.runner",
 )
-_DOORS = ("__globals__", "__builtins__", "__subclasses__", "__loader__")
+_DOORS = ("__globals__", "__builtins__", "__subclasses__", "__loader__", "__dict__")
 """Attributes that lead from any value to every module."""
 _READERS = ("pandas.read_", "polars.read_", "polars.scan_")
 _CONSTANTS = ("sys.float_info", "sys.maxsize", "os.sep")
@@ -199,6 +199,9 @@ class _Scan:
         elif _within(name, _OUTSIDE) or name.startswith(_READERS):
             what = f"reads what is outside of its inputs: {name}"
             raise self._refusal("E_NOT_DETERMINISTIC", part, what, "give it to the node as an input")
+        elif _is_module(name):
+            what = f"uses module {name} as a value, through which all that is in it can be read"
+            raise self._refusal("E_NOT_DETERMINISTIC", part, what, f"write what is read of it: {name}.NAME")
 
     def _name_of(self, chain: Chain) -> str:
         """The dotted name of a chain that starts at a library's name; "" for the node's own values."""
@@ -256,6 +259,13 @@ def _root(part: ast.expr) -> str:
     while isinstance(part, ast.Attribute | ast.Subscript):
         part = part.value
     return part.id if isinstance(part, ast.Name) else ""
+
+
+def _is_module(name: str) -> bool:
+    """Whether a dotted name is a module's, and not that of something beside a module of the same name."""
+    found, (parent, _, last) = sys.modules.get(name), name.rpartition(".")
+    holder = sys.modules.get(parent)
+    return found is not None and (holder is None or vars(holder).get(last) is found)
 
 
 def _within(name: str, roots: tuple[str, ...]) -> bool:

@@ -187,12 +187,42 @@ def test_more_than_64_numbers_are_data(head: str, body: str, numbers: int) -> No
 
 
 @pytest.mark.parametrize(
-    "body", ["importlib.import_module('os').environ['X']", "float(view.__class__.__init__.__globals__['WEIGHTS'][0])"]
+    "body",
+    [
+        "importlib.import_module('os').environ['X']",
+        "float(view.__class__.__init__.__globals__['WEIGHTS'][0])",
+        "np.__dict__['random']",
+    ],
 )
 def test_modules_through_other_doors_are_outside(body: str) -> None:
     with pytest.raises(InvalidRequest, match="reads what is outside of its inputs") as caught:
-        code_hash(load_compute({"main": f"import importlib\n\n\ndef compute(view):\n    return {body}\n"}))
+        code_hash(
+            load_compute({"main": f"import importlib\nimport numpy as np\n\n\ndef compute(view):\n    return {body}\n"})
+        )
     assert caught.value.reason == "E_NOT_DETERMINISTIC"
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("vars(np)['random'].rand()", "numpy"),
+        ("getattr(np, 'ran' + 'dom').rand()", "numpy"),
+        ("vars(np.linalg)['norm'](1.0)", "numpy.linalg"),
+        ("(lambda any: any.random.rand())(np)", "numpy"),
+        ("vars(inner)['inf']", "math"),
+    ],
+)
+@pytest.mark.parametrize("version", ["", "1"])
+def test_a_module_is_no_value(body: str, name: str, version: str) -> None:
+    text = f"import numpy as np\n\n\ndef compute(view):\n    import math as inner\n    return {body}\n"
+    with pytest.raises(InvalidRequest, match=f"line 6, uses module {name} as a value") as caught:
+        code_hash(load_compute({"main": text}), code_version=version)
+    assert caught.value.reason == "E_NOT_DETERMINISTIC"
+
+
+def test_what_is_read_of_a_module_may_be_used() -> None:
+    text = "import numpy as np\n\n\ndef compute(view):\n    return np.linalg.norm(np.inf)\n"
+    code_hash(load_compute({"main": text}))
 
 
 def test_a_docstring_is_no_data() -> None:
