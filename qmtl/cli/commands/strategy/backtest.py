@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from brokerage.domain.backtest.account import SimulatedAccount
-from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.instrument import Instrument, instrument
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import calendar_named
 from qmtl.cli.projects.loading import load_strategy
@@ -40,8 +40,8 @@ Profile = Annotated[str, typer.Option("--profile", help="Brokerage profile by na
 Quote = Annotated[
     str, typer.Option("--quote", help="Currency of symbols that the library does not know by name, such as USD.")
 ]
-Tick = Annotated[str, typer.Option("--tick", help="Their smallest price step.")]
-Lot = Annotated[str, typer.Option("--lot", help="Their smallest quantity.")]
+Tick = Annotated[str, typer.Option("--tick", help="Their smallest price step; empty: 0.01.")]
+Lot = Annotated[str, typer.Option("--lot", help="Their smallest quantity; empty: 1.")]
 Calendar = Annotated[
     str,
     typer.Option("--calendar", help="Exchange of those symbols, such as XNYS, or 24/7: ratios are of its sessions."),
@@ -58,8 +58,8 @@ def backtest(
     cash: Cash = "100000",
     profile: Profile = "",
     quote: Quote = "",
-    tick: Tick = "0.01",
-    lot: Lot = "1",
+    tick: Tick = "",
+    lot: Lot = "",
     calendar: Calendar = "",
     html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
@@ -68,7 +68,7 @@ def backtest(
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
     kind = load_strategy(place)
     bars = bars_for(assemble(kind()).dag.sources, data or [], zone, calendar)
-    terms = terms_of(bars, cash, profile, (quote, tick, lot), calendar)
+    terms = terms_of(bars, cash, profile, NewSymbols(quote, tick, lot, calendar))
     result = Runner.backtest(kind(), bars, terms=terms)
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
@@ -80,30 +80,45 @@ def backtest(
         typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
 
 
-def terms_of(
-    bars: Sequence[Bars], cash: str, profile: str, unknown: tuple[str, str, str], calendar: str = ""
-) -> AccountTerms:
-    """The account that options describe; `unknown`: quote currency, tick and lot of symbols not known by name;
-    `calendar`: of the same, the exchange's.
+@dataclass(frozen=True, slots=True)
+class NewSymbols:
+    """What options say of symbols that the library does not know by name; empty: not given."""
 
-    Raises NotFound (E_INSTRUMENT_UNKNOWN) for one not known without its currency; InvalidRequest (E_FIELD,
-    E_PROFILE_UNKNOWN, E_CALENDAR_UNKNOWN).
-    """
-    calendar_named(calendar or ALWAYS)
-    terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None)
-    known, (quote, tick, lot) = SimulatedAccount(terms.brokerage, {}).view.instruments, unknown
-    new = [symbol for symbol in sorted({each.symbol for each in bars}) if known.find(symbol) is None]
-    if not new and (quote or calendar):
-        raise refused("E_FIELD", "quote and calendar", quote or calendar, "none: every symbol is known by its name")
-    found = []
-    for symbol in new:
-        currency, exchange = quote or ("USD" if symbol in _SAMPLED else ""), calendar or _SAMPLED.get(symbol, "")
-        if not currency:
+    quote: str = ""
+    tick: str = ""
+    lot: str = ""
+    calendar: str = ""
+
+    def given(self) -> dict[str, str]:
+        """Those given, by their names."""
+        return {name: text for name, text in asdict(self).items() if text}
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The properties of one. Raises NotFound (E_INSTRUMENT_UNKNOWN) without its currency."""
+        quote = self.quote or ("USD" if symbol in _SAMPLED else "")
+        if not quote:
             hint = "--quote USD; and --tick, --lot, --calendar XNYS where they are not 0.01, 1 and around the clock"
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"no properties of {symbol} are known", hint=hint)
-        where = "" if exchange == ALWAYS else exchange
-        found.append(instrument(symbol, base=symbol, quote=currency, tick=tick, lot=lot, calendar=where))
-    return replace(terms, instruments=tuple(found))
+        exchange = self.calendar or _SAMPLED.get(symbol, "")
+        calendar = "" if exchange == ALWAYS else exchange
+        tick, lot = self.tick or "0.01", self.lot or "1"
+        return instrument(symbol, base=symbol, quote=quote, tick=tick, lot=lot, calendar=calendar)
+
+
+def terms_of(bars: Sequence[Bars], cash: str, profile: str, unknown: NewSymbols) -> AccountTerms:
+    """The account that options describe.
+
+    Raises NotFound (E_INSTRUMENT_UNKNOWN) for a symbol not known without its currency; InvalidRequest (E_FIELD: nothing
+    takes what is said of unknown symbols; E_PROFILE_UNKNOWN, E_CALENDAR_UNKNOWN).
+    """
+    calendar_named(unknown.calendar or ALWAYS)
+    terms = AccountTerms(cash=parse_decimal(cash, "cash"), profile=profile or None)
+    known = SimulatedAccount(terms.brokerage, {}).view.instruments
+    new = [symbol for symbol in sorted({each.symbol for each in bars}) if known.find(symbol) is None]
+    if not new and (given := unknown.given()):
+        want = "none: every symbol is known by its name"
+        raise refused("E_FIELD", ", ".join(given), ", ".join(given.values()), want)
+    return replace(terms, instruments=tuple(unknown.instrument(symbol) for symbol in new))
 
 
 def bars_for(sources: Sequence[StreamInput], given: Sequence[str], zone: str, calendar: str = "") -> list[Bars]:

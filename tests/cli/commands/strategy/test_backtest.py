@@ -127,6 +127,6 @@ def test_a_symbol_of_ones_own_needs_its_currency_and_a_known_one_takes_none(tmp_
     with pytest.raises(NotFound, match="E_INSTRUMENT_UNKNOWN") as unknown:
         run(f"{strategy}:Held", "--data", data, "--zone", "UTC")
     assert "--quote USD" in unknown.value.hint
-    for option in ("--quote", "--calendar"):
-        with pytest.raises(InvalidRequest, match="every symbol is known by its name"):
-            run("examples/ema_cross.py", option, "USD" if option == "--quote" else "XNYS")
+    for option, value in (("quote", "USD"), ("calendar", "XNYS"), ("tick", "0.5"), ("lot", "2")):
+        with pytest.raises(InvalidRequest, match=f"{option} is {value}, want none: every symbol is known by its name"):
+            run("examples/ema_cross.py", f"--{option}", value)
