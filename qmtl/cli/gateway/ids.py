@@ -6,11 +6,11 @@ A whole id goes to the service as it is; only what is shorter is looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
-from qmtl.cli.gateway.pages import ChannelPage, ask_pages
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.dag.v1 import graph_service_pb2_grpc as graphrpc
@@ -25,14 +25,13 @@ SHOWN_MAX = 5
 _STRATEGY = re.compile(r"s-[0-9a-f]{20}")
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-Ids = tuple[Sequence[str], commonpb.PageInfo]
 
 
 def whole_strategy_id(access: Access, text: str) -> str:
     """The strategy id that begins so. Raises Conflict (E_ID_AMBIGUOUS)."""
     if not text or _STRATEGY.fullmatch(text):
         return text
-    return the_one(text, ask_pages(access, _strategy_ids, LOOKED_AT_MAX))
+    return the_one(text, ask(access, _strategy_ids))
 
 
 def whole_sentinel_id(access: Access, text: str) -> str:
@@ -51,29 +50,26 @@ def whole_compute_key(access: Access, text: str) -> str:
     return _whole_digest(access, text, _compute_keys)
 
 
-def _whole_digest(access: Access, text: str, page: ChannelPage[str]) -> str:
+def _whole_digest(access: Access, text: str, ids: Callable[[MeshChannel], Awaitable[list[str]]]) -> str:
     digest = digest_of(text)
     if not digest or _DIGEST.fullmatch(digest):
         return digest or text
-    return the_one(digest, ask_pages(access, page, LOOKED_AT_MAX))
+    return the_one(digest, ask(access, ids))
 
 
-async def _strategy_ids(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
-    reply = await strategyrpc.StrategyServiceStub(channel).ListStrategies(
-        strategyservicepb.ListStrategiesRequest(page=asked)
-    )
-    return [one.strategy_id for one in reply.strategies], reply.page
+async def _strategy_ids(channel: MeshChannel) -> list[str]:
+    call, request = strategyrpc.StrategyServiceStub(channel).ListStrategies, strategyservicepb.ListStrategiesRequest()
+    return await listed(call, request, lambda reply: [one.strategy_id for one in reply.strategies], LOOKED_AT_MAX)
 
 
-async def _node_ids(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
-    reply = await graphrpc.GraphServiceStub(channel).ListNodes(graphservicepb.ListNodesRequest(page=asked))
-    return [node.node_id for node in reply.nodes], reply.page
+async def _node_ids(channel: MeshChannel) -> list[str]:
+    call, request = graphrpc.GraphServiceStub(channel).ListNodes, graphservicepb.ListNodesRequest()
+    return await listed(call, request, lambda reply: [node.node_id for node in reply.nodes], LOOKED_AT_MAX)
 
 
-async def _compute_keys(channel: MeshChannel, asked: commonpb.PageRequest) -> Ids:
-    request = queuecatalogueservicepb.ListQueuesRequest(page=asked)
-    reply = await queuecataloguerpc.QueueCatalogueServiceStub(channel).ListQueues(request)
-    return [queue.compute_key for queue in reply.queues], reply.page
+async def _compute_keys(channel: MeshChannel) -> list[str]:
+    stub, request = queuecataloguerpc.QueueCatalogueServiceStub(channel), queuecatalogueservicepb.ListQueuesRequest()
+    return await listed(stub.ListQueues, request, lambda reply: [q.compute_key for q in reply.queues], LOOKED_AT_MAX)
 
 
 def digest_of(text: str) -> str:

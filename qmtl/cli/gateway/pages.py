@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeVar
 
-from qmtl.cli.gateway.calls import ask
-from qmtl.cli.options import Access
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.rpc.client.channel import MeshChannel
 
 PAGE_MAX = 1000
+
+
+class PagedRequest(Protocol):
+    """A request for one page of a listing."""
+
+    @property
+    def page(self) -> commonpb.PageRequest: ...
+
+
+class PagedReply(Protocol):
+    """One page of a listing."""
+
+    @property
+    def page(self) -> commonpb.PageInfo: ...
+
+
 Row = TypeVar("Row")
-Page = Callable[[commonpb.PageRequest], Awaitable[tuple[Sequence[Row], commonpb.PageInfo]]]
-ChannelPage = Callable[[MeshChannel, commonpb.PageRequest], Awaitable[tuple[Sequence[Row], commonpb.PageInfo]]]
+Request = TypeVar("Request", bound=PagedRequest)
+Reply = TypeVar("Reply", bound=PagedReply)
 
 
-def ask_pages(access: Access, page: ChannelPage[Row], limit: int) -> list[Row]:
-    """The first `limit` rows of a listing of the gateway. Raises as `ask` does."""
-    return ask(access, lambda channel: collect(lambda asked: page(channel, asked), limit))
-
-
-async def every(page: Page[Row]) -> list[Row]:
-    """All rows of a listing that is bounded by what it lists: the nodes of a graph, the queues of a strategy."""
-    return await collect(page, sys.maxsize)
-
-
-async def collect(page: Page[Row], limit: int) -> list[Row]:
-    """The first `limit` rows."""
+async def listed(
+    call: Callable[[Request], Awaitable[Reply]],
+    request: Request,
+    rows: Callable[[Reply], Iterable[Row]],
+    limit: int = sys.maxsize,
+) -> list[Row]:
+    """The first `limit` rows of a listing; `rows` has those of a reply. The request goes from page to page."""
     found: list[Row] = []
-    token = ""
     while True:
-        size = min(PAGE_MAX, limit - len(found))
-        rows, info = await page(commonpb.PageRequest(page_size=size, page_token=token))
-        found.extend(rows)
-        token = info.next_page_token
-        if not token or len(found) >= limit:
+        request.page.page_size = min(PAGE_MAX, limit - len(found))
+        reply = await call(request)
+        found.extend(rows(reply))
+        request.page.page_token = reply.page.next_page_token
+        if not request.page.page_token or len(found) >= limit:
             return found[:limit]

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, show_json, when
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import artifacts_pb2 as artifactspb
@@ -26,15 +25,13 @@ Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for
 @with_access
 def artifacts(access: Access, dataset: Dataset, limit: Limit = 100) -> None:
     """List what was sealed of a dataset, newest first."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[artifactspb.Artifact], commonpb.PageInfo]:
-        request = artifactservicepb.ListArtifactsRequest(dataset=dataset, page=asked)
-        reply = await artifactrpc.ArtifactServiceStub(channel).ListArtifacts(request)
-        return reply.artifacts, reply.page
-
-    found = ask_pages(access, page, limit)
+    request = artifactservicepb.ListArtifactsRequest(dataset=dataset)
+    found = ask(
+        access,
+        lambda channel: listed(
+            artifactrpc.ArtifactServiceStub(channel).ListArtifacts, request, lambda reply: reply.artifacts, limit
+        ),
+    )
     columns = ("fingerprint", "as of", "from", "to", "rows", "calendar", "producer")
     show_listing(access, found, "artifacts", columns, _rows)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show import conformance_page
 from qmtl.cli.show.drawing.calendar_map import MonthRow, map_text, months_of
@@ -38,15 +38,13 @@ Dataset = Annotated[str, typer.Argument(help="Dataset id or a preset's name, for
 @with_access
 def list_datasets(access: Access) -> None:
     """List the datasets of the catalogue: their range, state and coverage."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[datasetspb.Dataset], commonpb.PageInfo]:
-        request = catalogueservicepb.ListDatasetsRequest(page=asked)
-        reply = await cataloguerpc.CatalogueServiceStub(channel).ListDatasets(request)
-        return reply.datasets, reply.page
-
-    found = ask_pages(access, page, LIST_MAX)
+    request = catalogueservicepb.ListDatasetsRequest()
+    found = ask(
+        access,
+        lambda channel: listed(
+            cataloguerpc.CatalogueServiceStub(channel).ListDatasets, request, lambda reply: reply.datasets, LIST_MAX
+        ),
+    )
     show_listing(access, found, "datasets", ("dataset", "state", "rows", "range", "there", "detail"), _dataset_rows)
 
 

@@ -12,14 +12,13 @@ from google.protobuf.json_format import MessageToJson
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.graphs import assignments_of, plan_nodes
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
-from qmtl.cli.gateway.pages import every
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.drawing import strategy_graph
 from qmtl.cli.show.drawing.strategy_graph import NodeView
 from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import diff_pb2 as diffpb
@@ -120,13 +119,7 @@ async def _read_strategy(channel: MeshChannel, strategy_id: str, version: int) -
 
 async def _graph(channel: MeshChannel, asked: graphservicepb.GetGraphRequest) -> list[graphservicepb.GraphNode]:
     stub = graphrpc.GraphServiceStub(channel)
-
-    async def page_of(page: commonpb.PageRequest) -> tuple[list[graphservicepb.GraphNode], commonpb.PageInfo]:
-        asked.page.CopyFrom(page)
-        reply = await stub.GetGraph(asked)
-        return list(reply.nodes), reply.page
-
-    return await every(page_of)
+    return await listed(stub.GetGraph, asked, lambda reply: reply.nodes)
 
 
 def _node_pairs(found: graphservicepb.GraphNode) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_compute_key, whole_node_id, whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.listings import show_listing
@@ -175,12 +175,7 @@ async def _collect(
     stub: QueueCatalogueServiceAsyncStub, world: str, domain: DomainName | None, strategy: str, node: str, limit: int
 ) -> list[queuepb.Queue]:
     number = f"EXECUTION_DOMAIN_{domain.name}" if domain else None
-
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[queuepb.Queue], commonpb.PageInfo]:
-        request = queuecatalogueservicepb.ListQueuesRequest(
-            world_id=world, execution_domain=number, strategy_id=strategy, node_id=node, page=asked
-        )
-        reply = await stub.ListQueues(request)
-        return reply.queues, reply.page
-
-    return await collect(page, limit)
+    request = queuecatalogueservicepb.ListQueuesRequest(
+        world_id=world, execution_domain=number, strategy_id=strategy, node_id=node
+    )
+    return await listed(stub.ListQueues, request, lambda reply: reply.queues, limit)

@@ -9,12 +9,11 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_sentinel_id, whole_strategy_id
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, StrategyId, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, show_json, when
 from qmtl.cli.show.tables import show_table
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, to_decimal
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
@@ -34,14 +33,13 @@ def list_sentinels(
     """List the versions of a strategy and each one's share of traffic, newest first."""
     strategy_id = whole_strategy_id(access, strategy_id)
 
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[sentinelpb.Sentinel], commonpb.PageInfo]:
-        request = sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id, page=asked)
-        reply = await sentinelrpc.SentinelServiceStub(channel).ListSentinels(request)
-        return reply.sentinels, reply.page
-
-    found = ask_pages(access, page, limit)
+    request = sentinelservicepb.ListSentinelsRequest(strategy_id=strategy_id)
+    found = ask(
+        access,
+        lambda channel: listed(
+            sentinelrpc.SentinelServiceStub(channel).ListSentinels, request, lambda reply: reply.sentinels, limit
+        ),
+    )
     show_listing(access, found, "sentinels", COLUMNS, _rows)
 
 

@@ -10,7 +10,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.graphs import assignments_of
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, StrategyId, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -34,16 +34,15 @@ def list_strategies(
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1, max=1000)] = PAGE_SIZE,
 ) -> None:
     """List submitted strategies, newest first."""
-
-    async def page_of(
-        channel: MeshChannel, page: commonpb.PageRequest
-    ) -> tuple[list[strategypb.Strategy], commonpb.PageInfo]:
-        request = strategyservicepb.ListStrategiesRequest(world_id=world, page=page)
-        reply = await strategyrpc.StrategyServiceStub(channel).ListStrategies(request)
-        return list(reply.strategies), reply.page
-
+    request = strategyservicepb.ListStrategiesRequest(world_id=world)
+    found = ask(
+        access,
+        lambda channel: listed(
+            strategyrpc.StrategyServiceStub(channel).ListStrategies, request, lambda reply: reply.strategies, limit
+        ),
+    )
     columns = ("strategy", "name", "state", "worlds", "nodes", "by", "submitted")
-    show_listing(access, ask_pages(access, page_of, limit), "strategies", columns, _strategy_rows)
+    show_listing(access, found, "strategies", columns, _strategy_rows)
 
 
 def _strategy_rows(strategies: Sequence[strategypb.Strategy]) -> list[tuple[str, ...]]:

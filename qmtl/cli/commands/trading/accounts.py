@@ -13,12 +13,11 @@ from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.cli.commands.trading.orders import World
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 
 LIST_MAX = 200
@@ -39,18 +38,15 @@ def list_accounts(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX,
 ) -> None:
     """List accounts in order of name."""
-
-    async def call(channel: MeshChannel) -> list[accountpb.Account]:
-        stub = accountrpc.AccountServiceStub(channel)
-
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accountpb.Account], commonpb.PageInfo]:
-            reply = await stub.ListAccounts(accountservicepb.ListAccountsRequest(world_id=world, page=asked))
-            return reply.accounts, reply.page
-
-        return await collect(page, limit)
-
+    request = accountservicepb.ListAccountsRequest(world_id=world)
+    found = ask(
+        access,
+        lambda channel: listed(
+            accountrpc.AccountServiceStub(channel).ListAccounts, request, lambda reply: reply.accounts, limit
+        ),
+    )
     columns = ("account", "type", "currency", "starting cash", "leverage", "state", "worlds", "symbols")
-    show_listing(access, ask(access, call), "accounts", columns, account_rows)
+    show_listing(access, found, "accounts", columns, account_rows)
 
 
 def account_rows(found: Sequence[accountpb.Account]) -> list[tuple[str, ...]]:

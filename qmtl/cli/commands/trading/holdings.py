@@ -16,12 +16,11 @@ from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.cli.commands.trading.orders import LIST_MAX, Account, Strategy, World, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 
 
@@ -100,17 +99,8 @@ def fills(
     async def call(channel: MeshChannel) -> list[orderpb.Fill]:
         stub, found = orderrpc.OrderServiceStub(channel), list[orderpb.Fill]()
         for name in await account_names(channel, account, world):
-
-            async def page(
-                asked: commonpb.PageRequest, name: str = name
-            ) -> tuple[Sequence[orderpb.Fill], commonpb.PageInfo]:
-                request = orderservicepb.ListFillsRequest(
-                    account=name, world_id=world, strategy_id=strategy, page=asked
-                )
-                reply = await stub.ListFills(request)
-                return reply.fills, reply.page
-
-            found += await collect(page, limit)
+            request = orderservicepb.ListFillsRequest(account=name, world_id=world, strategy_id=strategy)
+            found += await listed(stub.ListFills, request, lambda reply: reply.fills, limit)
         return found
 
     columns = ("number", "venue time", "account", "strategy", "symbol", "side", "quantity", "price", "fee", "order")

@@ -11,12 +11,11 @@ from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_pairs
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 
 LIST_MAX = 1_000
@@ -30,18 +29,18 @@ def list_instruments(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = LIST_MAX,
 ) -> None:
     """List the instruments that orders may name, in order of symbol."""
-
-    async def call(channel: MeshChannel) -> list[instrumentpb.Instrument]:
-        stub = instrumentrpc.InstrumentServiceStub(channel)
-
-        async def page(asked: commonpb.PageRequest) -> tuple[Sequence[instrumentpb.Instrument], commonpb.PageInfo]:
-            reply = await stub.ListInstruments(instrumentservicepb.ListInstrumentsRequest(venue=venue, page=asked))
-            return reply.instruments, reply.page
-
-        return await collect(page, limit)
-
+    request = instrumentservicepb.ListInstrumentsRequest(venue=venue)
+    found = ask(
+        access,
+        lambda channel: listed(
+            instrumentrpc.InstrumentServiceStub(channel).ListInstruments,
+            request,
+            lambda reply: reply.instruments,
+            limit,
+        ),
+    )
     columns = ("symbol", "class", "base", "quote", "tick", "lot", "multiplier", "least notional", "from")
-    show_listing(access, ask(access, call), "instruments", columns, instrument_rows)
+    show_listing(access, found, "instruments", columns, instrument_rows)
 
 
 def instrument_rows(found: Sequence[instrumentpb.Instrument]) -> list[tuple[str, ...]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import manual_order_service_pb2 as manualorderservicepb
@@ -20,12 +19,11 @@ from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import the_one, whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, NotFound
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
@@ -184,12 +182,8 @@ async def account_names(channel: MeshChannel, account: str, world: str) -> list[
     if account:
         return [account]
     stub = accountrpc.AccountServiceStub(channel)
-
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[accountpb.Account], commonpb.PageInfo]:
-        reply = await stub.ListAccounts(accountservicepb.ListAccountsRequest(world_id=world, page=asked))
-        return reply.accounts, reply.page
-
-    return [one.account for one in await collect(page, SEARCH_MAX)]
+    request = accountservicepb.ListAccountsRequest(world_id=world)
+    return await listed(stub.ListAccounts, request, lambda reply: [one.account for one in reply.accounts], SEARCH_MAX)
 
 
 async def _orders(
@@ -198,17 +192,10 @@ async def _orders(
 
     stub, found = orderrpc.OrderServiceStub(channel), list[orderpb.OrderStatus]()
     for name in await account_names(channel, account, world):
-
-        async def page(
-            asked: commonpb.PageRequest, name: str = name
-        ) -> tuple[Sequence[orderpb.OrderStatus], commonpb.PageInfo]:
-            request = orderservicepb.ListOrdersRequest(
-                account=name, world_id=world, strategy_id=strategy, open_only=open_only, page=asked
-            )
-            reply = await stub.ListOrders(request)
-            return reply.statuses, reply.page
-
-        found.extend(await collect(page, limit))
+        request = orderservicepb.ListOrdersRequest(
+            account=name, world_id=world, strategy_id=strategy, open_only=open_only
+        )
+        found += await listed(stub.ListOrders, request, lambda reply: reply.statuses, limit)
     return sorted(found, key=lambda one: one.created_at.ToNanoseconds(), reverse=True)
 
 
@@ -232,14 +219,11 @@ def the_order(order_id: str, every: Sequence[orderpb.OrderStatus]) -> orderpb.Or
 
 
 async def _fills(stub: OrderServiceAsyncStub, order: orderpb.Order) -> list[orderpb.Fill]:
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[orderpb.Fill], commonpb.PageInfo]:
-        request = orderservicepb.ListFillsRequest(
-            account=order.account, world_id=order.world_id, strategy_id=order.strategy_id, page=asked
-        )
-        reply = await stub.ListFills(request)
-        return reply.fills, reply.page
-
-    return [fill for fill in await collect(page, SEARCH_MAX) if fill.client_order_id == order.client_order_id]
+    request = orderservicepb.ListFillsRequest(
+        account=order.account, world_id=order.world_id, strategy_id=order.strategy_id
+    )
+    found = await listed(stub.ListFills, request, lambda reply: reply.fills, SEARCH_MAX)
+    return [fill for fill in found if fill.client_order_id == order.client_order_id]
 
 
 def show_order(status: orderpb.OrderStatus) -> None:

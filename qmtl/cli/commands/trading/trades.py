@@ -23,7 +23,7 @@ from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.cli.commands.trading.orders import SEARCH_MAX, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.messages import show_json
 from qmtl.cli.show.tables import show_table
@@ -181,13 +181,8 @@ async def _found(channel: MeshChannel, names: Sequence[str], world: str, strateg
 
 async def _fills(channel: MeshChannel, account: str, world: str, strategy: str) -> list[orderpb.Fill]:
     stub = orderrpc.OrderServiceStub(channel)
-
-    async def page(asked: commonpb.PageRequest) -> tuple[Sequence[orderpb.Fill], commonpb.PageInfo]:
-        request = orderservicepb.ListFillsRequest(account=account, world_id=world, strategy_id=strategy, page=asked)
-        reply = await stub.ListFills(request)
-        return reply.fills, reply.page
-
-    return require_whole(await collect(page, SEARCH_MAX + 1), account)
+    request = orderservicepb.ListFillsRequest(account=account, world_id=world, strategy_id=strategy)
+    return require_whole(await listed(stub.ListFills, request, lambda reply: reply.fills, SEARCH_MAX + 1), account)
 
 
 def require_whole(fills: list[orderpb.Fill], account: str) -> list[orderpb.Fill]:

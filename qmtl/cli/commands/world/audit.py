@@ -10,12 +10,11 @@ import typer
 
 from qmtl.cli.commands.world.activation import show_activation
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, WorldId, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
@@ -34,15 +33,13 @@ def audit(
     requests: Annotated[bool, typer.Option("--requests", help="Show each request too.")] = False,
 ) -> None:
     """List what was done in a world, newest first: every write and every refused one."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[auditpb.AuditEntry], commonpb.PageInfo]:
-        request = auditservicepb.ListAuditRequest(world_id=world_id, page=asked)
-        reply = await auditrpc.AuditServiceStub(channel).ListAudit(request)
-        return reply.entries, reply.page
-
-    entries = ask_pages(access, page, limit)
+    request = auditservicepb.ListAuditRequest(world_id=world_id)
+    entries = ask(
+        access,
+        lambda channel: listed(
+            auditrpc.AuditServiceStub(channel).ListAudit, request, lambda reply: reply.entries, limit
+        ),
+    )
     columns = ("step", "time", "who", "what", "result", "detail", *(["request"] if requests else []))
     show_listing(access, entries, f"audit of {world_id}", columns, partial(audit_rows, requests=requests))
 

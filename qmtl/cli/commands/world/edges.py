@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
@@ -12,7 +12,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.graphs import plan_nodes
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Reason, WorldId, with_access
 from qmtl.cli.show.formats import short_id
 from qmtl.cli.show.listings import show_listing
@@ -50,15 +50,16 @@ def list_edges(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = LIST_MAX,
 ) -> None:
     """List the edges that a world switched off or on, and what each comes to."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[worldgraphpb.EdgeOverride], commonpb.PageInfo]:
-        request = worldgraphservicepb.ListEdgeOverridesRequest(world_id=world_id, page=asked)
-        reply = await worldgraphrpc.WorldGraphServiceStub(channel).ListEdgeOverrides(request)
-        return reply.overrides, reply.page
-
-    found = ask_pages(access, page, limit)
+    request = worldgraphservicepb.ListEdgeOverridesRequest(world_id=world_id)
+    found = ask(
+        access,
+        lambda channel: listed(
+            worldgraphrpc.WorldGraphServiceStub(channel).ListEdgeOverrides,
+            request,
+            lambda reply: reply.overrides,
+            limit,
+        ),
+    )
     columns = ("from", "in", "to", "in", "standing", "reason")
     show_listing(access, found, f"edges of {world_id}", columns, _override_rows)
 
@@ -77,41 +78,26 @@ def _override_rows(overrides: Sequence[worldgraphpb.EdgeOverride]) -> list[tuple
     ]
 
 
-@with_access
-def off(
-    access: Access,
-    world_id: WorldId,
-    from_node: FromNode,
-    to_node: ToNode,
-    of: OfStrategy = "",
-    domain: Domain = DomainName.BACKTEST,
-    from_domain: FromDomain = None,
-    reason: Reason = "",
-) -> None:
-    """Switch an edge off: strategies that use it leave that domain, and those above, at once."""
-    _put(
-        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False
-    )
+def _switch(text: str, *, active: bool) -> Callable[..., None]:
+    def put(
+        access: Access,
+        world_id: WorldId,
+        from_node: FromNode,
+        to_node: ToNode,
+        of: OfStrategy = "",
+        domain: Domain = DomainName.BACKTEST,
+        from_domain: FromDomain = None,
+        reason: Reason = "",
+    ) -> None:
+        named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
+        _put(access, named, reason, active=active)
+
+    put.__doc__ = text
+    return with_access(put)
 
 
-@with_access
-def on(
-    access: Access,
-    world_id: WorldId,
-    from_node: FromNode,
-    to_node: ToNode,
-    of: OfStrategy = "",
-    domain: Domain = DomainName.BACKTEST,
-    from_domain: FromDomain = None,
-    reason: Reason = "",
-) -> None:
-    """Switch an edge on; one between two domains waits for an apply.
-
-    Nothing rises by itself.
-    """
-    _put(
-        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True
-    )
+off = _switch("Switch an edge off: strategies that use it leave that domain, and those above, at once.", active=False)
+on = _switch("Switch an edge on; one between two domains waits for an apply.\n\nNothing rises by itself.", active=True)
 
 
 @with_access

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from enum import Enum
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import collect
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
 from qmtl.cli.show import verdicts
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
@@ -24,7 +25,6 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
-from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import decision_pb2 as decisionpb
@@ -112,42 +112,41 @@ def explain(access: Access, world_id: WorldId) -> None:
 
 async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decisionpb.DecisionEnvelope, list[Standing]]:
     """Decision, bindings, runs, activation and names, each from its owner."""
-    strategies = strategyrpc.StrategyServiceStub(channel)
-
-    async def bindings(page: commonpb.PageRequest) -> tuple[list[bindingpb.Binding], commonpb.PageInfo]:
-        reply = await bindingrpc.BindingServiceStub(channel).ListBindings(
-            bindingservicepb.ListBindingsRequest(world_id=world_id, page=page)
-        )
-        return list(reply.bindings), reply.page
-
-    async def runs(page: commonpb.PageRequest) -> tuple[list[evaluationpb.EvaluationRun], commonpb.PageInfo]:
-        reply = await evaluationrpc.EvaluationServiceStub(channel).ListEvaluationRuns(
-            evaluationservicepb.ListEvaluationRunsRequest(world_id=world_id, page=page)
-        )
-        return list(reply.runs), reply.page
-
-    async def names(page: commonpb.PageRequest) -> tuple[list[tuple[str, str]], commonpb.PageInfo]:
-        reply = await strategies.ListStrategies(strategyservicepb.ListStrategiesRequest(world_id=world_id, page=page))
-        return [(one.strategy_id, one.meta.name) for one in reply.strategies], reply.page
-
-    async def reports(page: commonpb.PageRequest) -> tuple[list[evaluationpb.EvaluationReport], commonpb.PageInfo]:
-        reply = await evaluationrpc.EvaluationServiceStub(channel).ListReports(
-            evaluationservicepb.ListReportsRequest(world_id=world_id, page=page)
-        )
-        decided.append(reply.decision)
-        unsettled.extend(reply.unsettled)
-        return list(reply.reports), reply.page
-
+    evaluation = evaluationrpc.EvaluationServiceStub(channel)
     decided: list[decisionpb.DecisionEnvelope] = []
     unsettled: list[evaluationpb.EvaluationRun] = []
-    judged = await collect(reports, RUNS_MAX)
+
+    def reports(reply: evaluationservicepb.ListReportsResponse) -> Iterable[evaluationpb.EvaluationReport]:
+        decided.append(reply.decision)
+        unsettled.extend(reply.unsettled)
+        return reply.reports
+
+    of_world = evaluationservicepb.ListReportsRequest(world_id=world_id)
+    judged = await listed(evaluation.ListReports, of_world, reports, RUNS_MAX)
     activation = (
         await activationrpc.ActivationServiceStub(channel).GetActivation(
             activationservicepb.GetActivationRequest(world_id=world_id)
         )
     ).activation
-    bound = await collect(bindings, RUNS_MAX)
-    standings = standings_of(bound, await collect(runs, RUNS_MAX), activation, dict(await collect(names, RUNS_MAX)))
+    bound = await listed(
+        bindingrpc.BindingServiceStub(channel).ListBindings,
+        bindingservicepb.ListBindingsRequest(world_id=world_id),
+        lambda reply: reply.bindings,
+        RUNS_MAX,
+    )
+    runs = await listed(
+        evaluation.ListEvaluationRuns,
+        evaluationservicepb.ListEvaluationRunsRequest(world_id=world_id),
+        lambda reply: reply.runs,
+        RUNS_MAX,
+    )
+    names = await listed(
+        strategyrpc.StrategyServiceStub(channel).ListStrategies,
+        strategyservicepb.ListStrategiesRequest(world_id=world_id),
+        lambda reply: [(one.strategy_id, one.meta.name) for one in reply.strategies],
+        RUNS_MAX,
+    )
+    standings = standings_of(bound, runs, activation, dict(names))
     return decided[-1], as_judged_now(standings, judged, unsettled)
 
 

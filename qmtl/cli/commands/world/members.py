@@ -10,7 +10,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.graphs import plan_nodes
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.formats import plural
 from qmtl.cli.show.listings import show_listing
@@ -58,15 +58,13 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
 @with_access
 def grants(access: Access, world_id: WorldId, limit: Limit = LIST_MAX) -> None:
     """List who has which role in a world."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[accesspb.RoleGrant], commonpb.PageInfo]:
-        request = accessservicepb.ListGrantsRequest(world_id=world_id, page=asked)
-        reply = await accessrpc.AccessServiceStub(channel).ListGrants(request)
-        return reply.grants, reply.page
-
-    found = ask_pages(access, page, limit)
+    request = accessservicepb.ListGrantsRequest(world_id=world_id)
+    found = ask(
+        access,
+        lambda channel: listed(
+            accessrpc.AccessServiceStub(channel).ListGrants, request, lambda reply: reply.grants, limit
+        ),
+    )
     show_listing(access, found, f"roles in {world_id}", GRANT_COLUMNS, _grant_rows)
 
 
