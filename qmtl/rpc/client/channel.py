@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -92,10 +92,13 @@ class CallMetadata:
         own = None if wanted is None else time.monotonic() + wanted
         return inbound if own is None else own if inbound is None else min(own, inbound)
 
-    def check(self) -> None:
-        """Ask the breaker before a stream is opened. Raises Unavailable (E_BREAKER_OPEN)."""
+    def stream(
+        self, timeout: float | None, given: Metadata, stated: Mapping[str, str] = {}
+    ) -> tuple[float | None, aio.Metadata]:
+        """Time and metadata of a stream that is opened now. Raises Unavailable (E_BREAKER_OPEN), DeadlineExceeded."""
         if self.breaker is not None and self.breaker.state is BreakerState.OPEN:
             self.breaker.check()
+        return remaining_s(self.deadline(timeout, plain=False)), self.metadata(given, stated)
 
     def metadata(self, given: Metadata, stated: Mapping[str, str] = {}) -> aio.Metadata:
         """Tokens, ids, the trace context and what is stated of a payload; what the caller set stays."""
@@ -150,52 +153,20 @@ class MeshChannel(aio.Channel):
     async def channel_ready(self) -> None:
         await self._transport.channel.channel_ready()
 
-    def unary_unary(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> aio.UnaryUnaryMultiCallable[Any, Any]:
-        inner = Method(
-            self._transport, lambda channel: channel.unary_unary(method, request_serializer, response_deserializer)
-        )
+    def unary_unary(self, method: str, *coders: Any, **named: Any) -> aio.UnaryUnaryMultiCallable[Any, Any]:
+        inner = Method(self._transport, lambda channel: channel.unary_unary(method, *coders, **named))
         return _UnaryUnary(inner, self._given, self._policy(method))
 
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> aio.UnaryStreamMultiCallable[Any, Any]:
-        inner = Method(
-            self._transport, lambda channel: channel.unary_stream(method, request_serializer, response_deserializer)
-        )
+    def unary_stream(self, method: str, *coders: Any, **named: Any) -> aio.UnaryStreamMultiCallable[Any, Any]:
+        inner = Method(self._transport, lambda channel: channel.unary_stream(method, *coders, **named))
         return _UnaryStream(inner, self._given)
 
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> aio.StreamUnaryMultiCallable[Any, Any]:
-        inner = Method(
-            self._transport, lambda channel: channel.stream_unary(method, request_serializer, response_deserializer)
-        )
+    def stream_unary(self, method: str, *coders: Any, **named: Any) -> aio.StreamUnaryMultiCallable[Any, Any]:
+        inner = Method(self._transport, lambda channel: channel.stream_unary(method, *coders, **named))
         return _StreamUnary(inner, self._given, self._policy(method))
 
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Callable[[Any], bytes] | None = None,
-        response_deserializer: Callable[[bytes], Any] | None = None,
-        _registered_method: bool | None = False,
-    ) -> aio.StreamStreamMultiCallable[Any, Any]:
-        inner = Method(
-            self._transport, lambda channel: channel.stream_stream(method, request_serializer, response_deserializer)
-        )
+    def stream_stream(self, method: str, *coders: Any, **named: Any) -> aio.StreamStreamMultiCallable[Any, Any]:
+        inner = Method(self._transport, lambda channel: channel.stream_stream(method, *coders, **named))
         return _StreamStream(inner, self._given)
 
     def _policy(self, method: str) -> Policy:
@@ -212,26 +183,12 @@ class _UnaryUnary(aio.UnaryUnaryMultiCallable[Req, Res]):
         self._policy = policy
 
     def __call__(
-        self,
-        request: Req,
-        *,
-        timeout: float | None = None,
-        metadata: Metadata = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
+        self, request: Req, *, timeout: float | None = None, metadata: Metadata = None, **passed: Any
     ) -> aio.UnaryUnaryCall[Req, Res]:
         sent = self._given.metadata(metadata)
 
         def start(left_s: float | None) -> aio.UnaryUnaryCall[Req, Res]:
-            return self._inner.current()(
-                request,
-                timeout=left_s,
-                metadata=traces.with_current_span(sent),
-                credentials=credentials,
-                wait_for_ready=wait_for_ready,
-                compression=compression,
-            )
+            return self._inner.current()(request, timeout=left_s, metadata=traces.with_current_span(sent), **passed)
 
         return UnaryCall(start, self._policy, self._given.deadline(timeout, plain=True))
 
@@ -242,25 +199,10 @@ class _UnaryStream(aio.UnaryStreamMultiCallable[Req, Res]):
         self._given = given
 
     def __call__(
-        self,
-        request: Req,
-        *,
-        timeout: float | None = None,
-        metadata: Metadata = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
+        self, request: Req, *, timeout: float | None = None, metadata: Metadata = None, **passed: Any
     ) -> aio.UnaryStreamCall[Req, Res]:
-        self._given.check()
-        call = self._inner.current()(
-            request,
-            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
-            metadata=self._given.metadata(metadata),
-            credentials=credentials,
-            wait_for_ready=wait_for_ready,
-            compression=compression,
-        )
-        return ReadingCall(call)
+        left_s, sent = self._given.stream(timeout, metadata)
+        return ReadingCall(self._inner.current()(request, timeout=left_s, metadata=sent, **passed))
 
 
 class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
@@ -273,37 +215,19 @@ class _StreamUnary(aio.StreamUnaryMultiCallable[Req, Res]):
         self._given = given
         self._policy = policy
 
-    def __call__(
-        self,
-        request_iterator: Any = None,
-        timeout: float | None = None,
-        metadata: Metadata = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
+    def __call__(  # type: ignore[override]  # what is passed on is passed by name
+        self, request_iterator: Any = None, timeout: float | None = None, metadata: Metadata = None, **passed: Any
     ) -> aio.StreamUnaryCall[Req, Res]:
         payload = payload_of(request_iterator)
         if payload is None:
-            self._given.check()
-            call = self._inner.current()(
-                request_iterator,
-                timeout=remaining_s(self._given.deadline(timeout, plain=False)),
-                metadata=self._given.metadata(metadata),
-                credentials=credentials,
-                wait_for_ready=wait_for_ready,
-                compression=compression,
-            )
-            return WritingCall(call)
+            left_s, sent = self._given.stream(timeout, metadata)
+            return WritingCall(self._inner.current()(request_iterator, timeout=left_s, metadata=sent, **passed))
         sent = self._given.metadata(metadata, payload.stated.metadata)
 
         def start(left_s: float | None) -> aio.StreamUnaryCall[Req, Res]:
+            chunks, marked = paced(payload, lambda: begun), traces.with_current_span(sent)
             begun: aio.StreamUnaryCall[Req, Res] = self._inner.current()(
-                paced(payload, lambda: begun),
-                timeout=left_s,
-                metadata=traces.with_current_span(sent),
-                credentials=credentials,
-                wait_for_ready=wait_for_ready,
-                compression=compression,
+                chunks, timeout=left_s, metadata=marked, **passed
             )
             return begun
 
@@ -317,25 +241,13 @@ class _StreamStream(aio.StreamStreamMultiCallable[Req, Res]):
         self._inner = inner
         self._given = given
 
-    def __call__(
-        self,
-        request_iterator: Any = None,
-        timeout: float | None = None,
-        metadata: Metadata = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,
+    def __call__(  # type: ignore[override]  # what is passed on is passed by name
+        self, request_iterator: Any = None, timeout: float | None = None, metadata: Metadata = None, **passed: Any
     ) -> aio.StreamStreamCall[Req, Res]:
-        self._given.check()
         payload = payload_of(request_iterator)
-        call: aio.StreamStreamCall[Req, Res] = self._inner.current()(
-            request_iterator if payload is None else paced(payload, lambda: call),
-            timeout=remaining_s(self._given.deadline(timeout, plain=False)),
-            metadata=self._given.metadata(metadata, {} if payload is None else payload.stated.metadata),
-            credentials=credentials,
-            wait_for_ready=wait_for_ready,
-            compression=compression,
-        )
+        left_s, sent = self._given.stream(timeout, metadata, {} if payload is None else payload.stated.metadata)
+        requests = request_iterator if payload is None else paced(payload, lambda: call)
+        call: aio.StreamStreamCall[Req, Res] = self._inner.current()(requests, timeout=left_s, metadata=sent, **passed)
         return TwoWayCall(call)
 
 
