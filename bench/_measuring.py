@@ -52,6 +52,17 @@ async def measure(act: Act, count: int, in_flight: int) -> Measured:
     return Measured(latencies, time.perf_counter() - begun)
 
 
+async def best_ms(act: Callable[[], Awaitable[object]], rounds: int) -> float:
+    """The best of some rounds, after one to warm up: what the code costs when the machine lets it."""
+    await act()
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        await act()
+        taken.append(1e3 * (time.perf_counter() - begun))
+    return min(taken)
+
+
 def say(name: str, found: Measured, floor: Measured | None = None) -> None:
     ratio = f"  {found.p50_ms / floor.p50_ms:5.1f} x floor, rate {found.rate / floor.rate:.2f} x" if floor else ""
     line = f"{name:34} p50 {found.p50_ms:7.1f} ms  p95 {found.at(0.95):7.1f} ms  {found.rate:7.1f}/s{ratio}\n"

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,8 @@ import polars as pl
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
-from qmtl.core.errors import Unavailable  # noqa: E402 - the checkout is put on the path above
+from bench._measuring import best_ms  # noqa: E402 - the checkout is put on the path above
+from qmtl.core.errors import Unavailable  # noqa: E402
 from qmtl.core.roles import Role  # noqa: E402
 from qmtl.data.v1 import data_service_pb2 as dataservicepb  # noqa: E402
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc  # noqa: E402
@@ -86,17 +86,6 @@ async def ready(stub: datarpc.DataServiceAsyncStub, dataset: str) -> pl.DataFram
             await asyncio.sleep(error.retry_after_s or 0.1)
 
 
-async def best_ms(act: Callable[[], Awaitable[object]]) -> float:
-    """The best of some rounds, after one to warm up: what the code costs when the machine lets it."""
-    await act()
-    taken = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        await act()
-        taken.append(1e3 * (time.perf_counter() - began))
-    return min(taken)
-
-
 async def measure(home: Path, port: int) -> None:
     """Print one line for each dataset."""
     user, peer = mint_user_token(home, Role.READER, "bench"), mint_service_token(home, "gateway")
@@ -113,7 +102,7 @@ async def measure(home: Path, port: int) -> None:
             async def through(name: str = dataset) -> object:
                 return (await fetch(stub, name))[0]["close"].to_numpy()
 
-            fetched, direct = await best_ms(through), await best_ms(read)
+            fetched, direct = await best_ms(through, ROUNDS), await best_ms(read, ROUNDS)
             ratio = fetched / direct
             print(  # noqa: T201 - a bench prints
                 f"{dataset}: {len(rows)} rows, fetch {fetched:.1f} ms, bare read {direct:.1f} ms, ratio {ratio:.2f}"

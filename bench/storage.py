@@ -11,7 +11,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,8 @@ import polars as pl
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
-from qmtl.calendars.calendars import AlwaysOpen  # noqa: E402 - the checkout is put on the path above
+from bench._measuring import best_ms  # noqa: E402 - the checkout is put on the path above
+from qmtl.calendars.calendars import AlwaysOpen  # noqa: E402
 from qmtl.calendars.spans import Span, missing  # noqa: E402
 from qmtl.sql.database import Database, sqlite_url  # noqa: E402
 from seamless.domain.bars import VALUES, Bars, of_values  # noqa: E402
@@ -50,17 +50,6 @@ def year() -> Bars:
     return of_values(times, values, np.zeros(YEAR_MINUTES, np.uint8))
 
 
-async def best_ms(act: Callable[[], Awaitable[object]]) -> float:
-    """The best of some rounds, after one to warm up."""
-    await act()
-    taken = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        await act()
-        taken.append(1e3 * (time.perf_counter() - began))
-    return min(taken)
-
-
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
@@ -83,7 +72,7 @@ async def measure(home: Path) -> None:
         frame = pl.read_parquet(home / "bare.parquet")
         return [frame[name].to_numpy() for name in ("open_time", *VALUES)]
 
-    floor, taken = await best_ms(bare), await best_ms(stored)
+    floor, taken = await best_ms(bare, ROUNDS), await best_ms(stored, ROUNDS)
     say(f"read of a year: {taken:.1f} ms, bare polars {floor:.1f} ms, ratio {taken / floor:.2f} (aim < 3)")
     await coverage(home, db, bars)
     raw = RawColumns(dict(zip(("time", *VALUES), bars.columns(), strict=False)), utc_known=True)
@@ -91,7 +80,7 @@ async def measure(home: Path) -> None:
     async def judge() -> object:
         return conform(raw, dataset=str(DATASET), interval_ns=MINUTE, calendar=AlwaysOpen(), policy=TOLERANT)
 
-    say(f"conformance: {YEAR_MINUTES / (await best_ms(judge)) * 1e3 / 1e6:.1f} million rows/s")
+    say(f"conformance: {YEAR_MINUTES / (await best_ms(judge, ROUNDS)) * 1e3 / 1e6:.1f} million rows/s")
     compacted = time.perf_counter()
     await storage.write(DATASET, bars.take(slice(0, 10)), Span(START, START + 10 * MINUTE), Provenance("bench"))
     await compaction.compact(storage, DATASET)
@@ -119,7 +108,7 @@ async def coverage(home: Path, db: Database, bars: Bars) -> None:
         return missing(expected, (await kept.coverage(other)).have)
 
     assert len((await kept.coverage(other)).have) == SPANS
-    one, more, gaps = await best_ms(first), await best_ms(again), await best_ms(rest)
+    one, more, gaps = await best_ms(first, ROUNDS), await best_ms(again, ROUNDS), await best_ms(rest, ROUNDS)
     say(f"coverage of {SPANS} spans: first {one:.1f} ms (aim 10), again {more:.2f} ms (aim 2.5), missing {gaps:.1f} ms")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter
 
 from qmtl.dag.v1 import diff_pb2 as diffpb
@@ -11,21 +13,12 @@ class GraphMetrics:
     """Counters of the graph, in the process's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.diffs = Counter(
-            "qmtl_dag_diffs_total", "Diffs answered, by whether the store answered.", ["seen"], registry=registry
-        )
-        self.nodes = Counter(
-            "qmtl_dag_diff_nodes_total", "Nodes of answered diffs, by disposition.", ["disposition"], registry=registry
-        )
-        self.queues = Counter(
-            "qmtl_dag_diff_queues_total", "Queues of answered diffs, new or reused.", ["kind"], registry=registry
-        )
-        self.races = Counter(
-            "qmtl_dag_write_races_total", "Transactions run again because another came first.", registry=registry
-        )
-        self.garbage = Counter(
-            "qmtl_dag_garbage_total", "Queues dropped, or kept by reason, per round.", ["outcome"], registry=registry
-        )
+        counter = partial(Counter, registry=registry)
+        self.diffs = counter("qmtl_dag_diffs_total", "Diffs answered, by whether the store answered.", ["seen"])
+        self.nodes = counter("qmtl_dag_diff_nodes_total", "Nodes of answered diffs, by disposition.", ["disposition"])
+        self.queues = counter("qmtl_dag_diff_queues_total", "Queues of answered diffs, new or reused.", ["kind"])
+        self.races = counter("qmtl_dag_write_races_total", "Transactions run again because another came first.")
+        self.garbage = counter("qmtl_dag_garbage_total", "Queues dropped, or kept by reason, per round.", ["outcome"])
         # looked up once: a diff counts six of them
         self._diffs = {seen: self.diffs.labels("yes" if seen else "no") for seen in (True, False)}
         self._new, self._reused, self._buffering = (

@@ -50,24 +50,17 @@ class VenueMetrics:
     """How the venues are, as this process sees them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.driven = Gauge(
-            "qmtl_brokerage_venue_connected", "Whether this process drives it, connected.", ["venue"], registry=registry
-        )
-        self.weight = Gauge(
-            "qmtl_brokerage_venue_weight_used", "Request weight that the venue last told.", ["venue"], registry=registry
-        )
-        self.compared = Counter(
-            "qmtl_brokerage_venue_comparisons_total", "Comparisons with the venue.", ["venue"], registry=registry
-        )
-        self.clock = Gauge(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self.driven = gauge("qmtl_brokerage_venue_connected", "Whether this process drives it, connected.", ["venue"])
+        self.weight = gauge("qmtl_brokerage_venue_weight_used", "Request weight that the venue last told.", ["venue"])
+        self.compared = counter("qmtl_brokerage_venue_comparisons_total", "Comparisons with the venue.", ["venue"])
+        self.clock = gauge(
             "qmtl_brokerage_venue_clock_ahead_seconds",
             "How far the clock here is ahead of the venue's; negative: behind.",
             ["venue"],
-            registry=registry,
         )
-        self.differences = Gauge(
-            "qmtl_brokerage_venue_differences", "Differences of the last comparison.", ["venue"], registry=registry
-        )
+        self.differences = gauge("qmtl_brokerage_venue_differences", "Differences of the last comparison.", ["venue"])
 
 
 class VenueConnections:

@@ -159,5 +159,15 @@ def json_number(row: Row, name: str) -> Decimal:
     return Decimal(str(found))
 
 
+def spot_positions(at: Connection, balances: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Coins by the first instrument that trades them, in order of symbol: on spot a position is a balance."""
+    held, found = dict(balances), dict[str, Decimal]()
+    for market in sorted(at.exchange.markets.values(), key=lambda one: str(one["symbol"])):
+        coins = held.pop(str(market["base"]), None)
+        if coins is not None:
+            found[str(market["symbol"])] = coins
+    return found
+
+
 def unreadable(name: str, found: object) -> Unavailable:
     return Unavailable("E_VENUE_UNREACHABLE", f"the venue answered {name} {str(found)[:80]!r}, want text or a number")

@@ -28,6 +28,7 @@ from brokerage.venues.ccxt.dialects.dialect import (
     plain,
     price,
     rows,
+    spot_positions,
     text,
     whole,
 )
@@ -187,13 +188,7 @@ class KrakenSpot:
         return {currency: total for currency, total in found.items() if total}
 
     async def positions(self, at: Connection) -> dict[str, Decimal]:
-        """Coins by the first instrument that trades them, in order of symbol: on spot a position is a balance."""
-        held, found = await self.balances(at), dict[str, Decimal]()
-        for market in sorted(at.exchange.markets.values(), key=lambda one: str(one["symbol"])):
-            coins = held.pop(str(market["base"]), None)
-            if coins is not None:
-                found[str(market["symbol"])] = coins
-        return found
+        return spot_positions(at, await self.balances(at))
 
     async def instruments(self, at: Connection) -> list[Instrument]:
         await at.exchange.load_markets()
