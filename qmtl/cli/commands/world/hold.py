@@ -85,7 +85,7 @@ def _protection(*, written: bool) -> str:
     """What keeps orders back meanwhile."""
     if written:
         return "it is written: gates hold it, and brokerage is told until it has it"
-    return f"it may not be written: gates it does not renew shut within {LAPSE_S} s to all that adds risk"
+    return f"it may not be written: gates that renew there shut the world within {LAPSE_S} s to all that adds risk"
 
 
 def _finish(access: Access, request_id: str, state: str, reply: Reply) -> None:

@@ -52,5 +52,5 @@ async def test_what_still_protects_is_told_while_a_freeze_is_not_written(capsys:
     told = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 1)[0] for line in told] == ["sent", "no", "no", "no", "written", "no"]
     assert told[1] == "no answer E_HOLD_UNWRITTEN: disk full; gates shut within 6 s"
-    assert told[2].endswith("it may not be written: gates it does not renew shut within 6 s to all that adds risk")
+    assert told[2].endswith("gates that renew there shut the world within 6 s to all that adds risk")
     assert told[5].endswith("it is written: gates hold it, and brokerage is told until it has it")
