@@ -6,6 +6,7 @@ part is a lone `=`. Very long keys become `=H<hash>`. Readers dispatch by payloa
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 from qmtl.core.errors import InvalidRequest, Violation
@@ -20,10 +21,13 @@ DLQ = "qmtl.dlq"
 DATA_CLASSES = ("raw", "indicator", "trade")
 KEY_SUBJECT_MAX = 512  # the broker's control line is 4096 bytes and carries the reply inbox too
 _KEPT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_PLAIN = re.compile("[A-Za-z0-9_-]+")
 
 
 def token(text: str) -> str:
     """One subject token for any text; different texts give different tokens."""
+    if _PLAIN.fullmatch(text):
+        return text
     return "".join(chr(byte) if byte in _KEPT else f"={byte:02X}" for byte in text.encode()) or "="
 
 
