@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.gateway.calls import ask
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
 from qmtl.data.v1 import row_schemas_pb2 as rowschemaspb
 from qmtl.data.v1 import schema_service_pb2 as schemaservicepb
@@ -48,15 +47,15 @@ _TYPES = {
 @with_access
 def list_schemas(access: Access, limit: Limit = LIST_MAX) -> None:
     """List every version of every schema, and how it is in force."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[rowschemaspb.SchemaVersion], commonpb.PageInfo]:
-        reply = await schemarpc.SchemaServiceStub(channel).ListSchemas(schemaservicepb.ListSchemasRequest(page=asked))
-        return reply.schemas, reply.page
-
+    request = schemaservicepb.ListSchemasRequest()
+    found = ask(
+        access,
+        lambda channel: listed(
+            schemarpc.SchemaServiceStub(channel).ListSchemas, request, lambda reply: reply.schemas, limit
+        ),
+    )
     columns = ("schema", "version", "compatible", "stage", "registered by", "columns")
-    show_listing(access, ask_pages(access, page, limit), "schemas", columns, _rows)
+    show_listing(access, found, "schemas", columns, _rows)
 
 
 @with_access
@@ -99,15 +98,13 @@ def promote(
 @with_access
 def history(access: Access, name: Name, limit: Limit = LIST_MAX) -> None:
     """List the promotions of a schema, the oldest first: who, when, and why."""
-
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[rowschemaspb.SchemaPromotion], commonpb.PageInfo]:
-        request = schemaservicepb.ListSchemaPromotionsRequest(name=name, page=asked)
-        reply = await schemarpc.SchemaServiceStub(channel).ListSchemaPromotions(request)
-        return reply.promotions, reply.page
-
-    found = ask_pages(access, page, limit)
+    request = schemaservicepb.ListSchemaPromotionsRequest(name=name)
+    found = ask(
+        access,
+        lambda channel: listed(
+            schemarpc.SchemaServiceStub(channel).ListSchemaPromotions, request, lambda reply: reply.promotions, limit
+        ),
+    )
     show_listing(access, found, f"promotions of {name}", ("version", "from", "to", "by", "at", "why"), _acts)
 
 
