@@ -47,11 +47,20 @@ class ActionEntry(BaseModel):
     split: str = ""
     # cash a share, in the instrument's quote currency
     dividend: str = ""
+    # new shares of `into` for one old, which trades no more: "1" is a change of symbol; "0" without `into`: cash alone
+    exchange: str = ""
+    into: str = ""
+    # beside the new shares, for one old, in the instrument's quote currency
+    cash: str = ""
+    # it trades no more, and is paid out at this price; "none": what is held is kept and cannot be traded
+    delisting: str = ""
 
     @model_validator(mode="after")
     def _one(self) -> ActionEntry:
-        if bool(self.split) == bool(self.dividend):
-            raise ValueError("want one of split and dividend")
+        if sum(map(bool, (self.split, self.dividend, self.exchange, self.delisting))) != 1:
+            raise ValueError("want one of split, dividend, exchange and delisting")
+        if (self.into or self.cash) and not self.exchange:
+            raise ValueError("into and cash are for an exchange")
         return self
 
 

@@ -238,9 +238,9 @@ payments = sa.Table(
     *_texts("strategy_id", "symbol", "kind", "currency"),
     _int("amount"),
     _int("at_ns"),
-    *_texts(
-        "ratio", "price"
-    ),  # of a split, new shares for an old one, and what a part of a lot was paid at; else empty
+    # of a split, new shares for an old one, and what a part of a lot was paid at; of shares that became others, also
+    # which, and the cash for each; else empty
+    *_texts("ratio", "price", "converted_into", "per_share"),
 )
 sa.Index("payments_account", payments.c.account, payments.c.id)
 

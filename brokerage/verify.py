@@ -32,7 +32,9 @@ Books = tuple[dict[tuple[Owner, str], Position], dict[str, int], dict[tuple[int,
 def rebuilt(conn: Connection, market: MarketContext, account: Account) -> Books:
     """Positions and cash of an account replayed from its fills and payments: what the stored books must equal."""
     market = market.of(account)
-    books = _Replayed(account, market.profile_of(account).settles, deque(load_payments(conn, account.account)))
+    books = _Replayed(
+        account, market.profile_of(account).settles, deque(load_payments(conn, account.account, market.instruments))
+    )
     reached = 0
     while page := orders_store.fills_after(conn, OrdersOf(account.account), reached, REPLAY_PAGE, market.instruments):
         for stored, event, number in page:

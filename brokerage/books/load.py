@@ -86,5 +86,6 @@ def _empty_view(market: MarketContext, account: Account) -> AccountView:
         limits=market.limits,
         account_limits=account.limits,
         world_beside=None,
+        endings=market.endings,
         circuit_open=bool(market.limits.drawdown_max) and account.circuit_ns is not None,
     )

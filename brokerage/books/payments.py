@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import sqlalchemy as sa
@@ -12,9 +13,12 @@ from brokerage import schema as t
 from brokerage.accounts import cash
 from brokerage.books import store
 from brokerage.domain.accounts.cash_book import CashKind
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.corporate import Conversion
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.carry import Payment
+from qmtl.core.errors import NotFound
 
 Numbered = tuple[int, Payment]
 """A payment, and how many fills the account had before it."""
@@ -34,24 +38,46 @@ def save_payments(conn: Connection, account_name: str, view: AccountView, paid: 
             "currency": payment.currency,
             "amount": payment.amount,
             "at_ns": payment.at_ns,
-            "ratio": "" if payment.split is None else str(payment.split[0]),
-            "price": "" if payment.split is None else str(payment.split[1]),
+            **_terms(payment),
         }
         conn.execute(sa.insert(t.payments).values(values))
         cash.move_cash(conn, account_name, payment.currency, payment.amount)
-        if payment.owner is not None and payment.moves_position:
-            position = view.book(payment.owner).ledger.position(payment.symbol)
-            store.save_position(conn, payment.owner, payment.symbol, position)
+        for symbol in payment.moved_symbols if payment.owner is not None else ():
+            position = view.book(owner).ledger.position(symbol)
+            store.save_position(conn, owner, symbol, position)
 
 
-def load_payments(conn: Connection, account_name: str) -> list[Numbered]:
-    """All payments of an account, in order."""
+def _terms(payment: Payment) -> dict[str, str]:
+    """What a payment did to the shares, as columns; empty: nothing."""
+    found = dict.fromkeys(("ratio", "price", "converted_into", "per_share"), "")
+    if payment.split is not None:
+        return found | {"ratio": str(payment.split[0]), "price": str(payment.split[1])}
+    terms = payment.conversion
+    if terms is None:
+        return found
+    into = "" if terms.into is None else terms.into.symbol
+    made = {"ratio": str(terms.ratio), "price": str(terms.price), "per_share": str(terms.per_share)}
+    return found | made | {"converted_into": into}
+
+
+def load_payments(conn: Connection, account_name: str, instruments: Instruments) -> list[Numbered]:
+    """All payments of an account, in order. Raises NotFound (E_INSTRUMENT_UNKNOWN) where shares became some that have
+    no properties.
+    """
     rows = conn.execute(sa.select(t.payments).where(t.payments.c.account == account_name).order_by(t.payments.c.id))
     found: list[Numbered] = []
     for row in rows:
         owner = Owner(account_name, row.world_id, row.strategy_id) if row.symbol else None
         kind = CashKind(row.kind)
-        split = (Fraction(row.ratio), int(row.price)) if row.ratio else None
-        paid = Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns, split=split)
+        paid = Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns)
+        if kind is CashKind.SPLIT:
+            paid = replace(paid, split=(Fraction(row.ratio), int(row.price)))
+        elif row.per_share:
+            into = instruments.find(row.converted_into) if row.converted_into else None
+            if row.converted_into and into is None:
+                message = f"{row.symbol} became {row.converted_into}, which the settings no longer name"
+                raise NotFound("E_INSTRUMENT_UNKNOWN", message)
+            terms = Conversion(into, Fraction(row.ratio), int(row.per_share), int(row.price))
+            paid = replace(paid, conversion=terms)
         found.append((row.fill_sequence, paid))
     return found

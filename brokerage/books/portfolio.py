@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from brokerage.books import store
@@ -45,4 +47,6 @@ def _valued(market: MarketContext, account: Account, symbol: str, position: Posi
     instrument = market.of(account).instruments.find(symbol)
     if instrument is None:
         raise NotFound("E_INSTRUMENT_UNKNOWN", f"a position is held in {symbol}, which the settings no longer name")
-    return view_position(instrument, position, account.marks.get(symbol))
+    view = view_position(instrument, position, account.marks.get(symbol))
+    ends_ns = market.of(account).endings.get(symbol)
+    return view if ends_ns is None or account.shown_ns < ends_ns else replace(view, ended_ns=ends_ns)

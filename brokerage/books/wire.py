@@ -33,6 +33,7 @@ def position_to_proto(owner: Owner, view: PositionView) -> portfoliopb.Position:
         unrealized_pnl=format_decimal(view.unrealised),
         fees=format_decimal(view.fees),
         currency=view.currency,
+        end_time=ns_to_proto(view.ended_ns) if view.ended_ns else None,
     )
 
 

@@ -16,13 +16,13 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
-from brokerage.domain.models.corporate import CorporateAction, Split
+from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.carry import Carry, Clocks, Payment, book_payment
-from brokerage.domain.simulation.corporate import apply_action
+from brokerage.domain.simulation.corporate import apply_action, conversion_of, end_orders, pay_out, waits_for
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import NotFound
 from qmtl.core.instants import from_ns, timestamp_text
@@ -51,7 +51,7 @@ class CarriedAccount:
             self._paid += [(self._fills(done), payment) for payment in payments]
 
     def act(
-        self, action: CorporateAction, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]
+        self, action: Split | Dividend, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]
     ) -> list[tuple[StrategyBook, OrderEvent]]:
         """Apply a corporate action to every owner, after the events that were done so far; `price` is the first after
         it. What it did to orders.
@@ -70,6 +70,30 @@ class CarriedAccount:
             made += [(book, event) for event in events]
         if isinstance(action, Split):
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
+        return made
+
+    def end(
+        self, action: Ending, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]
+    ) -> list[tuple[StrategyBook, OrderEvent]]:
+        """End a symbol for every owner, after the events that were done so far, and pay out what its position becomes,
+        once there is a `price` of that: the first of the symbol that the account is shown. What it did to orders.
+        """
+        time, name, made = (
+            EventTime(action.at_ns, received_ns),
+            waits_for(action),
+            list[tuple[StrategyBook, OrderEvent]](),
+        )
+        for owner in sorted(self.view.books, key=lambda one: (one.world_id, one.strategy_id)):
+            book = self.view.books[owner]
+            made += [(book, event) for event in end_orders(book, action, time)]
+            if not book.held(action.symbol) or name not in ("", self.symbol):
+                continue
+            instrument, into = book.ledger.instruments[action.symbol], self.view.instruments.find(name)
+            terms = conversion_of(action, instrument, into, price if name else 0)
+            for payment in [] if terms is None else pay_out(book, owner, action, terms):
+                book_payment(lambda owner: self.view.book(owner).ledger, self._purse, payment)
+                self._paid.append((self._fills(done), payment))
+                self._told.append(told(instrument, action, payment))
         return made
 
     def _fills(self, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> int:
@@ -93,7 +117,15 @@ class CarriedAccount:
 
 def told(instrument: Instrument, action: CorporateAction, payment: Payment) -> str:
     """One line of what an action did to a position."""
-    what = f"split {action.ratio}" if isinstance(action, Split) else f"dividend {action.amount:f}"
+    match action:
+        case Split():
+            what = f"split {action.ratio}"
+        case Dividend():
+            what = f"dividend {action.amount:f}"
+        case Delisting():
+            what = f"delisting at {action.price:f}"
+        case ShareExchange():
+            what = f"exchange for {action.ratio} {action.into}" if action.into else "exchange for cash"
     owner, amount = payment.owner, from_scaled(payment.amount, currency_scale(payment.currency))
     whose = f"{owner.world_id}/{owner.strategy_id}" if owner else ""
     at = timestamp_text(from_ns(action.at_ns))

@@ -11,7 +11,8 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import mark_of
 from brokerage.domain.market.ticks import MarketEvent, SeenMarket, Tick, as_instant, ends_ns, first_price, tested_bar
-from brokerage.domain.models.corporate import Split
+from brokerage.domain.models.corporate import Ending, Split
+from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.simulation.corporate import acted_before, opened_before
 from brokerage.feeds.carried import CarriedAccount
@@ -30,7 +31,9 @@ class AccountSteps:
         self._conn, self._market, self._money, self._now_ns = conn, market, money, now_ns
         self._account, self._symbol = money.account, money.symbol
         self._instrument = money.view.instruments.find(money.symbol)
-        self._actions = market.of(money.account).actions.get(money.symbol, ())
+        actions = market.of(money.account).actions
+        self._actions = actions.get(money.symbol, ())
+        self._endings = [one for each in actions.values() for one in each if isinstance(one, Ending)]
         self._venue = step.begin(conn, money.account, money.view)
         self._done: list[tuple[StrategyBook, OrderEvent]] = []
         self._seen: SeenMarket | None = None
@@ -79,7 +82,13 @@ class AccountSteps:
 
     def _act(self, bar: Bar) -> bool:
         """Apply what the company did before a bar, or a tick as one; whether it split its shares."""
-        if not self._actions or self._instrument is None:
+        if self._instrument is None:
+            return False
+        opened = opened_ns(self._instrument, bar) if self._endings else 0
+        for ending in self._endings:
+            if ending.at_ns <= opened:
+                self._done += self._money.end(ending, bar.open, self._now_ns, self._done)
+        if not self._actions:
             return False
         before = opened_before(self._instrument, self._money.view.marks.get(self._symbol))
         due = acted_before(self._instrument, bar, self._actions, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 from brokerage.config import ActionEntry, Settings
@@ -12,7 +13,7 @@ from brokerage.domain.market.instrument import AssetClass, Instrument, TriggerPr
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import CorporateAction, Dividend, Split
+from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.model import ConstantSlippage
@@ -20,6 +21,7 @@ from brokerage.domain.money import LIMIT_SCALE, RATE_ONE, RATE_SCALE, rate
 from brokerage.domain.orders.venue_traits import PAPER, VenueTraits
 from brokerage.domain.risk.fence import VenueKind
 from brokerage.domain.risk.limits import Limits
+from brokerage.domain.simulation.corporate import conversion_of
 from brokerage.market.context import MarketContext
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.core.errors import NotFound, refused
@@ -102,14 +104,16 @@ def actions_of(settings: Settings, known: Instruments) -> dict[str, tuple[Corpor
                 f"no properties of {entry.symbol[:80]!r} are known, which brokerage.actions names",
                 hint=f'add [brokerage.instruments."{entry.symbol[:80]}"] to qmtl.toml',
             )
-        found.setdefault(entry.symbol, []).append(_action(entry, one))
+        found.setdefault(entry.symbol, []).append(_action(entry, one, known))
     for symbol, actions in found.items():
         if len({(type(action), action.at_ns) for action in actions}) < len(actions):
             raise refused("E_FIELD", f"brokerage.actions of {symbol}", "two of one kind at one instant", "one")
+        if sum(isinstance(action, Ending) for action in actions) > 1:
+            raise refused("E_FIELD", f"brokerage.actions of {symbol}", "two exchanges or delistings", "one")
     return {symbol: tuple(sorted(actions, key=lambda one: one.at_ns)) for symbol, actions in found.items()}
 
 
-def _action(entry: ActionEntry, one: Instrument) -> CorporateAction:
+def _action(entry: ActionEntry, one: Instrument, known: Instruments) -> CorporateAction:
     at_ns, name = to_ns(entry.at), f"brokerage.actions of {entry.symbol}"
     if entry.dividend:
         amount = parse_decimal(entry.dividend, f"{name}: dividend")
@@ -117,9 +121,40 @@ def _action(entry: ActionEntry, one: Instrument) -> CorporateAction:
             raise refused("E_DECIMAL", f"{name}: dividend", entry.dividend, "above 0")
         one.price_units(amount, f"{name}: dividend")
         return Dividend(entry.symbol, at_ns, amount)
+    if entry.delisting:
+        price = None if entry.delisting == "none" else _price(entry.delisting, f"{name}: delisting", one)
+        return Delisting(entry.symbol, at_ns, price)
+    if entry.exchange:
+        return _exchange(entry, one, known)
     if not _RATIO.fullmatch(entry.split) or not (ratio := Fraction(entry.split)):
         raise refused("E_FIELD", f"{name}: split", entry.split, "new shares for one old: a whole number, or two as 3/2")
     return Split(entry.symbol, at_ns, ratio)
+
+
+def _exchange(entry: ActionEntry, one: Instrument, known: Instruments) -> ShareExchange:
+    name = f"brokerage.actions of {entry.symbol}"
+    if not _RATIO.fullmatch(entry.exchange):
+        want = "new shares for one old: a whole number, or two as 3/2"
+        raise refused("E_FIELD", f"{name}: exchange", entry.exchange, want)
+    ratio, cash = Fraction(entry.exchange), _price(entry.cash or "0", f"{name}: cash", one)
+    if bool(ratio) != bool(entry.into) or not (ratio or cash) or entry.into == entry.symbol:
+        raise refused("E_FIELD", f"{name}: into", entry.into, 'another symbol where exchange is above "0", else cash')
+    into = known.find(entry.into) if entry.into else None
+    if entry.into and into is None:
+        raise NotFound(
+            "E_INSTRUMENT_UNKNOWN", f"no properties of {entry.into[:80]!r} are known, which brokerage.actions names"
+        )
+    action = ShareExchange(entry.symbol, to_ns(entry.at), entry.into, ratio, cash)
+    conversion_of(action, one, into)
+    return action
+
+
+def _price(written: str, name: str, one: Instrument) -> Decimal:
+    found = parse_decimal(written, name)
+    if found < 0:
+        raise refused("E_DECIMAL", name, written, "0 or more")
+    one.price_units(found, name)
+    return found
 
 
 _RATIO = re.compile(r"[0-9]{1,6}(/0*[1-9][0-9]{0,5})?", re.ASCII)

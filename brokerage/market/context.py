@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import CorporateAction
+from brokerage.domain.models.corporate import CorporateAction, Ending
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.latency import DIRECT, Link
 from brokerage.domain.models.profile import BrokerageProfile
@@ -87,6 +87,12 @@ class MarketContext:
             buying_power=BuyingPower(account.type.value),
             leverage=account.leverage,
         )
+
+    @property
+    def endings(self) -> dict[str, int]:
+        """From when symbols trade no more."""
+        found = (action for actions in self.actions.values() for action in actions)
+        return {action.symbol: action.at_ns for action in found if isinstance(action, Ending)}
 
     def first_rest(self, order: Order) -> EventKind:
         """The event a passed order comes to rest with: at the venue, before the wire, or watched here."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, costs_of, fee_rate_of, leverage_of, starting_money
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
-from brokerage.domain.backtest.account import view_fill
+from brokerage.domain.backtest.fill_view import view_fill
 from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of
 from brokerage.domain.backtest.timeline import Steps
 from brokerage.domain.market.instrument import Instrument

@@ -33,6 +33,24 @@ class SplitStep:
     cash: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionStep:
+    """A held position that became other shares and cash after so many fills of the run: the signed quantity of `into`
+    (empty: none), the cash (negative: paid by a short), and the share of the cost that went with the shares.
+    """
+
+    symbol: str
+    fills_before: int
+    time_ns: int
+    into: str
+    received: Decimal
+    cash: Decimal
+    kept: Fraction
+
+
+ShareStep = SplitStep | ConversionStep
+
+
 @dataclass(slots=True)
 class _Open:
     quantity: Decimal = ZERO
@@ -56,30 +74,34 @@ def round_trips(
     fills: Sequence[FillEvent],
     quote: str,
     multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
-    splits: Iterable[SplitStep] = (),
+    steps: Iterable[ShareStep] = (),
 ) -> tuple[Trade, ...]:
     """Closed round trips in order of closing; profit in the quote currency, as doubles. See `closed_trips`."""
-    return tuple(Trade(trip.closed_ns, float(trip.profit)) for trip in closed_trips(fills, quote, multipliers, splits))
+    return tuple(Trade(trip.closed_ns, float(trip.profit)) for trip in closed_trips(fills, quote, multipliers, steps))
 
 
 def closed_trips(
     fills: Sequence[FillEvent],
     quote: str,
     multipliers: Mapping[str, Decimal] = NO_MULTIPLIERS,
-    splits: Iterable[SplitStep] = (),
+    steps: Iterable[ShareStep] = (),
 ) -> Iterator[ClosedTrip]:
     """Closed round trips in order of closing; profit in the quote currency.
 
-    `multipliers`: the value of one unit per unit of price, 1 where none is given. `splits` are in order.
+    `multipliers`: the value of one unit per unit of price, 1 where none is given. `steps` are splits and
+    conversions, in order: a trip goes on in the shares that its own became.
     """
     books: dict[str, _Open] = {}
-    waiting = deque(splits)
+    waiting = deque(steps)
     for number in range(len(fills) + 1):
         while waiting and waiting[0].fills_before == number:
             step = waiting.popleft()
-            profit = _split(books.setdefault(step.symbol, _Open()), step)
-            if profit is not None:
-                yield ClosedTrip(step.symbol, step.time_ns, profit)
+            book = books.setdefault(step.symbol, _Open())
+            if isinstance(step, SplitStep):
+                ended = [(step.symbol, _split(book, step))]
+            else:
+                ended = _convert(book, books.setdefault(step.into, _Open()), step)
+            yield from (ClosedTrip(symbol, step.time_ns, profit) for symbol, profit in ended if profit is not None)
         if number < len(fills):
             fill = fills[number]
             value = multipliers.get(fill.symbol, ONE)
@@ -102,9 +124,26 @@ def _split(book: _Open, step: SplitStep) -> Decimal | None:
     return profit
 
 
+def _convert(book: _Open, into: _Open, step: ConversionStep) -> list[tuple[str, Decimal | None]]:
+    """The old trip ends with the cash where nothing else is left of it, and else goes on in the new shares."""
+    if not book.quantity:
+        return []
+    moved = book.cost * step.kept.numerator / step.kept.denominator
+    profit = book.profit + step.cash - (book.cost - moved)
+    book.quantity, book.cost, book.profit = ZERO, ZERO, ZERO
+    if not step.received:
+        return [(step.symbol, profit)]
+    into.profit += profit
+    return [(step.into, _traded(into, step.received, moved / step.received, ZERO))]
+
+
 def _book(book: _Open, fill: FillEvent, quote: str, multiplier: Decimal) -> Decimal | None:
     signed, price, fee = _received(fill, quote)
-    price *= multiplier
+    return _traded(book, signed, price * multiplier, fee)
+
+
+def _traded(book: _Open, signed: Decimal, price: Decimal, fee: Decimal) -> Decimal | None:
+    """Take a signed quantity at what a unit of it cost; the profit of a trip that this ended."""
     held = book.quantity
     if held * signed >= 0:
         book.quantity += signed

@@ -79,7 +79,7 @@ def test_a_split_moves_a_trip_to_the_new_shares() -> None:
         return SplitStep("BTC-USD", 1, 7, ratio, Decimal(held), Decimal(cash))
 
     def made(first: str, step: SplitStep, *rest: FillEvent) -> list[tuple[int, float]]:
-        trips = round_trips([fill(first, "400", "1"), *rest], "USD", splits=[step])
+        trips = round_trips([fill(first, "400", "1"), *rest], "USD", steps=[step])
         return [(trade.closed_ns, trade.profit) for trade in trips]
 
     assert made("100", split(Fraction(4), "400"), fill("-400", "101", "1", at=9)) == [(9, 398.0)]

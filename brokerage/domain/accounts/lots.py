@@ -7,7 +7,7 @@ of what is open is what trading paid, to the unit, and when all is closed the tw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 
@@ -59,16 +59,21 @@ def traded_lots(
 
     What a fill pays is shared over the lots it closes by quantity, so that the parts add up to the fill.
     """
-    left, rest = fill.quantity, list(lots)
+    cost = instrument.notional(fill.price, fill.quantity)
+    return received_lot(lots, Lot(fill.quantity, cost, fill.at_ns, fill.trade_id), fill.at_ns)
+
+
+def received_lot(lots: Sequence[Lot], lot: Lot, at_ns: int) -> tuple[tuple[Lot, ...], tuple[ClosedLot, ...]]:
+    """The lots after one came in at an instant, with the time it was opened; what it closed, each part at its cost."""
+    left, rest, flow = lot.quantity, list(lots), -lot.cost
     closed: list[ClosedLot] = []
-    flow = -instrument.notional(fill.price, fill.quantity)
     while left and rest and rest[0].quantity * left < 0:
         first = rest[0]
         taken = min(abs(first.quantity), abs(left))
         cost = divide(first.cost * taken, abs(first.quantity))
         proceeds = divide(flow * taken, abs(left))
         signed = taken if first.quantity > 0 else -taken
-        closed.append(ClosedLot(signed, cost, proceeds, first.opened_ns, fill.at_ns))
+        closed.append(ClosedLot(signed, cost, proceeds, first.opened_ns, at_ns))
         flow, left = flow - proceeds, left + signed
         rest[:1] = (
             []
@@ -76,7 +81,7 @@ def traded_lots(
             else [Lot(first.quantity - signed, first.cost - cost, first.opened_ns, first.trade_id)]
         )
     if left:
-        rest.append(Lot(fit(left, "lot quantity"), -flow, fill.at_ns, fill.trade_id))
+        rest.append(Lot(fit(left, "lot quantity"), -flow, lot.opened_ns, lot.trade_id))
     return tuple(rest), tuple(closed)
 
 
@@ -86,18 +91,44 @@ def split_lots(lots: Sequence[Lot], instrument: Instrument, ratio: Fraction, qua
     A lot that nothing is left of is gone, with its cost in what the split paid out.
     """
     found: list[Lot] = []
+    for lot, size in zip(lots, _shared(lots, instrument, ratio, quantity), strict=True):
+        if size:
+            kept = min(Fraction(size) / (abs(lot.quantity) * ratio), Fraction(1))
+            cost = divide(lot.cost * kept.numerator, kept.denominator)
+            found.append(Lot(size if lot.quantity > 0 else -size, cost, lot.opened_ns, lot.trade_id))
+    return tuple(found)
+
+
+def converted_lots(
+    lots: Sequence[Lot], into: Instrument, ratio: Fraction, quantity: int, kept: Fraction
+) -> tuple[Lot, ...]:
+    """The lots of new shares that `lots` became (see models.corporate.convert): `quantity` of them shared in order, in
+    whole lots, with the time each was opened. `ratio` is in units of the two quantity scales; `kept` of the cost goes
+    with the new shares, and of a lot that nothing is left of into the next that there is.
+    """
+    found: list[Lot] = []
+    carried = 0
+    for lot, size in zip(lots, _shared(lots, into, ratio, quantity), strict=True):
+        carried += divide(lot.cost * kept.numerator, kept.denominator)
+        if size:
+            found.append(Lot(size if lot.quantity > 0 else -size, carried, lot.opened_ns, lot.trade_id))
+            carried = 0
+    if carried and found:
+        found[-1] = replace(found[-1], cost=found[-1].cost + carried)
+    return tuple(found)
+
+
+def _shared(lots: Sequence[Lot], instrument: Instrument, ratio: Fraction, quantity: int) -> list[int]:
+    """How many of the new shares each lot becomes: whole lots of an instrument, in order, `quantity` in all."""
+    found: list[int] = []
     before = given = 0
     for place, lot in enumerate(lots):
         before += abs(lot.quantity)
         last = place == len(lots) - 1
         upto = abs(quantity) if last else floor(before * ratio / instrument.lot) * instrument.lot
-        exact, size = abs(lot.quantity) * ratio, upto - given
+        found.append(upto - given)
         given = upto
-        if size:
-            kept = min(Fraction(size) / exact, Fraction(1))
-            cost = divide(lot.cost * kept.numerator, kept.denominator)
-            found.append(Lot(size if lot.quantity > 0 else -size, cost, lot.opened_ns, lot.trade_id))
-    return tuple(found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +141,38 @@ class LotSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class LotsConverted:
+    """All lots as they became shares of another symbol and cash: the cash, and the cost that went with the shares."""
+
+    cash: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class LotReceived:
+    """A lot that came in without a trade, and when."""
+
+    lot: Lot
+    at_ns: int
+
+
+LotStep = LotFill | LotSplit | LotsConverted | LotReceived
+
+
+@dataclass(frozen=True, slots=True)
 class FifoBook:
-    """First-in-first-out lots of one position: what is open, what was closed, and what splits paid out beyond cost."""
+    """First-in-first-out lots of one position: what is open, what was closed, and what splits and conversions paid out
+    beyond cost.
+    """
 
     lots: tuple[Lot, ...] = ()
     closed: tuple[ClosedLot, ...] = ()
-    split_profit: int = 0
+    paid_profit: int = 0
 
     @property
     def profit(self) -> int:
         """Realised profit, fees in quote currency apart."""
-        return sum(one.profit for one in self.closed) + self.split_profit
+        return sum(one.profit for one in self.closed) + self.paid_profit
 
     @property
     def cost(self) -> int:
@@ -128,23 +180,31 @@ class FifoBook:
         return sum(lot.cost for lot in self.lots)
 
 
-def fifo_book(instrument: Instrument, history: Sequence[LotFill | LotSplit]) -> FifoBook:
-    """Fold the fills and splits of a position, in order.
+def fifo_book(instrument: Instrument, history: Sequence[LotStep]) -> FifoBook:
+    """Fold the fills, splits and conversions of a position, in order.
 
     profit - cost is that of the average-cost position at every point, to the unit; the two differ in when they realise.
+    Of symbols that a conversion joins it is their sum, since it moves another part of the cost from one to the other.
     """
     lots: tuple[Lot, ...] = ()
     closed: list[ClosedLot] = []
-    split_profit = 0
+    paid_profit = 0
     for step in history:
-        if isinstance(step, LotFill):
-            lots, ended = traded_lots(lots, instrument, step)
-            closed += ended
-        else:
-            kept = split_lots(lots, instrument, step.ratio, step.quantity)
-            split_profit += step.cash - sum(lot.cost for lot in lots) + sum(lot.cost for lot in kept)
-            lots = kept
-    return FifoBook(lots, tuple(closed), split_profit)
+        match step:
+            case LotFill():
+                lots, ended = traded_lots(lots, instrument, step)
+                closed += ended
+            case LotReceived():
+                lots, ended = received_lot(lots, step.lot, step.at_ns)
+                closed += ended
+            case LotSplit():
+                kept = split_lots(lots, instrument, step.ratio, step.quantity)
+                paid_profit += step.cash - sum(lot.cost for lot in lots) + sum(lot.cost for lot in kept)
+                lots = kept
+            case LotsConverted():
+                paid_profit += step.cash - sum(lot.cost for lot in lots) + step.cost
+                lots = ()
+    return FifoBook(lots, tuple(closed), paid_profit)
 
 
 def lot_fills(instrument: Instrument, signed: int, fill: Fill) -> tuple[LotFill, ...]:

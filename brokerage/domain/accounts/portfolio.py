@@ -13,7 +13,9 @@ from brokerage.domain.market.mark import Mark
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """A position for people and doors: decimals, valued at a mark."""
+    """A position for people and doors: decimals, valued at a mark. `ended_ns`: from when its symbol trades no more, and
+    it cannot be closed; 0: it does.
+    """
 
     symbol: str
     currency: str
@@ -25,6 +27,7 @@ class PositionView:
     realised: Decimal
     unrealised: Decimal
     fees: Decimal
+    ended_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,19 @@ def paid_to_market(position: Position, profit: int) -> Position:
     return Position(position.quantity, position.cost + profit, realised, position.fees, position.fills)
 
 
+def received(position: Position, quantity: int, cost: int) -> Position:
+    """A position after shares came in at a signed cost without a trade, as of a merger. Shares of the other sign close
+    what is held, each part at its cost; realised profit less cost moves by -cost in both cases.
+    """
+    held = position.quantity
+    closing = min(abs(quantity), abs(held)) if held * quantity < 0 else 0
+    if not closing:
+        return _with(position, held + quantity, position.cost + cost, position.realised)
+    ended = divide(cost * closing, abs(quantity)) + divide(position.cost * closing, abs(held))
+    realised = fit(position.realised - ended, "realised profit")
+    return _with(position, held + quantity, position.cost + cost - ended, realised)
+
+
 def _exchanged(position: Position, instrument: Instrument, signed: int, price: int) -> tuple[Position, int]:
     flow = -instrument.notional(price, signed)
     held = position.quantity

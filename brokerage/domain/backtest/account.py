@@ -13,20 +13,22 @@ from decimal import Decimal
 from functools import partial
 
 from brokerage.domain.accounts.ledger import Ledger
-from brokerage.domain.accounts.lots import FifoBook, LotFill, LotSplit, fifo_book, lot_fills
+from brokerage.domain.accounts.lots import FifoBook, LotSplit
 from brokerage.domain.accounts.portfolio import Portfolio
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.backtest.direct import DirectOrders, Ticket, fee_bound
+from brokerage.domain.backtest.fill_view import FillView, fill_view, view_fill
+from brokerage.domain.backtest.lot_history import LotHistory
 from brokerage.domain.market.bars import Bar, Quote
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.market.ticks import SeenMarket, Tick
-from brokerage.domain.models.corporate import CorporateAction, Split
+from brokerage.domain.models.corporate import Conversion, Dividend, Ending, ShareExchange, Split
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
-from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, fee_decimal
+from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import MARGIN_CALL, Order, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueReport
@@ -34,7 +36,7 @@ from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
 from brokerage.domain.simulation.carry import Carry, Payment, book_payment, in_progress
-from brokerage.domain.simulation.corporate import apply_action
+from brokerage.domain.simulation.corporate import apply_action, conversion_of, end_orders, pay_out, waits_for
 from brokerage.domain.simulation.exchange import SimulatedExchange
 from brokerage.domain.simulation.ticks import TickExchange
 from brokerage.domain.trading.commands import cancel, submit
@@ -44,25 +46,6 @@ from qmtl.core.errors import Conflict, InvalidRequest, NotFound
 
 LOCAL = Owner("local", "", "")
 """The owner of orders in a backtest that belongs to no world."""
-
-
-@dataclass(frozen=True, slots=True)
-class FillView:
-    """A fill as decimals, for statistics, tables and plots. `fee` is in `fee_currency`; `booked_ns` is the close of the
-    bar that made it.
-    """
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    notional: Decimal
-    fee: Decimal
-    fee_currency: str
-    liquidity: Liquidity
-    trade_id: str
-    at_ns: int
-    booked_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +94,7 @@ class SimulatedAccount:
         self._exchange = SimulatedExchange(profile)
         self._ticks, self._seen = TickExchange(profile), dict[str, SeenMarket]()
         self._carry = Carry(self.view, ledger, in_progress(self.view))
-        self._lot_steps: dict[str, list[tuple[Side, Fill] | LotSplit]] = {}
+        self._lots = LotHistory()
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
@@ -148,9 +131,9 @@ class SimulatedAccount:
         if found is None:
             return None
         side, fill = found
-        self._lot_steps.setdefault(symbol, []).append((side, fill))
+        self._lots.filled(symbol, side, fill)
         self.view.marks[symbol] = mark_of(bar)
-        return _view(self.instrument(symbol), side, fill, bar.end_ns)
+        return fill_view(self.instrument(symbol), side, fill, bar.end_ns)
 
     @property
     def direct_symbol(self) -> str:
@@ -240,8 +223,7 @@ class SimulatedAccount:
         events += self._settle(time)
         for event in events:
             if event.fill is not None:
-                side = self.book.records[event.order_id].order.side
-                self._lot_steps.setdefault(symbol, []).append((side, event.fill))
+                self._lots.filled(symbol, self.book.records[event.order_id].order.side, event.fill)
         return events
 
     def _settle(self, time: EventTime, list_id: str = "") -> list[OrderEvent]:
@@ -263,7 +245,30 @@ class SimulatedAccount:
         """Take over the marks that bars have left which did nothing else."""
         self.view.marks.update(marks)
 
-    def act(self, action: CorporateAction, price: int) -> tuple[list[OrderEvent], list[Payment]]:
+    def end(self, action: Ending) -> tuple[list[OrderEvent], list[Payment]]:
+        """End the trading of a symbol: its orders end, none is taken any more, and what needs no price is paid out."""
+        self._direct.into_book()
+        time = EventTime(action.at_ns, action.at_ns)
+        self.view.endings[action.symbol] = action.at_ns
+        events = end_orders(self.book, action, time)
+        terms = None if waits_for(action) else conversion_of(action, self.instrument(action.symbol), None)
+        return events + self._settle(time), [] if terms is None else self._pay_out(action, terms)
+
+    def exchange(self, action: ShareExchange, price: int) -> list[Payment]:
+        """Give what is held of a symbol that has ended for what it became, at the first price of that."""
+        self._direct.into_book()
+        instrument, into = self.instrument(action.symbol), self.instrument(action.into)
+        return self._pay_out(action, conversion_of(action, instrument, into, price))
+
+    def _pay_out(self, action: Ending, terms: Conversion | None) -> list[Payment]:
+        ledger = self.book.ledger
+        paid = [] if terms is None else pay_out(self.book, self.owner, action, terms)
+        for payment in paid:
+            self._lots.convert(self.instrument(payment.symbol), ledger.position(payment.symbol), payment)
+            book_payment(lambda _: ledger, ledger, payment)
+        return paid
+
+    def act(self, action: Split | Dividend, price: int) -> tuple[list[OrderEvent], list[Payment]]:
         """Apply a corporate action before the first bar after it; `price` is that bar's open, at the price scale."""
         self._direct.into_book()
         instrument, time = self.instrument(action.symbol), EventTime(action.at_ns, action.at_ns)
@@ -275,20 +280,12 @@ class SimulatedAccount:
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
             self._seen.setdefault(action.symbol, SeenMarket()).forget()
             after = LotSplit(action.ratio, self.book.held(action.symbol), sum(payment.amount for payment in paid))
-            self._lot_steps.setdefault(action.symbol, []).append(after)
+            self._lots.split(action.symbol, after)
         return events, paid
 
     def lots(self, symbol: str) -> FifoBook:
         """The position's lots, first in first out, beside its average cost; folded anew at each call."""
-        instrument = self.instrument(symbol)
-        history: list[LotFill | LotSplit] = []
-        for step in self._lot_steps.get(symbol, ()):
-            if isinstance(step, LotSplit):
-                history.append(step)
-            else:
-                side, fill = step
-                history.extend(lot_fills(instrument, side.sign * fill.quantity, fill))
-        return fifo_book(instrument, history)
+        return self._lots.book(self.instrument(symbol))
 
     def convert(self, source: str, target: str, amount: Decimal, rate: Decimal, at_ns: int) -> Decimal:
         """Exchange settled cash at a rate (target per source); what came in.
@@ -366,27 +363,3 @@ class SimulatedAccount:
 
     def _marks(self) -> dict[str, int]:
         return {symbol: mark.price for symbol, mark in self.view.marks.items()}
-
-
-def view_fill(instrument: Instrument, side: Side, event: OrderEvent) -> FillView:
-    """A FILLED event of an order in an instrument, as decimals."""
-    fill = event.fill
-    if fill is None:
-        raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
-    return _view(instrument, side, fill, event.at_ns)
-
-
-def _view(instrument: Instrument, side: Side, fill: Fill, booked_ns: int) -> FillView:
-    return FillView(
-        symbol=instrument.symbol,
-        side=side,
-        quantity=instrument.quantity_decimal(fill.quantity),
-        price=instrument.price_decimal(fill.price),
-        notional=instrument.money_decimal(instrument.notional(fill.price, fill.quantity)),
-        fee=fee_decimal(instrument, fill),
-        fee_currency=fill.fee_currency,
-        liquidity=fill.liquidity,
-        trade_id=fill.trade_id,
-        at_ns=fill.venue_ns,
-        booked_ns=booked_ns,
-    )

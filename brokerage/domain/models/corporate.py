@@ -1,4 +1,4 @@
-"""What splits and dividends do to a position, and to the prices of open orders."""
+"""What companies do to their shares, and what that makes of a position and of the prices of open orders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,35 @@ class Dividend:
     amount: Decimal
 
 
-CorporateAction = Split | Dividend
+@dataclass(frozen=True, slots=True)
+class ShareExchange:
+    """From an instant on an old share is `ratio` shares of `into` and `cash` in quote currency, and trades no more.
+
+    A change of symbol is a ratio of 1 without cash, a merger any other; a purchase for cash alone is a ratio of 0 into
+    "".
+    """
+
+    symbol: str
+    at_ns: int
+    into: str
+    ratio: Fraction
+    cash: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Delisting:
+    """From an instant on a symbol trades no more. What is held is paid out at `price`; None: it is kept, at the last
+    price there was, and cannot be traded.
+    """
+
+    symbol: str
+    at_ns: int
+    price: Decimal | None = None
+
+
+CorporateAction = Split | Dividend | ShareExchange | Delisting
+Ending = ShareExchange | Delisting
+"""What a symbol does not outlive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +88,57 @@ def split(position: Position, instrument: Instrument, ratio: Fraction, price: in
         fit(quantity, "position quantity"), left, fit(realised, "realised profit"), position.fees, position.fills
     )
     return SplitResult(moved, cash)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What an old share becomes: `ratio` of `into` (None: of nothing), and `per_share` at the price scale of the old.
+
+    `price` is the first of `into` after it, at its price scale, at which a part of a lot is paid out.
+    """
+
+    into: Instrument | None
+    ratio: Fraction
+    per_share: int
+    price: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A position after a conversion, which is flat; the new shares with their cost, and the cash (negative: paid by a
+    short). `kept` is the share of the old cost that went into the new shares.
+    """
+
+    position: Position
+    quantity: int
+    cost: int
+    cash: int
+    kept: Fraction
+
+
+def convert(position: Position, instrument: Instrument, terms: Conversion) -> Converted:
+    """Give old shares for new ones and cash.
+
+    quantity x ratio is cut to whole lots of the new shares toward zero and the rest is paid in cash. Cost is shared by
+    what the two are worth: the new shares at `price`, the cash as it is; without cash all of it goes with the shares.
+    What the cash earned beyond its cost is realised, so profit at that price is the same before and after.
+    """
+    quantity, rest = 0, Fraction(0)
+    if terms.into is not None:
+        scales = Fraction(10) ** (terms.into.quantity_scale - instrument.quantity_scale)
+        exact = position.quantity * terms.ratio * scales
+        size = floor(abs(exact) / terms.into.lot) * terms.into.lot
+        quantity = fit(size if exact > 0 else -size, "position quantity")
+        rest = exact - quantity
+    cash = instrument.notional(terms.per_share, position.quantity)
+    kept = Fraction(0)
+    if terms.into is not None:
+        cash += _value(terms.into, terms.price, rest)
+        worth = abs(terms.into.notional(terms.price, quantity))
+        kept = Fraction(worth, worth + abs(cash)) if cash else Fraction(bool(quantity))
+    cost = divide(position.cost * kept.numerator, kept.denominator)
+    realised = fit(position.realised + cash - (position.cost - cost), "realised profit")
+    return Converted(Position(0, 0, realised, position.fees, position.fills), quantity, cost, fit(cash, "cash"), kept)
 
 
 def _value(instrument: Instrument, price: int, quantity: Fraction) -> int:

@@ -32,6 +32,7 @@ class AccountView:
 
     `limits` are the account's own, `world_limits` those of the world that an order comes from; `world_beside` is the
     exposure of that world's other accounts. None: not known or cannot be valued, which is over every limit there is.
+    `endings` are the instants from which symbols trade no more.
     """
 
     profile: BrokerageProfile
@@ -48,6 +49,12 @@ class AccountView:
     world_beside: Exposure | None = NO_EXPOSURE
     account_limits: AccountLimits = NO_ACCOUNT_LIMITS
     circuit_open: bool = False
+    endings: dict[str, int] = field(default_factory=dict)
+
+    def tradable(self, symbol: str, at_ns: int) -> bool:
+        """Whether a symbol still trades at an instant."""
+        ends_ns = self.endings.get(symbol)
+        return ends_ns is None or at_ns < ends_ns
 
     def book(self, owner: Owner) -> StrategyBook:
         """The book of one owner, empty at first."""

@@ -54,15 +54,19 @@ def margin_call(view: AccountView) -> MarginCall | None:
         return None
     held = _positions(view)
     equity, used = view.equity(), sum(one.margin for one in held)
+    newest_ns = max((mark.at_ns for mark in view.marks.values()), default=0)
     if not held or equity > used or used * 100 <= max(equity, 0) * BUFFER_PERCENT:
         return None
     currency = view.base_currency
     owned, taken = (f"{money_text(currency, amount)} {currency}" for amount in (equity, used))
     numbers = f"equity is {owned}, margin in use {taken}"
+    closable = [one for one in held if view.tradable(one.instrument.symbol, newest_ns)]
+    stuck = sorted({one.instrument.symbol for one in held} - {one.instrument.symbol for one in closable})
+    kept = f"; not tradable: {', '.join(stuck)}" if stuck else ""
     if equity <= 0:
-        every = tuple(Reduction(one.owner, one.instrument, -one.position.quantity) for one in held)
-        return MarginCall(every, f"LIQUIDATION: {numbers}; everything is closed", True)
-    return MarginCall(_reductions(held, used - equity), f"MARGIN_CALL: {numbers}", False)
+        every = tuple(Reduction(one.owner, one.instrument, -one.position.quantity) for one in closable)
+        return MarginCall(every, f"LIQUIDATION: {numbers}; everything is closed{kept}", True)
+    return MarginCall(_reductions(closable, used - equity), f"MARGIN_CALL: {numbers}{kept}", False)
 
 
 def _positions(view: AccountView) -> list[_Held]:

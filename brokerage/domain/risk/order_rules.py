@@ -31,6 +31,16 @@ def supported(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
     return None
 
 
+def tradable(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """The symbol still trades."""
+    if now.view.tradable(order.symbol, now.at_ns):
+        return None
+    ended = timestamp_text(from_ns(now.view.endings[order.symbol]))
+    return Refusal(
+        Denial.NOT_TRADABLE, f"{order.symbol} trades no more since {ended}: it was delisted, or is others now"
+    )
+
+
 def trading_state(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     """The account trades at all, and adds only while it is ACTIVE."""
     if now.view.trading is TradingState.HALTED:

@@ -23,6 +23,7 @@ from brokerage.domain.risk.order_rules import (
     price_known,
     reduce_only,
     supported,
+    tradable,
     trading_state,
 )
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -34,6 +35,7 @@ Rule = Callable[[Order, SizedOrder, RiskContext], Refusal | None]
 
 _RULES: tuple[Rule, ...] = (
     supported,
+    tradable,
     trading_state,
     circuit,
     reduce_only,
@@ -64,7 +66,7 @@ def check(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
 
 def check_standing(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     """What can be said of an order that waits for another: whether the venue takes it, whether its prices are sane."""
-    return supported(order, sized, now) or price_known(order, sized, now)
+    return supported(order, sized, now) or tradable(order, sized, now) or price_known(order, sized, now)
 
 
 def _first(order: Order, sized: SizedOrder, now: RiskContext, world: RiskLimits) -> Refusal | None:

@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.ledger import Ledger
-from brokerage.domain.accounts.position import Position, paid_to_market, position_value
+from brokerage.domain.accounts.position import Position, paid_to_market, position_value, received
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import split
+from brokerage.domain.models.corporate import Conversion, convert, split
 from brokerage.domain.models.financing import borrow_cost, funding_payment
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
@@ -29,7 +29,8 @@ class Payment:
     """Money that time moved: whose position it was for (of the account's own cash: no owner), why, and how much.
 
     `note` says what was assumed for it that no table says; empty: nothing. Of a split, `split` is its ratio and the
-    price at which the part of a lot was paid, by which the position is known too.
+    price at which the part of a lot was paid, by which the position is known too; of shares that became others or cash,
+    `conversion` says so.
     """
 
     owner: Owner | None
@@ -40,11 +41,18 @@ class Payment:
     at_ns: int
     note: str = field(default="", compare=False)
     split: tuple[Fraction, int] | None = None
+    conversion: Conversion | None = None
 
     @property
     def moves_position(self) -> bool:
         """Whether it changed the position too."""
-        return self.kind is CashKind.VARIATION or self.split is not None
+        return self.kind is CashKind.VARIATION or self.split is not None or self.conversion is not None
+
+    @property
+    def moved_symbols(self) -> tuple[str, ...]:
+        """The symbols whose positions it changed."""
+        into = None if self.conversion is None else self.conversion.into
+        return () if not self.moves_position else (self.symbol,) if into is None else (self.symbol, into.symbol)
 
 
 Behind = Callable[[int], Mapping[str, int]]
@@ -214,12 +222,19 @@ def _is_borrowed(instrument: Instrument, currency: str) -> bool:
 
 
 def book_payment(ledger_of: Callable[[Owner], Ledger], purse: Ledger, payment: Payment) -> None:
-    """Book a payment: its cash, and what it did to the position: a future's profit was paid, shares were split."""
+    """Book a payment: its cash, and what it did to the position: a future's profit was paid, shares were split or
+    became others.
+    """
     if payment.moves_position and payment.owner is not None:
         ledger = ledger_of(payment.owner)
         position, instrument = ledger.position(payment.symbol), ledger.instruments[payment.symbol]
         if payment.split is not None:
             ledger.restore(instrument, split(position, instrument, *payment.split).position)
+        elif payment.conversion is not None:
+            made, into = convert(position, instrument, payment.conversion), payment.conversion.into
+            ledger.restore(instrument, made.position)
+            if into is not None and made.quantity:
+                ledger.restore(into, received(ledger.position(into.symbol), made.quantity, made.cost))
         else:
             ledger.restore(instrument, paid_to_market(position, payment.amount))
     purse.deposit(payment.currency, payment.amount)

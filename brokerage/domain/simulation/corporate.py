@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.accounts.strategy_book import StrategyBook
@@ -10,9 +11,13 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.models.corporate import (
+    Conversion,
     CorporateAction,
+    Delisting,
     Dividend,
+    Ending,
     Split,
+    convert,
     dividend,
     split,
     split_price,
@@ -28,18 +33,21 @@ from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, timestamp_text
 
 SPLIT = "SPLIT: the order's quantity and prices are those of the new shares"
+ENDED_BY_ENDING = "NOT_TRADABLE: the symbol trades no more"
 ENDED_BY_SPLIT = "SPLIT: the order names the old shares and cannot be carried over"
 
 
 def acted_before(
     instrument: Instrument, bar: Bar, actions: Iterable[CorporateAction], after_ns: int | None = None
-) -> list[CorporateAction]:
-    """Of the actions in a symbol, in order of time, those that came before the open of a bar, and after an instant.
+) -> list[Split | Dividend]:
+    """Of the splits and dividends in a symbol, in order, those before the open of a bar, and after an instant.
 
     Raises InvalidRequest (E_FIELD) for one inside a bar of more than an hour of which it is not known when it opened.
     """
-    opened, due = opened_ns(instrument, bar), list[CorporateAction]()
+    opened, due = opened_ns(instrument, bar), list[Split | Dividend]()
     for action in actions:
+        if isinstance(action, Ending):
+            continue
         if action.at_ns >= bar.end_ns:
             break
         if action.at_ns <= opened:
@@ -64,7 +72,7 @@ def opened_before(instrument: Instrument, mark: Mark | None) -> int | None:
 
 
 def apply_action(
-    book: StrategyBook, owner: Owner, instrument: Instrument, action: CorporateAction, price: int, time: EventTime
+    book: StrategyBook, owner: Owner, instrument: Instrument, action: Split | Dividend, price: int, time: EventTime
 ) -> tuple[list[OrderEvent], list[Payment]]:
     """What an action does to the orders of one owner, done, and what it pays, to be booked by `book_payment`.
 
@@ -99,6 +107,46 @@ def apply_dividend(book: StrategyBook, owner: Owner, instrument: Instrument, act
     return (
         [Payment(owner, instrument.symbol, CashKind.DIVIDEND, instrument.quote, amount, action.at_ns)] if amount else []
     )
+
+
+def end_orders(book: StrategyBook, action: Ending, time: EventTime) -> list[OrderEvent]:
+    """End the orders of one owner in a symbol that trades no more."""
+    found = list[OrderEvent]()
+    for record in book.open_orders(action.symbol):
+        after, event = happened(record, EventKind.CANCELED, time, detail=ENDED_BY_ENDING)
+        book.keep(after)
+        found.append(event)
+    return found
+
+
+def waits_for(action: Ending) -> str:
+    """The symbol by whose first price what is held is converted; empty: no price is needed, or nothing is converted."""
+    return "" if isinstance(action, Delisting) or not action.ratio else action.into
+
+
+def conversion_of(action: Ending, instrument: Instrument, into: Instrument | None, price: int = 0) -> Conversion | None:
+    """What a share becomes when its symbol ends; `price` is the first of `into` after it. None: it is kept.
+
+    Raises InvalidRequest (E_FIELD) for contracts, and for shares that are quoted in different currencies.
+    """
+    of = f"actions of {action.symbol}"
+    if instrument.pays_profit_only or (into is not None and into.pays_profit_only):
+        raise refused("E_FIELD", of, "a contract", "shares: contracts are rolled, not exchanged")
+    if into is not None and into.quote != instrument.quote:
+        raise refused("E_FIELD", of, f"{instrument.quote} into {into.quote}", "one quote currency")
+    if isinstance(action, Delisting):
+        return None if action.price is None else Conversion(None, Fraction(0), instrument.price_units(action.price))
+    return Conversion(into, action.ratio, instrument.price_units(action.cash, "cash"), price)
+
+
+def pay_out(book: StrategyBook, owner: Owner, action: Ending, terms: Conversion) -> list[Payment]:
+    """What an owner is given for what it holds of a symbol that has ended, to be booked by `book_payment`."""
+    if not book.held(action.symbol):
+        return []
+    instrument = book.ledger.instruments[action.symbol]
+    kind = CashKind.DELISTING if isinstance(action, Delisting) else CashKind.EXCHANGE
+    cash = convert(book.ledger.position(action.symbol), instrument, terms).cash
+    return [Payment(owner, action.symbol, kind, instrument.quote, cash, action.at_ns, conversion=terms)]
 
 
 def _split_orders(book: StrategyBook, instrument: Instrument, action: Split, time: EventTime) -> Iterator[OrderEvent]:

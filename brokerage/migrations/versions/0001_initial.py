@@ -108,8 +108,7 @@ def _create_accounts() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("amount", _BIG, nullable=False),
         sa.Column("at_ns", _BIG, nullable=False),
-        sa.Column("ratio", sa.Text(), nullable=False),
-        sa.Column("price", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("ratio", "price", "converted_into", "per_share")),
     )
     op.create_index("payments_account", "payments", ["account", "id"])
 

@@ -21,7 +21,7 @@ from brokerage.domain.backtest.valuation import EquityCurve
 from brokerage.domain.market.bars import Bar, BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
-from brokerage.domain.models.corporate import CorporateAction, Split
+from brokerage.domain.models.corporate import Dividend, Ending, Split
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
@@ -38,6 +38,7 @@ from qmtl.sdk.execution.commands import CommandTable, first_command_ns
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.endings import Endings
 from qmtl.sdk.execution.holdings import Holding, Holdings
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
 from qmtl.sdk.execution.order_updates import order_update
@@ -147,10 +148,12 @@ class _AccountReplay:
         )
         self._timeline = Timeline(repeats.columns_of(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
-        self._actions: dict[str, deque[CorporateAction]] = {}
+        self._actions: dict[str, deque[Split | Dividend]] = {}
         traded_actions = (action for action in terms.actions if action.symbol in self._data)
         for action in sorted(traded_actions, key=lambda one: one.at_ns):
-            self._actions.setdefault(action.symbol, deque()).append(action)
+            if not isinstance(action, Ending):
+                self._actions.setdefault(action.symbol, deque()).append(action)
+        self._endings = Endings(self._account, terms.actions, self._timeline.columns)
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
@@ -182,6 +185,7 @@ class _AccountReplay:
             elif step < end:
                 step, why = (step, Why.EVERY) if self._every else self._next(commands, step, end)
         self._finish(begin, end)
+        self._record.stuck = self._endings.stuck()
         self._record.path = self._path(stretches, compiled, end)
         return self._record
 
@@ -230,9 +234,14 @@ class _AccountReplay:
         return {node_id: int(times[-1]) for node_id, times in series.items() if len(times)}
 
     def _stretches(self, commands: CommandTable) -> Stretches:
-        compiling = Compiling.NEVER if self._actions else self._compiling
+        compiling = Compiling.NEVER if self._acts else self._compiling
         account, logic, timeline = self._account, self._logic, self._timeline
         return Stretches(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
+
+    @property
+    def _acts(self) -> bool:
+        """Whether a company does anything during the run."""
+        return bool(self._actions) or self._endings.any
 
     def _follow(self, made: Stretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
@@ -252,7 +261,7 @@ class _AccountReplay:
         if self._why_every:
             return self._why_every
         if stretches.why:
-            return f"past quiet bars: {'corporate actions' if self._actions else stretches.why}"
+            return f"past quiet bars: {'corporate actions' if self._acts else stretches.why}"
         return f"{'compiled' if stretches.compiled else 'in integers'}: {compiled:,} of {end:,} bars"
 
     def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
@@ -264,7 +273,9 @@ class _AccountReplay:
 
     def _meet_bars(self, step: int) -> None:
         time_ns, bars = int(self._timeline.ends[step]), self._timeline.bars_at(step)
-        self._record.pay(self.currency, self._account.advance(min(bar.start_ns for _, bar in bars)))
+        begin_ns = min(bar.start_ns for _, bar in bars)
+        self._record.pay(self.currency, self._account.advance(begin_ns))
+        self._end(begin_ns)
         for symbol, bar in bars:
             self._act(symbol, bar)
             direct = self._account.fill_direct(symbol, bar)
@@ -273,6 +284,7 @@ class _AccountReplay:
             else:
                 self._tell(fill_event(direct))
         self._record.pay(self.currency, self._account.advance(time_ns))
+        self._end(time_ns)
 
     def _decide(self, time_ns: int, due: list[Command]) -> None:
         self._call_margin(time_ns)
@@ -284,7 +296,9 @@ class _AccountReplay:
         found, why = step, self._here()
         if why is None:
             found, why = commands.next_change(step, end), Why.DECISION
+            ends_ns = self._endings.next_ns()
             acts = [waiting[0].at_ns for waiting in self._actions.values() if waiting]
+            acts += [] if ends_ns is None else [ends_ns]
             if acts and (at := self._timeline.step_after(min(acts), step)) < found:
                 found, why = at, Why.ACTION
             at, other = next_visit(self._account, self._timeline, step, found, self.currency)
@@ -299,6 +313,8 @@ class _AccountReplay:
         """Why the very next step has to be visited whatever comes; None: it has not."""
         if self._record.ended:
             return Why.ENDING
+        if self._endings.waits:
+            return Why.ACTION
         return None if self._logic.settled else Why.DECISION
 
     def _count(self, why: Why | None) -> None:
@@ -313,6 +329,9 @@ class _AccountReplay:
 
     def _act(self, symbol: str, bar: Bar) -> None:
         """Apply the corporate actions that came before the open of a bar of a symbol."""
+        for paid, steps in self._endings.exchange(symbol, bar, len(self._record.fills)):
+            self._record.pay(self.currency, paid)
+            self._record.steps += steps
         waiting = self._actions.get(symbol)
         if not waiting:
             return
@@ -323,7 +342,14 @@ class _AccountReplay:
             self._take(events)
             self._record.pay(self.currency, paid)
             if isinstance(action, Split) and held:
-                self._record.splits.append(self._split_step(action, sum(payment.amount for payment in paid)))
+                self._record.steps.append(self._split_step(action, sum(payment.amount for payment in paid)))
+
+    def _end(self, until_ns: int) -> None:
+        """End the symbols that trade no more from an instant on."""
+        for events, paid, steps in self._endings.end(until_ns, len(self._record.fills)):
+            self._take(events)
+            self._record.pay(self.currency, paid)
+            self._record.steps += steps
 
     def _split_step(self, action: Split, cash: int) -> SplitStep:
         symbol, paid = action.symbol, from_scaled(cash, currency_scale(self.currency))

@@ -21,7 +21,7 @@ from qmtl.sdk.execution.traces import Trace
 from qmtl.stats.activity import activity, costs_of
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import UTC_DAYS, Sessions
-from qmtl.stats.trades import SplitStep, Trade, round_trips
+from qmtl.stats.trades import ShareStep, Trade, round_trips
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
@@ -46,7 +46,8 @@ class RunResult:
     list that a brokerage can replay. `path`: how a local replay went: "every bar", "past quiet bars: <why no part of it
     was taken in integers>", "in integers: <bars> of <bars>", or "compiled: <bars> of <bars>" where that was compiled.
     `sessions`: the days that its ratios are of. `calendars`: the exchange of each symbol traded, empty where it never
-    closes. `undecided`: which symbols no target ever came for, and of how many bars: a sentence each.
+    closes. `undecided`: which symbols no target ever came for, and of how many bars: a sentence each. `stuck`: what is
+    held at the end of symbols that trade no more, valued at their last prices: a sentence each.
     """
 
     currency: str
@@ -67,6 +68,7 @@ class RunResult:
     sessions: Sessions = UTC_DAYS
     calendars: Mapping[str, str] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
     @property
     def equity_floats(self) -> Floats:
@@ -91,12 +93,13 @@ class RunRecord:
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
     calendars: Mapping[str, str] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
-    splits: list[SplitStep] = field(default_factory=list)
+    steps: list[ShareStep] = field(default_factory=list)
     visited: dict[str, int] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
     orders: Sequence[SentOrder] = ()
     cancels: Sequence[Cancel] = ()
     path: str = ""
+    stuck: tuple[str, ...] = ()
 
     def pay(self, currency: str, payments: Iterable[Payment]) -> None:
         """Count what time has moved in a currency."""
@@ -110,9 +113,9 @@ class RunRecord:
 
 def result_of(record: RunRecord, currency: str) -> RunResult:
     """The result of a record: round trips and metrics added. Ratios are of the sessions of what was traded."""
-    made = None if record.splits else _in_integers(record.fills)
+    made = None if record.steps else _in_integers(record.fills)
     if made is None:
-        trades = round_trips(record.fills, currency, record.multipliers, record.splits)
+        trades = round_trips(record.fills, currency, record.multipliers, record.steps)
     else:
         trades = tuple(Trade(at_ns, profit) for at_ns, profit in made.trips)
     times = np.array(record.times, dtype=np.int64)
@@ -143,6 +146,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         sessions,
         record.calendars,
         record.undecided,
+        record.stuck,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.domain.backtest.account import FillView, SimulatedAccount
+from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.direct import Ticket
+from brokerage.domain.backtest.fill_view import FillView
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import FINAL, Denial
 from brokerage.domain.orders.events import OrderEvent

@@ -23,7 +23,8 @@ class AccountTerms:
 
     `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
     beside those that the library knows by name. `actions`: splits and dividends, of prices that are not adjusted for
-    them. `latency`: an order reaches the venue so much after the close it was decided on. `cash` may be given as a
+    them, exchanges of shares and delistings.
+    `latency`: an order reaches the venue so much after the close it was decided on. `cash` may be given as a
     whole number or as decimal text.
     """
 

@@ -24,7 +24,9 @@ def shortfall(replay: RunResult) -> str:
     undecided = [*replay.undecided[:UNDECIDED_SHOWN]]
     if len(replay.undecided) > UNDECIDED_SHOWN:
         undecided.append(f"no target for {len(replay.undecided) - UNDECIDED_SHOWN} more symbols")
-    return "; ".join([*([f"could not hold what it wanted: {', '.join(parts)}"] if parts else []), *undecided])
+    return "; ".join(
+        [*([f"could not hold what it wanted: {', '.join(parts)}"] if parts else []), *replay.stuck, *undecided]
+    )
 
 
 def assumption_lines(replay: RunResult) -> Iterator[str]:

@@ -42,6 +42,7 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
         "ended": replay.ended,
         "assumptions": list(replay.assumptions),
         "undecided": list(replay.undecided),
+        "stuck": list(replay.stuck),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
-from brokerage.domain.models.corporate import Split
+from brokerage.domain.models.corporate import Dividend, Split
 from brokerage.domain.orders.order import order_id
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
@@ -44,12 +44,14 @@ class TradeRow:
 def local_report(replay: RunResult, bars: Sequence[Bars], terms: AccountTerms) -> TradeReport:
     """The trades of a run by lots, first in first out, exact.
 
-    Raises InvalidRequest (E_FIELD) for a run with splits, over which lots are not followed.
+    Raises InvalidRequest (E_FIELD) for a run with splits, exchanges or delistings, over which lots are not
+    followed.
     """
     symbols = sorted({fill.symbol for fill in replay.fills})
     for action in terms.actions:
-        if isinstance(action, Split) and action.symbol in symbols:
-            raise refused("E_FIELD", "actions", f"a split of {action.symbol}", "no split: use replay.trades")
+        if not isinstance(action, Dividend) and action.symbol in symbols:
+            what = "a split" if isinstance(action, Split) else "an exchange or delisting"
+            raise refused("E_FIELD", "actions", f"{what} of {action.symbol}", "none: use replay.trades")
     account = SimulatedAccount(terms.brokerage, {}, instruments=terms.instruments)
     traded = {symbol: account.instrument(symbol) for symbol in symbols}
     with_what = TradedWith(

@@ -109,7 +109,7 @@ async def test_actions_do_on_paper_what_they_do_in_a_backtest(database_url: str,
     async with open_book(database_url, MARKET) as book:
         await book.open()
         found = await on_paper(book, decided)
-        paid = await book.db.read(lambda conn: load_payments(conn, "acc"))
+        paid = await book.db.read(lambda conn: load_payments(conn, "acc", MARKET.instruments))
     assert found == in_a_backtest(decided)
     sign = side.sign
     amounts = [(payment.kind, payment.amount * sign) for _, payment in paid]
@@ -182,7 +182,7 @@ async def test_every_owner_gets_its_own_and_who_holds_nothing_none(tmp_path: Pat
             await book.submit(order(f"o{number}", quantity=quantity, owner=Owner("acc", "w1", f"s{number}")))
         await book.show(bar(1), bar(2), bar(3, 67))
         held = [(await position(book, Owner("acc", "w1", f"s{n}"))).quantity for n in (1, 2)]  # type: ignore[attr-defined]
-        paid = await book.db.read(lambda conn: load_payments(conn, "acc"))
+        paid = await book.db.read(lambda conn: load_payments(conn, "acc", MARKET.instruments))
     assert held == [15, 30]
     assert [payment.owner.strategy_id for _, payment in paid if payment.owner] == ["s1", "s2"]
 

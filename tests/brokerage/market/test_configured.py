@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from brokerage.config import ActionEntry, InstrumentEntry, Settings
 from brokerage.domain.accounts.account import AccountType
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import Dividend, Split
+from brokerage.domain.models.corporate import Delisting, Dividend, ShareExchange, Split
 from brokerage.market.configured import market_of
 from qmtl.core.errors import InvalidRequest, QmtlError
+from qmtl.core.instants import to_ns
 from tests.brokerage.samples import ACCOUNT
 
 
@@ -81,11 +82,43 @@ def test_actions_are_by_symbol_in_order_of_time() -> None:
         ({"dividend": "much"}, "E_DECIMAL.*dividend"),
         ({"dividend": "1e-30"}, "E_.*dividend"),
         ({"symbol": "NONE", "split": "2"}, "E_INSTRUMENT_UNKNOWN.*NONE"),
+        ({"exchange": "1", "into": "NONE"}, "E_INSTRUMENT_UNKNOWN.*NONE"),
+        ({"exchange": "1", "into": "AAPL"}, "E_FIELD.*into"),
+        ({"exchange": "1"}, "E_FIELD.*into"),
+        ({"exchange": "0", "into": "BTC-USD", "cash": "1"}, "E_FIELD.*into"),
+        ({"exchange": "0"}, "E_FIELD.*into"),
+        ({"exchange": "-1", "into": "BTC-USD"}, "E_FIELD.*exchange"),
+        ({"exchange": "1", "into": "ES"}, "E_FIELD.*a contract"),
+        ({"exchange": "1", "into": "BTCUSDT"}, "E_FIELD.*USD into USDT"),
+        ({"exchange": "0", "cash": "-1"}, "E_DECIMAL.*cash"),
+        ({"delisting": "soon"}, "E_DECIMAL.*delisting"),
+        ({"delisting": "-1"}, "E_DECIMAL.*delisting"),
     ],
 )
 def test_an_action_that_is_none_is_refused(fields: dict[str, str], message: str) -> None:
     with pytest.raises(QmtlError, match=message):
         market_of(acting(**fields))
+
+
+def test_endings_are_as_set() -> None:
+    at_ns = to_ns(datetime(2020, 8, 31, 13, 30, tzinfo=UTC))
+    made = {
+        "merger": ({"exchange": "3/2", "into": "BTC-USD", "cash": "1.5"}, ("BTC-USD", Fraction(3, 2), Decimal("1.5"))),
+        "cash": ({"exchange": "0", "cash": "2"}, ("", Fraction(0), Decimal(2))),
+    }
+    for fields, terms in made.values():
+        market = market_of(acting(**fields))
+        assert market.actions["AAPL"] == (ShareExchange("AAPL", at_ns, *terms),)
+        assert market.endings == {"AAPL": at_ns}
+    assert market_of(acting(delisting="none")).actions["AAPL"] == (Delisting("AAPL", at_ns),)
+    assert market_of(acting(delisting="0")).actions["AAPL"] == (Delisting("AAPL", at_ns, Decimal(0)),)
+
+
+def test_a_symbol_ends_once() -> None:
+    one = ActionEntry(symbol="AAPL", at=datetime(2020, 8, 31, tzinfo=UTC), delisting="1")
+    other = ActionEntry(symbol="AAPL", at=datetime(2020, 9, 1, tzinfo=UTC), exchange="0", cash="1")
+    with pytest.raises(InvalidRequest, match=r"E_FIELD.*two exchanges or delistings"):
+        market_of(Settings(actions=(one, other)))
 
 
 def test_two_actions_of_one_kind_at_one_instant_are_refused() -> None:
@@ -94,7 +127,10 @@ def test_two_actions_of_one_kind_at_one_instant_are_refused() -> None:
         market_of(Settings(actions=(one, one)))
 
 
-@pytest.mark.parametrize("fields", [{}, {"split": "2", "dividend": "1"}, {"split": "2", "at": "2020-08-31T09:30:00"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"split": "2", "dividend": "1"}, {"delisting": "1", "cash": "1"}, {"split": "2", "at": "2020-08-31T09:30:00"}],
+)
 def test_an_action_is_one_thing_at_an_instant_with_its_zone(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         acting(**fields)

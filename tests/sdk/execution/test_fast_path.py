@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokerage.domain.models.corporate import CorporateAction, Dividend, Split
+from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
 from brokerage.domain.models.financing import IBKR_LOANS, BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
@@ -89,17 +89,25 @@ def data_of(case: Case) -> list[Bars]:
         volume = np.where(random.uniform(size=case.bars) < 0.1, 0.0, np.round(random.uniform(1, 400, case.bars), 3))
         kept = random.uniform(size=case.bars) >= case.missing
         times = START_NS + STEP_NS * np.arange(case.bars, dtype=np.int64)
+        for action in actions_of(case):
+            if isinstance(action, Ending) and action.symbol == symbol:
+                kept &= times < action.at_ns
         made.append(Bars(symbol, 900, times[kept], np.column_stack([opened, high, low, close, volume])[kept]))
     return made
 
 
 def actions_of(case: Case) -> tuple[CorporateAction, ...]:
-    """A split and a dividend of the share, if there is one."""
+    """A split and a dividend of the share, if there is one, and its end: for cash, another symbol or nothing."""
     if not case.acts or "AAPL" not in case.symbols:
         return ()
     random = np.random.default_rng(case.seed)
     first, second = (START_NS + int(at) * STEP_NS // 3 for at in sorted(random.integers(1, 3 * case.bars, 2)))
-    return (Split("AAPL", first, Fraction(3, 2)), Dividend("AAPL", second, D("0.23")))
+    last = START_NS + int(random.integers(2 * case.bars, 4 * case.bars)) * STEP_NS // 3
+    endings: list[Ending] = [Delisting("AAPL", last, D("140.5")), Delisting("AAPL", last)]
+    if "ETH-USD" in case.symbols:
+        endings.append(ShareExchange("AAPL", last, "ETH-USD", Fraction(1, 21), D("1.5")))
+    ending = [] if case.seed % 3 == 0 else [endings[case.seed % len(endings)]]
+    return (Split("AAPL", first, Fraction(3, 2)), Dividend("AAPL", second, D("0.23")), *ending)
 
 
 def with_time(profile: BrokerageProfile) -> BrokerageProfile:

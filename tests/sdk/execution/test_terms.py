@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from brokerage.domain.models.corporate import Dividend, Split
+from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, ShareExchange, Split
 from brokerage.domain.models.financing import IBKR_PRO_USD, LoanRates
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.source import Dated
@@ -20,6 +20,7 @@ from tests.sdk.market import START_NS, prices
 
 DAY_NS = 86_400 * 10**9
 STOCK = instrument("X", base="X", quote="USD", calendar="XNYS")
+NEW = instrument("Y", base="Y", quote="USD", calendar="XNYS")
 FREE = margin(2, fee="0", participation="0")
 
 
@@ -37,11 +38,22 @@ class Holding(Strategy):
         self.trade(target, price, sizing=Sizing.UNITS)
 
 
-def daily(*closes: float) -> Bars:
+class Both(Strategy):
+    """Holds 40 X from the first day on, and of Y what X becomes until the price is above 70."""
+
+    def setup(self) -> None:
+        old, new = StreamInput("X", interval="1d"), StreamInput("Y", interval="1d")
+        always = signals.position_target(signals.threshold(old, above=0.0, below=-1.0), long=40.0, short=0.0)
+        self.trade(always, old, sizing=Sizing.UNITS)
+        high = signals.threshold(new, above=70.0, below=70.0)
+        self.trade(signals.position_target(high, long=0.0, short=20.0), new, sizing=Sizing.UNITS)
+
+
+def daily(*closes: float, symbol: str = "X") -> Bars:
     """Days at one price each."""
     column = np.array(closes)
     times = START_NS // DAY_NS * DAY_NS + DAY_NS * np.arange(len(closes), dtype=np.int64)
-    return Bars("X", 86_400, times, np.column_stack([column] * 4 + [np.full(len(closes), 1e9)]))
+    return Bars(symbol, 86_400, times, np.column_stack([column] * 4 + [np.full(len(closes), 1e9)]))
 
 
 def test_a_profile_by_its_name_charges_by_its_table() -> None:
@@ -119,3 +131,50 @@ def test_a_trip_over_a_split_earned_what_the_account_did() -> None:
     result = Runner.backtest(Holding("X", 40, above=50.0), bars, terms=terms).replay
     assert [fill.quantity for fill in result.fills] == [40, -160]
     assert [trade.profit for trade in result.trades] == [float(result.equity[-1] - 10_000)]
+
+
+def test_a_merger_moves_a_trip_into_the_new_shares() -> None:
+    old, new = daily(100.0, 100.0, 101.0), daily(50.0, 50.0, 50.0, 60.0, 60.0, 80.0, 80.0, symbol="Y")
+    action = ShareExchange("X", new.open_ns.tolist()[3], "Y", Fraction(1, 2), Decimal(10))
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK, NEW), actions=(action,))
+    result = Runner.backtest(Both(), (old, new), terms=terms)
+    run = result.replay
+    # 20 Y were bought at 50; 40 X at 100 become 20 Y at 60 and 400 in cash; 40 Y are sold at 80 but the 20 X gave
+    assert run.carried == {"EXCHANGE": Decimal(400)}
+    assert [f"{fill.quantity} {fill.symbol} at {fill.price}" for fill in run.fills][:2] == [
+        "40 X at 100.00",
+        "20 Y at 50.00",
+    ]
+    assert run.equity[2] == 10_040
+    assert run.equity[3] == 10_000 - 1_000 - 4_000 + 400 + 40 * 60
+    assert sum(trade.profit for trade in run.trades) == float(run.equity[-1] - 10_000)
+    assert not run.stuck
+
+
+def test_a_delisted_share_is_paid_out_or_kept_and_told() -> None:
+    old, new = daily(100.0, 100.0, 101.0), daily(50.0, 50.0, 50.0, 60.0, 60.0, symbol="Y")
+    at_ns = new.open_ns.tolist()[3]
+    for price, equity, stuck in ((Decimal("2.5"), 6_300, 0), (None, 10_240, 1)):
+        terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK, NEW), actions=(Delisting("X", at_ns, price),))
+        result = Runner.backtest(Both(), (old, new), terms=terms)
+        assert result.replay.equity[-1] == equity
+        assert len(result.replay.stuck) == stuck
+        assert ("40 X cannot be sold" in str(result).splitlines()[0]) is bool(stuck)
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (ShareExchange("X", START_NS + 9 * DAY_NS, "Z", Fraction(1)), "shares of Z.*a symbol that the strategy trades"),
+        (ShareExchange("X", START_NS + 9 * DAY_NS, "X", Fraction(1)), "shares of X"),
+        (ShareExchange("X", START_NS + 9 * DAY_NS, "Y", Fraction(-1)), "ratio -1"),
+        (ShareExchange("X", START_NS + 9 * DAY_NS, "", Fraction(0)), "ratio 0, cash 0"),
+        (Delisting("X", START_NS + 9 * DAY_NS, Decimal(-1)), "price -1"),
+        (Delisting("X", START_NS // DAY_NS * DAY_NS + 2 * DAY_NS), "after the start of its last bar"),
+    ],
+)
+def test_an_ending_that_cannot_be_followed_is_refused(action: CorporateAction, message: str) -> None:
+    bars = (daily(100.0, 100.0, 101.0), daily(50.0, 50.0, 50.0, 60.0, symbol="Y"))
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK, NEW), actions=(action,))
+    with pytest.raises(InvalidRequest, match=message):
+        Runner.backtest(Both(), bars, terms=terms)

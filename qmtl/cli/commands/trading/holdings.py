@@ -56,7 +56,7 @@ def positions(
             one.strategy_id or "netted",
             one.quantity,
             one.average_price,
-            one.mark_price or "-",
+            mark_of(one),
             one.market_value,
             one.unrealized_pnl,
             one.realized_pnl,
@@ -64,6 +64,12 @@ def positions(
         for name, one in found
     ]
     show_table("positions", columns, rows)
+
+
+def mark_of(position: portfoliopb.Position) -> str:
+    """The price of a position, and whether it can still be closed at one."""
+    price = position.mark_price or "-"
+    return f"{price} (not tradable)" if position.HasField("end_time") else price
 
 
 @with_access

@@ -7,6 +7,7 @@ import typer
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
+from qmtl.cli.commands.trading.holdings import mark_of
 from qmtl.cli.commands.trading.orders import Account, World, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
@@ -56,7 +57,7 @@ def _show_book(book: portfoliopb.Portfolio) -> None:
             one.strategy_id or "netted",
             one.quantity,
             one.average_price,
-            one.mark_price,
+            mark_of(one),
             one.market_value,
             one.unrealized_pnl,
         )

@@ -1,5 +1,5 @@
 """Accounting identities on random histories, exact to the unit, in three currencies: shorts, flips, fees in base,
-splits, dividends, funding, borrow, interest, settlement and currency conversion.
+splits, dividends, exchanges of shares, delistings, funding, borrow, interest, settlement and currency conversion.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.accounts.cash_book import CashBook, CashEntry, CashKind
-from brokerage.domain.accounts.lots import Lot, LotFill, split_lots, traded_lots
-from brokerage.domain.accounts.position import FLAT, Position, position_value, settled
+from brokerage.domain.accounts.lots import Lot, LotFill, converted_lots, received_lot, split_lots, traded_lots
+from brokerage.domain.accounts.position import FLAT, Position, position_value, received, settled
 from brokerage.domain.market.instrument import Instrument, instrument
-from brokerage.domain.models.corporate import dividend, split
+from brokerage.domain.models.corporate import Conversion, convert, dividend, split
 from brokerage.domain.models.fees.model import Execution, FeeModel
 from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.models.fees.tables.ibkr import FIXED, FUTURES
@@ -33,14 +33,17 @@ from brokerage.domain.orders.order import Side
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
 COIN = instrument("BTC-EUR", base="BTC", quote="EUR", lot="0.00000001")
 YEN = instrument("7203", base="7203", quote="JPY", tick="0.5", lot="100")
+MERGED = instrument("NEW", base="NEW", quote="USD", lot="0.01")
 FUTURE = instrument("ES", base="ES", quote="USD", tick="0.25", multiplier="50")
 TRADED: tuple[tuple[Instrument, FeeModel], ...] = (
     (STOCK, FIXED),
+    (MERGED, FIXED),
     (COIN, PercentFee(rate("0.001"), rate("0.0026"), FeeCurrency.BASE_ON_BUY)),
     (YEN, PercentFee(rate("0.0005"), rate("0.0007"))),
     (FUTURE, FUTURES),
 )
 CURRENCIES = ("USD", "EUR", "JPY")
+SHARES = (STOCK, MERGED)
 APART = (
     CashKind.DEPOSIT,
     CashKind.INTEREST,
@@ -96,6 +99,25 @@ class Books:
         dropped = sum(lot.cost for lot in before) - sum(lot.cost for lot in after)
         self.lot_profit[what.symbol] = self.lot_profit.get(what.symbol, 0) + found.cash - dropped
 
+    def convert(self, what: Instrument, into: Instrument | None, ratio: Fraction, per_share: int) -> None:
+        """A merger into another symbol, or the end of a symbol for cash."""
+        price = 0 if into is None else self.prices.setdefault(into.symbol, into.tick)
+        terms = Conversion(into, ratio, per_share, price)
+        made = convert(self.positions.get(what.symbol, FLAT), what, terms)
+        before, moved = self.lots.get(what.symbol, ()), tuple[Lot, ...]()
+        if into is not None and made.quantity:
+            scaled = ratio * Fraction(10) ** (into.quantity_scale - what.quantity_scale)
+            moved = converted_lots(before, into, scaled, made.quantity, made.kept)
+            self.positions[into.symbol] = received(self.positions.get(into.symbol, FLAT), made.quantity, made.cost)
+            for lot in moved:
+                self.lots[into.symbol], closed = received_lot(self.lots.get(into.symbol, ()), lot, self.now)
+                profit = sum(one.profit for one in closed)
+                self.lot_profit[into.symbol] = self.lot_profit.get(into.symbol, 0) + profit
+        self.positions[what.symbol], self.lots[what.symbol] = made.position, ()
+        self.pay(CashKind.EXCHANGE, what.quote, made.cash)
+        paid = made.cash - sum(lot.cost for lot in before) + sum(lot.cost for lot in moved)
+        self.lot_profit[what.symbol] = self.lot_profit.get(what.symbol, 0) + paid
+
     def carry(self, what: Instrument, amount: int) -> None:
         """A day: dividend, funding and borrow of a position, interest on what is owed."""
         held = self.positions.get(what.symbol, FLAT)
@@ -109,7 +131,7 @@ class Books:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["fill", "fill", "fill", "fill", "split", "carry", "convert", "day"]),
+        st.sampled_from(["fill", "fill", "fill", "fill", "split", "carry", "convert", "exchange", "day"]),
         st.sampled_from(TRADED),
         st.integers(-(10**5), 10**5).filter(bool),
         st.integers(1, 10**5),
@@ -126,6 +148,10 @@ def play(books: Books, event: tuple[str, tuple[Instrument, FeeModel], int, int, 
         books.fill(what, model, quantity * what.lot, ticks * what.tick, delay)
     elif kind == "split":
         books.split(what, Fraction(1 + ticks % 7, 1 + abs(quantity) % 5))
+    elif kind == "exchange" and what in SHARES:
+        into = {STOCK: MERGED, MERGED: STOCK}[what] if delay else None
+        ratio = Fraction(ticks % 5, 1 + abs(quantity) % 7) if into else Fraction(0)
+        books.convert(what, into if ratio else None, ratio, ticks % 3 * what.tick)
     elif kind == "carry":
         books.carry(what, ticks % 50)
     elif kind == "convert":
@@ -158,9 +184,14 @@ def test_equity_is_what_was_paid_in_and_earned_less_what_was_charged(
         for what, _ in TRADED:
             held, lots = books.positions.get(what.symbol, FLAT), books.lots.get(what.symbol, ())
             assert sum(lot.quantity for lot in lots) == held.quantity
-            profit = books.lot_profit.get(what.symbol, 0) - sum(lot.cost for lot in lots)
-            assert profit == held.realised - held.cost
             assert held.quantity or not held.cost
+        for joined in (SHARES, (COIN,), (YEN,), (FUTURE,)):  # an exchange moves cost between the symbols it joins
+            profit = earned = 0
+            for what in joined:
+                held, lots = books.positions.get(what.symbol, FLAT), books.lots.get(what.symbol, ())
+                profit += books.lot_profit.get(what.symbol, 0) - sum(lot.cost for lot in lots)
+                earned += held.realised - held.cost
+            assert profit == earned
 
 
 @given(EVENTS)

@@ -116,6 +116,6 @@ def test_a_split_shares_whole_lots_of_any_size() -> None:
 def test_a_fold_of_fills_and_splits_says_what_was_earned() -> None:
     """Ten at 100, five sold at 110, 3 for 2, half a share paid with 35, which cost 500 / 7.5 / 2."""
     book = fifo_book(STOCK, [fill(10, 100), fill(-5, 110)])
-    assert (book.profit, book.cost, book.split_profit) == (50 * USD, 500 * USD, 0)
+    assert (book.profit, book.cost, book.paid_profit) == (50 * USD, 500 * USD, 0)
     book = fifo_book(STOCK, [fill(10, 100), fill(-5, 110), LotSplit(Fraction(3, 2), 7, 35 * USD)])
-    assert (book.cost, book.split_profit) == (466_6666_6667, 35 * USD - 33_3333_3333)
+    assert (book.cost, book.paid_profit) == (466_6666_6667, 35 * USD - 33_3333_3333)

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokerage.domain.backtest.account import LOCAL, SimulatedAccount, view_fill
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.backtest.direct import Ticket
+from brokerage.domain.backtest.fill_view import view_fill
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.order import Side

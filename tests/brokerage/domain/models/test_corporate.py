@@ -1,4 +1,4 @@
-"""Splits and dividends: positions, open orders, cash; equity is what it was."""
+"""Splits, dividends and conversions: positions, open orders, cash; equity is what it was."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.accounts.position import Position, position_value
-from brokerage.domain.market.instrument import instrument
-from brokerage.domain.models.corporate import dividend, split, split_price, split_quantity
+from brokerage.domain.market.instrument import Instrument, instrument
+from brokerage.domain.models.corporate import Conversion, convert, dividend, split, split_price, split_quantity
 from brokerage.domain.orders.order import Side
 
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
@@ -87,3 +87,56 @@ def test_an_open_orders_quantity_is_cut_to_lots() -> None:
 def test_a_dividend_is_paid_to_longs_and_by_shorts() -> None:
     assert dividend(STOCK, 100, 24 * CENT) == 24 * USD
     assert dividend(STOCK, -100, 24 * CENT) == -24 * USD
+
+
+FINE = instrument("NEW", base="NEW", quote="USD", lot="0.01", price_places=2)
+WHOLE = instrument("NEW", base="NEW", quote="USD", lot="1", price_places=2)
+
+
+@pytest.mark.parametrize(
+    ("held", "terms", "quantity", "cost", "cash", "realised"),
+    [
+        (100, Conversion(WHOLE, Fraction(1), 0, 50_00), 100, 1_000, 0, 0),  # a change of symbol
+        (100, Conversion(FINE, Fraction(1), 0, 50_00), 100_00, 1_000, 0, 0),  # into finer lots
+        (-100, Conversion(WHOLE, Fraction(1, 2), 0, 50_00), -50, -1_000, 0, 0),
+        # half a share for each, and 5 in cash: worth 25 and 5, so 5/6 of the cost goes with the shares
+        (120, Conversion(WHOLE, Fraction(1, 2), 5 * 100 * CENT, 50_00), 60, 1_000, 600, 400),
+        (-120, Conversion(WHOLE, Fraction(1, 2), 5 * 100 * CENT, 50_00), -60, -1_000, -600, -400),
+        # 101 become 50 and a half, which is paid out at 50: of the cost of 1,010 10 goes with it
+        (101, Conversion(WHOLE, Fraction(1, 2), 0, 50_00), 50, 1_000, 25, 15),
+        (101, Conversion(FINE, Fraction(1, 2), 0, 50_00), 50_50, 1_010, 0, 0),
+        (1, Conversion(WHOLE, Fraction(1, 2), 0, 50_00), 0, 0, 25, 15),  # nothing but cash
+        (7, Conversion(None, Fraction(0), 30 * 100 * CENT), 0, 0, 210, 140),  # a purchase for cash, a delisting
+        (-7, Conversion(None, Fraction(0), 0), 0, 0, 0, 70),  # worthless
+    ],
+)
+def test_shares_become_others_and_cash(
+    held: int, terms: Conversion, quantity: int, cost: int, cash: int, realised: int
+) -> None:
+    made = convert(Position(held, held * 10 * USD, 0, 5, 3), STOCK, terms)
+    assert (made.quantity, made.cost, made.cash) == (quantity, cost * USD, cash * USD)
+    assert made.position == Position(0, 0, realised * USD, 5, 3)
+
+
+@given(
+    st.integers(-(10**6), 10**6),
+    st.integers(1, 10**12),
+    st.fractions(0, 9, max_denominator=20),
+    st.integers(0, 10**4),
+    st.integers(1, 10**6),
+    st.sampled_from([FINE, WHOLE]),
+)
+def test_a_conversion_keeps_what_is_owned_at_the_new_price(
+    held: int, cost: int, ratio: Fraction, per_share: int, price: int, into: Instrument
+) -> None:
+    before = Position(held, cost if held > 0 else -cost if held else 0)
+    made = convert(before, STOCK, Conversion(into, ratio, per_share * CENT, price))
+    exact = held * ratio * into.notional(price, 10**into.quantity_scale) + STOCK.notional(per_share * CENT, held)
+    value = into.notional(price, made.quantity)
+    assert abs(exact - value - made.cash) <= Fraction(1, 2)
+    assert made.position.realised == made.cash - before.cost + made.cost
+    assert made.cost * before.cost >= 0
+    assert abs(made.cost) <= abs(before.cost)
+    assert 0 <= made.kept <= 1
+    assert not made.position.quantity
+    assert not made.position.cost

@@ -1,4 +1,4 @@
-"""Splits and dividends through the simulated account: positions, cash and open orders. Prices in whole dollars."""
+"""Splits, dividends, exchanges and delistings through the simulated account. Prices in whole dollars."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import instrument
-from brokerage.domain.models.corporate import Dividend, Split
+from brokerage.domain.models.corporate import Delisting, Dividend, ShareExchange, Split
 from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType
 from brokerage.domain.orders.states import OrderState, OrderType
-from brokerage.domain.simulation.corporate import ENDED_BY_SPLIT, SPLIT
+from brokerage.domain.simulation.corporate import ENDED_BY_ENDING, ENDED_BY_SPLIT, SPLIT
 
 MINUTE = 60_000_000_000
 STOCK = instrument("X", base="X", quote="USD", price_places=2)
@@ -166,3 +167,94 @@ def test_the_identity_holds_over_any_history_of_trades_splits_and_dividends(
         lots = desk.lots("X")
         assert sum(lot.quantity for lot in lots.lots) == held.quantity
         assert lots.profit - lots.cost == held.realised - held.cost
+
+
+NEW = instrument("NEW", base="NEW", quote="USD", price_places=2)
+
+
+def trading(*quantities: int) -> SimulatedAccount:
+    """An account of 100,000 that trades X by one order a minute, at 100, 101 and so on, and knows NEW too."""
+    desk = SimulatedAccount(margin(2, fee="0", participation="0"), {"USD": Decimal(100_000)}, instruments=[STOCK, NEW])
+    desk.on_bar("X", bar(0, 100))
+    for number, quantity in enumerate(quantities, 1):
+        desk.submit(order(f"o{number}", quantity), number * MINUTE)
+        desk.on_bar("X", bar(number, 99 + number))
+    return desk
+
+
+def test_a_symbol_that_ended_is_not_ordered_and_its_orders_end() -> None:
+    desk = trading(10)
+    desk.submit(order("limit", 10, **LIMIT), 2 * MINUTE)
+    events, paid = desk.end(Delisting("X", 3 * MINUTE))
+    assert [(event.detail, desk.record("limit").state) for event in events] == [(ENDED_BY_ENDING, OrderState.CANCELED)]
+    assert not paid
+    assert desk.position("X") == 10
+    denied = desk.submit(order("late", -10), 3 * MINUTE)[-1]
+    assert (denied.denial, denied.detail[:57]) == (
+        Denial.NOT_TRADABLE,
+        "X trades no more since 1970-01-01T00:03:00Z: it was delis",
+    )
+    assert desk.view.tradable("X", 3 * MINUTE - 1)
+    assert not desk.view.tradable("X", 3 * MINUTE)
+
+
+def test_a_delisting_at_a_price_pays_it_and_one_without_leaves_the_position() -> None:
+    desk = trading(10)
+    _, paid = desk.end(Delisting("X", 3 * MINUTE, Decimal("1.25")))
+    assert [(one.kind.value, one.amount) for one in paid] == [("DELISTING", 1250 * 10**6)]
+    assert (desk.position("X"), desk.cash("USD")) == (Decimal(0), Decimal("99012.5"))
+    assert desk.lots("X").profit == desk.book.ledger.position("X").realised == -98_750 * 10**6
+    kept = trading(10)
+    kept.end(Delisting("X", 3 * MINUTE))
+    assert (kept.position("X"), kept.equity("USD")) == (Decimal(10), Decimal(100_000))
+
+
+def test_lots_go_over_into_the_new_shares_with_their_cost_and_their_times() -> None:
+    desk = trading(10, 5, -4)  # of the first lot 6 are left
+    desk.end(ShareExchange("X", 5 * MINUTE, "NEW", Fraction(1, 2), Decimal(3)))
+    assert desk.position("X") == 11  # until there is a price of NEW
+    before = desk.cash("USD")
+    [payment] = desk.exchange(ShareExchange("X", 5 * MINUTE, "NEW", Fraction(1, 2), Decimal(3)), 200_00)
+    # 5 and a half: 33 in cash and 100 for the half; the new shares are worth 1,000 of 1,133
+    assert (desk.position("X"), desk.position("NEW"), desk.cash("USD") - before) == (
+        Decimal(0),
+        Decimal(5),
+        Decimal(133),
+    )
+    assert payment.moved_symbols == ("X", "NEW")
+    lots = desk.lots("NEW").lots
+    assert [(lot.quantity, lot.opened_ns) for lot in lots] == [(3, MINUTE), (2, 2 * MINUTE)]
+    first, second = (Decimal(lot.cost).scaleb(-8) for lot in lots)
+    assert (round(first, 4), round(second, 4)) == (Decimal("529.5675"), Decimal("445.7193"))
+    books = [desk.book.ledger.position(symbol) for symbol in ("X", "NEW")]
+    of_lots = [desk.lots(symbol) for symbol in ("X", "NEW")]
+    assert sum(one.profit - one.cost for one in of_lots) == sum(one.realised - one.cost for one in books)
+
+
+def test_what_is_short_in_the_new_symbol_is_closed_by_what_comes_in() -> None:
+    desk = trading(10)
+    desk.on_bar("NEW", bar(2, 50))
+    short = Order(LOCAL, "short", "NEW", Side.SELL, Decimal(4))
+    desk.submit(short, 3 * MINUTE)
+    desk.on_bar("NEW", bar(3, 50))
+    action = ShareExchange("X", 4 * MINUTE, "NEW", Fraction(1))
+    desk.end(action)
+    desk.exchange(action, 100_00)
+    held = desk.book.ledger.position("NEW")
+    # sold at 50 what had cost 100
+    assert (held.quantity, held.cost, held.realised) == (6, 600 * 10**8, -200 * 10**8)
+    lots = desk.lots("NEW")
+    assert [(lot.quantity, lot.cost, lot.opened_ns) for lot in lots.lots] == [(6, 600 * 10**8, MINUTE)]
+    assert lots.profit == -200 * 10**8
+
+
+def test_a_margin_call_closes_what_can_be_closed() -> None:
+    desk = trading(1_990)
+    desk.end(Delisting("X", 3 * MINUTE))
+    desk.on_bar("X", bar(1, 40))
+    desk.view.marks["NEW"] = replace(desk.view.marks["X"], at_ns=4 * MINUTE)
+    call = desk.margin_call(4 * MINUTE)
+    assert call is not None
+    assert call.ruined
+    assert not call.reductions
+    assert call.message.endswith("everything is closed; not tradable: X")

@@ -150,7 +150,7 @@ async def compare_profile(url: str, name: str) -> None:
     market = MarketContext(Instruments([traded]), profile)
     async with open_book(url, market) as book:
         found, held = await paper(book, play, replace(ACCOUNT, profile=name, fee_rate=0, starting_cash=SMALL))
-        paid = await book.db.read(lambda conn: load_payments(conn, "acc"))
+        paid = await book.db.read(lambda conn: load_payments(conn, "acc", market.instruments))
     assert (found, held) == (expected, cash)
     assert sum(one[2] is EventKind.FILLED for one in expected) > 5
     kinds = {"ibkr_futures": {CashKind.VARIATION}, "ibkr_equities": {CashKind.INTEREST}}

@@ -1,0 +1,121 @@
+"""Symbols of paper accounts that end: shares that become others or cash, and shares that nobody buys any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from brokerage.accounts import cash as accounts_cash
+from brokerage.books import store as books_store
+from brokerage.books.payments import load_payments
+from brokerage.domain.accounts.account import AccountFeed
+from brokerage.domain.accounts.position import Position
+from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.corporate import Delisting, Ending, ShareExchange
+from brokerage.domain.models.profiles.generic import margin
+from brokerage.domain.orders.denials import Denial
+from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import OrderState, OrderType
+from brokerage.domain.simulation.corporate import ENDED_BY_ENDING
+from brokerage.feeds import show
+from brokerage.market.context import MarketContext
+from qmtl.sql.database import sqlite_url
+from tests.brokerage.samples import ACCOUNT, FEED, MINUTE, OWNER, STOCK, Book, bar, open_book, order
+
+NEW = instrument("NEW", base="NEW", quote="USD", price_places=2, lot="0.1")
+OTHER = ("demo-new", FEED[1])
+PROFILE = margin(2, participation="0")
+TWO = replace(ACCOUNT, feeds=(*ACCOUNT.feeds, AccountFeed(*OTHER, symbol="NEW", interval_s=60)))
+MERGER = ShareExchange("AAPL", 3 * MINUTE, "NEW", Fraction(1, 2), Decimal(3))
+
+
+def market(action: Ending) -> MarketContext:
+    return MarketContext(Instruments([STOCK, NEW]), PROFILE, actions={action.symbol: (action,)})
+
+
+async def shown(book: Book, of: MarketContext, *bars: Bar) -> None:
+    """Bars of NEW."""
+    await book.db.write(lambda conn: show.show_bars(conn, of, OTHER, bars, 0, 7))
+
+
+async def holding(book: Book, of: MarketContext, quantity: int) -> None:
+    """Open the account and buy or sell so many AAPL at 100, with an order left that does not fill."""
+    await book.open(TWO)
+    await book.show(bar(0))
+    await shown(book, of, bar(0, 50))
+    await book.submit(order("held", Side.BUY if quantity > 0 else Side.SELL, abs(quantity)))
+    await book.show(bar(1))
+    await book.submit(order("away", quantity=1, type=OrderType.LIMIT, limit_price=Decimal(90)))
+    await book.show(bar(2))
+    await shown(book, of, bar(1, 50), bar(2, 50))
+
+
+async def positions(book: Book) -> dict[str, Position]:
+    rows = await book.db.read(lambda conn: books_store.load_positions(conn, "acc"))
+    return {symbol: at for who, symbol, at in rows if who == OWNER}
+
+
+@pytest.mark.parametrize("quantity", [7, -7])
+async def test_a_merger_does_on_paper_what_it_does_in_a_backtest(database_url: str, quantity: int) -> None:
+    of = market(MERGER)
+    async with open_book(database_url, of) as book:
+        await holding(book, of, quantity)
+        assert (await positions(book))["AAPL"].quantity == quantity
+        await shown(book, of, bar(3, 200), bar(3, 200), bar(4, 210))
+        assert await book.verify() > 0
+        found = await positions(book)
+        cash = await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc"))
+        away = (await book.order("away")).record
+        [(_, paid)] = await book.db.read(lambda conn: load_payments(conn, "acc", of.instruments))
+    desk = SimulatedAccount(
+        PROFILE, {"USD": Decimal(ACCOUNT.starting_cash).scaleb(-8)}, instruments=[STOCK, NEW], owner=OWNER
+    )
+    desk.on_bar("AAPL", bar(0))
+    desk.submit(order("held", Side.BUY if quantity > 0 else Side.SELL, 7), MINUTE)
+    desk.on_bar("AAPL", bar(1))
+    desk.end(MERGER)
+    assert desk.exchange(MERGER, 200_00) == [paid]
+    assert found == desk.book.ledger.positions
+    assert cash == desk.book.ledger.cash
+    assert found["NEW"].quantity == (35 if quantity > 0 else -35)
+    assert (away.state, away.detail) == (OrderState.CANCELED, ENDED_BY_ENDING)
+
+
+async def test_what_was_converted_is_proved_without_the_settings_that_asked_for_it(tmp_path: Path) -> None:
+    url, of = sqlite_url(tmp_path / "store.db"), market(MERGER)
+    async with open_book(url, of) as book:
+        await holding(book, of, 7)
+        await shown(book, of, bar(3, 200))
+    async with open_book(url, replace(of, actions={})) as book:
+        assert await book.verify() > 0
+
+
+async def test_a_delisting_pays_its_price_by_the_bars_of_another_symbol(tmp_path: Path) -> None:
+    of = market(Delisting("AAPL", 3 * MINUTE, Decimal("12.5")))
+    async with open_book(sqlite_url(tmp_path / "store.db"), of) as book:
+        await holding(book, of, 10)
+        before = (await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc")))["USD"]
+        await shown(book, of, bar(3, 50))
+        after = (await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc")))["USD"]
+        assert (after - before, (await positions(book))["AAPL"].quantity) == (125 * 10**8, 0)
+        assert await book.verify() > 0
+
+
+async def test_shares_without_a_price_are_kept_shown_and_not_traded(tmp_path: Path) -> None:
+    of = market(Delisting("AAPL", 3 * MINUTE + 1))
+    async with open_book(sqlite_url(tmp_path / "store.db"), of) as book:
+        await holding(book, of, 10)
+        assert not (await book.portfolio()).positions[0].HasField("end_time")
+        await book.show(bar(3))
+        await shown(book, of, bar(3, 50))
+        kept = {one.symbol: one for one in (await book.portfolio()).positions}["AAPL"]
+        late = (await book.submit(order("late", Side.SELL))).record
+    assert (kept.quantity, kept.end_time.seconds) == ("10", 180)
+    assert (late.state, late.denial) == (OrderState.DENIED, Denial.NOT_TRADABLE)
