@@ -10,7 +10,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
-from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, node
+from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, Vertex, node
 from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.research.optimize import Between
 from qmtl.sdk.research.splits import WalkForward
@@ -47,6 +47,7 @@ __all__ = [
     "Strategy",
     "StreamInput",
     "TagQuery",
+    "Vertex",
     "WalkForward",
     "generators",
     "indicators",

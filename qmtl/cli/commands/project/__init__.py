@@ -1,0 +1,1 @@
+"""Commands on strategy projects: made from layers, changed, compared, validated."""

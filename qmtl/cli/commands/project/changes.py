@@ -1,0 +1,84 @@
+"""A change of a project as every command shows, asks about and writes it."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qmtl.core.errors import Conflict, refused
+from qmtl.project.merging import Change, Outcome
+from qmtl.project.operations import Plan
+from qmtl.project.shelf import installed_shelf
+from qmtl.project.validation.validate import findings
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
+
+
+def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Options of the form KEY=VALUE. Raises InvalidRequest (E_FIELD)."""
+    found = {}
+    for text in given or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise refused("E_FIELD", option, text, "KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def carry_out(plan: Plan, *, steps: Sequence[str] = (), write: bool, yes: bool) -> None:
+    """Show a change, ask unless `yes`, write it, and say what validation finds.
+
+    Raises Conflict: E_PROJECT_DIRTY (nobody to ask), E_MERGE_CONFLICT (written, and two changes met).
+    """
+    for step in steps:
+        typer.echo(step)
+    for change in plan.changes:
+        typer.echo(f"{change.outcome.value:14} {change.path}")
+    if not plan.waits:
+        typer.echo("up to date: nothing to write")
+        return
+    typer.echo(_differences(plan), nl=False)
+    if not write:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Conflict("E_PROJECT_DIRTY", "the change is shown and nobody can be asked", hint="--yes writes it")
+        if not typer.confirm("Write it?"):
+            typer.echo("nothing was written")
+            return
+    backup = plan.write()
+    if backup is not None:
+        typer.echo(f"the old files are in {backup}")
+    report(plan.project.folder)
+    if plan.conflicts:
+        message = f"both changed the same lines of {', '.join(plan.conflicts)}; both are there, between markers"
+        raise Conflict("E_MERGE_CONFLICT", message, hint="edit them, or --theirs FILE and --ours FILE decide one")
+
+
+def report(folder: Path) -> bool:
+    """Print what validation finds; whether nothing of it is an error."""
+    found = findings(folder, installed_shelf())
+    for one in found:
+        typer.echo(str(one))
+    errors = sum(one.error for one in found)
+    typer.echo(f"validate: {errors} errors, {len(found) - errors} warnings")
+    return not errors
+
+
+def _differences(plan: Plan) -> str:
+    writes = [change for change in plan.changes if change.writes]
+    ours = plan.project.content(change.path for change in writes)
+    return "".join(_difference(change, ours.get(change.path, b"")) for change in writes)
+
+
+def _difference(change: Change, before: bytes) -> str:
+    if change.outcome is Outcome.REMOVED:
+        return f"--- {change.path}\n+++ none\n"
+    old, new = before.decode(errors="replace").splitlines(True), (change.content or b"").decode(errors="replace")
+    lines = list(difflib.unified_diff(old, new.splitlines(True), change.path, change.path))
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

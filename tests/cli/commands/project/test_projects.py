@@ -1,0 +1,140 @@
+"""`qmtl project`: what a person sees of making and changing a project."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ROOT, Invoke, environment
+
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, invoke: Invoke) -> Path:
+    """A minimal project."""
+    made = invoke("project", "init", "--preset", "minimal", "--set", "name=first", "--path", tmp_path / "first")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines()[-4:-2] == ["next:", f"  cd {tmp_path / 'first'}"]
+    return tmp_path / "first"
+
+
+def test_a_dry_run_writes_nothing_and_a_folder_in_use_is_refused(tmp_path: Path, invoke: Invoke) -> None:
+    shown = invoke("project", "init", "--layers", "signal", "--with-requires", "--path", tmp_path / "p", "--dry-run")
+    assert "added data: the chosen layers need it" in shown.stdout
+    assert not (tmp_path / "p").exists()
+    refused = invoke("project", "init", "--layers", "signal", "--path", tmp_path / "p")
+    assert "E_LAYER_REQUIRES: signal cannot be without data" in refused.stderr
+    assert "E_PARAMETER" in invoke("project", "init", "--path", tmp_path / "p", "--set", "fast=0").stderr
+    assert "E_FIELD" in invoke("project", "init", "--path", tmp_path / "p", "--set", "fast").stderr
+    (tmp_path / "p").write_text("in use")
+    assert "E_PROJECT_NOT_EMPTY" in invoke("project", "init", "--path", tmp_path / "p").stderr
+
+
+def test_what_there_is_to_choose_from_is_listed(invoke: Invoke) -> None:
+    presets = json.loads(invoke("project", "list-presets", "--json").stdout)
+    assert [one["name"] for one in presets] == ["minimal", "production", "research"]
+    listed = invoke("project", "layer", "list", "--show-templates", "--show-requires").stdout
+    assert "signal      indicators, transforms, models; no orders (needs data)" in listed
+    assert "canary_guard" in listed
+
+
+def test_a_layer_is_added_and_an_update_waits_only_where_something_changes(folder: Path, invoke: Invoke) -> None:
+    asked = invoke("project", "layer", "add", "execution", "--path", folder)
+    assert "E_PROJECT_DIRTY" in asked.stderr  # nobody to ask
+    assert "+def orders(" in asked.stdout
+    assert "E_LAYER_REQUIRES" in invoke("project", "layer", "add", "brokerage", "--path", folder, "--yes").stderr
+    added = invoke("project", "layer", "add", "brokerage", "--path", folder, "--yes", "--with-requires")
+    assert added.returncode == 0, added.stderr
+    assert "added execution: brokerage needs it" in added.stdout
+    assert added.stdout.splitlines()[-1] == "validate: 0 errors, 0 warnings"
+    assert invoke("project", "update", "--check", "--path", folder).returncode == 0
+    waits = invoke("project", "update", "--check", "--set", "fast=12", "--path", folder)
+    assert (waits.returncode, waits.stdout) == (1, "an update waits\n")
+    assert "-FAST, SLOW = 24, 96" in invoke("project", "diff", "--set", "fast=12", "--path", folder).stdout
+    (folder / "strategy.py").unlink()
+    shown = json.loads(invoke("project", "show", "--path", folder, "--json").stdout)
+    assert shown["changed"] == {"strategy.py": "deleted"}
+    assert "E_PROJECT_NEWER" in invoke("project", "update", "--to", "99", "--path", folder).stderr
+
+
+def test_two_changes_that_meet_end_with_one_and_name_the_file(folder: Path, invoke: Invoke) -> None:
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text().replace("# first", "# mine"))
+    done = invoke("project", "update", "--set", "name=second", "--yes", "--path", folder)
+    assert done.returncode == 1
+    assert "E_MERGE_CONFLICT: both changed the same lines of README.md" in done.stderr
+    assert "# mine" in readme.read_text()
+
+
+def _append(path: str, text: str) -> Edit:
+    def edit(folder: Path) -> None:
+        file = folder / path
+        file.write_text((file.read_text() if file.exists() else "") + text)
+
+    return edit
+
+
+PLANTED: dict[str, tuple[Edit, str]] = {
+    "a secret": (_append("notes.md", "\nkey AKIA" + "ABCDEFGHIJKLMNOP\n"), "E_SECRET_IN_FILE"),
+    "a secret in a setting": (_append("my.toml", 'api_key = "q8Zt4' + 'vXr1LpWy7NkBs3Dm"\n'), "E_SECRET_IN_FILE"),
+    "an import upwards": (_append("layers/data/more.py", "from layers.signal import signals\n"), "imports"),
+    "a relative import upwards": (_append("layers/data/more.py", "from ..signal import signals\n"), "imports"),
+    "a wrong signature": (_append("layers/data/__init__.py", "\ndef inputs(x: int) -> int:\n    return x\n"), "layer"),
+    "a wrong kind": (
+        _append("layers/signal/__init__.py", "\n\ndef signals(inputs):\n    return {'target': 1.0}\n"),
+        "layer_kinds",
+    ),
+    "a connection": (
+        _append("strategy.py", "\nimport socket\nsocket.create_connection(('127.0.0.1', 9))\n"),
+        "strategy",
+    ),
+    "a mistake": (_append("strategy.py", "\n1 / 0\n"), "strategy"),
+}
+
+
+def test_validate_finds_everything_that_is_planted_at_once(folder: Path, invoke: Invoke) -> None:
+    for name in ("a secret", "a secret in a setting", "an import upwards", "a wrong kind", "a mistake"):
+        PLANTED[name][0](folder)
+    found = json.loads(invoke("project", "layer", "validate", "--path", folder, "--json").stdout)
+    assert {one["rule"] for one in found} == {"E_SECRET_IN_FILE", "imports", "layer_kinds", "strategy"}
+    assert [one["line"] for one in found if one["file"] == "notes.md"] == [2]
+    assert {one["file"] for one in found} == {"notes.md", "my.toml", "layers/data/more.py", "layers/signal/__init__.py",
+                                              "strategy.py"}  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("planted", PLANTED)
+def test_validate_finds_each_thing_that_is_planted(folder: Path, invoke: Invoke, planted: str) -> None:
+    edit, rule = PLANTED[planted]
+    edit(folder)
+    done = invoke("project", "layer", "validate", "--path", folder)
+    assert done.returncode == 1
+    assert rule in done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("preset", ["minimal", "research", "production"])
+def test_a_preset_keeps_every_rule_and_passes_its_own_tests(tmp_path: Path, invoke: Invoke, preset: str) -> None:
+    folder = tmp_path / "p"
+    assert invoke("project", "init", "--preset", preset, "--path", folder).returncode == 0
+    assert invoke("project", "layer", "validate", "--path", folder).stdout == "validate: 0 errors, 0 warnings\n"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "gen")])
+    for words in (
+        ["pytest", "-q", "-p", "no:cacheprovider"],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy", "--cache-dir", str(tmp_path / "mypy")],
+    ):
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(
+            command, cwd=folder, env={**environment(), "MYPYPATH": paths}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,212 @@
+"""Rendering: the same bytes for the same answers, and templates that cannot do more than write text."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from qmtl.core.errors import QmtlError
+from qmtl.project.operations import RUNNING, whole
+from qmtl.project.parameters import Parameter, ParameterKind, answered, parsed_answers
+from qmtl.project.rendering import FILE_BYTES_MAX, python_literal, rendered, toml_literal
+from qmtl.project.selection import select
+from qmtl.project.shelf import Shelf, Source
+from tests.project.shelves import OWN, preset, template_toml, written
+from tools.template_table import PAGE, template_table
+
+DIGESTS = Path(__file__).with_name("template_digests.json")
+PRESETS = ("minimal", "production", "research")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_gives_the_same_bytes_again_and_files_that_parse(name: str) -> None:
+    files = whole(preset(name))
+    assert files == whole(preset(name))
+    for path, content in files.items():
+        assert b"\r" not in content or path.endswith(".tgz")
+        if path.endswith(".py"):
+            ast.parse(content)
+        elif path.endswith(".toml"):
+            tomllib.loads(content.decode())
+        elif path.endswith(".ipynb"):
+            assert json.loads(content)["nbformat"] == 4
+
+
+def test_minimal_is_small() -> None:
+    files = whole(preset("minimal"))
+    lines = sum(content.count(b"\n") for path, content in files.items() if path.endswith((".py", ".md", ".toml")))
+    assert len(files) <= 12
+    assert lines <= 250
+    assert files["data/SYNTHETIC.csv"].count(b"\n") == 3_001
+    assert b"SYNTHETIC: a random walk" in files["README.md"]
+
+
+def test_a_template_that_changes_steps_its_version() -> None:
+    """After a step of a version: python -m tests.project.test_rendering."""
+    assert json.loads(DIGESTS.read_text()) == digests()
+
+
+def test_the_page_of_templates_is_made_from_their_metadata() -> None:
+    assert PAGE.read_text(encoding="utf-8") == template_table(OWN)
+
+
+def digests() -> dict[str, list[str]]:
+    """Version and SHA-256 over the sources of each template."""
+    found = {}
+    for key, template in sorted(OWN.templates.items()):
+        content = hashlib.sha256()
+        for path, source in sorted(template.facts.files.items()):
+            content.update(f"{path}\0{template.text(source)}\0".encode())
+        found[key] = [str(template.facts.version), content.hexdigest()]
+    return found
+
+
+HOSTILE_TEXT = {
+    "{{ ''.__class__.__mro__ }}": "E_TEMPLATE_METADATA",
+    "{{ name.__class__ }}": "E_TEMPLATE_METADATA",
+    "{{ name['x'] }}": "E_TEMPLATE_METADATA",
+    "{{ range(10) }}": "E_TEMPLATE_METADATA",
+    "{{ 'x' * 10000000000 }}": "E_TEMPLATE_METADATA",
+    "{{ 10 ** 10 ** 10 }}": "E_TEMPLATE_METADATA",
+    "{{ name ~ name }}": "E_TEMPLATE_METADATA",
+    "{% set x = name %}": "E_TEMPLATE_METADATA",
+    "{% include 'x' %}": "E_TEMPLATE_METADATA",
+    "{% macro m() %}{% endmacro %}": "E_TEMPLATE_METADATA",
+    "{{ name | format }}": "E_TEMPLATE_METADATA",
+    "{{ unknown }}": "E_TEMPLATE_METADATA",
+    "{{ name ": "E_TEMPLATE_METADATA",
+    "{% for a in layers %}{% for b in layers %}{% for c in layers %}x{% endfor %}{% endfor %}{% endfor %}":
+        "E_TEMPLATE_METADATA",
+    "x" * (FILE_BYTES_MAX + 1): "E_TEMPLATE_SIZE",
+    "{% for a in layers %}" + "x" * (FILE_BYTES_MAX // 2) + "{% endfor %}": "E_TEMPLATE_SIZE",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXT, ids=range(len(HOSTILE_TEXT)))
+def test_a_template_that_asks_for_more_than_output_is_refused(tmp_path: Path, text: str) -> None:
+    metadata = template_toml("data", "bad", {"a.txt": "a.jinja"})
+    shelf = written(tmp_path, {"data/bad/template.toml": metadata, "data/bad/a.jinja": text})
+    with pytest.raises(QmtlError) as refusal:
+        rendered([shelf.template("data", "bad")], {"name": "x"}, ("data", "signal", "execution"))
+    assert refusal.value.reason == HOSTILE_TEXT[text]
+
+
+OUTSIDE = (
+    "../a",
+    "/etc/a",
+    "a/../../b",
+    "a//b",
+    "",
+    ".",
+    "a\\b",
+    "c:a",
+    "a\n",
+    " a",
+    ".git/config",
+    "qmtl-project.toml",
+)
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=range(len(OUTSIDE)))
+def test_a_path_that_leaves_the_project_is_refused(tmp_path: Path, path: str) -> None:
+    metadata = template_toml("data", "bad", {}) + f"{json.dumps(path)} = 'a.txt'\n"
+    shelf = written(tmp_path, {"data/bad/template.toml": metadata, "data/bad/a.txt": "text"})
+    with pytest.raises(QmtlError) as refusal:
+        rendered([shelf.template("data", "bad")], {}, ())
+    assert refusal.value.reason == "E_TEMPLATE_PATH"
+
+
+def test_two_templates_never_write_one_file_and_no_file_is_a_folder(tmp_path: Path) -> None:
+    one, two = template_toml("data", "one", {"a": "f"}), template_toml("signal", "two", {"a": "f"})
+    three = template_toml("execution", "three", {"a/b": "f"})
+    files = {"data/one/template.toml": one, "signal/two/template.toml": two, "execution/three/template.toml": three}
+    shelf = written(tmp_path, {**files, "data/one/f": "x", "signal/two/f": "x", "execution/three/f": "x"})
+    for other in (shelf.template("signal", "two"), shelf.template("execution", "three")):
+        with pytest.raises(QmtlError) as refusal:
+            rendered([shelf.template("data", "one"), other], {}, ())
+        assert refusal.value.reason == "E_TEMPLATE_PATH"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("name = 'X'\n", "name is 'X'"),
+        ("colour = 1\n", "name is None"),
+        (template_toml("data", "x", {}, "colour = 1"), "unknown field is colour"),
+        (template_toml("nowhere", "x", {}), "layer is 'nowhere'"),
+        (template_toml("data", "x", {}).replace("1.0.0", "one"), "version is 'one'"),
+        (template_toml("data", "x", {}) + "[parameters.a]\ntype='integer'\ndefault='1'\nhelp='h'\n", "a is '1'"),
+        ("name = ", "data/x/template.toml"),
+    ],
+)
+def test_metadata_is_strict(tmp_path: Path, metadata: str, said: str) -> None:
+    shelf = written(tmp_path, {"data/x/template.toml": metadata})
+    with pytest.raises(QmtlError, match="E_TEMPLATE_METADATA") as refusal:
+        shelf.templates  # noqa: B018 - reads every template
+    assert said in refusal.value.message
+
+
+def test_a_name_that_is_taken_is_refused_not_shadowed(tmp_path: Path) -> None:
+    other = written(tmp_path, {"data/stream_input/template.toml": template_toml("data", "stream_input", {})})
+    both = Shelf([OWN.template("data", "seamless").source, Source("b", "1", tmp_path)])
+    assert "data/stream_input" in other.templates
+    with pytest.raises(QmtlError, match="E_TEMPLATE_TAKEN"):
+        both.templates  # noqa: B018 - reads every template
+
+
+def test_templates_that_exclude_each_other_or_are_of_another_version_are_refused(tmp_path: Path) -> None:
+    frame = template_toml("frame", "strategy", {})
+    old = template_toml("data", "old", {}).replace('qmtl = ">=0"', 'qmtl = "<0"')
+    alone = template_toml("signal", "alone", {}, 'conflicts = ["data/stream_input"]')
+    files = {"frame/strategy/template.toml": frame, "data/old/template.toml": old, "signal/alone/template.toml": alone}
+    shelf = written(tmp_path, {**files, "data/stream_input/template.toml": template_toml("data", "stream_input", {})})
+    for named, reason in (({"data": "old"}, "E_PROJECT_NEWER"), ({"signal": "alone"}, "E_TEMPLATE_CONFLICT")):
+        with pytest.raises(QmtlError) as refusal:
+            select(shelf, RUNNING, layers=["data", "signal"] if "signal" in named else ["data"], named=named)
+        assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("name", "x" * 10_000),
+        ("name", '"; import os'),
+        ("name", "a\nb"),
+        ("name", "{{ name }}"),
+        ("fast", "1.5"),
+        ("fast", "1"),
+        ("fast", "ten"),
+        ("long", "nan"),
+        ("interval", "7m"),
+        ("colour", "red"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(key: str, text: str) -> None:
+    with pytest.raises(QmtlError) as refusal:
+        parsed_answers(preset("minimal").parameters, {key: text})
+    assert refusal.value.reason == "E_PARAMETER"
+    assert key in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ['"', "'", "\\", '"""', "{{ 1 }}", "a\x7f", "é\u2028", "]\ntrue"])
+def test_literals_say_their_text_again(text: str) -> None:
+    assert ast.literal_eval(python_literal(text)) == text
+    assert tomllib.loads(f"a = {toml_literal(text)}")["a"] == text
+
+
+def test_bounds_are_part_of_a_range() -> None:
+    parameter = Parameter("n", ParameterKind.INTEGER, 2, "", minimum=2, maximum=5)
+    assert [parameter.checked(value) for value in (2, 5)] == [2, 5]
+    for value in (1, 6, True, "3", 3.0):
+        with pytest.raises(QmtlError, match="an integer from 2 to 5"):
+            parameter.checked(value)
+    assert answered({"n": parameter}, {}) == {"n": 2}
+
+
+if __name__ == "__main__":
+    DIGESTS.write_text(json.dumps(digests(), indent=2) + "\n")
