@@ -37,6 +37,14 @@ def rpcs(files: list[FileDescriptorProto]) -> Iterator[tuple[str, str]]:
                 yield f"{service.name}.{method.name}", said.get((SERVICE, at, METHOD, number), "")
 
 
+def test_who_reads_messages_learns_of_no_service(files: list[FileDescriptorProto]) -> None:
+    """A service that a file of messages imports is in the reflection of every process that has one of the messages."""
+    with_services = {file.name for file in files if file.service}
+    assert [
+        (file.name, one) for file in files if not file.service for one in file.dependency if one in with_services
+    ] == []
+
+
 def test_every_rpc_tells_its_errors(files: list[FileDescriptorProto]) -> None:
     silent = [name for name, comment in rpcs(files) if "Errors:" not in comment or len(comment) < 40]
     assert len(list(rpcs(files))) > 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -192,6 +193,12 @@ def test_what_is_better_the_lower_it_is_is_ranked_so() -> None:
         Cross, {"weight": [0.9, 0.1]}, DATA, trials=2, objective="max_drawdown", walk_forward=forward
     )
     assert [fold.params for fold in flat.folds] == [{"weight": 0.1}]  # a ninth of the money falls by a ninth
+
+
+def test_an_objective_that_no_try_has_in_training_chooses_none() -> None:
+    short = WalkForward(folds=2, train=timedelta(hours=12))  # no two days end in it
+    with pytest.raises(InvalidRequest, match="objective is sharpe, want a metric of daily equity that a try has over"):
+        Runner.optimize(Cross, {"fast": [2, 4]}, DATA, trials=2, walk_forward=short)
 
 
 def test_an_objective_that_no_trial_has_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
@@ -70,10 +71,16 @@ def _binding(row: RowMapping) -> Binding:
         strategy_id=row["strategy_id"],
         stage=Stage(row["stage"]),
         state=BindingState(row["state"]),
-        sides=frozenset(Side(side) for side in texts_from_json(row["sides"])),
+        sides=_sides(row["sides"]),
         created_by=row["created_by"],
         created_at=instant(row["created_us"]),
     )
+
+
+@lru_cache(maxsize=16)
+def _sides(text: str) -> frozenset[Side]:
+    """There are three such texts, and a decision reads one of every strategy in its world."""
+    return frozenset(Side(side) for side in texts_from_json(text))
 
 
 _IN_WORLD = bindings.c.world_id == sa.bindparam("world")

@@ -97,10 +97,10 @@ class EvaluationServiceServicer:
 
     def PutOrderList(self, request_iterator, context):
         """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
-        20 are kept. A payload has at most 7 MiB. Needs operator.
+        20 are kept until it is unbound, of a world at most 1 GiB. A payload has at most 7 MiB. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
-        those of chunks: see qmtl.common.v1.Chunked.
+        RESOURCE_EXHAUSTED (E_ORDER_LISTS_FULL): unbind strategies that are done; those of chunks: see qmtl.common.v1.Chunked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,10 +46,10 @@ class EvaluationServiceStub:
     """
     PutOrderList: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.PutOrderListRequest, _evaluation_service_pb2.PutOrderListResponse]
     """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
-    20 are kept. A payload has at most 7 MiB. Needs operator.
+    20 are kept until it is unbound, of a world at most 1 GiB. A payload has at most 7 MiB. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
-    those of chunks: see qmtl.common.v1.Chunked.
+    RESOURCE_EXHAUSTED (E_ORDER_LISTS_FULL): unbind strategies that are done; those of chunks: see qmtl.common.v1.Chunked.
     """
     Evaluate: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]
     """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
@@ -92,10 +92,10 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """
     PutOrderList: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.PutOrderListRequest, _evaluation_service_pb2.PutOrderListResponse]  # type: ignore[assignment]
     """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
-    20 are kept. A payload has at most 7 MiB. Needs operator.
+    20 are kept until it is unbound, of a world at most 1 GiB. A payload has at most 7 MiB. Needs operator.
 
     Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
-    those of chunks: see qmtl.common.v1.Chunked.
+    RESOURCE_EXHAUSTED (E_ORDER_LISTS_FULL): unbind strategies that are done; those of chunks: see qmtl.common.v1.Chunked.
     """
     Evaluate: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateRequest, _evaluation_service_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
@@ -153,10 +153,10 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.PutOrderListResponse, _abc.Awaitable[_evaluation_service_pb2.PutOrderListResponse]]:
         """Takes the order list that an Evaluate names by its hash. The same list again is the same; of each strategy the newest
-        20 are kept. A payload has at most 7 MiB. Needs operator.
+        20 are kept until it is unbound, of a world at most 1 GiB. A payload has at most 7 MiB. Needs operator.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD, E_TOO_LARGE): correct the list;
-        those of chunks: see qmtl.common.v1.Chunked.
+        RESOURCE_EXHAUSTED (E_ORDER_LISTS_FULL): unbind strategies that are done; those of chunks: see qmtl.common.v1.Chunked.
         """
 
     @_abc_1.abstractmethod
