@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from enum import Enum
 from typing import Annotated
 
@@ -49,29 +48,42 @@ OfWorld = Annotated[str, typer.Option("--world", help="World whose fence it is t
 Named = Annotated[str, typer.Option("--id", help="Client order id; the same again is no second order.")]
 
 
-def _by_hand(side: orderpb.OrderSide, text: str) -> Callable[..., None]:
-    def send(
-        access: Access,
-        symbol: Symbol,
-        quantity: Quantity,
-        account: OfAccount,
-        reason: Reason,
-        limit: Limit = "",
-        stop: Stop = "",
-        reduce_only: ReduceOnly = False,
-        tif: InForce = Tif.GTC,
-        world: OfWorld = "",
-        order_id: Named = "",
-    ) -> None:
-        order = _order(side, symbol, quantity, (limit, stop), tif, reduce_only)
-        _send(access, order, account, world, order_id, reason)
-
-    send.__doc__ = text
-    return with_access(send)
+@with_access
+def buy(
+    access: Access,
+    symbol: Symbol,
+    quantity: Quantity,
+    account: OfAccount,
+    reason: Reason,
+    limit: Limit = "",
+    stop: Stop = "",
+    reduce_only: ReduceOnly = False,
+    tif: InForce = Tif.GTC,
+    world: OfWorld = "",
+    order_id: Named = "",
+) -> None:
+    """Buy by hand, at the market unless --limit or --stop says otherwise."""
+    order = _order(orderpb.ORDER_SIDE_BUY, symbol, quantity, (limit, stop), tif, reduce_only)
+    _send(access, order, account, world, order_id, reason)
 
 
-buy = _by_hand(orderpb.ORDER_SIDE_BUY, "Buy by hand, at the market unless --limit or --stop says otherwise.")
-sell = _by_hand(orderpb.ORDER_SIDE_SELL, "Sell by hand, at the market unless --limit or --stop says otherwise.")
+@with_access
+def sell(
+    access: Access,
+    symbol: Symbol,
+    quantity: Quantity,
+    account: OfAccount,
+    reason: Reason,
+    limit: Limit = "",
+    stop: Stop = "",
+    reduce_only: ReduceOnly = False,
+    tif: InForce = Tif.GTC,
+    world: OfWorld = "",
+    order_id: Named = "",
+) -> None:
+    """Sell by hand, at the market unless --limit or --stop says otherwise."""
+    order = _order(orderpb.ORDER_SIDE_SELL, symbol, quantity, (limit, stop), tif, reduce_only)
+    _send(access, order, account, world, order_id, reason)
 
 
 @with_access

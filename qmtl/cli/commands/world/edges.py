@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
@@ -78,26 +78,41 @@ def _override_rows(overrides: Sequence[worldgraphpb.EdgeOverride]) -> list[tuple
     ]
 
 
-def _switch(text: str, *, active: bool) -> Callable[..., None]:
-    def put(
-        access: Access,
-        world_id: WorldId,
-        from_node: FromNode,
-        to_node: ToNode,
-        of: OfStrategy = "",
-        domain: Domain = DomainName.BACKTEST,
-        from_domain: FromDomain = None,
-        reason: Reason = "",
-    ) -> None:
-        named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
-        _put(access, named, reason, active=active)
+@with_access
+def off(
+    access: Access,
+    world_id: WorldId,
+    from_node: FromNode,
+    to_node: ToNode,
+    of: OfStrategy = "",
+    domain: Domain = DomainName.BACKTEST,
+    from_domain: FromDomain = None,
+    reason: Reason = "",
+) -> None:
+    """Switch an edge off: strategies that use it leave that domain, and those above, at once."""
+    _put(
+        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False
+    )
 
-    put.__doc__ = text
-    return with_access(put)
 
+@with_access
+def on(
+    access: Access,
+    world_id: WorldId,
+    from_node: FromNode,
+    to_node: ToNode,
+    of: OfStrategy = "",
+    domain: Domain = DomainName.BACKTEST,
+    from_domain: FromDomain = None,
+    reason: Reason = "",
+) -> None:
+    """Switch an edge on; one between two domains waits for an apply.
 
-off = _switch("Switch an edge off: strategies that use it leave that domain, and those above, at once.", active=False)
-on = _switch("Switch an edge on; one between two domains waits for an apply.\n\nNothing rises by itself.", active=True)
+    Nothing rises by itself.
+    """
+    _put(
+        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True
+    )
 
 
 @with_access
