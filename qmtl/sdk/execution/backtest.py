@@ -8,7 +8,7 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -18,9 +18,8 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.quiet import Why, next_visit
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import EquityCurve
-from brokerage.domain.market.bars import Bar, BarColumns, bar_columns
+from brokerage.domain.market.bars import Bar, BarColumns
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.volumes import volume_in_base
 from brokerage.domain.models.corporate import Dividend, Ending, Split
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
@@ -29,24 +28,23 @@ from brokerage.domain.simulation.corporate import acted_before
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
-from qmtl.core.instants import NS_PER_S, timestamp_text, to_ns
+from qmtl.core.instants import to_ns
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
-from qmtl.sdk.execution.commands import CommandTable, first_command_ns
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.endings import Endings
 from qmtl.sdk.execution.holdings import Holding, Holdings
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
 from qmtl.sdk.execution.order_updates import order_update
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
+from qmtl.sdk.execution.stepping.commands import CommandTable, first_command_ns
+from qmtl.sdk.execution.stepping.endings import Endings
+from qmtl.sdk.execution.stepping.traded import columns_of, one_currency, traded_bars, undecided
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.strategy import Strategy
@@ -67,7 +65,7 @@ class Repeats:
         key = bars.symbol, bars.interval_s
         seen, columns = self._columns.get(key, (None, None))
         if columns is None or seen is not bars or columns.instrument != instrument:
-            columns = _columns(bars, instrument)
+            columns = columns_of(bars, instrument)
             self._columns[key] = bars, columns
         return columns
 
@@ -101,7 +99,7 @@ def replay(
     account = _AccountReplay(assembled, bars, terms, streaming, compiling, repeats or Repeats())
     assembled.strategy.on_start()
     record = account.run(outputs)
-    record.undecided = tuple(_undecided(assembled, bars, account.last_commands(outputs), terms))
+    record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
     return result_of(record, account.currency)
 
@@ -120,13 +118,13 @@ class _AccountReplay:
     ) -> None:
         self._strategy: Strategy = assembled.strategy
         self._logic = DecisionLogic(assembled)
-        self._data = {bars.symbol: bars for bars in _traded(assembled, data)}
+        self._data = {bars.symbol: bars for bars in traded_bars(assembled, data)}
         profile = terms.brokerage
         probe = SimulatedAccount(profile, {}, instruments=terms.instruments)
         traded = [probe.instrument(symbol) for symbol in self._data]
         for instrument in traded:
             profile.require(instrument)
-        self.currency = _one_currency({instrument.quote for instrument in traded})
+        self.currency = one_currency({instrument.quote for instrument in traded})
         latency_ns = terms.latency // timedelta(microseconds=1) * 1_000
         if latency_ns < 0:
             raise refused("E_FIELD", "latency", terms.latency, "0 or more")
@@ -376,41 +374,3 @@ class _AccountReplay:
     def _tell(self, fill: FillEvent) -> None:
         self._record.fills.append(fill)
         self._strategy.on_fill(fill)
-
-
-def _undecided(
-    assembled: Assembled, data: Sequence[Bars], last_ns: Mapping[str, int], terms: AccountTerms
-) -> Iterator[str]:
-    """A sentence for each symbol that no target came for, with the bars that were there and those it takes."""
-    bound, start_ns = bind(assembled.dag, data), to_ns(terms.start) if terms.start else None
-    for rule in assembled.rules:
-        last = last_ns.get(rule.command.node_id)
-        if last is not None and (start_ns is None or last > start_ns):
-            continue
-        behind = build_dag([rule.command])
-        counts = (
-            f"{len(bound[source.node_id])} bars of {source.symbol} at {source.interval_s} s, "
-            f"want {behind.warmup_of(source)} or more"
-            for source in behind.sources
-        )
-        after = f" after {timestamp_text(terms.start)}" if terms.start else ""
-        yield f"no target for {rule.symbol}{after}: {'; '.join(counts)}"
-
-
-def _columns(bars: Bars, instrument: Instrument) -> BarColumns:
-    v = bars.values
-    volume = volume_in_base(instrument, v[:, 4], v[:, 1], bars.volume_unit)
-    columns = (v[:, 0], v[:, 1], v[:, 2], v[:, 3], volume)
-    return bar_columns(instrument, bars.open_ns, bars.interval_s * NS_PER_S, columns)
-
-
-def _traded(assembled: Assembled, data: Sequence[Bars]) -> list[Bars]:
-    bound = bind(assembled.dag, data)
-    symbols = {rule.symbol: rule.price.interval_s for rule in assembled.rules}
-    return [bars for bars in bound.values() if symbols.get(bars.symbol) == bars.interval_s]
-
-
-def _one_currency(quotes: set[str]) -> str:
-    if len(quotes) != 1:
-        raise refused("E_CURRENCIES", "symbols", ", ".join(sorted(quotes)), "one quote currency in a local backtest")
-    return quotes.pop()

@@ -14,10 +14,10 @@ from brokerage.domain.simulation.carry import Payment
 from qmtl.calendars.published import sessions_of
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.columns import Activity, FillColumns, activity_of
-from qmtl.sdk.execution.equity_series import EquitySeries
 from qmtl.sdk.execution.port import Cancel, DeniedOrder, SentOrder
-from qmtl.sdk.execution.traces import Trace
+from qmtl.sdk.execution.records.columns import Activity, FillColumns, activity_of
+from qmtl.sdk.execution.records.equity_series import EquitySeries
+from qmtl.sdk.execution.records.traces import Trace
 from qmtl.stats.activity import activity, costs_of
 from qmtl.stats.performance import performance
 from qmtl.stats.returns import UTC_DAYS, Sessions

@@ -35,7 +35,7 @@ from qmtl.sdk.execution.port import (
     Submit,
     SubmitList,
 )
-from qmtl.sdk.execution.traces import Columns, Trace
+from qmtl.sdk.execution.records.traces import Columns, Trace
 
 
 class SimulatedExecution:

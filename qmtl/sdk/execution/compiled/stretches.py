@@ -19,13 +19,13 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.order import Side
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.engine.compiling import compiled
-from qmtl.sdk.execution.columns import FillColumns, OrderColumns
-from qmtl.sdk.execution.commands import CommandTable
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
 from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
 from qmtl.sdk.execution.port import order_name
+from qmtl.sdk.execution.records.columns import FillColumns, OrderColumns
+from qmtl.sdk.execution.stepping.commands import CommandTable
 from qmtl.sdk.strategy.events import Signal
 
 

@@ -28,8 +28,8 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.port import DeniedOrder
+from qmtl.sdk.execution.records.traces import Trace
 from qmtl.sdk.execution.run_record import RunRecord
-from qmtl.sdk.execution.traces import Trace
 from qmtl.sdk.mesh.session.account_profile import profile_of
 
 NOBODY = Owner("", "", "")
