@@ -4,7 +4,7 @@ from brokerage.domain.market.instrument import AssetClass, Instrument, instrumen
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import decisions as signals
-from qmtl.sdk import generators, indicators, labels
+from qmtl.sdk import generators, indicators, labels, nodesets
 from qmtl.sdk.arithmetic import maximum, minimum, where
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
@@ -57,6 +57,7 @@ __all__ = [
     "maximum",
     "minimum",
     "node",
+    "nodesets",
     "resample",
     "signals",
     "where",

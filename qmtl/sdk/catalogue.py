@@ -8,13 +8,24 @@ from __future__ import annotations
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import arithmetic
-from qmtl.sdk.decisions import directions, targets, time_exits
+from qmtl.sdk.decisions import directions, quotes, targets, time_exits
 from qmtl.sdk.graph.account_state import POSITION_TYPE
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
-from qmtl.sdk.graph.schemas import COMMAND, DIRECTION, OHLCV, POSITION, TARGET, VALUE, Schema
+from qmtl.sdk.graph.schemas import (
+    COMMAND,
+    DIRECTION,
+    OHLCV,
+    POSITION,
+    QUOTE_COMMAND,
+    QUOTE_INTENT,
+    TARGET,
+    VALUE,
+    Schema,
+)
 from qmtl.sdk.indicators import bands, changes, declaring, levels, momentum, oscillators, trend, volatility, volume
 from qmtl.sdk.labels import barriers
+from qmtl.sdk.strategy import quotes as quote_rules
 from qmtl.sdk.strategy import rules
 from qmtl.sdk.streams.latest import LATEST
 from qmtl.sdk.streams.resampling import RESAMPLE
@@ -70,8 +81,10 @@ BUILTINS: tuple[Builtin, ...] = (
     directions.THRESHOLD,
     targets.POSITION_TARGET,
     time_exits.MAX_BARS,
+    quotes.QUOTE_INTENT_TYPE,
     rules.ORDER_TARGET,
     rules.ORDER_BRACKET,
+    quote_rules.ORDER_QUOTE,
 )
 NODE_TYPES: tuple[NodeType, ...] = (STREAM_INPUT, TAG_QUERY, POSITION_TYPE, *(builtin.type for builtin in BUILTINS))
 SCHEMAS: tuple[Schema, ...] = (
@@ -84,6 +97,8 @@ SCHEMAS: tuple[Schema, ...] = (
     TARGET,
     COMMAND,
     POSITION,
+    QUOTE_INTENT,
+    QUOTE_COMMAND,
     declaring.BANDS,
     oscillators.STOCHASTIC_LINES,
     oscillators.KDJ_LINES,

@@ -131,9 +131,11 @@ class _AccountReplay:
         self._account = SimulatedAccount(
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
-        self._in_step = CommandsInStep(assembled) if assembled.dag.on_state else None
+        self._in_step = CommandsInStep(assembled) if assembled.in_step else None
         hears = getattr(self._strategy.on_order, "__func__", None) is not Strategy.on_order
-        self._why_every = "every bar: nodes read the position" if self._in_step else "every bar" if every else ""
+        self._why_every = "every bar" if every else ""
+        if self._in_step:
+            self._why_every = "every bar: it quotes, or nodes read the position"
         direct = not (every or self._in_step or hears)  # orders taken direct and in compiled code have no events
         self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=direct)
         self._runs, self._compiling = repeats.runs, compiling if direct else Compiling.NEVER

@@ -32,8 +32,10 @@ from qmtl.sdk.execution.port import (
     ask,
     order_name,
 )
+from qmtl.sdk.execution.quoting import intent_of, quote
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 
 LEG_TIMEOUT_BARS = 3
@@ -45,12 +47,16 @@ CLOSING = "-close"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command node's value at the close of a bar: the target it wants held, and the price it saw."""
+    """A command node's value at the close of a bar: the target it wants held, and the price it saw.
+
+    `row`: all of it, of a node that quotes.
+    """
 
     node_id: str
     time_ns: int
     target: float
     price: float
+    row: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,8 @@ class DecisionLogic:
     def __init__(self, assembled: Assembled, leg_timeout_bars: int = LEG_TIMEOUT_BARS) -> None:
         self._strategy = assembled.strategy
         self._names = assembled.dag.names
-        self._planners = {rule.command.node_id: Planner(rule) for rule in assembled.rules}
+        self._planners = {one.command.node_id: Planner(one) for one in assembled.rules if isinstance(one, TradeRule)}
+        self._quoted = {one.command.node_id: one for one in assembled.rules if isinstance(one, QuoteRule)}
         self._signalled = dict.fromkeys(self._planners, 0.0)
         self._waiting: dict[str, Waiting] = {}
         self._weights: Weights | None = None
@@ -82,7 +89,7 @@ class DecisionLogic:
 
     def follows(self, node_id: str) -> bool:
         """Whether a node's values are commands of this strategy."""
-        return node_id in self._planners
+        return node_id in self._planners or node_id in self._quoted
 
     @property
     def settled(self) -> bool:
@@ -92,7 +99,7 @@ class DecisionLogic:
     @property
     def only(self) -> Followed | None:
         """Where it stands, if one node's targets are all it follows and nothing waits for anything."""
-        if len(self._planners) != 1 or self._waiting or self._weights is not None:
+        if len(self._planners) != 1 or self._quoted or self._waiting or self._weights is not None:
             return None
         [(node_id, planner)] = self._planners.items()
         return None if planner.last is None else Followed(node_id, planner.rule, planner.last, self._signalled[node_id])
@@ -102,8 +109,11 @@ class DecisionLogic:
         self._planners[after.node_id].last, self._signalled[after.node_id] = after.acted, after.told
 
     def order_name(self, command: Command) -> str:
-        """The client order id of the first order that a command may become."""
-        return order_name(self._planners[command.node_id].rule.symbol, command.time_ns)
+        """The client order id of the first order that a command may become; empty for one that quotes, which may be
+        acted on again.
+        """
+        planner = self._planners.get(command.node_id)
+        return "" if planner is None else order_name(planner.rule.symbol, command.time_ns)
 
     def remember(self, command: Command) -> None:
         """Take a command as acted on, without sending anything."""
@@ -114,22 +124,27 @@ class DecisionLogic:
         before, self._weights = self._weights, weights
         if before is not None:
             for planner in self._planners.values():
-                if planner.last and weights.of(planner.last) != before.of(planner.last):
+                if planner.rule.weighted and planner.last and weights.of(planner.last) != before.of(planner.last):
                     planner.last = None
 
     def decide(self, commands: Sequence[Command]) -> Decision[list[DeniedOrder]]:
         """Tell the strategy of new targets and act on all commands of one bar; what was denied of them."""
         due: list[tuple[Planner, Command]] = []
+        denied: list[DeniedOrder] = []
         for command in commands:
+            if (quoted := self._quoted.get(command.node_id)) is not None:
+                intent = intent_of(command.time_ns, command.row)
+                denied += yield from quote(quoted, intent, self._weights or WHOLE)
+                continue
             planner, node_id = self._planners[command.node_id], command.node_id
             if command.target != self._signalled[node_id]:
                 self._signalled[node_id] = command.target
                 self._strategy.on_signal(Signal(self._names[node_id], command.time_ns, command.target))
             if planner.due(command.target):
                 due.append((planner, command))
-        if not due:
-            return []
-        return (yield from _Deciding(self._waiting, self._timeout_bars, self._weights or WHOLE).act(due))
+        if due:
+            denied += yield from _Deciding(self._waiting, self._timeout_bars, self._weights or WHOLE).act(due)
+        return denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +237,7 @@ class _Deciding:
             for name in exits:
                 yield from ask(Cancel(name, time_ns))
             exits.clear()
-        weight = self._weights.of(command.target)
+        weight = self._weights.of(command.target) if planner.rule.weighted else Decimal(1)
         return Leg(planner, time_ns, command.target, command.price, held, weight, tuple(exits))
 
     def _send(self, sized: Sequence[_Sized]) -> Decision[None]:

@@ -36,7 +36,7 @@ class CommandsInStep:
             row = made.get(node_id)
             if row is not None:
                 self.last_ns[node_id] = time_ns
-                found.append(Command(node_id, time_ns, row[0], row[1]))
+                found.append(Command(node_id, time_ns, row[0], row[1], tuple(row)))
         return found
 
 

@@ -8,8 +8,10 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.sdk.execution.exits import STOP, TARGET, TRAIL
+from qmtl.sdk.execution.quoting import ASK, BID
 from qmtl.sdk.graph.names import tag_of
 from qmtl.sdk.strategy.events import OrderRole, OrderState, OrderUpdate
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 
 STATES = {
@@ -21,7 +23,13 @@ STATES = {
 }
 """What a strategy hears of; FILLED is told apart by what is left."""
 
-_ROLES = ((STOP, OrderRole.STOP_LOSS), (TRAIL, OrderRole.TRAILING), (TARGET, OrderRole.TAKE_PROFIT))
+_ROLES = (
+    (STOP, OrderRole.STOP_LOSS),
+    (TRAIL, OrderRole.TRAILING),
+    (TARGET, OrderRole.TAKE_PROFIT),
+    (BID, OrderRole.QUOTE),
+    (ASK, OrderRole.QUOTE),
+)
 
 
 def order_update(account: SimulatedAccount, event: OrderEvent) -> OrderUpdate | None:
@@ -50,7 +58,7 @@ def role_of(client_order_id: str) -> OrderRole:
     return next((role for suffix, role in _ROLES if client_order_id.endswith(suffix)), OrderRole.TARGET)
 
 
-def symbol_of(client_order_id: str, rules: Iterable[TradeRule]) -> str:
+def symbol_of(client_order_id: str, rules: Iterable[TradeRule | QuoteRule]) -> str:
     """The symbol of an order of a strategy; empty for an order that is none of its rules'."""
     named = [rule.symbol for rule in rules if client_order_id.startswith(f"{tag_of(rule.symbol)}-")]
     return max(named, key=len, default="")

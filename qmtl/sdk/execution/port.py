@@ -173,6 +173,23 @@ class AskOpenOrders(Request[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """An open order of the strategy: what it may still fill, signed, and its limit; None: it has none."""
+
+    client_order_id: str
+    open_quantity: Decimal
+    limit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskWorkingOrders(Request[tuple[WorkingOrder, ...]]):
+    """A symbol's open orders with their terms, once the venue has seen the bar that closes at `time_ns`."""
+
+    symbol: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel(Request[None]):
     """Cancel an open order; what it got until then is kept. `orders_before` is noted of a run: how many orders it had
     sent before.

@@ -23,6 +23,7 @@ from qmtl.sdk.execution.port import (
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
+    AskWorkingOrders,
     Cancel,
     FeeEstimate,
     HeldPosition,
@@ -34,6 +35,7 @@ from qmtl.sdk.execution.port import (
     SentOrder,
     Submit,
     SubmitList,
+    WorkingOrder,
 )
 from qmtl.sdk.execution.records.traces import Columns, Trace
 
@@ -70,6 +72,8 @@ class SimulatedExecution:
                 return UNRESTRICTED
             case AskOpenOrders(symbol=symbol):
                 return tuple(record.order.client_order_id for record in self._own_orders(symbol))
+            case AskWorkingOrders(symbol=symbol):
+                return tuple(self._working(record) for record in self._own_orders(symbol))
             case Cancel(client_order_id=client_order_id, time_ns=time_ns):
                 self.cancels.append(replace(request, orders_before=self._sent))
                 event = self._account.cancel(client_order_id, time_ns)
@@ -98,6 +102,12 @@ class SimulatedExecution:
     def _own_orders(self, symbol: str) -> list[OrderRecord]:
         """Open orders of the strategy, without those of a margin call, which are not its to cancel."""
         return [record for record in self._account.open_orders(symbol) if MARGIN_CALL not in record.order.tags]
+
+    def _working(self, record: OrderRecord) -> WorkingOrder:
+        instrument, order = self._account.instrument(record.order.symbol), record.order
+        left = order.side.sign * instrument.quantity_decimal(record.remaining)
+        limit = None if record.limit is None else instrument.price_decimal(record.limit)
+        return WorkingOrder(order.client_order_id, left, limit)
 
     def _expected(self, symbol: str) -> Decimal:
         """Held, and what orders of a margin call will take off it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qmtl.core.errors import refused
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag, build_dag
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 
@@ -21,7 +22,12 @@ class Assembled:
     strategy: Strategy
     name: str
     dag: Dag
-    rules: tuple[TradeRule, ...]
+    rules: tuple[TradeRule | QuoteRule, ...]
+
+    @property
+    def in_step(self) -> bool:
+        """Whether commands are made at every close in step with an account: nodes read what it holds, or it quotes."""
+        return bool(self.dag.on_state) or any(isinstance(rule, QuoteRule) for rule in self.rules)
 
 
 def assemble(strategy: Strategy) -> Assembled:

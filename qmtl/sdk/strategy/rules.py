@@ -25,8 +25,8 @@ class Sizing(Enum):
 @dataclass(frozen=True, slots=True)
 class TradeRule:
     """How one command node becomes orders: the symbol, the meaning of its target, and the lot it is cut to; None: the
-    lot of the instrument. `bracket`: the exits of what it holds; `limit`: how it enters, None: at the market; `price`:
-    the bars that it trades on.
+    lot of the instrument. `bracket`: the exits of what it holds; `limit`: how it enters, None: at the market;
+    `weighted`: it sizes by its weight; `price`: the bars that it trades on.
     """
 
     command: FoldNode
@@ -35,6 +35,7 @@ class TradeRule:
     lot: Decimal | None
     bracket: Bracket | None = None
     limit: Limit | None = None
+    weighted: bool = True
 
     @property
     def price(self) -> StreamInput:

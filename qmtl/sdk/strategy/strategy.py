@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Self
+from typing import Protocol, Self
 
+from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import Json
@@ -14,7 +15,15 @@ from qmtl.sdk.graph.kinds import TRADING
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput, Vertex
 from qmtl.sdk.strategy.bracket import Bracket, Limit
 from qmtl.sdk.strategy.events import OrderUpdate, Signal
+from qmtl.sdk.strategy.quotes import ORDER_QUOTE, QuoteRule, units
 from qmtl.sdk.strategy.rules import ORDER_BRACKET, ORDER_TARGET, Sizing, TradeRule
+
+
+class Addition(Protocol):
+    """What adds nodes and rules to a strategy (qmtl.sdk.nodesets)."""
+
+    def add_to(self, strategy: Strategy) -> None:
+        """Add them, in `setup`."""
 
 
 class Strategy:
@@ -23,7 +32,7 @@ class Strategy:
     name: str = ""
 
     _nodes: list[Vertex]
-    _rules: list[TradeRule]
+    _rules: list[TradeRule | QuoteRule]
 
     def __new__(cls, *args: object, **options: object) -> Self:
         """With its lists, so that a subclass's `__init__` need not call this one's."""
@@ -37,7 +46,7 @@ class Strategy:
         return tuple(self._nodes)
 
     @property
-    def trade_rules(self) -> tuple[TradeRule, ...]:
+    def trade_rules(self) -> tuple[TradeRule | QuoteRule, ...]:
         """What `setup` has named to trade so far."""
         return tuple(self._rules)
 
@@ -45,9 +54,13 @@ class Strategy:
         """Build the nodes: `self.add_nodes(...)`, `self.trade(...)`."""
         raise refused("E_SETUP", "setup", f"missing in {type(self).__name__}", "a setup method that builds nodes")
 
-    def add_nodes(self, *nodes: Vertex) -> None:
-        """Make nodes, and all they read, part of the strategy."""
-        self._nodes.extend(nodes)
+    def add_nodes(self, *nodes: Vertex | Addition) -> None:
+        """Make nodes, and all they read, part of the strategy; of a node set, its rules too."""
+        for one in nodes:
+            if isinstance(one, Vertex):
+                self._nodes.append(one)
+            else:
+                one.add_to(self)
 
     def trade(
         self,
@@ -62,6 +75,7 @@ class Strategy:
         max_bars: int = 0,
         order: Limit | None = None,
         bracket: Bracket | None = None,
+        weighted: bool = True,
     ) -> FoldNode:
         """Hold `target` of the symbol of `price`, by orders when the target changes.
 
@@ -70,14 +84,16 @@ class Strategy:
         (Bracket), which may also be given as one value, `bracket`. `max_bars`: close what was held for so many bars,
         2 or more. `order=Limit(offset="0.001")`: enter by a limit order instead of at the market.
 
+        `weighted`: size orders to the weight of the strategy's activation; False leaves it to the brokerage to cut what
+        goes beyond, and a weight that falls reduces nothing by itself.
+
         Raises InvalidRequest: E_NOT_A_DECISION, E_TRADE_DUPLICATE, E_LOT, E_BRACKET, E_FIELD.
         """
         exits = _exits(bracket, stop_loss, take_profit, trailing)
         if target.kind not in TRADING:
             hint = "make one with position_target"
             raise refused("E_NOT_A_DECISION", "target", f"{target.name} ({target.kind.value})", "a decision", hint=hint)
-        if any(rule.symbol == price.symbol for rule in self._rules):
-            raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
+        self._require_first(price)
         size = _lot(lot) if lot else None
         params: dict[str, Json] = {"symbol": price.symbol, "sizing": sizing.value, "lot": lot}
         if max_bars:
@@ -87,9 +103,46 @@ class Strategy:
             exit_params, entry_params = exits.params if exits else {}, order.params if order else {}
             kind, params = ORDER_BRACKET, {**params, **_PLAIN, **exit_params, **entry_params}
         command = kind.node(params, (target, ""), (price, ""), label="orders")
-        self._rules.append(TradeRule(command, price.symbol, sizing, size, exits, order))
+        self._rules.append(TradeRule(command, price.symbol, sizing, size, exits, order, weighted))
         self._nodes.append(command)
         return command
+
+    def quote(
+        self,
+        intent: Vertex,
+        price: StreamInput,
+        *,
+        inventory_max: str | Decimal,
+        inventory_min: str | Decimal = "",
+        skew: str | Decimal = "1",
+    ) -> FoldNode:
+        """Quote both sides of the symbol of `price` by limit orders, as `signals.quote_intent` says, at every close.
+
+        The inventory stays between `inventory_min` (units; empty: as much short as long, "0": never short) and
+        `inventory_max`, both times the weight. Quotes lean against it by `skew` half spreads when it is full. Orders
+        that quote the same are left, others cancelled and sent anew.
+
+        Raises InvalidRequest: E_NOT_A_DECISION, E_TRADE_DUPLICATE, E_FIELD.
+        """
+        if intent.kind not in TRADING:
+            hint = "make one with signals.quote_intent"
+            raise refused("E_NOT_A_DECISION", "intent", f"{intent.name} ({intent.kind.value})", "a quote", hint=hint)
+        self._require_first(price)
+        longest = units("inventory_max", inventory_max, least=Decimal(0))
+        shortest = -longest if inventory_min == "" else units("inventory_min", inventory_min)
+        if shortest > 0 or longest == shortest:
+            raise refused("E_FIELD", "inventory_min", str(inventory_min), f"0 or less, and not {longest}")
+        leans = units("skew", skew, least=Decimal(0))
+        texts = {"longest": longest, "shortest": shortest, "skew": leans}
+        params: dict[str, Json] = {"symbol": price.symbol, **{key: format_decimal(one) for key, one in texts.items()}}
+        command = ORDER_QUOTE.node(params, (intent, ""), (price, ""), label="quotes")
+        self._rules.append(QuoteRule(command, price, longest, shortest, leans))
+        self._nodes.append(command)
+        return command
+
+    def _require_first(self, price: StreamInput) -> None:
+        if any(rule.symbol == price.symbol for rule in self._rules):
+            raise refused("E_TRADE_DUPLICATE", "price", price.symbol, "one trade rule per symbol")
 
     def position(self, price: StreamInput, *, name: str = "") -> PositionState:
         """What the strategy held of the symbol of `price` at the close of the bar before, as a stream of quantity,

@@ -32,6 +32,7 @@ from qmtl.sdk.execution.port import (
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
+    AskWorkingOrders,
     Cancel,
     FeeEstimate,
     HeldPosition,
@@ -44,6 +45,7 @@ from qmtl.sdk.execution.port import (
     Submit,
     SubmitList,
     Weights,
+    WorkingOrder,
 )
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -106,6 +108,8 @@ class MeshExecution:
                 return self._permission()
             case AskOpenOrders(symbol=symbol, time_ns=time_ns):
                 return await self._open_orders(symbol, time_ns)
+            case AskWorkingOrders(symbol=symbol, time_ns=time_ns):
+                return await self._working_orders(symbol, time_ns)
             case Cancel(client_order_id=client_order_id):
                 await self._cancel(client_order_id)
                 return None
@@ -156,12 +160,15 @@ class MeshExecution:
         )
 
     async def _open_orders(self, symbol: str, time_ns: int) -> tuple[str, ...]:
+        return tuple(one.client_order_id for one in await self._working_orders(symbol, time_ns))
+
+    async def _working_orders(self, symbol: str, time_ns: int) -> tuple[WorkingOrder, ...]:
         await self._portfolio.at(time_ns)  # the venue may fill orders with this bar: it must have seen it
         self._cancelled.clear()
         statuses = await list_orders(self._retrying, self._owner, symbol=symbol, open_only=True)
         called = [status for status in statuses if not OTHERS.isdisjoint(status.order.tags)]
         self._cancelled += called  # not this strategy's to cancel; what they take off is expected all the same
-        return tuple(status.order.client_order_id for status in statuses if status not in called)
+        return tuple(_working(status) for status in statuses if status not in called)
 
     async def _cancel(self, client_order_id: str) -> None:
         request = tradingservicepb.CancelOrderRequest(key=order_key(self._owner, client_order_id))
@@ -196,6 +203,12 @@ class MeshExecution:
                 return await self._retrying.client.trading.SubmitOrderList(request)
 
         return _replied((await self._retrying.ask(call, "list")).statuses)
+
+
+def _working(status: orderpb.OrderStatus) -> WorkingOrder:
+    limit = status.order.limit_price
+    price = parse_decimal(limit, "order.limit_price") if limit else None
+    return WorkingOrder(status.order.client_order_id, open_quantity(status), price)
 
 
 @contextmanager

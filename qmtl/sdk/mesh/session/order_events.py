@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -12,7 +12,41 @@ from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.fills import FillEvent
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.wire.orders import fill_from_proto
+from qmtl.sdk.mesh.wire.orders import fill_from_proto, state_of, update_from_proto, update_of
+from qmtl.sdk.strategy.events import OrderState
+from qmtl.sdk.strategy.quotes import QuoteRule
+from qmtl.sdk.strategy.rules import TradeRule
+from qmtl.sdk.strategy.strategy import Strategy
+
+
+class OrderListener:
+    """Tells a strategy of the steps of its orders: of each event as it comes, and at the end of what the last events,
+    which did not come any more, made of them.
+    """
+
+    def __init__(self, strategy: Strategy, rules: Sequence[TradeRule | QuoteRule]) -> None:
+        self._on_order = strategy.on_order
+        self.listens = getattr(strategy.on_order, "__func__", None) is not Strategy.on_order
+        self._rules = rules
+        self._told: dict[str, OrderState | None] = {}
+
+    def begin(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
+        """Orders of an earlier process: what became of them before is not told."""
+        self._told |= {status.order.client_order_id: state_of(status.state) for status in statuses}
+
+    def hear(self, event: orderpb.OrderEvent) -> None:
+        """An event of an order."""
+        update = update_from_proto(event, self._rules)
+        if update is not None and self.listens:
+            self._told[update.client_order_id] = update.state
+            self._on_order(update)
+
+    def finish(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
+        """All orders, newest first: tell of those that are not as they were told of."""
+        for status in reversed(list(statuses)):
+            state, name = state_of(status.state), status.order.client_order_id
+            if self.listens and state is not None and self._told.get(name) is not state:
+                self._on_order(update_of(status, state, self._rules))
 
 
 async def follow_orders(

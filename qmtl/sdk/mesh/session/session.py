@@ -14,7 +14,6 @@ from functools import partial
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
-from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
@@ -38,7 +37,7 @@ from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activati
 from qmtl.sdk.mesh.session.equity import SessionBook, equity_record
 from qmtl.sdk.mesh.session.events import BarDone, ErrorHook, OnEvent, SessionEvent
 from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_instruments, session_market
-from qmtl.sdk.mesh.session.order_events import follow_orders, list_fills, list_orders
+from qmtl.sdk.mesh.session.order_events import OrderListener, follow_orders, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.result import SessionResult
@@ -47,7 +46,6 @@ from qmtl.sdk.mesh.session.terms import PaperTerms, paper_account
 from qmtl.sdk.mesh.session.trading import SessionTrading, StateInStep
 from qmtl.sdk.mesh.submission.submit import BoundStrategy, Submitter
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, subscription
-from qmtl.sdk.mesh.wire.orders import update_from_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
@@ -111,7 +109,8 @@ class _PaperSession:
         self._on_event = on_event
         self._span_ns = (0, 0)
         self._joined_ns = 0
-        in_step = CommandsInStep(assembled) if assembled.dag.on_state else None
+        self._orders = OrderListener(assembled.strategy, assembled.rules)
+        in_step = CommandsInStep(assembled) if assembled.in_step else None
         self._state = None if in_step is None else StateInStep(in_step, self._traded)
 
     async def run(self) -> SessionResult:
@@ -149,8 +148,10 @@ class _PaperSession:
         self._reported.update(fill.trade_id for fill in earlier)
         if self._state is not None:
             self._state.begin(SessionBook(account, list(market.instruments.values()), earlier), market.instruments)
+        if self._orders.listens:
+            self._orders.begin(await list_orders(self._another(), owner))
         self._assembled.strategy.on_start()
-        fills = follow_orders(self._another(), owner, self._report, self._report_order)
+        fills = follow_orders(self._another(), owner, self._report, self._orders.hear)
         replay = self._market.preset.replay
         follower = Follower(self._another(), session.session_id, self._strategy_id) if replay else None
         kept = [follower.hold()] if follower else []
@@ -165,12 +166,6 @@ class _PaperSession:
             self._reported.add(fill.trade_id)
             self._assembled.strategy.on_fill(fill)
             self._tell(fill)
-
-    def _report_order(self, event: orderpb.OrderEvent) -> None:
-        """Tell the strategy of a step of one of its orders."""
-        update = update_from_proto(event, self._assembled.rules)
-        if update is not None:
-            self._assembled.strategy.on_order(update)
 
     def _tell(self, event: SessionEvent) -> None:
         if self._on_event is not None:
@@ -295,6 +290,8 @@ class _PaperSession:
         fills = sorted(booked, key=lambda fill: (fill.booked_ns, fill.symbol))  # of one instant, feeds race each other
         for fill in fills:
             self._report(fill)
+        orders = await list_orders(retrying, owner)
+        self._orders.finish(orders)
         self._assembled.strategy.on_finish()
         bars, kinds = self._data_clock.played, [(one.symbol, one.interval.seconds) for one in self._traded.values()]
         traded = [one for one in bars if (one.symbol, one.interval_s) in kinds]
@@ -307,7 +304,7 @@ class _PaperSession:
             account=account,
             bars=bars,
             replay=replay,
-            orders=tuple(await list_orders(retrying, owner)),
+            orders=tuple(orders),
             portfolio=portfolio,
             evaluation=await self._submitter.evaluate_paper(
                 session, self._strategy_id, traded[0], dict(replay.metrics)

@@ -15,6 +15,7 @@ from qmtl.sdk.execution.port import SubmitList
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.mesh.history import Fetched
 from qmtl.sdk.mesh.wire.orders import list_to_proto, order_to_proto
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -46,7 +47,7 @@ def backtest_report(
 
 
 def order_list(
-    world: str, strategy_id: str, data: Fetched, done: RunResult, rules: Iterable[TradeRule]
+    world: str, strategy_id: str, data: Fetched, done: RunResult, rules: Iterable[TradeRule | QuoteRule]
 ) -> evaluationpb.OrderList | None:
     """All that a replay sent, over the sealed data that it traded on: what the world's own replay of it needs.
 

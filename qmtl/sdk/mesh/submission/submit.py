@@ -41,6 +41,7 @@ from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_rep
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -194,7 +195,7 @@ class Submitter:
         done: RunResult,
         metrics: dict[str, float],
         assumed: decisionpb.ExecutionModel,
-        rules: Iterable[TradeRule],
+        rules: Iterable[TradeRule | QuoteRule],
     ) -> evaluationpb.EvaluationRun:
         """Send what the replay ordered, and beside it what it came to here; the world's evaluation of its own replay.
 

@@ -12,6 +12,7 @@ from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.order_updates import role_of, symbol_of
 from qmtl.sdk.execution.port import LimitOrder, ListedOrder, MarketOrder
 from qmtl.sdk.strategy.events import OrderState, OrderUpdate
+from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
@@ -122,7 +123,7 @@ STATES: Mapping[orderpb.OrderEventKind, OrderState] = {
 """Kinds of events that a strategy hears of; FILLED is told apart by the order's state."""
 
 
-def update_from_proto(event: orderpb.OrderEvent, rules: Iterable[TradeRule]) -> OrderUpdate | None:
+def update_from_proto(event: orderpb.OrderEvent, rules: Iterable[TradeRule | QuoteRule]) -> OrderUpdate | None:
     """What a strategy hears of an event of one of its orders; None: nothing."""
     state = STATES.get(event.kind)
     if event.kind == orderpb.ORDER_EVENT_KIND_FILLED:
@@ -139,4 +140,35 @@ def update_from_proto(event: orderpb.OrderEvent, rules: Iterable[TradeRule]) -> 
         time_ns=ns_from_proto(event.receive_time, "event.receive_time"),
         rule=orderpb.Denial.Name(event.denial).removeprefix("DENIAL_") if event.denial else "",
         message=event.message,
+    )
+
+
+def state_of(state: orderpb.OrderState) -> OrderState | None:
+    """A state as a strategy hears of it; None: of that it does not."""
+    return ORDER_STATES.get(state)
+
+
+ORDER_STATES: Mapping[orderpb.OrderState, OrderState] = {
+    orderpb.ORDER_STATE_ACCEPTED: OrderState.ACCEPTED,
+    orderpb.ORDER_STATE_PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    orderpb.ORDER_STATE_FILLED: OrderState.FILLED,
+    orderpb.ORDER_STATE_CANCELED: OrderState.CANCELED,
+    orderpb.ORDER_STATE_EXPIRED: OrderState.EXPIRED,
+    orderpb.ORDER_STATE_REJECTED: OrderState.REJECTED,
+    orderpb.ORDER_STATE_DENIED: OrderState.DENIED,
+}
+
+
+def update_of(status: orderpb.OrderStatus, state: OrderState, rules: Iterable[TradeRule | QuoteRule]) -> OrderUpdate:
+    """Where an order stands, as an update."""
+    name = status.order.client_order_id
+    return OrderUpdate(
+        client_order_id=name,
+        symbol=status.order.symbol or symbol_of(name, rules),
+        role=role_of(name),
+        state=state,
+        filled=parse_decimal(status.cumulative_quantity or "0", "status.cumulative_quantity"),
+        time_ns=ns_from_proto(status.updated_at, "status.updated_at"),
+        rule=orderpb.Denial.Name(status.denial).removeprefix("DENIAL_") if status.denial else "",
+        message=status.message,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.states import OrderType
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
@@ -124,7 +126,10 @@ class FakeGateway:
         else:
             side = Side.BUY if order.side == orderpb.ORDER_SIDE_BUY else Side.SELL
             decided_ns, quantity = ns_from_proto(order.decided_at, "order.decided_at"), Decimal(order.quantity)
-            mesh.show(mesh.venue.market(order.symbol, side, quantity, decided_ns, order.client_order_id))
+            sent = Order(mesh.venue.owner, order.client_order_id, order.symbol, side, quantity)
+            if order.limit_price:
+                sent = replace(sent, type=OrderType.LIMIT, limit_price=Decimal(order.limit_price))
+            mesh.show(mesh.venue.submit(sent, decided_ns))
         mesh.passed("SubmitOrder")
         return tradingservicepb.SubmitOrderResponse(status=status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.instants import from_ns
 from qmtl.sdk import CacheView, OrderState, OrderUpdate, Strategy, StreamInput, node, signals
 from qmtl.sdk import indicators as ta
@@ -38,9 +39,20 @@ class Careful(Strategy):
         self.heard.append(update)
 
 
-async def active() -> FakeMesh:
+class Maker(Strategy):
+    """Quotes around a short average, never short."""
+
+    name = "maker"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        intent = signals.quote_intent(ta.sma(price, 3), 0.001, 0.25)
+        self.quote(intent, price, inventory_max="1", inventory_min="0")
+
+
+async def active(strategy: type[Strategy] = Careful) -> FakeMesh:
     mesh = FakeMesh(BARS, START)
-    bound = await submitter(mesh).bind(assemble(Careful()))
+    bound = await submitter(mesh).bind(assemble(strategy()))
     mesh.activate(bound.strategy.strategy_id)
     return mesh
 
@@ -68,5 +80,18 @@ async def test_a_session_tells_of_the_steps_of_orders() -> None:
     strategy = Careful()
     result = await run(await active(), strategy)
     filled = [one for one in strategy.heard if one.state in (OrderState.FILLED, OrderState.PARTIALLY_FILLED)]
-    assert len(filled) == len(result.replay.fills)
+    closed = [one.order.client_order_id for one in result.orders[::-1] if one.state == orderpb.ORDER_STATE_FILLED]
+    assert {one.client_order_id for one in filled} == set(closed)
+    assert len(closed) > 40
     assert {one.symbol for one in strategy.heard} == {"BTC-USD"}
+
+
+async def test_quotes_of_a_session_are_those_of_its_backtest_also_after_a_restart() -> None:
+    local = replay(assemble(Maker()), BARS, AccountTerms(cash=CASH, start=from_ns(int(BARS.close_ns[START - 1]))))
+    assert len(local.fills) > 20
+    mesh = await active(Maker)
+    await run(mesh, Maker(), until=from_ns(int(BARS.close_ns[580])))
+    result = await run(mesh, Maker())
+    told = [[(f.time_ns, f.quantity, f.price, f.fee) for f in found] for found in (result.replay.fills, local.fills)]
+    assert told[0] == told[1]
+    assert result.replay.equity == local.equity
