@@ -114,7 +114,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             datarpc.DataServiceStub(seamless),
             market.instruments,
         )
-        replays = ReplayService(market, sealed)
+        replays = ReplayService(market, sealed, db)
         server.add(replayrpc.add_ReplayServiceServicer_to_server, replays, service_of(replayservicepb))
         status = StatusService(db, bus, relay, feeds, clock, runtime.outages)
         serve_venue(server, process, feeds, connections, status)

@@ -1,7 +1,8 @@
-"""Sealed bars by fingerprint, read from seamless as Arrow: exactly the artifact that was named, or an error."""
+"""Bars read from seamless as Arrow: exactly the artifact that was named, or what a session brought, or an error."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayedSpan:
+    """A world, and the stretch of its data session that is meant: bars that open in it."""
+
+    world_id: str
+    span: commonpb.TimeRange
+
+
+@dataclass(frozen=True, slots=True)
 class SealedData:
     """Where sealed bars are read."""
 
@@ -41,33 +50,46 @@ class SealedData:
         """
         asked = artifactservicepb.GetArtifactRequest(dataset_fingerprint=fingerprint)
         artifact = (await self.artifacts.GetArtifact(asked)).artifact
-        preset = await self._preset(artifact.dataset)
+        preset = await self._preset(lambda one: one.dataset == artifact.dataset, artifact.dataset)
+        backtest = commonpb.EXECUTION_DOMAIN_BACKTEST
+        context = commonpb.ComputeContext(execution_domain=backtest, dataset_fingerprint=fingerprint)
+        request = dataservicepb.FetchRequest(dataset=preset.name, range=span, context=context)
+        return await self._bars(preset, request, rows_max)
+
+    async def played(self, preset_name: str, session_id: str, context: PlayedSpan, rows_max: int) -> SealedBars:
+        """The bars that a preset brought in a data session, at most so many. Raises as `read`."""
+        preset = await self._preset(lambda one: one.name == preset_name, preset_name)
+        dry = commonpb.EXECUTION_DOMAIN_DRYRUN
+        request = dataservicepb.FetchRequest(
+            dataset=preset.name,
+            range=context.span,
+            context=commonpb.ComputeContext(world_id=context.world_id, execution_domain=dry),
+            session_id=session_id,
+        )
+        return await self._bars(preset, request, rows_max)
+
+    async def _preset(self, is_it: Callable[[datasetspb.Preset], bool], what: str) -> datasetspb.Preset:
+        """The preset that is meant."""
+        asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
+        listed = await self.catalogue.ListPresets(asked)
+        found = next((preset for preset in listed.presets if is_it(preset)), None)
+        if found is None:
+            raise NotFound("E_DATA_MISSING", f"no preset serves {what}")
+        return found
+
+    async def _bars(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest, rows_max: int) -> SealedBars:
         instrument = self.instruments.find(preset.symbol)
         if instrument is None:
             raise NotFound(
                 "E_INSTRUMENT_UNKNOWN",
-                f"no symbol properties for {preset.symbol} of {artifact.dataset}",
+                f"no symbol properties for {preset.symbol} of {preset.name}",
                 hint=f'add [brokerage.instruments."{preset.symbol}"] to qmtl.toml',
             )
-        backtest = commonpb.EXECUTION_DOMAIN_BACKTEST
-        context = commonpb.ComputeContext(execution_domain=backtest, dataset_fingerprint=fingerprint)
-        request = dataservicepb.FetchRequest(dataset=preset.name, range=span, context=context)
-        parts, coverage = await self._parts(request, fingerprint, rows_max)
+        parts, coverage = await self._parts(request, rows_max)
         unit = volume_unit_from_proto(preset.volume_unit)
         return SealedBars(instrument, preset.interval.seconds, unit, parts, preset.name, coverage)
 
-    async def _preset(self, dataset: str) -> datasetspb.Preset:
-        """The preset that serves a dataset."""
-        asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
-        listed = await self.catalogue.ListPresets(asked)
-        found = next((preset for preset in listed.presets if preset.dataset == dataset), None)
-        if found is None:
-            raise NotFound("E_DATA_MISSING", f"no preset serves {dataset}")
-        return found
-
-    async def _parts(
-        self, request: dataservicepb.FetchRequest, fingerprint: str, rows_max: int
-    ) -> tuple[list[pa.Table], float]:
+    async def _parts(self, request: dataservicepb.FetchRequest, rows_max: int) -> tuple[list[pa.Table], float]:
         import pyarrow as pa
 
         parts, rows = list[pa.Table](), 0
@@ -81,6 +103,8 @@ class SealedData:
                 rows += parts[-1].num_rows
                 if rows > rows_max:
                     raise refused("E_TOO_LARGE", "dataset_fingerprints", f"{rows} bars or more", f"at most {rows_max}")
-        if metadata is None or metadata.artifact_fingerprint != fingerprint:
-            raise NotReady("E_FETCH_CUT", f"fetch of {fingerprint} ended without saying that it delivered it")
+        fingerprint = request.context.dataset_fingerprint
+        if metadata is None or fingerprint not in ("", metadata.artifact_fingerprint):
+            asked_for = fingerprint or request.dataset
+            raise NotReady("E_FETCH_CUT", f"fetch of {asked_for} ended without saying that it delivered it")
         return parts, metadata.coverage_ratio

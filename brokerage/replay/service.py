@@ -1,4 +1,4 @@
-"""ReplayService: order lists over sealed data, one at a time, each in a process of its own."""
+"""ReplayService: order lists over sealed data, each in a process of its own, and books of paper accounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from brokerage.market.context import MarketContext
 from brokerage.replay.bars import SealedBars
-from brokerage.replay.data import SealedData
+from brokerage.replay.books import load_books, query_from_proto, valued
+from brokerage.replay.data import PlayedSpan, SealedData
 from brokerage.replay.process import ReplayProcess
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
@@ -17,9 +18,14 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Exhausted, refused
 from qmtl.rpc.auth.call import current_call, require_stated
 from qmtl.rpc.chunks import gathered
+from qmtl.sql.database import Database
+from qmtl.wire.instants import ns_to_proto
 
 BARS_MAX = 4_000_000
 """Bars of all symbols of one replay: some 200 bytes each while they are turned into exact integers."""
+
+BOOKS_BARS_MAX = 1_000_000
+"""Bars of all symbols that books are valued at, as columns: live orders share the interpreter."""
 
 WAIT_SHARE = 0.25
 """Of the time that a caller has left, for the turns of others."""
@@ -37,9 +43,12 @@ class ReplayBounds:
 class ReplayService(replayrpc.ReplayServiceServicer):
     """Order lists as evaluations replay them. Live orders share no interpreter with them."""
 
-    def __init__(self, market: MarketContext, sealed: SealedData, bounds: ReplayBounds = ReplayBounds()) -> None:
+    def __init__(
+        self, market: MarketContext, sealed: SealedData, db: Database, bounds: ReplayBounds = ReplayBounds()
+    ) -> None:
         self._market = replace(market, venues={})
         self._sealed = sealed
+        self._db = db
         self._bounds = bounds
         self._turn = asyncio.Semaphore(1)
 
@@ -60,6 +69,20 @@ class ReplayService(replayrpc.ReplayServiceServicer):
             self._turn.release()
         for part in parts:
             yield replayservicepb.ReplayOrdersResponse.FromString(part)
+
+    async def ReplayBooks(
+        self, request: replayservicepb.ReplayBooksRequest, context: object
+    ) -> AsyncIterator[replayservicepb.ReplayBooksResponse]:
+        query = query_from_proto(request)
+        books = await self._db.read(lambda conn: load_books(conn, self._market, query))
+        span = commonpb.TimeRange(start=request.start, end=ns_to_proto(max(query.start_ns, books.end_ns)))
+        bars: list[SealedBars] = []
+        for feed in books.feeds:
+            room = BOOKS_BARS_MAX - sum(one.rows for one in bars)
+            played = PlayedSpan(query.owner.world_id, span)
+            bars.append(await self._sealed.played(feed.preset, feed.session_id, played, room))
+        for part in await asyncio.to_thread(valued, self._market, books, bars):
+            yield replayservicepb.ReplayBooksResponse(part=part)
 
     async def _take_turn(self) -> None:
         """Wait for a share of the caller's time. Raises Exhausted (E_OVERLOADED): what others take is not held against

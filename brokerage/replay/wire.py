@@ -78,7 +78,7 @@ def replay_from_proto(message: replaypb.OrderReplay, market: MarketContext) -> R
         prints,
         message.range if message.HasField("range") else None,
         ns_from_proto(message.equity_after, "equity_after") if message.HasField("equity_after") else -1,
-        _account(message.account_model, owner, market),
+        account_from_model(message.account_model, owner, market),
     )
 
 
@@ -109,7 +109,7 @@ def _cancel(message: replaypb.ReplayedCancel, where: str, places: Mapping[str, i
     return Cancel(name, at_ns, before)
 
 
-def _account(message: accountpb.AccountModel, owner: Owner, market: MarketContext) -> Account:
+def account_from_model(message: accountpb.AccountModel, owner: Owner, market: MarketContext) -> Account:
     """The account that a model describes. Raises InvalidRequest (E_DECIMAL, E_ENUM, E_FIELD, E_PROFILE_UNKNOWN)."""
     made: BrokerageProfile = profile_named(message.profile) if message.profile else market.profile
     given = message.type != accountpb.ACCOUNT_TYPE_UNSPECIFIED

@@ -27,7 +27,14 @@ from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.server.server import Server
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
-PRESET = datasetspb.Preset(name="demo", symbol="AAPL", interval=Duration(seconds=60), replay=True, available=True)
+PRESET = datasetspb.Preset(
+    name="demo",
+    symbol="AAPL",
+    interval=Duration(seconds=60),
+    replay=True,
+    available=True,
+    volume_unit=barspb.VOLUME_UNIT_BASE,
+)
 LIVE = datasetspb.Preset(name="btc", symbol="BTC/USDT", interval=Duration(seconds=60), available=True)
 PERPETUAL = datasetspb.Preset(
     name="btc-perpetual", symbol="BTC/USDT:USDT", interval=Duration(seconds=60), available=True
@@ -115,13 +122,18 @@ class Feed(
     async def Fetch(
         self, request: dataservicepb.FetchRequest, context: Any
     ) -> AsyncIterator[dataservicepb.FetchResponse]:
-        """The rows of the artifact that the context names; `other_fingerprint` is told in its place, if set.
+        """The rows of the artifact that the context names; `other_fingerprint` is told in its place, if set. Of a data
+        session, the bars that were pushed.
 
         Nothing comes before `serving`.
         """
         fingerprint = request.context.dataset_fingerprint
         self.fetched.set()
         await self.serving.wait()
+        if request.session_id:
+            yield dataservicepb.FetchResponse(arrow_ipc=_table(self.bars, request))
+            yield dataservicepb.FetchResponse(metadata=dataservicepb.FetchMetadata(coverage_ratio=1.0))
+            return
         for part in self.sealed[fingerprint].parts:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, part.schema) as writer:
@@ -174,6 +186,21 @@ def _service(module: Any) -> ServiceDescriptor:
 
 def _from_ns(request: dataservicepb.SubscribeRequest) -> int:
     return ns_from_proto(request.start_time, "start_time") if request.HasField("start_time") else 0
+
+
+def _table(bars: Sequence[Bar], request: dataservicepb.FetchRequest) -> bytes:
+    """Bars that open in the range that is asked for, as Arrow; prices of the tests are in cents."""
+    start, end = ns_from_proto(request.range.start, "start"), ns_from_proto(request.range.end, "end")
+    found = [one for one in bars if start <= one.start_ns < end]
+    columns = {"open_time": pa.array([one.start_ns for one in found], type=pa.timestamp("ns", "UTC"))}
+    for name in ("open", "high", "low", "close"):
+        columns[name] = pa.array([getattr(one, name) / 100 for one in found], type=pa.float64())
+    columns["volume"] = pa.array([float(one.volume) for one in found], type=pa.float64())
+    table = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _message(bar: Bar) -> barspb.Bar:

@@ -135,6 +135,10 @@ class Mesh:
         self.stack.push_async_callback(channel.close)
         return Client(channel)
 
+    async def confirmed(self) -> list[int]:
+        """How far the paper venue said that it is done with the session's bars, each time it did."""
+        return self.feed.confirmed
+
     async def ready(self, running: asyncio.Task[None] | None = None) -> None:
         """Wait until the port answers."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:

@@ -110,11 +110,12 @@ class Brokerage(fencerpc.FenceServiceServicer):
 
 
 class Replays(replayrpc.ReplayServiceServicer):
-    """Answers every list with one curve of daily closes, or with an error; keeps what was asked."""
+    """Answers every list and all books with one curve of daily closes, or with an error; keeps what was asked."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self.asked: list[replaypb.OrderReplay] = []
+        self.books: list[replayservicepb.ReplayBooksRequest] = []
         self.error: QmtlError | None = None
         self.cut = False
         self.said: list[replayservicepb.ReplayOrdersResponse] = []  # before everything else
@@ -127,6 +128,17 @@ class Replays(replayrpc.ReplayServiceServicer):
         self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
     ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
         self.asked.append(await gathered(request_iterator, require_stated(), replaypb.OrderReplay))
+        async for part in self._parts():
+            yield part
+
+    async def ReplayBooks(
+        self, request: replayservicepb.ReplayBooksRequest, context: object
+    ) -> AsyncIterator[replayservicepb.ReplayBooksResponse]:
+        self.books.append(request)
+        async for part in self._parts():
+            yield replayservicepb.ReplayBooksResponse(part=part)
+
+    async def _parts(self) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
         await self.answering.wait()
         if self.error is not None:
             raise self.error

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import refused
+from qmtl.core.errors import NotFound, refused
+from qmtl.core.modes import ExecutionDomain
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.instants import instant_from_proto
@@ -33,9 +34,9 @@ from worldservice.evaluation.wire import (
 from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.binding import Stage, require_strategy_id
+from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.world import Effect, World
-from worldservice.worlds.store import bindings
+from worldservice.worlds.store import bindings, sessions
 from worldservice.worlds.store.worlds import get_world
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks, beside
 
@@ -105,7 +106,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
     ) -> evaluationservicepb.EvaluateResponse:
         require_strategy_id(request.strategy_id)
         asked = await beside(request, evidence_from_request)
-        if asked.order_list:
+        if asked.computable:
             return await self._replay(act, request.strategy_id, asked)
 
         def work(conn: Connection) -> tuple[list[EvaluationRun], Decision, Effect]:
@@ -165,8 +166,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         for strategy_id, asked in cohort.items():
             bindings.get_active_binding(conn, world.world_id, strategy_id)
             runs[strategy_id] = _evidence(conn, world.world_id, strategy_id, asked)
-            if asked.stage is Stage.BACKTEST:  # what paper reports says nothing of the list that waits
-                replays.drop_pending(conn, world.world_id, strategy_id)
+            replays.drop_pending(conn, world.world_id, strategy_id, asked.stage)
         return record_runs(conn, world, act, runs, self._settings, self._narrow_to)
 
     async def _replay(self, act: Act, strategy_id: str, asked: Evidence) -> evaluationservicepb.EvaluateResponse:
@@ -176,18 +176,18 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         def work(conn: Connection) -> bool:
             world = world_to_write(conn, act, Role.OPERATOR)
             bindings.get_active_binding(conn, world.world_id, strategy_id)
-            replays.get_list(conn, world.world_id, strategy_id, asked.order_list)
+            _require_ground(conn, world, strategy_id, asked)
             if _settled(conn, world, strategy_id, asked):
-                replays.drop_pending(conn, world.world_id, strategy_id)
+                replays.drop_pending(conn, world.world_id, strategy_id, asked.stage)
                 audit_write(conn, act, f"run {asked.run_id} again, unchanged")
                 return True
             pending = PendingReplay(world.world_id, strategy_id, asked, act.actor, act.correlation_id, act.now, act.now)
             replays.put_pending(conn, pending)
-            audit_write(conn, act, f"run {asked.run_id} waits for the replay of {asked.order_list}")
+            audit_write(conn, act, f"run {asked.run_id} waits for {asked.order_list or asked.paper_account}")
             return False
 
         if not await self.writes.db.write(work):
-            await self._replayer.attempted(act.world_id, strategy_id, self._patience_s())
+            await self._replayer.attempted((act.world_id, strategy_id, asked.stage), self._patience_s())
         now = self.writes.clock.now()
 
         def read(conn: Connection) -> tuple[evaluationpb.EvaluationRun, Decision]:
@@ -206,19 +206,33 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
 
 
 def _settled(conn: Connection, world: World, strategy_id: str, asked: Evidence) -> bool:
-    """Whether the run has its evidence, of the same list and claims, under the terms that the policy asks for now."""
+    """Whether the run has its evidence, of the same list and claims, under the terms that the policy asks for now.
+
+    Books may have grown since.
+    """
     known, policy = store.find_run(conn, world.world_id, strategy_id, asked.run_id), policy_of(conn, world)
-    if known is None or not known.evidence.replayed:
+    if known is None or not known.evidence.replayed or asked.paper_account:
         return False
     terms = WorldAccount().text(None) if policy is None else policy.account_text
-    same = (known.evidence.order_list, known.evidence.claims, known.evidence.account)
-    return same == (asked.order_list, asked.claims, terms)
+    same = (known.evidence.ground, known.evidence.claims, known.evidence.account)
+    return same == (asked.ground, asked.claims, terms)
+
+
+def _require_ground(conn: Connection, world: World, strategy_id: str, asked: Evidence) -> None:
+    """Raises NotFound (E_ORDER_LIST_UNKNOWN; E_SESSION_UNKNOWN: none of this world's)."""
+    if asked.order_list:
+        replays.get_list(conn, world.world_id, strategy_id, asked.order_list)
+        return
+    session = sessions.get_session(conn, asked.session_id)
+    if session.world_id != world.world_id or session.domain is not ExecutionDomain.DRYRUN:
+        text = f"session {session.session_id} is no paper session of world {world.world_id}"
+        raise NotFound("E_SESSION_UNKNOWN", text, hint="name the session that the account trades on")
 
 
 def _run_message(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> evaluationpb.EvaluationRun:
     """A run at its latest revision, or as it waits. Raises NotFound (E_RUN_UNKNOWN)."""
-    pending = replays.find_pending(conn, world_id, strategy_id)
-    if pending is None or pending.asked.run_id != run_id:
+    pending = replays.find_waiting(conn, world_id, strategy_id, run_id)
+    if pending is None:
         return run_to_proto(store.get_run(conn, world_id, strategy_id, run_id))
     return pending_to_proto(pending)
 
@@ -235,8 +249,9 @@ def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence
         ):
             if given and given != want:
                 raise refused("E_COHORT", f"strategies[{index}].{field}", given, f"empty or {want!r}")
-        if each.order_list:
-            raise refused("E_FIELD", f"strategies[{index}].order_list", each.order_list, "none in a cohort: Evaluate")
+        for field, given in (("order_list", each.order_list), ("paper_books", each.paper_books.account)):
+            if given:
+                raise refused("E_FIELD", f"strategies[{index}].{field}", given, "none in a cohort: Evaluate")
         if each.stage not in (bindingpb.STAGE_UNSPECIFIED, request.stage) or each.strategy_id in asked:
             raise refused("E_COHORT", f"strategies[{index}]", each.strategy_id, "each strategy once, at one stage")
         require_strategy_id(each.strategy_id)

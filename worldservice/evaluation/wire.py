@@ -43,6 +43,9 @@ def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: st
     end = instant_from_proto(request.data_end, f"{path}data_end") if request.HasField("data_end") else None
     if start is not None and end is not None and start > end:
         raise refused("E_TIME_RANGE", f"{path}data_end", end.isoformat(), f"at or after data_start {start.isoformat()}")
+    books = request.paper_books if request.HasField("paper_books") else None
+    if books is not None and request.order_list:
+        raise refused("E_FIELD", f"{path}paper_books", books.account, "none beside an order_list")
     execution = footprint = None
     if request.HasField("execution_model"):
         execution = execution_from_proto(request.execution_model, f"{path}execution_model")
@@ -60,6 +63,8 @@ def evidence_from_request(request: evaluationservicepb.EvaluateRequest, path: st
         correlations=correlations_from_proto(request.correlations, f"{path}correlations"),
         execution=execution,
         order_list=optional_text(request.order_list, f"{path}order_list"),
+        paper_account=require_text(books.account, f"{path}paper_books.account") if books else "",
+        session_id=require_text(books.session_id, f"{path}paper_books.session_id") if books else "",
     )
 
 
@@ -222,7 +227,15 @@ def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:
         claims=[number_to_proto(number) for number in evidence.claims],
         warnings=islice(evidence.warnings(), WARNINGS_MAX),
         data_presets=evidence.data_presets,
+        paper_books=books_to_proto(evidence),
     )
+
+
+def books_to_proto(evidence: Evidence) -> evaluationpb.PaperBooks | None:
+    """The paper account that a run names, or None."""
+    if not evidence.paper_account:
+        return None
+    return evaluationpb.PaperBooks(account=evidence.paper_account, session_id=evidence.session_id)
 
 
 def run_head_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:

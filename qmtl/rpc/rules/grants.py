@@ -79,7 +79,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "worldservice": (
         *_each(DATA_CATALOGUE, "GetPreset"),
         *_each(FENCES, "SetFence GetFence"),
-        *_each(REPLAYS, "ReplayOrders"),
+        *_each(REPLAYS, "ReplayOrders ReplayBooks"),
         *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts SetAccountLimits"),
         *_each(ORDER_ENTRY, "CancelAll"),
         *_each(PORTFOLIOS, "GetPortfolio ListPositions"),

@@ -39,6 +39,7 @@ from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
@@ -114,6 +115,15 @@ def check_equal(paper: SessionResult, local: RunResult) -> None:
     assert paper.equity == local.equity[-1]
     assert paper.metrics == local.metrics
     assert paper.books_agree
+    check_the_world_finds_the_same(paper)
+
+
+def check_the_world_finds_the_same(paper: SessionResult) -> None:
+    """What the world computes from brokerage's books is what the runner computed: to the last bit."""
+    run = paper.evaluation
+    assert run is not None
+    assert (run.evidence_state, list(run.warnings)) == (evaluationpb.EVIDENCE_STATE_REPLAYED, []), run
+    assert {metric.name: metric.value for metric in run.claims} == {metric.name: metric.value for metric in run.metrics}
 
 
 def check_no_fill_is_late(paper: SessionResult, bars: Bars) -> None:

@@ -13,6 +13,7 @@ from qmtl.sql.database import Database
 from tests.worldservice.samples import NOW, evidence
 from worldservice.evaluation.replay.pending import LEASE, PendingReplay, ReplayState, after_failure
 from worldservice.evaluation.replay.store import find_pending, get_list, put_list, put_pending, take_due
+from worldservice.worlds.domain.binding import Stage
 
 WAITING = PendingReplay("w1", "s", evidence(), "ann", "", NOW, NOW)
 AWAY = Unavailable("E_UNAVAILABLE", "brokerage is away")
@@ -74,7 +75,7 @@ async def test_worlds_take_turns_and_a_world_has_its_runs_in_order(db: Database)
             taken.append(found.strategy_id)
             assert found.spent == 2
     assert taken == ["1", "4", "2", "3"]
-    leased = await db.read(lambda conn: find_pending(conn, "calm", "4"))
+    leased = await db.read(lambda conn: find_pending(conn, "calm", "4", Stage.BACKTEST))
     assert leased is not None
     assert leased.due_at == later + LEASE
 

@@ -90,13 +90,15 @@ async def test_numbers_only_are_told_the_rule(harness: WorldHarness) -> None:
     assert (await decided(ann)).effective_mode == COMPUTE_ONLY
 
 
-async def test_a_paper_run_is_not_asked_for_a_list_and_raises_nobody(harness: WorldHarness) -> None:
+async def test_what_a_runner_says_of_paper_is_a_claim_and_raises_nobody(harness: WorldHarness) -> None:
     ann = await bound(harness)
     request = evaluation(harness, "w1", "s", "paper-1")
     request.stage = bindingpb.STAGE_PAPER
     run = (await ann.evaluation.Evaluate(request)).run
-    assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_PASS
-    assert "evidence" not in {line.rule.partition(":")[0] for line in run.report.verdicts}
+    assert run.report.summary == evaluationpb.EVALUATION_SUMMARY_FAIL
+    (line,) = [line for line in run.report.verdicts if line.rule == "evidence: replay"]
+    assert line.reason == decisionpb.DECISION_REASON_EVIDENCE_CLAIMED
+    assert "paper_books" in line.explanation
     assert (await decided(ann)).effective_mode == COMPUTE_ONLY
 
 

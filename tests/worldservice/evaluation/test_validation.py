@@ -61,9 +61,24 @@ def test_who_meets_everything_may_go_live() -> None:
         "backtest: covered data time >= 80d",
         "backtest: n_trades >= 10",
     ]
-    told = [line.rule.startswith("backtest: ") for line in lines(verdicts) if "not replayed" not in line.explanation]
-    assert all(told)
-    assert len(told) == 2
+    assert not [line for line in lines(verdicts) if "not replayed" in line.explanation]
+
+
+def test_what_a_runner_claims_of_paper_takes_nobody_live() -> None:
+    claimed, elsewhere = replace(GOOD_PAPER, account=""), replace(GOOD_PAPER, account="margin/3/5000/////")
+    for paper, reason in ((claimed, "EVIDENCE_CLAIMED"), (elsewhere, "EVIDENCE_OF_OTHER_ACCOUNT")):
+        verdicts = decided(shown(paper))
+        assert verdicts.decision.effective_mode is EffectiveMode.PAPER
+        assert {"PAPER_PROFILE_UNMET", "DIVERGENCE_GUARD"} <= set(verdicts.decision.reasons)
+        assert {line.reason for line in lines(verdicts) if line.outcome is Outcome.WARN} == {reason}
+
+
+def test_a_policy_that_takes_claims_reads_those_of_paper_and_says_so() -> None:
+    policy = parse_policy(DOCUMENT + EXTRA + "evidence: claims\n")
+    told = {line.rule: line for line in lines(decided(shown(replace(GOOD_PAPER, account="")), policy))}
+    assert told["paper: sharpe >= 0.5"].outcome is Outcome.PASS
+    claims = {rule for rule, line in told.items() if "not replayed" in line.explanation}
+    assert {rule.partition(":")[0] for rule in claims} == {"paper", "divergence"}
 
 
 def test_the_backtest_profile_decides_who_is_selected() -> None:

@@ -16,6 +16,7 @@ class MetricSource(Enum):
     LATEST_RUN = "LATEST_RUN"
     RISK_HUB = "RISK_HUB"
     REPLAY = "REPLAY"
+    BOOKS = "BOOKS"
 
 
 class PipelineStage(Enum):

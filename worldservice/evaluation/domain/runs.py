@@ -40,6 +40,8 @@ class Evidence:
     claims: tuple[Number, ...] = ()  # what was sent beside an order list; read by no rule
     notes: tuple[str, ...] = ()  # what the replay met, a sentence each
     data_presets: tuple[str, ...] = ()  # what the replayed data is of, as the world named it; sorted
+    paper_account: str = ""  # of a paper run, the account whose books the numbers come from; empty: they are claims
+    session_id: str = ""  # the world's session that this account trades on
 
     def __hash__(self) -> int:
         """Of what tells runs apart; hashing every part of every number cost more than judging them."""
@@ -47,8 +49,18 @@ class Evidence:
 
     @property
     def replayed(self) -> bool:
-        """Whether the numbers come from a replay of the orders."""
+        """Whether the numbers come from a replay of the orders, or of a paper run from brokerage's books."""
         return bool(self.account)
+
+    @property
+    def computable(self) -> bool:
+        """Whether it says what the numbers can be computed from: an order list, or the books of a paper account."""
+        return bool(self.order_list or self.paper_account)
+
+    @property
+    def ground(self) -> tuple[str, str, str]:
+        """What its numbers are computed from."""
+        return self.order_list, self.paper_account, self.session_id
 
     def values(self) -> Mapping[str, float]:
         """The numbers by name."""
@@ -57,12 +69,13 @@ class Evidence:
     def warnings(self) -> Iterator[str]:
         """Where claims differ from what the replay came to, with both numbers, then what the replay met."""
         found = self.values()
+        found_in, came_to = ("books have", "books say") if self.paper_account else ("replay has", "replay came to")
         for claim in self.claims if self.replayed else ():
             value = found.get(claim.name)
             if value is None:
-                yield f"{claim.name} is claimed to be {claim.value!r}, the replay has none"
+                yield f"{claim.name} is claimed to be {claim.value!r}, the {found_in} none"
             elif value != claim.value:
-                yield f"{claim.name} is claimed to be {claim.value!r}, the replay came to {value!r}"
+                yield f"{claim.name} is claimed to be {claim.value!r}, the {came_to} {value!r}"
         yield from self.notes
 
 
@@ -116,9 +129,14 @@ def take_evidence(asked: Evidence, latest: Evidence | None) -> Evidence:
 
 
 def as_claims(asked: Evidence) -> Evidence:
-    """An order list's run before its replay: what was sent is claims. Raises InvalidRequest for unusable numbers."""
-    if asked.stage is not Stage.BACKTEST:
+    """A run whose numbers are still to be computed: what was sent is claims.
+
+    Raises InvalidRequest for unusable numbers, and for an order list or books of a stage that has none.
+    """
+    if asked.order_list and asked.stage is not Stage.BACKTEST:
         raise refused("E_FIELD", "order_list", asked.stage.value, "a run of stage BACKTEST")
+    if asked.paper_account and asked.stage is not Stage.PAPER:
+        raise refused("E_FIELD", "paper_books", asked.stage.value, "a run of stage PAPER")
     _check_numbers(asked)
     return replace(asked, numbers=(), claims=asked.numbers)
 

@@ -44,19 +44,25 @@ def sufficiency(thresholds: Thresholds, evidence: Evidence | None) -> RuleVerdic
 
 
 def evidence_verdicts(rule: EvidenceRule, account: str, evidence: Evidence) -> tuple[RuleVerdict, ...]:
-    """Whether a backtest's numbers come from a replay in the account that the policy asks for, where it takes nothing
-    else. A paper or live run is what its runner reports: there is no order list of it to send.
+    """Whether a run's numbers were computed here in the account that the policy asks for, where it takes nothing else.
+
+    A backtest's are from a replay of its orders, a paper run's from brokerage's books. A live run is what its runner
+    reports.
     """
-    if rule is EvidenceRule.CLAIMS or evidence.stage is not Stage.BACKTEST:
+    if rule is EvidenceRule.CLAIMS or evidence.stage is Stage.LIVE:
         return ()
+    on_paper = evidence.stage is Stage.PAPER
     outcome, reason, why = Outcome.FAIL, DecisionReason.EVIDENCE_CLAIMED, ""
     if not evidence.replayed:
-        why = "the numbers are the author's own: send the order list, or let the policy say `evidence: claims`"
+        source = "name the account (`paper_books`)" if on_paper else "send the order list"
+        why = f"the numbers are the {'runner' if on_paper else 'author'}'s own: {source}, or let the policy say "
+        why += "`evidence: claims`"
     elif evidence.account != account:
         reason = DecisionReason.EVIDENCE_OF_OTHER_ACCOUNT
-        why = f"replayed under {evidence.account}, the policy asks for {account}: submit again"
+        again = "run it on paper" if on_paper else "submit"
+        why = f"replayed under {evidence.account}, the policy asks for {account}: {again} again"
     else:
-        passed = f"replayed from {evidence.order_list}"
+        passed = f"from the books of {evidence.paper_account}" if on_paper else f"replayed from {evidence.order_list}"
         return (RuleVerdict(PipelineStage.SUFFICIENCY, "evidence: replay", Outcome.PASS, None, (), passed),)
     return (RuleVerdict(PipelineStage.SUFFICIENCY, "evidence: replay", outcome, reason, (), why),)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from worldservice.evaluation.domain.reasons import DecisionReason
 from worldservice.evaluation.domain.reports import Outcome, PipelineStage, RuleVerdict
 from worldservice.evaluation.domain.runs import Candidate, Evidence
-from worldservice.evaluation.domain.thresholds import WAIVED, gates, sufficiency
+from worldservice.evaluation.domain.thresholds import WAIVED, evidence_verdicts, gates, sufficiency
 from worldservice.policy.domain.metric_catalogue import CATALOGUE, CROSS_CONTEXT_HITS, MetricDirection, unusable
 from worldservice.policy.domain.policy import Policy
 from worldservice.worlds.domain.binding import Stage
@@ -28,9 +28,11 @@ def validated(policy: Policy, stage: Stage, evidence: Evidence) -> tuple[RuleVer
     """The verdicts of a stage's profile on a run: its data time first, then each gate."""
     thresholds = policy.profiles[stage]
     found = [sufficiency(thresholds, evidence)]
-    if found[0].outcome is not Outcome.FAIL:
+    if stage is Stage.PAPER:
+        found.extend(evidence_verdicts(policy.evidence, policy.account_text, evidence))
+    if all(verdict.outcome is not Outcome.FAIL for verdict in found):
         found.extend(gates(thresholds, evidence))
-    return tuple(_of(stage, verdict) for verdict in found)
+    return tuple(_of(stage, verdict, claimed=not evidence.replayed) for verdict in found)
 
 
 def validations(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
@@ -90,15 +92,18 @@ def _live(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
 
 
 def _divergence(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
-    return tuple(_guard(name, most, candidate) for name, most in policy.gating.divergence.items())
+    return tuple(_guard(policy, name, most, candidate) for name, most in policy.gating.divergence.items())
 
 
-def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
+def _guard(policy: Policy, name: str, most: float, candidate: Candidate) -> RuleVerdict:
     """Paper may be worse than backtest by at most so much; what cannot be compared fails closed."""
     rule = f"{_DIVERGENCE}{name} on paper at most {most:g} worse than in backtest"
     backtest, paper = candidate.evidence, candidate.paper
     if backtest is None or paper is None:
         return _verdict(rule, Outcome.FAIL, DecisionReason.NO_PAPER_RUN, "there is no pair of runs to compare")
+    for line in evidence_verdicts(policy.evidence, policy.account_text, paper):
+        if line.outcome is Outcome.FAIL:
+            return _verdict(rule, Outcome.FAIL, line.reason or DecisionReason.EVIDENCE_CLAIMED, line.explanation)
     before, after = backtest.values(), paper.values()
     if unusable(name, before) is not None or unusable(name, after) is not None:
         return _verdict(
@@ -106,7 +111,7 @@ def _guard(name: str, most: float, candidate: Candidate) -> RuleVerdict:
         )
     better = CATALOGUE[name].direction is MetricDirection.HIGHER_IS_BETTER
     worse = before[name] - after[name] if better else after[name] - before[name]
-    seen = f"{name} = {before[name]:g} in backtest, {after[name]:g} on paper{_CLAIMED}"
+    seen = f"{name} = {before[name]:g} in backtest, {after[name]:g} on paper{'' if paper.replayed else _CLAIMED}"
     inputs = tuple(n for n in (*backtest.numbers, *paper.numbers) if n.name == name)
     outcome = Outcome.PASS if worse <= most + _SLACK else Outcome.FAIL
     reason = None if outcome is Outcome.PASS else DecisionReason.DIVERGES
@@ -126,8 +131,8 @@ def _isolated(policy: Policy, candidate: Candidate) -> tuple[RuleVerdict, ...]:
     return (RuleVerdict(PipelineStage.VALIDATION, f"{CROSS_CONTEXT_HITS} == 0", outcome, reason, inputs, seen),)
 
 
-def _of(stage: Stage, verdict: RuleVerdict) -> RuleVerdict:
-    why = verdict.explanation if stage is Stage.BACKTEST else f"{verdict.explanation}{_CLAIMED}"
+def _of(stage: Stage, verdict: RuleVerdict, *, claimed: bool) -> RuleVerdict:
+    why = f"{verdict.explanation}{_CLAIMED}" if claimed and stage is not Stage.BACKTEST else verdict.explanation
     return replace(verdict, stage=PipelineStage.VALIDATION, rule=f"{_prefix(stage)}{verdict.rule}", explanation=why)
 
 

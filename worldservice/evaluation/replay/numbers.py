@@ -1,4 +1,4 @@
-"""What a replay came to, as the evidence of a run: every number is computed here, from fills and equity."""
+"""What a replay or books came to, as the evidence of a run: every number is computed here, from fills and equity."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Replayed:
 def evidence_of(
     asked: Evidence, account: str, profile: str, presets: Mapping[str, str], replayed: Replayed
 ) -> Evidence:
-    """The evidence of a run from the replay of its list.
+    """The evidence of a run from the replay of its list, or from the books of its paper account.
 
     `account` are the terms it was replayed under, `profile` the brokerage profile among them. `presets`: by each preset
     that serves data of the world the one that the world names, which may be a universe of it; empty: it names none.
@@ -103,7 +103,9 @@ def evidence_of(
         raise refused("E_FIELD", "range", "no close", "at least one bar, after equity_after")
     metrics = _metrics(replayed, summary, times, equity)
     hits = [claim for claim in asked.claims if claim.name == CROSS_CONTEXT_HITS]  # the one thing no replay can see
-    numbers = [Number(name, value, MetricSource.REPLAY, asked.order_list) for name, value in sorted(metrics.items())]
+    source = MetricSource.BOOKS if asked.paper_account else MetricSource.REPLAY
+    source_id = asked.paper_account or asked.order_list
+    numbers = [Number(name, value, source, source_id) for name, value in sorted(metrics.items())]
     return replace(
         asked,
         numbers=tuple(sorted([*numbers, *hits], key=lambda number: number.name)),

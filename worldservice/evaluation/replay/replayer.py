@@ -1,4 +1,4 @@
-"""Has order lists replayed by brokerage, one at a time for each worker, and records what they come to.
+"""Has order lists replayed by brokerage and books valued, one at a time for each worker, and records what that gives.
 
 Runs that wait are rows: whoever crashes leaves a lease that ends, and any replica goes on. What brokerage cannot answer
 now is asked again with pacing; what it refuses stays refused, and counts for nothing.
@@ -28,20 +28,22 @@ from worldservice.evaluation.replay import store
 from worldservice.evaluation.replay.numbers import Replayed, evidence_of
 from worldservice.evaluation.replay.pending import REPLAY_TIMEOUT, PendingReplay, after_failure
 from worldservice.evaluation.replay.request import data_fingerprint, replay_request
-from worldservice.evaluation.wire import account_to_proto, number_to_proto
+from worldservice.evaluation.wire import account_to_proto, books_to_proto, number_to_proto
 from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import Effect
+from worldservice.worlds.store.sessions import get_session
 from worldservice.worlds.store.worlds import get_world, lock_world
 from worldservice.worlds.wire import stage_to_proto
 from worldservice.worlds.writes import Writes
 
 WORKERS = 2
 IDLE_S = 1.0
-Key = tuple[str, str]
+Key = tuple[str, str, Stage]
 log = structlog.stdlib.get_logger("qmtl.worldservice.evaluation.replay")
 
 
@@ -68,13 +70,13 @@ class Replayer:
             for _ in range(WORKERS):
                 workers.create_task(self._work())
 
-    async def attempted(self, world_id: str, strategy_id: str, within_s: float) -> None:
+    async def attempted(self, key: Key, within_s: float) -> None:
         """Have a run that was just stored replayed now, and wait for the end of the attempt, but not for long."""
-        done = self._waiting.setdefault((world_id, strategy_id), asyncio.Event())
+        done = self._waiting.setdefault(key, asyncio.Event())
         self._wake.set()
         await first_of(done.wait(), self._writes.clock.sleep(within_s))
-        if self._waiting.get((world_id, strategy_id)) is done:
-            del self._waiting[world_id, strategy_id]
+        if self._waiting.get(key) is done:
+            del self._waiting[key]
 
     async def _work(self) -> None:
         while True:
@@ -93,7 +95,7 @@ class Replayer:
             try:
                 await self._settle(pending)
             finally:
-                done = self._waiting.pop((pending.world_id, pending.strategy_id), None)
+                done = self._waiting.pop((pending.world_id, pending.strategy_id, pending.asked.stage), None)
                 if done is not None:
                     done.set()
         except QmtlError as error:  # the lease ends, and it is taken again
@@ -118,17 +120,29 @@ class Replayer:
     async def _replayed(self, pending: PendingReplay) -> Evidence:
         """The run with the numbers that its list comes to under the world's terms of now."""
 
-        def read(conn: Connection) -> tuple[bytes, tuple[str, ...], accountpb.AccountModel, str]:
+        def read(conn: Connection) -> tuple[bytes | Session, tuple[str, ...], accountpb.AccountModel, str]:
             world = get_world(conn, pending.world_id)
             policy = policy_of(conn, world)
             account = WorldAccount() if policy is None else policy.account
             execution = None if policy is None else policy.gating.execution
-            body = store.get_list(conn, pending.world_id, pending.strategy_id, pending.asked.order_list)
+            asked = pending.asked
             model = account_to_proto(account, execution) or accountpb.AccountModel()
-            return body, world.data_presets, model, account.text(execution)
+            if asked.paper_account:
+                return get_session(conn, asked.session_id), world.data_presets, model, account.text(execution)
+            ground = store.get_list(conn, pending.world_id, pending.strategy_id, asked.order_list)
+            return ground, world.data_presets, model, account.text(execution)
 
-        body, names, model, terms = await self._writes.db.read(read)
+        ground, names, model, terms = await self._writes.db.read(read)
         presets = await self._presets.serving(names)
+        if isinstance(ground, Session):
+            replayed, fingerprint = await self._valued(pending, ground, model), ground.dataset_fingerprint
+        else:
+            replayed, fingerprint = await self._run(pending, ground, model)
+        asked = replace(pending.asked, dataset_fingerprint=fingerprint)
+        return await asyncio.to_thread(evidence_of, asked, terms, model.profile, presets, replayed)
+
+    async def _run(self, pending: PendingReplay, body: bytes, model: accountpb.AccountModel) -> tuple[Replayed, str]:
+        """What brokerage makes of an order list, and the fingerprint of the data that it is over."""
         request = await asyncio.to_thread(replay_request, body, model)
         prints = tuple(request.dataset_fingerprints)
         chunks = Chunked(replayservicepb.ReplayOrdersRequest, request, [pending.world_id])
@@ -136,15 +150,30 @@ class Replayer:
         with scoped(self._replays.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
             async for part in parts:
                 replayed.take(part)
-        asked = replace(pending.asked, dataset_fingerprint=data_fingerprint(prints))
-        return await asyncio.to_thread(evidence_of, asked, terms, model.profile, presets, replayed)
+        return replayed, data_fingerprint(prints)
+
+    async def _valued(self, pending: PendingReplay, session: Session, model: accountpb.AccountModel) -> Replayed:
+        """What brokerage's books of a paper account say."""
+        request = replayservicepb.ReplayBooksRequest(
+            world_id=pending.world_id,
+            strategy_id=pending.strategy_id,
+            account=pending.asked.paper_account,
+            data_session_id=session.session_id,
+            start=instant_to_proto(session.start),
+            account_model=model,
+        )
+        replayed = Replayed()
+        with scoped(self._replays.ReplayBooks(request, timeout=REPLAY_TIMEOUT.total_seconds())) as replies:
+            async for reply in replies:
+                replayed.take(reply.part)
+        return replayed
 
     def _record(self, conn: Connection, pending: PendingReplay, evidence: Evidence) -> Effect | None:
         """Store what was found, unless the strategy left or another run of it was asked for meanwhile."""
         world = lock_world(conn, pending.world_id)
         if not store.still_asked(conn, pending):
             return None
-        store.drop_pending(conn, pending.world_id, pending.strategy_id)
+        store.drop_pending(conn, pending.world_id, pending.strategy_id, pending.asked.stage)
         act = own_act("Evaluate", pending.world_id, self._writes.clock.now())
         act = replace(act, actor=pending.created_by, correlation_id=pending.correlation_id)
         runs = {pending.strategy_id: evidence}
@@ -170,6 +199,7 @@ def pending_to_proto(pending: PendingReplay) -> evaluationpb.EvaluationRun:
         created_at=instant_to_proto(pending.created_at),
         evidence_state=f"EVIDENCE_STATE_{pending.state.name}",
         order_list=asked.order_list,
+        paper_books=books_to_proto(asked),
         claims=[number_to_proto(claim) for claim in asked.claims],
         evidence_reason=pending.reason,
         evidence_message=pending.message,

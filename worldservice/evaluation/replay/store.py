@@ -15,9 +15,11 @@ from qmtl.sql.instants import instant, micros
 from worldservice.evaluation.domain.runs import Evidence
 from worldservice.evaluation.replay.pending import LEASE, PACE_MAX, PendingReplay, ReplayState
 from worldservice.evaluation.replay.tables import order_lists, pending_replays
+from worldservice.worlds.domain.binding import Stage
 
 LISTS_KEPT = 20
 LISTS_BYTES_MAX = 1 << 30
+COMPUTED = (Stage.BACKTEST, Stage.PAPER)  # whose numbers may be computed here
 _EVIDENCE = TypeAdapter(Evidence)
 
 
@@ -64,33 +66,41 @@ def get_list(conn: Connection, world_id: str, strategy_id: str, name: str) -> by
 
 def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:
     """Its lists and what waits for them go with its binding."""
-    drop_pending(conn, world_id, strategy_id)
+    for stage in COMPUTED:
+        drop_pending(conn, world_id, strategy_id, stage)
     table = order_lists
     conn.execute(sa.delete(table).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id))
 
 
 def put_pending(conn: Connection, pending: PendingReplay) -> None:
-    """Store a run that waits; of a strategy there is one."""
-    drop_pending(conn, pending.world_id, pending.strategy_id)
+    """Store a run that waits; of a strategy there is one at each stage."""
+    drop_pending(conn, pending.world_id, pending.strategy_id, pending.asked.stage)
     conn.execute(sa.insert(pending_replays).values(_values(pending)))
 
 
-def drop_pending(conn: Connection, world_id: str, strategy_id: str) -> None:
-    """Nothing waits for a strategy any more."""
-    conn.execute(sa.delete(pending_replays).where(*_of(world_id, strategy_id)))
+def drop_pending(conn: Connection, world_id: str, strategy_id: str, stage: Stage) -> None:
+    """Nothing waits for a strategy at a stage any more."""
+    conn.execute(sa.delete(pending_replays).where(*_of(world_id, strategy_id, stage)))
 
 
-def find_pending(conn: Connection, world_id: str, strategy_id: str) -> PendingReplay | None:
-    """The run of a strategy that waits or was refused, or None."""
-    query = sa.select(pending_replays).where(*_of(world_id, strategy_id))
+def find_pending(conn: Connection, world_id: str, strategy_id: str, stage: Stage) -> PendingReplay | None:
+    """The run of a strategy at a stage that waits or was refused, or None."""
+    query = sa.select(pending_replays).where(*_of(world_id, strategy_id, stage))
     row = conn.execute(query).mappings().one_or_none()
     return None if row is None else _pending(row)
+
+
+def find_waiting(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> PendingReplay | None:
+    """The run of this id, of any stage, if it waits or was refused."""
+    found = (find_pending(conn, world_id, strategy_id, stage) for stage in COMPUTED)
+    return next((one for one in found if one is not None and one.asked.run_id == run_id), None)
 
 
 def list_pending(conn: Connection, world_id: str) -> list[PendingReplay]:
     """All of a world."""
     query = sa.select(pending_replays).where(pending_replays.c.world_id == world_id)
-    return [_pending(row) for row in conn.execute(query.order_by(pending_replays.c.strategy_id)).mappings()]
+    order = (pending_replays.c.strategy_id, pending_replays.c.stage)
+    return [_pending(row) for row in conn.execute(query.order_by(*order)).mappings()]
 
 
 def take_due(conn: Connection, now: datetime, after: str = "") -> PendingReplay | None:
@@ -105,14 +115,15 @@ def take_due(conn: Connection, now: datetime, after: str = "") -> PendingReplay 
     row = conn.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    mine = (*_of(row["world_id"], row["strategy_id"]), table.c.due_us == row["due_us"], table.c.run_id == row["run_id"])
+    owner = _of(row["world_id"], row["strategy_id"], Stage(row["stage"]))
+    mine = (*owner, table.c.due_us == row["due_us"], table.c.run_id == row["run_id"])
     taken = conn.execute(sa.update(table).where(*mine).values(due_us=micros(now + LEASE)))
     return _pending(row) if taken.rowcount == 1 else None
 
 
 def still_asked(conn: Connection, pending: PendingReplay) -> bool:
     """Whether a run that was taken is still the one that its strategy waits for."""
-    found = find_pending(conn, pending.world_id, pending.strategy_id)
+    found = find_pending(conn, pending.world_id, pending.strategy_id, pending.asked.stage)
     return found is not None and found.asked == pending.asked and found.state is ReplayState.PENDING
 
 
@@ -122,14 +133,16 @@ def clamp_pending(conn: Connection, now: datetime) -> None:
     conn.execute(sa.update(pending_replays).where(late).values(due_us=micros(now)))
 
 
-def _of(world_id: str, strategy_id: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return (pending_replays.c.world_id == world_id, pending_replays.c.strategy_id == strategy_id)
+def _of(world_id: str, strategy_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
+    table = pending_replays.c
+    return (table.world_id == world_id, table.strategy_id == strategy_id, table.stage == stage.value)
 
 
 def _values(pending: PendingReplay) -> Mapping[str, Any]:
     return {
         "world_id": pending.world_id,
         "strategy_id": pending.strategy_id,
+        "stage": pending.asked.stage.value,
         "run_id": pending.asked.run_id,
         "asked": _EVIDENCE.dump_json(pending.asked).decode(),
         "state": pending.state.value,

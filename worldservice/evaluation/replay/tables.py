@@ -19,6 +19,7 @@ pending_replays = sa.Table(
     metadata,
     sa.Column("world_id", sa.Text, primary_key=True),
     sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("asked", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -260,6 +260,7 @@ def _create_evaluation() -> None:
         "pending_replays",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("asked", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -267,7 +268,7 @@ def _create_evaluation() -> None:
         *(sa.Column(name, sa.Integer(), nullable=False) for name in ("attempts", "spent")),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("created_by", "correlation_id")),
         *(sa.Column(name, _BIG, nullable=False) for name in ("created_us", "due_us")),
-        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "stage"),
     )
     op.create_index("pending_replays_due", "pending_replays", ["state", "due_us"])
     op.create_table(

@@ -1,3 +1,7 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.broker.v1 import account_pb2 as _account_pb2
 from qmtl.broker.v1 import replay_pb2 as _replay_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from google.protobuf import descriptor as _descriptor
@@ -6,6 +10,28 @@ from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReplayBooksRequest(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "account", "data_session_id", "start", "account_model")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    DATA_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    account: str
+    data_session_id: str
+    start: _timestamp_pb2.Timestamp
+    account_model: _account_pb2.AccountModel
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., account: _Optional[str] = ..., data_session_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ...) -> None: ...
+
+class ReplayBooksResponse(_message.Message):
+    __slots__ = ("part",)
+    PART_FIELD_NUMBER: _ClassVar[int]
+    part: ReplayOrdersResponse
+    def __init__(self, part: _Optional[_Union[ReplayOrdersResponse, _Mapping]] = ...) -> None: ...
 
 class ReplayOrdersRequest(_message.Message):
     __slots__ = ("chunk",)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ReplayServiceStub:
-    """Order lists over sealed data: the evidence of evaluations. For services only.
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
     """
 
     def __init__(self, channel):
@@ -40,10 +41,16 @@ class ReplayServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersResponse.FromString,
                 _registered_method=True)
+        self.ReplayBooks = channel.unary_stream(
+                '/qmtl.broker.v1.ReplayService/ReplayBooks',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksResponse.FromString,
+                _registered_method=True)
 
 
 class ReplayServiceServicer:
-    """Order lists over sealed data: the evidence of evaluations. For services only.
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
     """
 
     def ReplayOrders(self, request_iterator, context):
@@ -60,6 +67,20 @@ class ReplayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayBooks(self, request, context):
+        """What a strategy's trading on paper came to, from the books alone: its fills and what time paid it in one account, valued at
+        each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
+        Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+        E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
+        in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
+        for the session's first bar; those of DataService.Fetch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -67,6 +88,11 @@ def add_ReplayServiceServicer_to_server(servicer, server):
                     servicer.ReplayOrders,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersResponse.SerializeToString,
+            ),
+            'ReplayBooks': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReplayBooks,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -77,7 +103,8 @@ def add_ReplayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReplayService:
-    """Order lists over sealed data: the evidence of evaluations. For services only.
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
     """
 
     @staticmethod
@@ -97,6 +124,33 @@ class ReplayService:
             '/qmtl.broker.v1.ReplayService/ReplayOrders',
             qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayBooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/qmtl.broker.v1.ReplayService/ReplayBooks',
+            qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_replay__service__pb2.ReplayBooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

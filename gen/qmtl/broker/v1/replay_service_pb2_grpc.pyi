@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReplayServiceStub:
-    """Order lists over sealed data: the evidence of evaluations. For services only."""
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -43,10 +45,22 @@ class ReplayServiceStub:
     E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
     qmtl.common.v1.Chunked.
     """
+    ReplayBooks: _grpc.UnaryStreamMultiCallable[_replay_service_pb2.ReplayBooksRequest, _replay_service_pb2.ReplayBooksResponse]
+    """What a strategy's trading on paper came to, from the books alone: its fills and what time paid it in one account, valued at
+    each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
+    Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+    E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
+    in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
+    for the session's first bar; those of DataService.Fetch.
+    """
 
 @_typing.type_check_only
 class ReplayServiceAsyncStub(ReplayServiceStub):
-    """Order lists over sealed data: the evidence of evaluations. For services only."""
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayOrders: _aio.StreamStreamMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]  # type: ignore[assignment]
@@ -59,9 +73,21 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
     qmtl.common.v1.Chunked.
     """
+    ReplayBooks: _aio.UnaryStreamMultiCallable[_replay_service_pb2.ReplayBooksRequest, _replay_service_pb2.ReplayBooksResponse]  # type: ignore[assignment]
+    """What a strategy's trading on paper came to, from the books alone: its fills and what time paid it in one account, valued at
+    each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
+    Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+    E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
+    in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
+    for the session's first bar; those of DataService.Fetch.
+    """
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Order lists over sealed data: the evidence of evaluations. For services only."""
+    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    only.
+    """
 
     @_abc_1.abstractmethod
     def ReplayOrders(
@@ -77,6 +103,22 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         E_PROFILE_UNKNOWN, E_CLIENT_ORDER_ID_USED, ...): correct the list; NOT_FOUND (E_ARTIFACT_UNKNOWN, E_DATA_MISSING,
         E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING); those of DataService.Fetch; those of chunks: see
         qmtl.common.v1.Chunked.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayBooks(
+        self,
+        request: _replay_service_pb2.ReplayBooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_replay_service_pb2.ReplayBooksResponse], _abc.AsyncIterator[_replay_service_pb2.ReplayBooksResponse]]:
+        """What a strategy's trading on paper came to, from the books alone: its fills and what time paid it in one account, valued at
+        each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
+        Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+        E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
+        in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
+        for the session's first bar; those of DataService.Fetch.
         """
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

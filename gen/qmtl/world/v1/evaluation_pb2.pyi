@@ -22,6 +22,7 @@ class MetricSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     METRIC_SOURCE_LATEST_RUN: _ClassVar[MetricSource]
     METRIC_SOURCE_RISK_HUB: _ClassVar[MetricSource]
     METRIC_SOURCE_REPLAY: _ClassVar[MetricSource]
+    METRIC_SOURCE_BOOKS: _ClassVar[MetricSource]
 
 class EvidenceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -61,6 +62,7 @@ METRIC_SOURCE_REQUEST: MetricSource
 METRIC_SOURCE_LATEST_RUN: MetricSource
 METRIC_SOURCE_RISK_HUB: MetricSource
 METRIC_SOURCE_REPLAY: MetricSource
+METRIC_SOURCE_BOOKS: MetricSource
 EVIDENCE_STATE_UNSPECIFIED: EvidenceState
 EVIDENCE_STATE_CLAIMED: EvidenceState
 EVIDENCE_STATE_PENDING: EvidenceState
@@ -103,6 +105,14 @@ class OrderList(_message.Message):
     equity_after: _timestamp_pb2.Timestamp
     base_currency: str
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[_replay_pb2.ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_currency: _Optional[str] = ...) -> None: ...
+
+class PaperBooks(_message.Message):
+    __slots__ = ("account", "session_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    session_id: str
+    def __init__(self, account: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class Metric(_message.Message):
     __slots__ = ("name", "value", "source", "source_id")
@@ -167,7 +177,7 @@ class Footprint(_message.Message):
     def __init__(self, long_gross: _Optional[str] = ..., short_gross: _Optional[str] = ..., sector: _Optional[str] = ...) -> None: ...
 
 class EvaluationRun(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model", "evidence_state", "order_list", "claims", "evidence_reason", "evidence_message", "warnings", "data_presets")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "run_revision", "metrics", "report", "recommended_stage", "dataset_fingerprint", "data_start", "data_end", "created_by", "created_at", "coverage_ratio", "footprint", "correlations", "execution_model", "evidence_state", "order_list", "claims", "evidence_reason", "evidence_message", "warnings", "data_presets", "paper_books")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +209,7 @@ class EvaluationRun(_message.Message):
     EVIDENCE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     DATA_PRESETS_FIELD_NUMBER: _ClassVar[int]
+    PAPER_BOOKS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -223,4 +234,5 @@ class EvaluationRun(_message.Message):
     evidence_message: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
     data_presets: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., evidence_state: _Optional[_Union[EvidenceState, str]] = ..., order_list: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., evidence_reason: _Optional[str] = ..., evidence_message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., data_presets: _Optional[_Iterable[str]] = ...) -> None: ...
+    paper_books: PaperBooks
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., run_revision: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., report: _Optional[_Union[EvaluationReport, _Mapping]] = ..., recommended_stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., evidence_state: _Optional[_Union[EvidenceState, str]] = ..., order_list: _Optional[str] = ..., claims: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., evidence_reason: _Optional[str] = ..., evidence_message: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., data_presets: _Optional[_Iterable[str]] = ..., paper_books: _Optional[_Union[PaperBooks, _Mapping]] = ...) -> None: ...

@@ -51,7 +51,7 @@ class ListReportsResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., reports: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationReport, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ..., unsettled: _Optional[_Iterable[_Union[_evaluation_pb2.EvaluationRun, _Mapping]]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage_ratio", "footprint", "correlations", "execution_model", "order_list")
+    __slots__ = ("world_id", "strategy_id", "run_id", "stage", "metrics", "dataset_fingerprint", "data_start", "data_end", "coverage_ratio", "footprint", "correlations", "execution_model", "order_list", "paper_books")
     class CorrelationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class EvaluateRequest(_message.Message):
     CORRELATIONS_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_MODEL_FIELD_NUMBER: _ClassVar[int]
     ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
+    PAPER_BOOKS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -85,7 +86,8 @@ class EvaluateRequest(_message.Message):
     correlations: _containers.ScalarMap[str, float]
     execution_model: _decision_pb2.ExecutionModel
     order_list: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., order_list: _Optional[str] = ...) -> None: ...
+    paper_books: _evaluation_pb2.PaperBooks
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., dataset_fingerprint: _Optional[str] = ..., data_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., footprint: _Optional[_Union[_evaluation_pb2.Footprint, _Mapping]] = ..., correlations: _Optional[_Mapping[str, float]] = ..., execution_model: _Optional[_Union[_decision_pb2.ExecutionModel, _Mapping]] = ..., order_list: _Optional[str] = ..., paper_books: _Optional[_Union[_evaluation_pb2.PaperBooks, _Mapping]] = ...) -> None: ...
 
 class PutOrderListRequest(_message.Message):
     __slots__ = ("chunk",)

@@ -110,9 +110,9 @@ class EvaluationServiceServicer:
         """Makes or updates the evaluation run of one strategy at one stage. Idempotent on run_id with the same content; other
         content appends a revision. Empty metrics come from the stage's latest run. Needs operator.
 
-        With an order_list, metrics are computed from its replay, and those sent stand beside it as claims. The answer waits
-        some seconds for the replay; a run that is PENDING then is settled later: ask with GetEvaluationRun. A strategy has
-        one unsettled run: a newer one replaces it.
+        With an order_list, metrics are computed from its replay, with paper_books from brokerage's books of the paper account, and
+        those sent stand beside as claims. The answer waits some seconds for that; a run that is PENDING then is settled later: ask
+        with GetEvaluationRun. A strategy has one unsettled run at each stage: a newer one replaces it.
 
         Errors: NOT_FOUND (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_METRIC_UNKNOWN, E_METRIC_NOT_FINITE,
         E_FIELD); FAILED_PRECONDITION (E_NO_METRICS): send them.

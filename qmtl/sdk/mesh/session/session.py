@@ -306,9 +306,7 @@ class _PaperSession:
             replay=replay,
             orders=tuple(orders),
             portfolio=portfolio,
-            evaluation=await self._submitter.evaluate_paper(
-                session, self._strategy_id, traded[0], dict(replay.metrics)
-            ),
+            evaluation=await self._submitter.evaluate_paper(session, owner, traded[0], dict(replay.metrics)),
             activation=self._activation.envelope,
             retries=sum(each.outage.retries for each in (*self._clients, self._submitter.retrying)),
         )

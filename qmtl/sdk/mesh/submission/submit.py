@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.orders.order import Owner
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import SystemClock
@@ -246,12 +247,12 @@ class Submitter:
         return (await self.retrying.ask(lambda: self.client.evaluation.Evaluate(request), "evaluate")).run
 
     async def evaluate_paper(
-        self, session: sessionpb.Session, strategy_id: str, bars: Bars, metrics: dict[str, float]
+        self, session: sessionpb.Session, owner: Owner, bars: Bars, metrics: dict[str, float]
     ) -> evaluationpb.EvaluationRun | None:
         """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
         if not metrics:
             return None
-        request = paper_report(session, strategy_id, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
+        request = paper_report(session, owner, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
         try:
             return await self._evaluate(request)
         except NotFound as error:

@@ -1,0 +1,181 @@
+"""Books of paper accounts valued at the bars of their data session: what a strategy's trading on paper came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from brokerage import schema as t
+from brokerage.accounts import store as accounts_store
+from brokerage.accounts.wire import VENUE
+from brokerage.books.payments import load_payments
+from brokerage.domain.accounts.account import Account, AccountFeed
+from brokerage.domain.backtest.booked import BookedFill, Entry, booked_equity
+from brokerage.domain.backtest.order_list import OrderStep, ReplayedOrders
+from brokerage.domain.backtest.timeline import Timeline
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import Owner
+from brokerage.domain.simulation.carry import Payment
+from brokerage.market.context import MarketContext
+from brokerage.orders import store
+from brokerage.orders.store import OrdersOf
+from brokerage.orders.wire import TEXT_MAX
+from brokerage.replay.bars import SealedBars
+from brokerage.replay.wire import ORDERS_MAX, account_from_model, fill_events, replies
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.core.errors import NotReady, refused
+from qmtl.stats.trades import closed_trips
+from qmtl.wire.fields import require_text
+from qmtl.wire.instants import ns_from_proto
+
+DENIALS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BooksQuery:
+    """Whose books, on which data session from where on, and what the account has to be like."""
+
+    owner: Owner
+    session_id: str
+    start_ns: int
+    model: accountpb.AccountModel
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBooks:
+    """What one strategy did in a paper account: fills and denials in order, and what time paid it.
+
+    `feeds` are those of what it traded; of what it never traded: all of the session's.
+    """
+
+    account: Account
+    feeds: Sequence[AccountFeed]
+    fills: Sequence[OrderStep]
+    denials: Sequence[OrderStep]
+    payments: Sequence[Payment]
+
+    @property
+    def end_ns(self) -> int:
+        """The close up to which every feed has been processed."""
+        return min(feed.position_ns for feed in self.feeds)
+
+
+def query_from_proto(message: replayservicepb.ReplayBooksRequest) -> BooksQuery:
+    """Raises InvalidRequest (E_FIELD, E_TIMESTAMP)."""
+    texts = {name: getattr(message, name) for name in ("account", "world_id", "strategy_id", "data_session_id")}
+    account, world, strategy, session = (require_text(text, name, TEXT_MAX) for name, text in texts.items())
+    start_ns = ns_from_proto(message.start, "start")
+    return BooksQuery(Owner(account, world, strategy), session, start_ns, message.account_model)
+
+
+def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> PaperBooks:
+    """The books that are asked for.
+
+    Raises NotFound (E_ACCOUNT_UNKNOWN), InvalidRequest (E_ACCOUNT_NOT_PAPER, E_ACCOUNT_OTHER_TERMS,
+    E_ACCOUNT_OTHER_DATA, E_TOO_LARGE), NotReady (E_ACCOUNT_WITHOUT_BARS).
+    """
+    owner = query.owner
+    account = accounts_store.account(conn, owner.account, owner.world_id)
+    if account.venue != VENUE:
+        raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
+    _require_terms(account, query, market)
+    of = OrdersOf(owner.account, owner.world_id, owner.strategy_id)
+    found = store.fills_after(conn, of, 0, ORDERS_MAX + 1, market.instruments)
+    if len(found) > ORDERS_MAX:
+        raise refused("E_TOO_LARGE", "account", f"{len(found)} fills or more", f"at most {ORDERS_MAX}")
+    fills = sorted((OrderStep(stored.order, event) for stored, event, _ in found), key=lambda step: step.event.at_ns)
+    alone = _trades_alone(conn, owner)
+    payments = [
+        paid
+        for _, paid in load_payments(conn, owner.account, market.instruments)
+        if paid.owner == owner or (alone and not paid.owner)
+    ]
+    feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
+    return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments)
+
+
+def _require_terms(account: Account, query: BooksQuery, market: MarketContext) -> None:
+    model = accountpb.AccountModel()
+    model.CopyFrom(query.model)
+    model.base_currency = account.base_currency
+    asked = account_from_model(model, query.owner, market)
+    if not account.same_settings(asked):
+        told = f"{account.account}: {_told(account)}"
+        raise refused("E_ACCOUNT_OTHER_TERMS", "account", told, f"what the world's policy asks for: {_told(asked)}")
+
+
+def _told(account: Account) -> str:
+    costs = "/".join([account.profile or f"fee {account.fee_rate}", *account.costs])
+    return f"{account.type.value} x{account.leverage} with {account.starting_cash} units of cash and {costs}"
+
+
+def _trades_alone(conn: Connection, owner: Owner) -> bool:
+    """Whether nobody else traded in an account: then what its own cash bore is the owner's."""
+    fills = t.fills.c
+    others = sa.or_(fills.world_id != owner.world_id, fills.strategy_id != owner.strategy_id)
+    query = sa.select(fills.sequence).where(fills.account == owner.account, others).limit(1)
+    return conn.execute(query).first() is None
+
+
+def _feeds(account: Account, session_id: str, traded: set[str]) -> list[AccountFeed]:
+    """The feeds that brought what was traded, each of the session. Raises NotReady."""
+    feeds = [feed for feed in account.feeds if feed.symbol in traded or (not traded and feed.session_id == session_id)]
+    other = traded - {feed.symbol for feed in feeds if feed.session_id == session_id}
+    if other or not feeds:
+        what = f"{', '.join(sorted(other))} on other data" if other else "no feed of it"
+        want = f"what the strategy traded on session {session_id}"
+        raise refused("E_ACCOUNT_OTHER_DATA", "account", f"{account.account}: {what}", want)
+    if any(feed.position_ns == 0 for feed in feeds):
+        raise NotReady("E_ACCOUNT_WITHOUT_BARS", f"account {account.account} has processed no bar of {session_id}")
+    return feeds
+
+
+def _denials(conn: Connection, market: MarketContext, owner: Owner) -> list[OrderStep]:
+    """Orders that were denied. Raises InvalidRequest (E_TOO_LARGE): nobody's denials are half told."""
+    orders = t.orders.c
+    mine = (orders.account == owner.account, orders.world_id == owner.world_id, orders.strategy_id == owner.strategy_id)
+    count = conn.scalar(sa.select(sa.func.count()).where(*mine, orders.denial != "")) or 0
+    if count > DENIALS_MAX:
+        raise refused("E_TOO_LARGE", "account", f"{count} denied orders", f"at most {DENIALS_MAX}")
+    denied = store.load_orders(conn, market.instruments, *mine, orders.denial != "")
+    return [OrderStep(one.order, event) for one in denied for event in one.events if event.denial is not None]
+
+
+def valued(
+    market: MarketContext, books: PaperBooks, bars: Sequence[SealedBars]
+) -> list[replayservicepb.ReplayOrdersResponse]:
+    """Books at the closes of bars, in the parts of a replay. Raises as `booked_equity` does."""
+    account, known = books.account, {one.instrument.symbol: one.instrument for one in bars}
+    entries: list[Entry] = [_booked(step, known) for step in books.fills]
+    currency = account.base_currency
+    found = booked_equity(
+        Timeline(one.columns() for one in bars), currency, account.starting_cash, [*entries, *books.payments]
+    )
+    told = ReplayedOrders(
+        fills=[step for step in books.fills if step.event.at_ns <= found.times[-1]],
+        denials=list(books.denials),
+        carried=_by_kind(books.payments, currency),
+        times=found.times,
+        equity=found.equity,
+        invested=found.invested,
+    )
+    multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
+    trips = closed_trips(fill_events(told, known), currency, multipliers, found.splits)
+    return list(replies(told, trips, bars, currency, market.profile_of(account)))
+
+
+def _booked(step: OrderStep, known: dict[str, Instrument]) -> BookedFill:
+    assert step.event.fill is not None, "a fill"
+    return BookedFill(known[step.order.symbol], step.order.side, step.event.fill, step.event.at_ns)
+
+
+def _by_kind(payments: Sequence[Payment], currency: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for payment in payments:
+        if payment.currency == currency:
+            found[payment.kind.value] = found.get(payment.kind.value, 0) + payment.amount
+    return found

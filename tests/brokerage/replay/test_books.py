@@ -1,0 +1,108 @@
+"""ReplayBooks through the real service: what an account booked, at the closes of its session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal as D
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from brokerage.domain.orders.order import Side
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.wire.instants import ns_to_proto
+from tests.brokerage.feed import PRESET, SESSION
+from tests.brokerage.mesh import Client, Mesh, running_mesh, until
+from tests.brokerage.samples import MINUTE, bar, order
+
+MODEL = {"starting_cash": "100000"}
+
+
+@pytest.fixture
+async def mesh(tmp_path: Path, nats_url: str) -> AsyncIterator[Mesh]:
+    async with running_mesh(tmp_path, nats_url) as made:
+        await made.start()
+        yield made
+
+
+def asked(session: str = SESSION, start: int = 0, **changes: str) -> replayservicepb.ReplayBooksRequest:
+    owner = {"world_id": "w1", "strategy_id": "s1", "account": "acc"}
+    owner |= {name: value for name, value in changes.items() if name in owner}
+    model = MODEL | {name: value for name, value in changes.items() if name not in owner}
+    return replayservicepb.ReplayBooksRequest(
+        **owner,
+        data_session_id=session,
+        start=ns_to_proto(start * MINUTE),
+        account_model=accountpb.AccountModel(**model),  # type: ignore[arg-type]  # by name
+    )
+
+
+async def told(
+    mesh: Mesh, request: replayservicepb.ReplayBooksRequest
+) -> tuple[replaypb.ReplaySummary, list[D], list[replayservicepb.ReplayOrdersResponse]]:
+    client = mesh.client(service="worldservice", role=None)
+    parts = [reply.part async for reply in client.replays.ReplayBooks(request)]
+    tables = [pa.ipc.open_stream(part.equity_arrow).read_all() for part in parts if part.equity_arrow]
+    return parts[-1].summary, [one for table in tables for one in table.column("equity").to_pylist()], parts
+
+
+async def traded(mesh: Mesh) -> Client:
+    """Ten bought in the second bar at 101, sold in the fourth at 104; another strategy sells short nothing it has."""
+    client = mesh.client()
+    await client.open()
+    await mesh.client(service="worldservice").fence(1)
+    mesh.feed.push(bar(0, 100))
+    await until(mesh.confirmed, bool)  # there is a price
+    await client.submit(order("in"))
+    mesh.feed.push(bar(1, 101), bar(2, 102))
+    await until(client.fills, lambda found: len(found) == 1)
+    await client.submit(order("out", side=Side.SELL))
+    mesh.feed.push(bar(3, 104))
+    await until(client.fills, lambda found: len(found) == 2)
+    return client
+
+
+async def test_books_are_valued_at_the_sessions_closes(mesh: Mesh) -> None:
+    client = await traded(mesh)
+    summary, equity, parts = await told(mesh, asked())
+    fills = [fill for part in parts for fill in part.fills.fills]
+    assert [(one.client_order_id, D(one.price)) for one in fills] == [("in", D(101)), ("out", D(104))]
+    assert (summary.fill_count, summary.equity_count, summary.invested_count) == (2, 4, 2)
+    assert equity == [D(100_000), D("100008.99"), D("100018.99"), D("100027.95")]  # closes are one above their opens
+    assert summary.equity == (await client.portfolio()).equity
+    assert [one.data_preset for one in summary.instruments] == [PRESET.name]
+    assert [trip.profit for part in parts for trip in part.trades.trades] == ["27.95"]
+    assert summary.terms.taker_fee_rate == "0.001"
+
+    summary, equity, _ = await told(mesh, asked(start=2))  # what was held then is held from the first close on
+    assert (summary.equity_count, equity[0]) == (2, D("100018.99"))
+    summary, equity, _ = await told(mesh, asked(strategy_id="s2"))  # a strategy has its own trading only
+    assert (summary.fill_count, set(equity)) == (0, {D(100_000)})
+    await client.submit(order("much", quantity=10**6))
+    _, _, parts = await told(mesh, asked())
+    assert [one.client_order_id for part in parts for one in part.denials.denials] == ["much"]
+
+
+async def test_what_is_not_the_worlds_account_is_no_evidence(mesh: Mesh) -> None:
+    client = mesh.client()
+    await client.open()
+    with pytest.raises(NotReady, match="E_ACCOUNT_WITHOUT_BARS"):
+        await told(mesh, asked())
+    client = await traded(mesh)
+    for request, error, reason in (
+        (asked(account="none"), NotFound, "E_ACCOUNT_UNKNOWN"),
+        (asked(world_id="w2"), NotFound, "E_ACCOUNT_UNKNOWN"),
+        (asked(session="another"), InvalidRequest, "E_ACCOUNT_OTHER_DATA"),
+        (asked(starting_cash="100001"), InvalidRequest, "E_ACCOUNT_OTHER_TERMS"),
+        (asked(taker_fee_rate_min="0.002"), InvalidRequest, "E_ACCOUNT_OTHER_TERMS"),
+        (asked(profile="binance_spot"), InvalidRequest, "E_ACCOUNT_OTHER_TERMS"),
+        (asked(session=""), InvalidRequest, "E_FIELD"),
+    ):
+        with pytest.raises(error, match=reason):
+            await told(mesh, request)
+    with pytest.raises(PermissionDenied):
+        [reply async for reply in client.replays.ReplayBooks(asked())]
