@@ -1,4 +1,6 @@
-# Everything a person or CI runs. Needs Python 3.11+, make and git; the rest is installed into .venv from the lock.
+# Everything a person or CI runs. Needs Python 3.11+, make and git; the rest is installed into .venv from the lock, which is
+# made of pyproject.toml by `uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes
+# --no-annotate --no-header --no-emit-index-url -o requirements.lock` (what it has already stays as it is).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -171,6 +171,14 @@ class Group(TyperGroup):
         group.below = path
         return group
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Ctrl-C: exit code 130 and one line on stderr, of the call or just that."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            typer.echo(str(error) or "interrupted", err=True)
+            raise typer.Exit(130) from error
+
     def _names(self) -> Iterator[str]:
         for path in (*COMMANDS, *GROUPS):
             above, _, name = path.rpartition(" ")

@@ -12,7 +12,7 @@ from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, Vertex, node
 from qmtl.sdk.graph.view import CacheView
-from qmtl.sdk.research.optimize import Between
+from qmtl.sdk.research.spaces import Between
 from qmtl.sdk.research.splits import WalkForward
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.bracket import Bracket, Limit

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +17,7 @@ from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.interrupts import interruptible, run_beside
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from qmtl.sdk.mesh.session.result import SessionResult
     from qmtl.sdk.mesh.session.terms import PaperTerms
     from qmtl.sdk.mesh.submission.result import SubmitResult
-    from qmtl.sdk.research.optimize import OptimizeResult, Space
+    from qmtl.sdk.research.executors.choice import Executor
+    from qmtl.sdk.research.optimize import OptimizeResult
+    from qmtl.sdk.research.runs import OnTrial
+    from qmtl.sdk.research.spaces import Space
     from qmtl.sdk.research.splits import WalkForward
     from qmtl.sdk.research.sweep import SweepResult
-    from qmtl.sdk.research.trials import Maker, OnTrial, Value
+    from qmtl.sdk.research.trials import Maker, Value
 
 T = TypeVar("T")
 
@@ -58,7 +61,8 @@ class Runner:
         bars = _bars_of(data)
         terms = terms or AccountTerms()
         terms = replace(terms, instruments=(*terms.instruments, *instruments))
-        return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars, terms)
+        with interruptible(f"backtest of {assembled.name}"):
+            return BacktestResult(assembled.name, replay(assembled, bars, terms, streaming=streaming), bars, terms)
 
     @staticmethod
     def sweep(
@@ -69,21 +73,31 @@ class Runner:
         objective: str = "sharpe",
         terms: AccountTerms | None = None,
         workers: int = 0,
+        executor: str = "process",
+        cluster: str = "",
         store: str | Path | None = None,
         on_trial: OnTrial | None = None,
     ) -> SweepResult:
         """Backtest `make(**point)` at every point of a grid: ranked, drawn, with a verdict on the best.
 
         `workers`: processes of their own, 0 none; they import `make`, so a script guards its calls by
-        `if __name__ == "__main__"`. `store`: a file that keeps trials, and from which a later call goes on.
-        Raises as qmtl.sdk.research.sweep.sweep.
+        `if __name__ == "__main__"`. `executor="dask"`: on the workers of a cluster, whose scheduler has the address
+        `cluster` (default: DASK_SCHEDULER_ADDRESS). `store`: a file that keeps trials, and from which a later call goes
+        on. Raises as qmtl.sdk.research.sweep.sweep.
         """
         from qmtl.sdk.research.sweep import sweep
 
-        kept = Path(store) if store is not None else None
-        return sweep(
-            make, grid, _bars_of(data), objective=objective, terms=terms, workers=workers, store=kept, on_trial=on_trial
-        )
+        with interruptible("sweep", _kept_in(store)):
+            return sweep(
+                make,
+                grid,
+                _bars_of(data),
+                objective=objective,
+                terms=terms,
+                executor=_executor(executor, workers, cluster),
+                store=Path(store) if store is not None else None,
+                on_trial=on_trial,
+            )
 
     @staticmethod
     def optimize(
@@ -94,31 +108,38 @@ class Runner:
         objective: str = "sharpe",
         trials: int = 50,
         seed: int = 0,
+        sampler: str = "random",
         walk_forward: WalkForward | None = None,
         terms: AccountTerms | None = None,
         workers: int = 0,
+        executor: str = "process",
+        cluster: str = "",
         store: str | Path | None = None,
         on_trial: OnTrial | None = None,
     ) -> OptimizeResult:
-        """Try points of a space, drawn at random by the seed, and test what was chosen on what came after.
+        """Try points of a space, drawn by the seed, and test what was chosen on what came after.
 
-        Raises as qmtl.sdk.research.optimize.optimize; `workers` and `store` as of sweep.
+        `sampler="tpe"` learns from its tries where to look (needs optuna); each fold then has a search of its own,
+        which sees its training only. `workers`, `executor`, `cluster` and `store` as of sweep.
+        Raises as qmtl.sdk.research.optimize.optimize.
         """
         from qmtl.sdk.research.optimize import optimize
 
-        return optimize(
-            make,
-            space,
-            _bars_of(data),
-            objective=objective,
-            trials=trials,
-            seed=seed,
-            walk_forward=walk_forward,
-            terms=terms,
-            workers=workers,
-            store=Path(store) if store is not None else None,
-            on_trial=on_trial,
-        )
+        with interruptible("search", _kept_in(store)):
+            return optimize(
+                make,
+                space,
+                _bars_of(data),
+                objective=objective,
+                trials=trials,
+                seed=seed,
+                sampler=sampler,
+                walk_forward=walk_forward,
+                terms=terms,
+                executor=_executor(executor, workers, cluster),
+                store=Path(store) if store is not None else None,
+                on_trial=on_trial,
+            )
 
     @staticmethod
     async def submit_async(
@@ -161,8 +182,9 @@ class Runner:
         gateway: Gateway | None = None,
         supersede: bool = False,
     ) -> SubmitResult:
-        """As submit_async, waiting for the result."""
+        """As submit_async, waiting for the result. Ctrl-C: KeyboardInterrupt, once what was bound is withdrawn."""
         return _wait(
+            f"submission to world {world}",
             Runner.submit_async(
                 strategy,
                 world=world,
@@ -172,7 +194,7 @@ class Runner:
                 terms=terms,
                 gateway=gateway,
                 supersede=supersede,
-            )
+            ),
         )
 
     @staticmethod
@@ -209,11 +231,12 @@ class Runner:
         gateway: Gateway | None = None,
         on_event: OnEvent | None = None,
     ) -> SessionResult:
-        """As run_async, waiting for the end of the session."""
+        """As run_async, waiting for the end of the session. Ctrl-C: KeyboardInterrupt, which says what stays bound."""
         return _wait(
+            f"paper session in world {world}",
             Runner.run_async(
                 strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
-            )
+            ),
         )
 
 
@@ -240,11 +263,21 @@ def _gateway(given: Gateway | None, address: str) -> Gateway:
     return replace(base, address=address) if address else base
 
 
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; in a thread of its own where an event loop runs already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1, "qmtl-runner") as alone:
-        return alone.submit(asyncio.run, work).result()
+def _executor(name: str, workers: int, cluster: str) -> Executor:
+    from qmtl.sdk.research.executors.choice import Executor
+
+    return Executor(name, workers, cluster)
+
+
+def _kept_in(store: str | Path | None) -> str:
+    return f"trials that had ended are in {store}" if store is not None else "no trial is kept without a store"
+
+
+def _wait(what: str, work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; in a thread of its own where an event loop runs already, as in a notebook. Ctrl-C cancels it."""
+    with interruptible(what):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(work)
+        return run_beside(work)

@@ -1,15 +1,19 @@
-"""A seeded random search that is tested walking forward: chosen on what came before, run on what came after.
+"""A seeded search that is tested walking forward: chosen on what came before, run on what came after.
 
 Each try runs once over all of history; what is chosen for a test is the best of the training span by its daily equity
 there, and is then run afresh, flat, over the test alone. Between tests positions are closed: what that would cost is in
 each run's fees only where it traded.
+
+A random search draws its tries without looking at any result, so one set of them serves all of history and each fold. A
+search that learns would have looked at the tests: it is made anew for each fold, by what the fold is trained on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +24,13 @@ from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.reports.tables import render, show_metric
+from qmtl.sdk.research import adaptive
+from qmtl.sdk.research.executors.choice import Executor
+from qmtl.sdk.research.runs import OnTrial, TrialRuns, trial_runs
+from qmtl.sdk.research.spaces import Point, Space, check_space, drawn, point_of
 from qmtl.sdk.research.splits import Split, WalkForward
 from qmtl.sdk.research.sweep import LOWER_IS_BETTER, best_of, trial_table, value_of
-from qmtl.sdk.research.trials import Maker, OnTrial, Params, Trial, Trials, Value, run_trials
+from qmtl.sdk.research.trials import Maker, Params, Trial, Trials
 from qmtl.sdk.research.verdict import Verdict, verdict_of
 from qmtl.stats.performance import performance
 from qmtl.stats.ratios import sharpe
@@ -34,23 +42,9 @@ if TYPE_CHECKING:
     from qmtl.core.arrays import Floats
 
 SHOWN = 5
-_DRAWS_PER_TRY = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A number from low to high, both included: whole if both are."""
-
-    low: float
-    high: float
-
-    def draw(self, random: np.random.Generator) -> Value:
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return int(random.integers(self.low, self.high + 1))
-        return float(random.uniform(self.low, self.high))
-
-
-Space = Mapping[str, Sequence[Value] | Between]
+RANDOM, TPE = "random", "tpe"
+Choice = tuple[Params, float]
+"""What a fold chose, and its objective in training."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,60 +120,86 @@ def optimize(
     objective: str = "sharpe",
     trials: int = 50,
     seed: int = 0,
+    sampler: str = RANDOM,
     walk_forward: WalkForward | None = None,
     terms: AccountTerms | None = None,
-    workers: int = 0,
+    executor: Executor | None = None,
     store: Path | None = None,
     on_trial: OnTrial | None = None,
 ) -> OptimizeResult:
-    """Try `trials` different points of a space, drawn at random by the seed, and test the choice walking forward.
+    """Try `trials` different points of a space, drawn by the seed, and test the choice walking forward.
 
-    `objective`: a metric of daily equity (sharpe, sortino, total_return, calmar ...).
+    `objective`: a metric of daily equity (sharpe, sortino, total_return, calmar ...). `sampler`: `random`, or `tpe`,
+    which learns from its tries; then as many are made over all of history and as many for each fold.
 
-    Raises InvalidRequest (E_FIELD) for an empty space, one with fewer points, an objective that no try has, of all
-    history or of the training of a test; and as run_trials.
+    Raises InvalidRequest (E_FIELD) for an empty space, one with fewer points, another sampler, an objective that no try
+    has, of all history or of the training of a test; NotReady (E_NO_OPTUNA); and as trial_runs.
     """
+    check_space(space, trials)
+    if sampler not in (RANDOM, TPE):
+        raise refused("E_FIELD", "sampler", repr(sampler), f"{RANDOM!r} or {TPE!r}")
     terms, forward = terms or AccountTerms(), walk_forward or WalkForward()
-    tries = list(_drawn(space, trials, np.random.default_rng(seed)))
-    found = run_trials(make, tries, data, terms, workers=workers, store=store, on_trial=on_trial)
-    best = best_of(found, objective)
     start = min(int(bars.open_ns[0]) for bars in data)
-    end = max(int(bars.close_ns[-1]) for bars in data)
-    folds = [_fold(make, split, found, data, objective, terms) for split in forward.splits(start, end)]
+    splits = list(forward.splits(start, max(int(bars.close_ns[-1]) for bars in data)))
+    everything = Trials(make, data, terms, trials * (1 + len(splits) if sampler == TPE else 1))
+    with trial_runs(everything, executor or Executor(), store, on_trial) as runs:
+        search = _Search(runs, space, trials, objective)
+        found, chosen = search.learning(seed, splits) if sampler == TPE else search.at_random(seed, splits)
+    best = best_of(found, objective)
+    folds = [_tested(everything, choice, split) for split, choice in zip(splits, chosen, strict=True)]
     return OptimizeResult(found, folds, objective, verdict_of(found, best))
 
 
-def _drawn(space: Space, count: int, random: np.random.Generator) -> Iterator[Params]:
-    if not space or count < 1:
-        raise refused("E_FIELD", "space" if not space else "trials", len(space) if not space else count, "1 or more")
-    seen: set[tuple[Value, ...]] = set()
-    for _ in range(count * _DRAWS_PER_TRY):
-        point = tuple(
-            each.draw(random) if isinstance(each, Between) else each[int(random.integers(len(each)))]
-            for each in space.values()
-        )
-        if point not in seen:
-            seen.add(point)
-            yield dict(zip(space, point, strict=True))
-        if len(seen) == count:
-            return
-    raise refused("E_FIELD", "trials", count, f"no more than the points of the space; {len(seen)} were found")
+class _Search:
+    """Tries over all of history, and which of them each fold would have chosen before its test."""
+
+    def __init__(self, runs: TrialRuns, space: Space, count: int, objective: str) -> None:
+        self._runs = runs
+        self._space = space
+        self._count = count
+        self._objective = objective
+        self._known: dict[Point, Trial] = {}
+
+    def at_random(self, seed: int, splits: Sequence[Split]) -> tuple[list[Trial], list[Choice]]:
+        """One set of tries for everything."""
+        found = self._runs.run(list(drawn(self._space, self._count, np.random.default_rng(seed), set())))
+        best_of(found, self._objective)
+        return found, [self._chosen(found, split) for split in splits]
+
+    def learning(self, seed: int, splits: Sequence[Split]) -> tuple[list[Trial], list[Choice]]:
+        """Tries that learn from all of history, and for each fold others that learn from its training alone."""
+
+        def search(score: adaptive.Score) -> list[Trial]:
+            return adaptive.search(self._space, self._count, seed, self._run, score)
+
+        best_of(search(lambda trial: value_of(trial, self._objective)), self._objective)
+        chosen = [self._chosen(search(partial(self._trained, split)), split) for split in splits]
+        return list(self._known.values()), chosen
+
+    def _run(self, tries: Sequence[Params]) -> list[Trial]:
+        fresh = [params for params in tries if point_of(params) not in self._known]
+        if fresh:
+            self._known.update((point_of(trial.params), trial) for trial in self._runs.run(fresh))
+        return [self._known[point_of(params)] for params in tries]
+
+    def _trained(self, split: Split, trial: Trial) -> float:
+        """What a trial came to in training, better the higher; NaN where there is nothing."""
+        value = _within(trial, split, self._objective)
+        return -value if self._objective in LOWER_IS_BETTER else value
+
+    def _chosen(self, trials: Sequence[Trial], split: Split) -> Choice:
+        scores = np.array([self._trained(split, trial) for trial in trials])
+        if np.isnan(scores).all():
+            spans = ", ".join("..".join(timestamp_text(from_ns(at)) for at in span) for span in split.train)
+            want = f"a metric of daily equity that a try has over its training, {spans}"
+            raise refused("E_FIELD", "objective", self._objective, want, hint="longer training, or another objective")
+        best = trials[int(np.argmax(np.where(np.isnan(scores), -np.inf, scores)))]
+        return best.params, _within(best, split, self._objective)
 
 
-def _fold(
-    make: Maker, split: Split, trials: Sequence[Trial], data: Sequence[Bars], objective: str, terms: AccountTerms
-) -> Fold:
-    scores = [_within(trial, split, objective) for trial in trials]
-    if np.isnan(scores).all():
-        spans = ", ".join("..".join(timestamp_text(from_ns(at)) for at in span) for span in split.train)
-        want = f"a metric of daily equity that a try has over its training, {spans}"
-        raise refused("E_FIELD", "objective", objective, want, hint="longer training, or another objective")
-    better = np.negative(scores) if objective in LOWER_IS_BETTER else np.array(scores)
-    best = int(np.argmax(np.where(np.isnan(better), -np.inf, better)))
-    begin, end = split.test
-    until = [bars.between(None, end - bars.interval_s * 1_000_000_000 + 1) for bars in data]
-    test = Trials(make, until, replace(terms, start=from_ns(begin))).run(trials[best].params)
-    return Fold(split, trials[best].params, scores[best], test)
+def _tested(trials: Trials, choice: Choice, split: Split) -> Fold:
+    (params, trained), (begin, end) = choice, split.test
+    return Fold(split, params, trained, trials.within(begin, end).run(params))
 
 
 def _within(trial: Trial, split: Split, objective: str) -> float:

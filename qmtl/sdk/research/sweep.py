@@ -15,7 +15,9 @@ from qmtl.core.errors import NotReady, refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.reports.tables import render, show_metric
-from qmtl.sdk.research.trials import Maker, OnTrial, Params, Trial, Value, run_trials
+from qmtl.sdk.research.executors.choice import Executor
+from qmtl.sdk.research.runs import OnTrial, trial_runs
+from qmtl.sdk.research.trials import Maker, Params, Trial, Trials, Value
 from qmtl.sdk.research.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
@@ -113,13 +115,13 @@ def sweep(
     *,
     objective: str = "sharpe",
     terms: AccountTerms | None = None,
-    workers: int = 0,
+    executor: Executor | None = None,
     store: Path | None = None,
     on_trial: OnTrial | None = None,
 ) -> SweepResult:
     """Run every point of a grid, `make(**point)`.
 
-    Raises as run_trials; InvalidRequest (E_FIELD) for a bad grid, or an objective that no trial has.
+    Raises as trial_runs; InvalidRequest (E_FIELD) for a bad grid, or an objective that no trial has.
     """
     if not grid or not all(grid.values()):
         raise refused("E_FIELD", "grid", dict(grid), "values for each parameter")
@@ -127,7 +129,8 @@ def sweep(
         raise refused("E_FIELD", "grid", f"{count} points", f"at most {TRIES_MAX}")
     tries: list[Params] = [dict(zip(grid, point, strict=True)) for point in product(*grid.values())]
     terms = terms or AccountTerms()
-    trials = run_trials(make, tries, data, terms, workers=workers, store=store, on_trial=on_trial)
+    with trial_runs(Trials(make, data, terms, len(tries)), executor or Executor(), store, on_trial) as runs:
+        trials = runs.run(tries)
     best = best_of(trials, objective)
     return SweepResult(trials, objective, verdict_of(trials, best))
 

@@ -13,47 +13,15 @@ import pytest
 from brokerage.domain.models.profiles.generic import spot
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.volumes import VolumeUnit
-from qmtl.sdk import AccountTerms, Bars, Between, Runner, Strategy, StreamInput, WalkForward, signals
+from qmtl.sdk import AccountTerms, Bars, Between, Runner, StreamInput, WalkForward, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.research.optimize import Space
+from qmtl.sdk.research.spaces import Space
 from qmtl.sdk.research.trials import Trial
 from qmtl.sdk.research.verdict import verdict_of
 from qmtl.stats.ratios import sharpe
 from qmtl.stats.significance import deflated_sharpe
-from tests.sdk.market import START_NS, walk
-
-
-class Cross(Strategy):
-    """An average above another, on hours."""
-
-    def __init__(self, fast: int = 3, slow: int = 9, weight: float = 0.9) -> None:
-        self.fast, self.slow, self.weight = fast, slow, weight
-
-    def setup(self) -> None:
-        price = StreamInput("BTC-USD", "1h")
-        rising = signals.trend(ta.ema(price, self.fast), ta.sma(price, self.slow))
-        self.trade(signals.position_target(rising, long=self.weight, short=0.0), price)
-
-
-def hourly(n: int, seed: int = 1, drift: float = 0.0) -> Bars:
-    bars = walk(n, seed)
-    growth = np.exp(drift * np.arange(n))[:, None]
-    values = bars.values * np.hstack([growth, growth, growth, growth, np.ones((n, 1))])
-    hour = 3600 * 10**9
-    return Bars("BTC-USD", 3600, START_NS - START_NS % hour + hour * np.arange(n, dtype=np.int64), values)
-
-
-DATA = hourly(800)
-GRID: dict[str, list[int]] = {"fast": [2, 4], "slow": [8, 16, 24]}
-
-
-def same(one: Trial, other: Trial) -> bool:
-    return (
-        one.params == other.params
-        and one.metrics == other.metrics
-        and one.equity.tobytes() == other.equity.tobytes()
-        and one.day_ns.tolist() == other.day_ns.tolist()
-    )
+from tests.sdk.market import START_NS
+from tests.sdk.research.crosses import DATA, GRID, Cross, hourly, same
 
 
 def test_each_point_is_what_a_backtest_of_it_gives() -> None:

@@ -27,6 +27,7 @@ from qmtl.cli.commands.strategy.backtest import (
 )
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.errors import refused
+from qmtl.sdk.research.executors.choice import PROCESS, Executor
 from qmtl.sdk.research.sweep import sweep as run_sweep
 from qmtl.sdk.research.trials import Value
 from qmtl.sdk.strategy.assembly import assemble
@@ -65,6 +66,12 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option("--workers", min=0, help="Processes; 0: this one. Default: one a core.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option("--executor", help="process: this machine; dask: the workers of a dask.distributed cluster.")
+    ] = PROCESS,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="Address of the cluster's scheduler. Default: DASK_SCHEDULER_ADDRESS.")
+    ] = "",
     store: Annotated[
         Path | None, typer.Option("--store", help="File that keeps trials; continued if it exists.")
     ] = None,
@@ -86,7 +93,7 @@ def sweep(
         bars,
         objective=objective,
         terms=terms_of(bars, cash, profile, NewSymbols(quote, tick, lot, calendar)),
-        workers=os.cpu_count() or 1 if workers is None else workers,
+        executor=_executor(executor, workers, cluster),
         store=store,
         on_trial=_progress,
     )
@@ -97,6 +104,12 @@ def sweep(
     if csv is not None:
         found.frame.write_csv(csv)
         typer.echo(f"trials: {csv}")
+
+
+def _executor(name: str, workers: int | None, cluster: str) -> Executor:
+    if workers is None:
+        workers = os.cpu_count() or 1 if name == PROCESS else 0
+    return Executor(name, workers, cluster)
 
 
 def _progress(done: int, of: int) -> None:

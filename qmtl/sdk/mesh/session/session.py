@@ -75,11 +75,23 @@ async def run(
 async def trade(
     submitter: Submitter, assembled: Assembled, data: str | None, terms: PaperTerms, on_event: OnEvent | None = None
 ) -> SessionResult:
-    """Bind a strategy, or attach to it, and run its paper session to the end."""
+    """Bind a strategy, or attach to it, and run its paper session to the end.
+
+    Interrupted before anything of it was active, what this call has bound is withdrawn. What trades, or was there
+    before, stays: its positions are an operator's to close, and another call goes on with it.
+    """
     market = await submitter.data.market(assembled, data)
     bound = await submitter.bind(assembled)
+    session = _PaperSession(submitter, assembled, bound, terms, market, on_event)
     with ErrorHook(assembled.strategy):
-        return await _PaperSession(submitter, assembled, bound, terms, market, on_event).run()
+        try:
+            return await session.run()
+        except asyncio.CancelledError as error:
+            if bound.attached or session.active:
+                error.add_note(f"strategy {bound.strategy.strategy_id} stays in world {submitter.world} as it was")
+            else:
+                await submitter.withdraw(bound.strategy.strategy_id, error)
+            raise
 
 
 class _PaperSession:
@@ -112,6 +124,11 @@ class _PaperSession:
         self._orders = OrderListener(assembled.strategy, assembled.rules)
         in_step = CommandsInStep(assembled) if assembled.in_step else None
         self._state = None if in_step is None else StateInStep(in_step, self._traded)
+
+    @property
+    def active(self) -> bool:
+        """Whether the world has let it trade."""
+        return self._strategy_id in followers(self._activation.envelope)
 
     async def run(self) -> SessionResult:
         """From the activation to the session's end."""

@@ -100,7 +100,7 @@ class Submitter:
             return await self._replayed(assembled, bound, market, instruments, history, terms)
         except BaseException as error:
             if not bound.attached:
-                await self._withdraw(bound.strategy.strategy_id, error)
+                await self.withdraw(bound.strategy.strategy_id, error)
             raise
 
     async def _replayed(
@@ -170,10 +170,10 @@ class Submitter:
             return await self._bound(strategy, attached=False)
         except BaseException as error:
             if strategy.state not in _ENDED:
-                await self._withdraw(strategy.strategy_id, error)
+                await self.withdraw(strategy.strategy_id, error)
             raise
 
-    async def _withdraw(self, strategy_id: str, error: BaseException) -> None:
+    async def withdraw(self, strategy_id: str, error: BaseException) -> None:
         """Cancel a strategy whose submission ended, so that it leaves no binding; the error and the log say so."""
         request = strategyservicepb.CancelStrategyRequest(
             strategy_id=strategy_id, message=f"its submission ended: {type(error).__name__}"[:200]

@@ -1,0 +1,74 @@
+"""Ctrl-C, by a real SIGINT to a real process: one sentence, no traceback, nothing goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qmtl.sdk.interrupts import interruptible, run_beside
+
+HEAD = """
+import sys
+from qmtl.sdk import Bars, Runner, Strategy, StreamInput
+from tests.sdk.research.crosses import DATA, Cross
+
+
+class Endless(Cross):
+    def on_start(self):
+        print("running", flush=True)
+        while True:
+            pass
+
+"""
+BACKTEST = HEAD + "Runner.backtest(Endless(), DATA)\n"
+SWEEP = HEAD + (
+    "if __name__ == '__main__':\n    Runner.sweep(Endless, {'fast': [2, 3]}, DATA, workers=2, store=sys.argv[1])\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (BACKTEST, "interrupted: the backtest of Endless was stopped\n"),
+        (SWEEP, "interrupted: the sweep was stopped; trials that had ended are in {store}\n"),
+    ],
+    ids=["backtest", "sweep"],
+)
+def test_a_script_ends_with_one_sentence(tmp_path: Path, script: str, said: str) -> None:
+    path, store = tmp_path / "script.py", tmp_path / "trials"
+    path.write_text(script)
+    # as a terminal does it, the signal goes to the whole group: to the processes of a sweep too
+    with subprocess.Popen(
+        [sys.executable, str(path), str(store)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env={"PYTHONPATH": ".:gen"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)  # its output ends when none of its processes is left
+    assert errors == said.format(store=store)
+    assert process.returncode == -signal.SIGINT  # 130 in a shell
+
+
+async def noted() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+    except asyncio.CancelledError as error:
+        error.add_note("it was withdrawn")
+        raise
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_was_cleared_up_on_the_way_out_is_said(beside: bool) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt, match=r"^interrupted: the submission was stopped; it was withdrawn$"),
+        interruptible("submission"),
+    ):
+        run_beside(noted()) if beside else asyncio.run(noted())
