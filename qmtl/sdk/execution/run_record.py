@@ -47,7 +47,8 @@ class RunResult:
     was taken in integers>", "in integers: <bars> of <bars>", or "compiled: <bars> of <bars>" where that was compiled.
     `sessions`: the days that its ratios are of. `calendars`: the exchange of each symbol traded, empty where it never
     closes. `undecided`: which symbols no target ever came for, and of how many bars: a sentence each. `stuck`: what is
-    held at the end of symbols that trade no more, valued at their last prices: a sentence each.
+    held at the end of symbols that trade no more, valued at their last prices: a sentence each. `multipliers`: the
+    value of one unit per unit of price, by symbol.
     """
 
     currency: str
@@ -69,6 +70,7 @@ class RunResult:
     calendars: Mapping[str, str] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
+    multipliers: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def equity_floats(self) -> Floats:
@@ -147,6 +149,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         record.calendars,
         record.undecided,
         record.stuck,
+        record.multipliers,
     )
 
 

@@ -182,22 +182,27 @@ def _compared(sheet: Sheet) -> Figure:
 
 
 def _draw_invested(axes: Any, sheet: Sheet, dates: Sequence[object]) -> None:
-    """How much of equity is in positions, by trades' entries and exits and closes."""
-    times, equity = sheet.replay.time_ns, sheet.replay.equity_floats
+    axes.fill_between(dates, exposure(sheet.replay, sheet.bars), 0.0, color="#1f5f8b", alpha=0.4, step="post")
+    axes.set_ylabel("exposure (%)")
+
+
+def exposure(replay: RunResult, bars: Sequence[Bars]) -> Floats:
+    """The share of equity in positions at each close, in percent: contracts by their multiplier. NaN without equity."""
+    times, equity = replay.time_ns, replay.equity_floats
     exposed = np.zeros(len(times))
     closes: dict[str, Floats] = {}
-    for series in sorted(sheet.bars, key=lambda one: -one.interval_s):
+    for series in sorted(bars, key=lambda one: -one.interval_s):
         row = np.maximum(np.searchsorted(series.close_ns, times, side="right") - 1, 0)
         closes[series.symbol] = series.values[row, 3]
     held: dict[str, Floats] = {}
-    for fill in sheet.replay.fills:
+    for fill in replay.fills:
         quantities = held.setdefault(fill.symbol, np.zeros(len(times)))
         quantities[np.searchsorted(times, fill.time_ns) :] += float(fill.quantity)
     for symbol, quantity in held.items():
-        exposed += np.abs(quantity) * closes.get(symbol, np.zeros(len(times)))
-    share = 100.0 * exposed / np.where(equity > 0, equity, np.nan)
-    axes.fill_between(dates, share, 0.0, color="#1f5f8b", alpha=0.4, step="post")
-    axes.set_ylabel("exposure (%)")
+        multiplier = float(replay.multipliers.get(symbol, 1))
+        exposed += np.abs(quantity) * closes.get(symbol, np.zeros(len(times))) * multiplier
+    share: Floats = 100.0 * exposed / np.where(equity > 0, equity, np.nan)
+    return share
 
 
 def _image(figure: Figure) -> str:

@@ -120,6 +120,25 @@ def test_a_margin_call_goes_on_with_the_next_loser_where_the_first_is_not_enough
     assert [(one.instrument.symbol, one.quantity) for one in call.reductions] == [("C", -20), ("X", -11)]
 
 
+def test_a_margin_call_is_reckoned_in_the_accounts_currency() -> None:
+    """At 2 dollars a euro 100 shares lose 3,000 euros, more than the 3,800 dollars that the others lose."""
+    euros = instrument("E", base="E", quote="EUR", price_places=2)
+    made = SimulatedAccount(FREE, {"USD": Decimal(10_000)}, instruments=[X, euros])
+    rate = 2 * 10**24
+    made.on_bar("EURUSD", Bar(BEGIN, BEGIN + MINUTE, rate, rate, rate, rate, 10**9))
+    for symbol in ("X", "E"):
+        made.on_bar(symbol, bar(BEGIN, 100))
+    assert trade(made, "E", 100) is None
+    assert trade(made, "X", 100, 2) is None
+    for symbol, price in (("E", 70), ("X", 62)):
+        made.on_bar(symbol, bar(BEGIN + 5 * MINUTE, price))
+    call = margin_call(made.view)
+    assert call is not None
+    # equity 200; margin 3,500 and 1,550: missing 4,850, of which E frees 3,500
+    assert [(one.instrument.symbol, one.quantity) for one in call.reductions] == [("E", -100), ("X", -88)]
+    assert call.message == "MARGIN_CALL: equity is 200 USD, margin in use 5050 USD"
+
+
 def test_a_position_target_finer_than_the_lots_scale_is_refused() -> None:
     made = desk()
     wanted = Order(LOCAL, "o", "X", Side.BUY, Decimal(1), position_target=Decimal("1.5"))

@@ -10,12 +10,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from brokerage.domain.market.instrument import AssetClass
 from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, ShareExchange, Split
 from brokerage.domain.models.financing import IBKR_PRO_USD, LoanRates
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.source import Dated
 from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.sdk import AccountTerms, Bars, Runner, Sizing, Strategy, StreamInput, instrument, signals
+from qmtl.sdk.reports.tearsheet import exposure
 from tests.sdk.market import START_NS, prices
 
 DAY_NS = 86_400 * 10**9
@@ -178,3 +180,12 @@ def test_an_ending_that_cannot_be_followed_is_refused(action: CorporateAction, m
     terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK, NEW), actions=(action,))
     with pytest.raises(InvalidRequest, match=message):
         Runner.backtest(Both(), bars, terms=terms)
+
+
+def test_the_exposure_of_contracts_counts_their_multiplier() -> None:
+    contract = instrument("X", base="X", quote="USD", multiplier="50", asset_class=AssetClass.FUTURE)
+    bars = daily(10.0, 10.0, 10.0)
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(contract,))
+    run = Runner.backtest(Holding("X", 2), bars, terms=terms).replay
+    # bought at the second day's open, which is the first day's close
+    assert exposure(run, [bars]).tolist() == [10.0, 10.0, 10.0]

@@ -178,3 +178,14 @@ def test_books_match_a_model_in_fractions(trades: list[tuple[Side, int, int, str
 def test_two_owners_positions_add_up() -> None:
     one, other = Position(3, 30, 5, 2, 1), Position(-1, -12, 7, 3, 4)
     assert summed(one, other) == Position(2, 18, 12, 5, 5)
+
+
+@pytest.mark.parametrize(("price", "settled", "waits"), [(1, 0, 1), (0, 0, 0)])
+def test_proceeds_wait_to_the_last_unit(price: int, settled: int, waits: int) -> None:
+    """A sale that brings a single unit of the currency waits as one that brings a million."""
+    tiny = instrument("T", base="T", quote="USD", tick="0.00000001", price_places=8)
+    ledger = Ledger(lambda _, at_ns: at_ns + 1)
+    ledger.book(tiny, Side.SELL, fill(1, price))
+    assert (ledger.cash.get("USD", 0), ledger.book_of_cash.unsettled("USD")) == (settled, waits)
+    ledger.book_of_cash.settle(1)
+    assert ledger.cash.get("USD", 0) == waits

@@ -24,6 +24,7 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.venues.dispatch.closing import NOTHING_HELD
 from brokerage.venues.dispatch.emulation import HELD
+from qmtl.sql.database import sqlite_url
 from tests.brokerage.samples import GATE, MARKET, Book, bar, fence, open_book, order
 
 NEAR = replace(MARKET, profile=BrokerageProfile(buying_power=BuyingPower.MARGIN, leverage=4), emulate_stops=True)
@@ -183,3 +184,30 @@ async def test_what_was_not_sent_does_not_arrive(far: Book) -> None:
     await far.submit(order("act"))
     await far.arrive("act")
     assert await far.reached_venue() == before
+
+
+async def test_a_drain_lets_a_stop_go_that_is_reduce_only_for_more_than_is_left(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), NEAR) as book:
+        await holding(book)
+        await book.submit(replace(stop(Side.SELL, quantity=10), reduce_only=True))
+        await book.submit(order("part", Side.SELL, 6))
+        await book.show(bar(2))
+        await book.fence(fence(2, FenceState.DRAIN))
+        await book.show(bar(3, REACHED[Side.SELL]))
+        assert await book.state("stop") is OrderState.ACCEPTED
+        assert await book.show(bar(4, REACHED[Side.SELL])) == 1
+        closed = (await book.order("stop")).record
+        held = await book.db.read(lambda conn: books_store.load_positions(conn, "acc"))
+    assert closed.filled == 4
+    assert [position.quantity for _, _, position in held] == [0]
+
+
+async def test_a_drain_holds_such_a_stop_where_nothing_is_left(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), NEAR) as book:
+        await holding(book)
+        await book.submit(replace(stop(Side.SELL, quantity=10), reduce_only=True))
+        await book.submit(order("all", Side.SELL, 10))
+        await book.show(bar(2))
+        await book.fence(fence(2, FenceState.DRAIN))
+        await book.show(bar(3, REACHED[Side.SELL]))
+        assert (await book.order("stop")).record.detail == HELD
