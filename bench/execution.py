@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.brokerage import end, floor_ms, open_store, take_one, timed
+from bench.peers import PAIRS
 from brokerage import verify
 from brokerage.config import Settings
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
@@ -45,6 +46,7 @@ from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.research.trials import Params, run_trials
 from qmtl.sdk.strategy.assembly import assemble
 
 EVENTS_OF_AN_ORDER = 4
@@ -152,6 +154,15 @@ def more_backtests(count: int) -> list[Line]:
         Line("backtest, SMA 20/50, 10 symbols", "bars", rate(10 * least, ten), floor),
         Line("backtest, SMA 20/50, stop and target", "bars", rate(least, exits), floor),
     ]
+
+
+def sweeps(count: int) -> list[Line]:
+    """Bars a second of a sweep in one process, each trial with its report over all bars."""
+    bars, terms = minutes(count // 5), AccountTerms(profile=spot("0.001", participation="0"))
+    tries: list[Params] = [{"fast": fast, "slow": slow} for fast, slow in PAIRS]
+    floor = rate(len(bars), lambda: _numba_cross(bars.values[:, 3], bars.values[:, 0]))
+    speed = rate(len(bars) * len(tries), lambda: run_trials(Cross, tries, [bars], terms))
+    return [Line(f"sweep of {len(tries)} pairs over {len(bars):,} bars", "bars", speed, floor)]
 
 
 def memory(count: int) -> str:
@@ -337,7 +348,8 @@ def main() -> None:
     parser.add_argument("--peers", default=sys.executable, help="a Python that has vectorbt, backtesting, backtrader")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    made = [*backtests(chosen.bars), *more_backtests(chosen.bars), *orders(chosen.orders), *pieces(chosen.events)]
+    made = [*backtests(chosen.bars), *more_backtests(chosen.bars), *sweeps(chosen.bars)]
+    made += [*orders(chosen.orders), *pieces(chosen.events)]
     rows = [
         *(line.text for line in made),
         memory(chosen.bars),

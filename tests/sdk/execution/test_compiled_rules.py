@@ -204,3 +204,20 @@ def test_bounds_of_an_instrument_include_themselves() -> None:
                 found = compiled.is_taken(terms_of(profile, traded, UNIT), holding_of(moment), 9_000, order, order)
                 assert found is bool(taken)
                 test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
+
+
+def test_an_order_of_one_unit_toward_nothing_is_not_taken() -> None:
+    profile, traded = margin(4, participation="0"), replace(BASE, lot=1)
+    for held, order, target in ((0, 1, 0), (0, -1, 0), (5, 1, 5), (-5, -1, -5), (0, 1, 1), (5, 1, 6), (5, -1, 0)):
+        moment = Moment(profile, traded, Position(held), 10**14, 9_000, order, target)
+        found = compiled.is_taken(terms_of(profile, traded, UNIT), holding_of(moment), 9_000, order, target)
+        assert found is ((held, order, target) in ((0, 1, 1), (5, 1, 6), (5, -1, 0)))
+        test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
+
+
+def test_a_share_of_the_cost_that_is_not_proved_is_not_booked() -> None:
+    terms = terms_of(margin(2), BASE, UNIT)._replace(value_up=1, value_down=1 << 10, price_end=1 << 60)
+    large = compiled.Holding(1 << 55, 1 << 59, 0, 0, 0, 0)
+    assert compiled.worth(terms, 1, 1 << 52) == 1 << 42
+    assert not compiled.filled(terms, large, 1, -(1 << 52))[0]
+    assert compiled.filled(terms, large._replace(cost=1 << 50), 1, -(1 << 52))[0]
