@@ -206,12 +206,13 @@ def test_bounds_of_an_instrument_include_themselves() -> None:
                 test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
 
 
-def test_an_order_of_one_unit_toward_nothing_is_not_taken() -> None:
+def test_an_order_of_one_unit_is_taken_where_its_target_needs_it() -> None:
     profile, traded = margin(4, participation="0"), replace(BASE, lot=1)
-    for held, order, target in ((0, 1, 0), (0, -1, 0), (5, 1, 5), (-5, -1, -5), (0, 1, 1), (5, 1, 6), (5, -1, 0)):
+    taken = ((0, 1, 1), (5, 1, 6), (5, -1, 0), (-5, -1, -6))
+    for held, order, target in (*taken, (0, 1, 0), (0, -1, 0), (5, 1, 5), (-5, -1, -5)):
         moment = Moment(profile, traded, Position(held), 10**14, 9_000, order, target)
         found = compiled.is_taken(terms_of(profile, traded, UNIT), holding_of(moment), 9_000, order, target)
-        assert found is ((held, order, target) in ((0, 1, 1), (5, 1, 6), (5, -1, 0)))
+        assert found is ((held, order, target) in taken)
         test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
 
 
