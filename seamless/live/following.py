@@ -2,8 +2,8 @@
 
 A websocket brings bars sooner and for less weight, and nothing depends on it: after each connection the feed looks
 before it takes what the connection brings, a bar that is due and was not told is asked for, and so is what comes after
-a gap. One connection is open at a time; after it another is tried in 0.5, 1, 2, then each 5 s, and each time the feed
-looks.
+a gap. One connection is open at a time; after it another is tried in 0.5, 1, 2, then each 5 s, and bars are asked for
+as they are due meanwhile. A websocket that let one bar pass in silence is not waited for until it speaks again.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Following:
         self._clock = clock
         self._metrics = metrics
         self._failures = 0
+        self._silent = 0  # bars that came by asking since the websocket last said something
+        self._lost = False  # the trouble is the websocket's: the exchange itself may answer
 
     async def run(self) -> None:
         """Follow until cancelled. Troubles of the exchange are waited out, a little longer each time."""
@@ -54,7 +56,8 @@ class Following:
                     history = history or asyncio.create_task(self._feed.fill_history())
                     await (self._listen() if self._streams() else self._ask())
                 except TROUBLES as error:
-                    await self._clock.sleep(self._trouble(error))
+                    asks, self._lost = self._lost, False
+                    await self._wait_out(self._trouble(error), asks=asks)
         finally:
             if history is not None:
                 await end(history)
@@ -74,6 +77,18 @@ class Following:
         log.warning("feed_broken", preset=preset, reason=error.reason, error=error.message)
         return max(least_s, error.retry_after_s or 0.0)
 
+    async def _wait_out(self, seconds: float, *, asks: bool) -> None:
+        """Let a trouble pass; one of the websocket's makes no bar late, for those that are due are asked for."""
+        until, misses = self._clock.monotonic() + seconds, 0
+        try:
+            while asks and (due_in_s := await self._due_in_s(misses)) < until - self._clock.monotonic():
+                await self._clock.sleep(due_in_s)
+                misses = 0 if await self._feed.look() else misses + 1
+        except TROUBLES as error:  # the exchange does not answer either
+            log.warning("feed_broken", preset=self._feed.preset.name, reason=error.reason, error=error.message)
+        if (left_s := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left_s)
+
     async def _ask(self) -> None:
         """Look whenever a bar is due."""
         misses = 0
@@ -90,21 +105,22 @@ class Following:
             stream = await self._opened(opened)
             self._metrics.live_streams.labels(self._feed.preset.name).inc()
             misses = 0 if await self._feed.look() else 1
-            silent, heard_at = 0, self._clock.monotonic()
+            heard_at = self._clock.monotonic()
             look_at = await self._look_at(misses)
             while True:
                 reached_ns = self._feed.watermark_ns
                 told = await self._told(stream, look_at)
                 if told is not None:
-                    self._failures = silent = 0
+                    self._failures = self._silent = 0
                     heard_at = self._clock.monotonic()
                 if told is None or await self._feed.hear(told):
                     misses = 0 if await self._feed.look() else misses + 1
-                    silent += told is None and self._feed.watermark_ns > reached_ns
+                    self._silent += told is None and self._feed.watermark_ns > reached_ns
                     look_at = await self._look_at(misses)
                 elif self._feed.watermark_ns > reached_ns:
                     look_at = await self._look_at(0)
-                if silent >= SILENT_BARS and self._clock.monotonic() - heard_at >= SILENT_S:
+                if self._silent >= SILENT_BARS and self._clock.monotonic() - heard_at >= SILENT_S:
+                    self._lost = True
                     raise Unavailable("E_VENUE_UNREACHABLE", f"bars close and {self._source.producer} does not say so")
 
     async def _opened(self, opened: AsyncExitStack) -> BarStream:
@@ -121,6 +137,7 @@ class Following:
                     misses = 0 if await self._feed.look() else misses + 1
                 except TROUBLES as error:
                     if opening.done():
+                        self._lost = opening.exception() is error
                         raise
                     await self._done_in(opening, self._trouble(error))
         finally:
@@ -143,6 +160,7 @@ class Following:
         waiting = asyncio.ensure_future(self._clock.sleep(until - self._clock.monotonic()))
         try:
             await asyncio.wait({telling, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            self._lost = telling.done() and telling.exception() is not None
             return telling.result() if telling.done() else None
         finally:
             await end(telling, waiting)
@@ -150,7 +168,7 @@ class Following:
     async def _look_at(self, misses: int) -> float:
         """When to look for a bar that the websocket did not tell, on our monotonic clock."""
         due_in_s = await self._due_in_s(misses)
-        return self._clock.monotonic() + due_in_s + (0.0 if misses else GRACE_S)
+        return self._clock.monotonic() + due_in_s + (0.0 if misses or self._silent else GRACE_S)
 
     async def _due_in_s(self, misses: int) -> float:
         """Seconds until the next bar is due by the exchange's clock, or a little where one is due and has not come."""

@@ -202,7 +202,7 @@ async def test_a_websocket_that_says_nothing_while_bars_close_is_left(bus: Bus, 
     async with told(bus, db, tmp_path) as it:
         klines = it.at.market.told.klines
         klines.silent = True
-        for bar, wait_s in enumerate((30.0 + GRACE_S, 60.0), 1):
+        for bar, wait_s in enumerate((30.0 + GRACE_S, 60.0 - GRACE_S + 0.1), 1):  # after one bar it is not waited for
             assert klines.connections == 1
             await it.slept(wait_s)
             await it.until(bar)
@@ -211,6 +211,19 @@ async def test_a_websocket_that_says_nothing_while_bars_close_is_left(bus: Bus, 
         await it.slept(LADDER_S[0])
         await eventually(lambda: klines.connections == 2)
         assert klines.most_connected == 1
+
+
+async def test_while_no_connection_is_to_be_had_no_bar_is_late(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with told(bus, db, tmp_path) as it:
+        it.at.market.exchange.faults.plan("GET 0", *[Trouble.BROKEN_BEFORE] * 40)
+        it.at.market.told.klines.cut()
+        await eventually(lambda: it.at.count("live_breaks") == 1)
+        for failures, pause_s in enumerate((*LADDER_S, 5.0, 5.0, 5.0, 5.0), 2):  # 28.5 s: the next is tried at 33.5 s
+            await it.slept(pause_s + 0.001)
+            await eventually(lambda failures=failures: it.at.count("live_breaks") == failures)  # type: ignore[misc]
+        await it.slept(1.6)
+        await it.until(1)
+        assert it.at.count("live_breaks") == len(LADDER_S) + 5
 
 
 async def test_while_a_connection_hangs_bars_are_asked_for(bus: Bus, db: Database, tmp_path: Path) -> None:
