@@ -18,6 +18,8 @@ from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import feature_service_pb2 as featureservicepb
+from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.data.v1 import file_service_pb2 as fileservicepb
 from qmtl.data.v1 import file_service_pb2_grpc as filerpc
 from qmtl.data.v1 import schema_service_pb2 as schemaservicepb
@@ -43,6 +45,9 @@ from seamless.backfill.flights import Flights
 from seamless.catalogue.service import CatalogueServicer
 from seamless.config import Settings
 from seamless.coverage.service import CoverageServicer
+from seamless.features.files import FeatureFiles
+from seamless.features.plane import FeaturePlane
+from seamless.features.service import FeatureServicer
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.filler import Filler
 from seamless.fetch.service import DataServicer
@@ -54,6 +59,7 @@ from seamless.live.reports import FeedReports
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
+from seamless.recordings.recorder import Recorder
 from seamless.replay.service import DataSessionServicer
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
@@ -89,8 +95,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
-        add_registries(server, inventory, runtime.clock)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling, Recorder(inventory, db))
+        features = FeaturePlane(
+            inventory, db, FeatureFiles(settings.data_path / "features"), settings.world_features_max
+        )
+        add_registries(server, inventory, features, roles, runtime.clock)
         add_status(server, StatusServicer(inventory, runtime.clock.now(), runtime.outages))
         runtime.background("uploads", partial(uploads.run, runtime.clock))
         runtime.background("ingest", partial(keep_ingested, inventory))
@@ -138,11 +147,12 @@ def add_services(
     uploads: Uploads,
     storage: Storage,
     filling: Filling,
+    recorder: Recorder,
 ) -> None:
     """Serve everything but the status."""
     server.add(
         datarpc.add_DataServiceServicer_to_server,
-        DataServicer(fetcher, Subscriptions(inventory, sessions, live, roles)),
+        DataServicer(fetcher, Subscriptions(inventory, sessions, live, roles), recorder),
         service_of(dataservicepb),
     )
     server.add(
@@ -163,15 +173,19 @@ def add_services(
     server.add(filerpc.add_FileServiceServicer_to_server, FileServicer(inventory, uploads), service_of(fileservicepb))
     server.add(
         datasessionrpc.add_DataSessionServiceServicer_to_server,
-        DataSessionServicer(inventory, sessions, live, roles),
+        DataSessionServicer(inventory, sessions, live, roles, recorder),
         service_of(datasessionservicepb),
     )
 
 
-def add_registries(server: Server, inventory: Inventory, clock: Clock) -> None:
-    """Serve what stands beside the data: its schemas."""
+def add_registries(
+    server: Server, inventory: Inventory, features: FeaturePlane, roles: WorldRoles, clock: Clock
+) -> None:
+    """Serve what stands beside bars: their schemas, and features."""
     schemas = SchemaServicer(inventory.schemas, clock)
     server.add(schemarpc.add_SchemaServiceServicer_to_server, schemas, service_of(schemaservicepb))
+    servicer = FeatureServicer(features, roles, clock)
+    server.add(featurerpc.add_FeatureServiceServicer_to_server, servicer, service_of(featureservicepb))
 
 
 def add_status(server: Server, servicer: StatusServicer) -> None:

@@ -94,6 +94,8 @@ class Settings(ServiceSettings):
     world_replays_max: int = Field(default=8, ge=1)
     # a session that nobody follows and that has not moved for so long gives its place up, and is gone
     replay_idle_s: float = Field(default=3600.0, gt=0.0)
+    # features that one world may have
+    world_features_max: int = Field(default=4096, ge=0)
     # budget of the storage phase of one fetch
     storage_budget_s: float = Field(default=3.0, gt=0.0)
 

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import refused
+from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
@@ -24,12 +25,25 @@ ADJUSTMENTS = {
     Adjustment.SPLIT: datasetspb.ADJUSTMENT_SPLIT,
     Adjustment.TOTAL_RETURN: datasetspb.ADJUSTMENT_TOTAL_RETURN,
 }
+DOMAINS = {
+    commonpb.EXECUTION_DOMAIN_BACKTEST: ExecutionDomain.BACKTEST,
+    commonpb.EXECUTION_DOMAIN_DRYRUN: ExecutionDomain.DRYRUN,
+    commonpb.EXECUTION_DOMAIN_LIVE: ExecutionDomain.LIVE,
+    commonpb.EXECUTION_DOMAIN_SHADOW: ExecutionDomain.SHADOW,
+}
 _GAPS = {
     GapKind.NOT_FETCHED: coveragepb.GAP_KIND_NOT_FETCHED,
     GapKind.VERIFIED_EMPTY: coveragepb.GAP_KIND_VERIFIED_EMPTY,
     GapKind.OUTAGE: coveragepb.GAP_KIND_OUTAGE,
     GapKind.UNKNOWN: coveragepb.GAP_KIND_UNKNOWN,
 }
+
+
+def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
+    """Raises InvalidRequest (E_ENUM) for an unspecified or unknown value."""
+    if domain not in DOMAINS:
+        raise refused("E_ENUM", "context.execution_domain", domain, "one of BACKTEST, DRYRUN, LIVE, SHADOW")
+    return DOMAINS[domain]
 
 
 def range_from_proto(given: commonpb.TimeRange, field: str) -> Range:

@@ -48,6 +48,7 @@ from qmtl.data.v1 import (
     coverage_service_pb2,
     data_service_pb2,
     data_session_service_pb2,
+    feature_service_pb2,
     file_service_pb2,
     schema_service_pb2,
     status_service_pb2,
@@ -111,6 +112,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         coverage_service_pb2.DESCRIPTOR,
         data_service_pb2.DESCRIPTOR,
         data_session_service_pb2.DESCRIPTOR,
+        feature_service_pb2.DESCRIPTOR,
         file_service_pb2.DESCRIPTOR,
         schema_service_pb2.DESCRIPTOR,
         status_service_pb2.DESCRIPTOR,
@@ -144,7 +146,7 @@ class Proxy(grpc.GenericRpcHandler):
             kind = (method.client_streaming, method.server_streaming)
             public = rule.audience is Audience.PUBLIC
             self._handlers[rule.name] = _handler(channel, rule.name, kind) if public else _NOT_PROXIED[kind[0]]
-            if public and rule.chunked is not None and kind == (True, False) and not rule.chunked.names_worlds:
+            if public and rule.chunked is not None and kind == (True, False):
                 relayed = _relayed(_single(channel.stream_unary(rule.name)))
                 self._handlers[rule.name] = grpc.stream_unary_rpc_method_handler(relayed)
             looked_into = rule.name in GUARDED or (peer == "worldservice" and not rule.read)

@@ -134,6 +134,7 @@ COMMANDS = {
     "data conformance": "data.datasets:conformance",
     "data artifacts": "data.artifacts:artifacts",
     "data verify": "data.artifacts:verify",
+    "data features": "data.features:features",
     "data schemas list": "data.schemas:list_schemas",
     "data schemas register": "data.schemas:register",
     "data schemas promote": "data.schemas:promote",

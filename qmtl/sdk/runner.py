@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from brokerage.domain.market.instrument import Instrument
 from qmtl.core.errors import refused
+from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
@@ -23,6 +25,8 @@ from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from qmtl.sdk.mesh.client import Gateway
     from qmtl.sdk.mesh.history import History
     from qmtl.sdk.mesh.session.events import OnEvent
@@ -238,6 +242,29 @@ class Runner:
                 strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
             ),
         )
+
+    @staticmethod
+    def read_feature(
+        factor: str,
+        *,
+        world: str,
+        instrument: str,
+        interval: str,
+        params: Mapping[str, Json] | None = None,
+        as_of: datetime | None = None,
+        dataset_fingerprint: str = "",
+        address: str = "",
+        gateway: Gateway | None = None,
+    ) -> pl.DataFrame:
+        """A published feature of a world: `time` (UTC, when each value was known) and its columns.
+
+        The newest; with `as_of` the one that a backtest there sees, with `dataset_fingerprint` that of this data.
+        Raises NotReady (E_FEATURE_MISSING) where there is none.
+        """
+        from qmtl.sdk.mesh.features import feature_name, read_feature
+
+        name = feature_name(factor, instrument, interval, params)
+        return _wait(read_feature(_gateway(gateway, address), world, name, as_of, dataset_fingerprint))
 
 
 def _bars_of(data: Bars | Iterable[Bars]) -> tuple[Bars, ...]:

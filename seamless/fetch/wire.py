@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import InvalidRequest, Violation, refused
+from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from seamless.domain.admission import Origin
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery
 from seamless.domain.sla import FetchMode, Phase
-from seamless.wire import ns_from_proto, range_from_proto, span_to_proto
+from seamless.wire import domain_from_proto, ns_from_proto, range_from_proto, span_to_proto
 
 _SOURCES = {
     Origin.ARTIFACT: coveragepb.SPAN_SOURCE_ARTIFACT,
@@ -20,14 +19,6 @@ _SOURCES = {
     Origin.BACKFILL: coveragepb.SPAN_SOURCE_BACKFILL,
     Origin.LIVE: coveragepb.SPAN_SOURCE_LIVE,
 }
-_DOMAINS = {
-    commonpb.EXECUTION_DOMAIN_BACKTEST: ExecutionDomain.BACKTEST,
-    commonpb.EXECUTION_DOMAIN_DRYRUN: ExecutionDomain.DRYRUN,
-    commonpb.EXECUTION_DOMAIN_LIVE: ExecutionDomain.LIVE,
-    commonpb.EXECUTION_DOMAIN_SHADOW: ExecutionDomain.SHADOW,
-}
-
-
 _MODES = {
     dataservicepb.FETCH_MODE_UNSPECIFIED: FetchMode.BY_PRESET,
     dataservicepb.FETCH_MODE_FAIL_FAST: FetchMode.FAIL_FAST,
@@ -58,14 +49,6 @@ def fetch_from_proto(request: dataservicepb.FetchRequest) -> FetchQuery:
         session_id=request.session_id,
         mode=_mode_from_proto(request.mode),
     )
-
-
-def domain_from_proto(domain: commonpb.ExecutionDomain) -> ExecutionDomain:
-    """Raises InvalidRequest (E_ENUM) for an unspecified or unknown value."""
-    if domain not in _DOMAINS:
-        field = Violation("context.execution_domain", str(domain), "one of BACKTEST, DRYRUN, LIVE, SHADOW")
-        raise InvalidRequest("E_ENUM", str(field), violations=[field])
-    return _DOMAINS[domain]
 
 
 def _mode_from_proto(mode: dataservicepb.FetchMode) -> FetchMode:

@@ -10,15 +10,24 @@ from seamless.artifacts.inventory import Inventory
 from seamless.domain.playback import Replay
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
+from seamless.recordings.recorder import Recorder
 from seamless.replay.sessions import ReplaySessions
-from seamless.replay.wire import live_to_proto, open_from_proto, replay_to_proto
+from seamless.replay.wire import live_to_proto, open_from_proto, recordings_to_proto, replay_to_proto
 from seamless.wire import ns_from_proto
 
 
 class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     """Sessions of the calling user's worlds."""
 
-    def __init__(self, inventory: Inventory, sessions: ReplaySessions, live: LiveSessions, roles: WorldRoles) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        sessions: ReplaySessions,
+        live: LiveSessions,
+        roles: WorldRoles,
+        recorder: Recorder,
+    ) -> None:
+        self._recorder = recorder
         self._inventory = inventory
         self._sessions = sessions
         self._live = live
@@ -46,7 +55,10 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     ) -> datasessionservicepb.GetDataSessionResponse:
         found = await self._find(request.session_id)
         await self._roles.require(found.world_id, Role.READER)
-        return datasessionservicepb.GetDataSessionResponse(session=self._session(found))
+        told = self._session(found)
+        if isinstance(found, LiveSession):
+            told.recordings.extend(recordings_to_proto(await self._recorder.sealed(found.session_id)))
+        return datasessionservicepb.GetDataSessionResponse(session=told)
 
     async def ConfirmBars(
         self, request: datasessionservicepb.ConfirmBarsRequest, context: object
@@ -64,6 +76,17 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
             player.leave(request.follower)
         return datasessionservicepb.ConfirmBarsResponse(watermark=ns_to_proto(player.replay.watermark_ns))
 
+    async def SealRecording(
+        self, request: datasessionservicepb.SealRecordingRequest, context: object
+    ) -> datasessionservicepb.SealRecordingResponse:
+        found = await self._find(request.session_id)
+        await self._roles.require(found.world_id, Role.OPERATOR)
+        if isinstance(found, LiveSession):
+            sealed = await self._recorder.seal_live(found.session_id, final=bool(found.closed_at_ns))
+        else:
+            sealed = await self._recorder.seal_replay(found, self._sessions.bars)
+        return datasessionservicepb.SealRecordingResponse(recordings=recordings_to_proto(sealed))
+
     async def CloseDataSession(
         self, request: datasessionservicepb.CloseDataSessionRequest, context: object
     ) -> datasessionservicepb.CloseDataSessionResponse:
@@ -71,10 +94,12 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
         await self._roles.require(found.world_id, Role.OPERATOR)
         if isinstance(found, LiveSession):
             await self._live.close(request.session_id)
-            closed: Replay | LiveSession = await self._find(request.session_id)
+            sealed = await self._recorder.seal_live(request.session_id, final=True)
+            closed = self._session(await self._find(request.session_id))
+            closed.recordings.extend(recordings_to_proto(sealed))
         else:
-            closed = await self._sessions.close(request.session_id)
-        return datasessionservicepb.CloseDataSessionResponse(session=self._session(closed))
+            closed = self._session(await self._sessions.close(request.session_id))
+        return datasessionservicepb.CloseDataSessionResponse(session=closed)
 
     async def _find(self, session_id: str) -> Replay | LiveSession:
         """A session of either kind. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""

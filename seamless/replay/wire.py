@@ -1,5 +1,6 @@
 """Data sessions and their bars, message to value and back."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qmtl.core.volumes import VolumeUnit
@@ -9,11 +10,12 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.wire.instants import ns_to_proto, span_from_proto
 from qmtl.wire.volumes import volume_unit_to_proto
+from seamless.domain.manifests import Manifest
 from seamless.domain.playback import Delivery, Replay
 from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
 from seamless.live.feed import LiveFeed
 from seamless.live.store import LiveSession
-from seamless.wire import bars_to_proto, ns_from_proto
+from seamless.wire import bars_to_proto, ns_from_proto, span_to_proto
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,21 @@ def live_to_proto(session: LiveSession, feed: LiveFeed) -> datasessionspb.DataSe
         opened_at=ns_to_proto(session.opened_at_ns),
         dataset_fingerprint=session.history,
     )
+
+
+def recordings_to_proto(found: Iterable[tuple[str, Manifest]]) -> list[datasessionspb.Recording]:
+    """What bars were sealed as, by preset."""
+    return [
+        datasessionspb.Recording(
+            preset=preset,
+            dataset=manifest.dataset,
+            dataset_fingerprint=manifest.fingerprint,
+            as_of=ns_to_proto(manifest.watermark_ns),
+            range=span_to_proto(manifest.span),
+            rows=manifest.rows,
+        )
+        for preset, manifest in found
+    ]
 
 
 def delivery_to_proto(delivery: Delivery, labels: Labels) -> dataservicepb.SubscribeResponse:

@@ -51,6 +51,14 @@ def parquet(table: Bars) -> bytes:
 
 
 def read_frame(path: Path, sha256: str) -> pl.DataFrame:
+    """The bars of a file. Raises as `read_table`, also for a file with other columns."""
+    frame = read_table(path, sha256)
+    if frame.schema != SCHEMA:
+        raise DataLoss("E_STORED_FILE", f"{path} has other columns than bars", metadata=_named(path))
+    return frame
+
+
+def read_table(path: Path, sha256: str) -> pl.DataFrame:
     """The rows of a file, its bytes compared with their hash.
 
     Raises FileNotFoundError, DataLoss (E_STORED_FILE) for a file that is cut off, changed or cannot be read.
@@ -64,8 +72,6 @@ def read_frame(path: Path, sha256: str) -> pl.DataFrame:
         raise FileNotFoundError(errno.ENOENT, "gone", str(path)) from error
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataLoss("E_STORED_FILE", f"{path} cannot be read: {error}"[:500], metadata=_named(path)) from error
-    if frame.schema != SCHEMA:
-        raise DataLoss("E_STORED_FILE", f"{path} has other columns than bars", metadata=_named(path))
     return frame
 
 

@@ -23,6 +23,7 @@ from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.data.v1 import file_service_pb2_grpc as filerpc
 from qmtl.data.v1 import schema_service_pb2_grpc as schemarpc
 from qmtl.data.v1 import status_service_pb2_grpc as datastatusrpc
@@ -44,11 +45,14 @@ from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
 from seamless.backfill.filling import Filling
 from seamless.config import FileFeed, Settings, UniverseSettings
+from seamless.features.files import FeatureFiles
+from seamless.features.plane import FeaturePlane
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.filler import Filler
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
+from seamless.recordings.recorder import Recorder
 from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
 from seamless.storage.storage import Storage
@@ -115,6 +119,7 @@ class Stubs:
     status: datastatusrpc.StatusServiceAsyncStub
     files: filerpc.FileServiceAsyncStub
     schemas: schemarpc.SchemaServiceAsyncStub
+    features: featurerpc.FeatureServiceAsyncStub
 
 
 def stubs_of(channel: MeshChannel) -> Stubs:
@@ -127,6 +132,7 @@ def stubs_of(channel: MeshChannel) -> Stubs:
         datastatusrpc.StatusServiceStub(channel),
         filerpc.FileServiceStub(channel),
         schemarpc.SchemaServiceStub(channel),
+        featurerpc.FeatureServiceStub(channel),
     )
 
 
@@ -160,6 +166,7 @@ async def running(
     universes: Mapping[str, Sequence[str]] = {},
     uploads_max: int = 256,
     own_uploads_max: int = 64,
+    world_features_max: int = 64,
 ) -> AsyncIterator[Seamless]:
     """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
     ensure_dev_keys(home)
@@ -196,8 +203,11 @@ async def running(
         filling = Filling({}, None, storage, inventory)
         filler, budget_s = Filler(filling), settings.storage_budget_s
         fetcher = Fetcher(inventory, storage, sessions, live, filler, clock, budget_s, metrics)
-        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling)
-        add_registries(server, inventory, clock)
+        add_services(
+            server, inventory, sessions, live, roles, fetcher, uploads, storage, filling, Recorder(inventory, db)
+        )
+        features = FeaturePlane(inventory, db, FeatureFiles(settings.data_path / "features"), world_features_max)
+        add_registries(server, inventory, features, roles, clock)
         add_status(server, StatusServicer(inventory, clock.now(), Outages(clock, Metrics())))
         tasks = [asyncio.create_task(sessions.run()), asyncio.create_task(sessions.close_when(server.draining))]
         stack.push_async_callback(_end, tasks)

@@ -17,6 +17,7 @@ from qmtl.dag.v1 import queue_catalogue_service_pb2_grpc as queuecataloguerpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
@@ -68,6 +69,7 @@ class Client:
     data: datarpc.DataServiceAsyncStub
     data_sessions: datasessionrpc.DataSessionServiceAsyncStub
     catalogue: cataloguerpc.CatalogueServiceAsyncStub
+    features: featurerpc.FeatureServiceAsyncStub
     queue_catalogue: queuecataloguerpc.QueueCatalogueServiceAsyncStub
     address: str
 
@@ -104,6 +106,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             datarpc.DataServiceStub(channel),
             datasessionrpc.DataSessionServiceStub(channel),
             cataloguerpc.CatalogueServiceStub(channel),
+            featurerpc.FeatureServiceStub(channel),
             queuecataloguerpc.QueueCatalogueServiceStub(channel),
             endpoint.address,
         )

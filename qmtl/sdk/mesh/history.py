@@ -35,7 +35,8 @@ class History:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
-    """Bars of each preset, exactly what the owner of the data says they are, and the sealed artifact of each.
+    """Bars of each preset, exactly what the owner of the data says they are, the sealed artifact of each, and the
+    fingerprint of its rows.
 
     The artifact is empty where it is none.
     """
@@ -43,6 +44,7 @@ class Fetched:
     bars: tuple[Bars, ...]
     metadata: dataservicepb.FetchMetadata
     sealed: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class WorldData:
             bars.append(bars_from_arrow(parts, member))
             told.append(metadata)
         whole = told[0] if len(told) == 1 else combined(market.preset.name, told)
-        return Fetched(tuple(bars), whole, tuple(one.artifact_fingerprint for one in told))
+        sealed = tuple(one.artifact_fingerprint for one in told)
+        return Fetched(tuple(bars), whole, sealed, tuple(one.dataset_fingerprint for one in told))
 
     async def _fetch_arrow(
         self, request: dataservicepb.FetchRequest

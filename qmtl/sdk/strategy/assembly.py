@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from qmtl.core.errors import refused
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag, build_dag
+from qmtl.sdk.strategy.features import PublishRule
 from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
@@ -23,6 +24,7 @@ class Assembled:
     name: str
     dag: Dag
     rules: tuple[TradeRule | QuoteRule, ...]
+    published: tuple[PublishRule, ...] = ()
 
     @property
     def in_step(self) -> bool:
@@ -44,4 +46,5 @@ def assemble(strategy: Strategy) -> Assembled:
         if isinstance(vertex, PositionState) and (vertex.symbol, vertex.interval_s) not in traded:
             want = "bars that the strategy trades on: self.trade(target, price) with the same symbol and interval"
             raise refused("E_FIELD", "position", f"{vertex.symbol} at {vertex.interval_s} s", want)
-    return Assembled(strategy, strategy.name or type(strategy).__name__, dag, rules)
+    name = strategy.name or type(strategy).__name__
+    return Assembled(strategy, name, dag, rules, strategy.publish_rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Protocol, Self
 
@@ -15,6 +16,7 @@ from qmtl.sdk.graph.kinds import TRADING
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput, Vertex
 from qmtl.sdk.strategy.bracket import Bracket, Limit
 from qmtl.sdk.strategy.events import OrderUpdate, Signal
+from qmtl.sdk.strategy.features import PublishRule, publish_rule
 from qmtl.sdk.strategy.quotes import ORDER_QUOTE, QuoteRule, units
 from qmtl.sdk.strategy.rules import ORDER_BRACKET, ORDER_TARGET, Sizing, TradeRule
 
@@ -33,11 +35,12 @@ class Strategy:
 
     _nodes: list[Vertex]
     _rules: list[TradeRule | QuoteRule]
+    _published: list[PublishRule]
 
     def __new__(cls, *args: object, **options: object) -> Self:
         """With its lists, so that a subclass's `__init__` need not call this one's."""
         made = super().__new__(cls)
-        made._nodes, made._rules = [], []
+        made._nodes, made._rules, made._published = [], [], []
         return made
 
     @property
@@ -49,6 +52,11 @@ class Strategy:
     def trade_rules(self) -> tuple[TradeRule | QuoteRule, ...]:
         """What `setup` has named to trade so far."""
         return tuple(self._rules)
+
+    @property
+    def publish_rules(self) -> tuple[PublishRule, ...]:
+        """What `setup` has named to publish so far."""
+        return tuple(self._published)
 
     def setup(self) -> None:
         """Build the nodes: `self.add_nodes(...)`, `self.trade(...)`."""
@@ -152,6 +160,22 @@ class Strategy:
         held = PositionState(price, name=name)
         self._nodes.append(held)
         return held
+
+    def publish(self, factor: str, node: Vertex, *, params: Mapping[str, Json] | None = None, schema: str = "") -> None:
+        """Keep the output of a node, a causal stream of one source, as the feature `factor` of the world.
+
+        `Runner.submit` publishes it with the fingerprint of the bars it was computed from; nothing happens in a local
+        backtest or where orders are live. Under one key there is one set of rows for ever: `params` says what makes it
+        (its settings, the version of its code). `schema`: the registered schema that its rows are compared with.
+        """
+        rule = publish_rule(factor, node, dict(params or {}), schema)
+        if any(
+            (one.factor, one.params, one.source.symbol) == (factor, rule.params, rule.source.symbol)
+            for one in self._published
+        ):
+            raise refused("E_FIELD", "factor", f"{factor} twice", "each factor once for the same parameters and symbol")
+        self._published.append(rule)
+        self._nodes.append(node)
 
     def on_start(self) -> None:
         """Before the first event."""

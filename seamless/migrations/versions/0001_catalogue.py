@@ -30,6 +30,8 @@ def upgrade() -> None:
     )
     _create_stored()
     _create_schemas()
+    _create_features()
+    _create_recordings()
     op.create_table(
         "live_sessions",
         _text("session_id"),
@@ -76,6 +78,52 @@ def _create_schemas() -> None:
         _int("at_ns"),
         _text("cause"),
         sa.PrimaryKeyConstraint("name", "number"),
+    )
+
+
+def _create_features() -> None:
+    op.create_table(
+        "features",
+        _text("world_id"),
+        _text("key_text"),
+        _text("fingerprint"),
+        _text("factor"),
+        _int("interval_s"),
+        _text("params"),
+        _text("instrument"),
+        _text("dataset_fingerprint"),
+        _int("as_of_ns"),
+        _int("first_ns"),
+        _int("last_ns"),
+        _int("rows"),
+        _text("columns"),
+        _text("schema_version"),
+        _text("domain"),
+        _text("published_by"),
+        _int("published_at_ns"),
+        _text("sha256"),
+        sa.PrimaryKeyConstraint("world_id", "key_text"),
+    )
+    op.create_index("features_as_of", "features", ["world_id", "factor", "as_of_ns"])
+
+
+def _create_recordings() -> None:
+    op.create_table(
+        "delivered_bars",
+        _text("session_id"),
+        _text("preset"),
+        _int("open_ns"),
+        *(sa.Column(name, sa.Double(), nullable=False) for name in ("open", "high", "low", "close", "volume")),
+        _int("flags"),
+        sa.PrimaryKeyConstraint("session_id", "preset", "open_ns"),
+    )
+    op.create_table(
+        "recordings",
+        _text("session_id"),
+        _text("preset"),
+        _text("fingerprint"),
+        _int("final"),
+        sa.PrimaryKeyConstraint("session_id", "preset"),
     )
 
 

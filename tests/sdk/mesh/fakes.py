@@ -35,6 +35,7 @@ from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
@@ -133,6 +134,7 @@ class FakeMesh:
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
             cast("cataloguerpc.CatalogueServiceAsyncStub", _stub(data, "")),
+            cast("featurerpc.FeatureServiceAsyncStub", _stub(data, "")),
             cast("queuecataloguerpc.QueueCatalogueServiceAsyncStub", _stub(FakeQueueCatalogue(self), "")),
             "in this process",
         )

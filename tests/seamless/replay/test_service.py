@@ -221,3 +221,19 @@ async def test_subscribers_of_a_stopping_server_are_told_to_come_back(tmp_path: 
             _ = [reply async for reply in stream]
         assert caught.value.reason == "E_STOPPING"
         await stopping
+
+
+async def test_what_a_replay_has_played_is_sealed_and_read_again_by_its_fingerprint(stub: Stubs) -> None:
+    await open_session(stub)
+    request = datasessionservicepb.SealRecordingRequest(session_id="w1-paper-1")
+    assert list((await stub.sessions.SealRecording(request)).recordings) == []
+    played = await all_bars(stub, "w1-paper-1")
+    [recording] = (await stub.sessions.SealRecording(request)).recordings
+    assert (recording.preset, recording.rows, recording.as_of) == (DEMO, len(played), time_of("2021-12-29T13:30:00Z"))
+    context = context_of(commonpb.EXECUTION_DOMAIN_BACKTEST, fingerprint=recording.dataset_fingerprint)
+    frame, metadata = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset=DEMO, context=context))
+    assert frame is not None
+    assert frame["close"].to_list() == [bar.close for bar in played]
+    assert metadata.dataset_fingerprint == recording.dataset_fingerprint
+    with pytest.raises(NotFound, match="E_DATA_SESSION_UNKNOWN"):
+        await stub.sessions.SealRecording(datasessionservicepb.SealRecordingRequest(session_id="none"))

@@ -66,6 +66,18 @@ class ConfirmBarsResponse(_message.Message):
     watermark: _timestamp_pb2.Timestamp
     def __init__(self, watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class SealRecordingRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class SealRecordingResponse(_message.Message):
+    __slots__ = ("recordings",)
+    RECORDINGS_FIELD_NUMBER: _ClassVar[int]
+    recordings: _containers.RepeatedCompositeFieldContainer[_data_sessions_pb2.Recording]
+    def __init__(self, recordings: _Optional[_Iterable[_Union[_data_sessions_pb2.Recording, _Mapping]]] = ...) -> None: ...
+
 class CloseDataSessionRequest(_message.Message):
     __slots__ = ("session_id",)
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -50,6 +50,11 @@ class DataSessionServiceStub:
                 request_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.SerializeToString,
                 response_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.FromString,
                 _registered_method=True)
+        self.SealRecording = channel.unary_unary(
+                '/qmtl.data.v1.DataSessionService/SealRecording',
+                request_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingRequest.SerializeToString,
+                response_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingResponse.FromString,
+                _registered_method=True)
         self.CloseDataSession = channel.unary_unary(
                 '/qmtl.data.v1.DataSessionService/CloseDataSession',
                 request_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.CloseDataSessionRequest.SerializeToString,
@@ -93,6 +98,18 @@ class DataSessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SealRecording(self, request, context):
+        """Seals the bars that a session has delivered by now, as they were delivered: of a live session before any correction, of
+        a replay those it has played. The same bars are the same artifact. A live session is sealed by itself when it is closed
+        by CloseDataSession. Needs operator in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); RESOURCE_EXHAUSTED
+        (E_DISK_SMALL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CloseDataSession(self, request, context):
         """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
         would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
@@ -121,6 +138,11 @@ def add_DataSessionServiceServicer_to_server(servicer, server):
                     servicer.ConfirmBars,
                     request_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.FromString,
                     response_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.SerializeToString,
+            ),
+            'SealRecording': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealRecording,
+                    request_deserializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingRequest.FromString,
+                    response_serializer=qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingResponse.SerializeToString,
             ),
             'CloseDataSession': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseDataSession,
@@ -210,6 +232,33 @@ class DataSessionService:
             '/qmtl.data.v1.DataSessionService/ConfirmBars',
             qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsRequest.SerializeToString,
             qmtl_dot_data_dot_v1_dot_data__session__service__pb2.ConfirmBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealRecording(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.data.v1.DataSessionService/SealRecording',
+            qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingRequest.SerializeToString,
+            qmtl_dot_data_dot_v1_dot_data__session__service__pb2.SealRecordingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,14 @@ class DataSessionServiceStub:
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
     INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
     """
+    SealRecording: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.SealRecordingRequest, _data_session_service_pb2.SealRecordingResponse]
+    """Seals the bars that a session has delivered by now, as they were delivered: of a live session before any correction, of
+    a replay those it has played. The same bars are the same artifact. A live session is sealed by itself when it is closed
+    by CloseDataSession. Needs operator in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); RESOURCE_EXHAUSTED
+    (E_DISK_SMALL).
+    """
     CloseDataSession: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.CloseDataSessionRequest, _data_session_service_pb2.CloseDataSessionResponse]
     """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
     would see the last bar's, and its place is free. Idempotent. Its name cannot be opened again. Sessions of a world that is
@@ -85,6 +93,14 @@ class DataSessionServiceAsyncStub(DataSessionServiceStub):
 
     Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
     INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
+    """
+    SealRecording: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.SealRecordingRequest, _data_session_service_pb2.SealRecordingResponse]  # type: ignore[assignment]
+    """Seals the bars that a session has delivered by now, as they were delivered: of a live session before any correction, of
+    a replay those it has played. The same bars are the same artifact. A live session is sealed by itself when it is closed
+    by CloseDataSession. Needs operator in its world.
+
+    Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); RESOURCE_EXHAUSTED
+    (E_DISK_SMALL).
     """
     CloseDataSession: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.CloseDataSessionRequest, _data_session_service_pb2.CloseDataSessionResponse]  # type: ignore[assignment]
     """Ends a replay session where it stands: what has been played is all there is of it, its subscribers see its end as they
@@ -133,6 +149,20 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN, E_FOLLOWER_UNKNOWN): open, or subscribe under the name, first;
         INVALID_ARGUMENT (E_DATA_SESSION): a time past the watermark.
+        """
+
+    @_abc_1.abstractmethod
+    def SealRecording(
+        self,
+        request: _data_session_service_pb2.SealRecordingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_data_session_service_pb2.SealRecordingResponse, _abc.Awaitable[_data_session_service_pb2.SealRecordingResponse]]:
+        """Seals the bars that a session has delivered by now, as they were delivered: of a live session before any correction, of
+        a replay those it has played. The same bars are the same artifact. A live session is sealed by itself when it is closed
+        by CloseDataSession. Needs operator in its world.
+
+        Errors: NOT_FOUND (E_DATA_SESSION_UNKNOWN); FAILED_PRECONDITION (E_DATASET_UNAVAILABLE); RESOURCE_EXHAUSTED
+        (E_DISK_SMALL).
         """
 
     @_abc_1.abstractmethod

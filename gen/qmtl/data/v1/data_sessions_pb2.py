@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/data/v1/data_sessions.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x04\n\x0b\x44\x61taSession\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x16\n\x06preset\x18\x03 \x01(\tR\x06preset\x12\x18\n\x07\x64\x61taset\x18\x04 \x01(\tR\x07\x64\x61taset\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12&\n\x0f\x62\x61rs_per_second\x18\x07 \x01(\x01R\rbarsPerSecond\x12\x38\n\twatermark\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12\x37\n\topened_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openedAt\x12/\n\x13\x64\x61taset_fingerprint\x18\n \x01(\tR\x12\x64\x61tasetFingerprint\x12\x1f\n\x0bwaiting_for\x18\x0b \x03(\tR\nwaitingFor\x12\x39\n\x07members\x18\x0c \x03(\x0b\x32\x1f.qmtl.data.v1.DataSessionMemberR\x07members\"v\n\x11\x44\x61taSessionMember\x12\x16\n\x06preset\x18\x01 \x01(\tR\x06preset\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12/\n\x13\x64\x61taset_fingerprint\x18\x03 \x01(\tR\x12\x64\x61tasetFingerprintBW\n\x0fio.qmtl.data.v1B\x11\x44\x61taSessionsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qmtl/data/v1/data_sessions.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xcc\x04\n\x0b\x44\x61taSession\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x16\n\x06preset\x18\x03 \x01(\tR\x06preset\x12\x18\n\x07\x64\x61taset\x18\x04 \x01(\tR\x07\x64\x61taset\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12&\n\x0f\x62\x61rs_per_second\x18\x07 \x01(\x01R\rbarsPerSecond\x12\x38\n\twatermark\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12\x37\n\topened_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openedAt\x12/\n\x13\x64\x61taset_fingerprint\x18\n \x01(\tR\x12\x64\x61tasetFingerprint\x12\x1f\n\x0bwaiting_for\x18\x0b \x03(\tR\nwaitingFor\x12\x39\n\x07members\x18\x0c \x03(\x0b\x32\x1f.qmtl.data.v1.DataSessionMemberR\x07members\x12\x37\n\nrecordings\x18\r \x03(\x0b\x32\x17.qmtl.data.v1.RecordingR\nrecordings\"\xe4\x01\n\tRecording\x12\x16\n\x06preset\x18\x01 \x01(\tR\x06preset\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12/\n\x13\x64\x61taset_fingerprint\x18\x03 \x01(\tR\x12\x64\x61tasetFingerprint\x12/\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12/\n\x05range\x18\x05 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x12\n\x04rows\x18\x06 \x01(\x04R\x04rows\"v\n\x11\x44\x61taSessionMember\x12\x16\n\x06preset\x18\x01 \x01(\tR\x06preset\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12/\n\x13\x64\x61taset_fingerprint\x18\x03 \x01(\tR\x12\x64\x61tasetFingerprintBW\n\x0fio.qmtl.data.v1B\x11\x44\x61taSessionsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.data.v1.data_sessions_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\021DataSessionsProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
-  _globals['_DATASESSION']._serialized_start=84
-  _globals['_DATASESSION']._serialized_end=615
-  _globals['_DATASESSIONMEMBER']._serialized_start=617
-  _globals['_DATASESSIONMEMBER']._serialized_end=735
+  _globals['_DATASESSION']._serialized_start=113
+  _globals['_DATASESSION']._serialized_end=701
+  _globals['_RECORDING']._serialized_start=704
+  _globals['_RECORDING']._serialized_end=932
+  _globals['_DATASESSIONMEMBER']._serialized_start=934
+  _globals['_DATASESSIONMEMBER']._serialized_end=1052
 # @@protoc_insertion_point(module_scope)

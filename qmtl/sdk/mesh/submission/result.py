@@ -16,6 +16,7 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.identity.canonical import Json
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import features_pb2 as featurespb
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
@@ -48,6 +49,7 @@ class SubmitResult:
 
     `assignments`: one per node: its compute key, topic, and how it met the graph. `older`: other versions of the
     strategy that are in the world, by id: the same name, other code. `superseded`: those that this one replaced.
+    `features`: what it published.
     """
 
     name: str
@@ -66,6 +68,7 @@ class SubmitResult:
     reused: ReuseCounts = field(default_factory=ReuseCounts)
     older: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
+    features: tuple[featurespb.Feature, ...] = ()
 
     @property
     def strategy_id(self) -> str:

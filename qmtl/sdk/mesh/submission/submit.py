@@ -32,6 +32,7 @@ from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.features import publish_features
 from qmtl.sdk.mesh.history import Fetched, History, Market, WorldData, history_request
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -118,6 +119,7 @@ class Submitter:
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = replace(world_terms(terms, await self.decision()), instruments=instruments)
         done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
+        features = await publish_features(self.retrying, bound.outcome.context, assembled.published, outputs, fetched)
         metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.counts.foreign_records}
         run = (
             await self.evaluate(bound, fetched, done, metrics, model_of(terms), assembled.rules)
@@ -140,6 +142,7 @@ class Submitter:
             activation=await self.activation(),
             address=self.client.address,
             reused=reuse.counts,
+            features=features,
             older=tuple(one.strategy_id for one in older),
         )
 

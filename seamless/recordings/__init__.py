@@ -1,0 +1,1 @@
+"""Recordings: the bars that live data sessions delivered, as they were delivered, sealed to be replayed."""

@@ -1,0 +1,110 @@
+"""Delivered bars and what they were sealed as, in SQL. Every function runs inside a caller's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from seamless.domain.bars import VALUES, Bars, no_bars, of_values
+from seamless.schema import integer_column, metadata, text_column
+
+delivered = sa.Table(
+    "delivered_bars",
+    metadata,
+    text_column("session_id", key=True),
+    text_column("preset", key=True),
+    integer_column("open_ns", key=True),
+    *(sa.Column(name, sa.Double, nullable=False) for name in VALUES),
+    integer_column("flags"),
+)
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    text_column("session_id", key=True),
+    text_column("preset", key=True),
+    text_column("fingerprint"),
+    integer_column("final"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the bars of a preset in a session were sealed as, the last time; final: no more are recorded."""
+
+    session_id: str
+    preset: str
+    fingerprint: str
+    final: bool
+
+
+def add_bars(conn: Connection, session_id: str, preset: str, bars: Bars) -> None:
+    """Keep bars as they were delivered first; those that are there stay, and a finished recording gets none."""
+    mine = (delivered.c.session_id == session_id, delivered.c.preset == preset)
+    final = (recordings.c.session_id == session_id, recordings.c.preset == preset, recordings.c.final == 1)
+    if not len(bars) or conn.scalar(sa.select(recordings.c.final).where(*final)):
+        return
+    opens = delivered.c.open_ns.between(int(bars.time_ns[0]), int(bars.time_ns[-1]))
+    known = set(conn.scalars(sa.select(delivered.c.open_ns).where(*mine, opens)))
+    columns = zip(bars.time_ns.tolist(), *(value.tolist() for value in bars.values()), bars.flags.tolist(), strict=True)
+    rows = [
+        {
+            "session_id": session_id,
+            "preset": preset,
+            "open_ns": at,
+            **dict(zip(VALUES, rest[:-1], strict=True)),
+            "flags": rest[-1],
+        }
+        for at, *rest in columns
+        if at not in known
+    ]
+    if rows:
+        conn.execute(sa.insert(delivered), rows)
+
+
+def presets_of(conn: Connection, session_id: str) -> list[str]:
+    """Presets of which a session delivered bars that are kept."""
+    query = sa.select(delivered.c.preset).where(delivered.c.session_id == session_id)
+    return list(conn.scalars(query.distinct().order_by(delivered.c.preset)))
+
+
+def bars_of(conn: Connection, session_id: str, preset: str) -> Bars:
+    """The bars of a preset as a session delivered them, in order."""
+    names = ("open_ns", *VALUES, "flags")
+    query = sa.select(*(delivered.c[name] for name in names)).where(
+        delivered.c.session_id == session_id, delivered.c.preset == preset
+    )
+    rows = conn.execute(query.order_by(delivered.c.open_ns)).all()
+    if not rows:
+        return no_bars()
+    opens, *values, flags = zip(*rows, strict=True)
+    return of_values(
+        np.array(opens, np.int64), [np.array(one, np.float64) for one in values], np.array(flags, np.uint8)
+    )
+
+
+def keep_recording(conn: Connection, made: Recorded) -> None:
+    """Remember what bars were sealed as; of a finished recording the rows are in its artifact, and kept there alone."""
+    mine = (recordings.c.session_id == made.session_id, recordings.c.preset == made.preset)
+    conn.execute(sa.delete(recordings).where(*mine))
+    row = {
+        "session_id": made.session_id,
+        "preset": made.preset,
+        "fingerprint": made.fingerprint,
+        "final": int(made.final),
+    }
+    conn.execute(sa.insert(recordings), row)
+    if made.final:
+        rows = (delivered.c.session_id == made.session_id, delivered.c.preset == made.preset)
+        conn.execute(sa.delete(delivered).where(*rows))
+
+
+def recordings_of(conn: Connection, session_id: str) -> list[Recorded]:
+    """What the bars of a session were sealed as, by preset."""
+    query = sa.select(recordings).where(recordings.c.session_id == session_id).order_by(recordings.c.preset)
+    return [
+        Recorded(row["session_id"], row["preset"], row["fingerprint"], bool(row["final"]))
+        for row in conn.execute(query).mappings()
+    ]
