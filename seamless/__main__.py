@@ -95,7 +95,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         world = accessrpc.AccessServiceStub(runtime.channel("worldservice"))
         roles = WorldRoles(world.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, runtime.clock)
         server = runtime.server()
-        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling, Recorder(inventory, db))
+        recorder = Recorder(inventory, db)
+        add_services(server, inventory, sessions, live, roles, fetcher, uploads, storage, filling, recorder)
         features = FeaturePlane(
             inventory, db, FeatureFiles(settings.data_path / "features"), settings.world_features_max
         )

@@ -7,17 +7,16 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.gateway.pages import ask_pages
+from qmtl.cli.gateway.calls import ask
+from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, WorldId, with_access
 from qmtl.cli.show.formats import span_word
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import when
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.canonical import json_text
 from qmtl.data.v1 import feature_service_pb2 as featureservicepb
 from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.data.v1 import features_pb2 as featurespb
-from qmtl.rpc.client.channel import MeshChannel
 from qmtl.wire.graph import params_from_struct
 
 
@@ -30,15 +29,15 @@ def features(
 ) -> None:
     """List the features of a world: outputs of nodes that were published in it."""
 
-    async def page(
-        channel: MeshChannel, asked: commonpb.PageRequest
-    ) -> tuple[Sequence[featurespb.Feature], commonpb.PageInfo]:
-        request = featureservicepb.ListFeaturesRequest(world_id=world_id, factor=factor, page=asked)
-        reply = await featurerpc.FeatureServiceStub(channel).ListFeatures(request)
-        return reply.features, reply.page
-
+    request = featureservicepb.ListFeaturesRequest(world_id=world_id, factor=factor)
+    found = ask(
+        access,
+        lambda channel: listed(
+            featurerpc.FeatureServiceStub(channel).ListFeatures, request, lambda reply: reply.features, limit
+        ),
+    )
     columns = ("factor", "instrument", "interval", "params", "as of", "from", "to", "rows", "by", "fingerprint")
-    show_listing(access, ask_pages(access, page, limit), f"features of {world_id}", columns, _rows)
+    show_listing(access, found, f"features of {world_id}", columns, _rows)
 
 
 def _rows(found: Sequence[featurespb.Feature]) -> list[tuple[str, ...]]:
