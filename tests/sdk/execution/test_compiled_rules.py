@@ -222,3 +222,15 @@ def test_a_share_of_the_cost_that_is_not_proved_is_not_booked() -> None:
     assert compiled.worth(terms, 1, 1 << 52) == 1 << 42
     assert not compiled.filled(terms, large, 1, -(1 << 52))[0]
     assert compiled.filled(terms, large._replace(cost=1 << 50), 1, -(1 << 52))[0]
+
+
+def test_all_that_is_held_is_sold_and_no_fee_is_no_refusal() -> None:
+    free = replace(spot(participation="0"), fee=PercentFee(maker=0, taker=0))
+    for profile in (free, spot(participation="0")):
+        for order, taken in ((-500, True), (-501, False), (100, True)):
+            moment = Moment(profile, replace(BASE, lot=1), Position(500), 10**14, 9_000, order, 500 + order)
+            found = compiled.is_taken(
+                terms_of(profile, moment.traded, UNIT), holding_of(moment), 9_000, order, moment.target
+            )
+            assert found is taken
+            test_an_order_is_taken_where_the_account_takes_it_direct.hypothesis.inner_test(moment)  # type: ignore[attr-defined]
