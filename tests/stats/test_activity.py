@@ -30,3 +30,8 @@ def test_activity_by_hand() -> None:
 def test_no_time_and_no_money_turn_nothing_over() -> None:
     assert "turnover" not in activity(0.0, 10.0, 1, TIMES[:1], EQUITY[:1])
     assert "turnover" not in activity(0.0, 10.0, 1, TIMES, np.array([1.0, 0.0, -1.0]))
+
+
+def test_turnover_is_a_year_s_whenever_the_year_began() -> None:
+    since = TIMES * 2 + 50 * 365 * DAY_NS
+    assert activity(0.0, 280.0, 2, since, EQUITY)["turnover"] == pytest.approx(1.4)

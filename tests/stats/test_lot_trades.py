@@ -119,3 +119,18 @@ def test_a_sale_of_one_account_closes_no_lot_of_another() -> None:
     found = made(*bought, replace(fill("-1", "120", at=3), account="b"))
     assert rows(found) == [(D(1), D(110), D(120), D(10), D(0))]
     assert [(lot.quantity, lot.price) for lot in found.open_lots["BTC-USD"]] == [(D(2), D(100)), (D(1), D(110))]
+
+
+def test_parts_of_a_unit_are_lots_like_any_other() -> None:
+    found = made(fill("0.5", "100", at=1), fill("0.5", "110", at=2), fill("-0.5", "120", at=3))
+    assert rows(found) == [(D("0.5"), D(100), D(120), D(10), D(0))]
+    (left,) = found.open_lots["BTC-USD"]
+    assert (left.quantity, left.price) == (D("0.5"), D(110))
+    assert excursions(found.trades[0], [D(90)], [D(130)]) == (D(-5), D(15))
+
+
+def test_a_fee_of_a_whole_lot_is_never_cut_and_no_fee_is_in_no_currency() -> None:
+    fee = "0.12345678901234567891"
+    (trade,) = made(fill("1", "100", fee), fill("-1", "100", "0", currency="BNB")).trades
+    assert trade.fees == D(fee)
+    assert made(fill("1", "100", "0", currency="BNB")).other_fees == {}

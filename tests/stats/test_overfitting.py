@@ -55,3 +55,11 @@ def test_too_little_is_not_known_and_odd_blocks_are_refused() -> None:
     for blocks in (0, 3):
         with pytest.raises(InvalidRequest, match="blocks"):
             overfitting_probability(np.zeros((100, 5)), blocks)
+
+
+def test_half_is_the_bound_however_many_were_tried() -> None:
+    returns = np.zeros((8, 200))
+    assert overfitting_probability(returns, 4) == 1.0  # all alike: the middle rank, 100.5 of 201
+    returns[:, 7] = [-0.01, -0.02] * 4
+    assert overfitting_probability(returns, 4) == 0.0  # one is worse: rank 101 of 201
+    assert overfitting_probability(returns[:, 6:8], 2) == 0.0  # two tries and two blocks are enough

@@ -51,3 +51,8 @@ def test_no_returns_have_no_ratio() -> None:
     none = np.array([])
     for found in (sharpe(none, 1.0), sortino(none, 1.0), volatility(none, 1.0), gain_to_pain(none)):
         assert math.isnan(found)
+
+
+def test_small_returns_are_returns() -> None:
+    assert sharpe(np.array([1e-9, 3e-9]), 1.0) == pytest.approx(math.sqrt(2.0))
+    assert gain_to_pain(np.array([3e-10, -1e-10])) == pytest.approx(2.0)

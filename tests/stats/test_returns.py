@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.stats.drawdowns import max_drawdown
-from qmtl.stats.returns import DAYS_PER_YEAR, cagr, daily, returns_of, total_return
+from qmtl.stats.returns import DAYS_PER_YEAR, Sessions, cagr, daily, returns_of, total_return
 
 DAY_NS = 86_400 * 10**9
 HOUR_NS = 3_600 * 10**9
@@ -61,3 +61,19 @@ def test_scale_of_money_changes_no_return(steps: list[float], scale: float) -> N
     np.testing.assert_allclose(returns_of(equity), returns_of(equity * scale), rtol=1e-9, atol=1e-12)
     assert max_drawdown(equity) == pytest.approx(max_drawdown(equity * scale))
     assert 0.0 <= max_drawdown(equity) < 1.0
+
+
+def test_sessions_are_equal_by_their_closes_and_their_number() -> None:
+    closes = np.array([1, 2], dtype=np.int64)
+    assert Sessions() == Sessions(365.0)
+    assert Sessions(252.0, closes) == Sessions(252.0, closes.copy())
+    assert hash(Sessions(252.0, closes)) == hash(Sessions(252.0, closes.copy()))
+    for other in (
+        Sessions(253.0, closes),
+        Sessions(252.0),
+        Sessions(252.0, closes + 1),
+        Sessions(252.0, closes[:0]),
+        1,
+    ):
+        assert Sessions(252.0, closes) != other
+    assert Sessions(252.0) != Sessions(252.0, closes[:0])

@@ -7,6 +7,7 @@ Sharpe Ratio" (2014), its numerical example: 1250 days at 2.5 a year (250 days),
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -85,3 +86,11 @@ def test_folds_by_hand() -> None:
 def test_too_few_returns_have_no_folds() -> None:
     assert all(math.isnan(found) for found in cv_sharpe(np.arange(9.0), 1.0))
     assert not math.isnan(cv_sharpe(np.arange(10.0), 1.0)[0])
+
+
+def test_skew_and_fat_tails_count_to_the_last_digit() -> None:
+    """The authors' sample with its moments as fractions, and the normal distribution by the error function."""
+    ratio, skew, kurt = Fraction("0.458"), Fraction("-2.448"), Fraction("10.164")
+    score = math.sqrt(ratio**2 * 23 / (1 - skew * ratio + (kurt - 1) / 4 * ratio**2))
+    found = confidence(0.458, 24, -2.448, 10.164, 0.0)
+    assert found == pytest.approx(0.5 * math.erfc(-score / math.sqrt(2.0)), rel=1e-12)

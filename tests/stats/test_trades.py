@@ -88,3 +88,16 @@ def test_a_split_moves_a_trip_to_the_new_shares() -> None:
     assert made("25", split(Fraction(1, 10), "2", "2050"), fill("-2", "4100", at=9)) == [(9, 249.0)]
     # nothing is left: the trip ends with the split
     assert made("5", split(Fraction(1, 10), "0", "2050"), fill("1", "10", at=9)) == [(7, 49.0)]
+
+
+def test_a_split_after_the_last_fill_ends_its_trip_and_one_of_nothing_ends_none() -> None:
+    held = fill("5", "400", "1")
+    gone = SplitStep("BTC-USD", 1, 7, Fraction(1, 10), Decimal(0), Decimal(2050))
+    assert [(one.closed_ns, one.profit) for one in round_trips([held], "USD", steps=[gone])] == [(7, 49.0)]
+    early = SplitStep("BTC-USD", 0, 1, Fraction(2), Decimal(0), Decimal(0))
+    assert round_trips([held], "USD", steps=[early]) == ()
+
+
+def test_a_small_profit_is_a_profit() -> None:
+    assert win_rate([1e-12, -1.0]) == 0.5
+    assert profit_factor([2e-10, -1e-10]) == pytest.approx(2.0)
