@@ -103,7 +103,7 @@ def as_judged_now(
 ) -> list[Standing]:
     """The standings with what the rules say now, in place of what they said when the runs were evaluated."""
     by_strategy = {report.strategy_id: report for report in reports}
-    waiting = {run.strategy_id: run for run in unsettled}
+    waiting = {run.strategy_id: run for run in sorted(unsettled, key=lambda run: -run.stage)}  # a backtest first of all
     judged = [_judged(standing, by_strategy.get(standing.strategy_id)) for standing in standings]
     return [replace(standing, unsettled=waiting.get(standing.strategy_id)) for standing in judged]
 
@@ -113,12 +113,16 @@ def evidence_lines(run: evaluationpb.EvaluationRun) -> Iterator[str]:
     yield from (f"WARNING {line}" for line in run.warnings)
     if run.evidence_state in (evaluationpb.EVIDENCE_STATE_PENDING, evaluationpb.EVIDENCE_STATE_REFUSED):
         waits = run.evidence_state == evaluationpb.EVIDENCE_STATE_PENDING
-        word = "waits for the replay of its orders" if waits else "cannot be replayed"
+        on_paper = bool(run.paper_books.account)
+        word = f"waits for {'the books of its account' if on_paper else 'the replay of its orders'}"
+        word = word if waits else "cannot be computed" if on_paper else "cannot be replayed"
         why = f": {run.evidence_message}" if run.evidence_message else ""
         yield f"run {run.run_id} {word} and counts for nothing{why}"
     elif run.evidence_state == evaluationpb.EVIDENCE_STATE_REPLAYED:
         same = "; the client came to the same" if run.claims and not run.warnings else ""
-        yield f"numbers are of the world's own replay of {run.order_list[:15]}{same}"
+        replay = f"the world's own replay of {run.order_list[:15]}"
+        books = f"brokerage's books of {run.paper_books.account}"
+        yield f"numbers are of {books if run.paper_books.account else replay}{same}"
     elif run.evidence_state == evaluationpb.EVIDENCE_STATE_CLAIMED:
         yield "numbers are the client's own claims"
 

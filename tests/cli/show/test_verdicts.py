@@ -142,6 +142,9 @@ def test_what_numbers_rest_on_is_said_warnings_first() -> None:
     first, last = show_verdicts.evidence_lines(replayed)
     assert first == "WARNING sharpe is claimed to be 9.0, the replay came to 1.0"
     assert "the same" not in last
+    books = evaluationpb.PaperBooks(account="acc", session_id="w1-dryrun-1")
+    paper = evaluationpb.EvaluationRun(evidence_state=evaluationpb.EVIDENCE_STATE_REPLAYED, paper_books=books)
+    assert list(show_verdicts.evidence_lines(paper)) == ["numbers are of brokerage's books of acc"]
     claimed = evaluationpb.EvaluationRun(evidence_state=evaluationpb.EVIDENCE_STATE_CLAIMED)
     assert list(show_verdicts.evidence_lines(claimed)) == ["numbers are the client's own claims"]
 
