@@ -16,6 +16,7 @@ from brokerage.domain.orders.order import Contingency, OrderName
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
+from brokerage.domain.risk.context import increases
 from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, misplaced, refusal
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.order_lists import refused_anew
@@ -162,8 +163,12 @@ def _adds(market: MarketContext, book: StrategyBook, record: OrderRecord) -> Ref
 
 
 def _reduces(book: StrategyBook, record: OrderRecord) -> bool:
-    """Whether an order only reduces: one that closes at once is cut to what is held before it leaves."""
-    return closes_at_once(record) or book.reduces(record.order, record.instrument)
+    """Whether an order only reduces with what it may still fill, changed as it is asked to be: one that closes at once
+    is cut to what is held before it leaves.
+    """
+    whole = record.quantity if record.wanted is None else record.wanted.quantity
+    left, held = whole - record.filled, book.held(record.order.symbol)
+    return closes_at_once(record) or not increases(record.order.side, left, held)
 
 
 def _refusal(

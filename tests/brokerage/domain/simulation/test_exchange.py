@@ -17,10 +17,11 @@ from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.money import rate
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType, require_well_formed
-from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.simulation.exchange import NO_QUOTE, NOTHING_TO_REDUCE, RESTS, TRAILED
+from brokerage.domain.trading.commands import send, submit
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import to_ns
 
@@ -361,3 +362,17 @@ def test_what_only_reduces_takes_no_more_than_is_held_and_ends_with_it() -> None
     ended = desk.on_bar("X", bar(3 * MINUTE, 106, 107, 105, 106))
     assert [(event.kind.value, event.detail) for event in ended] == [("CANCELED", NOTHING_TO_REDUCE)]
     assert desk.position("X") == 0
+
+
+@pytest.mark.parametrize(("is_sent", "want"), [(False, ["EXPIRED"]), (True, [])])
+def test_an_order_that_has_not_left_ends_by_its_time_and_one_on_the_wire_is_the_venues(
+    is_sent: bool, want: list[str]
+) -> None:
+    begin = at(6, 3, 14)
+    desk = desk_at(begin, PLAIN)
+    gone = order(type=OrderType.LIMIT, limit_price=Decimal(90), tif=TimeInForce.GTD, expire_at_ns=begin + MINUTE)
+    [first, *_] = submit(desk.view, gone, EventTime(begin, begin), until=EventKind.RELEASED)
+    if is_sent:
+        send(desk.book, first.order_id, EventTime(begin, begin))
+    assert told(desk.on_bar("X", bar(begin, 100, 100, 100, 100))) == []
+    assert told(desk.on_bar("X", bar(begin + MINUTE, 100, 100, 100, 100))) == want

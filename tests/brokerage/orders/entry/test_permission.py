@@ -20,6 +20,7 @@ from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.risk.fence import FenceState
 from brokerage.venues.dispatch.closing import NOTHING_HELD
@@ -211,3 +212,18 @@ async def test_a_drain_holds_such_a_stop_where_nothing_is_left(tmp_path: Path) -
         await book.fence(fence(2, FenceState.DRAIN))
         await book.show(bar(3, REACHED[Side.SELL]))
         assert (await book.order("stop")).record.detail == HELD
+
+
+@pytest.mark.parametrize(("quantity", "goes"), [(10, True), (11, False)])
+async def test_a_change_is_judged_by_what_it_asks_for_where_only_reducing_goes(
+    tmp_path: Path, quantity: int, goes: bool
+) -> None:
+    """A sale of 4 of the ten that are held, made larger: by the first quantity either would pass."""
+    async with open_book(sqlite_url(tmp_path / "store.db"), FAR) as book:
+        await holding(book)
+        await book.submit(order("rest", Side.SELL, 4, type=OrderType.LIMIT, limit_price=Decimal(120)))
+        await sent(book, "rest")
+        book.market = replace(FAR, only_reduces=lambda: "the clocks are apart")
+        await book.replace("rest", quantity=quantity)
+        assert await book.to_wire("rest", VenueAct.REPLACE) is goes
+        assert ("clocks are apart" in (await book.order("rest")).record.detail) is not goes
