@@ -26,6 +26,7 @@ class Endless(Cross):
             pass
 
 """
+EMA = "from examples.ema_cross import EmaCross"
 BACKTEST = HEAD + "Runner.backtest(Endless(), DATA)\n"
 SWEEP = HEAD + (
     "if __name__ == '__main__':\n    Runner.sweep(Endless, {'fast': [2, 3]}, DATA, workers=2, store=sys.argv[1])\n"
@@ -54,6 +55,23 @@ def test_a_script_ends_with_one_sentence(tmp_path: Path, script: str, said: str)
         _, errors = process.communicate(timeout=60)  # its output ends when none of its processes is left
     assert errors == said.format(store=store)
     assert process.returncode == -signal.SIGINT  # 130 in a shell
+
+
+def test_the_command_line_says_so_and_exits_with_130(tmp_path: Path) -> None:
+    path = tmp_path / "endless.py"
+    path.write_text(
+        HEAD.replace("(Cross)", "(EmaCross)").replace("from tests.sdk.research.crosses import DATA, Cross", EMA)
+    )
+    command = [sys.executable, "-m", "qmtl.cli", "backtest", f"{path}:Endless", "--data", "demo.btc.15m"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": ".:gen"}
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert errors == "interrupted: the backtest of ema-cross was stopped\n"
+    assert process.returncode == 130
 
 
 async def noted() -> None:
