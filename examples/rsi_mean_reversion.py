@@ -6,7 +6,7 @@ Selling short needs a margin account; what the stop or the target closed stays c
 """
 
 from brokerage.domain.models.profiles.generic import margin
-from qmtl.sdk import AccountTerms, Bars, Bracket, Runner, Strategy, StreamInput, signals
+from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 
 
@@ -21,7 +21,7 @@ class RsiMeanReversion(Strategy):
         strength = ta.rsi(price, 14)
         direction = signals.when(long=strength < self.low, short=strength > self.high)
         target = signals.position_target(direction, long=0.5, short=-0.5)
-        self.trade(target, price, bracket=Bracket(stop="0.02", target="0.03"))
+        self.trade(target, price, stop_loss="0.02", take_profit="0.03")
 
 
 def main() -> str:

@@ -23,7 +23,18 @@ from qmtl.sdk.graph.schemas import (
     VALUE,
     Schema,
 )
-from qmtl.sdk.indicators import bands, changes, declaring, levels, momentum, oscillators, trend, volatility, volume
+from qmtl.sdk.indicators import (
+    bands,
+    book,
+    changes,
+    declaring,
+    levels,
+    momentum,
+    oscillators,
+    trend,
+    volatility,
+    volume,
+)
 from qmtl.sdk.labels import barriers
 from qmtl.sdk.strategy import quotes as quote_rules
 from qmtl.sdk.strategy import rules
@@ -50,6 +61,12 @@ BUILTINS: tuple[Builtin, ...] = (
     volume.VWAP,
     volume.ANCHORED_VWAP,
     volume.TWAP,
+    volume.RELATIVE_VOLUME,
+    volume.MONEY_FLOW,
+    book.BOOK_IMBALANCE,
+    book.MICROPRICE,
+    book.ORDER_FLOW_IMBALANCE,
+    book.EXECUTION_IMBALANCE,
     levels.SUPERTREND,
     levels.CHANDELIER_EXIT,
     levels.ICHIMOKU,

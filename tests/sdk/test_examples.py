@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from brokerage.domain.models.profiles.generic import margin
-from examples import multi_asset_momentum, multi_timeframe, optimisation, own_csv, pairs, rsi_mean_reversion
+from examples import (
+    market_maker,
+    ml_signal,
+    multi_asset_momentum,
+    multi_timeframe,
+    optimisation,
+    own_csv,
+    pairs,
+    rsi_mean_reversion,
+)
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, instrument
@@ -64,6 +74,31 @@ def test_a_file_of_ones_own_needs_its_zone_and_then_trades() -> None:
     assert said.startswith("without a zone: E_FIELD")
     assert "156 bars of 1800 s" in said
     assert "win_rate" in said
+
+
+def test_a_market_maker_stays_in_its_inventory_by_hand_and_by_its_node_set() -> None:
+    few = BTC.between(None, int(BTC.open_ns[300]))
+    for make in (market_maker.MarketMaker, market_maker.AttachedMaker):
+        one, two = (
+            Runner.backtest(make(), few, terms=TERMS, streaming=streaming).replay for streaming in (False, True)
+        )
+        held = [sum(float(fill.quantity) for fill in one.fills[:count]) for count in range(1, len(one.fills) + 1)]
+        assert len(held) > 5
+        assert max(map(abs, held)) <= 0.5 + 1e-9
+        assert one.fills == two.fills
+    assert "quotes: " in market_maker.main(few)
+
+
+def test_what_a_model_learned_is_traded_after_what_it_learned_from() -> None:
+    def least_squares(x: np.ndarray, y: np.ndarray) -> ml_signal.Weights:
+        found, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)
+        return ml_signal.Weights(tuple(map(float, found[:-1])), float(found[-1]))
+
+    def without(x: np.ndarray, y: np.ndarray) -> ml_signal.Weights:
+        raise ImportError
+
+    assert " labels before 2021-10-" in ml_signal.main(least_squares, WEEKS)
+    assert ml_signal.main(without, WEEKS) == ml_signal.INSTALL
 
 
 def test_a_search_calls_no_luck_a_winner() -> None:

@@ -72,6 +72,73 @@ class _Opens:
         return (opens / np.float64(NS_PER_S)).reshape(-1, 1)
 
 
+def relative_volume_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    """State: ring of the volumes before."""
+    n = int(params[0])
+    if state[0] >= n:
+        mean = ring_sum(state, 0, n) / n
+        ring_push(state, 0, n, x[0])
+        if not mean > 0.0:
+            return False
+        out[0] = x[0] / mean
+        return True
+    ring_push(state, 0, n, x[0])
+    return False
+
+
+RELATIVE_VOLUME = indicator(
+    "relative_volume",
+    "A bar's volume over the mean of those before it.",
+    relative_volume_step,
+    (bars_parameter("period", 20),),
+    bars_of("volume"),
+    BarCount(1, {"period": 1}),
+    BarCount(RING_HEAD, {"period": 1}),
+)
+
+
+def relative_volume(bars: Vertex, period: int = 20, *, name: str = "") -> FoldNode:
+    """Volume of the bar / mean volume of the n bars before it: 1 is usual. No value where those had none.
+
+    Input: bars. Shape: one number, no unit. Warm-up: period + 1.
+    """
+    return RELATIVE_VOLUME.node({"period": period}, (bars, ""), name=name, label=f"relative_volume_{period}")
+
+
+def money_flow_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    """State: ring of volume by where it closed, ring of volume. x: high, low, close, volume."""
+    n, reach = int(params[0]), x[0] - x[1]
+    share = ((x[2] - x[1]) - (x[0] - x[2])) / reach if reach > 0.0 else 0.0
+    ring_push(state, 2 + n, n, x[3])
+    if not ring_push(state, 0, n, share * x[3]):
+        return False
+    total = ring_sum(state, 2 + n, n)
+    if not total > 0.0:
+        return False
+    out[0] = ring_sum(state, 0, n) / total
+    return out[0] - out[0] == 0.0
+
+
+MONEY_FLOW = indicator(
+    "money_flow",
+    "Volume by where its bars closed in their ranges, as a share of all.",
+    money_flow_step,
+    (bars_parameter("period", 20),),
+    bars_of("high", "low", "close", "volume"),
+    BarCount(per_parameter={"period": 1}),
+    BarCount(2 * RING_HEAD, {"period": 2}),
+)
+
+
+def money_flow(bars: Vertex, period: int = 20, *, name: str = "") -> FoldNode:
+    """Chaikin money flow: sum over n of ((close - low) - (high - close)) / (high - low) x volume / sum of volume.
+
+    A bar without range counts 0; no value over a window without volume. Source: Chaikin; TA-Lib's AD has the
+    same money flow volume. Input: bars. Shape: one number, -1 to 1. Warm-up: period.
+    """
+    return MONEY_FLOW.node({"period": period}, (bars, ""), name=name, label=f"money_flow_{period}")
+
+
 def vwap_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     """State: any before, where its stretch opened, value, volume. x: high, low, close, volume, stretch."""
     if state[0] == 0.0 or x[4] != state[1]:
