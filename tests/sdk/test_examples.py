@@ -77,7 +77,7 @@ def test_a_file_of_ones_own_needs_its_zone_and_then_trades() -> None:
 
 
 def test_a_market_maker_stays_in_its_inventory_by_hand_and_by_its_node_set() -> None:
-    few = BTC.between(None, int(BTC.open_ns[300]))
+    few = BTC.between(None, int(BTC.open_ns[150]))
     for make in (market_maker.MarketMaker, market_maker.AttachedMaker):
         one, two = (
             Runner.backtest(make(), few, terms=TERMS, streaming=streaming).replay for streaming in (False, True)
