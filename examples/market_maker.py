@@ -39,8 +39,8 @@ class AttachedMaker(Strategy):
 
     def setup(self) -> None:
         price = StreamInput("BTC-USD", interval="15m", period=96)
-        options = {"half_spread": 0.004, "size": 0.1, "inventory_max": "0.5"}
-        self.add_nodes(nodesets.attach("market_maker", ta.ema(price, 4), price, **options))
+        fair = ta.ema(price, 4)
+        self.add_nodes(nodesets.attach("market_maker", fair, price, half_spread=0.004, size=0.1, inventory_max="0.5"))
 
 
 def main(bars: Bars | None = None) -> str:

@@ -62,7 +62,7 @@ class MlSignal(Strategy):
 
 def logistic(x: np.ndarray, y: np.ndarray) -> Weights:
     """Logistic regression of profit against loss. Raises ImportError without scikit-learn."""
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-not-found]  # optional
 
     model = LogisticRegression(C=0.1).fit(x[y != 0.0], y[y != 0.0] > 0.0)
     return Weights(tuple(float(weight) for weight in model.coef_[0]), float(model.intercept_[0]))
