@@ -264,7 +264,10 @@ class Runner:
         from qmtl.sdk.mesh.features import feature_name, read_feature
 
         name = feature_name(factor, instrument, interval, params)
-        return _wait(read_feature(_gateway(gateway, address), world, name, as_of, dataset_fingerprint))
+        return _wait(
+            "reading of a feature",
+            read_feature(_gateway(gateway, address), world, name, as_of, dataset_fingerprint),
+        )
 
 
 def _bars_of(data: Bars | Iterable[Bars]) -> tuple[Bars, ...]:
