@@ -46,7 +46,7 @@ class Recorder:
         parts = [(preset, _of_place(delivery, place, since_ns)) for place, preset in enumerate(presets)]
         some = [(preset, bars) for preset, bars in parts if len(bars)]
         if some:
-            await self._db.write(lambda conn: [store.add_bars(conn, session_id, *part) for part in some])
+            await self._db.write(lambda conn: store.add_delivery(conn, session_id, some))
 
     async def seal_live(self, session_id: str, *, final: bool) -> list[tuple[str, Manifest]]:
         """Seal what a live session has delivered by now, by preset; the last time when it is closed.

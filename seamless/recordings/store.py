@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ class Recorded:
     preset: str
     fingerprint: str
     final: bool
+
+
+def add_delivery(conn: Connection, session_id: str, parts: Iterable[tuple[str, Bars]]) -> None:
+    """Keep the bars of each preset, as `add_bars`."""
+    for preset, bars in parts:
+        add_bars(conn, session_id, preset, bars)
 
 
 def add_bars(conn: Connection, session_id: str, preset: str, bars: Bars) -> None:
