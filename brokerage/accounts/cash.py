@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.money import fit
 from brokerage.schema import OF
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.prepared import Later, Prepared
 
 _CASH = Prepared(sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.currency))
 _WAITING = t.unsettled_cash.c
@@ -16,7 +16,13 @@ _WAITING = t.unsettled_cash.c
 
 def load_cash(conn: Connection, account_name: str) -> dict[str, int]:
     """Settled cash by currency."""
-    return {row.currency: row.settled for row in _CASH.rows(conn, {"of": account_name})}
+    return ask_cash(conn, account_name)()
+
+
+def ask_cash(conn: Connection, account_name: str) -> Later[dict[str, int]]:
+    """As `load_cash`, heard later."""
+    rows = _CASH.ask(conn, {"of": account_name}).rows
+    return lambda: {row.currency: row.settled for row in rows()}
 
 
 def save_cash(conn: Connection, account_name: str, currency: str, amount: int) -> None:

@@ -16,7 +16,7 @@ from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.prepared import Later, Prepared
 
 BARS_SIGNAL = "bars"
 ACCOUNTS_SIGNAL = "accounts"
@@ -65,17 +65,33 @@ _SAVE_MARK = Prepared(
 
 def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account | None:
     """An account, locked for this transaction if asked."""
-    found = _accounts_of((_LOCKED_ONE if lock else _ONE).rows(conn, {"of": name}))
-    return found[0] if found else None
+    return ask_found_account(conn, name, lock=lock)()
+
+
+def ask_found_account(conn: Connection, name: str, *, lock: bool = False) -> Later[Account | None]:
+    """As `find_account`, heard later."""
+    rows = (_LOCKED_ONE if lock else _ONE).ask(conn, {"of": name}).rows
+    return lambda: next(iter(_accounts_of(rows())), None)
 
 
 def account(conn: Connection, name: str, world_id: str = "", *, lock: bool = False) -> Account:
     """An account that a world may use (empty: of any). Raises NotFound (E_ACCOUNT_UNKNOWN)."""
-    found = find_account(conn, name, lock=lock)
-    if found is None or (world_id and not is_allowed(conn, name, world_id)):
-        where = f" that world {world_id} may use" if world_id else ""
-        raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name}{where}", hint="open it with OpenPaperAccount")
-    return found
+    return ask_account(conn, name, world_id, lock=lock)()
+
+
+def ask_account(conn: Connection, name: str, world_id: str = "", *, lock: bool = False) -> Later[Account]:
+    """As `account`, heard later."""
+    asked = ask_found_account(conn, name, lock=lock)
+    allowed = _ALLOWED.ask(conn, {"of": name, "world": world_id}).rows if world_id else None
+
+    def known() -> Account:
+        found = asked()
+        if found is None or (allowed is not None and allowed().one_or_none() is None):
+            where = f" that world {world_id} may use" if world_id else ""
+            raise NotFound("E_ACCOUNT_UNKNOWN", f"no account {name}{where}", hint="open it with OpenPaperAccount")
+        return found
+
+    return known
 
 
 def is_allowed(conn: Connection, name: str, world_id: str) -> bool:
@@ -150,7 +166,13 @@ def progress_on(conn: Connection, preset: str, session_id: str) -> int:
 
 def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[Account]:
     """Accounts that a world may use, in the order locks are taken."""
-    return _accounts_of((_LOCKED_OF_WORLD if lock else _OF_WORLD).rows(conn, {"of": world_id}))
+    return ask_accounts_of(conn, world_id, lock=lock)()
+
+
+def ask_accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> Later[list[Account]]:
+    """As `accounts_of`, heard later."""
+    rows = (_LOCKED_OF_WORLD if lock else _OF_WORLD).ask(conn, {"of": world_id}).rows
+    return lambda: _accounts_of(rows())
 
 
 def page_of_accounts(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Account]:
@@ -185,7 +207,7 @@ def add_account(conn: Connection, new: Account) -> None:
 
 def save_account(conn: Connection, changed: Account) -> None:
     """Bring an account's own row to a value; feeds and marks have rows of their own."""
-    _SAVE.run(conn, {"of": changed.account, **_values(changed)})
+    _SAVE.send(conn, {"of": changed.account, **_values(changed)})
 
 
 def add_world(conn: Connection, name: str, world_id: str) -> None:
@@ -239,7 +261,7 @@ def end_feeds(conn: Connection, preset: str, session_id: str) -> None:
 def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
     """Store the last price that a feed brought."""
     key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
-    _SAVE_MARK.run(conn, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
+    _SAVE_MARK.send(conn, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
 
 
 def count_accounts(conn: Connection, world_id: str) -> int:

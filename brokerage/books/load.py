@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from brokerage.accounts import cash
 from brokerage.books import store, totals
 from brokerage.domain.accounts.account import Account
-from brokerage.domain.accounts.position import Position
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure
 from brokerage.market.context import MarketContext
-
-Held = tuple[Owner, str, Position]
 
 
 def load_view(conn: Connection, market: MarketContext, account: Account) -> AccountView:
@@ -24,12 +21,22 @@ def load_view(conn: Connection, market: MarketContext, account: Account) -> Acco
 
     The cost does not grow with the number of open orders. Other accounts of a world are not known here.
     """
-    view = _empty_view(market, account)
-    view.cash = cash.load_cash(conn, account.account)
-    if view.profile.settles is not None:
-        view.unsettled = cash.load_unsettled(conn, account.account)
-    _fill({account.account: view}, store.load_positions(conn, account.account), totals.load(conn, account.account))
-    return view
+    return ask_view(conn, account.account)(market, account)
+
+
+def ask_view(conn: Connection, name: str) -> Callable[[MarketContext, Account], AccountView]:
+    """As `load_view`, heard later, when the account itself is known."""
+    money, held, working = cash.ask_cash(conn, name), store.ask_positions(conn, name), totals.ask(conn, name)
+
+    def view_of(market: MarketContext, account: Account) -> AccountView:
+        view = _empty_view(market, account)
+        view.cash = money()
+        if view.profile.settles is not None:
+            view.unsettled = cash.load_unsettled(conn, name)
+        _fill({name: view}, held(), working())
+        return view
+
+    return view_of
 
 
 def world_beside(
@@ -38,7 +45,8 @@ def world_beside(
     """Exposure of a world in its other accounts; None if a part of it cannot be valued in this account's currency."""
     others = {other.account: other for other in world if other.account != account.account}
     views = {name: _empty_view(market, other) for name, other in others.items()}
-    _fill(views, store.positions_of_world(conn, world_id), totals.load_world(conn, world_id))
+    held, working = store.ask_positions_of_world(conn, world_id), totals.ask_world(conn, world_id)
+    _fill(views, held(), working())
     total = NO_EXPOSURE
     for name, view in views.items():
         if not any(_has_something(view, owner) for owner in view.books):
@@ -63,7 +71,7 @@ def _has_something(view: AccountView, owner: Owner) -> bool:
     return bool(_busy_symbols(view.books[owner]))
 
 
-def _fill(views: Mapping[str, AccountView], held: Iterable[Held], working: totals.Totals) -> None:
+def _fill(views: Mapping[str, AccountView], held: Iterable[store.Held], working: totals.Totals) -> None:
     for owner, symbol, position in held:
         view = views.get(owner.account)
         instrument = None if view is None else view.instruments.find(symbol)

@@ -9,7 +9,10 @@ from brokerage import schema as t
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.orders.order import Owner
 from brokerage.schema import OF, AnyRow
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.prepared import Later, Prepared
+
+Held = tuple[Owner, str, Position]
+"""Whose, of which symbol, and the position."""
 
 _POSITIONS = Prepared(
     sa.select(t.positions)
@@ -19,17 +22,22 @@ _POSITIONS = Prepared(
 _POSITIONS_OF_WORLD = Prepared(sa.select(t.positions).where(t.positions.c.world_id == OF))
 
 
-def load_positions(
-    conn: Connection, account_name: str, world_id: str = "", strategy_id: str = ""
-) -> list[tuple[Owner, str, Position]]:
+def load_positions(conn: Connection, account_name: str, world_id: str = "", strategy_id: str = "") -> list[Held]:
     """Stored positions, of all owners or those of one world or strategy: whose, of which symbol, and the position."""
     rows = _POSITIONS.rows(conn, {"of": account_name})
     return [_held(row) for row in rows if world_id in ("", row.world_id) and strategy_id in ("", row.strategy_id)]
 
 
-def positions_of_world(conn: Connection, world_id: str) -> list[tuple[Owner, str, Position]]:
+def ask_positions(conn: Connection, account_name: str) -> Later[list[Held]]:
+    """As `load_positions` of all owners, heard later."""
+    rows = _POSITIONS.ask(conn, {"of": account_name}).rows
+    return lambda: [_held(row) for row in rows()]
+
+
+def ask_positions_of_world(conn: Connection, world_id: str) -> Later[list[Held]]:
     """Stored positions of a world in all its accounts, in no order."""
-    return [_held(row) for row in _POSITIONS_OF_WORLD.rows(conn, {"of": world_id})]
+    rows = _POSITIONS_OF_WORLD.ask(conn, {"of": world_id}).rows
+    return lambda: [_held(row) for row in rows()]
 
 
 def holds(conn: Connection, account_name: str, world_id: str) -> bool:
@@ -60,6 +68,6 @@ def save_position(conn: Connection, owner: Owner, symbol: str, position: Positio
         conn.execute(sa.insert(t.positions).values(**key, **values))
 
 
-def _held(row: AnyRow) -> tuple[Owner, str, Position]:
+def _held(row: AnyRow) -> Held:
     position = Position(row.quantity, row.cost, row.realised, row.fees, row.fills)
     return Owner(row.account, row.world_id, row.strategy_id), row.symbol, position

@@ -11,7 +11,7 @@ from brokerage import schema as t
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.schema import AnyRow
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.prepared import Later, Prepared
 
 Totals = dict[Owner, dict[tuple[str, Side], OpenOrderTotals]]
 
@@ -29,17 +29,24 @@ _SAVE = Prepared(
 
 def load(conn: Connection, account_name: str) -> Totals:
     """The totals of an account."""
-    return _stored(_OF.rows(conn, {"of": account_name}))
+    return ask(conn, account_name)()
 
 
-def load_world(conn: Connection, world_id: str) -> Totals:
+def ask(conn: Connection, account_name: str) -> Later[Totals]:
+    """As `load`, heard later."""
+    rows = _OF.ask(conn, {"of": account_name}).rows
+    return lambda: _stored(rows())
+
+
+def ask_world(conn: Connection, world_id: str) -> Later[Totals]:
     """The totals of a world in all its accounts."""
-    return _stored(_OF_WORLD.rows(conn, {"of": world_id}))
+    rows = _OF_WORLD.ask(conn, {"of": world_id}).rows
+    return lambda: _stored(rows())
 
 
 def save(conn: Connection, owner: Owner, symbol: str, side: Side, of: OpenOrderTotals) -> None:
     """Store the totals of one owner, symbol and side."""
-    _SAVE.run(
+    _SAVE.send(
         conn,
         {
             "account": owner.account,

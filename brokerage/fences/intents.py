@@ -49,7 +49,7 @@ def write(
         "wire_ns": known,
         "answered_ns": known,
     }
-    _WRITE.run(conn, values)
+    _WRITE.send(conn, values)
     if known is None:
         signal(conn, WIRE_SIGNAL)
 

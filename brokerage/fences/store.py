@@ -15,7 +15,7 @@ from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.standings import standings_of, standings_text
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.prepared import Later, Prepared
 
 FENCES_SIGNAL = "fences"
 _SIDES = {"LONG": Side.BUY, "SHORT": Side.SELL}
@@ -31,18 +31,36 @@ _UNSET_FENCE = sa.text(
 
 def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[Fence, int] | None:
     """The stored fence and when it was set. Locked, it cannot move until this transaction's intents are committed."""
+    return ask_fence(conn, world_id, lock=lock)()
+
+
+def ask_fence(conn: Connection, world_id: str, *, lock: bool = False) -> Later[tuple[Fence, int] | None]:
+    """As `load_fence`, heard later."""
     if world_id in (OPERATOR, EXTERNAL):
-        return of_no_world(world_id), 0
-    row = (_LOCKED_FENCE if lock else _FENCE).rows(conn, {"of": world_id}).one_or_none()
-    if row is None or not row.epoch:
-        return None
-    return _fence_of(row), row.updated_ns
+        return lambda: (of_no_world(world_id), 0)
+    rows = (_LOCKED_FENCE if lock else _FENCE).ask(conn, {"of": world_id}).rows
+
+    def stored() -> tuple[Fence, int] | None:
+        row = rows().one_or_none()
+        return None if row is None or not row.epoch else (_fence_of(row), row.updated_ns)
+
+    return stored
 
 
 def locked_fence(conn: Connection, world_id: str) -> Fence:
     """The fence, which cannot move until this transaction's intents are committed."""
-    stored = load_fence(conn, world_id, lock=True)
-    return stored[0] if stored else unset(world_id)
+    return ask_locked_fence(conn, world_id)()
+
+
+def ask_locked_fence(conn: Connection, world_id: str) -> Later[Fence]:
+    """As `locked_fence`, heard later."""
+    asked = ask_fence(conn, world_id, lock=True)
+
+    def locked() -> Fence:
+        stored = asked()
+        return stored[0] if stored else unset(world_id)
+
+    return locked
 
 
 def hold_fence(conn: Connection, world_id: str) -> None:

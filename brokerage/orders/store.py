@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -58,10 +58,20 @@ class OrdersOf:
 
 def find_order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder | None:
     """One order with its history."""
+    return ask_order(conn, name)(instruments)
+
+
+def ask_order(conn: Connection, name: OrderName) -> Callable[[Instruments], StoredOrder | None]:
+    """As `find_order`, heard later."""
     owner = name.owner
     key = {"of": owner.account, "world": owner.world_id, "strategy": owner.strategy_id, "name": name.client_order_id}
-    row = _NAMED.rows(conn, key).one_or_none()
-    return _with_histories(conn, instruments, [row])[0] if row is not None else None
+    head = _NAMED.ask(conn, key)
+
+    def found(instruments: Instruments) -> StoredOrder | None:
+        row = head.rows().one_or_none()
+        return _with_histories(conn, instruments, [row])[0] if row is not None else None
+
+    return found
 
 
 def order(conn: Connection, name: OrderName, instruments: Instruments) -> StoredOrder:
@@ -142,24 +152,22 @@ def page_of_orders(
 
 def add_order(conn: Connection, values: Values) -> None:
     """Store a new order's head."""
-    _ADD_ORDER.run(conn, values)
+    _ADD_ORDER.send(conn, values)
 
 
 def save_order(conn: Connection, record: OrderRecord) -> None:
     """Bring an order's head to the fold of its events."""
-    _SAVE_ORDER.run(conn, {"of": record.id, **head_values(record)})
+    _SAVE_ORDER.send(conn, {"of": record.id, **head_values(record)})
 
 
 def add_events(conn: Connection, rows: Sequence[Values]) -> None:
     """Append events."""
-    if rows:
-        _ADD_EVENT.run_each(conn, rows)
+    _ADD_EVENT.send_each(conn, rows)
 
 
 def add_fills(conn: Connection, rows: Sequence[Values]) -> None:
     """Append fills."""
-    if rows:
-        _ADD_FILL.run_each(conn, rows)
+    _ADD_FILL.send_each(conn, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,17 @@ SIGNAL = "outbox"
 PRUNE_MAX = 1000
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only INTEGER is a rowid in SQLite
 
-_NEXT = Prepared(
+_TAKING = (
     "INSERT INTO outbox_keys (key, revision) VALUES (:key, :count) "
-    "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + :count RETURNING revision"
+    "ON CONFLICT (key) DO UPDATE SET revision = outbox_keys.revision + :count"
 )
-_INSERT = Prepared(
-    "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
-    "VALUES (:key, :revision, :subject, :msg_id, :headers, :body, :created_ns)"
+_TAKE, _NEXT = Prepared(_TAKING), Prepared(f"{_TAKING} RETURNING revision")
+_COLUMNS = "INSERT INTO outbox (key, revision, subject, msg_id, headers, body, created_ns) "
+_INSERT = Prepared(_COLUMNS + "VALUES (:key, :revision, :subject, :msg_id, :headers, :body, :created_ns)")
+_INSERT_BACK = Prepared(  # `back` places before the last that was taken: a number nobody here waits to know
+    _COLUMNS
+    + "VALUES (:key, (SELECT revision FROM outbox_keys WHERE key = :key) - :back, :subject, :msg_id, :headers, "
+    ":body, :created_ns)"
 )
 _UNSENT = Prepared(
     "SELECT id, key, revision, subject, msg_id, headers, body FROM outbox WHERE sent_ns IS NULL ORDER BY id LIMIT :most"
@@ -119,22 +123,24 @@ class Outbox:
             subject = control_subject(type_of_payload(draft.payload), draft.key)
             headers = cloud_headers(event, draft.traceparent)
             body = event.SerializeToString(deterministic=True)
-            rows.append(_row(key, event.revision, subject, event.event_id, body, headers))
+            row = _row(key, subject, event.event_id, body, headers)
+            rows.append({**row, "revision": event.revision})
             events.append(event)
-        self._insert(conn, rows)
+        self._insert(conn, _INSERT, rows)
         return events
 
     def append_raw(self, conn: Connection, drafts: Sequence[RawDraft]) -> None:
         """Queue bytes for other streams, in order. Raises InvalidRequest for a body above 900 KiB and IntegrityError
         for a `msg_id` that is known."""
         counts = Counter(draft.key for draft in drafts)
-        last = {key: self._next(conn, f"raw/{key}", counts[key]) for key in sorted(counts)}
+        for key in sorted(counts):
+            _TAKE.send(conn, {"key": f"raw/{key}", "count": counts[key]})
         rows = []
         for draft in drafts:
             counts[draft.key] -= 1
-            position = last[draft.key] - counts[draft.key]
-            rows.append(_row(f"raw/{draft.key}", position, draft.subject, draft.msg_id, draft.body, draft.headers))
-        self._insert(conn, rows)
+            row = _row(f"raw/{draft.key}", draft.subject, draft.msg_id, draft.body, draft.headers)
+            rows.append({**row, "back": counts[draft.key]})
+        self._insert(conn, _INSERT_BACK, rows)
 
     def revision(self, conn: Connection, kind: str, key: str) -> int:
         """The last revision of a payload type and key, 0 if none: what a snapshot reports beside the state."""
@@ -179,15 +185,13 @@ class Outbox:
         """Take so many places in a key's order; the last of them."""
         return int(_NEXT.rows(conn, {"key": order_key, "count": count}).scalar_one())
 
-    def _insert(self, conn: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    def _insert(self, conn: Connection, insert: Prepared, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
-            _INSERT.run_each(conn, rows)
+            insert.send_each(conn, rows)
             signal(conn, SIGNAL)
 
 
-def _row(
-    order_key: str, revision: int, subject: str, msg_id: str, body: bytes, headers: Mapping[str, str]
-) -> dict[str, object]:
+def _row(order_key: str, subject: str, msg_id: str, body: bytes, headers: Mapping[str, str]) -> dict[str, object]:
     if len(body) > BODY_MAX:
         raise InvalidRequest(
             "E_BUS_BODY_TOO_LARGE",
@@ -196,7 +200,6 @@ def _row(
         )
     return {
         "key": order_key,
-        "revision": revision,
         "subject": subject,
         "msg_id": msg_id,
         "headers": orjson.dumps(dict(headers)).decode(),

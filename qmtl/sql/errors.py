@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from qmtl.core.errors import DataLoss, Unavailable
@@ -25,6 +27,12 @@ def sqlstate(error: DBAPIError) -> str:
     from psycopg import Error  # only where PostgreSQL is used: the driver costs 60 ms at import
 
     return (error.orig.sqlstate or "") if isinstance(error.orig, Error) else ""
+
+
+def wrapped(conn: Connection, text: str, arguments: Any, error: Exception) -> Exception:
+    """The error of a statement that was given to the driver, as SQLAlchemy would have raised it."""
+    base = conn.dialect.loaded_dbapi.Error
+    return DBAPIError.instance(text, arguments, error, base, dialect=conn.dialect)
 
 
 def corrupt(detail: str) -> DataLoss:

@@ -6,9 +6,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
@@ -18,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
+from qmtl.sql.pipeline import BEGIN, hear, pipelined
 from qmtl.sql.transactions import Notify, T, Work, raised_signals
 
 # A server or a network that is gone without a word is noticed in about ten seconds, not in the kernel's two hours.
@@ -30,7 +30,7 @@ PATIENCE = {
 }
 IDLE_S: Final = 1.0
 USED: Final = "used_s"
-REPEATABLE_READ: Final = 3  # as psycopg numbers it: the driver costs 60 ms at import
+READ_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # of one snapshot
 DEADLOCK_TRIES = 5
 DEADLOCK_PAUSE_S = 0.02
 
@@ -48,9 +48,13 @@ class PostgresStore:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=LOCK_WAIT_S,
-            connect_args=PATIENCE,
+            connect_args={
+                **PATIENCE,
+                "autocommit": True,
+            },  # the pipeline says BEGIN: the driver's own waits for its answer
         )
         _ask_the_idle(self._engine)
+        pipelined(self._engine)
         self._lock_engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=PATIENCE)
         self._threads = BoundedPool(pool_size, pending_max, "postgres")
 
@@ -62,8 +66,8 @@ class PostgresStore:
 
     def _read(self, fn: Work[T]) -> T:
         try:
-            with self._engine.connect() as conn, _only_reading(conn), conn.begin():
-                return fn(conn)
+            with self._engine.connect() as conn, conn.execution_options(**{BEGIN: READ_BEGIN}).begin():
+                return _done(conn, fn)
         except DBAPIError as error:
             raise translated(error) from error
 
@@ -109,7 +113,7 @@ class PostgresStore:
         with self._engine.connect() as conn:
             raised_signals(conn).clear()
             with conn.begin():
-                result = fn(conn)
+                result = _done(conn, fn)
             signals = set(raised_signals(conn))
         if signals:
             self._notify(signals)
@@ -136,13 +140,10 @@ def _ask_the_idle(engine: Engine) -> None:
             raise InvalidatePoolError("the connection has ended") from error
 
 
-@contextmanager
-def _only_reading(conn: Connection) -> Iterator[None]:
-    """Let the transactions of a block be of one snapshot and write nothing: said with their BEGIN."""
-    driver: Any = conn.connection.driver_connection
-    driver.isolation_level, driver.read_only = REPEATABLE_READ, True
+def _done(conn: Connection, fn: Work[T]) -> T:
+    """What a work gives. Of two errors the first counts, and what was sent before a work raised comes first."""
     try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.isolation_level = driver.read_only = None
+        return fn(conn)
+    except Exception:
+        hear(conn)
+        raise

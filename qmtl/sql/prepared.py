@@ -12,19 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from qmtl.sql.errors import wrapped
+from qmtl.sql.pipeline import drain, hear
 
 Clause = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
 AnyResult: TypeAlias = "sa.Result[*tuple[Any, ...]]"
 Values = Mapping[str, Any]
 Converter = Callable[[Any], Any]
+T = TypeVar("T")
+Later: TypeAlias = Callable[[], T]  # what was asked with `Prepared.ask`: waits for the answer
 NOTHING: Final[Values] = {}
 
 
@@ -34,7 +38,8 @@ def execute(conn: Connection, text: str, arguments: Any = ()) -> Any:
     try:
         return driver.execute(text, arguments)
     except conn.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(conn, text, arguments, error) from error
+        drain(conn)
+        raise wrapped(conn, text, arguments, error) from error
 
 
 class Prepared:
@@ -47,26 +52,51 @@ class Prepared:
 
     def rows(self, conn: Connection, values: Values = NOTHING) -> AnyResult:
         """What a query finds. Raises DBAPIError."""
+        return self.ask(conn, values).rows()
+
+    def ask(self, conn: Connection, values: Values = NOTHING) -> Answer:
+        """Let a query run now; what it finds is to be heard later. On PostgreSQL the answers to all that was asked and
+        sent arrive together. Raises DBAPIError, then or where the answer is heard.
+        """
         plan, values = self._planned(conn, values)
         arguments = plan.arguments(values)
-        cursor = execute(conn, plan.text, arguments)
-        try:
-            return plan.result(cursor)
-        except conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
-            raise _wrapped(conn, plan.text, arguments, error) from error
+        return Answer(conn, plan, arguments, execute(conn, plan.text, arguments))
 
     def run(self, conn: Connection, values: Values = NOTHING) -> int:
         """Change rows; how many. Raises DBAPIError."""
-        plan, values = self._planned(conn, values)
-        cursor = execute(conn, plan.text, plan.arguments(values))
+        cursor = self._sent(conn, values)
+        if cursor.rowcount < 0:  # PostgreSQL has not answered
+            hear(conn)
         changed: int = cursor.rowcount
         cursor.close()
         return changed
+
+    def send(self, conn: Connection, values: Values = NOTHING) -> None:
+        """Change rows, however many. Raises DBAPIError, on PostgreSQL with the next answer or the commit."""
+        self._sent(conn, values)
 
     def run_each(self, conn: Connection, values: Sequence[Values]) -> int:
         """Change rows once for each of the values, all of the same names; how many in all. Raises DBAPIError."""
         if len(values) < 2:
             return sum(self.run(conn, each) for each in values)
+        cursor = self._sent_each(conn, values)
+        hear(conn)
+        changed: int = cursor.rowcount
+        cursor.close()
+        return changed
+
+    def send_each(self, conn: Connection, values: Sequence[Values]) -> None:
+        """As `run_each`, without waiting: see `send`."""
+        if len(values) > 1:
+            self._sent_each(conn, values)
+        elif values:
+            self._sent(conn, values[0])
+
+    def _sent(self, conn: Connection, values: Values) -> Any:
+        plan, values = self._planned(conn, values)
+        return execute(conn, plan.text, plan.arguments(values))
+
+    def _sent_each(self, conn: Connection, values: Sequence[Values]) -> Any:
         plan, _ = self._planned(conn, values[0])
         arguments = [plan.arguments(each) for each in values]
         driver: Any = conn.connection.dbapi_connection
@@ -74,10 +104,9 @@ class Prepared:
         try:
             cursor.executemany(plan.text, arguments)
         except conn.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(conn, plan.text, arguments, error) from error
-        changed: int = cursor.rowcount
-        cursor.close()
-        return changed
+            drain(conn)
+            raise wrapped(conn, plan.text, arguments, error) from error
+        return cursor
 
     def _planned(self, conn: Connection, values: Values) -> tuple[_Plan, Values]:
         if self._lists is None:
@@ -89,6 +118,25 @@ class Prepared:
         if plan is None:
             plan = self._plans[key] = _compiled(self._clause, conn.dialect, values, self._lists)
         return plan, values
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query that was asked finds."""
+
+    _conn: Connection
+    _plan: _Plan
+    _arguments: Any
+    _cursor: Any
+
+    def rows(self) -> AnyResult:
+        """All rows, once. Raises DBAPIError."""
+        if self._cursor.description is None:  # PostgreSQL has not answered
+            hear(self._conn)
+        try:
+            return self._plan.result(self._cursor)
+        except self._conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
+            raise wrapped(self._conn, self._plan.text, self._arguments, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +214,3 @@ def _lists_of(clause: Clause) -> tuple[str, ...]:
 def _filled_up(items: Sequence[Any]) -> list[Any]:
     missing = (1 << (len(items) - 1).bit_length()) - len(items) if items else 0
     return [*items, *([items[-1]] * missing if missing else ())]
-
-
-def _wrapped(conn: Connection, text: str, arguments: Any, error: Exception) -> Exception:
-    base = conn.dialect.loaded_dbapi.Error
-    return DBAPIError.instance(text, arguments, error, base, dialect=conn.dialect)

@@ -15,10 +15,10 @@ from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import Fence, GateStamp, misplaced, moved, refusal
 from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.risk.pacing import paced
-from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from qmtl.core.errors import refused
 from qmtl.core.limits import RiskLimits
+from qmtl.sql.prepared import Later
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,23 @@ def hold(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits
     `seen` is the fence's limits as they were before anything was locked. It decides only whose rows are locked; what
     binds is read under the fence's lock. Where that asks for more rows than are locked, the act is to come again.
     """
+    return ask_held(conn, market, owner, seen)()
+
+
+def ask_held(conn: Connection, market: MarketContext, owner: Owner, seen: RiskLimits) -> Later[Held]:
+    """As `hold`, heard later: what is asked after it is answered as it stands once the locks are held."""
     if owner.in_no_world:
-        return Held(accounts_store.account(conn, owner.account, lock=True), [])
-    world = None
+        alone = accounts_store.ask_account(conn, owner.account, lock=True)
+        return lambda: Held(alone(), [])
+    world: Later[list[Account] | None] = _nobody
     if spans_accounts(market.limits, seen):  # nobody else of the world decides meanwhile
-        world = accounts_store.accounts_of(conn, owner.world_id, lock=True)
-    return Held(accounts_store.account(conn, owner.account, owner.world_id, lock=True), world)
+        world = accounts_store.ask_accounts_of(conn, owner.world_id, lock=True)
+    account = accounts_store.ask_account(conn, owner.account, owner.world_id, lock=True)
+    return lambda: Held(account(), world())
+
+
+def _nobody() -> None:
+    return None
 
 
 def placed(order: Order, account: Account) -> Order:
@@ -58,13 +69,11 @@ def placed(order: Order, account: Account) -> Order:
     return replace(order, venue=account.venue)
 
 
-def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView, owner: Owner) -> Fence:
-    """The fence of the moment, which cannot move until the end of the transaction, and its limits in the view."""
-    fence = locked_fence(conn, owner.world_id)
+def bind(conn: Connection, market: MarketContext, held: Held, view: AccountView, fence: Fence) -> None:
+    """Put into the view what the fence, which is locked, limits, and what its world has in other accounts."""
     if held.world is not None:
-        view.world_beside = world_beside(conn, market, held.account, owner.world_id, held.world)
+        view.world_beside = world_beside(conn, market, held.account, fence.world_id, held.world)
     view.world_limits = fence.limits
-    return fence
 
 
 def admit(

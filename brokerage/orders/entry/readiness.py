@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.order import Order
 from brokerage.domain.risk.fence import Fence
 from brokerage.fences import store as fences_store
@@ -12,12 +13,17 @@ from brokerage.fences import store as fences_store
 
 def in_step(conn: Connection, order: Order, epoch: int) -> Fence | None:
     """The fence as it stands, if it has come as far as the order's gate and the order's bar is here too."""
-    return known_fence(conn, order.owner.world_id, epoch) if caught_up(conn, order) else None
+    account = accounts_store.ask_found_account(conn, order.owner.account)
+    fence = fences_store.ask_fence(conn, order.owner.world_id)
+    return _reached(fence(), epoch) if _has_seen(account(), order) else None
 
 
 def caught_up(conn: Connection, order: Order) -> bool:
     """Whether a replay's venue has seen the bar an order was decided on. Always, where there is nothing to wait for."""
-    account = accounts_store.find_account(conn, order.owner.account)
+    return _has_seen(accounts_store.find_account(conn, order.owner.account), order)
+
+
+def _has_seen(account: Account | None, order: Order) -> bool:
     feed = account.feed(order.symbol) if account is not None else None
     if feed is None or not feed.session_id or order.decided_ns is None:
         return True
@@ -26,5 +32,8 @@ def caught_up(conn: Connection, order: Order) -> bool:
 
 def known_fence(conn: Connection, world_id: str, epoch: int) -> Fence | None:
     """The fence of a world, unless the one an order was gated under has yet to arrive."""
-    stored = fences_store.load_fence(conn, world_id)
+    return _reached(fences_store.load_fence(conn, world_id), epoch)
+
+
+def _reached(stored: tuple[Fence, int] | None, epoch: int) -> Fence | None:
     return stored[0] if stored is not None and stored[0].epoch >= epoch else None

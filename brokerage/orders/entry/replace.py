@@ -16,6 +16,7 @@ from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.replacement import Replace, judge, reduces
 from brokerage.fences import intents
+from brokerage.fences.store import locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.entry.contingencies import record_in
@@ -57,7 +58,8 @@ def replace_order(
         return Replaced(known, _same(wanted, asked), duplicate=True)
     _require_changeable(known, wanted)
     view, book = load_orders(conn, market, held.account, wanted.name.owner, known.record.id)
-    fence = bind(conn, market, held, view, wanted.name.owner)
+    fence = locked_fence(conn, wanted.name.owner.world_id)
+    bind(conn, market, held, view, fence)
     record, time = book.record(known.record.id), held.account.time(now_ns, known.order.symbol)
     owner, side = wanted.name.owner, record.order.side
     act = Act(owner, () if reduces(book, record, wanted.change) else (side,))

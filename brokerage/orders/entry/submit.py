@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from brokerage import schema
-from brokerage.books.load import load_view
+from brokerage.books.load import ask_view
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.orders.order import Order, OrderName, effective
 from brokerage.domain.orders.record import OrderRecord
@@ -14,9 +14,10 @@ from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
+from brokerage.fences.store import ask_locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import Act, admit, bind, hold, placed
+from brokerage.orders.entry.gated import Act, admit, ask_held, bind, placed
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -34,19 +35,23 @@ def submit(
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
-    `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever its world's fence says.
+    On PostgreSQL it takes two round trips: what it is decided on is asked at once, and what it stores leaves with the
+    commit. `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever the fence says.
 
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH), InvalidRequest
     (E_VENUE_UNKNOWN); none leaves a trace.
     """
     owner = order.owner
-    held = hold(conn, market, owner, seen)
+    holding = ask_held(conn, market, owner, seen)
+    named = store.ask_order(conn, OrderName(owner, order.client_order_id))
+    view_of, binding = ask_view(conn, owner.account), ask_locked_fence(conn, owner.world_id)
+    held = holding()
     market, order = market.of(held.account), placed(order, held.account)
-    known = store.find_order(conn, OrderName(owner, order.client_order_id), market.instruments)
+    known = named(market.instruments)
     if known is not None:
         return _same(known, order), True
-    view = load_view(conn, market, held.account)
-    fence = bind(conn, market, held, view, owner)
+    view, fence = view_of(market, held.account), binding()
+    bind(conn, market, held, view, fence)
     book = view.book(owner)
     act = Act(owner, () if book.reduces(order, market.instruments.find(order.symbol)) else (order.side,))
     account, refused = admit(market, held, fence, gate, now_ns, act=act, asks=not despite_fence)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from brokerage.books.load import load_view
+from brokerage.books.load import ask_view
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import Order, OrderName, effective
@@ -15,9 +15,10 @@ from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading.order_lists import submit_list as take_list
 from brokerage.fences import intents
+from brokerage.fences.store import ask_locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
-from brokerage.orders.entry.gated import Act, admit, bind, hold, placed
+from brokerage.orders.entry.gated import Act, admit, ask_held, bind, placed
 from brokerage.orders.entry.submit import add_order
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -38,13 +39,17 @@ def submit_list(
     """
     require_list(orders)
     owner = orders[0].owner
-    held = hold(conn, market, owner, seen)
+    holding = ask_held(conn, market, owner, seen)
+    named = [store.ask_order(conn, OrderName(order.owner, order.client_order_id)) for order in orders]
+    view_of, binding = ask_view(conn, owner.account), ask_locked_fence(conn, owner.world_id)
+    held = holding()
     market, orders = market.of(held.account), [placed(order, held.account) for order in orders]
-    known = _known(conn, market, orders)
+    known = _known(conn, market, orders, [find(market.instruments) for find in named])
     if known:
         return known, True
-    view = load_view(conn, market, held.account)
-    fence, book = bind(conn, market, held, view, owner), view.book(owner)
+    view, fence = view_of(market, held.account), binding()
+    bind(conn, market, held, view, fence)
+    book = view.book(owner)
     first = [order for order in orders if not order.parent]
     adding = tuple(o.side for o in first if not book.reduces(o, market.instruments.find(o.symbol)))
     account, refused = admit(market, held, fence, gate, now_ns, act=Act(owner, adding))
@@ -69,10 +74,10 @@ def submit_list(
     return stored, False
 
 
-def _known(conn: Connection, market: MarketContext, orders: Sequence[Order]) -> list[StoredOrder]:
+def _known(
+    conn: Connection, market: MarketContext, orders: Sequence[Order], found: Sequence[StoredOrder | None]
+) -> list[StoredOrder]:
     """The orders as they stand, if this list was taken before. Raises Conflict (E_ORDER_CONFLICT)."""
-    names = [OrderName(order.owner, order.client_order_id) for order in orders]
-    found = [store.find_order(conn, name, market.instruments) for name in names]
     known = [stored for stored in found if stored is not None]
     named = store.records_of_lists(conn, market.instruments, orders[0].owner.account, [orders[0].list_id])
     taken = [record for record in named if record.order.owner == orders[0].owner]
