@@ -110,8 +110,14 @@ async def test_an_error_is_heard_with_the_next_answer(db: Database) -> None:
 
     with pytest.raises(IntegrityError):
         await db.write(twice)
+
+    def then_asks_sqlalchemy(conn: Connection) -> None:
+        ADD.send_each(conn, [{"id": "a", "n": 0}] * 2)
+        conn.execute(COUNT)
+        raise AssertionError("it is there")
+
     with pytest.raises(IntegrityError):
-        await db.write(lambda conn: [ADD.send_each(conn, [{"id": "a", "n": 0}] * 2), conn.execute(COUNT)])
+        await db.write(then_asks_sqlalchemy)
     assert await count(db) == 0
 
 
