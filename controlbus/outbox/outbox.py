@@ -166,7 +166,7 @@ class Outbox:
 
     def mark_sent(self, conn: Connection, ids: Collection[int], now_ns: int) -> None:
         """Record that the broker acknowledged these rows."""
-        _MARK.run(conn, {"now": now_ns, "ids": sorted(ids)})
+        _MARK.send(conn, {"now": now_ns, "ids": sorted(ids)})
 
     def prune(self, conn: Connection, before_ns: int) -> int:
         """Delete at most 1000 rows sent before an instant; returns how many."""

@@ -27,6 +27,7 @@ class Pipeline:
         self._driver = driver
         self._dbapi = dbapi
         self._error: type[Exception] = dbapi.Error
+        self._flush = dbapi.generators.send
         self._mode = ExitStack()
         self._pipeline = self._mode.enter_context(driver.pipeline())
 
@@ -37,7 +38,7 @@ class Pipeline:
     def hear(self) -> None:
         """Wait for the answers to all that was sent. Raises the driver's error of the first statement that failed."""
         try:
-            self._pipeline.sync()
+            self._sync()
         except self._error:
             self.drain()
             raise
@@ -48,7 +49,7 @@ class Pipeline:
             if self._driver.closed:
                 return
             with suppress(self._error):
-                self._pipeline.sync()
+                self._sync()
                 return
         self._driver.close()
 
@@ -75,6 +76,11 @@ class Pipeline:
         self.drain()
         with suppress(self._error):
             self._mode.close()
+
+    def _sync(self) -> None:
+        """Send all first: psycopg's own sync waits for answers with a part of a long statement unsent, for ever."""
+        self._driver.wait(self._flush(self._driver.pgconn))
+        self._pipeline.sync()
 
     def _first(self, error: BaseException) -> BaseException:
         """The error that came before those of the statements that were not run because of it."""

@@ -20,7 +20,13 @@ from qmtl.sql.prepared import Prepared
 from tests.support.round_trips import RoundTrips, counted_trips
 
 METADATA = sa.MetaData()
-NOTES = sa.Table("notes", METADATA, sa.Column("id", sa.Text, primary_key=True), sa.Column("n", sa.Integer))
+NOTES = sa.Table(
+    "notes",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("n", sa.Integer),
+    sa.Column("body", sa.Text),
+)
 ADD = Prepared(sa.insert(NOTES))
 RAISE = Prepared("UPDATE notes SET n = n + 1 WHERE id = :id")
 OF = Prepared(sa.select(NOTES.c.n).where(NOTES.c.id == sa.bindparam("of")))
@@ -223,3 +229,19 @@ async def test_rows_in_portions_within_a_transaction_that_sent_before(db: Databa
 
     assert await db.write(work) == [f"{n:02}" for n in range(30)]
     assert await count(db) == 31
+
+
+async def test_more_than_a_socket_holds_is_sent(db: Database) -> None:
+    def long(numbers: range) -> list[dict[str, object]]:
+        return [{"id": str(n), "n": n, "body": str(n) * 900_000} for n in numbers]
+
+    def work(conn: Connection) -> list[int]:
+        ADD.send_each(conn, long(range(3)))
+        answers = [OF.ask(conn, {"of": str(n)}) for n in range(3)]
+        ADD.send_each(conn, long(range(3, 6)))
+        return [answer.rows().scalar_one() for answer in answers]
+
+    assert await db.write(work) == [0, 1, 2]
+    with pytest.raises(IntegrityError):
+        await db.write(work)
+    assert await count(db) == 6

@@ -60,7 +60,7 @@ def _claim(conn: Connection, row: RowMapping, claim: Claim, at: datetime) -> Rec
         "claim_epoch": record.claim_epoch, "claim_until_us": micros(claim.until), "attempts": record.attempts,
         "state": record.state.value, "updated_us": micros(at), "revision": revision,
     }  # fmt: skip
-    UPDATE_STRATEGY.run(conn, {"id": record.strategy_id, **values})
+    UPDATE_STRATEGY.send(conn, {"id": record.strategy_id, **values})
     return record
 
 
@@ -72,14 +72,14 @@ def finish(conn: Connection, record: Record, step: Step, outcome: Outcome | None
     settled = _settle(conn, record, step, dict(named))
     if settled is None:
         return None
-    _INSERT_OUTCOME.run(conn, {"strategy_id": record.strategy_id, "outcome": outcome.body})
+    _INSERT_OUTCOME.send(conn, {"strategy_id": record.strategy_id, "outcome": outcome.body})
     rows = [
         {"strategy_id": record.strategy_id, "world_id": world_id, "part": part, "body": body}
         for world_id, parts in outcome.assignments.items()
         for part, body in enumerate(parts)
     ]
     if rows:
-        _INSERT_ASSIGNMENTS.run_each(conn, rows)
+        _INSERT_ASSIGNMENTS.send_each(conn, rows)
     return replace(settled, sentinel_id=outcome.sentinel_id, plan_version=outcome.plan_version)
 
 

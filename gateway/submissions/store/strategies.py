@@ -67,11 +67,11 @@ def accept(
         steps.append(Step(State.PROCESSING, claim.worker, at))
     revisions = publish_steps(conn, submission.strategy_id, submission.world_ids, steps)
     record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
-    _INSERT_STRATEGY.run(conn, _row(record, claim))
-    _INSERT_REQUEST.run(conn, {"strategy_id": record.strategy_id, "request": submission.request})
-    _INSERT_NODES.run(conn, {"strategy_id": record.strategy_id, "node_ids": "\n".join(submission.node_ids)})
-    _INSERT_WORLDS.run_each(conn, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
-    _INSERT_HISTORY.run_each(
+    _INSERT_STRATEGY.send(conn, _row(record, claim))
+    _INSERT_REQUEST.send(conn, {"strategy_id": record.strategy_id, "request": submission.request})
+    _INSERT_NODES.send(conn, {"strategy_id": record.strategy_id, "node_ids": "\n".join(submission.node_ids)})
+    _INSERT_WORLDS.send_each(conn, [{"strategy_id": record.strategy_id, "world_id": w} for w in record.world_ids])
+    _INSERT_HISTORY.send_each(
         conn, [_history_row(record.strategy_id, *pair) for pair in zip(revisions, steps, strict=True)]
     )
     if claim is None:
@@ -96,7 +96,7 @@ def cancel(conn: Connection, strategy_id: str, step: Step) -> Record:
         "state": State.CANCELED.value, "reason": step.reason, "message": step.message,
         "claim_epoch": record.claim_epoch + 1, "updated_us": now, "revision": record_step(conn, record, step),
     }  # fmt: skip
-    UPDATE_STRATEGY.run(conn, {"id": strategy_id, **values})
+    UPDATE_STRATEGY.send(conn, {"id": strategy_id, **values})
     conn.execute(sa.delete(LIVE_DAGS).where(LIVE_DAGS.c.strategy_id == strategy_id))
     return get(conn, strategy_id)
 
@@ -230,7 +230,7 @@ def _reserve_dag(conn: Connection, submission: Submission) -> None:
 def record_step(conn: Connection, record: Record, step: Step) -> int:
     """History row and event of a move; the revision they share, which the caller stores."""
     (revision,) = publish_steps(conn, record.strategy_id, record.world_ids, [step])
-    _INSERT_HISTORY.run(conn, _history_row(record.strategy_id, revision, step))
+    _INSERT_HISTORY.send(conn, _history_row(record.strategy_id, revision, step))
     if step.state is State.QUEUED:
         signal(conn, TODO_SIGNAL)
     return revision
