@@ -157,7 +157,12 @@ def pipelined(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error")
     def failed(context: ExceptionContext) -> None:
-        if context.connection is not None:
+        if context.connection is None:
+            return
+        if context.is_disconnect:  # SQLAlchemy forgets the connection next
+            if (pipeline := _taken(context.connection)) is not None:
+                pipeline.abandon()
+        else:
             drain(context.connection)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -172,8 +173,10 @@ async def test_a_transaction_whose_error_was_passed_over_is_not_said_to_be_done(
     await db.close()
 
 
-@pytest.mark.parametrize("hears", [False, True])
-async def test_a_connection_that_ends_in_a_pipeline_is_an_outage(postgres_url: str, hears: bool) -> None:
+@pytest.mark.parametrize("hears", ["at the commit", "prepared", "of SQLAlchemy"])
+async def test_a_connection_that_ends_in_a_pipeline_is_an_outage(
+    postgres_url: str, hears: str, caplog: pytest.LogCaptureFixture
+) -> None:
     db, other = Database(postgres_url, pool_size=1), Database(postgres_url, pool_size=1)
     await db.write(METADATA.create_all)
     begun, ended = threading.Event(), threading.Event()
@@ -183,8 +186,10 @@ async def test_a_connection_that_ends_in_a_pipeline_is_an_outage(postgres_url: s
         begun.set()
         ended.wait(20)
         ADD.send(conn, {"id": "b", "n": 0})
-        if hears:
+        if hears == "prepared":
             OF.rows(conn, {"of": "a"})
+        elif hears == "of SQLAlchemy":
+            conn.execute(COUNT)
 
     writing = asyncio.create_task(db.write(work))
     await asyncio.to_thread(begun.wait, 20)
@@ -197,6 +202,8 @@ async def test_a_connection_that_ends_in_a_pipeline_is_an_outage(postgres_url: s
     assert await count(db) == 1
     await db.close()
     await other.close()
+    gc.collect()
+    assert [record for record in caplog.records if record.name.startswith("psycopg")] == []
 
 
 async def test_a_deadlock_that_is_heard_late_is_retried(postgres_url: str) -> None:
