@@ -96,7 +96,7 @@ def keep_for_request(
 ) -> bool:
     """Keep what a request got; False when another process answered the same request meanwhile."""
     return (
-        _KEEP_DIFF.send(
+        _KEEP_DIFF.run(
             conn,
             {
                 "request_id": request_id,
@@ -122,7 +122,7 @@ def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer 
 def keep_seen(conn: Connection, question: str, settled_revision: int, answer: Answer, now: datetime) -> None:
     """Keep the settled answer to a question; one with an `answer_id` was kept in this transaction already."""
     answer.summary.seen_before = True
-    _KEEP_SEEN.send(
+    _KEEP_SEEN.run(
         conn,
         {
             "question": question,
@@ -182,7 +182,7 @@ def _keep_body(conn: Connection, answer: Answer, now: datetime) -> str:
     if answer.answer_id and _TOUCH.run(conn, {"answer_id": answer.answer_id, "now": micros(now)}):
         return answer.answer_id
     answer_id = canonical.digest(answer.body)
-    _KEEP_BODY.send(conn, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
+    _KEEP_BODY.run(conn, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
     return answer_id
 
 

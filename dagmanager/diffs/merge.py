@@ -153,7 +153,7 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
     _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
     for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
         values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": micros(cause.now)}
-        _CHANGE_SCHEMA.send(conn, values)
+        _CHANGE_SCHEMA.run(conn, values)
     if outcome.new_tags:
         tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
         _insert_tags(conn, tagged, plan_store.numbers_of(conn, outcome.new_tags))
@@ -195,14 +195,14 @@ def _insert_nodes(
     numbers = plan_store.numbers_of(conn, wanted)
     links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
-        _INSERT_EDGE.send_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
+        _INSERT_EDGE.run_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
     _insert_tags(conn, new, numbers)
 
 
 def _insert_tags(conn: Connection, tagged: Sequence[DagNode], numbers: Mapping[str, int]) -> None:
     rows = sorted((tag, node.spec.interval_s, numbers[node.node_id]) for node in tagged for tag in node.tags)
     if rows:
-        _INSERT_TAG.send_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
+        _INSERT_TAG.run_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
 
 
 def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:

@@ -91,7 +91,7 @@ def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[in
 def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
     """Write which nodes a new DAG has; they must all be stored."""
     numbers = numbers_of(conn, dag.node_ids)
-    _INSERT_MEMBER.send_each(conn, [{"dag_id": dag_id, "node_no": number} for number in sorted(numbers.values())])
+    _INSERT_MEMBER.run_each(conn, [{"dag_id": dag_id, "node_no": number} for number in sorted(numbers.values())])
 
 
 def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:

@@ -103,7 +103,7 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
     if known:
         _forget(conn, mine, bound_nodes, edge_cuts)
     rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
-    _TELL_NODES.send_each(conn, rows)
+    _TELL_NODES.run_each(conn, rows)
     _find_cuts_of(conn, mine, keys)
     return True
 

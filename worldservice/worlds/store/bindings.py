@@ -62,7 +62,7 @@ def save_binding(conn: Connection, binding: Binding) -> None:
         "created_by": binding.created_by,
         "created_us": micros(binding.created_at),
     }
-    _SAVE_BINDING.send(conn, values)
+    _SAVE_BINDING.run(conn, values)
 
 
 def _binding(row: RowMapping) -> Binding:
