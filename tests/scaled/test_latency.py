@@ -73,7 +73,10 @@ async def local(home: Path, durable: bool) -> AsyncIterator[GatewayClient]:
     plan = free_plan(home)
     if durable:
         plan = replace(plan, environ=DURABLE)
-    async with Mesh(plan, start_timeout_s=READY_S) as mesh, open_gateway_client(mesh.address("gateway"), mesh.home) as client:
+    async with (
+        Mesh(plan, start_timeout_s=READY_S) as mesh,
+        open_gateway_client(mesh.address("gateway"), mesh.home) as client,
+    ):
         yield client
 
 
