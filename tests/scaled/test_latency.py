@@ -34,6 +34,7 @@ from tests.mesh.gateway_client import (
 from tests.mesh.trading_mesh import RESTING, TradingWorld
 from tests.scaled.scaled_mesh import ScaledMesh
 from tests.scaled.test_story import level
+from tests.support.postgres import OwnPostgres
 from tests.support.waiting import eventually
 
 STARTS = int(os.environ.get("QMTL_SOAK_STARTS", "5"))
@@ -47,13 +48,13 @@ Medians = dict[str, float]  # seconds, by act
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
-async def test_a_scaled_out_mesh_is_half_as_slow_again_at_most(tmp_path: Path, postgres_server: str) -> None:
+async def test_a_scaled_out_mesh_is_half_as_slow_again_at_most(tmp_path: Path, own_postgres: OwnPostgres) -> None:
     ratios: dict[str, list[float]] = {f"{act}, {kind}": [] for act in ("submission", "order") for kind in KINDS[:2]}
     for start in range(STARTS):
         found: dict[str, Medians] = {}
         for kind in KINDS if start % 2 == 0 else reversed(KINDS):
             home = tmp_path / f"{kind.replace(' ', '-')}-{start}"
-            mesh = scaled_out(home, postgres_server) if kind == "prod" else local(home, kind == "durable dev")
+            mesh = scaled_out(home, own_postgres.url) if kind == "prod" else local(home, kind == "durable dev")
             async with mesh as client:
                 found[kind] = await medians(client)
         for name, of_pair in ratios.items():
