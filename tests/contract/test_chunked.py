@@ -42,7 +42,7 @@ def test_a_chunked_rpc_states_its_payload_and_its_limit(method: MethodDescriptor
     assert method.client_streaming
     assert (field.name, field.number, field.type) == ("chunk", 1, FieldDescriptor.TYPE_BYTES)
     assert 1 * MIB < option.total_bytes_max <= 16 * MIB
-    assert option.names_worlds == bool({"world_id", "world_ids"} & set(payload.fields_by_name))
+    assert option.names_worlds == bool({"world_id", "world_ids", "context"} & set(payload.fields_by_name))
     rule = next(rule for rule in rules_of(method.containing_service, {}) if rule.name.endswith(f"/{method.name}"))
     assert rule.chunked is not None
     assert (rule.chunked.total_bytes_max, rule.chunked.names_worlds) == (option.total_bytes_max, option.names_worlds)
