@@ -9,15 +9,22 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from brokerage.accounts import at_venues
+from brokerage.config import Settings
 from brokerage.domain.orders.order import Side
+from brokerage.market.configured import market_of
+from brokerage.venues.ccxt.dialects.binance import SPOT
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
+from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_to_proto
+from tests.brokerage.exchange_mesh import account_request, at
 from tests.brokerage.feed import PRESET, SESSION
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
-from tests.brokerage.samples import MINUTE, bar, order
+from tests.brokerage.samples import ACTOR, MINUTE, bar, order
 
 MODEL = {"starting_cash": "100000"}
 
@@ -85,6 +92,18 @@ async def test_books_are_valued_at_the_sessions_closes(mesh: Mesh) -> None:
     await client.submit(order("much", quantity=10**6))
     _, _, parts = await told(mesh, asked())
     assert [one.client_order_id for part in parts for one in part.denials.denials] == ["much"]
+
+
+async def test_an_account_at_a_venue_has_no_books_on_paper(mesh: Mesh) -> None:
+    market = market_of(Settings(venues=at("http://127.0.0.1:1")), {"binance": SPOT}, [])  # type: ignore[arg-type]
+    held = at_venues.draft(market, account_request(), 7)
+    store = Database(Settings(mesh=MeshSettings(home=mesh.home)).database_url)
+    try:
+        await store.write(lambda conn: at_venues.open_at_venue(conn, held, ["w1"], ACTOR, accounts_max=10))
+    finally:
+        await store.close()
+    with pytest.raises(InvalidRequest, match=r"E_ACCOUNT_NOT_PAPER.*acc at binance, want a paper account"):
+        await told(mesh, asked())
 
 
 async def test_what_is_not_the_worlds_account_is_no_evidence(mesh: Mesh) -> None:
