@@ -135,6 +135,7 @@ def _arrow_read(content: bytes, cells_max: int) -> pl.DataFrame:
     with parquet.ParquetFile(source, read_dictionary=texts) as file:
         table = file.read(use_threads=False)
     table.validate(full=True)
+    table = table.rename_columns(table.column_names)  # a name that is no text is an error here, and a panic in polars
     frame = pl.from_arrow(table)
     if not isinstance(frame, pl.DataFrame) or frame.height != rows:
         raise ValueError(f"it says that it has {rows} rows")

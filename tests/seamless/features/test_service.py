@@ -169,7 +169,7 @@ async def test_a_listing_goes_on_after_a_key_of_any_length(tmp_path: Path) -> No
             made.append((await publish(data.stub, of, context(BACKTEST, data.old_ns))).feature)
         request = featureservicepb.ListFeaturesRequest(world_id="w1")
         request.page.page_size = 1
-        found = []
+        found: list[featurespb.Feature] = []
         while len(found) < 4:
             reply = await data.stub.features.ListFeatures(request)
             found += reply.features
