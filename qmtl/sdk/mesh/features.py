@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WRITERS = (commonpb.EXECUTION_DOMAIN_BACKTEST, commonpb.EXECUTION_DOMAIN_DRYRUN)
-log = logging.getLogger("qmtl.sdk.mesh.features")
+log = logging.getLogger("qmtl.sdk.mesh")
 
 
 @dataclass(frozen=True, slots=True)

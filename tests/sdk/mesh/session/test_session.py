@@ -377,34 +377,3 @@ async def test_orders_are_listed_whole_at_the_ends_of_a_session_only() -> None:
     assert mesh.calls["ListOrders all"] == 1 + pages
     assert mesh.calls["ListOrders open"] <= 2 * len(result.orders)
     assert mesh.calls["GetPortfolio"] == mesh.calls["CancelOrder"]
-
-
-async def test_interrupted_before_it_was_activated_nothing_stays_bound() -> None:
-    mesh = FakeMesh(BARS, START)
-    waiting = asyncio.create_task(run(mesh))
-    await mesh.watched.wait()
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError) as ended:
-        await waiting
-    assert mesh.canceled == {"s-1": "its submission ended: CancelledError"}
-    assert ended.value.__notes__ == ["strategy s-1 was withdrawn from world w"]
-
-
-@pytest.mark.parametrize("known_before", [True, False])
-async def test_interrupted_while_it_trades_it_stays_and_goes_on(known_before: bool) -> None:
-    mesh = await active_mesh() if known_before else FakeMesh(BARS, START)
-    under_way = asyncio.Event()
-    waiting = asyncio.create_task(
-        trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), lambda _: under_way.set())
-    )
-    if not known_before:
-        await mesh.watched.wait()
-        mesh.activate("s-1")
-    await under_way.wait()
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError) as ended:
-        await waiting
-    assert not mesh.canceled
-    assert ended.value.__notes__ == ["strategy s-1 stays in world w as it was"]
-    whole = await run(await active_mesh())
-    assert orders_of(await run(mesh)) == orders_of(whole)

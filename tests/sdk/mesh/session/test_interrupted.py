@@ -1,0 +1,44 @@
+"""A paper session that is interrupted: nothing stays bound that never traded, and what trades stays and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qmtl.sdk.mesh.session.session import trade
+from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.strategy.assembly import assemble
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.session.test_session import BARS, START, Cross, active_mesh, orders_of, run, submitter
+
+
+async def test_interrupted_before_it_was_activated_nothing_stays_bound() -> None:
+    mesh = FakeMesh(BARS, START)
+    waiting = asyncio.create_task(run(mesh))
+    await mesh.watched.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as ended:
+        await waiting
+    assert mesh.canceled == {"s-1": "its submission ended: CancelledError"}
+    assert ended.value.__notes__ == ["strategy s-1 was withdrawn from world w"]
+
+
+@pytest.mark.parametrize("known_before", [True, False])
+async def test_interrupted_while_it_trades_it_stays_and_goes_on(known_before: bool) -> None:
+    mesh = await active_mesh() if known_before else FakeMesh(BARS, START)
+    under_way = asyncio.Event()
+    waiting = asyncio.create_task(
+        trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), lambda _: under_way.set())
+    )
+    if not known_before:
+        await mesh.watched.wait()
+        mesh.activate("s-1")
+    await under_way.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as ended:
+        await waiting
+    assert not mesh.canceled
+    assert ended.value.__notes__ == ["strategy s-1 stays in world w as it was"]
+    whole = await run(await active_mesh())
+    assert orders_of(await run(mesh)) == orders_of(whole)
