@@ -16,6 +16,10 @@ from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.decide import Command
 from qmtl.sdk.execution.holdings import Holdings
 from qmtl.sdk.strategy.assembly import Assembled
+from qmtl.sdk.strategy.quotes import QuoteRule
+
+NO_QUOTE = (0.0, 0.0, 0.0, 0.0)
+"""The command of a close without an intent: quotes of an older one are withdrawn."""
 
 
 class CommandsInStep:
@@ -24,7 +28,10 @@ class CommandsInStep:
     def __init__(self, assembled: Assembled) -> None:
         self._runs = StateRuns(assembled.dag)
         self._commands = [rule.command.node_id for rule in assembled.rules]
-        self.reads = self._runs.reads | (frozenset(self._commands) - assembled.dag.on_state)
+        quotes = (rule for rule in assembled.rules if isinstance(rule, QuoteRule))
+        self._closes = {rule.command.node_id: rule.price.node_id for rule in quotes}
+        made_before = (frozenset(self._commands) - assembled.dag.on_state).union(self._closes.values())
+        self.reads = self._runs.reads | made_before
         self.holdings = Holdings()
         self.last_ns: dict[str, int] = {}
 
@@ -37,6 +44,8 @@ class CommandsInStep:
             if row is not None:
                 self.last_ns[node_id] = time_ns
                 found.append(Command(node_id, time_ns, row[0], row[1], tuple(row)))
+            elif node_id in self.last_ns and self._closes.get(node_id) in made:
+                found.append(Command(node_id, time_ns, 0.0, 0.0, NO_QUOTE))
         return found
 
 

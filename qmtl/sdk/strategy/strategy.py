@@ -128,7 +128,7 @@ class Strategy:
 
         The inventory stays between `inventory_min` (units; empty: as much short as long, "0": never short) and
         `inventory_max`, both times the weight. Quotes lean against it by `skew` half spreads when it is full. Orders
-        that quote the same are left, others cancelled and sent anew.
+        that quote the same are left, others cancelled and sent anew; at a close without an intent all are cancelled.
 
         Raises InvalidRequest: E_NOT_A_DECISION, E_TRADE_DUPLICATE, E_FIELD.
         """

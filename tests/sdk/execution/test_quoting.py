@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from brokerage.domain.backtest.account import LOCAL
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk import AccountTerms, Bars, OrderRole, OrderState, OrderUpdate, Runner, Strategy, StreamInput, signals
+from qmtl.sdk import (
+    AccountTerms,
+    Bars,
+    OrderRole,
+    OrderState,
+    OrderUpdate,
+    Runner,
+    Strategy,
+    StreamInput,
+    signals,
+    where,
+)
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.port import (
@@ -178,6 +189,23 @@ def test_quotes_are_filled_where_they_stand_and_left_while_they_are_the_same() -
     assert told[OrderRole.QUOTE, OrderState.ACCEPTED] == 4
     assert told[OrderRole.QUOTE, OrderState.CANCELED] == 1
     assert len(order_list(LOCAL, result.replay.orders)) == 4
+
+
+class Fading(Strategy):
+    """No intent while the price is 200 or more."""
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        self.quote(signals.quote_intent(where(price < 200.0, price, price * 0.0), 0.1, 1.0), price, inventory_max="3")
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_quotes_of_an_older_intent_do_not_stay_where_there_is_none_any_more(streaming: bool) -> None:
+    bars = prices(100.0, 100.0, 210.0, 210.0, 150.0)
+    result = Runner.backtest(Fading(), bars, terms=FREE, streaming=streaming).replay
+    assert [(fill.quantity, fill.time_ns) for fill in result.fills] == [(D(-1), int(bars.open_ns[2]))]
+    assert [(one.client_order_id[-3:], one.orders_before) for one in result.cancels] == [("bid", 2)]
+    assert len(result.orders) == 4  # at the first close, and at the last
 
 
 def test_a_spot_account_quotes_no_shorts_where_its_inventory_ends_at_nothing() -> None:
