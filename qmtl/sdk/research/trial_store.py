@@ -14,11 +14,13 @@ from types import TracebackType
 
 import numpy as np
 
-from qmtl.core.errors import Conflict, refused
+from qmtl.core.errors import Conflict, InvalidRequest, refused
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.research.trials import Params, Trial
 
 _NAMES = frozenset({"key", "params", "metrics", "day_ns", "equity", "denied", "per_year"})
+_BEGIN = b'{"key":"'
+"""How every line begins."""
 
 
 class TrialStore:
@@ -90,10 +92,15 @@ class TrialStore:
         for number, line in enumerate(whole, 1):
             row = _row(line)
             if row is None:
-                raise refused("E_FIELD", "store", f"{self._path}, line {number}", "a file that a sweep has written")
+                raise self._refusal(number)
             self._known[str(row["key"])] = row
+        if not (cut.startswith(_BEGIN) or _BEGIN.startswith(cut)):  # no line that a crash has cut: somebody's file
+            raise self._refusal(len(whole) + 1)
         if cut:
             self._file.truncate(self._file.tell() - len(cut))
+
+    def _refusal(self, number: int) -> InvalidRequest:
+        return refused("E_FIELD", "store", f"{self._path}, line {number}", "a file that a sweep has written")
 
 
 def _row(line: bytes) -> dict[str, Json] | None:

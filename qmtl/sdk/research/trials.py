@@ -1,14 +1,15 @@
 """Trials: runs of one strategy over the same bars with other parameters, each known by what it was made of.
 
-A trial's key covers its nodes, the data and the terms. So a store that is continued gives back only what would come out
-the same, and nothing of other code, data or terms; and a process with other code is found out.
+A trial's key covers its nodes, the data, the terms and the version of qmtl. So a store that is continued gives back
+only what would come out the same, and nothing of other code, data or terms; a process with other code is found out.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 KEPT_SERIES = 512
 """Series of nodes that a process keeps, because trials share them."""
+
+_VERSION = version("qmtl")
 
 Maker = Callable[..., Strategy]
 Value = int | float | str | bool
@@ -66,7 +69,9 @@ class Trials:
         self._series: dict[str, Series] = {}
         self._lock = threading.Lock()
         parts = [b"".join((_kind(bars).encode(), bars.open_ns.tobytes(), bars.values.tobytes())) for bars in data]
-        self._given = digest(b"".join([*(digest(part).encode() for part in parts), repr(terms).encode()]))
+        self._given = digest(
+            b"".join([*(digest(part).encode() for part in parts), _text((terms, terms.brokerage, _VERSION)).encode()])
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         return Trials, (self.make, self._data, self._terms, self._repeats.runs)
@@ -114,6 +119,21 @@ class Trials:
     def _key(self, assembled: Assembled) -> str:
         ids = sorted(vertex.node_id for vertex in assembled.dag.nodes)
         return digest("\n".join([self._given, *ids]).encode())
+
+
+def _text(value: object) -> str:
+    """A value as one text in every process: sets have no order there, and a name says nothing of a profile's fees."""
+    if is_dataclass(value):
+        parts = [f"{one.name}={_text(getattr(value, one.name))}" for one in fields(value)]
+    elif isinstance(value, Mapping):
+        parts = sorted(f"{_text(key)}: {_text(one)}" for key, one in value.items())
+    elif isinstance(value, Set):
+        parts = sorted(map(_text, value))
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        parts = [_text(one) for one in value]
+    else:
+        return repr(value)
+    return f"{type(value).__qualname__}({', '.join(parts)})"
 
 
 def _kind(bars: Bars) -> str:
