@@ -164,7 +164,7 @@ class _PaperSession:
         _, earlier = await asyncio.gather(trading.recall(retrying, owner), list_fills(self._another(), owner))
         self._reported.update(fill.trade_id for fill in earlier)
         if self._state is not None:
-            self._state.begin(SessionBook(account, list(market.instruments.values()), earlier), market.instruments)
+            self._state.begin(partial(self._books, account, owner, market), market.instruments)
         if self._orders.listens:
             self._orders.begin(await list_orders(self._another(), owner))
         self._assembled.strategy.on_start()
@@ -176,6 +176,11 @@ class _PaperSession:
         played = self._data_clock.played
         last = await portfolio.at(max((int(bars.close_ns[-1]) for bars in played if len(bars)), default=0))
         return await self._result(session, account, owner, last, market)
+
+    async def _books(self, account: accountpb.Account, owner: Owner, market: SessionMarket) -> SessionBook:
+        """The books of every fill until now."""
+        fills = await list_fills(self._submitter.retrying, owner)
+        return SessionBook(account, list(market.instruments.values()), fills)
 
     def _report(self, fill: FillEvent) -> None:
         """Tell the strategy of a fill, once."""
@@ -291,7 +296,7 @@ class _PaperSession:
                     self._tell(denial)
                 self._denials.append(denial)
         else:
-            trading.watch(step)
+            await trading.watch(step)
         self._tell(BarDone(step.close_ns, self._data_clock.steps, *self._span_ns))
 
     async def _result(

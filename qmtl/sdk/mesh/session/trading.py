@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -26,19 +26,20 @@ from qmtl.sdk.mesh.session.order_events import list_orders
 class StateInStep:
     """The nodes of a strategy that read what it holds, in step with its session.
 
-    What was held at a close is asked of the account once the venue has seen that bar. For bars that were played before
-    this process joined it follows from the fills.
+    What was held at a close is asked of the account once the venue has seen that bar. For bars that were played without
+    this process, before it joined or while it was cut off, it follows from the fills.
     """
 
     def __init__(self, in_step: CommandsInStep, traded: Mapping[str, datasetspb.Preset]) -> None:
         self._in_step = in_step
         self._traded = traded
         self._past: SessionBook | None = None
+        self._books: Callable[[], Awaitable[SessionBook]] | None = None
         self._instruments: Mapping[str, Instrument] = {}
 
-    def begin(self, past: SessionBook, instruments: Mapping[str, Instrument]) -> None:
-        """The books of the fills that are known when this process joins."""
-        self._past, self._instruments = past, instruments
+    def begin(self, books: Callable[[], Awaitable[SessionBook]], instruments: Mapping[str, Instrument]) -> None:
+        """`books` makes the books of all fills until now, none of them stepped."""
+        self._books, self._instruments = books, instruments
 
     def warm_up(self, emissions: Sequence[Emission]) -> None:
         """Take what an instant before the session made; nothing is held then."""
@@ -53,10 +54,12 @@ class StateInStep:
             rows = {node_id: row for node_id, row in fresh.items() if node_id in self._in_step.reads}
             yield from self._in_step.at(time_ns, rows)
 
-    def watch(self, step: Step) -> None:
-        """What was held at a close that was played before this process joined."""
-        if self._past is None:
+    async def watch(self, step: Step) -> None:
+        """What was held at a close that was played without this process."""
+        if self._books is None:
             return
+        if self._past is None:
+            self._past = await self._books()
         closed = []
         for symbol, preset in self._traded.items():
             if (bar := step.closed.get(preset.name)) is not None:
@@ -71,6 +74,7 @@ class StateInStep:
 
     async def observe(self, step: Step, execution: MeshExecution) -> None:
         """What is held at the close of a live bar."""
+        self._past = None  # it does not know the fills of what is sent from here on
         for symbol, preset in self._traded.items():
             if preset.name in step.closed:
                 self._in_step.holdings.observe(symbol, await execution.holding(symbol, step.close_ns))
@@ -92,13 +96,13 @@ class SessionTrading:
         self._sent = frozenset(s.order.client_order_id for s in statuses)
         self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
 
-    def watch(self, step: Step) -> None:
-        """A bar that was played before this process joined: remember what was acted on, send nothing."""
+    async def watch(self, step: Step) -> None:
+        """A bar that was played without this process: remember what was acted on, send nothing."""
         for command in self._commands(step.emissions):
             if self._logic.order_name(command) in self._final:
                 self._logic.remember(command)
         if self._state is not None:
-            self._state.watch(step)
+            await self._state.watch(step)
 
     async def act(self, step: Step) -> list[DeniedOrder]:
         """Act on the commands of a live bar; what an earlier process sent for it stands. What was denied."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
 from qmtl.sdk import CacheView, OrderState, OrderUpdate, Strategy, StreamInput, node, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.holdings import Holding
+from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.mesh.data_clock import Step
+from qmtl.sdk.mesh.session.equity import SessionBook
+from qmtl.sdk.mesh.session.trading import StateInStep
+from qmtl.sdk.mesh.wire.bars import LiveBar
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.mesh.fakes import FakeMesh
-from tests.sdk.mesh.samples import CASH
+from tests.sdk.mesh.samples import CASH, PRESET
+from tests.sdk.mesh.session.test_equity import COIN
 from tests.sdk.mesh.session.test_session import BARS, START, orders_of, run, submitter
 
 
@@ -95,3 +106,34 @@ async def test_quotes_of_a_session_are_those_of_its_backtest_also_after_a_restar
     told = [[(f.time_ns, f.quantity, f.price, f.fee) for f in found] for found in (result.replay.fills, local.fills)]
     assert told[0] == told[1]
     assert result.replay.equity == local.equity
+
+
+class Venue:
+    """An account that holds one unit at every close."""
+
+    async def holding(self, symbol: str, time_ns: int) -> Holding:
+        return Holding(Decimal(1), Decimal(100), Decimal(0))
+
+
+async def test_closes_that_were_played_while_a_process_was_cut_off_show_the_fills_until_then() -> None:
+    in_step = CommandsInStep(assemble(Careful()))
+    state, fills = StateInStep(in_step, {"BTC-USD": PRESET}), list[FillEvent]()
+    account = accountpb.Account(
+        base_currency="USD", starting_cash="1000", type=accountpb.ACCOUNT_TYPE_MARGIN, leverage=1
+    )
+
+    async def books() -> SessionBook:
+        return SessionBook(account, [COIN], fills)
+
+    def step(at: int) -> Step:
+        opened, closed = int(BARS.open_ns[at]), int(BARS.close_ns[at])
+        return Step(closed, (), {PRESET.name: LiveBar(opened, closed, tuple(BARS.values[at].tolist()))})
+
+    state.begin(books, {"BTC-USD": COIN})
+    await state.watch(step(0))
+    assert in_step.holdings.row("BTC-USD") == [0.0, 0.0, 0.0, 0.0]
+    fills.append(FillEvent("BTC-USD", Decimal(1), Decimal(100), Decimal(0), "USD", 0, "t", int(BARS.close_ns[1])))
+    await state.observe(step(1), Venue())  # type: ignore[arg-type]  # all that is asked of it
+    for at in (2, 3):
+        await state.watch(step(at))
+        assert in_step.holdings.row("BTC-USD")[::3] == [1.0, float(at)]
