@@ -184,11 +184,12 @@ def version_steps(project: Project, selection: Selection) -> list[str]:
     return steps
 
 
-def _git(folder: Path, *words: str) -> set[str]:
+def _git(folder: Path, *words: str) -> set[str] | None:
+    """Paths that git answers with; None: it cannot say."""
     done = subprocess.run(
         [shutil.which("git") or "git", *words], cwd=folder, capture_output=True, text=True, check=False
     )
-    return {line for line in done.stdout.split("\0") if line}
+    return None if done.returncode else {line for line in done.stdout.split("\0") if line}
 
 
 def _check_committed(folder: Path, paths: list[str]) -> bool:
@@ -201,7 +202,11 @@ def _check_committed(folder: Path, paths: list[str]) -> bool:
         return False
     changed = _git(folder, "diff", "--name-only", "-z", "--relative", "HEAD", "--", *paths)
     tracked = _git(folder, "ls-files", "-z", "--", *paths)
-    dirty = [path for path in paths if path in changed or (path not in tracked and (folder / path).exists())]
+    there = [path for path in paths if (folder / path).exists()]
+    if changed is None or tracked is None:  # nothing was committed yet
+        dirty = there
+    else:
+        dirty = [path for path in paths if path in changed or (path not in tracked and path in there)]
     if dirty:
         raise Conflict("E_PROJECT_DIRTY", f"not committed: {', '.join(dirty)}", hint="git add and commit first")
     return True

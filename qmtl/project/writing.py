@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qmtl.core.errors import AlreadyExists
+from qmtl.core.errors import AlreadyExists, DataLoss
 from qmtl.project.project_file import digest
 
 STAGE = ".qmtl-stage"
@@ -45,8 +45,13 @@ def require_empty(target: Path) -> None:
 
 
 def replace_files(folder: Path, contents: Mapping[str, bytes | None], *, backup: bool) -> Path | None:
-    """Give each path its content, None for no file. With `backup` the old files are copied first; says where to."""
+    """Give each path its content, None for no file. With `backup` the old files are copied first; says where to.
+
+    Raises as `finish`, before anything is written.
+    """
     finish(folder)
+    for path in contents:
+        _below(folder, path)
     kept = _backup(folder, contents) if backup else None
     stage = folder / STAGE
     steps = []
@@ -65,18 +70,21 @@ def replace_files(folder: Path, contents: Mapping[str, bytes | None], *, backup:
 
 
 def finish(folder: Path) -> bool:
-    """Carry out what an earlier command left, or forget what it had not decided; whether there was something to do."""
+    """Carry out what an earlier command left, or forget what it had not decided; whether there was something to do.
+
+    Raises DataLoss (E_PROJECT_DAMAGED) for a path that leads out of the project, also by a link.
+    """
     stage = folder / STAGE
     if not stage.exists():
         return False
     journal = stage / _JOURNAL
     if journal.exists():
         for step in json.loads(journal.read_text(encoding="utf-8")):
-            target, staged = folder / step["path"], stage / step["staged"]
+            target = _below(folder, step["path"])
             if not step["staged"]:
                 target.unlink(missing_ok=True)
                 _remove_empty(target.parent, folder)
-            elif staged.exists():
+            elif (staged := _below(stage, step["staged"])).exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 staged.rename(target)
         _flush_folder(folder)
@@ -113,6 +121,14 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _below(folder: Path, path: str) -> Path:
+    found = folder / path
+    if ".." in Path(path).parts or not found.parent.resolve().is_relative_to(folder.resolve()):
+        hint = f"look at what {STAGE} and the links of the project are"
+        raise DataLoss("E_PROJECT_DAMAGED", f"{path!r} leads out of {folder}", hint=hint)
+    return found
 
 
 def _remove_empty(folder: Path, above: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -89,6 +90,25 @@ def test_a_step_that_is_cut_at_a_write_leaves_the_old_project_or_the_new_one(tmp
 def test_a_step_may_be_cut_at_any_write(tmp_path: Path) -> None:
     for cut in range(40):
         cut_at(tmp_path / str(cut), cut)
+
+
+@pytest.mark.parametrize("step", [("../out", "0"), ("../out", ""), ("in", "../../out"), ("link/out", "0")])
+def test_a_journal_that_came_with_a_project_writes_and_removes_nothing_outside(
+    tmp_path: Path, step: tuple[str, str]
+) -> None:
+    folder, outside = tmp_path / "p", tmp_path / "out"
+    lay(folder, {f"{STAGE}/0": b"theirs", "a": b"mine"})
+    outside.write_bytes(b"of somebody else")
+    (folder / "link").symlink_to(tmp_path)
+    journal = [{"path": step[0], "staged": step[1], "digest": ""}]
+    (folder / STAGE / "journal.json").write_text(json.dumps(journal))
+    with pytest.raises(QmtlError, match="E_PROJECT_DAMAGED"):
+        finish(folder)
+    assert outside.read_bytes() == b"of somebody else"
+    shutil.rmtree(folder / STAGE)
+    with pytest.raises(QmtlError, match="E_PROJECT_DAMAGED"):
+        replace_files(folder, {"a": b"x", "link/out": b"theirs"}, backup=False)
+    assert (outside.read_bytes(), (folder / "a").read_bytes()) == (b"of somebody else", b"mine")
 
 
 def test_five_backups_are_kept(tmp_path: Path) -> None:
@@ -205,6 +225,8 @@ def test_in_git_what_is_not_committed_is_not_changed_and_no_backup_is_made(tmp_p
     with pytest.raises(QmtlError, match="E_PROJECT_DIRTY"):
         plan.write()
     subprocess.run([*git, "add", "-A"], cwd=folder, check=True)
+    with pytest.raises(QmtlError, match="E_PROJECT_DIRTY"):  # what is added only has no way back
+        plan.write()
     subprocess.run([*git, "commit", "-qm", "first"], cwd=folder, check=True)
     assert plan.write() is None
     assert not (folder / BACKUP).exists()

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import json
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from brokerage.domain.models.profiles.generic import spot
 from qmtl.core.errors import QmtlError
+from qmtl.project.layers import Layer
 from qmtl.project.operations import RUNNING, whole
 from qmtl.project.parameters import Parameter, ParameterKind, answered, parsed_answers
 from qmtl.project.rendering import FILE_BYTES_MAX, python_literal, rendered, toml_literal
 from qmtl.project.selection import select
 from qmtl.project.shelf import Shelf, Source
+from qmtl.sdk import AccountTerms, Runner, Strategy, StreamInput, signals
 from tests.project.shelves import OWN, preset, template_toml, written
+from tests.sdk.market import prices
 from tools.template_table import PAGE, template_table
 
 DIGESTS = Path(__file__).with_name("template_digests.json")
@@ -44,6 +50,51 @@ def test_minimal_is_small() -> None:
     assert lines <= 250
     assert files["data/SYNTHETIC.csv"].count(b"\n") == 3_001
     assert b"SYNTHETIC: a random walk" in files["README.md"]
+
+
+@pytest.mark.parametrize("layer", Layer)
+def test_a_layer_makes_a_project_with_what_it_needs_alone(layer: Layer) -> None:
+    assert whole(select(OWN, RUNNING, layers=[layer], with_requires=True))
+
+
+def test_a_readme_names_a_file_of_bars_only_where_there_is_one_of_the_interval() -> None:
+    hourly, research = preset("minimal", interval="1h").files(), preset("research", interval="1h").files()
+    assert "data/SYNTHETIC.csv" not in hourly
+    assert b"--data YOUR_BARS.csv" in hourly["README.md"]
+    made, read = (research["README.md"].index(one) for one in (b"python -m layers.data.synthetic", b"qmtl backtest"))
+    assert made < read
+    assert b"--name synthetic --interval 1h" in research["README.md"]
+
+
+def test_the_wanted_coverage_is_what_the_script_asks_for() -> None:
+    files = preset("production", min_coverage=0.875).files()
+    assert b"if found < 0.875:" in files["layers/data/coverage.sh"]
+
+
+@pytest.mark.parametrize(("template", "held"), [("intent_first", "0.10"), ("canary_guard", "0.02")])
+def test_execution_never_holds_more_than_the_signals_want(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, held: str
+) -> None:
+    """Long a tenth of equity by the signals, below a limit of 0.8 or at a canary's fifth of it."""
+    named, answers = {"execution": template}, {"canary_guard": {"canary_weight": 0.2}}.get(template, {})
+    files = select(
+        OWN, RUNNING, layers=["execution"], named=named, with_requires=True, answers={"long": 0.1, **answers}
+    ).files()
+    (tmp_path / f"{template}_layer.py").write_bytes(files["layers/execution/__init__.py"])
+    monkeypatch.syspath_prepend(tmp_path)
+    layer = importlib.import_module(f"{template}_layer")
+
+    class Held(Strategy):
+        def setup(self) -> None:
+            price = StreamInput("BTC-USD")
+            target = signals.position_target(signals.threshold(price, above=100.0, below=100.0), long=0.1)
+            self.trade(layer.orders({"target": target}, {"price": price}), price)
+
+    terms = AccountTerms(cash=Decimal(10_000), profile=spot("0", participation="0"))
+    bars = prices(*[99.0] * 97, *[101.0] * 3, 100.0, *[100.0] * 3)
+    fills = Runner.backtest(Held(), bars, terms=terms).replay.fills
+    worth = sum((fill.quantity * fill.price for fill in fills), Decimal(0)) / 10_000
+    assert round(worth, 2) == Decimal(held)
 
 
 def test_a_template_that_changes_steps_its_version() -> None:
