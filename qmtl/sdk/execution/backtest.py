@@ -213,6 +213,7 @@ class _AccountReplay:
                 end = step + 1
                 break
         self._finish(end if begin is None else begin, end)
+        self._record.stuck = self._endings.stuck()
         self._record.path = self._why_every
         return self._record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.orders import states
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from qmtl.sdk.execution.exits import STOP, TARGET, TRAIL
@@ -37,7 +38,8 @@ def order_update(account: SimulatedAccount, event: OrderEvent) -> OrderUpdate | 
     record = account.book.records[event.order_id]
     state = STATES.get(event.kind)
     if event.kind is EventKind.FILLED:
-        state = OrderState.FILLED if record.closed else OrderState.PARTIALLY_FILLED
+        whole = event.state is states.OrderState.FILLED  # the record may be further on by now
+        state = OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED
     if state is None:
         return None
     name, instrument = record.order.client_order_id, account.instrument(record.order.symbol)

@@ -14,6 +14,7 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.decisions import position_target, quote_intent
+from qmtl.sdk.decisions.targets import POSITION_TARGET
 from qmtl.sdk.graph.schemas import DIRECTION
 from qmtl.sdk.graph.vertices import StreamInput, Vertex
 from qmtl.sdk.labels.barriers import meta_label, triple_barrier
@@ -129,7 +130,9 @@ def _target(signal: Vertex, chosen: Options) -> Vertex:
     if signal.schema is not DIRECTION:
         return signal
     long, short = _number(chosen, "long"), _number(chosen, "short")
-    return position_target(signal, long=long, short=short, hold=bool(chosen["hold"]))
+    if not isinstance(chosen["hold"], bool):
+        raise refused("E_FIELD", "hold", repr(chosen["hold"]), "True or False")
+    return position_target(signal, long=long, short=short, hold=chosen["hold"])
 
 
 def _number(chosen: Options, name: str) -> float:
@@ -175,7 +178,18 @@ def _trades(signal: Vertex, price: StreamInput, chosen: Options) -> Attaching:
 def _spot(signal: Vertex, price: StreamInput, chosen: Options) -> Attaching:
     if _number(chosen, "short") != 0.0 or _number(chosen, "long") < 0.0:
         raise refused("E_FIELD", "short", repr(chosen["short"]), "0: a spot account holds no shorts")
+    if signal.kind is SemanticKind.DECISION_VALUE and signal.schema is not DIRECTION and not _is_long_only(signal):
+        want = "a direction, or a position_target without a negative: a spot account holds no shorts"
+        raise refused("E_FIELD", "signal", signal.name, want)
     return _trades(signal, price, chosen)
+
+
+def _is_long_only(target: Vertex) -> bool:
+    """Whether a target is one of position_target that is never below 0."""
+    params = target.spec.params
+    sides = [params.get(side) for side in ("long", "flat", "short")]
+    made = target.spec.node_type == POSITION_TARGET.type.node_type
+    return made and all(isinstance(side, int | float) and side >= 0.0 for side in sides)
 
 
 def _market_maker(signal: Vertex, price: StreamInput, chosen: Options) -> Attaching:

@@ -57,7 +57,7 @@ class Limit:
 
     def __init__(self, *, offset: str | Decimal = "0") -> None:
         """Raises InvalidRequest (E_BRACKET)."""
-        value = _decimal(offset)
+        value = _decimal("order.offset", offset)
         if not value.is_finite() or not 0 <= value < 1:
             raise refused("E_BRACKET", "order.offset", repr(offset), "a fraction from 0 to below 1, such as 0.001")
         object.__setattr__(self, "offset", value)
@@ -78,7 +78,10 @@ def to_tick(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
     return (price / tick).to_integral_value(rounding=ROUND_CEILING if up else ROUND_FLOOR) * tick
 
 
-def _decimal(given: str | Decimal) -> Decimal:
+def _decimal(field: str, given: str | Decimal) -> Decimal:
+    """NaN for what is none. Raises InvalidRequest (E_BRACKET) for a float, which is another number than it shows."""
+    if isinstance(given, float):
+        raise refused("E_BRACKET", field, repr(given), f'decimal text, "{given!r}"')
     try:
         return Decimal(given)
     except InvalidOperation:
@@ -88,7 +91,7 @@ def _decimal(given: str | Decimal) -> Decimal:
 def _fraction(field: str, given: str | Decimal, *, below_one: bool) -> Decimal | None:
     if given == "":
         return None
-    value = _decimal(given)
+    value = _decimal(field, given)
     if not value.is_finite() or value <= 0 or (below_one and value >= 1):
         want = "a fraction between 0 and 1, such as 0.02" if below_one else "a fraction above 0, such as 0.05"
         raise refused("E_BRACKET", field, str(given), want)

@@ -61,7 +61,9 @@ ORDER_QUOTE = Builtin(
 
 
 def units(field: str, given: str | Decimal, *, least: Decimal | None = None) -> Decimal:
-    """A finite decimal, of at least `least`. Raises InvalidRequest (E_FIELD)."""
+    """A finite decimal, of at least `least`. Raises InvalidRequest (E_FIELD), also for a float."""
+    if isinstance(given, float):
+        raise refused("E_FIELD", field, repr(given), f'decimal text, "{given!r}"')
     try:
         value = Decimal(given)
     except InvalidOperation:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
+from brokerage.domain.market.bars import bars_from_doubles
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.orders.order import Order, Side
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import (
@@ -34,6 +37,7 @@ from qmtl.sdk import (
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.decisions.time_exits import max_bars_step
 from qmtl.sdk.execution.holdings import Holding, Holdings
+from qmtl.sdk.execution.order_updates import order_update
 from qmtl.sdk.graph.vertices import Vertex
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.research.look_ahead import find_look_ahead
@@ -243,6 +247,20 @@ def test_a_denied_order_is_heard_of_with_its_rule() -> None:
     assert all(one.symbol == "BTC-USD" and one.message for one in strategy.heard)
 
 
+def test_an_update_says_what_its_event_was_wherever_its_order_is_by_now() -> None:
+    account = SimulatedAccount(margin(1, "0", participation="1"), {"USD": D(1000)})
+    times, columns = START_NS + STEP_NS * np.arange(2, dtype=np.int64), tuple(np.array([[100.0] * 4 + [1.0]] * 2).T)
+    first, second = bars_from_doubles(account.instrument("BTC-USD"), times, STEP_NS, columns)
+    account.on_bar("BTC-USD", first)
+    account.submit(Order(LOCAL, "a", "BTC-USD", Side.BUY, D(3)), first.end_ns)
+    events = [*account.on_bar("BTC-USD", second), account.cancel("a", second.end_ns)]
+    told = [order_update(account, event) for event in events if event is not None]
+    assert [(one.state, one.filled) for one in told if one is not None] == [
+        (OrderState.PARTIALLY_FILLED, D(1)),
+        (OrderState.CANCELED, D(1)),
+    ]
+
+
 @given(
     st.lists(st.integers(-50, 50).map(lambda target: target / 10), min_size=1, max_size=12),
     st.lists(st.integers(0, 100), min_size=12, max_size=12),
@@ -287,12 +305,18 @@ class Elsewhere(Strategy):
         ({"max_bars": 2.0}, "E_FIELD: max_bars is 2.0"),
         ({"stop_loss": "2"}, "E_BRACKET: bracket.stop is 2, want a fraction between 0 and 1"),
         ({"trailing": "x"}, "E_BRACKET: bracket.trailing is x"),
+        ({"stop_loss": 0.02}, 'E_BRACKET: bracket.stop is 0.02, want decimal text, "0.02"'),
         ({"bracket": Bracket(stop="0.1"), "trailing": "0.1"}, "E_BRACKET: bracket is given beside"),
     ],
 )
 def test_what_makes_no_exit_is_refused_by_name(options: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         assemble(Above(**options))
+
+
+def test_an_offset_that_is_a_float_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r'E_BRACKET: order\.offset is 0\.001, want decimal text, "0.001"'):
+        Limit(offset=0.001)  # type: ignore[arg-type]  # what an author may write
 
 
 @pytest.mark.parametrize("offset", ["1", "-0.1", "", "x", "NaN"])

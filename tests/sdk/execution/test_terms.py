@@ -164,6 +164,23 @@ def test_a_delisted_share_is_paid_out_or_kept_and_told() -> None:
         assert ("40 X cannot be sold" in str(result).splitlines()[0]) is bool(stuck)
 
 
+class Seeing(Strategy):
+    """Holds 40 X and reads that it does."""
+
+    def setup(self) -> None:
+        price = StreamInput("X", interval="1d")
+        wants = signals.when(long=self.position(price).quantity >= 0.0)
+        self.trade(signals.position_target(wants, long=40.0), price, sizing=Sizing.UNITS)
+
+
+def test_who_reads_its_position_is_told_as_well_of_what_cannot_be_sold() -> None:
+    bars = daily(100.0, 100.0, 101.0)
+    delisting = Delisting("X", int(bars.close_ns[-1]), None)
+    terms = AccountTerms(Decimal(10_000), FREE, instruments=(STOCK,), actions=(delisting,))
+    [said] = Runner.backtest(Seeing(), bars, terms=terms).replay.stuck
+    assert "40 X cannot be sold" in said
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [

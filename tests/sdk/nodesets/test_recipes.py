@@ -8,7 +8,19 @@ import pytest
 
 from brokerage.domain.models.profiles.generic import margin
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk import AccountTerms, Limit, Runner, Strategy, StreamInput, labels, nodesets, signals
+from qmtl.sdk import (
+    AccountTerms,
+    CacheView,
+    Limit,
+    Runner,
+    SemanticKind,
+    Strategy,
+    StreamInput,
+    labels,
+    node,
+    nodesets,
+    signals,
+)
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.graph.vertices import Vertex
 from qmtl.sdk.strategy.assembly import assemble
@@ -113,6 +125,7 @@ def test_it_says_what_it_is_and_can() -> None:
         ("intent_first", {"activation_weighting": 1}, "E_FIELD: activation_weighting is 1"),
         ("intent_first", {"label_order_guard": "no"}, "E_FIELD: label_order_guard is 'no', want block, warn or off"),
         ("intent_first", {"long": "much"}, "E_FIELD: long is 'much', want a number"),
+        ("intent_first", {"hold": "no"}, "E_FIELD: hold is 'no', want True or False"),
         ("intent_first", {"max_bars": "3"}, "E_FIELD: max_bars is '3'"),
         ("intent_first", {"sizing": "lots"}, "E_FIELD: sizing is 'lots'"),
         ("ccxt_spot", {"short": -0.5}, "E_FIELD: short is -0.5, want 0"),
@@ -123,6 +136,20 @@ def test_it_says_what_it_is_and_can() -> None:
 def test_a_wrong_name_or_option_is_refused(name: str, options: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         assemble(Attached(name, **options))
+
+
+def test_a_spot_account_takes_no_target_that_may_be_short() -> None:
+    price = StreamInput("BTC-USD")
+
+    @node(kind=SemanticKind.DECISION_VALUE)
+    def learned(view: CacheView) -> float:
+        return float(view[0].latest)
+
+    shorts = signals.position_target(direction(price), long=0.5, short=-0.2)
+    for target in (shorts, learned(direction(price))):
+        with pytest.raises(InvalidRequest, match=r"E_FIELD: signal is .*, want a direction, or a position_target"):
+            nodesets.attach("ccxt_spot", target, price)
+    nodesets.attach("ccxt_spot", signals.position_target(direction(price), long=0.5), price)
 
 
 def test_a_stream_is_no_direction() -> None:
