@@ -12,6 +12,8 @@ from qmtl.core.errors import refused
 from qmtl.sdk.research.trials import Params, Value
 
 _DRAWS_PER_TRY = 50
+_POINTS_SEARCHED = 10_000
+"""Of so many points the last that was not seen is found as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def point_of(params: Params) -> Point:
 def drawn(space: Space, count: int, random: np.random.Generator, seen: set[Point]) -> Iterator[Params]:
     """`count` points that are not among those seen, which they join. Raises InvalidRequest (E_FIELD)."""
     left = count
-    for _ in range(count * _DRAWS_PER_TRY):
+    for _ in range(max(count, int(min(points_of(space), _POINTS_SEARCHED))) * _DRAWS_PER_TRY):
         params = {
             name: each.draw(random) if isinstance(each, Between) else each[int(random.integers(len(each)))]
             for name, each in space.items()

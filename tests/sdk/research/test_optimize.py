@@ -11,7 +11,7 @@ from qmtl.core.errors import InvalidRequest, NotReady
 from qmtl.sdk import Bars, Between, Runner, WalkForward
 from qmtl.sdk.research.adaptive import ROUND, search
 from qmtl.sdk.research.optimize import OptimizeResult
-from qmtl.sdk.research.spaces import Space, point_of
+from qmtl.sdk.research.spaces import Point, Space, drawn, point_of
 from qmtl.sdk.research.trials import Params, Trial
 from tests.sdk.research.crosses import DATA, Cross
 
@@ -40,6 +40,14 @@ def test_later_tries_are_better_than_the_first_ones() -> None:
 
 def test_a_small_space_is_tried_whole_and_nothing_twice() -> None:
     assert sorted(scores({"x": [0, 1, 2], "y": [True, False]}, 6, 5)) == sorted(2 * [-0.09, -(0.7**2), -(1.7**2)])
+
+
+def test_the_last_points_of_a_space_are_found_one_by_one() -> None:
+    for seed in range(10):
+        random, seen = np.random.default_rng(seed), set[Point]()
+        for _ in range(60):
+            next(drawn({"x": list(range(60))}, 1, random, seen))
+        assert len(seen) == 60
 
 
 def test_a_score_that_is_no_number_leads_nowhere_and_ends_nothing() -> None:
