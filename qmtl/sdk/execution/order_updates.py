@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.orders import states
 from brokerage.domain.orders.events import OrderEvent
+from brokerage.domain.orders.order import MARGIN_CALL
 from brokerage.domain.orders.states import EventKind
 from qmtl.sdk.execution.exits import STOP, TARGET, TRAIL
 from qmtl.sdk.execution.quoting import ASK, BID
@@ -32,6 +33,9 @@ _ROLES = (
     (ASK, OrderRole.QUOTE),
 )
 
+_MARGIN_CALLS = ("margin-call-", f"{MARGIN_CALL}-")
+"""Begin the names of a margin call's orders, on a paper account and in a backtest; symbol and instant follow."""
+
 
 def order_update(account: SimulatedAccount, event: OrderEvent) -> OrderUpdate | None:
     """What a strategy hears of an event of a simulated account; None: nothing."""
@@ -56,11 +60,16 @@ def order_update(account: SimulatedAccount, event: OrderEvent) -> OrderUpdate | 
 
 
 def role_of(client_order_id: str) -> OrderRole:
-    """What an order is for, by the end of its name."""
+    """What an order is for, by its name."""
+    if client_order_id.startswith(_MARGIN_CALLS):
+        return OrderRole.MARGIN_CALL
     return next((role for suffix, role in _ROLES if client_order_id.endswith(suffix)), OrderRole.TARGET)
 
 
 def symbol_of(client_order_id: str, rules: Iterable[TradeRule | QuoteRule]) -> str:
-    """The symbol of an order of a strategy; empty for an order that is none of its rules'."""
+    """The symbol of an order of a strategy; empty for one that is neither of its rules nor of a margin call."""
+    for begin in _MARGIN_CALLS:
+        if client_order_id.startswith(begin):
+            return client_order_id.removeprefix(begin).rpartition("-")[0]
     named = [rule.symbol for rule in rules if client_order_id.startswith(f"{tag_of(rule.symbol)}-")]
     return max(named, key=len, default="")

@@ -29,13 +29,14 @@ class OrderState(Enum):
 
 
 class OrderRole(Enum):
-    """What an order of a trade rule is for."""
+    """What an order of a trade rule is for. MARGIN_CALL: the account has sent it, as equity no longer covers all."""
 
     TARGET = "target"
     STOP_LOSS = "stop loss"
     TAKE_PROFIT = "take profit"
     TRAILING = "trailing stop"
     QUOTE = "quote"
+    MARGIN_CALL = "margin call"
 
 
 @dataclass(frozen=True, slots=True)

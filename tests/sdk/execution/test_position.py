@@ -37,7 +37,7 @@ from qmtl.sdk import (
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.decisions.time_exits import max_bars_step
 from qmtl.sdk.execution.holdings import Holding, Holdings
-from qmtl.sdk.execution.order_updates import order_update
+from qmtl.sdk.execution.order_updates import order_update, role_of, symbol_of
 from qmtl.sdk.graph.vertices import Vertex
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.research.look_ahead import find_look_ahead
@@ -245,6 +245,13 @@ def test_a_denied_order_is_heard_of_with_its_rule() -> None:
     assert strategy.heard
     assert {(one.state, one.rule) for one in strategy.heard} == {(OrderState.DENIED, "BALANCE_INSUFFICIENT")}
     assert all(one.symbol == "BTC-USD" and one.message for one in strategy.heard)
+
+
+@pytest.mark.parametrize("name", ["margin-call-BTC-USD-900", "MARGIN_CALL-BTC-USD-900"])
+def test_an_order_of_a_margin_call_is_told_as_one(name: str) -> None:
+    assert role_of(name) is OrderRole.MARGIN_CALL
+    assert symbol_of(name, ()) == "BTC-USD"
+    assert symbol_of("somebody's", ()) == ""
 
 
 def test_an_update_says_what_its_event_was_wherever_its_order_is_by_now() -> None:
