@@ -22,8 +22,8 @@ from tests.exchange.binance.client import clocked
 from tests.exchange.core.faults import Delivery, Trouble
 from tests.exchange.market.client import Market, market
 from tests.exchange.market.klines import stream_name
+from tests.seamless.live.fast_clock import FastClock
 from tests.seamless.live.feeding import Followed, followed
-from tests.support.fast_clock import FastClock
 from tests.support.waiting import eventually
 
 START = datetime(2026, 1, 5, 12, 0, 0, 300_000, tzinfo=UTC)

@@ -29,7 +29,7 @@ NO_WORKER_S = 60.0
 _POLL_S = 0.5
 _PACKAGES = ("qmtl", "numpy", "numba")
 RESUME = "start it again once the cluster is back; a store keeps what had ended"
-log = logging.getLogger("qmtl.sdk.research")
+log = logging.getLogger("qmtl.sdk.research.executors")
 
 
 class Cluster:
