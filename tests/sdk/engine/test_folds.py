@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,7 +155,8 @@ def test_flat_series_have_no_spread() -> None:
     assert math.isclose(run_fold(ta.sma(PRICE, 5).fold, xs).rows[-1, 0], 7.0)
 
 
-def test_what_was_done_in_python_counts_until_compiling_pays() -> None:
+def test_what_was_done_in_python_counts_until_compiling_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # nothing is kept there of an earlier run of this test
     xs = np.arange(5_000.0).reshape(-1, 1)
     fold = replace(ta.returns(PRICE, 3).fold, step=lambda state, params, x, out: plain_step(state, params, x, out))
     work, operations = work_of(_loop, step=fold.step), len(xs) * (10 + fold.state_size)
