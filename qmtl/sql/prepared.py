@@ -57,10 +57,15 @@ class Prepared:
     def ask(self, conn: Connection, values: Values = NOTHING) -> Answer:
         """Let a query run now; what it finds is to be heard later. On PostgreSQL the answers to all that was asked and
         sent arrive together. Raises DBAPIError, then or where the answer is heard.
+
+        What is there already is taken at once: a query that SQLite has not ended, because nobody heard it and an error
+        keeps its frame, would hold the snapshot of its connection, which then cannot write after another process did.
         """
         plan, values = self._planned(conn, values)
         arguments = plan.arguments(values)
-        return Answer(conn, plan, arguments, execute(conn, plan.text, arguments))
+        answer = Answer(conn, plan, arguments, execute(conn, plan.text, arguments))
+        answer.take()
+        return answer
 
     def run(self, conn: Connection, values: Values = NOTHING) -> int:
         """Change rows; how many. Raises DBAPIError."""
@@ -120,7 +125,7 @@ class Prepared:
         return plan, values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a query that was asked finds."""
 
@@ -128,13 +133,23 @@ class Answer:
     _plan: _Plan
     _arguments: Any
     _cursor: Any
+    _found: AnyResult | None = None
 
     def rows(self) -> AnyResult:
         """All rows, once. Raises DBAPIError."""
-        if self._cursor.description is None:  # PostgreSQL has not answered
-            hear(self._conn)
+        if self._found is None:
+            if self._cursor.description is None:  # PostgreSQL has not answered
+                hear(self._conn)
+            self.take()
+        assert self._found is not None, "the answer to a query has columns"
+        return self._found
+
+    def take(self) -> None:
+        """Read the rows, if they are there. Raises DBAPIError."""
+        if self._cursor.description is None:
+            return
         try:
-            return self._plan.result(self._cursor)
+            self._found = self._plan.result(self._cursor)
         except self._conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
             raise wrapped(self._conn, self._plan.text, self._arguments, error) from error
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -184,3 +187,25 @@ async def test_a_statement_serves_both_dialects_and_several_sets_of_names(things
         assert await other.write(lambda conn: insert.run(conn, ROWS[1])) == 1
     finally:
         await other.close()
+
+
+async def test_what_was_asked_and_not_heard_holds_nothing(tmp_path: Path) -> None:
+    """Who keeps the error keeps the frame that asked: the writer writes on, also after another process did."""
+    path = tmp_path / "asked.db"
+    db = Database(f"sqlite:///{path}")
+    await db.write(METADATA.create_all)
+    await db.write(lambda conn: INSERT.run_each(conn, ROWS))
+    every = Prepared(sa.select(THINGS))
+
+    def ask(conn: Connection) -> None:
+        asked = every.ask(conn)
+        raise LookupError(asked)
+
+    with pytest.raises(LookupError) as kept:
+        await db.write(ask)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DELETE FROM things WHERE name = 'n0'")
+    await db.write(lambda conn: INSERT.run(conn, {**ROWS[0], "name": "x"}))
+    assert await db.read(lambda conn: len(every.rows(conn).all())) == len(ROWS)
+    assert kept.value.args
+    await db.close()
