@@ -37,6 +37,8 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
     call = margin_call(view)
     if call is None or _called(conn, market, account):
         return account
+    if not call.reductions and account.trading_state is TradingState.REDUCING:
+        return account  # ruined by what nobody can close: that was said
     if call.ruined and account.trading_state is not TradingState.REDUCING:
         account = replace(account, trading_state=TradingState.REDUCING)
         accounts_store.save_account(conn, account)
@@ -44,7 +46,8 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
     for reduction in call.reductions:
         account, name = _reduce(conn, market, account, view, reduction, now_ns)
         sent += [name] if name else []
-    detail = f"{call.message}; orders: {', '.join(sent) or 'none, the fence lets nothing go'}"
+    none = "none, the fence lets nothing go" if call.reductions else "none"
+    detail = f"{call.message}; orders: {', '.join(sent) or none}"
     audit.record(conn, now_ns, ("brokerage", ""), "margin_call", account.account, detail)
     return account
 

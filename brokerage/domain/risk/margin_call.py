@@ -49,7 +49,9 @@ class _Held:
 
 
 def margin_call(view: AccountView) -> MarginCall | None:
-    """What has to be closed now, at the marks; None while equity covers the margin. CASH accounts owe nothing."""
+    """What has to be closed now, at the marks; None while equity covers the margin, or nothing of it can be closed by a
+    call. CASH accounts owe nothing.
+    """
     if view.profile.buying_power is BuyingPower.CASH:
         return None
     held = _positions(view)
@@ -66,6 +68,8 @@ def margin_call(view: AccountView) -> MarginCall | None:
     if equity <= 0:
         every = tuple(Reduction(one.owner, one.instrument, -one.position.quantity) for one in closable)
         return MarginCall(every, f"LIQUIDATION: {numbers}; everything is closed{kept}", True)
+    if not closable:
+        return None
     return MarginCall(_reductions(closable, used - equity), f"MARGIN_CALL: {numbers}{kept}", False)
 
 

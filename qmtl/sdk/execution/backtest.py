@@ -360,7 +360,7 @@ class _AccountReplay:
     def _call_margin(self, time_ns: int) -> None:
         """Close what equity no longer covers; with no equity left the run ends once everything is closed."""
         call = self._account.margin_call(time_ns)
-        if call is not None:
+        if call is not None and (call.reductions or not self._record.ended):  # what nobody can close is told once
             self._record.margin_calls.append(MarginCall(time_ns, call.message))
             self._record.ended = self._record.ended or (call.message if call.ruined else "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -11,12 +12,13 @@ import sqlalchemy as sa
 from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.models.corporate import Delisting
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import FenceState
 from tests.brokerage.orders.test_limits import market
-from tests.brokerage.samples import Book, bar, fence, open_book, order
+from tests.brokerage.samples import MINUTE, Book, bar, fence, open_book, order
 
 
 @asynccontextmanager
@@ -84,3 +86,15 @@ async def test_an_account_that_pays_in_full_is_never_called(database_url: str) -
         await book.show(bar(1, 100, volume=10**9))
         await book.show(bar(2, 5))
         assert not await calls(book)
+
+
+async def test_what_nobody_can_close_is_told_once(database_url: str) -> None:
+    async with short(database_url) as book:
+        book.market = replace(book.market, actions={"AAPL": (Delisting("AAPL", 2 * MINUTE),)})
+        await book.show(bar(2, 109))
+        assert await calls(book) == []  # margin is short, and nothing can be done
+        await book.show(bar(3, 130))
+        await book.show(bar(4, 131))
+        [told] = await calls(book)
+        assert told.endswith("everything is closed; not tradable: AAPL; orders: none")
+        assert await held(book) == -5_000
