@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.simulation.carry import Payment
+from brokerage.domain.trading.reports import REPORTED
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.store import OrdersOf
@@ -48,6 +49,9 @@ class BooksQuery:
 @dataclass(frozen=True, slots=True)
 class PaperBooks:
     """What one strategy did in a paper account: fills and denials in order, and what time paid it.
+
+    What the account's own cash bore, interest on its loans, counts whole for each that trades there: nobody leaves it
+    out by company.
 
     `feeds` are those of what it traded; of what it never traded: all of the session's.
     """
@@ -88,14 +92,19 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     if len(found) > ORDERS_MAX:
         raise refused("E_TOO_LARGE", "account", f"{len(found)} fills or more", f"at most {ORDERS_MAX}")
     fills = sorted((OrderStep(stored.order, event) for stored, event, _ in found), key=lambda step: step.event.at_ns)
-    alone = _trades_alone(conn, owner)
-    payments = [
-        paid
-        for _, paid in load_payments(conn, owner.account, market.instruments)
-        if paid.owner == owner or (alone and not paid.owner)
-    ]
+    _require_own(fills)
+    known = load_payments(conn, owner.account, market.instruments)
+    payments = [paid for _, paid in known if paid.owner in (owner, None)]
     feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
     return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments)
+
+
+def _require_own(fills: Iterable[OrderStep]) -> None:
+    """Whoever may report a fill could report any price."""
+    for step in fills:
+        if step.event.detail == REPORTED:
+            told = f"a fill of {step.order.client_order_id} that was reported from outside"
+            raise refused("E_ACCOUNT_OTHER_DATA", "account", told, "fills of the paper venue only")
 
 
 def _require_terms(account: Account, query: BooksQuery, market: MarketContext) -> None:
@@ -111,14 +120,6 @@ def _require_terms(account: Account, query: BooksQuery, market: MarketContext) -
 def _told(account: Account) -> str:
     costs = "/".join([account.profile or f"fee {account.fee_rate}", *account.costs])
     return f"{account.type.value} x{account.leverage} with {account.starting_cash} units of cash and {costs}"
-
-
-def _trades_alone(conn: Connection, owner: Owner) -> bool:
-    """Whether nobody else traded in an account: then what its own cash bore is the owner's."""
-    fills = t.fills.c
-    others = sa.or_(fills.world_id != owner.world_id, fills.strategy_id != owner.strategy_id)
-    query = sa.select(fills.sequence).where(fills.account == owner.account, others).limit(1)
-    return conn.execute(query).first() is None
 
 
 def _feeds(account: Account, session_id: str, traded: set[str]) -> list[AccountFeed]:
@@ -148,17 +149,24 @@ def _denials(conn: Connection, market: MarketContext, owner: Owner) -> list[Orde
 def valued(
     market: MarketContext, books: PaperBooks, bars: Sequence[SealedBars]
 ) -> list[replayservicepb.ReplayOrdersResponse]:
-    """Books at the closes of bars, in the parts of a replay. Raises as `booked_equity` does."""
+    """Books at the closes of bars, in the parts of a replay.
+
+    Raises InvalidRequest (E_CURRENCIES: what was traded is in another currency than the account) and as
+    `booked_equity` does.
+    """
     account, known = books.account, {one.instrument.symbol: one.instrument for one in bars}
-    entries: list[Entry] = [_booked(step, known) for step in books.fills]
     currency = account.base_currency
+    for one in known.values():
+        if one.quote != currency:
+            raise refused("E_CURRENCIES", "account", f"{one.symbol} in {one.quote}", currency)
+    entries: list[Entry] = [_booked(step, known) for step in books.fills]
     found = booked_equity(
         Timeline(one.columns() for one in bars), currency, account.starting_cash, [*entries, *books.payments]
     )
     told = ReplayedOrders(
         fills=[step for step in books.fills if step.event.at_ns <= found.times[-1]],
         denials=list(books.denials),
-        carried=_by_kind(books.payments, currency),
+        carried=_by_kind((paid for paid in books.payments if paid.at_ns <= found.times[-1]), currency),
         times=found.times,
         equity=found.equity,
         invested=found.invested,
@@ -173,7 +181,7 @@ def _booked(step: OrderStep, known: dict[str, Instrument]) -> BookedFill:
     return BookedFill(known[step.order.symbol], step.order.side, step.event.fill, step.event.at_ns)
 
 
-def _by_kind(payments: Sequence[Payment], currency: str) -> dict[str, int]:
+def _by_kind(payments: Iterable[Payment], currency: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for payment in payments:
         if payment.currency == currency:

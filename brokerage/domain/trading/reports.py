@@ -14,6 +14,8 @@ from brokerage.domain.orders.states import EventKind, OrderState, TimeInForce
 from qmtl.core.errors import NotFound
 
 UNKNOWN = "UNKNOWN: no answer came; the venue will be asked, nothing is sent again"
+REPORTED = "REPORTED: the fill was told from outside"
+"""What a fill says that no venue known here made: on paper it is nobody's evidence."""
 
 
 def book_reports(book: StrategyBook, reports: Iterable[VenueReport]) -> list[OrderEvent]:

@@ -20,6 +20,8 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity
 from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.reports import VenueReport
+from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.trading import reports
 from brokerage.market.context import MarketContext
@@ -90,7 +92,9 @@ def _book(conn: Connection, market: MarketContext, report: ReportedFill, now_ns:
     if _known(conn, stored, report, fill):
         return False
     view, book = load_orders(conn, market, account, owner, record.id)
-    event = reports.book_fill(book, record.id, fill, EventTime(fill.venue_ns, now_ns))
+    time = EventTime(fill.venue_ns, now_ns)
+    told = VenueReport(record.id, EventKind.FILLED, time, fill, reason=reports.REPORTED)
+    event = reports.book_report(book, told)
     record_in(conn, market, account, (view, book), [event])
     return True
 

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Connection
 
-from brokerage.accounts import at_venues
-from brokerage.config import Settings
+from brokerage.books.load import load_view
+from brokerage.books.payments import save_payments
+from brokerage.domain.accounts.cash_book import CashKind
+from brokerage.domain.market.instrument import instrument
 from brokerage.domain.orders.order import Side
-from brokerage.market.configured import market_of
-from brokerage.venues.ccxt.dialects.binance import SPOT
+from brokerage.domain.simulation.carry import Payment
+from brokerage.replay.bars import SealedBars
+from brokerage.replay.books import BooksQuery, PaperBooks, load_books, valued
+from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
-from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
-from qmtl.sql.database import Database
+from qmtl.core.volumes import VolumeUnit
+from qmtl.sql.database import sqlite_url
 from qmtl.wire.instants import ns_to_proto
-from tests.brokerage.exchange_mesh import account_request, at
 from tests.brokerage.feed import PRESET, SESSION
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
-from tests.brokerage.samples import ACTOR, MINUTE, bar, order
+from tests.brokerage.samples import ACCOUNT, MARKET, MINUTE, OWNER, STOCK, bar, open_book, order, reported
 
 MODEL = {"starting_cash": "100000"}
+TERMS = accountpb.AccountModel(starting_cash="100000")
 
 
 @pytest.fixture
@@ -94,18 +100,6 @@ async def test_books_are_valued_at_the_sessions_closes(mesh: Mesh) -> None:
     assert [one.client_order_id for part in parts for one in part.denials.denials] == ["much"]
 
 
-async def test_an_account_at_a_venue_has_no_books_on_paper(mesh: Mesh) -> None:
-    market = market_of(Settings(venues=at("http://127.0.0.1:1")), {"binance": SPOT}, [])  # type: ignore[arg-type]
-    held = at_venues.draft(market, account_request(), 7)
-    store = Database(Settings(mesh=MeshSettings(home=mesh.home)).database_url)
-    try:
-        await store.write(lambda conn: at_venues.open_at_venue(conn, held, ["w1"], ACTOR, accounts_max=10))
-    finally:
-        await store.close()
-    with pytest.raises(InvalidRequest, match=r"E_ACCOUNT_NOT_PAPER.*acc at binance, want a paper account"):
-        await told(mesh, asked())
-
-
 async def test_what_is_not_the_worlds_account_is_no_evidence(mesh: Mesh) -> None:
     client = mesh.client()
     await client.open()
@@ -125,3 +119,52 @@ async def test_what_is_not_the_worlds_account_is_no_evidence(mesh: Mesh) -> None
             await told(mesh, request)
     with pytest.raises(PermissionDenied):
         [reply async for reply in client.replays.ReplayBooks(asked())]
+
+
+def test_books_in_another_currency_than_the_accounts_are_not_summed() -> None:
+    euros = instrument("E", base="E", quote="EUR", price_places=2)
+    books = PaperBooks(ACCOUNT, [], [], [], [])
+    with pytest.raises(InvalidRequest, match=r"E_CURRENCIES.*E in EUR"):
+        valued(MARKET, books, [SealedBars(euros, 60, VolumeUnit.BASE, [])])
+
+
+def test_what_time_paid_after_the_last_close_is_not_told() -> None:
+    opens = pa.array([MINUTE, 2 * MINUTE], pa.timestamp("ns", "UTC"))
+    table = pa.table(
+        {"open_time": opens, **{name: [100.0, 100.0] for name in ("open", "high", "low", "close", "volume")}}
+    )
+    paid = [Payment(OWNER, "AAPL", CashKind.BORROW, "USD", -(10**8), minute * MINUTE) for minute in (2, 3, 4)]
+    books = PaperBooks(ACCOUNT, [], [], [], paid)
+    summary = valued(MARKET, books, [SealedBars(STOCK, 60, VolumeUnit.BASE, [table])])[-1].summary
+    assert (summary.equity, dict(summary.carried)) == ("99998", {"BORROW": "-2"})
+
+
+async def test_interest_of_the_account_is_not_shed_by_company(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db")) as book:
+        account = await book.open()
+        await book.show(bar(0))
+        for name in ("s1", "other"):
+            await book.submit(replace(order(name), owner=replace(OWNER, strategy_id=name)))
+        assert await book.show(bar(1)) == 2
+        interest = Payment(None, "", CashKind.INTEREST, "USD", -(10**8), 2 * MINUTE)
+        borrowed = Payment(replace(OWNER, strategy_id="other"), "AAPL", CashKind.BORROW, "USD", -(10**8), 2 * MINUTE)
+
+        def load(conn: Connection) -> PaperBooks:
+            save_payments(conn, "acc", load_view(conn, MARKET, account), [(2, interest), (2, borrowed)])
+            return load_books(conn, MARKET, BooksQuery(OWNER, SESSION, 0, TERMS))
+
+        books = await book.db.write(load)
+    assert (len(books.fills), books.payments) == (1, [interest])
+
+
+async def test_a_fill_that_was_told_from_outside_is_no_evidence(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db")) as book:
+        await book.open()
+        await book.show(bar(0))
+        await book.submit(order("o1"))
+        told = [report_from_proto(reported("t1", price="0.01"))]
+        await book.db.write(lambda conn: book_fills(conn, MARKET, told, 7))
+        await book.show(bar(1))
+        query = BooksQuery(OWNER, SESSION, 0, TERMS)
+        with pytest.raises(InvalidRequest, match=r"E_ACCOUNT_OTHER_DATA.*o1 that was reported"):
+            await book.db.read(lambda conn: load_books(conn, MARKET, query))

@@ -73,6 +73,19 @@ def test_what_a_runner_claims_of_paper_takes_nobody_live() -> None:
         assert {line.reason for line in lines(verdicts) if line.outcome is Outcome.WARN} == {reason}
 
 
+@pytest.mark.parametrize("extra", [EXTRA, "gating_policy: {divergence_guards: {sharpe: 0.5}}\n"])
+def test_paper_over_prices_of_other_presets_takes_nobody_live(extra: str) -> None:
+    """A world that named none when it ran on paper may have run on anybody's; a policy that does not ask for paper does
+    not look at it.
+    """
+    policy, elsewhere = parse_policy(DOCUMENT + extra), replace(GOOD_PAPER, data_presets=("file.ohlcv.flattering",))
+    verdicts = decided(shown(elsewhere), policy)
+    assert (verdicts.decision.effective_mode, verdicts.live) == (EffectiveMode.PAPER, frozenset())
+    assert verdicts.decision.reasons == ("EVIDENCE_OF_OTHER_DATA",)
+    assert decided(shown(GOOD_PAPER), policy).decision.effective_mode is LIVE
+    assert decided(shown(elsewhere), parse_policy(DOCUMENT)).decision.effective_mode is LIVE
+
+
 def test_a_policy_that_takes_claims_reads_those_of_paper_and_says_so() -> None:
     policy = parse_policy(DOCUMENT + EXTRA + "evidence: claims\n")
     told = {line.rule: line for line in lines(decided(shown(replace(GOOD_PAPER, account="")), policy))}

@@ -23,7 +23,7 @@ from worldservice.policy.domain.execution_model import ExecutionModel
 from worldservice.policy.domain.governance import LivePromotion, OnDemote
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.domain.trading_terms import NO_TERMS, Terms
-from worldservice.worlds.domain.binding import Side
+from worldservice.worlds.domain.binding import Side, Stage
 from worldservice.worlds.domain.world import World, WorldState
 
 TTL_DEFAULT = timedelta(seconds=300)
@@ -268,7 +268,15 @@ def _obstacles(facts: WorldFacts, candidate: Candidate) -> tuple[DecisionReason,
     )
     cut = (DecisionReason.EDGE_OFF,) if candidate.edges.barred else ()
     grounds = _groundless(facts.world.data_presets, candidate.evidence)
-    return (*grounds, *mismatch, *cut, *unmet_for_live(facts.policy, candidate))
+    unmet = unmet_for_live(facts.policy, candidate)
+    return tuple(dict.fromkeys((*grounds, *_elsewhere(facts, candidate), *mismatch, *cut, *unmet)))
+
+
+def _elsewhere(facts: WorldFacts, candidate: Candidate) -> tuple[DecisionReason, ...]:
+    """Why a paper run that the policy judges is no ground: it traded on other presets than the world's."""
+    policy, paper = facts.policy, candidate.paper
+    judged = policy is not None and (Stage.PAPER in policy.profiles or bool(policy.gating.divergence))
+    return _groundless(facts.world.data_presets, paper) if judged and paper is not None and paper.replayed else ()
 
 
 def _groundless(named: Sequence[str], evidence: Evidence) -> tuple[DecisionReason, ...]:

@@ -52,8 +52,9 @@ class ReplayServiceStub:
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-    in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
-    for the session's first bar; those of DataService.Fetch.
+    in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+    account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+    wait for the session's first bar; those of DataService.Fetch.
     """
 
 @_typing.type_check_only
@@ -80,8 +81,9 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-    in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
-    for the session's first bar; those of DataService.Fetch.
+    in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+    account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+    wait for the session's first bar; those of DataService.Fetch.
     """
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,8 +119,9 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
         E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-        in it; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS): wait
-        for the session's first bar; those of DataService.Fetch.
+        in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+        account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+        wait for the session's first bar; those of DataService.Fetch.
         """
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
