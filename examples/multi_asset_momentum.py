@@ -3,9 +3,10 @@
     python -m examples.multi_asset_momentum
 
 All targets of a day are one decision: what is sold pays for what is bought, in whatever order the symbols come.
+`make demo` submits it to a world of its own.
 """
 
-from qmtl.sdk import AccountTerms, Bars, CacheView, Runner, Strategy, StreamInput, instrument, node, signals
+from qmtl.sdk import Bars, CacheView, Runner, Strategy, StreamInput, node, signals
 from qmtl.sdk import indicators as ta
 
 STOCKS = {"NVDA": "demo.stocks.1d", "AMZN": "demo.amzn.1d", "NFLX": "demo.nflx.1d"}
@@ -34,10 +35,7 @@ class MultiAssetMomentum(Strategy):
 
 
 def main() -> str:
-    terms = AccountTerms(
-        instruments=tuple(instrument(symbol, base=symbol, quote="USD", calendar="XNYS") for symbol in STOCKS)
-    )
-    return str(Runner.backtest(MultiAssetMomentum(), [Bars.sample(name) for name in STOCKS.values()], terms=terms))
+    return str(Runner.backtest(MultiAssetMomentum(), [Bars.sample(name) for name in STOCKS.values()]))
 
 
 if __name__ == "__main__":

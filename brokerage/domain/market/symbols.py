@@ -67,6 +67,9 @@ _TABLE = (
     instrument("BTC-USD", base="BTC", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
     instrument("ETH-USD", base="ETH", quote="USD", lot="0.00000001", asset_class=AssetClass.CRYPTO),
     instrument("AAPL", base="AAPL", quote="USD", calendar="XNAS"),
+    instrument("AMZN", base="AMZN", quote="USD", calendar="XNAS"),
+    instrument("NFLX", base="NFLX", quote="USD", calendar="XNAS"),
+    instrument("NVDA", base="NVDA", quote="USD", calendar="XNAS"),
     instrument(
         "ES", base="ES", quote="USD", tick="0.25", multiplier="50", asset_class=AssetClass.FUTURE, calendar="CMES"
     ),

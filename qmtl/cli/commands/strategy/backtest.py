@@ -47,8 +47,6 @@ Calendar = Annotated[
     typer.Option("--calendar", help="Exchange of those symbols, such as XNYS, or 24/7: ratios are of its sessions."),
 ]
 ALWAYS = AlwaysOpen().name
-_STOCKS = "XNAS"
-_SAMPLED = {symbol: _STOCKS if interval_s == 86_400 else "" for _, symbol, interval_s in SAMPLES.values()}
 
 
 def backtest(
@@ -95,14 +93,12 @@ class NewSymbols:
 
     def instrument(self, symbol: str) -> Instrument:
         """The properties of one. Raises NotFound (E_INSTRUMENT_UNKNOWN) without its currency."""
-        quote = self.quote or ("USD" if symbol in _SAMPLED else "")
-        if not quote:
+        if not self.quote:
             hint = "--quote USD; and --tick, --lot, --calendar XNYS where they are not 0.01, 1 and around the clock"
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"no properties of {symbol} are known", hint=hint)
-        exchange = self.calendar or _SAMPLED.get(symbol, "")
-        calendar = "" if exchange == ALWAYS else exchange
+        calendar = "" if self.calendar == ALWAYS else self.calendar
         tick, lot = self.tick or "0.01", self.lot or "1"
-        return instrument(symbol, base=symbol, quote=quote, tick=tick, lot=lot, calendar=calendar)
+        return instrument(symbol, base=symbol, quote=self.quote, tick=tick, lot=lot, calendar=calendar)
 
 
 def terms_of(bars: Sequence[Bars], cash: str, profile: str, unknown: NewSymbols) -> AccountTerms:

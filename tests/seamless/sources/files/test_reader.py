@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from brokerage.domain.market.symbols import Instruments
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady
@@ -132,6 +133,15 @@ def test_a_configured_file_becomes_a_preset_and_strictness_refuses_it(tmp_path: 
     sealed = ingest(preset, preset.source, None, Archive(tmp_path / "data")).manifest
     assert sealed is not None
     assert sealed.rows == 5
+
+
+def test_what_the_samples_are_of_can_be_traded_by_its_name_in_the_sessions_of_its_bars() -> None:
+    demo = [one for one in presets_of(Settings()).all if one.name.startswith("demo.")]
+    known = {one.symbol: one.calendar or AlwaysOpen().name for one in Instruments().listed()}
+    assert {one.dataset.symbol: known.get(one.dataset.symbol) for one in demo} == {
+        one.dataset.symbol: one.calendar.name for one in demo
+    }
+    assert len(demo) == 4
 
 
 @pytest.mark.parametrize("preset", ["demo.stocks.1d", "demo.amzn.1d", "demo.nflx.1d"])
