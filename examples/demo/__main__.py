@@ -1,6 +1,7 @@
 """`python -m examples.demo`: start a mesh in a temporary folder, tell the story, stop the mesh.
 
-With --address or QMTL_ADDRESS the story is told on that mesh, which must know no world "demo".
+With --address or QMTL_ADDRESS the story is told on that mesh, which must know no world "demo" and no world
+"demo-stocks".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a paper session tells while it runs: fills as they come, over a bar that shows how far it is."""
+"""How the story is told: headings of chapters, and the fills of a paper session over a bar that shows how far it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import FillEvent
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.reports.documents import iso
+
+
+def chapter(console: Console, title: str) -> None:
+    """Begin a chapter."""
+    console.print()
+    console.rule(f"[bold]{title}", align="left")
 
 
 class Narration:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from examples.demo.narration import Narration
-from examples.demo.report import write_report
+from examples.demo.ingestion import conformance_report, rule_word
+from examples.demo.narration import Narration, chapter
+from examples.demo.report import BitcoinResult, write_report
+from examples.demo.stocks import tell_stocks
 from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import DeadlineExceeded, QmtlError, Unavailable
+from qmtl.core.errors import QmtlError
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
@@ -41,7 +41,6 @@ selection:
   score: "sharpe"
   topk: {total: 4}
 """
-INGEST_S = 60.0
 
 
 class Story:
@@ -54,7 +53,7 @@ class Story:
         self._gateway = gateway
 
     async def tell(self) -> None:
-        """Every chapter in turn; pictures and report at the end."""
+        """Every chapter in turn: the world on BTC-USD with its pictures, then the world on stocks; a report of both."""
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(open_client(self._gateway))
             dataset = await self._data(client)
@@ -64,19 +63,20 @@ class Story:
             trend = await self._second(cut)
             await self._activate(client, cross)
             paper = await self._paper(client, cross)
-        self._pictures(cross, trend, paper)
+        bitcoin = BitcoinResult(cross, trend, paper)
+        self._pictures(bitcoin)
+        await self._stocks(bitcoin)
 
     async def _data(self, client: Client) -> datasetspb.Dataset:
-        self._chapter("1. The data, as it is")
-        report = await self._conformance(client)
+        chapter(self._console, "1. The data, as it is")
+        report = await conformance_report(client, PRESET)
         table = Table(box=None, header_style="dim", pad_edge=False)
         for column in ("rule", "rows", "what was done", "for example"):
             table.add_column(column)
         found = [finding for finding in report.findings if finding.rows]
         for finding in found:
-            rule = conformancepb.ConformanceRule.Name(finding.rule).removeprefix("CONFORMANCE_RULE_").lower()
             action = conformancepb.ConformanceAction.Name(finding.action).removeprefix("CONFORMANCE_ACTION_").lower()
-            table.add_row(rule, f"{finding.rows:,}", action, _sample(finding))
+            table.add_row(rule_word(finding), f"{finding.rows:,}", action, _sample(finding))
         self._console.print(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out")
         self._console.print(table)
         present, expected = report.bars_present, report.bars_expected
@@ -87,18 +87,8 @@ class Story:
         listed = await client.catalogue.ListDatasets(catalogueservicepb.ListDatasetsRequest())
         return next(dataset for dataset in listed.datasets if dataset.dataset == report.dataset)
 
-    async def _conformance(self, client: Client) -> conformancepb.ConformanceReport:
-        """The report, once the sample is ingested."""
-        async with asyncio.timeout(INGEST_S):
-            while True:
-                try:
-                    request = catalogueservicepb.GetConformanceReportRequest(dataset=PRESET)
-                    return (await client.catalogue.GetConformanceReport(request)).report
-                except (Unavailable, DeadlineExceeded) as error:
-                    await asyncio.sleep(error.retry_after_s or 0.2)
-
     async def _world(self, client: Client) -> None:
-        self._chapter("2. A world with a policy")
+        chapter(self._console, "2. A world with a policy")
         await client.worlds.CreateWorld(worldservicepb.CreateWorldRequest(world_id=WORLD, data_presets=[PRESET]))
         put = policyservicepb.PutPolicyRequest(world_id=WORLD, document=POLICY, make_default=True)
         policy = (await client.policies.PutPolicy(put)).policy
@@ -111,7 +101,7 @@ class Story:
             self._console.print(f"A misspelt metric is refused at upload: [yellow]{refused}[/yellow]")
 
     async def _first(self, cut: datetime) -> SubmitResult:
-        self._chapter(f"3. A strategy, evaluated on everything before {cut:%Y-%m-%d %H:%M} UTC")
+        chapter(self._console, f"3. A strategy, evaluated on everything before {cut:%Y-%m-%d %H:%M} UTC")
         result = await Runner.submit_async(
             EmaCross(), world=WORLD, data=PRESET, history=History(end=cut), gateway=self._gateway
         )
@@ -119,7 +109,7 @@ class Story:
         return result
 
     async def _second(self, cut: datetime) -> SubmitResult:
-        self._chapter("4. A second strategy that shares nodes with the first")
+        chapter(self._console, "4. A second strategy that shares nodes with the first")
         result = await Runner.submit_async(
             EmaTrend(), world=WORLD, data=PRESET, history=History(end=cut), gateway=self._gateway
         )
@@ -134,7 +124,7 @@ class Story:
         return result
 
     async def _activate(self, client: Client, cross: SubmitResult) -> None:
-        self._chapter("5. An operator lets the first one trade on paper")
+        chapter(self._console, "5. An operator lets the first one trade on paper")
         self._console.print("Until now nothing could trade: evaluation never activates by itself.")
         change = activationpb.ActivationChange(
             strategy_id=cross.strategy_id,
@@ -152,7 +142,7 @@ class Story:
         )
 
     async def _paper(self, client: Client, cross: SubmitResult) -> SessionResult:
-        self._chapter(f"6. Paper: {self._days} days it has not seen, bar by bar through the live path")
+        chapter(self._console, f"6. Paper: {self._days} days it has not seen, bar by bar through the live path")
         with Narration(self._console) as narration:
             result = await Runner.run_async(
                 EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway, on_event=narration.heard
@@ -168,19 +158,21 @@ class Story:
             )
         return result
 
-    def _pictures(self, cross: SubmitResult, trend: SubmitResult, paper: SessionResult) -> None:
-        self._chapter("7. Pictures")
+    def _pictures(self, bitcoin: BitcoinResult) -> None:
+        chapter(self._console, "7. Pictures")
         self._out.mkdir(parents=True, exist_ok=True)
-        cross.plot(self._out / "ema-cross-backtest.png")
-        trend.plot(self._out / "ema-trend-backtest.png")
-        paper.plot(self._out / "ema-cross-paper.png")
-        write_report(self._out, cross, trend, paper)
-        for name in sorted(os.listdir(self._out)):
+        bitcoin.cross.plot(self._out / "ema-cross-backtest.png")
+        bitcoin.trend.plot(self._out / "ema-trend-backtest.png")
+        bitcoin.paper.plot(self._out / "ema-cross-paper.png")
+        write_report(self._out, bitcoin)
+        for name in ("ema-cross-backtest.png", "ema-cross-paper.png", "ema-trend-backtest.png", "report.html"):
             self._console.print(f"  {self._out / name}")
 
-    def _chapter(self, title: str) -> None:
-        self._console.print()
-        self._console.rule(f"[bold]{title}", align="left")
+    async def _stocks(self, bitcoin: BitcoinResult) -> None:
+        stocks = await tell_stocks(self._console, self._gateway)
+        chapter(self._console, "11. Its picture, and the report of both worlds")
+        self._console.print(f"  {stocks.submitted.plot(self._out / f'{stocks.submitted.name}-backtest.png')}")
+        self._console.print(f"  {write_report(self._out, bitcoin, stocks)}")
 
 
 def _sample(finding: conformancepb.ConformanceFinding) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,28 @@ async def test_outages_change_no_fill_and_end_no_process(
     await eventually(lambda: level(mesh, "gateway-1") == level(mesh, "gateway-2") == "NORMAL", 120.0)
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     told = mesh.demo(tmp_path / "out")
-    assert (tmp_path / "out" / "report.html").exists(), told
+    check_demo(told, tmp_path / "out")
+
+
+def check_demo(told: str, out: Path) -> None:
+    """Both stories were told to their ends: what the second world decided, by whose numbers, and the report of both."""
+    said = " ".join(told.split())
+    chapters = [int(number) for number in re.findall(r"^(\d+)\. ", told, re.MULTILINE)]
+    assert chapters == list(range(1, 12)), told
+    assert re.search(r"OUT multi-asset-momentum \([^)]+\): max_drawdown <= 0.35: .* \[GATE_FAILED\]", said), told
+    assert re.search(r"numbers are of the world's own replay of \S+; the client came to the same", said), told
+    (shown,) = re.findall(r"Together ([-+\d.,]+) USD: equity went from ([\d.,]+) to ([\d.,]+)\.", said)
+    profit, begun, ended = (Decimal(text.replace(",", "")) for text in shown)
+    assert abs(ended - begun - profit) <= Decimal("0.02"), "trades by stock are not what equity came to, in cents"
+    report = (out / "report.html").read_text(encoding="utf-8")
+    pictures = {f"{name}.png" for name in ("ema-cross-backtest", "ema-trend-backtest", "ema-cross-paper")}
+    assert set(re.findall(r'<img src="([^"]+)"', report)) == pictures | {"multi-asset-momentum-backtest.png"}
+    assert {path.name for path in out.iterdir()} == pictures | {"multi-asset-momentum-backtest.png", "report.html"}
+    for symbol in ("AMZN", "NFLX", "NVDA"):
+        closed = re.search(rf" {symbol} (\d+) lots closed: ", said)
+        assert closed, told
+        assert int(closed[1]) > 0
+        assert f'<tr><td>{symbol}</td><td class="n">{closed[1]}</td>' in report
 
 
 def trouble(mesh: ScaledMesh, postgres: OwnPostgres) -> dict[str, float]:
