@@ -58,10 +58,12 @@ splits; the data's licence is not stated). It holds the stock with the highest r
 zero, else cash. The world judges by its own replay of the orders over sealed data; the client's numbers are claims.
 The three stocks are known to have done well since: this shows how a world judges, not that momentum pays.</p>
 {{ strategy(stocks.submitted) }}
-<table><tr><th>metric</th><th class="n">the world's replay</th><th class="n">the client's claim</th><th class="n">equal parts held</th></tr>
+<table><tr><th>metric</th><th class="n">the world's replay</th><th class="n">the client's claim</th>
+<th class="n">equal parts held</th></tr>
 {% for row in stocks.metrics %}<tr><th>{{ row.name }}</th><td class="n">{{ row.replayed }}</td>
 <td class="n">{{ row.claimed }}</td><td class="n">{{ row.held }}</td></tr>{% endfor %}</table>
-<table><tr><th>stock</th><th class="n">lots closed</th><th class="n">after fees</th><th class="n">shares held at the end</th><th class="n">open profit</th></tr>
+<table><tr><th>stock</th><th class="n">lots closed</th><th class="n">after fees</th>
+<th class="n">shares held at the end</th><th class="n">open profit</th></tr>
 {% for row in stocks.trades %}<tr><td>{{ row.symbol }}</td><td class="n">{{ row.closed }}</td>
 <td class="n">{{ row.net | signed }}</td><td class="n">{{ "{:f}".format(row.held) }}</td>
 <td class="n">{{ row.open_profit | signed }}</td></tr>{% endfor %}</table>
