@@ -11,6 +11,7 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import EventKind
+from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.venues.port import Venue
 from qmtl.core.decimals import to_scaled
 
@@ -37,6 +38,11 @@ class ListedOrder:
     created_ms: int
     at_ms: int
     forced: str = ""
+
+    @property
+    def works(self) -> bool:
+        """Whether it may still trade."""
+        return self.kind is EventKind.ACCEPTED and self.filled < self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,25 @@ class ListedVenue(Venue, Protocol):
     async def listed(self, symbol: str, number: str) -> ListedOrder | None:
         """An order by the venue's own id; None where the venue lists it no longer."""
         ...
+
+
+def taken(order: VenueOrder, number: str, at_ms: int) -> ListedOrder:
+    """An order as a venue that took it under a number of its own lists it at first."""
+    asked = order.order
+    return ListedOrder(
+        client_id=order.venue_order_id,
+        number=number,
+        symbol=asked.symbol,
+        side=asked.side,
+        quantity=asked.quantity,
+        limit=asked.limit_price,
+        stop=asked.stop_price,
+        filled=Decimal(0),
+        kind=EventKind.ACCEPTED,
+        reduce_only=asked.reduce_only,
+        created_ms=at_ms,
+        at_ms=at_ms,
+    )
 
 
 def filled(instrument: Instrument, trade: ListedTrade) -> Fill:

@@ -6,19 +6,28 @@ the exchange does not list counts as absent when it was asked twice, its accepta
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.mark import SECOND_NS
-from brokerage.domain.orders.events import EventTime, Fill
+from brokerage.domain.orders.order import venue_order_id
 from brokerage.domain.orders.reports import Outcome, VenueAnswer, VenueReport
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.orders.venue_traits import VenueTraits
 from brokerage.venues.ccxt.dialects.dialect import CONDITIONAL, ORDERS_MAX, Dialect, OutgoingOrder
+from brokerage.venues.history import (
+    NUMBERS_PER_MS,
+    Absences,
+    ReadTrade,
+    counted,
+    events_after,
+    filled_of,
+    fills_after,
+    in_order,
+)
 from brokerage.venues.listings import MS_NS, ListedOrder, ListedPayment, ListedTrade, filled
 from brokerage.venues.port import VenueEvent, VenueFill
 from qmtl.core.clock import Clock
@@ -27,9 +36,7 @@ from qmtl.core.instants import to_ns
 from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection, NotSent, VenueRefused, outcomes
 
-NEVER_CAME = "NEVER_CAME: the venue does not list it, asked twice after its acceptance window"
 NOT_WORKING = "NOT_WORKING: no order works at the venue under this id"
-NUMBERS_PER_MS = 1_000_000
 ALL_EVERY_S = 600.0
 
 
@@ -45,7 +52,7 @@ class CcxtVenue:
         self._instruments = instruments
         self._answers: dict[str, VenueAnswer] = {}  # what this process has sent, and what it heard
         self._all_at: float | None = None  # when all orders were listed, if each was of an instrument
-        self._absent: dict[str, int] = {}  # since when an order is not listed
+        self._absences = Absences()
         self._ours: dict[str, str] = {}  # our ids of orders by the ids they were sent with
         self._clients: dict[tuple[str, str], str] = {}  # the client's id by symbol and number of the exchange
 
@@ -66,17 +73,18 @@ class CcxtVenue:
         known = self._answers.get(by.venue_order_id)
         if known is not None:
             return known
-        swapped = await self._submit(
-            by, partial(self._dialect.replace, self._at, order.venue_order_id), by.order.quantity
-        )
-        if swapped is not None:
-            return swapped
+        if self.traits.replaces_in_one_act and not await self._filled_before(order):
+            swap = partial(self._dialect.replace, self._at, order.venue_order_id)
+            swapped = await self._submit(by, swap, by.order.quantity)
+            if swapped is not None:
+                return swapped
         ended = await self._end(order)
         if isinstance(ended, VenueAnswer):
             return ended
-        left = by.order.quantity - ended.filled
+        done = filled_of(order, ended)
+        left = by.order.quantity - done
         if left <= 0:
-            return VenueAnswer(Outcome.REJECTED, reason=f"{ended.filled} had filled by then")
+            return VenueAnswer(Outcome.REJECTED, reason=f"{done} had filled by then")
         return await self._send(by, left)
 
     async def cancel(self, order: VenueOrder) -> VenueAnswer:
@@ -90,16 +98,8 @@ class CcxtVenue:
         return ended
 
     async def query(self, order: VenueOrder) -> VenueReport | None:
-        listed = await self._listed(order)
-        now_ns = to_ns(self._clock.now())
-        if listed is not None:
-            self._absent.pop(order.venue_order_id, None)
-            time = EventTime(listed.at_ms * MS_NS, now_ns)
-            return VenueReport(order.order_id, listed.kind, time, filled=_filled(order, listed))
-        since_ns = self._absent.setdefault(order.venue_order_id, now_ns)
-        if now_ns - since_ns < self.traits.acceptance_window_ns + SECOND_NS:
-            return None
-        return VenueReport(order.order_id, EventKind.CANCELED, EventTime(now_ns, now_ns), reason=NEVER_CAME)
+        listed, now_ns = await self._listed(order), to_ns(self._clock.now())
+        return self._absences.report(order, listed, now_ns, self.traits.acceptance_window_ns)
 
     async def open_orders(self, symbol: str = "") -> list[str]:
         if symbol and symbol not in self._instruments:
@@ -110,21 +110,14 @@ class CcxtVenue:
         """Fills of all instruments from the millisecond of `number` on; fills of one millisecond are told apart by
         their place in it. Who reads on asks from some time before what it has read: a venue may list a fill late.
         """
-        trades = await self.trades(number // NUMBERS_PER_MS)
-        numbered = zip(_numbers([trade.at_ms for trade in trades]), trades, strict=True)
-        return [
-            VenueFill(at, await self._client_of(trade), filled(self._instruments[trade.symbol], trade))
-            for at, trade in numbered
-            if at > number
-        ]
+        return fills_after(number, await self._read(await self.trades(number // NUMBERS_PER_MS)))
 
     async def trades(self, since_ms: int) -> list[ListedTrade]:
-        found = await self._dialect.trades(self._at, self._instruments.keys(), since_ms)
-        return sorted(found, key=lambda one: (one.at_ms, one.symbol, _counted(one.trade_id), _counted(one.number)))
+        return in_order(await self._dialect.trades(self._at, self._instruments.keys(), since_ms))
 
     async def payments(self, since_ms: int) -> list[ListedPayment]:
         found = [one for one in await self._dialect.payments(self._at, since_ms) if one.symbol in self._instruments]
-        return sorted(found, key=lambda one: (one.at_ms, _counted(one.number)))
+        return sorted(found, key=lambda one: (one.at_ms, counted(one.number)))
 
     async def working(self) -> list[ListedOrder]:
         """All orders at first, every ten minutes, and while any is of another instrument; else those of the
@@ -166,35 +159,20 @@ class CcxtVenue:
             await self.told()
 
     async def _events(self, after: int) -> list[VenueEvent]:
-        found: list[tuple[_Place, VenueReport]] = []
+        orders: list[ListedOrder] = []
         for symbol in self._instruments:
             history = await self._dialect.orders(self._at, symbol)
             if len(history) >= ORDERS_MAX and history[0].created_ms > after // NUMBERS_PER_MS:
                 oldest = history[0].created_ms * NUMBERS_PER_MS
                 raise OutOfRange("E_RESUME_TOO_OLD", f"{symbol} is listed from {oldest} on, not from {after}")
-            for listed in history:
-                found += self._history(listed)
-        for trade in await self.trades(after // NUMBERS_PER_MS):
-            fill, of = filled(self._instruments[trade.symbol], trade), await self._client_of(trade)
-            report = self._report(of, EventKind.FILLED, trade.at_ms, fill)
-            found.append((_place(trade.at_ms, _FILLED, trade.number), report))
-        ordered = sorted(found, key=lambda one: one[0])
-        numbers = _numbers([place[0] for place, _ in ordered])
-        told = zip(numbers, ordered, strict=True)
-        return [VenueEvent(number, report) for number, (_, report) in told if number > after]
+            orders += history
+        trades = await self._read(await self.trades(after // NUMBERS_PER_MS))
+        return events_after(after, orders, trades, self._ours)
 
-    def _history(self, listed: ListedOrder) -> list[tuple[_Place, VenueReport]]:
-        """An order's acceptance, and its end if it was no fill."""
-        of = listed.client_id
-        accepted = self._report(of, EventKind.ACCEPTED, listed.created_ms)
-        found = [(_place(listed.created_ms, _ACCEPTED, listed.number), accepted)]
-        if listed.kind is not EventKind.ACCEPTED:
-            found.append((_place(listed.at_ms, _ENDED, listed.number), self._report(of, listed.kind, listed.at_ms)))
-        return found
-
-    def _report(self, client_id: str, kind: EventKind, at_ms: int, fill: Fill | None = None) -> VenueReport:
-        at_ns = at_ms * MS_NS
-        return VenueReport(self._ours.get(client_id, client_id), kind, EventTime(at_ns, at_ns), fill)
+    async def _read(self, trades: Sequence[ListedTrade]) -> list[ReadTrade]:
+        return [
+            (trade, await self._client_of(trade), filled(self._instruments[trade.symbol], trade)) for trade in trades
+        ]
 
     async def _send(self, order: VenueOrder, quantity: Decimal) -> VenueAnswer:
         answer = await self._submit(order, partial(self._dialect.submit, self._at), quantity)
@@ -236,6 +214,18 @@ class CcxtVenue:
             return VenueAnswer(Outcome.REJECTED, reason=str(refused))
         return ended or VenueAnswer(Outcome.REJECTED, reason=NOT_WORKING)
 
+    async def _filled_before(self, order: VenueOrder) -> bool:
+        """Whether some of an order had filled before its last replace, or that cannot be told: the exchange's own act
+        looks at what works alone, so it would trade that much too much.
+        """
+        if order.venue_order_id == venue_order_id(order.order_id, 0, self.traits.order_id_length_max):
+            return False
+        try:
+            listed = await self._listed(order)
+        except (VenueRefused, Exhausted, Unavailable):
+            return True
+        return listed is None or listed.quantity != order.order.quantity
+
     async def _refused(self, order: VenueOrder, refused: VenueRefused) -> VenueAnswer:
         """A refusal, unless the exchange has the order: its id was refused because it is there already."""
         try:
@@ -263,39 +253,11 @@ def _accepted(listed: ListedOrder) -> VenueAnswer:
 
 def _ended(order: VenueOrder, listed: ListedOrder) -> VenueAnswer:
     """The answer to a cancel, with how much had filled by then."""
-    return replace(_accepted(listed), filled=_filled(order, listed))
-
-
-def _filled(order: VenueOrder, listed: ListedOrder) -> Decimal:
-    """How much of an order has filled, replaced ones before it included: all but what was left of the last."""
-    return order.order.quantity - (listed.quantity - listed.filled)
+    return replace(_accepted(listed), filled=filled_of(order, listed))
 
 
 def _waits(order: VenueOrder) -> bool:
     return order.order.type in CONDITIONAL
-
-
-def _counted(number: str) -> tuple[int, str]:
-    """Ids in the order that they were counted in, where they are numbers; some exchanges have words."""
-    return len(number), number
-
-
-_Place = tuple[int, int, tuple[int, str]]
-_ACCEPTED, _FILLED, _ENDED = 0, 1, 2
-
-
-def _place(at_ms: int, rank: int, number: str) -> _Place:
-    """Where something stands in the order of things: of one millisecond, an order is there, fills, and ends."""
-    return at_ms, rank, _counted(number)
-
-
-def _numbers(times_ms: Sequence[int]) -> Iterator[int]:
-    """A number for each of a sequence of times: the millisecond, and the place in it."""
-    place, last_ms = 0, -1
-    for at_ms in times_ms:
-        place = place + 1 if at_ms == last_ms else 0
-        last_ms = at_ms
-        yield at_ms * NUMBERS_PER_MS + place
 
 
 def _outgoing(order: VenueOrder, quantity: Decimal) -> OutgoingOrder:

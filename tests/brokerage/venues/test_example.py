@@ -10,18 +10,23 @@ import pytest
 from brokerage.domain.orders.order import Order, Owner, Side, order_id, venue_order_id
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.venue_order import VenueOrder
+from brokerage.domain.orders.venue_traits import SECOND_NS
 from brokerage.venues.contract_suite import VenueContract
+from brokerage.venues.polled import PolledVenue
 from brokerage.venues.port import Venue
-from examples.venue import MemoryVenue
+from examples.venue import MemoryAccount
+from qmtl.core.clock import VirtualClock
+from tests.support.clocks import START
 
 OWNER = Owner("acc", "w1", "s1")
 
 
 @dataclass(slots=True)
 class MemoryRig:
-    """A venue with 10,000 dollars, and its market."""
+    """A venue with 10,000 dollars, its market, and its clock, which stands still."""
 
-    memory: MemoryVenue
+    memory: MemoryAccount
+    clock: VirtualClock
     venue: Venue
 
     async def sent(self, name: str) -> VenueOrder:
@@ -43,16 +48,18 @@ class MemoryRig:
         """Nobody keeps books here."""
 
     async def wait(self) -> None:
-        """It answers at once."""
+        self.clock.advance(self.venue.traits.acceptance_window_ns / SECOND_NS + 1)
 
     async def fill(self) -> None:
-        await self.memory.trade(Decimal(98))
+        self.clock.advance(1)
+        self.memory.trade(Decimal(98))
 
 
 @pytest.fixture
 async def rig() -> MemoryRig:
-    memory = MemoryVenue(Decimal(10_000))
-    return MemoryRig(memory, memory)
+    clock = VirtualClock(START)
+    memory = MemoryAccount(Decimal(10_000), clock)
+    return MemoryRig(memory, clock, PolledVenue(memory, clock))
 
 
 class TestExampleVenue(VenueContract):

@@ -37,7 +37,7 @@ from tests.support.waiting import eventually
 WAIT_S = 45.0
 POINTS = """\
 [qmtl.venues]
-memory = examples.venue:memory_plug
+memory = examples.venue:MemoryPlug
 broken = examples.venue:no_such_plug
 gone = examples.no_such_module:plug
 """
@@ -144,11 +144,11 @@ async def test_an_account_at_it_is_opened_and_an_order_trades(installed: Path, t
             assert taken.record.denial is None, taken.record
 
             async def filled() -> bool:
-                await plug.venue.trade(Decimal(98))
+                plug.account.trade(Decimal(98))
                 return await book.state("o1") is OrderState.FILLED
 
             await eventually(filled, WAIT_S)
-            assert await plug.venue.balances() == {"USD": Decimal(9_020), "AAPL": Decimal(10)}
+            assert await plug.account.balances() == {"USD": Decimal(9_020), "AAPL": Decimal(10)}
             assert not (await connections.compare((await book.db.read(states.records))[0])).differences
         finally:
             await end(following)

@@ -72,8 +72,11 @@ class CcxtRig:
 
     async def wanted(self, order: VenueOrder) -> VenueOrder:
         half = replace(order.order, quantity=order.order.quantity / 2)
-        named = venue_order_id(order.order_id, 1, self.venue.traits.order_id_length_max)
-        return VenueOrder(order.order_id, named, half)
+        return VenueOrder(order.order_id, self.named(order, 1), half)
+
+    def named(self, order: VenueOrder, generation: int) -> str:
+        """The id of an order there after so many replaces."""
+        return venue_order_id(order.order_id, generation, self.venue.traits.order_id_length_max)
 
     async def unwanted(self, order: VenueOrder) -> None:
         """Nobody keeps books here."""
@@ -138,6 +141,17 @@ class CcxtVenueContract(VenueContract):
         assert (await rig.venue.replace(order, by)).outcome is Outcome.ACCEPTED
         await rig.fill()
         assert (await rig.venue.positions())[rig.speech.symbol] == by.order.quantity
+
+    async def test_replaced_again_it_counts_what_filled_before(self, rig: CcxtRig) -> None:
+        order = await self._working(rig, "o1")
+        await rig.fill("0.02")
+        by = await rig.wanted(order)
+        assert (await rig.venue.replace(order, by)).outcome is Outcome.ACCEPTED
+        less = replace(by.order, quantity=by.order.quantity - Decimal("0.01"))
+        again = replace(rig.at_venue(less), venue_order_id=rig.named(order, 2))
+        assert (await rig.venue.replace(by, again)).outcome is Outcome.ACCEPTED
+        await rig.fill()
+        assert (await rig.venue.positions())[rig.speech.symbol] == less.quantity
 
     async def test_a_replace_of_which_nothing_is_left_is_refused(self, rig: CcxtRig) -> None:
         order = await self._working(rig, "o1")
