@@ -145,7 +145,7 @@ async def test_replaced_again_and_again_it_never_trades_more_than_is_wanted_in_a
     assert (await venue.cancel(order(8, 1))).filled == 4
     account.listed[second.venue_order_id] = replace(account.listed[second.venue_order_id], kind=EventKind.ACCEPTED)
     assert (await venue.replace(second, third)).outcome is Outcome.ACCEPTED
-    assert [(one.client_id, one.quantity) for one in await venue.working()] == [(third.venue_order_id, 2)]
+    assert [(one.client_id, one.quantity) for one in await venue.working()] == [(third.venue_order_id, Decimal(2))]
     account.fill(third.venue_order_id, 1)
     answer = await venue.replace(third, order(5, 3))
     assert (answer.outcome, answer.reason) == (Outcome.REJECTED, "5 had filled by then")
