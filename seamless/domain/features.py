@@ -108,10 +108,10 @@ def check_rows(rows: FeatureRows, until_ns: int) -> None:
     if back.size:
         row = int(back[0]) + 1
         raise _bad_rows(f"time_ns[{row}]", int(times[row]), f"above {int(times[row - 1])}, the row before")
-    if int(times[0]) <= 0 or int(times[-1]) > until_ns:
-        raise _bad_rows(
-            "time_ns", int(times[-1]), f"instants up to {until_ns}, the close of the newest bar of its data"
-        )
+    for place in (0, times.size - 1):
+        if not 0 < int(times[place]) <= until_ns:
+            want = f"instants above 0, up to {until_ns}, the close of the newest bar of its data"
+            raise _bad_rows(f"time_ns[{place}]", int(times[place]), want)
     for name, values in rows.columns.items():
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:

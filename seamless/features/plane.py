@@ -23,7 +23,8 @@ from seamless.domain.features import (
 )
 from seamless.domain.row_schemas import InForce
 from seamless.features import store
-from seamless.features.files import FeatureFiles, rows_of_arrow
+from seamless.features.arrow import rows_of_arrow
+from seamless.features.files import FeatureFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class FeaturePlane:
             )
         return found
 
-    async def listed(self, world_id: str, factor: str, page: Page[tuple[str]]) -> list[Feature]:
+    async def listed(self, world_id: str, factor: str, page: Page[tuple[str, str, str]]) -> list[Feature]:
         """Features of a world; one more than the page shows."""
         return await self._db.read(lambda conn: store.list_features(conn, world_id, factor, page))
 

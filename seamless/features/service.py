@@ -17,6 +17,7 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.chunks import gathered
 from qmtl.wire.fields import require_text
 from qmtl.wire.paging import page_from_proto, page_of
+from seamless.domain.features import Feature
 from seamless.features import wire
 from seamless.features.plane import FeaturePlane
 from seamless.wire import range_from_proto
@@ -65,7 +66,12 @@ class FeatureServicer(featurerpc.FeatureServiceServicer):
     ) -> featureservicepb.ListFeaturesResponse:
         require_text(request.world_id, "world_id")
         await self._roles.require(request.world_id, Role.READER)
-        page = page_from_proto(request, (str,))
+        page = page_from_proto(request, (str, str, str))
         found = await self._plane.listed(request.world_id, request.factor, page)
-        features, more = page_of(found, page, lambda one: (one.key.text,), wire.feature_to_proto)
+        features, more = page_of(found, page, _place, wire.feature_to_proto)
         return featureservicepb.ListFeaturesResponse(features=features, page=more)
+
+
+def _place(feature: Feature) -> tuple[str, str, str]:
+    """Where a feature stands in a listing. A key may be longer than a token."""
+    return feature.key.factor, feature.key.instrument, feature.fingerprint

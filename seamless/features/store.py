@@ -98,13 +98,16 @@ def newest(conn: Connection, world_id: str, key: FeatureKey, as_of_ns: int | Non
     return _feature(row) if row else None
 
 
-def list_features(conn: Connection, world_id: str, factor: str, page: Page[tuple[str]]) -> list[Feature]:
-    """Features of a world by key, of one factor or, where it is empty, of all; one more than the page shows."""
-    query = sa.select(features).where(features.c.world_id == world_id).order_by(features.c.key_text)
+def list_features(conn: Connection, world_id: str, factor: str, page: Page[tuple[str, str, str]]) -> list[Feature]:
+    """Features of a world by factor, instrument and fingerprint, of one factor or, where it is empty, of all; one more
+    than the page shows.
+    """
+    order = (features.c.factor, features.c.instrument, features.c.fingerprint)
+    query = sa.select(features).where(features.c.world_id == world_id).order_by(*order)
     if factor:
         query = query.where(features.c.factor == factor)
     if page.after:
-        query = query.where(features.c.key_text > page.after[0])
+        query = query.where(sa.tuple_(*order) > page.after)
     return [_feature(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
 
 

@@ -7,8 +7,8 @@ from qmtl.core.roles import Role
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.rpc.auth.call import require_all_worlds
-from seamless.domain.playback import Delivery, Replay
-from seamless.domain.session_requests import SubscribeQuery
+from seamless.domain.sessions.playback import Delivery, Replay
+from seamless.domain.sessions.requests import SubscribeQuery
 from seamless.fetch import wire
 from seamless.fetch.fetcher import Fetcher
 from seamless.live.store import LiveSession

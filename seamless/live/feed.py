@@ -25,7 +25,7 @@ from qmtl.core.tasks.ending import first_of
 from qmtl.exchanges.budgets import Purpose
 from seamless.backfill.backfiller import Backfiller, BarSource
 from seamless.domain.bars import Bars, concatenated, no_bars
-from seamless.domain.playback import Delivery
+from seamless.domain.sessions.playback import Delivery
 from seamless.domain.stored import Provenance
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset

@@ -12,8 +12,8 @@ from qmtl.core.errors import Conflict, NotReady, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.playback import Delivery
-from seamless.domain.session_requests import SessionRequest
+from seamless.domain.sessions.playback import Delivery
+from seamless.domain.sessions.requests import SessionRequest
 from seamless.live import store
 from seamless.live.feed import LiveFeed
 from seamless.live.store import LiveSession

@@ -15,9 +15,9 @@ from qmtl.calendars.spans import Span
 from qmtl.core.errors import NotReady
 from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.bars import Bars
+from seamless.domain.bars import Bars, no_bars
 from seamless.domain.manifests import Manifest
-from seamless.domain.playback import Delivery, Member, Replay
+from seamless.domain.sessions.playback import Delivery, Member, Replay
 from seamless.live.store import LiveSession
 from seamless.recordings import store
 from seamless.recordings.store import Recorded
@@ -35,18 +35,27 @@ class Recorder:
     async def through(
         self, session: LiveSession, presets: tuple[str, ...], deliveries: AsyncGenerator[Delivery, None]
     ) -> AsyncGenerator[Delivery, None]:
-        """A live session's deliveries, each recorded before it goes on; `presets` by the places of its bars."""
+        """A live session's deliveries, each recorded before it goes on; `presets` by the places of its bars.
+
+        It ends with the session: what came before and was not delivered by then is delivered to nobody.
+        """
+        told_ns = session.start_ns
         async with aclosing(deliveries):
             async for delivery in deliveries:
-                await self.record(session.session_id, session.start_ns, presets, delivery)
+                if not await self.record(session.session_id, session.start_ns, presets, delivery):
+                    yield Delivery(no_bars(), told_ns, True)
+                    return
+                told_ns = max(told_ns, delivery.watermark_ns)
                 yield delivery
 
-    async def record(self, session_id: str, since_ns: int, presets: tuple[str, ...], delivery: Delivery) -> None:
-        """Keep the bars of a live session's delivery that open from its start on; `presets` by their places."""
+    async def record(self, session_id: str, since_ns: int, presets: tuple[str, ...], delivery: Delivery) -> bool:
+        """Keep the bars of a live session's delivery that open from its start on; `presets` by their places.
+
+        False where the session is closed: they are not part of its recording, and so nobody's to act on.
+        """
         parts = [(preset, _of_place(delivery, place, since_ns)) for place, preset in enumerate(presets)]
         some = [(preset, bars) for preset, bars in parts if len(bars)]
-        if some:
-            await self._db.write(lambda conn: store.add_delivery(conn, session_id, some))
+        return not some or await self._db.write(lambda conn: store.add_delivery(conn, session_id, some))
 
     async def seal_live(self, session_id: str, *, final: bool) -> list[tuple[str, Manifest]]:
         """Seal what a live session has delivered by now, by preset; the last time when it is closed.
@@ -76,6 +85,8 @@ class Recorder:
     async def _seal(self, session_id: str, name: str, *, final: bool) -> None:
         preset = self._inventory.presets.serving(name)
         bars = await self._db.read(lambda conn: store.bars_of(conn, session_id, name))
+        if not len(bars):  # another seal has finished it since
+            return
         sealed = await self._inventory.seal_recording(preset, bars)
         done = Recorded(session_id, name, sealed.fingerprint, final)
         await self._db.write(lambda conn: store.keep_recording(conn, done))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from seamless.domain.bars import VALUES, Bars, no_bars, of_values
+from seamless.live.store import live_sessions
 from seamless.schema import integer_column, metadata, text_column
 
 delivered = sa.Table(
@@ -41,18 +42,31 @@ class Recorded:
     final: bool
 
 
-def add_delivery(conn: Connection, session_id: str, parts: Iterable[tuple[str, Bars]]) -> None:
-    """Keep the bars of each preset, as `add_bars`."""
+def add_delivery(conn: Connection, session_id: str, parts: Iterable[tuple[str, Bars]]) -> bool:
+    """Keep the bars of each preset as they were delivered first; those that are there stay.
+
+    False, and none is kept, where the session is closed or its recording is finished.
+    """
+    if _lock_session(conn, session_id):
+        return False
+    final = (recordings.c.session_id == session_id, recordings.c.final == 1)
+    if conn.scalar(sa.select(recordings.c.final).where(*final).limit(1)):
+        return False
     for preset, bars in parts:
-        add_bars(conn, session_id, preset, bars)
+        _add_bars(conn, session_id, preset, bars)
+    return True
 
 
-def add_bars(conn: Connection, session_id: str, preset: str, bars: Bars) -> None:
-    """Keep bars as they were delivered first; those that are there stay, and a finished recording gets none."""
+def _lock_session(conn: Connection, session_id: str) -> int | None:
+    """When a session was closed, 0: it goes on. Until the transaction ends nobody else records, seals or closes it: of
+    two subscribers that are given a bar at once, one finds it kept.
+    """
+    query = sa.select(live_sessions.c.closed_at_ns).where(live_sessions.c.session_id == session_id)
+    return conn.scalar(query.with_for_update())
+
+
+def _add_bars(conn: Connection, session_id: str, preset: str, bars: Bars) -> None:
     mine = (delivered.c.session_id == session_id, delivered.c.preset == preset)
-    final = (recordings.c.session_id == session_id, recordings.c.preset == preset, recordings.c.final == 1)
-    if not len(bars) or conn.scalar(sa.select(recordings.c.final).where(*final)):
-        return
     opens = delivered.c.open_ns.between(int(bars.time_ns[0]), int(bars.time_ns[-1]))
     known = set(conn.scalars(sa.select(delivered.c.open_ns).where(*mine, opens)))
     columns = zip(bars.time_ns.tolist(), *(value.tolist() for value in bars.values()), bars.flags.tolist(), strict=True)
@@ -93,8 +107,14 @@ def bars_of(conn: Connection, session_id: str, preset: str) -> Bars:
 
 
 def keep_recording(conn: Connection, made: Recorded) -> None:
-    """Remember what bars were sealed as; of a finished recording the rows are in its artifact, and kept there alone."""
+    """Remember what bars were sealed as; of a finished recording the rows are in its artifact, and kept there alone.
+
+    One that is finished stays as it is, whoever sealed less of it meanwhile.
+    """
+    _lock_session(conn, made.session_id)
     mine = (recordings.c.session_id == made.session_id, recordings.c.preset == made.preset)
+    if conn.scalar(sa.select(recordings.c.final).where(*mine)):
+        return
     conn.execute(sa.delete(recordings).where(*mine))
     row = {
         "session_id": made.session_id,

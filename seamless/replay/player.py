@@ -16,7 +16,7 @@ from qmtl.core.errors import Exhausted, NotFound, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
 from seamless.domain.bars import Bars, no_bars
-from seamless.domain.playback import Delivery, Follower, Replay, Tape, merged, next_due_ns, release
+from seamless.domain.sessions.playback import Delivery, Follower, Replay, Tape, merged, next_due_ns, release
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store
 

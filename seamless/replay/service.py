@@ -7,7 +7,7 @@ from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.playback import Replay
+from seamless.domain.sessions.playback import Replay
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
 from seamless.recordings.recorder import Recorder

@@ -17,8 +17,8 @@ from seamless.artifacts.inventory import Inventory
 from seamless.config import Settings
 from seamless.domain.bars import Bars
 from seamless.domain.manifests import Manifest
-from seamless.domain.playback import Member, Replay
-from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest, check_name
+from seamless.domain.sessions.playback import Member, Replay
+from seamless.domain.sessions.requests import FOLLOWERS_MAX, SessionRequest, check_name
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Universe
 from seamless.replay import store

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import RowMapping
 
 from qmtl.calendars.spans import Span
-from seamless.domain.playback import Member, Replay
+from seamless.domain.sessions.playback import Member, Replay
 from seamless.schema import integer_column, metadata, text_column
 
 replays = sa.Table(

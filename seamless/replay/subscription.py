@@ -8,8 +8,8 @@ from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.roles import WorldRoles
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.playback import Delivery, Replay, merged
-from seamless.domain.session_requests import SubscribeQuery
+from seamless.domain.sessions.playback import Delivery, Replay, merged
+from seamless.domain.sessions.requests import SubscribeQuery
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
 from seamless.presets.preset import Preset

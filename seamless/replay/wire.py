@@ -11,8 +11,8 @@ from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.wire.instants import ns_to_proto, span_from_proto
 from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.domain.manifests import Manifest
-from seamless.domain.playback import Delivery, Replay
-from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
+from seamless.domain.sessions.playback import Delivery, Replay
+from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
 from seamless.live.feed import LiveFeed
 from seamless.live.store import LiveSession
 from seamless.wire import bars_to_proto, ns_from_proto, span_to_proto

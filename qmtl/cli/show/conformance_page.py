@@ -43,13 +43,13 @@ tr.refused td { background: #fdecea; } ul { margin: 0; padding-left: 1.1rem; }
 )
 
 
-def page(report: conformancepb.ConformanceReport, months: Sequence[MonthRow]) -> str:
-    """The whole page. `months` is the coverage of what is served."""
+def page(report: conformancepb.ConformanceReport, months: Sequence[MonthRow], unserved: str = "") -> str:
+    """The whole page. `months` is the coverage of what is served; `unserved` says why nothing is."""
     title = f"Conformance of {report.dataset}"
     body = [
         f"<h1>{escape(title)}</h1>",
         _counts(report),
-        f"<h2>Coverage by day</h2>\n{_map(months)}",
+        f"<h2>Coverage by day</h2>\n{_map(months, unserved)}",
         f"<h2>Findings</h2>\n{_findings(report.findings)}",
         _gaps(report.gaps),
     ]
@@ -80,8 +80,10 @@ def _counts(report: conformancepb.ConformanceReport) -> str:
     return f"<dl>{shown}</dl>"
 
 
-def _map(months: Sequence[MonthRow]) -> str:
+def _map(months: Sequence[MonthRow], unserved: str) -> str:
     """A row for each month, a cell for each day."""
+    if unserved:
+        return f"<p>Nothing of it is served: {escape(unserved)}</p>"
     if not months:
         return "<p>No day has a bar or is expected to have one.</p>"
     days = "".join(f"<th>{day}</th>" for day in range(1, 32))

@@ -15,6 +15,7 @@ from qmtl.core.errors import refused
 _SIGNS = r"[\s\x{00a0}\x{202f}\x{2019}$€£¥'%]"
 _POINTED = r"^[-+]?\d*\.(\d{1,2}|\d{4,})$"
 _PLAIN = r"^[-+]?\d+(\.\d+)?$"
+_INTEGER = r"^[-+]?\d{1,18}$"
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
 
@@ -79,9 +80,13 @@ def parse_numbers(column: pl.Series, form: NumberFormat) -> NDArray[np.float64]:
 
 
 def kind_of(column: pl.Series, form: NumberFormat | None = None) -> str:
-    """Numpy's kind of a column that is not read: "f" for texts that are all numbers."""
+    """Numpy's kind of a column that is not read: "i" for texts that are all integers, "f" for those that are numbers,
+    "U" for others.
+    """
     if column.dtype == pl.String:
         some = column.drop_nulls()
+        if len(some) and some.str.strip_chars().str.contains(_INTEGER).all():
+            return "i"
         return "f" if len(some) and not np.isnan(parse_numbers(some, form or NumberFormat())).any() else "U"
     kinds = {"i": column.dtype.is_integer(), "f": column.dtype.is_numeric(), "M": column.dtype.is_temporal()}
     return next((kind for kind, fits in kinds.items() if fits), "U")

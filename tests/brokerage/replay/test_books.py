@@ -11,25 +11,31 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Connection
 
+from brokerage.accounts import at_venues
 from brokerage.books.load import load_view
 from brokerage.books.payments import save_payments
+from brokerage.config import Settings
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.market.instrument import instrument
 from brokerage.domain.orders.order import Side
 from brokerage.domain.simulation.carry import Payment
+from brokerage.market.configured import market_of
 from brokerage.replay.bars import SealedBars
 from brokerage.replay.books import BooksQuery, PaperBooks, load_books, valued
+from brokerage.venues.ccxt.dialects.binance import SPOT
 from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.config.settings import MeshSettings
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, PermissionDenied
 from qmtl.core.volumes import VolumeUnit
-from qmtl.sql.database import sqlite_url
+from qmtl.sql.database import Database, sqlite_url
 from qmtl.wire.instants import ns_to_proto
+from tests.brokerage.exchange_mesh import account_request, at
 from tests.brokerage.feed import PRESET, SESSION
 from tests.brokerage.mesh import Client, Mesh, running_mesh, until
-from tests.brokerage.samples import ACCOUNT, MARKET, MINUTE, OWNER, STOCK, bar, open_book, order, reported
+from tests.brokerage.samples import ACCOUNT, ACTOR, MARKET, MINUTE, OWNER, STOCK, bar, open_book, order, reported
 
 MODEL = {"starting_cash": "100000"}
 TERMS = accountpb.AccountModel(starting_cash="100000")
@@ -98,6 +104,18 @@ async def test_books_are_valued_at_the_sessions_closes(mesh: Mesh) -> None:
     await client.submit(order("much", quantity=10**6))
     _, _, parts = await told(mesh, asked())
     assert [one.client_order_id for part in parts for one in part.denials.denials] == ["much"]
+
+
+async def test_an_account_at_a_venue_has_no_books_on_paper(mesh: Mesh) -> None:
+    market = market_of(Settings(venues=at("http://127.0.0.1:1")), {"binance": SPOT}, [])  # type: ignore[arg-type]
+    held = at_venues.draft(market, account_request(), 7)
+    store = Database(Settings(mesh=MeshSettings(home=mesh.home)).database_url)
+    try:
+        await store.write(lambda conn: at_venues.open_at_venue(conn, held, ["w1"], ACTOR, accounts_max=10))
+    finally:
+        await store.close()
+    with pytest.raises(InvalidRequest, match=r"E_ACCOUNT_NOT_PAPER.*acc at binance, want a paper account"):
+        await told(mesh, asked())
 
 
 async def test_what_is_not_the_worlds_account_is_no_evidence(mesh: Mesh) -> None:

@@ -87,3 +87,9 @@ def test_of_many_gaps_the_longest_are_shown_and_the_rest_counted() -> None:
     assert f"{GAPS_MAX + 2:,}" in found.texts
     assert "2" not in found.texts, "the two shortest are left out"
     assert "No day has a bar or is expected to have one." in found.texts
+
+
+def test_what_is_not_served_has_its_report_and_says_why_it_has_no_map() -> None:
+    found = read(page(report(), [], "x: <b>refused</b> by schema"))
+    assert "Nothing of it is served: x: <b>refused</b> by schema" in found.texts
+    assert "1,234" in found.texts

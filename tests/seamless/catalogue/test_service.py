@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from qmtl.cli.commands.data.datasets import served
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import (
     InvalidRequest,
     NotFound,
 )
+from qmtl.core.roles import Role
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -18,6 +20,8 @@ from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.data.v1 import status_service_pb2 as datastatusservicepb
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.rpc.client.channel import connect
 from seamless.config import FileFeed
 from tests.seamless.asking import (
     DATASET,
@@ -47,6 +51,10 @@ async def test_a_strict_file_with_gaps_is_refused_and_its_report_tells_why(tmp_p
         listed = (await stub.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())).presets
         [mine] = [preset for preset in listed if preset.name == "file.ohlcv.mine"]
         assert mine.volume_unit == barspb.VOLUME_UNIT_QUOTE
+        user, peer = mint_user_token(tmp_path, Role.READER, "alice", None), mint_service_token(tmp_path, "gateway")
+        address = f"127.0.0.1:{server.server.port}"
+        async with connect(address, user_token=lambda: user, service_token=lambda: peer) as channel:
+            assert await served("file.ohlcv.mine", channel) == ([], error.message), "its page has no map, and says why"
 
 
 async def test_the_catalogue_lists_pages_artifacts_presets_and_status(stub: Stubs) -> None:

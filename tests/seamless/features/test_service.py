@@ -159,6 +159,26 @@ async def test_a_feature_is_of_its_world_its_params_and_its_rows_for_ever(tmp_pa
             await read(stub, key(n=20), where)
 
 
+async def test_a_listing_goes_on_after_a_key_of_any_length(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False) as seamless:
+        data = await data_of(seamless)
+        made = []
+        for factor in ("a", "b", "c"):
+            of = key(data.old, factor)
+            of.params.update({"note": "\u200b" + "x" * 3000})
+            made.append((await publish(data.stub, of, context(BACKTEST, data.old_ns))).feature)
+        request = featureservicepb.ListFeaturesRequest(world_id="w1")
+        request.page.page_size = 1
+        found: list[featurespb.Feature] = []
+        while len(found) < 4:
+            reply = await data.stub.features.ListFeatures(request)
+            found += reply.features
+            request.page.page_token = reply.page.next_page_token
+            if not request.page.page_token:
+                break
+        assert found == made
+
+
 async def test_rows_that_cannot_be_a_feature_are_refused_by_name(tmp_path: Path) -> None:
     async with running(tmp_path, ingest=False, world_features_max=1) as seamless:
         data = await data_of(seamless)
@@ -168,6 +188,7 @@ async def test_rows_that_cannot_be_a_feature_are_refused_by_name(tmp_path: Path)
             (b"not arrow", "arrow_ipc"),
             (arrow({2: 1.0, 1: 1.0}), r"time_ns\[1\]"),
             (arrow({1: 1.0, 2: float("nan")}), r"value\[1\]"),
+            (arrow({-500_000: 1.0, 1: 1.0}), r"time_ns\[0\]"),
             (arrow({25: 1.0}), "the close of the newest bar of its data"),
             (arrow({1: 1.0}, "1st"), "columns"),
             (arrow({}), "rows"),

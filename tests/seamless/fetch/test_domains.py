@@ -20,7 +20,7 @@ from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto
 from seamless.artifacts.verification import damages
-from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest
+from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.sla import FetchMode
 from seamless.domain.stored import Provenance
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig

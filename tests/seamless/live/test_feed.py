@@ -22,7 +22,7 @@ from seamless.backfill.backfiller import Backfiller
 from seamless.backfill.flights import Flights
 from seamless.config import ExchangeSettings
 from seamless.domain.bars import RowFlag
-from seamless.domain.playback import Delivery
+from seamless.domain.sessions.playback import Delivery
 from seamless.live.feed import BROKEN_LOOKS, LiveFeed
 from seamless.live.following import UNSERVED_S, Following
 from seamless.metrics import SeamlessMetrics

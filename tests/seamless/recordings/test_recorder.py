@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from controlbus.bus import Bus, connected
 from qmtl.calendars.spans import Span
 from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.database import Database
 from seamless.domain.bars import Bars, concatenated
-from seamless.domain.playback import Delivery
-from seamless.domain.session_requests import LENGTH_DEFAULT, SessionRequest
+from seamless.domain.sessions.playback import Delivery
+from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.stored import Provenance
 from seamless.live.store import LiveSession
 from seamless.recordings.recorder import Recorder
+from seamless.recordings.store import Recorded, add_delivery, keep_recording
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig
 
 
@@ -85,3 +90,58 @@ async def test_what_is_sealed_at_the_end_gets_no_more(rig: ExchangeRig, db: Data
     assert theirs.rows == 2
     kept = rig.inventory.archive.bars(last[0][1], Span(at(0), at(200)))
     assert np.array_equal(kept.close, (await rig.bars(90, 100)).close)
+
+
+async def test_two_who_are_given_a_bar_at_once_are_both_given_it(rig: ExchangeRig, db: Database) -> None:
+    recorder, session = Recorder(rig.inventory, db), await opened(rig, "s", 90)
+    bars, preset = await rig.bars(90, 100), rig.preset.name
+    kept, go = threading.Event(), threading.Event()
+
+    def first(conn: Connection) -> None:
+        add_delivery(conn, "s", [(preset, bars)])
+        kept.set()
+        go.wait(30)
+
+    one = asyncio.create_task(db.write(first))
+    await asyncio.to_thread(kept.wait, 30)
+    two = asyncio.create_task(recorder.record("s", session.start_ns, (preset,), Delivery(bars, at(100), False)))
+    if db.dialect == "postgresql":  # an SQLite store has one writer at a time
+        waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while not await db.read(lambda conn: conn.scalar(waits)):
+            pass
+    go.set()
+    await one
+    assert await two
+    [(_, sealed)] = await recorder.seal_live("s", final=False)
+    assert sealed.rows == 10
+
+
+async def test_nobody_is_given_a_bar_that_a_closed_sessions_recording_lacks(rig: ExchangeRig, db: Database) -> None:
+    recorder, session = Recorder(rig.inventory, db), await opened(rig, "s", 90)
+
+    async def bar_by_bar() -> AsyncGenerator[Delivery, None]:
+        for bar in range(90, 100):
+            yield Delivery(await rig.bars(bar, bar + 1), at(bar + 1), False)
+
+    given: list[int] = []
+    async with aclosing(recorder.through(session, (rig.preset.name,), bar_by_bar())) as deliveries:
+        async for delivery in deliveries:
+            given += delivery.bars.time_ns.tolist()
+            if len(given) == 4:
+                await rig.live.close("s")
+    assert (delivery.last, delivery.watermark_ns, len(delivery.bars)) == (True, at(94), 0)
+    [(_, sealed)] = await recorder.seal_live("s", final=True)
+    assert (
+        rig.inventory.archive.bars(sealed, sealed.span).time_ns.tolist() == given == [at(bar) for bar in range(90, 94)]
+    )
+
+
+async def test_who_sealed_less_meanwhile_does_not_undo_the_last_seal(rig: ExchangeRig, db: Database) -> None:
+    recorder, session = Recorder(rig.inventory, db), await opened(rig, "s", 90)
+    await heard(rig, recorder, session, 95)
+    [(_, half)] = await recorder.seal_live("s", final=False)
+    await heard(rig, recorder, session, 90)
+    last = await recorder.seal_live("s", final=True)
+    late = Recorded("s", rig.preset.name, half.fingerprint, final=False)
+    await db.write(lambda conn: keep_recording(conn, late))
+    assert await recorder.sealed("s") == last

@@ -13,7 +13,7 @@ from qmtl.calendars.spans import Span
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, Unavailable
 from qmtl.sql.database import Database
-from seamless.domain.playback import Delivery, Member, Replay
+from seamless.domain.sessions.playback import Delivery, Member, Replay
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store as replay_store
 from seamless.replay.player import BATCH_BARS, PlaybackResources, Player

@@ -14,7 +14,7 @@ from qmtl.core.clock import SystemClock, VirtualClock
 from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady
 from qmtl.sql.database import Database
 from seamless.config import Settings
-from seamless.domain.session_requests import FOLLOWERS_MAX, SessionRequest
+from seamless.domain.sessions.requests import FOLLOWERS_MAX, SessionRequest
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Universe
 from seamless.replay.sessions import ReplaySessions

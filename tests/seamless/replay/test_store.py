@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qmtl.calendars.spans import Span
 from qmtl.sql.database import Database
-from seamless.domain.playback import Member, Replay
+from seamless.domain.sessions.playback import Member, Replay
 from seamless.replay import store as replay_store
 from tests.seamless.samples import START, STEP
 

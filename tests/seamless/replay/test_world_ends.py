@@ -21,7 +21,7 @@ from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from seamless.config import Settings
-from seamless.domain.session_requests import SessionRequest
+from seamless.domain.sessions.requests import SessionRequest
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.replay.sessions import ReplaySessions

@@ -17,6 +17,7 @@ from qmtl.data.v1 import schema_service_pb2 as schemaservicepb
 from qmtl.rpc.chunks import Chunked
 from tests.seamless.serving import Stubs, running
 
+EXTRA = {"note": "x", "vwap": "1.2", "trades": "-12"}
 CANARY, STRICT = rowschemaspb.SCHEMA_STAGE_CANARY, rowschemaspb.SCHEMA_STAGE_STRICT
 RETIRED = rowschemaspb.SCHEMA_STAGE_RETIRED
 FLOAT = rowschemaspb.COLUMN_TYPE_FLOAT64
@@ -49,9 +50,7 @@ async def history(stub: Stubs, name: str = "ohlcv") -> list[tuple[str, int, int,
 
 
 async def add(stub: Stubs, extra: str = "") -> fileservicepb.AddFileResponse:
-    rows = [
-        f"2024-01-{day:02d},1,2,0.5,1.5,7{',x' if extra == 'note' else ',1.2' if extra else ''}" for day in range(1, 9)
-    ]
+    rows = [f"2024-01-{day:02d},1,2,0.5,1.5,7{f',{EXTRA[extra]}' if extra else ''}" for day in range(1, 9)]
     content = "\n".join([f"date,open,high,low,close,volume{f',{extra}' if extra else ''}", *rows])
     file = filespb.AddedFile(name="mine", symbol="X", file_name="bars.csv")
     addition = filespb.FileAddition(file=file, content=zlib.compress(content.encode()))
@@ -115,7 +114,13 @@ async def test_a_canary_is_recorded_and_a_strict_version_refuses(tmp_path: Path)
         assert [one.message for one in (await add(stub, "note")).report.findings[0].samples] == [
             "column note is not FLOAT64"
         ]
-        await promote(stub, "3.0", RETIRED)
+        await register(stub, "ohlcv", ("trades", rowschemaspb.COLUMN_TYPE_INT64))
+        await promote(stub, "4.0", STRICT)
+        assert (await add(stub, "trades")).refusal == "", "whole numbers of a text file are integers"
+        await register(stub, "ohlcv", ("vwap", rowschemaspb.COLUMN_TYPE_INT64))
+        await promote(stub, "5.0", STRICT)
+        assert "refused by schema" in (await add(stub, "vwap")).refusal
+        await promote(stub, "5.0", RETIRED)
         assert (await add(stub)).refusal == ""
 
 

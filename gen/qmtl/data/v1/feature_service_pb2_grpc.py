@@ -81,7 +81,7 @@ class FeatureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFeatures(self, request, context):
-        """Features of a world, by key. Needs reader in the world.
+        """Features of a world, by factor, instrument and fingerprint. Needs reader in the world.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
         """

@@ -50,7 +50,7 @@ class FeatureServiceStub:
     E_ENUM, E_RANGE, E_AS_OF_REQUIRED); DATA_LOSS (E_STORED_FILE): the file is not what was written.
     """
     ListFeatures: _grpc.UnaryUnaryMultiCallable[_feature_service_pb2.ListFeaturesRequest, _feature_service_pb2.ListFeaturesResponse]
-    """Features of a world, by key. Needs reader in the world.
+    """Features of a world, by factor, instrument and fingerprint. Needs reader in the world.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
     """
@@ -77,7 +77,7 @@ class FeatureServiceAsyncStub(FeatureServiceStub):
     E_ENUM, E_RANGE, E_AS_OF_REQUIRED); DATA_LOSS (E_STORED_FILE): the file is not what was written.
     """
     ListFeatures: _aio.UnaryUnaryMultiCallable[_feature_service_pb2.ListFeaturesRequest, _feature_service_pb2.ListFeaturesResponse]  # type: ignore[assignment]
-    """Features of a world, by key. Needs reader in the world.
+    """Features of a world, by factor, instrument and fingerprint. Needs reader in the world.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
     """
@@ -119,7 +119,7 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_service_pb2.ListFeaturesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_service_pb2.ListFeaturesResponse, _abc.Awaitable[_feature_service_pb2.ListFeaturesResponse]]:
-        """Features of a world, by key. Needs reader in the world.
+        """Features of a world, by factor, instrument and fingerprint. Needs reader in the world.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN): start again without one.
         """

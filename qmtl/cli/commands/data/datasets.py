@@ -21,6 +21,7 @@ from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import NotReady
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import conformance_pb2 as conformancepb
@@ -120,15 +121,14 @@ def conformance(
 ) -> None:
     """Show what was wrong with a dataset when it came in, and what was done about it."""
 
-    async def call(channel: MeshChannel) -> tuple[conformancepb.ConformanceReport, list[MonthRow]]:
+    async def call(channel: MeshChannel) -> tuple[conformancepb.ConformanceReport, list[MonthRow], str]:
         request = catalogueservicepb.GetConformanceReportRequest(dataset=dataset)
         report = (await cataloguerpc.CatalogueServiceStub(channel).GetConformanceReport(request)).report
-        served = coverageservicepb.GetCoverageRequest(dataset=dataset)
-        return report, _months(await _coverage(served, channel)) if html is not None else []
+        return report, *(await served(dataset, channel) if html is not None else ([], ""))
 
-    report, months = ask(access, call)
+    report, months, unserved = ask(access, call)
     if html is not None:
-        write_whole(html, conformance_page.page(report, months).encode(), "--html")
+        write_whole(html, conformance_page.page(report, months, unserved).encode(), "--html")
     if access.json:
         show_json(as_dict(report))
         return
@@ -144,6 +144,14 @@ def conformance(
     show_gaps(report.gaps, every=every)
     if html is not None:
         typer.echo(f"written to {html}")
+
+
+async def served(dataset: str, channel: MeshChannel) -> tuple[list[MonthRow], str]:
+    """The days of what is served of a dataset, or why nothing is: what was refused has a report, and no coverage."""
+    try:
+        return _months(await _coverage(coverageservicepb.GetCoverageRequest(dataset=dataset), channel)), ""
+    except NotReady as error:
+        return [], error.message
 
 
 def finding_rows(findings: Sequence[conformancepb.ConformanceFinding]) -> list[tuple[str, ...]]:

@@ -59,6 +59,8 @@ def test_a_conformance_report_is_written_as_a_page(cli_mesh: CliMesh, tmp_path: 
     assert '<td class="missing" title="2021-11-28: missing">' in text
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert "E_FIELD" in cli_mesh.refused("data", "conformance", PRESET, "--html", tmp_path / "none" / "r.html")
+    assert "E_FIELD" in cli_mesh.refused("data", "conformance", PRESET, "--html", out / "r.html")
+    assert "E_FIELD" in cli_mesh.refused("data", "conformance", PRESET, "--html", ".")
 
 
 def test_schemas_are_registered_promoted_and_told(cli_mesh: CliMesh) -> None:
@@ -71,6 +73,15 @@ def test_schemas_are_registered_promoted_and_told(cli_mesh: CliMesh) -> None:
     assert "first look" in cli_mesh.ask("data", "schemas", "history", "momentum")
     assert "E_SCHEMA_UNKNOWN" in cli_mesh.refused("data", "schemas", "promote", "momentum", "3.0", "strict")
     assert "E_FIELD" in cli_mesh.refused("data", "schemas", "register", "momentum", "value:number")
+
+
+def test_what_a_session_delivered_is_sealed_and_given_again(cli_mesh: CliMesh) -> None:
+    [session] = {feed["data_session_id"] for feed in cli_mesh.json("accounts", "show", cli_mesh.account)["feeds"]}
+    assert cli_mesh.ask("data", "recordings", session).strip() == f"recordings of {session}: none"
+    [sealed] = cli_mesh.json("data", "recordings", session, "--seal")
+    assert sealed["preset"] == PRESET
+    assert sealed["dataset_fingerprint"] in cli_mesh.ask("data", "artifacts", PRESET)
+    assert "E_DATA_SESSION_UNKNOWN" in cli_mesh.refused("data", "recordings", "nobody's", "--seal")
 
 
 def test_artifacts_are_listed_and_verified(cli_mesh: CliMesh) -> None:

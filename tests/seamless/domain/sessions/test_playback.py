@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.calendars.spans import Span
-from seamless.domain.playback import Follower, Member, Replay, next_due_ns, release
+from seamless.domain.sessions.playback import Follower, Member, Replay, next_due_ns, release
 from tests.seamless.samples import START, STEP
 
 _S = 1_000_000_000

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless.domain.playback import Tape, merged
+from seamless.domain.sessions.playback import Tape, merged
 from tests.seamless.samples import START, STEP, walk
 
 COARSE = 4 * STEP
