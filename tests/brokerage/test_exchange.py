@@ -81,6 +81,7 @@ async def test_what_is_not_live_is_compared_and_gets_no_order(tmp_path: Path, na
         assert not traded.sent()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 async def test_a_contract_is_traded_and_its_funding_booked(tmp_path: Path, nats_url: str) -> None:
     contract = "BTC/USDT:USDT"

@@ -29,6 +29,7 @@ class Slow(EmaCross):
         self.publish("slow", self.average, params={"window": 20})
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 async def test_what_a_strategy_publishes_is_read_as_it_was_computed(mesh: Mesh, client: GatewayClient) -> None:
     world = await new_world(client)

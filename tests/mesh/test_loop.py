@@ -129,6 +129,7 @@ async def test_loop_completes_undisturbed_and_shares_nodes(own_mesh: Mesh) -> No
         await check_books(client, paper)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 async def test_loop_completes_although_every_process_is_killed_once(own_mesh: Mesh) -> None:
     gateway = Gateway(address=own_mesh.address("gateway"), home=own_mesh.home, outage_s_max=120.0)

@@ -37,7 +37,11 @@ SWEEP = HEAD + (
     ("script", "said"),
     [
         (BACKTEST, "interrupted: the backtest of Endless was stopped\n"),
-        (SWEEP, "interrupted: the sweep was stopped; trials that had ended are in {store}\n"),
+        pytest.param(
+            SWEEP,
+            "interrupted: the sweep was stopped; trials that had ended are in {store}\n",
+            marks=pytest.mark.soak,
+        ),
     ],
     ids=["backtest", "sweep"],
 )

@@ -108,6 +108,7 @@ async def _ready(stub: Stubs) -> dataservicepb.FetchMetadata:
                 await asyncio.sleep(error.retry_after_s or 0.1)
 
 
+@pytest.mark.soak
 async def test_kills_during_a_replay_lose_and_repeat_nothing(process: Process) -> None:
     async with _client(process, process.start()) as stub:
         whole = await _ready(stub)

@@ -18,7 +18,7 @@ SUBSCRIBE = "userDataStream.subscribe.signature"
 
 async def serve_websocket(exchange: Exchange, request: web.Request) -> web.StreamResponse:
     """Answer requests and tell events until either side goes."""
-    socket = web.WebSocketResponse()
+    socket = web.WebSocketResponse(timeout=0.5)
     await socket.prepare(request)
     streams: list[Stream[Event]] = []
     telling: list[asyncio.Task[None]] = []

@@ -32,7 +32,7 @@ class Tokens:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer subscriptions and tell events until either side goes."""
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=0.5)
         await socket.prepare(request)
         streams: list[Stream[Event]] = []
         telling: list[asyncio.Task[None]] = []

@@ -91,7 +91,7 @@ class Klines:
     async def serve(self, request: web.Request, answer: Answer, words: Callable[[Kline], object]) -> web.StreamResponse:
         """Answer a client's messages and tell it what it subscribed to, until either side goes."""
         await self.answering.wait()
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=0.5)
         await socket.prepare(request)
         self.connections += 1
         self.connected += 1

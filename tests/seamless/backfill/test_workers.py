@@ -190,6 +190,7 @@ def trouble(there: Market, windows: int) -> tuple[Span, ...]:
     return tuple(Span(start_ms * 1_000_000, (start_ms + length_ms) * 1_000_000) for start_ms, length_ms in holes)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True)
 async def test_four_workers_of_which_two_are_killed_beside_a_trader(
     nats_url: str, database_url: str, db: Database, tmp_path: Path
 ) -> None:

@@ -49,7 +49,7 @@ class ListenKeys:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Tell the events of the account of a key."""
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=0.5)
         await socket.prepare(request)
         held = self._keys.get(request.query.get("listenKey", ""))
         if held is None:
