@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dagmanager.tables import revisions
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import any_of
+from qmtl.sql.statements.lists import any_of
+from qmtl.sql.statements.prepared import Prepared
 
 GRAPH_LOCK = 7_310_001  # PostgreSQL advisory lock; any number no other service uses
 

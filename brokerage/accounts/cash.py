@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.money import fit
 from brokerage.schema import OF
-from qmtl.sql.prepared import Later, Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 _CASH = Prepared(sa.select(t.cash).where(t.cash.c.account == OF).order_by(t.cash.c.currency))
 _WAITING = t.unsettled_cash.c

@@ -16,7 +16,7 @@ from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
-from qmtl.sql.prepared import Later, Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 BARS_SIGNAL = "bars"
 ACCOUNTS_SIGNAL = "accounts"

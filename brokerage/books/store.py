@@ -9,7 +9,7 @@ from brokerage import schema as t
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.orders.order import Owner
 from brokerage.schema import OF, AnyRow
-from qmtl.sql.prepared import Later, Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 Held = tuple[Owner, str, Position]
 """Whose, of which symbol, and the position."""

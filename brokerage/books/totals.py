@@ -11,7 +11,7 @@ from brokerage import schema as t
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.schema import AnyRow
-from qmtl.sql.prepared import Later, Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 Totals = dict[Owner, dict[tuple[str, Side], OpenOrderTotals]]
 

@@ -19,7 +19,7 @@ from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import WireIntent
 from brokerage.schema import AnyRow
 from qmtl.sql.database import signal
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 WIRE_SIGNAL = "wire"
 NO_FENCE = 0

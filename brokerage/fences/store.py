@@ -15,7 +15,7 @@ from brokerage.schema import OF, AnyRow
 from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.standings import standings_of, standings_text
-from qmtl.sql.prepared import Later, Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 FENCES_SIGNAL = "fences"
 _SIDES = {"LONG": Side.BUY, "SHORT": Side.SELL}

@@ -19,8 +19,8 @@ from brokerage.orders.rows import event_of, head_values, order_of, record_of
 from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
+from qmtl.sql.statements.prepared import Prepared
 
 ORDERS_SIGNAL = "orders"
 

@@ -29,7 +29,7 @@ from controlbus.jetstream.subjects import control_subject
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.sql.database import signal
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 if TYPE_CHECKING:
     from alembic.operations import Operations

@@ -22,7 +22,7 @@ from qmtl.core.errors import Conflict, InvalidRequest, Violation
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.instants import micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 KEEP = timedelta(days=7)
 PRUNE_MAX = 200

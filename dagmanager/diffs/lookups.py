@@ -18,8 +18,8 @@ from qmtl.core.identity.nodes import Dag
 from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import instant
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import any_of, bounded
+from qmtl.sql.statements.lists import any_of, bounded
+from qmtl.sql.statements.prepared import Prepared
 
 CACHED_IDS_MAX = 400_000
 

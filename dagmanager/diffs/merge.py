@@ -38,8 +38,8 @@ from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.nodes import Dag, DagNode
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
+from qmtl.sql.statements.prepared import Prepared
 
 _WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
 

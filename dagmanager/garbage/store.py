@@ -27,7 +27,7 @@ from dagmanager.revisions import GRAPH, advance
 from dagmanager.tables import nodes, purges, queues
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 
 NAMES_MAX = 1_000
 

@@ -23,7 +23,7 @@ from qmtl.core.identity.nodes import QueueClass, SemanticKind
 from qmtl.core.paging import Page
 from qmtl.dag.v1 import graph_service_pb2 as graphservicepb
 from qmtl.sql.instants import instant
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 from qmtl.wire import graph
 from qmtl.wire.instants import instant_to_proto
 from qmtl.wire.paging import page_from_proto, page_of

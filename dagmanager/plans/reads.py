@@ -17,7 +17,7 @@ from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import plan_pb2 as planpb
 from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.instants import instant
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 from qmtl.wire.instants import instant_to_proto
 from qmtl.wire.paging import page_from_proto, page_of
 

@@ -23,8 +23,8 @@ from qmtl.core.identity import canonical, keys
 from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import any_of, bounded
+from qmtl.sql.statements.lists import any_of, bounded
+from qmtl.sql.statements.prepared import Prepared
 
 _NUMBERS = Prepared(sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids"))))
 

@@ -21,7 +21,7 @@ from dagmanager.revisions import GRAPH, SETTLED, advance
 from dagmanager.tables import buffering, nodes, queues
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.sql.instants import micros
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 
 DUE_MAX = 500
 

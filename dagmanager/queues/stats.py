@@ -19,7 +19,7 @@ from qmtl.core.errors import NotFound
 from qmtl.core.identity.nodes import QueueClass
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.sql.instants import instant
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 
 KEYS_MAX = 1_000
 

@@ -14,7 +14,7 @@ from qmtl.core import errors
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 
 CONTEXT_COLUMNS = ("world_id", "execution_domain", "as_of", "partition")
 Condition = sa.ColumnElement[bool]

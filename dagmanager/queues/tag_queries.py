@@ -19,8 +19,8 @@ from dagmanager.tables import outbox, tag_queries, tag_query_refs, tag_query_tag
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.modes import ExecutionDomain
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import any_of, bounded
+from qmtl.sql.statements.lists import any_of, bounded
+from qmtl.sql.statements.prepared import Prepared
 
 SET_BYTES_MAX = 800 * 1024  # the bus refuses bodies above 900 KiB
 SET_MAX = 5_000

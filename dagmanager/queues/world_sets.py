@@ -14,7 +14,7 @@ from dagmanager.revisions import lock_world
 from dagmanager.tables import outbox, queues
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 SHOWN_MAX = 32  # queues in one event: a world with more is read page by page, and its events only say that it changed
 

@@ -13,7 +13,7 @@ from dagmanager.sentinels.domain import Sentinel
 from dagmanager.tables import plan_contexts, sentinels
 from qmtl.core.errors import NotFound
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 
 def store_sentinel(conn: Connection, plan: PlanRef, commit_hash: str, weight: float, now: datetime) -> Sentinel | None:

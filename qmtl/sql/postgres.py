@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
-from qmtl.sql.pipeline import BEGIN, hear, pipelined
+from qmtl.sql.statements.pipeline import BEGIN, hear, pipelined
 from qmtl.sql.transactions import Notify, T, Work, raised_signals
 
 # A server or a network that is gone without a word is noticed in about ten seconds, not in the kernel's two hours.

@@ -20,7 +20,7 @@ from qmtl.sql.errors import corrupt, translated
 from qmtl.sql.group_commit import GroupWriter
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
 from qmtl.sql.pages import PageCheck
-from qmtl.sql.prepared import execute
+from qmtl.sql.statements.prepared import execute
 from qmtl.sql.transactions import Notify, T, Work
 
 SYNCHRONOUS = ("FULL", "NORMAL", "EXTRA")

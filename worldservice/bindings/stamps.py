@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.activation.tables import activations
 from worldservice.evaluation.tables import decisions, evaluation_runs
 from worldservice.worlds.domain.binding import BindingState

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence

@@ -18,7 +18,7 @@ from brokerage.domain.risk.pacing import paced
 from brokerage.market.context import MarketContext
 from qmtl.core.errors import refused
 from qmtl.core.limits import RiskLimits
-from qmtl.sql.prepared import Later
+from qmtl.sql.statements.prepared import Later
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from brokerage.domain.orders.states import EventKind, OrderState
 from brokerage.domain.simulation.arrivals import FOUND, Arrival, OrderArrivals
 from brokerage.fences.intents import INTENT, UNANSWERED
 from qmtl.core.errors import NotFound
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
 
 
 def arrivals(conn: Connection, account_name: str) -> OrderArrivals:

@@ -17,7 +17,7 @@ from gateway.submissions.store import releases
 from gateway.submissions.store.strategies import STRATEGY_ROWS, UPDATE_STRATEGY, get, record_step, to_record, worlds_of
 from gateway.submissions.tables import ASSIGNMENTS, LIVE_DAGS, OUTCOMES, STRATEGIES
 from qmtl.sql.instants import micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 AHEAD_MAX = timedelta(minutes=11)  # the longest claim, and more
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from gateway.submissions.domain import State, Submission
 from gateway.submissions.tables import REQUESTS, STRATEGIES, WORLDS
 from qmtl.core.errors import Exhausted
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 
 RETRY_S: Final = 1.0
 _TODO = STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value))

@@ -34,8 +34,8 @@ from qmtl.core.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from qmtl.core.paging import Page
 from qmtl.sql.database import signal
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import bounded
+from qmtl.sql.statements.lists import bounded
+from qmtl.sql.statements.prepared import Prepared
 
 
 class Raced(Unavailable):

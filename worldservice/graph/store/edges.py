@@ -15,7 +15,7 @@ from qmtl.core.errors import Exhausted, NotFound
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.paging import Page
 from qmtl.sql.instants import micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.graph.domain.edges import Cut, Opened, still_open
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, short
 from worldservice.graph.store.nodes import save_row

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.audit import AuditRow, Recorded
 from worldservice.worlds.tables import audit_log
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 from worldservice.worlds.store.worlds import texts_from_json
 from worldservice.worlds.tables import bindings

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.roles import Role
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.roles import Grant, world_scope
 from worldservice.worlds.tables import role_grants
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.world import WORLD_ID, World, WorldState
 from worldservice.worlds.tables import worlds
 

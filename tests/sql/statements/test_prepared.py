@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from qmtl.sql.database import Database
-from qmtl.sql.prepared import Prepared
-from qmtl.sql.statements import any_of
+from qmtl.sql.statements.lists import any_of
+from qmtl.sql.statements.prepared import Prepared
 from tests.support.statements import statements_on
 
 METADATA = sa.MetaData()

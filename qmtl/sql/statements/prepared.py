@@ -21,7 +21,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from qmtl.sql.errors import wrapped
-from qmtl.sql.pipeline import drain, hear
+from qmtl.sql.statements.pipeline import drain, hear
 
 Clause = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
 AnyResult: TypeAlias = "sa.Result[*tuple[Any, ...]]"

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from qmtl.core.errors import Unavailable
 from qmtl.sql.database import Database
-from qmtl.sql.pipeline import hear
-from qmtl.sql.prepared import Prepared
+from qmtl.sql.statements.pipeline import hear
+from qmtl.sql.statements.prepared import Prepared
 from tests.support.round_trips import RoundTrips, counted_trips
 
 METADATA = sa.MetaData()

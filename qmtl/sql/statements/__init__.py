@@ -1,0 +1,1 @@
+"""Statements as services send them: compiled once, sent without waiting where the database can, long lists in parts."""
