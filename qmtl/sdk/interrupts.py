@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+BEGIN_S = 5.0
+"""How long a thread may take to begin."""
 
 
 @contextmanager
@@ -51,11 +53,13 @@ def run_beside(work: Coroutine[Any, Any, T]) -> T:
                 ended.append(error)
         over.set()
 
-    threading.Thread(target=run, name="qmtl-runner").start()
     try:
+        threading.Thread(target=run, name="qmtl-runner").start()  # which waits too, so that it may be interrupted
         over.wait()  # not join(): interrupted, it takes a running thread for one that has ended
     except KeyboardInterrupt as error:
-        begun.wait()
+        if not begun.wait(BEGIN_S):  # interrupted before there was a thread
+            work.close()
+            raise
         with contextlib.suppress(RuntimeError):  # it has ended meanwhile, and its loop with it
             loop.call_soon_threadsafe(tasks[0].cancel)
         over.wait()
