@@ -132,6 +132,7 @@ async def test_of_two_processes_on_postgresql_the_fenced_one_sends_nothing_until
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.soak
 async def test_of_two_processes_one_drives_and_the_fenced_one_sends_nothing(tmp_path: Path, nats_url: str) -> None:
     await _fenced_and_awake_again(tmp_path, nats_url)
 

@@ -90,6 +90,7 @@ async def test_nothing_answered_is_lost_and_nothing_is_done_twice(tmp_path: Path
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.soak
 async def test_a_split_is_done_once_over_kills(tmp_path: Path, nats_server: NatsServer) -> None:
     rng = random.Random(5)
     async with running_mesh(tmp_path, nats_server.url) as mesh:

@@ -157,6 +157,7 @@ def recovers(bar: barspb.Bar) -> bool:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.soak
 async def test_a_stop_reached_in_a_freeze_is_held_although_brokerage_is_killed_in_it(far: PacedTradingMesh) -> None:
     await holding(far)
     first, second = far.peeked[far.shown : far.shown + 2]

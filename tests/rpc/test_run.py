@@ -231,6 +231,7 @@ async def test_spans_reach_a_collector_before_the_process_ends(tmp_path: Path) -
     assert b"ServerReflectionInfo" in spans
 
 
+@pytest.mark.soak
 async def test_a_collector_that_goes_away_is_told_and_that_it_is_back(tmp_path: Path, unused_tcp_port: int) -> None:
     at = f"127.0.0.1:{unused_tcp_port}"
     async with started(tmp_path, f"otlp=http://{at}") as service:

@@ -105,6 +105,7 @@ async def test_soak_a_cluster_survives_the_kill_of_its_leader(
     await watch.close()
 
 
+@pytest.mark.soak
 async def test_a_lost_quorum_is_seen_within_five_seconds_and_over_by_itself(nats_cluster: NatsCluster) -> None:
     bus = await Bus.connect(nats_cluster.url, service="gateway", replicas=3)
     try:

@@ -228,6 +228,7 @@ async def test_a_strategy_trades_at_the_exchange_once_with_consent_until_it_is_f
     assert await live.json("reconcile", "acc") == {"orders_resolved": 0, "fills_booked": 0, "differences": []}
 
 
+@pytest.mark.soak
 async def test_an_order_by_hand_is_sent_once_the_name_of_its_account_was_typed(live: LiveTrading) -> None:
     buy = ("trade", "buy", "BTC/USDT", "0.1", "--limit", "98", "--account", "acc", "--reason", "by hand")
     for typed in ("", "\n", "yes\n", "ac\n", "ACC\n"):

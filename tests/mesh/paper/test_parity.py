@@ -185,6 +185,7 @@ async def test_a_paper_session_at_full_speed_is_the_backtest_continued(own_mesh:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.soak
 async def test_brokerage_killed_in_the_middle_changes_nothing(own_mesh: Mesh) -> None:
     paper, local, bars = await session_with(own_mesh, ["brokerage"])
     check_no_fill_is_late(paper, bars)
@@ -200,6 +201,7 @@ async def test_gateway_killed_in_the_middle_moves_orders_only_while_its_gate_was
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("kill", [[], pytest.param(["brokerage"], marks=pytest.mark.soak)])
+@pytest.mark.soak
 async def test_brackets_of_a_session_are_those_of_its_backtest(own_mesh: Mesh, kill: list[str]) -> None:
     paper, local, _ = await session_with(own_mesh, kill, strategy=Guarded)
     exits = [status for status in paper.orders if status.order.parent_client_order_id]

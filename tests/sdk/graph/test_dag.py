@@ -100,6 +100,7 @@ def test_empty_graph_is_refused() -> None:
         build_dag([])
 
 
+@pytest.mark.soak
 def test_ten_thousand_nodes_are_the_limit() -> None:
     price = StreamInput("BTC-USD")
     many = [

@@ -93,6 +93,7 @@ async def tell(there: Market) -> None:
 
 
 @pytest.mark.parametrize(("follow", "bars"), [pytest.param("poll", 15, marks=pytest.mark.soak), ("stream", 12)])
+@pytest.mark.soak
 async def test_a_live_world_stays_live_stops_with_its_exchange_and_comes_back(
     follow: str, bars: int, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def _comes_to_rest(live: Live) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.soak
 async def test_a_killed_process_loses_and_repeats_nothing(tmp_path: Path) -> None:
     await play(f"sqlite:///{tmp_path / 'store.db'}", BINANCE, 1)
 

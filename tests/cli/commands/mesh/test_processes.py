@@ -215,6 +215,7 @@ def record_of(home: Path) -> Record:
     return record
 
 
+@pytest.mark.soak
 def test_leftovers_of_a_killed_supervisor_are_stopped_by_the_next(home: Path, tmp_path: Path) -> None:
     with supervisor(home, tmp_path / "a") as first:
         lines_until(first, "mesh ready in")

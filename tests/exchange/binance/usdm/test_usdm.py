@@ -190,6 +190,7 @@ async def test_troubles_come_as_asked_and_leave_the_order_or_not(
     assert len(client.exchange.open_orders("client")) == orders
 
 
+@pytest.mark.soak
 async def test_the_stream_tells_until_its_key_expires(client: Client) -> None:
     watching = asyncio.create_task(client.ccxt.watch_orders())
     await client.exchange.streams.until_open("client")

@@ -292,6 +292,7 @@ def test_a_file_of_more_than_memory_holds_is_refused_before_it_is_read() -> None
     assert tables.read_table(whole, cells_max=600).rows.height == 100
 
 
+@pytest.mark.soak
 def test_no_changed_bytes_of_parquet_are_more_than_a_refusal() -> None:
     """Pages that say that they are larger than any memory among them: read by polars, they ended the process."""
     opened = pl.Series([f"2024-01-02 00:{minute:02d}" for minute in range(15)])

@@ -256,6 +256,7 @@ async def test_more_funding_of_one_millisecond_than_a_page_holds_is_told_and_rea
     assert [(one["event"], one["at_ms"]) for one in told] == [("payments_beyond_a_page", at_ms)]
 
 
+@pytest.mark.soak
 async def test_a_key_that_has_ended_is_noticed_and_made_anew(usdm: Usdm) -> None:
     watching = asyncio.create_task(usdm.dialect.told(usdm.at))
     await usdm.exchange.streams.until_open("client")
