@@ -46,7 +46,7 @@ from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.research.trials import Params, run_trials
+from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.assembly import assemble
 
 EVENTS_OF_AN_ORDER = 4
@@ -159,10 +159,10 @@ def more_backtests(count: int) -> list[Line]:
 def sweeps(count: int) -> list[Line]:
     """Bars a second of a sweep in one process, each trial with its report over all bars."""
     bars, terms = minutes(count // 5), AccountTerms(profile=spot("0.001", participation="0"))
-    tries: list[Params] = [{"fast": fast, "slow": slow} for fast, slow in PAIRS]
+    grid = {"fast": sorted({fast for fast, _ in PAIRS}), "slow": sorted({slow for _, slow in PAIRS})}
     floor = rate(len(bars), lambda: _numba_cross(bars.values[:, 3], bars.values[:, 0]))
-    speed = rate(len(bars) * len(tries), lambda: run_trials(Cross, tries, [bars], terms))
-    return [Line(f"sweep of {len(tries)} pairs over {len(bars):,} bars", "bars", speed, floor)]
+    speed = rate(len(bars) * len(PAIRS), lambda: Runner.sweep(Cross, grid, bars, terms=terms))
+    return [Line(f"sweep of {len(PAIRS)} pairs over {len(bars):,} bars", "bars", speed, floor)]
 
 
 def memory(count: int) -> str:

@@ -70,7 +70,8 @@ class Venue:
 
     @property
     def orders(self) -> list[MarketOrder]:
-        return [request.order for request in self.asked if isinstance(request, Submit)]
+        submitted = (request.order for request in self.asked if isinstance(request, Submit))
+        return [order for order in submitted if isinstance(order, MarketOrder)]
 
 
 class Decided:

@@ -31,7 +31,9 @@ class Trading(Strategy):
 
 
 def rule(sizing: Sizing = Sizing.EQUITY_FRACTION, lot: str = "0.0001") -> TradeRule:
-    return assemble(Trading(sizing, lot)).rules[0]
+    (found,) = assemble(Trading(sizing, lot)).rules
+    assert isinstance(found, TradeRule)
+    return found
 
 
 def holding(expected: str = "0", equity: str = "100000") -> HeldPosition:
