@@ -70,10 +70,13 @@ class PaperBooks:
 
 def query_from_proto(message: replayservicepb.ReplayBooksRequest) -> BooksQuery:
     """Raises InvalidRequest (E_FIELD, E_TIMESTAMP)."""
-    texts = {name: getattr(message, name) for name in ("account", "world_id", "strategy_id", "data_session_id")}
-    account, world, strategy, session = (require_text(text, name, TEXT_MAX) for name, text in texts.items())
-    start_ns = ns_from_proto(message.start, "start")
-    return BooksQuery(Owner(account, world, strategy), session, start_ns, message.account_model)
+    owner = Owner(
+        require_text(message.account, "account", TEXT_MAX),
+        require_text(message.world_id, "world_id", TEXT_MAX),
+        require_text(message.strategy_id, "strategy_id", TEXT_MAX),
+    )
+    session = require_text(message.data_session_id, "data_session_id", TEXT_MAX)
+    return BooksQuery(owner, session, ns_from_proto(message.start, "start"), message.account_model)
 
 
 def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> PaperBooks:

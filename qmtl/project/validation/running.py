@@ -17,11 +17,12 @@ from pathlib import Path
 from qmtl.core.errors import QmtlError
 from qmtl.project.layers import FACTS, Layer
 from qmtl.project.validation.finding import Finding
-from qmtl.sdk import Node, SemanticKind, Strategy, StreamInput
+from qmtl.sdk import Node, SemanticKind, Strategy, StreamInput, Vertex
 from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.research.sample import sample_bars
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 
+TRADED = (SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)
 DECISIONS = (SemanticKind.DECISION_VALUE, SemanticKind.CAUSAL_STREAM)
 _NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"})
 
@@ -67,14 +68,11 @@ def _kind(layer: Layer, value: object) -> Iterator[Finding]:
             yield Finding("layer_kinds", file, 0, f"signals() returns {_shown(value)}", "a dict of nodes by name")
             return
         for name, node in value.items():
-            kind = getattr(node, "kind", None)
-            if kind not in DECISIONS:
-                found = f"signals()[{name!r}] is {kind.value if kind else _shown(node)}"
+            if not isinstance(node, Vertex) or node.kind not in DECISIONS:
+                found = f"signals()[{name!r}] is {_shown(node)}"
                 yield Finding("layer_kinds", file, 0, found, "a decision, or a causal stream that execution sizes")
-    elif layer is Layer.EXECUTION:
-        kind = getattr(value, "kind", None)
-        if kind not in (SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE):
-            yield Finding("layer_kinds", file, 0, f"orders() returns {_shown(value)}", "a decision of what to hold")
+    elif layer is Layer.EXECUTION and not (isinstance(value, Vertex) and value.kind in TRADED):
+        yield Finding("layer_kinds", file, 0, f"orders() returns {_shown(value)}", "a decision of what to hold")
 
 
 def _strategy() -> Iterator[Finding]:
@@ -101,7 +99,7 @@ def _ids(assembled: Assembled) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    return type(value).__name__
+    return value.kind.value if isinstance(value, Vertex) else type(value).__name__
 
 
 def _raised(rule: str, folder: Path, error: Exception) -> Finding:

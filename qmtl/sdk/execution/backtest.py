@@ -132,7 +132,7 @@ class _AccountReplay:
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
         self._in_step = CommandsInStep(assembled) if assembled.in_step else None
-        hears = getattr(self._strategy.on_order, "__func__", None) is not Strategy.on_order
+        hears = self._strategy.hears_orders
         self._why_every = "every bar" if every else ""
         if self._in_step:
             self._why_every = "every bar: it quotes, or nodes read the position"

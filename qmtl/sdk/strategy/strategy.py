@@ -58,6 +58,11 @@ class Strategy:
         """What `setup` has named to publish so far."""
         return tuple(self._published)
 
+    @property
+    def hears_orders(self) -> bool:
+        """Whether it has an `on_order` of its own."""
+        return getattr(self.on_order, "__func__", None) is not Strategy.on_order  # one set on an instance has none
+
     def setup(self) -> None:
         """Build the nodes: `self.add_nodes(...)`, `self.trade(...)`."""
         raise refused("E_SETUP", "setup", f"missing in {type(self).__name__}", "a setup method that builds nodes")

@@ -26,7 +26,7 @@ class OrderListener:
 
     def __init__(self, strategy: Strategy, rules: Sequence[TradeRule | QuoteRule]) -> None:
         self._on_order = strategy.on_order
-        self.listens = getattr(strategy.on_order, "__func__", None) is not Strategy.on_order
+        self.listens = strategy.hears_orders
         self._rules = rules
         self._told: dict[str, OrderState | None] = {}
 
