@@ -17,9 +17,8 @@ from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.orders.states import EventKind
 from brokerage.fences import intents
 from brokerage.orders import store
-from brokerage.orders.events import messages
+from brokerage.orders.events import Happened, messages
 from brokerage.orders.rows import event_values
-from controlbus.outbox.outbox import RawDraft
 from qmtl.sql.database import signal
 
 
@@ -30,17 +29,17 @@ def record(conn: Connection, account: Account, done: Done, new: Collection[str] 
     """
     rows: list[schema.Values] = []
     filled: list[schema.Values] = []
-    drafts: list[RawDraft] = []
+    told: list[Happened] = []
     for book, event in done:
         order = book.records[event.order_id]
         sequence = account.event_sequence + len(rows) + 1
         rows.append(event_values(account.account, sequence, event))
         if event.fill is not None:
             filled.append(_fill_values(order.order, event, account.fill_sequence + len(filled) + 1))
-        drafts += messages(order.order, order.instrument, event, sequence, account.fill_sequence + len(filled))
+        told.append((order.order, order.instrument, event, sequence, account.fill_sequence + len(filled)))
     store.add_events(conn, rows)
     store.add_fills(conn, filled)
-    schema.outbox.append_raw(conn, drafts)
+    schema.outbox.append_raw(conn, messages(told))
     for order in {event.order_id: book.records[event.order_id] for book, event in done}.values():
         if order.id not in new:
             store.save_order(conn, order)

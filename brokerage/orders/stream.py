@@ -11,6 +11,7 @@ from brokerage.commit_notices import Pulse, either, going_away
 from brokerage.market.context import MarketContext
 from brokerage.orders import listings
 from brokerage.orders.store import OrdersOf
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.sql.database import Database
 from qmtl.wire.paging import parts_of
@@ -44,7 +45,7 @@ class OrderEventStream:
                 partial(listings.order_events, market=self._market, of=of, number=start)
             )
             if events:
-                yield orderservicepb.StreamOrderEventsResponse(events=orderservicepb.OrderEvents(events=events))
+                yield orderservicepb.StreamOrderEventsResponse(events=orderpb.OrderEvents(events=events))
             if number == start:
                 await either(beat, self._draining, self._poll_s)
         raise going_away(number)

@@ -53,7 +53,7 @@ class StreamSources:
     """What event streams are made from."""
 
     control: Feed[controlpb.ControlEvent]
-    orders: Feed[orderpb.OrderEvent]
+    orders: Feed[orderpb.OrderEvents]
     snapshots: Snapshots
     keys: StreamKeys
     clock: Clock
@@ -180,7 +180,7 @@ class _Follower:
         control, orders = self._sources.control, self._sources.orders
         start, world = self._place, self._scope.world_id
         found, control_reached = control.since(world, start.control, bytes_max=CONTROL_BYTES_MAX)
-        steps, orders_reached = list[tuple[int, orderpb.OrderEvent]](), start.orders
+        steps, orders_reached = list[tuple[int, orderpb.OrderEvents]](), start.orders
         if self._with_orders and not _fills_a_frame(found):
             steps, orders_reached = orders.since(world, start.orders, bytes_max=ORDERS_BYTES_MAX)
         self._place = end = StreamPosition(control_reached, orders_reached, start.born)
@@ -198,14 +198,14 @@ class _Follower:
         return self._sources.shared.put(self._scope, start, end, frame)
 
     def _frame(
-        self, found: Sequence[controlpb.ControlEvent], steps: Sequence[orderpb.OrderEvent]
+        self, found: Sequence[controlpb.ControlEvent], steps: Sequence[orderpb.OrderEvents]
     ) -> eventpb.Frame | None:
         events = [
             relayed(event, self._scope.world_id)
             for event in found
             if concerns(event, self._scope, self._types) and self._is_news(event)
         ]
-        mine = [step for step in steps if self._scope.strategy_id in ("", step.strategy_id)]
+        mine = [event for step in steps for event in step.events if self._scope.strategy_id in ("", event.strategy_id)]
         if not events and not mine:
             return None
         token = self._token()
@@ -250,7 +250,7 @@ class _Follower:
             async with aclosing(self._old(self._sources.orders, self._place.orders)) as steps:
                 async for found_steps, reached in steps:
                     self._place = replace(self._place, orders=reached)
-                    mine = [step for step in found_steps if step.world_id == self._scope.world_id]
+                    mine = [step for step in found_steps if step.events[0].world_id == self._scope.world_id]
                     frame = self._frame([], mine)
                     if frame is not None:
                         yield frame

@@ -97,9 +97,9 @@ def control_source(db: Database) -> Source[controlpb.ControlEvent]:
     return Source("CONTROL", "qmtl.control.>", _control_event, _control_mark, ControlWorlds(db))
 
 
-def orders_source() -> Source[orderpb.OrderEvent]:
+def orders_source() -> Source[orderpb.OrderEvents]:
     """The ORDERS stream."""
-    return Source("ORDERS", "qmtl.orders.>", _order_event, _order_mark, _order_worlds)
+    return Source("ORDERS", "qmtl.orders.>", _order_events, _orders_mark, _orders_worlds)
 
 
 def concerns(event: controlpb.ControlEvent, scope: Scope, types: frozenset[str]) -> bool:
@@ -164,17 +164,18 @@ def _control_mark(event: controlpb.ControlEvent) -> tuple[str, int]:
     return f"{payload_type(event)} {event.key}", event.revision
 
 
-def _order_event(body: bytes) -> orderpb.OrderEvent | None:
+def _order_events(body: bytes) -> orderpb.OrderEvents | None:
     try:
-        return orderpb.OrderEvent.FromString(body)
+        found = orderpb.OrderEvents.FromString(body)
     except DecodeError as error:
-        log.error("order_event_undecodable", error=str(error))
+        log.error("order_events_undecodable", error=str(error))
         return None
+    return found if found.events else None
 
 
-def _order_mark(event: orderpb.OrderEvent) -> tuple[str, int]:
-    return event.account, event.account_event_number
+def _orders_mark(found: orderpb.OrderEvents) -> tuple[str, int]:
+    return found.events[-1].account, found.events[-1].account_event_number
 
 
-async def _order_worlds(event: orderpb.OrderEvent) -> tuple[str, ...]:
-    return (event.world_id,)
+async def _orders_worlds(found: orderpb.OrderEvents) -> tuple[str, ...]:
+    return (found.events[0].world_id,)

@@ -40,7 +40,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self,
         gate: OrderGate,
         roles: WorldRoles,
-        orders: Feed[orderpb.OrderEvent],
+        orders: Feed[orderpb.OrderEvents],
         link: Link,
         limits: TradeStreamLimits,
         draining: asyncio.Event,

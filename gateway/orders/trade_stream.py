@@ -66,7 +66,7 @@ class TradeStreamCall:
 
     def __init__(
         self,
-        orders: Feed[orderpb.OrderEvent],
+        orders: Feed[orderpb.OrderEvents],
         acts: TradeActs,
         may_see: Callable[[str], Awaitable[object]],
         draining: asyncio.Event,
@@ -212,7 +212,7 @@ class TradeStreamCall:
             await self._replies.put(_cut("E_TRADE_STREAM_LAGS", "events were missed: read them from the account"))
             followed.position = self._orders.head
         found, followed.position = self._orders.since(world_id, followed.position, REPLIES_MAX)
-        mine = [event for _, event in found if _event_key(event) in self._followed]
+        mine = [event for _, step in found for event in step.events if _event_key(event) in self._followed]
         if not mine:
             return
         try:

@@ -174,7 +174,8 @@ async def published(mesh: Mesh, client: Client) -> None:
         last = (await client.portfolio()).account_event_number
         while not events or events[-1] != last:
             message = await reader.next_msg(timeout=10)
-            events.append(orderpb.OrderEvent.FromString(message.data).account_event_number)
+            told = orderpb.OrderEvents.FromString(message.data).events
+            events += [event.account_event_number for event in told]
     finally:
         await bus.close()
     mine = events[len(events) - 1 - events[::-1].index(1) :]

@@ -136,8 +136,9 @@ class Owner:
             account=ACCOUNT, world_id=WORLD, strategy_id="s", client_order_id=name,
             order_event_number=self.orders[name], account_event_number=self.order_events,
         )  # fmt: skip
+        told = orderpb.OrderEvents(events=[step])
         self.outbox.append(
-            (orders_subject(WORLD, ACCOUNT), step.SerializeToString(), f"{name}-{self.orders[name]}", {})
+            (orders_subject(WORLD, ACCOUNT), told.SerializeToString(), f"{name}-{self.orders[name]}", {})
         )
 
     async def ListEventStates(  # the RPC's name

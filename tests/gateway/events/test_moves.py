@@ -187,8 +187,8 @@ class Scene:
             account="none", world_id=self.world, strategy_id=self.strategies[0], client_order_id="o",
             order_event_number=self.orders, account_event_number=self.orders,
         )  # fmt: skip
-        name = f"{self.world}-{self.orders}"
-        await self.bus.publish(orders_subject(self.world, "none"), step.SerializeToString(), msg_id=name)
+        name, told = f"{self.world}-{self.orders}", orderpb.OrderEvents(events=[step])
+        await self.bus.publish(orders_subject(self.world, "none"), told.SerializeToString(), msg_id=name)
 
     async def freeze(self) -> None:
         """Each time the other way round, so that every call is a new revision."""

@@ -154,7 +154,7 @@ async def test_who_is_behind_with_orders_is_told_too(sources: StreamSources) -> 
         event = orderpb.OrderEvent(
             account="a", world_id="w", client_order_id="o", order_event_number=place, account_event_number=place
         )
-        await orders.add(place, event.SerializeToString())
+        await orders.add(place, orderpb.OrderEvents(events=[event]).SerializeToString())
     scope = Scope("ada", "w", "", (eventpb.TOPIC_ORDERS,))
     assert await kinds(replace(sources, orders=orders), scope, 0, 3) == ["bookmark", "notice", "events"]
 

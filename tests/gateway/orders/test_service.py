@@ -196,9 +196,8 @@ async def test_trade_stream_answers_each_act_and_shows_events_of_its_orders(harn
             account_event_number=1,
         )
         async with connected(harness.mesh.nats_url, service="t") as bus:
-            for event in (others, mine):
-                name = f"{world}-{event.client_order_id}"
-                await bus.publish(orders_subject(world, "none"), event.SerializeToString(), msg_id=name)
+            told = orderpb.OrderEvents(events=[others, mine])
+            await bus.publish(orders_subject(world, "none"), told.SerializeToString(), msg_id=world)
         assert (await reply_of(call)).event == mine
         await call.done_writing()
         assert await call.read() is EOF

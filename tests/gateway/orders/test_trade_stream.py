@@ -18,23 +18,21 @@ from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 ACCEPTED, FILLED = orderpb.ORDER_STATE_ACCEPTED, orderpb.ORDER_STATE_FILLED
 
 
-async def world_of(event: orderpb.OrderEvent) -> tuple[str, ...]:
-    return (event.world_id,)
+async def world_of(found: orderpb.OrderEvents) -> tuple[str, ...]:
+    return (found.events[0].world_id,)
 
 
-def feed(keep: int) -> Feed[orderpb.OrderEvent]:
+def feed(keep: int) -> Feed[orderpb.OrderEvents]:
     """A feed that is filled by hand and never read from the broker."""
-    decode = orderpb.OrderEvent.FromString
-    source = Source(
-        "ORDERS", "orders.>", decode, lambda event: (event.client_order_id, event.order_event_number), world_of
-    )
+    decode = orderpb.OrderEvents.FromString
+    source = Source("ORDERS", "orders.>", decode, lambda found: ("a", found.events[-1].order_event_number), world_of)
     return Feed(cast("Bus", None), source, keep)
 
 
 class Trader:
     """The client's side of one call; `worlds` are those the caller may act in, as a grant is given and taken."""
 
-    def __init__(self, orders: Feed[orderpb.OrderEvent], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
+    def __init__(self, orders: Feed[orderpb.OrderEvents], *worlds: str, followed_max: int = FOLLOWED_MAX) -> None:
         self.worlds = set(worlds)
         self.said: asyncio.Queue[tradingservicepb.TradeStreamRequest | None] = asyncio.Queue()
         acts = TradeActs(self._submit, self._submit_list, self._replace, self._cancel)
@@ -105,12 +103,24 @@ class Trader:
 
 
 async def happens(
-    orders: Feed[orderpb.OrderEvent], world_id: str, client_order_id: str, state: orderpb.OrderState = ACCEPTED
+    orders: Feed[orderpb.OrderEvents], world_id: str, *client_order_ids: str, state: orderpb.OrderState = ACCEPTED
 ) -> None:
-    event = orderpb.OrderEvent(
-        world_id=world_id, client_order_id=client_order_id, order_event_number=orders.head + 1, state=state
-    )
-    await orders.add(orders.head + 1, event.SerializeToString())
+    number = orders.head + 1
+    events = [
+        orderpb.OrderEvent(world_id=world_id, client_order_id=name, order_event_number=number, state=state)
+        for name in client_order_ids
+    ]
+    await orders.add(number, orderpb.OrderEvents(events=events).SerializeToString())
+
+
+async def test_of_events_that_come_together_those_of_its_orders_are_shown() -> None:
+    orders = feed(keep=100)
+    trader = Trader(orders, "w")
+    async with aclosing(trader.replies):
+        for name in ("1", "3"):
+            await trader.submit("w", name)
+        await happens(orders, "w", "1", "2", "3", "1")
+        assert [(await trader.hear()).event.client_order_id for _ in range(3)] == ["1", "3", "1"]
 
 
 async def test_who_is_refused_sees_nothing_of_the_order() -> None:
@@ -145,7 +155,7 @@ async def test_orders_that_ended_are_let_go_first_and_an_open_one_is_told() -> N
     async with aclosing(trader.replies):
         await trader.submit("a", "1")
         await trader.submit("b", "2")
-        await happens(orders, "b", "2", FILLED)
+        await happens(orders, "b", "2", state=FILLED)
         assert (await trader.hear()).event.client_order_id == "2"
         await trader.submit("b", "3")
         for world_id, name in (("b", "2"), ("b", "other"), ("a", "1")):

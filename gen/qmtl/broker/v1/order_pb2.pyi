@@ -441,6 +441,12 @@ class OrderEvent(_message.Message):
     account_event_number: int
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_event_number: _Optional[int] = ..., kind: _Optional[_Union[OrderEventKind, str]] = ..., state: _Optional[_Union[OrderState, str]] = ..., denial: _Optional[_Union[Denial, str]] = ..., message: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., cumulative_quantity: _Optional[str] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ...) -> None: ...
 
+class OrderEvents(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[OrderEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[OrderEvent, _Mapping]]] = ...) -> None: ...
+
 class OrderStatus(_message.Message):
     __slots__ = ("order", "order_id", "origin", "state", "view", "unresolved", "denial", "message", "working_quantity", "cumulative_quantity", "average_price", "fees", "fence_epoch", "created_at", "updated_at", "venue_order_id", "order_event_number")
     class FeesEntry(_message.Message):

@@ -62,8 +62,8 @@ class StreamOrderEventsResponse(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     snapshot: OrderSnapshot
-    events: OrderEvents
-    def __init__(self, snapshot: _Optional[_Union[OrderSnapshot, _Mapping]] = ..., events: _Optional[_Union[OrderEvents, _Mapping]] = ...) -> None: ...
+    events: _order_pb2.OrderEvents
+    def __init__(self, snapshot: _Optional[_Union[OrderSnapshot, _Mapping]] = ..., events: _Optional[_Union[_order_pb2.OrderEvents, _Mapping]] = ...) -> None: ...
 
 class OrderSnapshot(_message.Message):
     __slots__ = ("statuses", "account_event_number", "more")
@@ -74,12 +74,6 @@ class OrderSnapshot(_message.Message):
     account_event_number: int
     more: bool
     def __init__(self, statuses: _Optional[_Iterable[_Union[_order_pb2.OrderStatus, _Mapping]]] = ..., account_event_number: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
-
-class OrderEvents(_message.Message):
-    __slots__ = ("events",)
-    EVENTS_FIELD_NUMBER: _ClassVar[int]
-    events: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderEvent]
-    def __init__(self, events: _Optional[_Iterable[_Union[_order_pb2.OrderEvent, _Mapping]]] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "after_account_fill_number", "page")

@@ -120,4 +120,4 @@ class FakeBrokerage:
             for fill in self.mesh.fills
         ]
         fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
-        yield orderservicepb.StreamOrderEventsResponse(events=orderservicepb.OrderEvents(events=fresh))
+        yield orderservicepb.StreamOrderEventsResponse(events=orderpb.OrderEvents(events=fresh))
