@@ -14,6 +14,21 @@ from qmtl.config.settings import ServiceSettings
 ACCOUNTS_MAX = 2_000  # as many as a world has strategies at most
 
 
+class MarginTierEntry(BaseModel):
+    """One of `[[brokerage.instruments."SYMBOL".margin_tiers]]`, the smallest first. Decimal text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # up to and including this notional, in quote currency
+    notional_cap: str
+    # the most leverage that it is opened with
+    leverage_max: int = Field(ge=1, le=1_000)
+    # share of the notional at the mark that must be kept
+    maintenance_rate: str
+    # what is taken off that; empty: the amount that lets margin rise from tier to tier without a step
+    maintenance_amount: str = ""
+
+
 class InstrumentEntry(BaseModel):
     """One more line of the symbol-properties table: `[brokerage.instruments."SYMBOL"]`. Decimal text."""
 
@@ -33,6 +48,8 @@ class InstrumentEntry(BaseModel):
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
     # what tests its stops on paper feeds of quotes and trades: the last trade, the ask (to buy) or bid, the mark price
     trigger_price: Literal["last", "quote", "mark"] = "last"
+    # margin of MARGIN accounts by notional, as its venue publishes it; none: 1 / leverage
+    margin_tiers: tuple[MarginTierEntry, ...] = ()
 
 
 class ActionEntry(BaseModel):

@@ -70,6 +70,7 @@ accounts = sa.Table(
     _int("rate_ns"),  # when the last order allowed by the rate limit would have come at an even pace
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
+    _int("margin_warned_ns"),  # since when margin is short; 0: it is not
     _int("carried_ns"),  # up to where its cash has settled; 0: time moves none
     _int("interest_ns"),  # up to where its cash has borne interest
 )

@@ -39,7 +39,7 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
     ) -> brokerstatusservicepb.GetStatusResponse:
         """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
         found = await counted(self._db, self._outages, lambda conn: (counts(conn), feeds_of_worlds(conn)))
-        open_orders, accounts, depth = found[0] if found else (0, 0, None)
+        open_orders, accounts, short, depth = found[0] if found else (0, 0, 0, None)
         feeds = found[1] if found else {}
         shown = {feed for feed, worlds in feeds.items() if any(may_hear_of(world) for world in worlds)}
         broken = self._feeds.broken()
@@ -56,6 +56,7 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
             ),
             open_orders=open_orders,
             accounts=accounts,
+            accounts_short_of_margin=short,
         )
 
 
@@ -65,8 +66,10 @@ def _told(broken: Sequence[tuple[Feed, FeedStatus]], shown: set[Feed]) -> str:
     return "; ".join(named + ([f"{others} feeds of other worlds are broken"] if others else []))
 
 
-def counts(conn: Connection) -> tuple[int, int, int]:
-    """Open orders, accounts, and outbox rows that wait."""
+def counts(conn: Connection) -> tuple[int, int, int, int]:
+    """Open orders, accounts, those whose margin is short, and outbox rows that wait."""
     open_count = conn.execute(sa.select(sa.func.count()).select_from(t.orders).where(t.orders.c.open)).scalar_one()
-    account_count = conn.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
-    return open_count, account_count, t.outbox.backlog(conn).depth
+    every = sa.select(sa.func.count()).select_from(t.accounts)
+    account_count = conn.execute(every).scalar_one()
+    short = conn.execute(every.where(t.accounts.c.margin_warned_ns > 0)).scalar_one()
+    return open_count, account_count, short, t.outbox.backlog(conn).depth

@@ -303,6 +303,7 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         rate_ns=row.rate_ns,
         peak_equity=row.peak_equity,
         circuit_ns=row.circuit_ns,
+        margin_warned_ns=row.margin_warned_ns,
         limits=_limits_of(row.limits),
     )
 
@@ -338,4 +339,5 @@ def _values(account: Account) -> dict[str, str | int | None]:
         "rate_ns": account.rate_ns,
         "peak_equity": account.peak_equity,
         "circuit_ns": account.circuit_ns,
+        "margin_warned_ns": account.margin_warned_ns,
     }

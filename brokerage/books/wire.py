@@ -9,7 +9,9 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.portfolio import PositionView
 from brokerage.domain.money import money_text
 from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.maintenance import account_margin
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.decimals import format_decimal
@@ -34,6 +36,7 @@ def position_to_proto(owner: Owner, view: PositionView) -> portfoliopb.Position:
         fees=format_decimal(view.fees),
         currency=view.currency,
         end_time=ns_to_proto(view.ended_ns) if view.ended_ns else None,
+        liquidation_price="" if view.liquidation is None else format_decimal(view.liquidation),
     )
 
 
@@ -54,6 +57,19 @@ def portfolio_to_proto(
         fees=_total(one.fees for one in views),
         time=ns_to_proto(account.shown_ns) if account.shown_ns else None,
         account_event_number=account.event_sequence,
+        margin=margin_to_proto(account, view),
+    )
+
+
+def margin_to_proto(account: Account, view: AccountView) -> portfoliopb.AccountMargin | None:
+    """What positions must keep; None on CASH and at exchanges."""
+    margin = account_margin(view) if account.venue == PAPER.name else None
+    if margin is None:
+        return None
+    return portfoliopb.AccountMargin(
+        used=money_text(margin.currency, margin.used),
+        state=f"MARGIN_STATE_{margin.state.name}",
+        warned_at=ns_to_proto(account.margin_warned_ns) if account.margin_warned_ns else None,
     )
 
 

@@ -52,6 +52,10 @@ def market_of(
             calendar=entry.calendar,
             asset_class=AssetClass(entry.asset_class),
             trigger=TriggerPrice(entry.trigger_price.upper()),
+            tiers=[
+                (tier.notional_cap, tier.leverage_max, tier.maintenance_rate, tier.maintenance_amount)
+                for tier in entry.margin_tiers
+            ],
         )
         for symbol, entry in settings.instruments.items()
     ]

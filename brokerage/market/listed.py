@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import astuple
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from brokerage import schema as t
 from brokerage.domain.market.instrument import AssetClass, Instrument
+from brokerage.domain.market.margin_tiers import MarginTier, MarginTiers
 from qmtl.core.decimals import format_decimal
 
 _ROW = t.venue_instruments.c
@@ -67,15 +69,21 @@ def _changes(before: Instrument, after: Instrument) -> list[str]:
         "least notional": [format_decimal(one.money_decimal(one.notional_min)) for one in (before, after)],
     }
     found = [f"{name} {old} to {new}" for name, (old, new) in pairs.items() if old != new]
+    if before.margin_tiers != after.margin_tiers:
+        found.append("its margin tiers")
     return found or ["its other properties"]
 
 
 def _text_of(one: Instrument) -> str:
     values: dict[str, str | int] = {name: getattr(one, name) for name in (*_NUMBERS, *_WORDS)}
-    return json.dumps({**values, "asset_class": one.asset_class.value, "multiplier": str(one.multiplier)})
+    tiers = [astuple(tier) for tier in one.margin_tiers.tiers]
+    return json.dumps(
+        {**values, "asset_class": one.asset_class.value, "multiplier": str(one.multiplier), "tiers": tiers}
+    )
 
 
 def _instrument_of(symbol: str, properties: str) -> Instrument:
     values = json.loads(properties)
     asset_class, multiplier = AssetClass(values.pop("asset_class")), Decimal(values.pop("multiplier"))
-    return Instrument(symbol=symbol, asset_class=asset_class, multiplier=multiplier, **values)
+    tiers = MarginTiers(tuple(MarginTier(*row) for row in values.pop("tiers")))
+    return Instrument(symbol=symbol, margin_tiers=tiers, asset_class=asset_class, multiplier=multiplier, **values)

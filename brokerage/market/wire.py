@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.symbols import Source
-from brokerage.domain.money import money_text
+from brokerage.domain.money import RATE_SCALE, money_text
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
-from qmtl.core.decimals import format_decimal
+from qmtl.core.decimals import format_decimal, from_scaled
 
 
 def instrument_to_proto(instrument: Instrument, venue: str, source: Source) -> instrumentpb.Instrument:
@@ -27,6 +27,15 @@ def instrument_to_proto(instrument: Instrument, venue: str, source: Source) -> i
         source=f"INSTRUMENT_SOURCE_{source.name}",
         quantity_places=instrument.quantity_scale,
         calendar=instrument.calendar,
+        margin_tiers=[
+            instrumentpb.MarginTier(
+                notional_cap=money_text(instrument.quote, tier.notional_cap),
+                leverage_max=tier.leverage_max,
+                maintenance_rate=format_decimal(from_scaled(tier.rate, RATE_SCALE)),
+                maintenance_amount=money_text(instrument.quote, tier.amount),
+            )
+            for tier in instrument.margin_tiers.tiers
+        ],
     )
 
 

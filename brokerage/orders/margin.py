@@ -14,6 +14,7 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import MARGIN_CALL, Order, Side
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import GateStamp, lets_go
+from brokerage.domain.risk.maintenance import AccountMargin, MarginState, account_margin
 from brokerage.domain.risk.margin_call import Reduction, margin_call
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -25,7 +26,8 @@ from qmtl.core.modes import ExecutionDomain
 
 
 def call_margin(conn: Connection, market: MarketContext, account: Account, now_ns: int) -> Account:
-    """Close what an account's equity no longer covers at its marks; nothing while orders of an earlier call are open.
+    """Tell of margin that becomes short, and close what an account's equity no longer covers at its marks; nothing
+    while orders of an earlier call are open.
 
     An act of the brokerage itself: the fence of the moment is asked, and while it lets nothing go the call waits for
     the next bar. An account without equity opens nothing until an operator sets it ACTIVE again.
@@ -34,7 +36,9 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
         return account
     market = market.of(account)
     view = load_view(conn, market, account)
-    call = margin_call(view)
+    margin = account_margin(view)
+    account = _warned(conn, account, margin, now_ns)
+    call = margin_call(view, margin)
     if call is None or _called(conn, market, account):
         return account
     if not call.reductions and account.trading_state is TradingState.REDUCING:
@@ -49,6 +53,18 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
     none = "none, the fence lets nothing go" if call.reductions else "none"
     detail = f"{call.message}; orders: {', '.join(sent) or none}"
     audit.record(conn, now_ns, ("brokerage", ""), "margin_call", account.account, detail)
+    return account
+
+
+def _warned(conn: Connection, account: Account, margin: AccountMargin | None, now_ns: int) -> Account:
+    """The account, with since when its margin is short; the change is audited."""
+    short = margin is not None and margin.state is not MarginState.COVERED
+    if margin is None or short == bool(account.margin_warned_ns):
+        return account
+    account = replace(account, margin_warned_ns=account.shown_ns if short else 0)
+    accounts_store.save_account(conn, account)
+    told = ("margin_warning", margin.warning) if short else ("margin_covered", margin.numbers)
+    audit.record(conn, now_ns, ("brokerage", ""), told[0], account.account, told[1])
     return account
 
 

@@ -14,7 +14,8 @@ from brokerage.domain.market.mark import Mark
 @dataclass(frozen=True, slots=True)
 class PositionView:
     """A position for people and doors: decimals, valued at a mark. `ended_ns`: from when its symbol trades no more, and
-    it cannot be closed; 0: it does.
+    it cannot be closed; 0: it does. `liquidation`: the price at which its account is closed by force; None: not
+    defined.
     """
 
     symbol: str
@@ -28,6 +29,7 @@ class PositionView:
     unrealised: Decimal
     fees: Decimal
     ended_ns: int = 0
+    liquidation: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

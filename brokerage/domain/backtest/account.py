@@ -34,6 +34,7 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
+from brokerage.domain.risk.maintenance import AccountMargin, account_margin, liquidation_prices
 from brokerage.domain.risk.margin_call import MarginCall, margin_call
 from brokerage.domain.simulation.carry import Carry, Payment, book_payment, in_progress
 from brokerage.domain.simulation.corporate import apply_action, conversion_of, end_orders, pay_out, waits_for
@@ -95,6 +96,7 @@ class SimulatedAccount:
         self._ticks, self._seen = TickExchange(profile), dict[str, SeenMarket]()
         self._carry = Carry(self.view, ledger, in_progress(self.view))
         self._lots = LotHistory()
+        self.margin: AccountMargin | None = None
 
     def instrument(self, symbol: str) -> Instrument:
         """The symbol's properties. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
@@ -298,9 +300,10 @@ class SimulatedAccount:
 
     def margin_call(self, at_ns: int) -> MarginCall | None:
         """Close what equity no longer covers, by market orders of the account; None where it covers all, or while
-        orders of an earlier call are open.
+        orders of an earlier call are open. `margin` is what it was then.
         """
-        call = margin_call(self.view)
+        self.margin = account_margin(self.view)
+        call = margin_call(self.view, self.margin)
         if call is None or any(MARGIN_CALL in record.order.tags for record in self.open_orders()):
             return None
         for reduction in call.reductions:
@@ -310,6 +313,10 @@ class SimulatedAccount:
             order = Order(reduction.owner, name, instrument.symbol, side, quantity)
             self.submit(replace(order, reduce_only=True, tags=(MARGIN_CALL,)), at_ns)
         return call
+
+    def liquidation_price(self, symbol: str) -> Decimal | None:
+        """The price of a symbol at which its account is closed by force; None where that is not defined."""
+        return liquidation_prices(self.view).get(symbol)
 
     def record(self, client_order_id: str) -> OrderRecord:
         """All that is known of an order. Raises NotFound (ORDER_UNKNOWN)."""

@@ -95,6 +95,8 @@ class DirectOrders:
             return False
         if mark.at_ns != ticket.at_ns or book.has_open_orders or instrument.quote != view.base_currency:
             return False
+        if instrument.margin_tiers:
+            return False
         try:
             quantity = self._sized(ticket, instrument)
             if not quantity or not self._bounded(instrument, quantity, mark.price, book.held(ticket.symbol)):

@@ -14,7 +14,9 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import notionals, total
 from brokerage.domain.market.bars import BarColumns, Integers, Units
-from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
+from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
@@ -121,7 +123,7 @@ def _touched(record: OrderRecord, columns: BarColumns, begin: int, stop: int) ->
 
 
 def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, currency: str) -> tuple[int, Why]:
-    """The first step at whose close equity may not be more than the margin in use."""
+    """The first step at whose close equity may not be more than the margin in use, or so little that it is told."""
     ledger = account.book.ledger
     held = {symbol: position for symbol, position in ledger.positions.items() if position.quantity}
     if not held:
@@ -131,6 +133,7 @@ def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, 
     if any(amount for other, amount in ledger.cash.items() if other != currency):
         return step, Why.CURRENCIES
     cash, model = ledger.book_of_cash.total(currency), account.view.profile.funding
+    by_tiers = any(model.by_tiers(timeline.columns[symbol].instrument) for symbol in held)
     width = 64
     while step < end:
         upto = min(step + width, end)
@@ -141,10 +144,27 @@ def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, 
             prices = Units(columns.close.whole[rows], columns.close.factor)
             quantities = np.full(upto - step, position.quantity, dtype=np.int64)
             values = notionals(columns.instrument, prices, quantities)
-            used.append((np.abs(values) + (model.leverage - 1)) // model.leverage)
+            used.append(_kept(model, columns.instrument, values))
             equity.append(values - position.cost if columns.instrument.pays_profit_only else values)
-        short = np.flatnonzero(total(equity, "equity") <= total(used, "margin"))
+        margin = total(used, "margin")
+        if by_tiers:
+            margin = margin + margin // WARNED_SHARE + 1
+        short = np.flatnonzero(total(equity, "equity") <= margin)
         if len(short):
             return step + int(short[0]), Why.MARGIN
         step, width = upto, width * 4
     return end, Why.MARGIN
+
+
+WARNED_SHARE = 19
+"""Equity of the margin and a 19th of it is that of which the margin is 95 %: from there on it is told (maintenance)."""
+
+
+def _kept(model: BuyingPowerModel, instrument: Instrument, values: Integers) -> Integers:
+    """The margin that values must keep, by the leverage; by tiers no less than it, at the rate of the largest value."""
+    sizes = np.abs(values)
+    share = model.leverage
+    if model.by_tiers(instrument):
+        share = RATE_ONE // instrument.margin_tiers.tier_of(int(sizes.max())).rate
+    kept: Integers = (sizes + (share - 1)) // share
+    return kept

@@ -6,10 +6,14 @@ currency's scale through `notional`, the one place where price times quantity is
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
+from fractions import Fraction
 
+from brokerage.domain.market.margin_tiers import NO_TIERS, MarginTiers, margin_tiers
 from brokerage.domain.money import currency_scale, divide, fit, floor_to
 from qmtl.core.decimals import from_scaled, to_scaled
 from qmtl.core.errors import InvalidRequest
@@ -47,6 +51,7 @@ class Instrument:
 
     `price_scale` is finer than the tick: orders are placed at ticks, market data has the digits it has. `calendar` is
     the ISO 10383 code of the exchange whose sessions end its DAY orders; empty: none is known, or it never closes.
+    `margin_tiers` set its margin on accounts whose profile has no rule of its own; none: its margin is 1 / leverage.
     """
 
     symbol: str
@@ -65,6 +70,7 @@ class Instrument:
     sector: str = ""
     calendar: str = ""
     trigger: TriggerPrice = TriggerPrice.LAST
+    margin_tiers: MarginTiers = NO_TIERS
     _up: int = field(init=False, repr=False, compare=False)
     _down: int = field(init=False, repr=False, compare=False)
     _tick_places: int = field(init=False, repr=False, compare=False)
@@ -120,6 +126,12 @@ class Instrument:
     def money_decimal(self, amount: int) -> Decimal:
         return from_scaled(amount, currency_scale(self.quote))
 
+    def price_near(self, price: Fraction, *, up: bool) -> Decimal:
+        """A price between ticks, for people: rounded up or down to four places more than the tick has."""
+        places = self._tick_places + 4
+        units = price * 10**places / 10**self.price_scale
+        return Decimal(math.ceil(units) if up else math.floor(units)).scaleb(-places, _EXACT)
+
     def average_price(self, cost: int, quantity: int) -> Decimal:
         """Average price behind a cost, for people: rounded to four places more than the tick has."""
         if quantity == 0:
@@ -145,9 +157,11 @@ def instrument(
     sector: str = "",
     calendar: str = "",
     trigger: TriggerPrice = TriggerPrice.LAST,
+    tiers: Iterable[tuple[str, int, str, str]] = (),
 ) -> Instrument:
-    """Build an instrument from decimal text. Prices are kept at `price_places` or at the places of the tick, whichever
-    is finer, quantities at the places of the lot or at `quantity_places`: a fee in base is finer than a lot.
+    """Build an instrument from decimal text, `tiers` as of `margin_tiers`. Prices are kept at `price_places` or at the
+    places of the tick, whichever is finer, quantities at the places of the lot or at `quantity_places`: a fee in base
+    is finer than a lot.
     """
     price_scale, quantity_scale = max(_places(Decimal(tick)), price_places), max(_places(Decimal(lot)), quantity_places)
     return Instrument(
@@ -165,6 +179,7 @@ def instrument(
         sector=sector,
         calendar=calendar,
         trigger=trigger,
+        margin_tiers=margin_tiers(quote, tiers),
     )
 
 

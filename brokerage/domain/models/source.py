@@ -16,7 +16,7 @@ MISSING_TABLES = {
     "kraken_futures_tiers": "no copy of Kraken's page was found",
     "ibkr_exchange_fees": "they depend on the route; the tiered plan's own commission is there without them",
     "settlement_cycles": "only those of US shares are there: name the instrument's calendar, XNYS or XNAS",
-    "usdm_margin_brackets": "they differ by symbol and change; take them from the venue and pass them in",
+    "usdm_margin_tiers": "they differ by symbol and change: a venue lists its own, else the settings name them",
 }
 """Tables a profile could have and does not, by name, each with the reason."""
 

@@ -18,11 +18,14 @@ from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import currency_scale, divide
 from brokerage.domain.orders.order import Order, Owner, Side
-from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
+from brokerage.domain.orders.totals import OpenOrderTotals
 from brokerage.domain.orders.venue_traits import PAPER, VenueTraits
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure, exposure_of
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from qmtl.core.limits import UNLIMITED, RiskLimits
+
+_Added = tuple[Owner, OpenOrderTotals, Side] | None
+"""What an owner would work more on a side."""
 
 
 @dataclass(slots=True)
@@ -91,16 +94,46 @@ class AccountView:
 
     def committed(self, currency: str) -> int:
         """What all open orders hold of a currency; under margin, beyond what their positions hold already."""
-        return sum(self._committed(book, currency) for book in self.books.values())
+        return sum(self._committed(owner, book, currency) for owner, book in self.books.items())
 
     def held_at_worst(self, owner: Owner, instrument: Instrument, more: OpenOrderTotals, side: Side) -> int:
-        """What one owner's position in an instrument, its open orders and `more` on a side hold of the equity."""
+        """What one owner's position in an instrument, its open orders and `more` on a side hold of the equity; with
+        what those of the others do, where all of them together decide on its margin tier.
+        """
+        added = owner, more, side
+        if not self.profile.funding.by_tiers(instrument):
+            return self._worst_of(owner, instrument, added)
+        return sum(self._worst_of(one, instrument, added) for one in {owner: None, **dict.fromkeys(self.books)})
+
+    def _worst_of(self, owner: Owner, instrument: Instrument, added: _Added) -> int:
         book, mark = self.book(owner), self.marks.get(instrument.symbol)
-        buys, sells = (book.open_totals(instrument.symbol, one) for one in Side)
-        buys, sells = (buys + more, sells) if side is Side.BUY else (buys, sells + more)
-        held = book.held(instrument.symbol)
         price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
-        return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns)
+        held, (buys, sells) = book.held(instrument.symbol), self._sides(owner, instrument.symbol, added)
+        beside = self._beside(owner, instrument, price, added)
+        return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns, beside)
+
+    def _sides(self, owner: Owner, symbol: str, added: _Added) -> tuple[OpenOrderTotals, OpenOrderTotals]:
+        buys, sells = (self.book(owner).open_totals(symbol, side) for side in Side)
+        if added is None or added[0] != owner:
+            return buys, sells
+        return (buys + added[1], sells) if added[2] is Side.BUY else (buys, sells + added[1])
+
+    def _beside(self, owner: Owner, instrument: Instrument, price: int, added: _Added = None) -> int:
+        """The most notional that other owners hold or work in an instrument whose tier goes by all of it."""
+        if not self.profile.funding.by_tiers(instrument):
+            return 0
+        total, symbol = 0, instrument.symbol
+        for other, book in self.books.items():
+            if other != owner:
+                held, sides = book.held(symbol), self._sides(other, symbol, added)
+                reaches = [totals.reach(side, held) for side, totals in zip(Side, sides, strict=True)]
+                total += exposure_of(instrument, price, held, *reaches).gross
+        return total
+
+    def held_beside(self, owner: Owner, instrument: Instrument) -> int:
+        """The most notional that other owners may hold in an instrument, at its mark; 0 where it has no tiers."""
+        mark = self.marks.get(instrument.symbol)
+        return 0 if mark is None else self._beside(owner, instrument, mark.price)
 
     def equity(self) -> int:
         """Cash, settled or not, and positions at their marks, in base currency. What cannot be valued adds nothing if
@@ -177,7 +210,7 @@ class AccountView:
                 instrument = self.instruments.find(symbol) or book.ledger.instruments.get(symbol)
                 if instrument is None or (book.held(symbol) and symbol not in self.marks):
                     return None
-                held = self.in_base(self.held_at_worst(owner, instrument, NO_OPEN_ORDERS, Side.BUY), instrument.quote)
+                held = self.in_base(self._worst_of(owner, instrument, None), instrument.quote)
                 if held is None:
                     return None
                 total += held
@@ -195,17 +228,17 @@ class AccountView:
                     found.append((position_worth(instrument, position, mark.price), instrument.quote))
         return found
 
-    def _committed(self, book: StrategyBook, currency: str) -> int:
+    def _committed(self, owner: Owner, book: StrategyBook, currency: str) -> int:
         funding, total = self.profile.funding, 0
         for symbol in {symbol for symbol, _ in book.totals}:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
             if instrument is not None and instrument.quote == currency:
                 buys, sells = (book.open_totals(symbol, side) for side in Side)
                 price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
-                held = book.held(symbol)
+                held, beside = book.held(symbol), self._beside(owner, instrument, price)
                 if funding.kind is BuyingPower.CASH:
                     total += funding.committed(buys, instrument, price)
                 else:
-                    alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns))
-                    total += funding.at_worst(instrument, price, held, buys, sells, at_ns) - alone
+                    alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns, beside))
+                    total += funding.at_worst(instrument, price, held, buys, sells, at_ns, beside) - alone
         return total

@@ -40,9 +40,12 @@ def exposures(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
     buys = together if order.side is Side.BUY else now.buys.reach(Side.BUY, now.held)
     sells = together if order.side is Side.SELL else now.sells.reach(Side.SELL, now.held)
     try:
-        own = now.view.valued(exposure_of(now.instrument, now.mark.price, now.held, buys, sells), now.instrument.quote)
+        alone = exposure_of(now.instrument, now.mark.price, now.held, buys, sells)
+        own = now.view.valued(alone, now.instrument.quote)
     except InvalidRequest:
         return Refusal(Denial.EXPOSURE_ABOVE_LIMIT, f"the exposure in {order.symbol} is larger than can be counted")
+    if beyond := _beyond_tiers(now, alone.net(order.side)):
+        return beyond
     if own is None:
         return _unvalued(now) if _limits_any(now.limits) else None
     position_max = now.limits.position_notional_max
@@ -53,6 +56,20 @@ def exposures(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
             f"position_notional_max {now.base_money(position_max)}",
         )
     return _account(order, now, own) or _world(order, now, own)
+
+
+def _beyond_tiers(now: RiskContext, alone: int) -> Refusal | None:
+    """Beyond the cap of its last margin tier nothing is opened in an instrument, over all owners of the account."""
+    if not now.view.profile.funding.by_tiers(now.instrument):
+        return None
+    together, most = alone + now.view.held_beside(now.owner, now.instrument), now.instrument.margin_tiers.notional_max
+    if together <= most:
+        return None
+    return _above(
+        Denial.POSITION_ABOVE_LIMIT,
+        f"position of the account with its open orders {now.money(together)}",
+        f"the last margin tier of {now.instrument.symbol}, {now.money(most)}",
+    )
 
 
 def _limits_any(limits: Limits) -> bool:

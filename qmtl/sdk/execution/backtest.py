@@ -24,6 +24,7 @@ from brokerage.domain.models.corporate import Dividend, Ending, Split
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
+from brokerage.domain.risk.maintenance import MarginState
 from brokerage.domain.simulation.corporate import acted_before
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
@@ -154,6 +155,7 @@ class _AccountReplay:
             if not isinstance(action, Ending):
                 self._actions.setdefault(action.symbol, deque()).append(action)
         self._endings = Endings(self._account, terms.actions, self._timeline.columns)
+        self._short_step = -2  # the last at whose close margin was short
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
@@ -205,7 +207,7 @@ class _AccountReplay:
             if begin is None and started:
                 begin = step
             if begin is not None:
-                self._decide(time_ns, due)
+                self._decide(step, time_ns, due)
             self._observe(in_step.holdings, step)
             self._count(Why.EVERY)
             self._curve.note(step)
@@ -270,7 +272,7 @@ class _AccountReplay:
         time_ns = int(self._timeline.ends[step])
         self._meet_bars(step)
         if marked:
-            self._decide(time_ns, commands.at(step, time_ns))
+            self._decide(step, time_ns, commands.at(step, time_ns))
 
     def _meet_bars(self, step: int) -> None:
         time_ns, bars = int(self._timeline.ends[step]), self._timeline.bars_at(step)
@@ -287,8 +289,8 @@ class _AccountReplay:
         self._record.pay(self.currency, self._account.advance(time_ns))
         self._end(time_ns)
 
-    def _decide(self, time_ns: int, due: list[Command]) -> None:
-        self._call_margin(time_ns)
+    def _decide(self, step: int, time_ns: int, due: list[Command]) -> None:
+        self._call_margin(step, time_ns)
         if not self._record.ended:
             self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
 
@@ -357,9 +359,15 @@ class _AccountReplay:
         held = self._account.position(symbol)
         return SplitStep(symbol, len(self._record.fills), action.at_ns, action.ratio, held, paid)
 
-    def _call_margin(self, time_ns: int) -> None:
-        """Close what equity no longer covers; with no equity left the run ends once everything is closed."""
-        call = self._account.margin_call(time_ns)
+    def _call_margin(self, step: int, time_ns: int) -> None:
+        """Tell of margin that becomes short, and close what equity no longer covers; with no equity left the run ends
+        once everything is closed. A step that was passed by was covered.
+        """
+        call, margin = self._account.margin_call(time_ns), self._account.margin
+        if margin is not None and margin.state is not MarginState.COVERED:
+            if self._short_step < step - 1:
+                self._record.margin_warnings.append(MarginCall(time_ns, margin.warning))
+            self._short_step = step
         if call is not None and (call.reductions or not self._record.ended):  # what nobody can close is told once
             self._record.margin_calls.append(MarginCall(time_ns, call.message))
             self._record.ended = self._record.ended or (call.message if call.ruined else "")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MarginCall:
-    """A reduction that the account forced, and its sentence."""
+    """A reduction that the account forced, or the warning of one, and its sentence."""
 
     time_ns: int
     message: str
@@ -39,7 +39,8 @@ class MarginCall:
 class RunResult:
     """The result of a run, from the bar of the first possible decision on. Equity is at each close.
 
-    `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions. `carried`
+    `ended` says why the run ended before its data did; `margin_calls` are the sentences of forced reductions, and
+    `margin_warnings` those that came before, each time 5 % or less was left to one (MarginState). `carried`
     is what time brought in the run's currency, by kind: INTEREST, BORROW, FUNDING, VARIATION. `visited`: at how many
     bars' closes a local replay had to look, by the reason; at the others nothing could happen. `assumptions`: what was
     assumed where no table says it. `orders` and `cancels` are all that it sent, in order, what was denied too: an order
@@ -59,6 +60,7 @@ class RunResult:
     denials: tuple[DeniedOrder, ...]
     metrics: Mapping[str, float]
     margin_calls: tuple[MarginCall, ...] = ()
+    margin_warnings: tuple[MarginCall, ...] = ()
     ended: str = ""
     carried: Mapping[str, Decimal] = field(default_factory=dict)
     visited: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class RunRecord:
     fills: Trace[FillEvent] = field(default_factory=Trace)
     denials: list[DeniedOrder] = field(default_factory=list)
     margin_calls: list[MarginCall] = field(default_factory=list)
+    margin_warnings: list[MarginCall] = field(default_factory=list)
     ended: str = ""
     carried: dict[str, Decimal] = field(default_factory=dict)
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
@@ -138,6 +141,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         tuple(record.denials),
         metrics,
         tuple(record.margin_calls),
+        tuple(record.margin_warnings),
         record.ended,
         record.carried,
         record.visited,

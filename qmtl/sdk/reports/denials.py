@@ -43,10 +43,11 @@ def denial_lines(replay: RunResult) -> Iterator[Table | str]:
 
     if replay.denials:
         yield denials_table(replay)
-    for call in replay.margin_calls[:CALLS_SHOWN]:
-        yield f"{iso(call.time_ns)} {escape(call.message)}"
-    if len(replay.margin_calls) > CALLS_SHOWN:
-        yield f"and {len(replay.margin_calls) - CALLS_SHOWN} more margin calls"
+    for calls, what in ((replay.margin_warnings, "margin warnings"), (replay.margin_calls, "margin calls")):
+        for call in calls[:CALLS_SHOWN]:
+            yield f"{iso(call.time_ns)} {escape(call.message)}"
+        if len(calls) > CALLS_SHOWN:
+            yield f"and {len(calls) - CALLS_SHOWN} more {what}"
 
 
 CALLS_SHOWN = 5

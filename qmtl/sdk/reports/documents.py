@@ -39,6 +39,7 @@ def replay_json(replay: RunResult) -> dict[str, Json]:
             for denial in replay.denials
         ],
         "margin_calls": [{"time": iso(call.time_ns), "message": call.message} for call in replay.margin_calls],
+        "margin_warnings": [{"time": iso(one.time_ns), "message": one.message} for one in replay.margin_warnings],
         "ended": replay.ended,
         "assumptions": list(replay.assumptions),
         "undecided": list(replay.undecided),

@@ -26,6 +26,7 @@ from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.reports import Outcome, VenueAnswer
 from brokerage.domain.orders.states import EventKind, OrderType
 from brokerage.domain.risk.limits import Limits
+from brokerage.domain.risk.maintenance import account_margin
 from brokerage.domain.risk.margin_call import margin_call
 from brokerage.domain.simulation.corporate import opened_before
 from tests.brokerage.samples import ACCOUNT
@@ -114,7 +115,7 @@ def test_a_margin_call_goes_on_with_the_next_loser_where_the_first_is_not_enough
     assert trade(made, "C", 20, 2) is None
     for symbol, price in (("X", 80), ("C", 77)):
         made.on_bar(symbol, bar(BEGIN + 5 * MINUTE, price))
-    call = margin_call(made.view)
+    call = margin_call(made.view, account_margin(made.view))
     assert call is not None
     # equity 160; margin 380 and 385, together 765: missing 605, of which the coins (lost 460) free 385
     assert [(one.instrument.symbol, one.quantity) for one in call.reductions] == [("C", -20), ("X", -11)]
@@ -132,7 +133,7 @@ def test_a_margin_call_is_reckoned_in_the_accounts_currency() -> None:
     assert trade(made, "X", 100, 2) is None
     for symbol, price in (("E", 70), ("X", 62)):
         made.on_bar(symbol, bar(BEGIN + 5 * MINUTE, price))
-    call = margin_call(made.view)
+    call = margin_call(made.view, account_margin(made.view))
     assert call is not None
     # equity 200; margin 3,500 and 1,550: missing 4,850, of which E frees 3,500
     assert [(one.instrument.symbol, one.quantity) for one in call.reductions] == [("E", -100), ("X", -88)]

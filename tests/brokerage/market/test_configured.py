@@ -134,3 +134,17 @@ def test_two_actions_of_one_kind_at_one_instant_are_refused() -> None:
 def test_an_action_is_one_thing_at_an_instant_with_its_zone(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         acting(**fields)
+
+
+def test_settings_name_margin_tiers() -> None:
+    rows = [
+        {"notional_cap": "50000", "leverage_max": 125, "maintenance_rate": "0.004"},
+        {"notional_cap": "600000", "leverage_max": 100, "maintenance_rate": "0.005", "maintenance_amount": "50"},
+    ]
+    entry = InstrumentEntry.model_validate({"base": "BTC", "quote": "USDT", "margin_tiers": rows})
+    found = market_of(Settings(instruments={"BTCUSDT": entry})).instruments.find("BTCUSDT")
+    assert found is not None
+    assert found.margin_tiers.to_hold(100_000 * 10**8) == 450 * 10**8
+    steep = entry.model_copy(update={"margin_tiers": entry.margin_tiers[::-1]})
+    with pytest.raises(InvalidRequest, match="E_INSTRUMENT_INVALID: margin tier 1: maintenance amount 50"):
+        market_of(Settings(instruments={"BTCUSDT": steep}))

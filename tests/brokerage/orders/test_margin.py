@@ -12,13 +12,19 @@ import sqlalchemy as sa
 from brokerage import schema as t
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.market.instrument import AssetClass
+from brokerage.domain.market.margin_tiers import margin_tiers
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.corporate import Delisting
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import FenceState
+from brokerage.status import counts as status_counts
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.wire.instants import ns_from_proto
 from tests.brokerage.orders.test_limits import market
-from tests.brokerage.samples import MINUTE, Book, bar, fence, open_book, order
+from tests.brokerage.samples import ACCOUNT, MINUTE, STOCK, Book, bar, fence, open_book, order
 
 
 @asynccontextmanager
@@ -98,3 +104,54 @@ async def test_what_nobody_can_close_is_told_once(database_url: str) -> None:
         [told] = await calls(book)
         assert told.endswith("everything is closed; not tradable: AAPL; orders: none")
         assert await held(book) == -5_000
+
+
+TIERED = replace(
+    STOCK,
+    asset_class=AssetClass.FUTURE,
+    margin_tiers=margin_tiers("USD", [("1000000", 20, "0.05", ""), ("2000000", 10, "0.1", "")]),
+)
+
+
+async def acts(book: Book) -> list[str]:
+    found = sa.select(t.audit_log.c.act).where(t.audit_log.c.act.startswith("margin_")).order_by(t.audit_log.c.id)
+    return list(await book.db.read(lambda conn: conn.execute(found).scalars().all()))
+
+
+async def test_by_tiers_a_book_tells_of_its_margin_before_it_is_called(database_url: str) -> None:
+    """5,000 short at 100 with 100,000: equity 600,000 - 5,000 p, kept 250 p: called from 114.2857... on, warned from
+    113.98 (0.95 x 600,000 / (250 + 0.95 x 5,000) = 114.0).
+    """
+    traded = replace(market(), instruments=Instruments([TIERED]))
+    async with open_book(database_url, traded) as book:
+        await book.open(replace(ACCOUNT, fee_rate=0))
+        await book.show(bar(0, 99))
+        await book.submit(order("short", Side.SELL, 5_000))
+        await book.show(bar(1, 100, volume=10**9))
+        seen = await book.portfolio()
+        assert (seen.margin.used, seen.margin.state) == ("25250", portfoliopb.MARGIN_STATE_COVERED)  # at the close, 101
+        assert not seen.margin.HasField("warned_at")
+        assert [one.liquidation_price for one in seen.positions] == ["114.285714"]
+        assert await short_of_margin(book) == 0
+        await book.show(bar(2, 113))
+        seen = await book.portfolio()
+        assert (seen.equity, seen.margin.used, seen.margin.state) == ("30000", "28500", portfoliopb.MARGIN_STATE_WARNED)
+        assert ns_from_proto(seen.margin.warned_at, "warned_at") == 3 * MINUTE
+        assert await short_of_margin(book) == 1
+        await book.show(bar(3, 113))
+        assert await acts(book) == ["margin_warning"]
+        await book.show(bar(4, 112))
+        assert (await book.portfolio()).margin.state == portfoliopb.MARGIN_STATE_COVERED
+        assert await short_of_margin(book) == 0
+        await book.show(bar(5, 114))  # closes at 115
+        assert (await book.portfolio()).margin.state == portfoliopb.MARGIN_STATE_CALLED
+        assert await acts(book) == ["margin_warning", "margin_covered", "margin_warning", "margin_call"]
+        [told] = await calls(book)
+        assert told.startswith("MARGIN_CALL: equity is 25000 USD, margin in use 28750 USD; orders: margin-call-AAPL-")
+        await book.show(bar(6, 114, volume=10**9))
+        assert await held(book) == -4_347  # 3,750 of 28,750 of 5,000, up: 653
+        assert await book.verify() > 0
+
+
+async def short_of_margin(book: Book) -> int:
+    return (await book.db.read(status_counts))[2]

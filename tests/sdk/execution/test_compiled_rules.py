@@ -25,6 +25,7 @@ from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.money import RATE_ONE, divide
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Side
+from brokerage.domain.risk.maintenance import account_margin
 from brokerage.domain.risk.margin_call import margin_call
 from qmtl.core.decimals import from_scaled
 from qmtl.sdk.execution.compiled.coverage import NotCovered, terms_of
@@ -103,7 +104,7 @@ def test_margin_that_is_covered_is_called_for_by_nobody(moment: Moment) -> None:
     used = moment.profile.funding.held_by_position(value)
     owes = bool(terms.leverage and moment.held.quantity) and moment.cash + value <= used
     assert compiled.covers_margin(terms, holding_of(moment), moment.price) is not owes
-    assert owes or margin_call(view) is None
+    assert owes or margin_call(view, account_margin(view)) is None
 
 
 @given(moment=moments(), volume=st.integers(0, 10**6))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
+from brokerage.domain.market.margin_tiers import margin_tiers
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.core.errors import NotFound
 from qmtl.sdk import AccountTerms, AssetClass, Bars, Runner, Sizing, Strategy, StreamInput, instrument, signals
@@ -144,3 +147,20 @@ def test_equity_below_zero_liquidates_and_ends_the_run_with_its_reason() -> None
     assert sum(fill.quantity for fill in result.replay.fills) == 0
     assert len(result.replay.equity) == 5
     assert "ended before its data: LIQUIDATION" in str(result).splitlines()[0]
+
+
+def test_tiers_are_kept_and_told_of_alike_past_quiet_bars_and_bar_by_bar() -> None:
+    """Equity and calls do not depend on which bars are visited; each time margin becomes short is one warning."""
+    btc = Instruments().find("BTC-USD")
+    assert btc is not None
+    tiered = replace(btc, margin_tiers=margin_tiers("USD", [("30000", 20, "0.05", ""), ("200000", 5, "0.1", "")]))
+    waves = prices(*(1_000 + 4 * i + 90 * (i % 40 > 20) for i in range(260)))
+    profile = replace(margin(3, "0", participation="0"), leverage=20)
+    terms = AccountTerms(cash=Decimal(30_000), profile=profile, instruments=(tiered,))
+    found = [Runner.backtest(Short(2.0), waves, terms=terms, streaming=every).replay for every in (False, True)]
+    quiet, every = ((one.margin_warnings, one.margin_calls, one.equity.units.tolist(), one.fills) for one in found)
+    assert quiet == every
+    assert len(found[0].margin_warnings) > 1
+    assert found[0].margin_warnings[0].message.startswith("MARGIN_WARNING: equity is ")
+    assert found[0].margin_calls
+    assert found[0].visited["MARGIN"] < len(found[0].equity)

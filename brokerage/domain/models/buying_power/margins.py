@@ -14,7 +14,6 @@ from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.models.buying_power.requirements import (
     REG_T,
     REG_T_SHORT,
-    BracketMargin,
     ContractMargin,
     MarginRates,
     by_leverage,
@@ -30,12 +29,15 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A signed position in an instrument, its signed value in quote currency, and the instant of its price."""
+    """A signed position in an instrument, its signed value in quote currency, and the instant of its price. `beside`:
+    the most notional that the account's other owners hold or work in it, which count for its tier.
+    """
 
     instrument: Instrument
     quantity: int
     value: int
     at_ns: int
+    beside: int = 0
 
 
 class Margins(Protocol):
@@ -134,26 +136,21 @@ class ContractMargins:
 
 
 @dataclass(frozen=True, slots=True)
-class BracketMargins:
-    """Brackets of the notional at the mark by symbol, under a leverage that was chosen (Binance USD-M)."""
+class TierMargins:
+    """By the tiers of the instrument, under a leverage that was chosen (Binance USD-M)."""
 
-    by_symbol: Mapping[str, BracketMargin]
     leverage: int
 
     def require(self, instrument: Instrument) -> None:
-        """The table must have its symbol."""
-        _row(self.by_symbol, instrument.symbol, "usdm_margin_brackets")
+        """An instrument without tiers is not asked here: its margin is 1 / leverage."""
 
     def initial(self, held: Held) -> int:
-        """With no more leverage than the bracket allows. Raises as `require`."""
-        return self._of(held).to_open(held.value, self.leverage)
+        """With no more leverage than the tier has."""
+        return held.instrument.margin_tiers.to_open(held.value, self.leverage, held.beside)
 
     def maintenance(self, held: Held) -> int:
-        """Each part of the notional at the rate of its bracket. Raises as `require`."""
-        return self._of(held).to_hold(held.value)
-
-    def _of(self, held: Held) -> BracketMargin:
-        return _row(self.by_symbol, held.instrument.symbol, "usdm_margin_brackets")
+        """The notional at the rate of its tier, less the tier's amount."""
+        return held.instrument.margin_tiers.to_hold(held.value)
 
 
 def _row(table: Mapping[str, Row], symbol: str, name: str) -> Row:

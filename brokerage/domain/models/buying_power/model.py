@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.buying_power.margins import Held, Margins
+from brokerage.domain.models.buying_power.margins import Held, Margins, TierMargins
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.money import fit
 from brokerage.domain.orders.order import Side
@@ -22,7 +22,9 @@ class BuyingPower(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BuyingPowerModel:
-    """Cash or margin, at a leverage or by `margins`, with the fees that orders take beside their notional."""
+    """Cash or margin, by `margins`, else by the instrument's tiers, else at the leverage, with the fees that orders
+    take beside their notional.
+    """
 
     kind: BuyingPower
     leverage: int
@@ -35,11 +37,21 @@ class BuyingPowerModel:
 
     def initial(self, held: Held) -> int:
         """The margin of a position that is opened."""
-        return self.held_by_position(held.value) if self.margins is None else self.margins.initial(held)
+        margins = self.margins_of(held.instrument)
+        return self.held_by_position(held.value) if margins is None else margins.initial(held)
 
     def maintenance(self, held: Held) -> int:
         """The margin of a position that is kept."""
-        return self.held_by_position(held.value) if self.margins is None else self.margins.maintenance(held)
+        margins = self.margins_of(held.instrument)
+        return self.held_by_position(held.value) if margins is None else margins.maintenance(held)
+
+    def margins_of(self, instrument: Instrument) -> Margins | None:
+        """The rules of an instrument's margin; None: the leverage alone."""
+        return self.margins or (TierMargins(self.leverage) if instrument.margin_tiers else None)
+
+    def by_tiers(self, instrument: Instrument) -> bool:
+        """Whether the instrument's own tiers set its margin."""
+        return self.margins is None and bool(instrument.margin_tiers)
 
     def at_worst(
         self,
@@ -49,14 +61,15 @@ class BuyingPowerModel:
         buys: OpenOrderTotals,
         sells: OpenOrderTotals,
         at_ns: int = 0,
+        beside: int = 0,
     ) -> int:
         """Equity that a position and its open orders may hold, in quote currency, whichever of them fill (MARGIN). The
-        mark is of `at_ns`.
+        mark is of `at_ns`, `beside` as of Held.
 
         The margin of what is then held, at its highest, with the fees paid until then. An order that turns a position
         round holds its opening part only: its closing part has freed the margin of the position by then.
         """
-        at = Held(instrument, held, instrument.notional(mark, held), at_ns)
+        at = Held(instrument, held, instrument.notional(mark, held), at_ns, beside)
         now = self.initial(at)
         up, fee_up = self._filled(at, mark, Side.BUY, buys) if buys.orders else (now, 0)
         down, fee_down = self._filled(at, mark, Side.SELL, sells) if sells.orders else (now, 0)
@@ -76,17 +89,18 @@ class BuyingPowerModel:
             return self._opened(at, side, quantity, notional), fees
         if quantity <= against:
             rest = side.sign * (quantity - against)
-            return self.initial(Held(instrument, rest, instrument.notional(mark, rest), at.at_ns)), fees
+            return self.initial(replace(at, quantity=rest, value=instrument.notional(mark, rest))), fees
         # which of several orders closes and which opens depends on their prices: then all of them count as opening
         opened = -(-notional * (quantity - against) // quantity) if orders.taking == 1 else notional
-        return self._opened(Held(instrument, 0, 0, at.at_ns), side, quantity - against, opened), fees
+        return self._opened(replace(at, quantity=0, value=0), side, quantity - against, opened), fees
 
     def _opened(self, at: Held, side: Side, quantity: int, notional: int) -> int:
         """The margin of a position and of what is opened beside it on its side, at a price of its own."""
-        if self.margins is None:
+        margins = self.margins_of(at.instrument)
+        if margins is None:
             return self.held_by_position(at.value) + self.held_by_position(notional)
         more, worth = at.quantity + side.sign * quantity, at.value + side.sign * notional
-        return self.margins.initial(Held(at.instrument, more, worth, at.at_ns))
+        return margins.initial(replace(at, quantity=more, value=worth))
 
     def needed(self, instrument: Instrument, price: int, quantity: int) -> int:
         """Quote currency that buying `quantity` at `price` takes of a CASH account: notional and fee."""

@@ -1,11 +1,10 @@
-"""What a position must hold of the equity: by a rate, by contract, by brackets of its value, and for day traders.
+"""What a position must hold of the equity: by a rate, by contract, and for day traders.
 
 Requirements are rounded up to a whole unit: equity that covers one never lacks a fraction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from brokerage.domain.money import RATE_ONE
@@ -82,44 +81,6 @@ class ContractMargin:
     def to_hold(self, contracts: int, quantity_scale: int) -> int:
         """What so many contracts must keep."""
         return _per_contract(self.maintenance, contracts, quantity_scale)
-
-
-@dataclass(frozen=True, slots=True)
-class Bracket:
-    """From a notional on (`from_value` included): the maintenance rate in 1e-8, and the most leverage for opening."""
-
-    from_value: int
-    rate: int
-    leverage_max: int
-
-
-@dataclass(frozen=True, slots=True)
-class BracketMargin:
-    """Margin of perpetual futures by brackets of the position's notional at the mark price.
-
-    maintenance = notional x rate - amount, with the amounts that make it continuous: each part of the notional at the
-    rate of its bracket. Initial = notional / leverage, with no more leverage than the bracket allows. Source: Binance,
-    "Leverage and Margin of USDS-M Futures" (FAQ 360033162192). Brackets are in order, the first begins at 0.
-    """
-
-    brackets: Sequence[Bracket]
-
-    def to_hold(self, value: int) -> int:
-        """Maintenance margin of a signed notional."""
-        notional, total = abs(value), 0
-        ends = [bracket.from_value for bracket in self.brackets[1:]]
-        for bracket, end in zip(self.brackets, [*ends, notional], strict=True):
-            total += max(min(notional, end) - bracket.from_value, 0) * bracket.rate
-        margin: int = -(-total // RATE_ONE)
-        return margin
-
-    def to_open(self, value: int, leverage: int) -> int:
-        """Initial margin of a signed notional under a leverage that was chosen."""
-        return -(-abs(value) // min(leverage, self.leverage_max(value)))
-
-    def leverage_max(self, value: int) -> int:
-        """The most leverage that a signed notional may have."""
-        return [bracket for bracket in self.brackets if bracket.from_value <= abs(value)][-1].leverage_max
 
 
 def _share_up(value: int, share: int) -> int:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from brokerage.domain.market.instrument import AssetClass
-from brokerage.domain.models.buying_power.margins import BracketMargins
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.buying_power.requirements import BracketMargin
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.models.fees.percent import TieredPercentFee
 from brokerage.domain.models.fees.tables import crypto
@@ -34,19 +30,15 @@ def coinbase_spot(tiers: TieredPercentFee | None = None, *, stable: bool = False
     return _spot("coinbase_spot", tiers or (crypto.COINBASE_SPOT_STABLE if stable else crypto.COINBASE_SPOT))
 
 
-def binance_usdm(
-    tiers: TieredPercentFee | None = None, *, leverage: int = 20, brackets: Mapping[str, BracketMargin] | None = None
-) -> BrokerageProfile:
+def binance_usdm(tiers: TieredPercentFee | None = None, *, leverage: int = 20) -> BrokerageProfile:
     """Binance USD-M futures; 20 is the leverage of a symbol for which none was chosen (Binance, FAQ 360033162192).
 
-    `brackets` by symbol, as the exchange tells them (leverageBracket), set the margins; without them both are
-    1 / leverage.
+    Margins are those of the instruments' tiers; where an instrument has none, both are 1 / leverage.
     """
     return BrokerageProfile(
         fee=tiers or crypto.BINANCE_USDM,
         buying_power=BuyingPower.MARGIN,
         leverage=leverage,
-        margins=None if brackets is None else BracketMargins(brackets, leverage),
         name="binance_usdm",
         asset_classes=CRYPTO,
     )

@@ -8,12 +8,13 @@ changed by PUT keeps its client id, so a replace is a cancel and a new order, as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import structlog
 
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
-from brokerage.domain.models.buying_power.requirements import Bracket, BracketMargin
+from brokerage.domain.market.margin_tiers import NO_TIERS, MarginTier, MarginTiers
 from brokerage.domain.money import RATE_SCALE, currency_scale
 from brokerage.domain.orders.events import Liquidity
 from brokerage.domain.orders.order import PositionSide, Side, TrailOffsetType
@@ -240,14 +241,16 @@ class BinanceUsdm:
         await at.exchange.load_markets()
         answer = await at.call(at.exchange.fapipublic_get_exchangeinfo, {}, purpose=Purpose.RECONCILE)
         listed = rows(rows([answer])[0].get("symbols"))
-        return [_instrument(at, row) for row in listed if text(row, "contractType") == "PERPETUAL"]
+        found = [_instrument(at, row) for row in listed if text(row, "contractType") == "PERPETUAL"]
+        tiers = await self._tiers(at)
+        return [replace(one, margin_tiers=tiers.get(one.symbol, NO_TIERS)) for one in found]
 
-    async def brackets(self, at: Connection) -> dict[str, BracketMargin]:
-        """The margin brackets of the account by symbol: floors in scaled money, rates in 1e-8."""
+    async def _tiers(self, at: Connection) -> dict[str, MarginTiers]:
+        """The margin tiers of the account by symbol."""
         endpoint = at.exchange.fapiprivate_get_leveragebracket
         listed = rows(await at.call(endpoint, {}, purpose=Purpose.RECONCILE))
         known = ((at.exchange.safe_market(text(row, "symbol"), None, None, "swap"), row) for row in listed)
-        return {str(market["symbol"]): _brackets(str(market["settle"]), row) for market, row in known}
+        return {str(market["symbol"]): _tiers_of(str(market["settle"]), row) for market, row in known}
 
     async def told(self, at: Connection) -> None:
         await self._key.told(at)
@@ -320,17 +323,19 @@ def _payment(at: Connection, row: Row) -> ListedPayment:
     )
 
 
-def _brackets(currency: str, row: Row) -> BracketMargin:
-    """A symbol's brackets. Rates are numbers there, no decimal text: of so few digits that their text is exact."""
-    return BracketMargin(
-        [
-            Bracket(
-                to_scaled(json_number(one, "notionalFloor"), currency_scale(currency)),
-                to_scaled(json_number(one, "maintMarginRatio"), RATE_SCALE),
+def _tiers_of(currency: str, row: Row) -> MarginTiers:
+    """A symbol's brackets. Numbers there are no decimal text: of so few digits that their text is exact."""
+    scale = currency_scale(currency)
+    return MarginTiers(
+        tuple(
+            MarginTier(
+                to_scaled(json_number(one, "notionalCap"), scale),
                 whole(one, "initialLeverage"),
+                to_scaled(json_number(one, "maintMarginRatio"), RATE_SCALE),
+                to_scaled(json_number(one, "cum"), scale),
             )
-            for one in rows(row.get("brackets"))
-        ]
+            for one in sorted(rows(row.get("brackets")), key=lambda one: whole(one, "bracket"))
+        )
     )
 
 

@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -29,8 +31,20 @@ INSTRUMENT_SOURCE_CONFIGURATION: InstrumentSource
 INSTRUMENT_SOURCE_TABLE: InstrumentSource
 INSTRUMENT_SOURCE_VENUE: InstrumentSource
 
+class MarginTier(_message.Message):
+    __slots__ = ("notional_cap", "leverage_max", "maintenance_rate", "maintenance_amount")
+    NOTIONAL_CAP_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_MAX_FIELD_NUMBER: _ClassVar[int]
+    MAINTENANCE_RATE_FIELD_NUMBER: _ClassVar[int]
+    MAINTENANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    notional_cap: str
+    leverage_max: int
+    maintenance_rate: str
+    maintenance_amount: str
+    def __init__(self, notional_cap: _Optional[str] = ..., leverage_max: _Optional[int] = ..., maintenance_rate: _Optional[str] = ..., maintenance_amount: _Optional[str] = ...) -> None: ...
+
 class Instrument(_message.Message):
-    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar")
+    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar", "margin_tiers")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     ASSET_CLASS_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +60,7 @@ class Instrument(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_PLACES_FIELD_NUMBER: _ClassVar[int]
     CALENDAR_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_TIERS_FIELD_NUMBER: _ClassVar[int]
     venue: str
     symbol: str
     asset_class: AssetClass
@@ -61,4 +76,5 @@ class Instrument(_message.Message):
     source: InstrumentSource
     quantity_places: int
     calendar: str
-    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ..., quantity_places: _Optional[int] = ..., calendar: _Optional[str] = ...) -> None: ...
+    margin_tiers: _containers.RepeatedCompositeFieldContainer[MarginTier]
+    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ..., quantity_places: _Optional[int] = ..., calendar: _Optional[str] = ..., margin_tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ...) -> None: ...

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.broker.v1 import order_pb2 as _order_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -10,8 +11,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class MarginState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARGIN_STATE_UNSPECIFIED: _ClassVar[MarginState]
+    MARGIN_STATE_COVERED: _ClassVar[MarginState]
+    MARGIN_STATE_WARNED: _ClassVar[MarginState]
+    MARGIN_STATE_CALLED: _ClassVar[MarginState]
+MARGIN_STATE_UNSPECIFIED: MarginState
+MARGIN_STATE_COVERED: MarginState
+MARGIN_STATE_WARNED: MarginState
+MARGIN_STATE_CALLED: MarginState
+
 class Position(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "symbol", "side", "quantity", "average_price", "mark_price", "mark_time", "market_value", "realized_pnl", "unrealized_pnl", "fees", "currency", "end_time")
+    __slots__ = ("account", "world_id", "strategy_id", "symbol", "side", "quantity", "average_price", "mark_price", "mark_time", "market_value", "realized_pnl", "unrealized_pnl", "fees", "currency", "end_time", "liquidation_price")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +39,7 @@ class Position(_message.Message):
     FEES_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    LIQUIDATION_PRICE_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
@@ -42,7 +55,8 @@ class Position(_message.Message):
     fees: str
     currency: str
     end_time: _timestamp_pb2.Timestamp
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_order_pb2.PositionSide, str]] = ..., quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., mark_price: _Optional[str] = ..., mark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., market_value: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., currency: _Optional[str] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    liquidation_price: str
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_order_pb2.PositionSide, str]] = ..., quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., mark_price: _Optional[str] = ..., mark_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., market_value: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., currency: _Optional[str] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., liquidation_price: _Optional[str] = ...) -> None: ...
 
 class CashBalance(_message.Message):
     __slots__ = ("currency", "settled", "unsettled", "reserved")
@@ -56,8 +70,18 @@ class CashBalance(_message.Message):
     reserved: str
     def __init__(self, currency: _Optional[str] = ..., settled: _Optional[str] = ..., unsettled: _Optional[str] = ..., reserved: _Optional[str] = ...) -> None: ...
 
+class AccountMargin(_message.Message):
+    __slots__ = ("used", "state", "warned_at")
+    USED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    WARNED_AT_FIELD_NUMBER: _ClassVar[int]
+    used: str
+    state: MarginState
+    warned_at: _timestamp_pb2.Timestamp
+    def __init__(self, used: _Optional[str] = ..., state: _Optional[_Union[MarginState, str]] = ..., warned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Portfolio(_message.Message):
-    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number")
+    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +93,7 @@ class Portfolio(_message.Message):
     FEES_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     base_currency: str
@@ -80,4 +105,5 @@ class Portfolio(_message.Message):
     fees: str
     time: _timestamp_pb2.Timestamp
     account_event_number: int
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ...) -> None: ...
+    margin: AccountMargin
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ...) -> None: ...

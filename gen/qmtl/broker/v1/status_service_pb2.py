@@ -26,7 +26,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/status_service.proto\x12\x0eqmtl.broker.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"\x87\x01\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x1f\n\x0bopen_orders\x18\x02 \x01(\x04R\nopenOrders\x12\x1a\n\x08\x61\x63\x63ounts\x18\x03 \x01(\rR\x08\x61\x63\x63ounts2j\n\rStatusService\x12Y\n\tGetStatus\x12 .qmtl.broker.v1.GetStatusRequest\x1a!.qmtl.broker.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42^\n\x11io.qmtl.broker.v1B\x12StatusServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/status_service.proto\x12\x0eqmtl.broker.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\x12\n\x10GetStatusRequest\"\xc0\x01\n\x11GetStatusResponse\x12\x35\n\x06status\x18\x01 \x01(\x0b\x32\x1d.qmtl.common.v1.ServiceStatusR\x06status\x12\x1f\n\x0bopen_orders\x18\x02 \x01(\x04R\nopenOrders\x12\x1a\n\x08\x61\x63\x63ounts\x18\x03 \x01(\rR\x08\x61\x63\x63ounts\x12\x37\n\x18\x61\x63\x63ounts_short_of_margin\x18\x04 \x01(\rR\x15\x61\x63\x63ountsShortOfMargin2j\n\rStatusService\x12Y\n\tGetStatus\x12 .qmtl.broker.v1.GetStatusRequest\x1a!.qmtl.broker.v1.GetStatusResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42^\n\x11io.qmtl.broker.v1B\x12StatusServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=114
   _globals['_GETSTATUSREQUEST']._serialized_end=132
   _globals['_GETSTATUSRESPONSE']._serialized_start=135
-  _globals['_GETSTATUSRESPONSE']._serialized_end=270
-  _globals['_STATUSSERVICE']._serialized_start=272
-  _globals['_STATUSSERVICE']._serialized_end=378
+  _globals['_GETSTATUSRESPONSE']._serialized_end=327
+  _globals['_STATUSSERVICE']._serialized_start=329
+  _globals['_STATUSSERVICE']._serialized_end=435
 # @@protoc_insertion_point(module_scope)

@@ -12,11 +12,13 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("status", "open_orders", "accounts")
+    __slots__ = ("status", "open_orders", "accounts", "accounts_short_of_margin")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
     ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNTS_SHORT_OF_MARGIN_FIELD_NUMBER: _ClassVar[int]
     status: _common_pb2.ServiceStatus
     open_orders: int
     accounts: int
-    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., open_orders: _Optional[int] = ..., accounts: _Optional[int] = ...) -> None: ...
+    accounts_short_of_margin: int
+    def __init__(self, status: _Optional[_Union[_common_pb2.ServiceStatus, _Mapping]] = ..., open_orders: _Optional[int] = ..., accounts: _Optional[int] = ..., accounts_short_of_margin: _Optional[int] = ...) -> None: ...

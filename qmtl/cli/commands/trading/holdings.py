@@ -48,7 +48,10 @@ def positions(
     if access.json:
         show_json([{"account": name, **as_dict(one)} for name, one in found])
         return
-    columns = ("account", "symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "realized")
+    columns = (
+        *("account", "symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "realized"),
+        "liquidation",
+    )
     rows = [
         (
             name,
@@ -60,6 +63,7 @@ def positions(
             one.market_value,
             one.unrealized_pnl,
             one.realized_pnl,
+            one.liquidation_price or "-",
         )
         for name, one in found
     ]

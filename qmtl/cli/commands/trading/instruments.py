@@ -92,5 +92,12 @@ def instrument_pairs(one: instrumentpb.Instrument) -> list[tuple[str, str]]:
         ("multiplier", one.multiplier),
         ("quantity", f"{one.quantity_min or 'any'} to {one.quantity_max or 'any'}"),
         ("notional", f"{one.notional_min or 'any'} to {one.notional_max or 'any'}"),
+        *((f"margin tier {number}", tier_line(tier)) for number, tier in enumerate(one.margin_tiers, 1)),
         ("from", enum_word(instrumentpb.InstrumentSource, one.source)),
     ]
+
+
+def tier_line(tier: instrumentpb.MarginTier) -> str:
+    """What a tier asks, as a formula."""
+    kept = f"{tier.maintenance_rate} of it - {tier.maintenance_amount} to keep"
+    return f"to {tier.notional_cap}: 1/{tier.leverage_max} to open, {kept}"

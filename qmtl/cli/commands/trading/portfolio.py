@@ -11,7 +11,7 @@ from qmtl.cli.commands.trading.holdings import mark_of
 from qmtl.cli.commands.trading.orders import Account, World, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.rpc.client.channel import MeshChannel
 
@@ -46,6 +46,7 @@ def _show_book(book: portfoliopb.Portfolio) -> None:
         ("realized", f"{book.realized_pnl} {unit}"),
         ("unrealized", f"{book.unrealized_pnl} {unit}"),
         ("fees", f"{book.fees} {unit}"),
+        *margin_pairs(book),
         ("as of", when(book.time)),
     ]
     show_pairs("books", pairs)
@@ -60,8 +61,21 @@ def _show_book(book: portfoliopb.Portfolio) -> None:
             mark_of(one),
             one.market_value,
             one.unrealized_pnl,
+            one.liquidation_price or "-",
         )
         for one in book.positions
     ]
-    columns = ("symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized")
+    columns = ("symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "liquidation")
     show_table("positions", columns, positions)
+
+
+def margin_pairs(book: portfoliopb.Portfolio) -> list[tuple[str, str]]:
+    """What positions must keep of the equity of a MARGIN account, and since when it is short of that."""
+    if not book.HasField("margin"):
+        return []
+    margin = book.margin
+    used = ("margin in use", f"{margin.used} {book.base_currency}")
+    if margin.state == portfoliopb.MARGIN_STATE_COVERED:
+        return [used]
+    word = enum_word(portfoliopb.MarginState, margin.state)
+    return [used, ("margin", f"{word} since {when(margin.warned_at)}" if margin.HasField("warned_at") else word)]

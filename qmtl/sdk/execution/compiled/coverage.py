@@ -68,6 +68,7 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
         (_takes_base(profile, instrument), "a fee in what is bought"),
         (type(profile.slippage) is not ConstantSlippage, f"slippage by {type(profile.slippage).__name__}"),
         (profile.margins is not None, f"margins by {type(profile.margins).__name__}"),
+        (profile.funding.by_tiers(instrument), "margin tiers"),
         (profile.moves_with_time, "money that time moves: settlement, interest, borrow or funding"),
         (instrument.pays_profit_only, "a future, whose profit is paid each day"),
         (instrument.quote != currency, "a quote currency that is not the account's"),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.market.margin_tiers import MarginTier, MarginTiers
+from brokerage.domain.money import currency_scale, rate
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
+from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.wire.fields import known_enum
 
 _CLASSES = {instrumentpb.AssetClass.Value(f"ASSET_CLASS_{entry.name}"): entry for entry in AssetClass}
@@ -11,7 +16,17 @@ _CLASSES = {instrumentpb.AssetClass.Value(f"ASSET_CLASS_{entry.name}"): entry fo
 
 def instrument_from_proto(message: instrumentpb.Instrument) -> Instrument:
     """An instrument for sizing and accounting here; bounds of orders are the brokerage's to check."""
-    return instrument(
+    scale = currency_scale(message.quote_currency)
+    tiers = [
+        MarginTier(
+            to_scaled(parse_decimal(tier.notional_cap, "margin_tiers.notional_cap"), scale),
+            tier.leverage_max,
+            rate(tier.maintenance_rate, "margin_tiers.maintenance_rate"),
+            to_scaled(parse_decimal(tier.maintenance_amount, "margin_tiers.maintenance_amount"), scale),
+        )
+        for tier in message.margin_tiers
+    ]
+    made = instrument(
         message.symbol,
         base=message.base_currency,
         quote=message.quote_currency,
@@ -22,3 +37,4 @@ def instrument_from_proto(message: instrumentpb.Instrument) -> Instrument:
         calendar=message.calendar,
         asset_class=known_enum(_CLASSES, message.asset_class, "instrument.asset_class"),
     )
+    return replace(made, margin_tiers=MarginTiers(tuple(tiers)))

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from brokerage.domain.market.margin_tiers import MarginTier, MarginTiers
 from brokerage.domain.market.symbols import Instruments, Source
 from brokerage.market.wire import instrument_to_proto
 from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
@@ -26,3 +27,18 @@ def test_a_fee_in_base_is_as_fine_here_as_at_the_venue() -> None:
     told = instrument_from_proto(instrument_to_proto(known, "paper", Source.TABLE))
     assert told.quantity_decimal(1) == Decimal("0.00000001")
     assert told.quantity_decimal(told.lot) == Decimal("0.00001")
+
+
+def test_margin_tiers_come_over_as_the_venue_has_them() -> None:
+    """Also an amount that is no smooth one: 51 where 50 would be."""
+    known = Instruments().find("BTCUSDT")
+    assert known is not None
+    rows = MarginTier(50_000 * 10**8, 125, 400_000, 0), MarginTier(600_000 * 10**8, 100, 500_000, 51 * 10**8)
+    tiered = replace(known, margin_tiers=MarginTiers(rows))
+    message = instrument_to_proto(tiered, "paper", Source.VENUE)
+    assert [(one.notional_cap, one.leverage_max) for one in message.margin_tiers] == [("50000", 125), ("600000", 100)]
+    assert [(one.maintenance_rate, one.maintenance_amount) for one in message.margin_tiers] == [
+        ("0.004", "0"),
+        ("0.005", "51"),
+    ]
+    assert instrument_from_proto(message).margin_tiers == tiered.margin_tiers

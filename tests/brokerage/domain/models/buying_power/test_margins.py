@@ -13,12 +13,11 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.models.buying_power.margins import ContractMargins, Held, RateMargins
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
-from brokerage.domain.models.buying_power.requirements import Bracket, BracketMargin, ContractMargin
+from brokerage.domain.models.buying_power.requirements import ContractMargin
 from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.crypto import binance_usdm
 from brokerage.domain.models.profiles.ibkr import ibkr_day_trader, ibkr_futures, ibkr_reg_t
-from brokerage.domain.money import rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
@@ -29,7 +28,14 @@ from qmtl.core.instants import to_ns
 MINUTE = 60_000_000_000
 STOCK = instrument("X", base="X", quote="USD", price_places=2, calendar="XNYS")
 FUTURE = instrument("ES", base="ES", quote="USD", price_places=2, multiplier="50", asset_class=AssetClass.FUTURE)
-PERPETUAL = instrument("P", base="P", quote="USDT", price_places=2, asset_class=AssetClass.CRYPTO)
+PERPETUAL = instrument(
+    "P",
+    base="P",
+    quote="USDT",
+    price_places=2,
+    asset_class=AssetClass.CRYPTO,
+    tiers=[("50000", 125, "0.004", ""), ("120000", 10, "0.01", "300")],
+)
 NO_FEE = {"fee": PercentFee(0, 0), "participation": 0, "loans": None}
 
 
@@ -127,22 +133,20 @@ def test_futures_hold_the_margin_of_their_contract() -> None:
     assert called(account, "ES", at(18), 5_051)
     with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*contract_margins.*ES"):
         ibkr_futures(margins=ContractMargins({})).require(FUTURE)
-    with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*brackets.*P"):
-        binance_usdm(brackets={}).require(PERPETUAL)
     with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*contract_margins.*ES"):
         opens(desk(ibkr_futures(margins=ContractMargins({})), FUTURE), "ES", 1, at(15))
 
 
-def test_perpetuals_hold_the_margin_of_their_bracket() -> None:
-    """From 50,000 on no more than 10 times, and 1 % of what is beyond instead of 0.4 %."""
-    brackets = BracketMargin((Bracket(0, rate("0.004"), 125), Bracket(50_000 * 10**8, rate("0.01"), 10)))
-    account = desk(binance_usdm(brackets={"P": brackets}), PERPETUAL)
-    assert opens(account, "P", 499, at(15)) is None  # 49,900 at 20 times
-    assert account.free("USDT") == 10_000 - 2_495
-    assert opens(account, "P", 1, at(16)) is None  # 50,000 at 10 times
-    assert account.free("USDT") == 5_000
-    assert opens(account, "P", 501, at(17)) is Denial.BALANCE_INSUFFICIENT
-    assert opens(account, "P", 500, at(18)) is None
+def test_perpetuals_hold_the_margin_of_their_tier() -> None:
+    """Beyond 50,000 no more than 10 times, and 1 % of what is beyond instead of 0.4 %; nothing beyond 120,000."""
+    account = desk(binance_usdm(), PERPETUAL)
+    assert opens(account, "P", 500, at(15)) is None  # 50,000 at 20 times
+    assert account.free("USDT") == 10_000 - 2_500
+    assert opens(account, "P", 1, at(16)) is None  # 50,100 at 10 times
+    assert account.free("USDT") == 4_990
+    assert opens(account, "P", 500, at(17)) is Denial.BALANCE_INSUFFICIENT
+    assert opens(account, "P", 499, at(18)) is None
+    assert opens(account, "P", 201, at(18, 30)) is Denial.POSITION_ABOVE_LIMIT
     # 100,000 at 90: equity 0; at 91: 1,000, and 0.4 % of 50,000 and 1 % of 41,000 are 610
     assert not called(account, "P", at(19), 91)
     # at 90.05 equity is 50 and 600.5 are to be kept: everything that is missing is closed

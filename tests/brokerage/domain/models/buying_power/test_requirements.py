@@ -5,20 +5,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from brokerage.domain.models.buying_power.requirements import (
     REG_T,
     REG_T_SHORT,
-    Bracket,
-    BracketMargin,
     ContractMargin,
     MarginRates,
     by_leverage,
     day_trader_leverage,
 )
-from brokerage.domain.money import rate
 from qmtl.calendars.exchanges import US_EQUITY, session_of_day
 from qmtl.core.instants import to_ns
 
@@ -74,49 +69,3 @@ def test_a_contract_has_its_margin_whatever_its_price() -> None:
     assert (margin.to_open(-3, 0), margin.to_hold(3, 0)) == (39_600 * USD, 36_000 * USD)
     assert margin.to_open(5, 1) == 6_600 * USD
     assert ContractMargin(1, 1).to_hold(15, 1) == 2
-
-
-# Binance's BTCUSDT brackets of 2023: amounts 0, 50, 950 and 11,450 USDT make maintenance continuous
-BTCUSDT = BracketMargin(
-    (
-        Bracket(0, rate("0.004"), 125),
-        Bracket(50_000 * USD, rate("0.005"), 100),
-        Bracket(600_000 * USD, rate("0.0065"), 75),
-        Bracket(3_000_000 * USD, rate("0.01"), 50),
-    )
-)
-
-
-@pytest.mark.parametrize(
-    ("notional", "share", "amount", "leverage"),
-    [
-        (0, "0.004", 0, 125),
-        (49_999, "0.004", 0, 125),
-        (50_000, "0.005", 50, 100),
-        (599_999, "0.005", 50, 100),
-        (600_000, "0.0065", 950, 75),
-        (2_999_999, "0.0065", 950, 75),
-        (3_000_000, "0.01", 11_450, 50),
-        (10_000_000, "0.01", 11_450, 50),
-    ],
-)
-def test_maintenance_is_notional_times_rate_less_the_brackets_amount(
-    notional: int, share: str, amount: int, leverage: int
-) -> None:
-    for sign in (1, -1):
-        assert BTCUSDT.to_hold(sign * notional * USD) == notional * rate(share) - amount * USD
-        assert BTCUSDT.leverage_max(sign * notional * USD) == leverage
-
-
-def test_opening_takes_no_more_leverage_than_the_bracket_has() -> None:
-    assert BTCUSDT.to_open(40_000 * USD, 20) == 2_000 * USD
-    assert BTCUSDT.to_open(-40_000 * USD, 125) == 320 * USD
-    assert BTCUSDT.to_open(60_000 * USD, 125) == 600 * USD
-    assert BTCUSDT.to_open(7, 2) == 4
-
-
-@given(st.integers(0, 10**15), st.integers(0, 10**15))
-def test_a_larger_position_never_holds_less(one: int, other: int) -> None:
-    small, large = sorted((one, other))
-    assert BTCUSDT.to_hold(small) <= BTCUSDT.to_hold(large)
-    assert BTCUSDT.to_hold(large) <= large

@@ -89,9 +89,9 @@ async def test_instruments_have_the_filters_of_the_exchange(usdm: Usdm) -> None:
 
 
 async def test_margin_brackets_are_those_of_the_exchange(usdm: Usdm) -> None:
-    margin = (await usdm.dialect.brackets(usdm.at))[BTC]
+    margin = (await usdm.dialect.instruments(usdm.at))[0].margin_tiers
     unit = 10**8
-    assert [margin.leverage_max(value * unit) for value in (1, 49_999, 50_000, 250_000)] == [20, 20, 10, 5]
+    assert [margin.tier_of(value * unit).leverage_max for value in (1, 50_000, 50_001, 250_001)] == [20, 20, 10, 5]
     for value, rate, cum in ((10_000, "0.01", 0), (100_000, "0.025", 750), (300_000, "0.05", 7_000)):
         assert Decimal(margin.to_hold(value * unit)) / unit == value * Decimal(rate) - cum
 
