@@ -106,11 +106,8 @@ async def test_what_nobody_can_close_is_told_once(database_url: str) -> None:
         assert await held(book) == -5_000
 
 
-TIERED = replace(
-    STOCK,
-    asset_class=AssetClass.FUTURE,
-    margin_tiers=margin_tiers("USD", [("1000000", 20, "0.05", ""), ("2000000", 10, "0.1", "")]),
-)
+TIERS = margin_tiers("USD", [("1000000", 20, "0.05", ""), ("2000000", 10, "0.1", "")])
+TIERED = replace(STOCK, asset_class=AssetClass.FUTURE, margin_tiers=TIERS)
 
 
 async def acts(book: Book) -> list[str]:
