@@ -66,7 +66,8 @@ class MarginTiers:
     def to_hold(self, value: int) -> int:
         """Maintenance margin of a signed notional, up to a whole unit: equity that covers it lacks no fraction."""
         tier = self.tier_of(abs(value))
-        return -(-abs(value) * tier.rate // RATE_ONE) - tier.amount
+        kept: int = -(-abs(value) * tier.rate // RATE_ONE) - tier.amount
+        return kept
 
     def to_open(self, value: int, leverage: int, beside: int = 0) -> int:
         """Initial margin of a signed notional under a leverage that was chosen, and no more than the tier has in which
