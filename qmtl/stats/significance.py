@@ -65,3 +65,24 @@ def cv_sharpe(returns: Floats, periods_per_year: float, folds: int = CV_FOLDS) -
         return math.nan, math.nan
     ratios = np.array([sharpe(part, periods_per_year) for part in np.array_split(returns, folds)])
     return mean(ratios), sample_deviation(ratios)
+
+
+def ratio_error(ratio: float, count: int, skew: float, kurt: float) -> float:
+    """Standard error of a Sharpe ratio per period: sqrt((1 - g3 SR + (g4-1)/4 SR^2) / (n-1)). (Lo 2002, Mertens 2002.)
+
+    NaN where the moments give none.
+    """
+    spread = 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio
+    return math.sqrt(spread / (count - 1.0)) if count > 1 and math.isfinite(spread) and spread > 0.0 else math.nan
+
+
+def track_record_length(ratio: float, skew: float, kurt: float, benchmark: float = 0.0, level: float = 0.95) -> float:
+    """Periods until a Sharpe ratio like this one exceeds `benchmark` with confidence `level`; all per period.
+
+    MinTRL = 1 + (1 - g3 SR + (g4-1)/4 SR^2) (z / (SR - SR*))^2. Infinite where the ratio is not above the benchmark.
+    (Bailey and Lopez de Prado 2012.)
+    """
+    if not ratio > benchmark:
+        return math.nan if math.isnan(ratio) else math.inf
+    spread = 1.0 - skew * ratio + (kurt - 1.0) / 4.0 * ratio * ratio
+    return 1.0 + spread * (_NORMAL.inv_cdf(level) / (ratio - benchmark)) ** 2

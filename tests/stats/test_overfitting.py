@@ -63,3 +63,38 @@ def test_half_is_the_bound_however_many_were_tried() -> None:
     returns[:, 7] = [-0.01, -0.02] * 4
     assert overfitting_probability(returns, 4) == 0.0  # one is worse: rank 101 of 201
     assert overfitting_probability(returns[:, 6:8], 2) == 0.0  # two tries and two blocks are enough
+
+
+ROWS = [(12, -4, 3), (10, 2, 1), (-6, 8, 2), (-8, 6, 4), (9, -2, -1), (11, 1, 2), (-7, 5, 3), (-4, 7, 1)]
+
+
+def test_worked_examples() -> None:
+    assert overfitting_probability(np.array(ROWS) * 1e-3, 4) == 2 / 6
+    returns = np.random.Generator(np.random.PCG64(7)).normal(0.0, 0.01, (960, 20))
+    assert overfitting_probability(returns, 16) == pytest.approx(0.52486, abs=5e-6)
+    returns[:, 4] += 0.0015
+    assert overfitting_probability(returns, 16) == pytest.approx(0.10241, abs=5e-6)
+
+
+def test_what_does_not_fill_a_block_is_left_out_at_the_old_end() -> None:
+    returns = np.random.default_rng(3).normal(0.0, 0.01, (63, 5))
+    assert overfitting_probability(returns, 4) == overfitting_probability(returns[3:], 4)
+    assert overfitting_probability(returns, 4) == by_hand(returns[3:], 4)
+
+
+def test_the_order_of_tries_changes_nothing_even_among_equals() -> None:
+    random = np.random.default_rng(11)
+    returns = random.normal(0.0, 0.01, (96, 9))
+    returns[:, 7] = returns[:, 2]
+    returns[:48, [1, 5, 8]] = 0.0  # without a spread in one half: 0 there, and equal
+    found = {overfitting_probability(returns[:, random.permutation(9)], 8) for _ in range(6)}
+    assert len(found) == 1
+
+
+def test_a_half_that_never_moved_counts_as_zero_however_its_sums_round() -> None:
+    """Its variance is a difference of equal sums, of which rounding leaves something: a ratio beyond all others."""
+    returns = np.random.default_rng(2).normal(0.0, 0.01, (40, 3))
+    returns[:20, 0] = 0.0
+    returns[:20, 1:] += 0.02  # the flat one is the last of the first half, and the best of the second
+    returns[20:, 0] += 0.02
+    assert overfitting_probability(returns, 2) == 1.0

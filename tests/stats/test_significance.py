@@ -23,6 +23,8 @@ from qmtl.stats.significance import (
     cv_sharpe,
     deflated_sharpe,
     probabilistic_sharpe,
+    ratio_error,
+    track_record_length,
 )
 
 DAILY = 2.5 / math.sqrt(250.0)
@@ -94,3 +96,38 @@ def test_skew_and_fat_tails_count_to_the_last_digit() -> None:
     score = math.sqrt(ratio**2 * 23 / (1 - skew * ratio + (kurt - 1) / 4 * ratio**2))
     found = confidence(0.458, 24, -2.448, 10.164, 0.0)
     assert found == pytest.approx(0.5 * math.erfc(-score / math.sqrt(2.0)), rel=1e-12)
+
+
+def test_deflated_confidence_falls_with_the_number_of_trials() -> None:
+    """The example of 2014 with the numbers of trials that its authors go through."""
+    spread = math.sqrt(0.5 / 250.0)
+    found = {
+        trials: confidence(DAILY, 1250, -3.0, 10.0, best_expected_sharpe(trials, spread)) for trials in (100, 46, 10)
+    }
+    assert found == {
+        100: pytest.approx(0.900397, abs=5e-7),
+        46: pytest.approx(0.950502, abs=5e-7),
+        10: pytest.approx(0.993880, abs=5e-7),
+    }
+    assert best_expected_sharpe(100, spread) == pytest.approx(0.113172, abs=5e-7)
+
+
+def test_how_long_a_track_record_has_to_be() -> None:
+    """Sharpe 2 a year against 1, by days, weeks and months: the table of 2012."""
+    found = [track_record_length(2.0 / math.sqrt(n), 0.0, 3.0, 1.0 / math.sqrt(n)) for n in (252, 52, 12)]
+    assert found == [pytest.approx(n, abs=0.05) for n in (688.2, 147.1, 38.9)]
+    days = [math.ceil(track_record_length(ratio / math.sqrt(365), -0.5, 6.0)) for ratio in (1.0, 1.5, 2.0, 3.0)]
+    assert days == [1018, 461, 265, 123]
+
+
+def test_a_ratio_at_its_benchmark_is_never_proved() -> None:
+    assert track_record_length(0.1, 0.0, 3.0, 0.1) == math.inf
+    assert track_record_length(-0.1, 0.0, 3.0) == math.inf
+    assert math.isnan(track_record_length(math.nan, 0.0, 3.0))
+
+
+def test_the_error_of_a_ratio_is_what_its_confidence_is_measured_in() -> None:
+    error = ratio_error(DAILY, 1250, -3.0, 10.0)
+    assert confidence(DAILY, 1250, -3.0, 10.0, DAILY - error) == pytest.approx(0.841345, abs=5e-7)
+    assert math.isnan(ratio_error(DAILY, 1, 0.0, 3.0))
+    assert math.isnan(ratio_error(1.0, 10, 2.0, 1.0))
