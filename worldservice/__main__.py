@@ -52,6 +52,7 @@ from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
 from worldservice.apply.service import ApplyServicer
+from worldservice.apply.starting import ApplyStarter
 from worldservice.bindings.service import BindingServicer
 from worldservice.config import Settings
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
@@ -118,7 +119,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         _add_worlds(server, writes, presets, fences)
         evaluation = EvaluationServicer(writes, rules.decisions, rules.narrow_to, replayer)
         server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
-        _add_activation(server, writes, rules, fences)
+        starter = ApplyStarter(rules.decisions)
+        _add_activation(server, writes, rules, fences, starter)
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
@@ -128,7 +130,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.background("outbox-relay", relay.run)
         runtime.background("fences", fences.run)
         runtime.background("replays", replayer.run)
-        runtime.background("applies", ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts).run)
+        applies = ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts, starter.blocks)
+        runtime.background("applies", applies.run)
         runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run)
         await runtime.serve(server)
 
@@ -162,7 +165,7 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
     )
 
 
-def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: FenceKeeper) -> None:
+def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: FenceKeeper, starter: ApplyStarter) -> None:
     """What may trade: bindings, activation, applies, and the sessions of worlds and gateways."""
     server.add(
         bindingrpc.add_BindingServiceServicer_to_server,
@@ -177,7 +180,7 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
     unwritten = UnwrittenHolds(writes.clock)
     server.add(
         applyrpc.add_ApplyServiceServicer_to_server,
-        ApplyServicer(writes, rules.decisions, fences, rules.timeouts, unwritten),
+        ApplyServicer(writes, rules.decisions, fences, rules.timeouts, unwritten, starter),
         service_of(applyservicepb),
     )
     server.add(

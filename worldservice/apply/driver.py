@@ -22,6 +22,7 @@ from worldservice.apply import steps, store
 from worldservice.apply.domain.run import ApplyRun, ApplyTimeouts, Due
 from worldservice.apply.steps import StepContext
 from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.worlds.live_blocks import LiveBlocks
 
 POLL_S = 0.25  # while a run is under way: lapses and timeouts are seen this late
 IDLE_S = 1.0  # else: a run another replica has left is taken up this late
@@ -39,8 +40,15 @@ class ApplyDriver:
     """One per process."""
 
     def __init__(
-        self, db: Database, clock: Clock, settings: DecisionSettings, fences: FenceKeeper, timeouts: ApplyTimeouts
+        self,
+        db: Database,
+        clock: Clock,
+        settings: DecisionSettings,
+        fences: FenceKeeper,
+        timeouts: ApplyTimeouts,
+        blocks: tuple[LiveBlocks, ...] = (),
     ) -> None:
+        self._blocks = blocks
         self._db = db
         self._clock = clock
         self._settings = settings
@@ -124,5 +132,5 @@ class ApplyDriver:
 
     async def _commit(self, run: _Run, work: Callable[[Connection, StepContext], ApplyRun]) -> ApplyRun:
         now = self._clock.now()
-        at = StepContext(run.world_id, run.run_id, now, self._settings, self._timeouts)
+        at = StepContext(run.world_id, run.run_id, now, self._settings, self._timeouts, self._blocks)
         return await self._db.write(lambda conn: work(conn, at))

@@ -2,38 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import Conflict, DataLoss, NotReady, Unavailable
+from qmtl.core.errors import DataLoss, NotReady, Unavailable
 from qmtl.core.roles import Role
 from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
-from worldservice.activation.domain.activation import Entry
-from worldservice.activation.domain.hold import Hold, HoldState, refuse_held
+from worldservice.activation.domain.hold import Hold, HoldState
 from worldservice.activation.domain.unwritten import UnwrittenHolds, protection
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, FenceReply
-from worldservice.activation.store import activations
-from worldservice.activation.store.holds import find_hold
 from worldservice.apply import steps as apply_steps
 from worldservice.apply import store
 from worldservice.apply.domain import run as run_domain
-from worldservice.apply.domain import targets as targets_domain
 from worldservice.apply.domain.run import DRAIN, FREEZE, RESUME, SHUT, ApplyRun, ApplyState, ApplyTimeouts, content_of
-from worldservice.apply.domain.targets import Target
+from worldservice.apply.starting import ApplyStarter, known_run
 from worldservice.apply.steps import StepContext
 from worldservice.apply.wire import acks_opening_from_proto, apply_to_proto, run_id_from_proto, targets_from_request
 from worldservice.evaluation.domain.decision import DecisionSettings
-from worldservice.evaluation.facts import decide_world
-from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.roles import Caller
-from worldservice.worlds.domain.world import World, WorldState, require_active, require_etag
-from worldservice.worlds.store import bindings as bindings_store
+from worldservice.worlds.domain.world import WorldState
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 WATCH_POLL_S = 1.0
@@ -50,8 +42,10 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         fences: FenceKeeper,
         timeouts: ApplyTimeouts,
         unwritten: UnwrittenHolds,
+        starter: ApplyStarter,
     ) -> None:
         super().__init__(writes)
+        self._starter = starter
         self._unwritten = unwritten
         self._settings = settings
         self._fences = fences
@@ -71,7 +65,7 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
             await self._fences.reach(act.world_id)
 
         def work(conn: Connection) -> Shown:
-            found = self._request(conn, act, asked, request.etag, evaluate=targets is None)
+            found = self._starter.start(conn, act, asked, request.etag, evaluate=targets is None)
             return found, store.steps_of(conn, found.world_id, found.run_id)
 
         return applyservicepb.ApplyResponse(run=apply_to_proto(*await self.writes.db.write(work)))
@@ -187,48 +181,6 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
     def _at(self, act: Act, run_id: str) -> StepContext:
         return StepContext(act.world_id, run_id, self.writes.clock.now(), self._settings, self._timeouts)
 
-    def _request(self, conn: Connection, act: Act, asked: ApplyRun, etag: str, *, evaluate: bool) -> ApplyRun:
-        world = world_to_write(conn, act, Role.OPERATOR)
-        known = _known(conn, asked)
-        if known is not None:
-            audit_write(conn, act, f"{known.run_id} again: {known.state.value}")
-            return known
-        require_active(world)
-        last = store.last_run(conn, world.world_id)
-        if last is not None and last.ended_at is None:
-            raise NotReady(
-                "E_APPLY_RUNNING",
-                f"apply {last.run_id} of world {world.world_id} is {last.state.value}",
-                hint="watch it to its end, then ask again",
-                metadata={"run_id": last.run_id},
-            )
-        if last is not None and last.is_by_hand and last.state in SHUT:
-            refuse_held(world.world_id, find_hold(conn, world.world_id))
-        before = activations.load_activation(conn, world.world_id, world.created_at)
-        require_etag(etag, before.etag, f"activation of {world.world_id}")
-        policy = policy_of(conn, world)
-        standing = last.before if last is not None and last.state in SHUT else before.entries
-        run = replace(
-            asked,
-            targets=self._targets(conn, act, world, asked.targets, standing if evaluate else None),
-            before=last.before if last is not None and last.state in SHUT else (),
-            freeze_timeout=None if policy is None else policy.gating.freeze_timeout,
-        )
-        apply_steps.begin(conn, run, f"asked for by {run.requested_by}", act.now)
-        audit_write(conn, act, f"{run.run_id} requested with {len(run.targets)} targets")
-        return run
-
-    def _targets(
-        self, conn: Connection, act: Act, world: World, asked: tuple[Target, ...], standing: tuple[Entry, ...] | None
-    ) -> tuple[Target, ...]:
-        """Those asked for if they could be switched to now; or, given what stands, those the policy selects."""
-        verdicts = decide_world(conn, world, self._settings, act.now).promoted()
-        bindings = bindings_store.active_bindings(conn, world.world_id)
-        if standing is not None:
-            return targets_domain.evaluated_targets(verdicts, bindings, standing)
-        targets_domain.check_targets(asked, bindings, verdicts)
-        return asked
-
 
 def _require_last_shut(conn: Connection, shut: ApplyRun) -> None:
     last = store.last_run(conn, shut.world_id)
@@ -243,16 +195,7 @@ def _require_last_shut(conn: Connection, shut: ApplyRun) -> None:
 def _same(conn: Connection, act: Act, asked: ApplyRun) -> ApplyRun | None:
     """The run on record under this id, for a caller who may ask."""
     world_to_read(conn, act.caller, act.world_id, Role.OPERATOR)
-    return _known(conn, asked)
-
-
-def _known(conn: Connection, asked: ApplyRun) -> ApplyRun | None:
-    known = store.find_run(conn, asked.world_id, asked.run_id)
-    if known is not None and known.content != asked.content:
-        raise Conflict(
-            "E_RUN_EXISTS", f"apply {asked.run_id} was asked for with another plan", hint="choose another run_id"
-        )
-    return known
+    return known_run(conn, asked)
 
 
 def _shown(conn: Connection, caller: Caller, world_id: str, run_id: str) -> Shown:

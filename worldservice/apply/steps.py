@@ -53,7 +53,7 @@ from worldservice.apply.domain.run import (
     sequence_due,
     standing_before,
 )
-from worldservice.apply.domain.targets import Target, check_targets
+from worldservice.apply.domain.targets import Target, check_targets, entering_live
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.facts import decide_world
 from worldservice.graph.domain.edges import openings, openings_text
@@ -62,7 +62,9 @@ from worldservice.policy.domain.edge_policy import EdgePolicy
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, own_act
 from worldservice.worlds.domain.binding import Binding, Stage
+from worldservice.worlds.domain.block import refuse_blocked
 from worldservice.worlds.domain.world import World
+from worldservice.worlds.live_blocks import LiveBlocks
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.store import worlds
 
@@ -79,6 +81,7 @@ class StepContext:
     now: datetime
     settings: DecisionSettings
     timeouts: ApplyTimeouts
+    blocks: tuple[LiveBlocks, ...] = ()  # asked again behind the freeze
 
 
 def due_now(conn: Connection, world_id: str, run_id: str) -> tuple[ApplyRun, Due]:
@@ -122,6 +125,9 @@ def switch(conn: Connection, at: StepContext) -> ApplyRun:
     world, act, run = _load(conn, at)
     if run.state is not ApplyState.SWITCHING:
         return run
+    if entering := entering_live(run.targets, run.before):
+        told = (blocks(conn, world, entering, at.now, switching=True) for blocks in at.blocks)
+        refuse_blocked([block for each in told for block in each])
     wanted = openings(_stages(run.targets), edge_policy(conn, world))
     moved = edges.open_edges(conn, at.world_id, run.run_id, wanted, at.now)
     narrowed = narrow(conn, world, at.settings, act)

@@ -111,7 +111,8 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
 @pytest.mark.parametrize("path", sorted(LATER))
 def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -> None:
     head, _, rest = path.partition(".")
-    text = f"{head}: {{{rest}: {{a: 1}}}}\n" if rest else f"{head}: {{a: 1}}\n"
+    key, _, word = rest.partition(".")
+    text = f"{head}: {{{key}: {word}}}\n" if rest else f"{head}: {{a: 1}}\n"
     if head == "governance":
         text = "governance: {live_promotion: {mode: auto_apply}}\n"
     error = refusal(document(extra=text))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, lower
 from worldservice.activation.domain.activation import Entry
 from worldservice.evaluation.domain.decision import Verdicts
 from worldservice.worlds.domain.binding import Binding, Side, Stage, mode_of
+from worldservice.worlds.domain.block import EnteringLive
 
 
 def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], verdicts: Verdicts) -> None:
@@ -46,6 +48,16 @@ def evaluated_targets(
             if lower(allowed, mode_of(stage)) is mode_of(stage):
                 found.append(Target(strategy_id, side, 1.0 if entry is None else entry.weight, stage))
     return tuple(found)
+
+
+def entering_live(targets: Sequence[Target], standing: Sequence[Entry]) -> tuple[EnteringLive, ...]:
+    """The strategies that targets take live and that take no risk live as it stands, or stood before a freeze."""
+    live = {entry.strategy_id for entry in standing if _takes_risk_live(entry)}
+    weights: dict[str, float] = {}
+    for target in targets:
+        if target.stage is Stage.LIVE and target.strategy_id not in live:
+            weights[target.strategy_id] = max(weights.get(target.strategy_id, 0.0), target.weight)
+    return tuple(EnteringLive(name, Decimal(repr(weight))) for name, weight in weights.items())
 
 
 def _takes_risk_live(entry: Entry | None) -> bool:

@@ -38,12 +38,19 @@ class NotComputable(Exception):
     """The expression has no usable value for these numbers (overflow, not finite)."""
 
 
-def _new_env() -> cel.Env:
-    types = {name: cel.Type.INT if metric.integral else cel.Type.DOUBLE for name, metric in CATALOGUE.items()}
-    return cel.NewEnv(variables=types)
+class Vocabulary:
+    """The names that expressions of one kind may read, each a double or a whole number."""
+
+    def __init__(self, names: Mapping[str, bool], known_as: str = "") -> None:
+        """`names`: whether each is a whole number. `known_as`: what they are called; empty: their list."""
+        self.names = frozenset(names)
+        self.integral = frozenset(name for name, integral in names.items() if integral)
+        self.known_as = known_as or f"one of {', '.join(sorted(names))}"
+        types = {name: cel.Type.INT if integral else cel.Type.DOUBLE for name, integral in names.items()}
+        self.env: cel.Env = cel.NewEnv(variables=types)
 
 
-_ENV = _new_env()
+METRICS = Vocabulary({name: metric.integral for name, metric in CATALOGUE.items()}, "metrics of the catalogue only")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +62,7 @@ class Expression:
     names: tuple[str, ...]
     cost: int
     compiled: cel.Expression
+    integral: frozenset[str] = INTEGRAL
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and (self.path, self.text) == (other.path, other.text)
@@ -77,31 +85,31 @@ class Expression:
         return float(outcome)
 
     def _evaluate(self, values: Mapping[str, float]) -> object:
-        data = {name: int(values[name]) if name in INTEGRAL else values[name] for name in self.names}
+        data = {name: int(values[name]) if name in self.integral else values[name] for name in self.names}
         try:
             return self.compiled.eval(data=data).value()
         except RuntimeError as error:  # the library's only error type, e.g. its iteration budget
             raise NotComputable(f"{self.path}: {error}") from error
 
 
-def compile_expression(text: str, result: Result, path: str) -> Expression:
+def compile_expression(text: str, result: Result, path: str, words: Vocabulary = METRICS) -> Expression:
     """Check `text` whole; any fault is an InvalidRequest that names `path` and says the fix."""
     if len(text) > LENGTH_MAX:
         raise _refused("E_POLICY_CEL_COST", path, text[:40], f"at most {LENGTH_MAX} characters")
     try:
-        compiled = _ENV.compile(text)
+        compiled = words.env.compile(text)
     except RuntimeError as error:  # the library's only error type: syntax, unknown name, type mismatch
-        raise _compile_error(text, path, str(error)) from error
+        raise _compile_error(text, path, str(error), words) from error
     _check_type(compiled.return_type(), result, path, text)
     tree = _read(compiled, path, text)
     _check_form(tree, path, text)
     spent = cost(tree)
     if spent > COST_MAX:
         raise _refused("E_POLICY_CEL_COST", path, text[:200], f"a cost of at most {COST_MAX} steps")
-    names = tuple(sorted({node.name for node in walk(tree) if isinstance(node, Name) and node.name in CATALOGUE}))
+    names = tuple(sorted({node.name for node in walk(tree) if isinstance(node, Name) and node.name in words.names}))
     if not names:
         raise _refused("E_POLICY_CEL_FORM", path, text, "an expression that reads at least one metric")
-    return Expression(path, text, names, spent, compiled)
+    return Expression(path, text, names, spent, compiled, words.integral)
 
 
 def cost(node: Node) -> int:
@@ -152,13 +160,13 @@ def _is_nonzero_literal(node: Node) -> bool:
     return isinstance(node, Literal) and node.number is not None and node.number != 0
 
 
-def _compile_error(text: str, path: str, message: str) -> InvalidRequest:
+def _compile_error(text: str, path: str, message: str, words: Vocabulary) -> InvalidRequest:
     detail = message.split("ERROR: ", 1)[-1].split("\n", 1)[0].removesuffix(" [INVALID_ARGUMENT]")
     detail = detail.split(": ", 1)[-1]
     if "recursion" in detail:
         return _refused("E_POLICY_CEL_COST", path, text[:200], "less nesting: the parser goes 32 levels deep")
     if "undeclared reference" in detail:
-        return _refused("E_POLICY_METRIC_UNKNOWN", path, text, f"metrics of the catalogue only ({detail})")
+        return _refused("E_POLICY_METRIC_UNKNOWN", path, text, f"{words.known_as} ({detail})")
     if "no matching overload" in detail:
         return _refused("E_POLICY_CEL_TYPE", path, text, f"equal types on both sides{_literal_hint(text)} ({detail})")
     return _refused("E_POLICY_CEL_SYNTAX", path, text, f"a CEL expression ({detail})")

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 
 from qmtl.core.errors import InvalidRequest, Violation
-from worldservice.policy.domain.document import Document, Plain, parse_word
+from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, require_constant
 
 LATER: Mapping[str, str] = {
     "campaign": "campaigns",
-    "position_policy.on_promote": "brokerage, complete",
-    "position_policy.on_demote.flat": "brokerage, complete",
     "governance.live_promotion.auto_apply": "campaigns",
+    "position_policy.on_promote.enter": "brokerage, complete",
+    "position_policy.on_demote.flat": "brokerage, complete",
 }
 
 
 class LivePromotion(Enum):
-    """Who may bring a strategy live. Acting by itself comes with campaigns."""
+    """Who may bring a strategy live: nobody, an owner's approval, or the loop where nothing blocks."""
 
     DISABLED = "disabled"
     MANUAL_APPROVAL = "manual_approval"
+    AUTO_APPLY = "auto_apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """Who may bring a strategy live. `two_person`: who asks for a promotion may not approve it."""
+
+    live_promotion: LivePromotion = LivePromotion.MANUAL_APPROVAL
+    two_person: bool = False
 
 
 class OnDemote(Enum):
@@ -42,25 +52,35 @@ def refuse_later(path: str, value: Plain = None) -> None:
         )
 
 
-def parse_live_promotion(root: Document) -> LivePromotion:
+def parse_governance(root: Document) -> Governance:
     """The section governance; absent: an owner approves."""
     if root.optional("governance") is None:
-        return LivePromotion.MANUAL_APPROVAL
+        return Governance()
     governance = root.section("governance")
     governance.only("live_promotion")
     section = governance.section("live_promotion")
-    section.only("mode")
-    word = section.required("mode")
-    refuse_later(f"{section.path}.{word}")
-    return parse_word(word, f"{section.path}.mode", LivePromotion)
+    section.only("mode", "two_person")
+    refuse_later(f"{section.path}.{section.required('mode')}")
+    mode = parse_word(section.required("mode"), f"{section.path}.mode", LivePromotion)
+    return Governance(mode, parse_flag(section, "two_person", default=False))
 
 
 def parse_on_demote(root: Document) -> OnDemote:
-    """The section position_policy; absent: a demoted strategy holds what it has."""
+    """The section position_policy; absent: a demoted strategy holds what it has.
+
+    `on_promote: keep` always holds: a promoted strategy acts at its next change of target.
+    """
     if root.optional("position_policy") is None:
         return OnDemote.HOLD
     section = root.section("position_policy")
-    section.only("on_demote")
-    word, path = section.required("on_demote"), f"{section.path}.on_demote"
+    section.only("on_demote", "on_promote")
+    if (promoted := section.optional("on_promote")) is not None:
+        refuse_later(f"{section.path}.on_promote.{promoted}")
+        require_constant(section, "on_promote", "keep")
+    elif not section.values:
+        section.required("on_demote")
+    word, path = section.optional("on_demote"), f"{section.path}.on_demote"
+    if word is None:
+        return OnDemote.HOLD
     refuse_later(f"{path}.{word}")
     return parse_word(word, path, OnDemote)

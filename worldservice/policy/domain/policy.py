@@ -13,6 +13,7 @@ from enum import Enum
 from qmtl.calendars.windows import Window
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.core.identity.canonical import canonical_json, digest
+from worldservice.policy.domain.campaign.terms import CampaignTerms, parse_campaign
 from worldservice.policy.domain.document import (
     Document,
     Plain,
@@ -25,9 +26,10 @@ from worldservice.policy.domain.evidence import EvidenceRule, WorldAccount, pars
 from worldservice.policy.domain.expressions import Expression, Result, compile_expression
 from worldservice.policy.domain.gating import Gating, parse_gating, stages_of_profiles
 from worldservice.policy.domain.governance import (
+    Governance,
     LivePromotion,
     OnDemote,
-    parse_live_promotion,
+    parse_governance,
     parse_on_demote,
     refuse_later,
 )
@@ -101,13 +103,19 @@ class Policy:
     hysteresis: Hysteresis | None
     profiles: Mapping[Stage, Thresholds]
     gating: Gating
-    live_promotion: LivePromotion
+    governance: Governance
+    campaign: CampaignTerms | None
     windows: tuple[Window, ...]
     on_demote: OnDemote
     evidence: EvidenceRule
     account: WorldAccount
     checksum: str
     ruleset_hash: str
+
+    @property
+    def live_promotion(self) -> LivePromotion:
+        """Who may bring a strategy live."""
+        return self.governance.live_promotion
 
     @property
     def terms(self) -> Terms:
@@ -139,6 +147,8 @@ def parse_policy(text: str) -> Policy:
     currency.only("max_lag", "min_history")
     score, rules = _score(selection), [0]
     checksum = digest(canonical_json(plain))
+    governance, campaign, on_demote = parse_governance(root), parse_campaign(root), parse_on_demote(root)
+    _check_campaign(governance, campaign, on_demote)
     return Policy(
         max_lag=parse_duration(currency.required("max_lag"), "data_currency.max_lag"),
         thresholds=Thresholds(
@@ -152,14 +162,25 @@ def parse_policy(text: str) -> Policy:
         hysteresis=parse_hysteresis(selection),
         profiles=_profiles(root, rules),
         gating=parse_gating(root),
-        live_promotion=parse_live_promotion(root),
+        governance=governance,
+        campaign=campaign,
         windows=parse_windows(root),
-        on_demote=parse_on_demote(root),
+        on_demote=on_demote,
         evidence=parse_evidence(root),
         account=parse_account(root),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
     )
+
+
+def _check_campaign(governance: Governance, campaign: CampaignTerms | None, on_demote: OnDemote) -> None:
+    """What the sections ask of each other: who acts by itself goes in steps, and who is lowered can close."""
+    if governance.live_promotion is LivePromotion.AUTO_APPLY and (campaign is None or not campaign.live.canary):
+        raise refused_value("governance.live_promotion.mode", "auto_apply", "campaign with canary steps beside it")
+    if campaign is not None and (campaign.live_written or campaign.demote) and on_demote is not OnDemote.DRAIN:
+        raise refused_value(
+            "position_policy.on_demote", on_demote.value, "drain, beside campaign.live or campaign.demote"
+        )
 
 
 def rules_of(gate: Gate) -> tuple[Expression, ...]:

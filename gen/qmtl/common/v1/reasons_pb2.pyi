@@ -421,6 +421,11 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CLUSTER_LOST: _ClassVar[Reason]
     REASON_NO_DASK: _ClassVar[Reason]
     REASON_NO_OPTUNA: _ClassVar[Reason]
+    REASON_PHASE: _ClassVar[Reason]
+    REASON_PROMOTION_BLOCKED: _ClassVar[Reason]
+    REASON_PROMOTION_OPEN: _ClassVar[Reason]
+    REASON_PROMOTION_STATE: _ClassVar[Reason]
+    REASON_TWO_PERSON: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -835,3 +840,8 @@ REASON_CLUSTER_UNREACHABLE: Reason
 REASON_CLUSTER_LOST: Reason
 REASON_NO_DASK: Reason
 REASON_NO_OPTUNA: Reason
+REASON_PHASE: Reason
+REASON_PROMOTION_BLOCKED: Reason
+REASON_PROMOTION_OPEN: Reason
+REASON_PROMOTION_STATE: Reason
+REASON_TWO_PERSON: Reason

@@ -1,0 +1,1 @@
+"""Pure rules of campaigns: phases, promotions, windows, blocks, canary steps, demotion, actions, the dossier."""

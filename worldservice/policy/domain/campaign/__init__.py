@@ -1,0 +1,1 @@
+"""The section `campaign` of a policy: windows and selection, paper, canary, divergence, demotion."""

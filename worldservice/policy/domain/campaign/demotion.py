@@ -1,0 +1,74 @@
+"""Rules that demote a strategy by its live evidence: CEL over the names below, held for some days, then an act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, refused_value
+from worldservice.policy.domain.expressions import Expression, Result, Vocabulary, compile_expression
+
+RULES_MAX = 32
+HELD_MAX = 365
+EVIDENCE: Mapping[str, bool] = {
+    "live_drawdown": False,
+    "live_sharpe": False,
+    "live_return": False,
+    "live_days": True,
+    "backtest_max_drawdown": False,
+    "backtest_sharpe": False,
+    "paper_sharpe": False,
+    "cusum": False,
+    "tracking_error": False,
+    "slippage_bps": False,
+    "match_rate": False,
+    "fill_ratio": False,
+    "psi": False,
+}
+"""What a rule may read, and whether it is a whole number."""
+_WORDS = Vocabulary(EVIDENCE)
+
+
+class DemotionAct(Enum):
+    """What a rule asks for. Only a drain is built: what is held may be reduced, nothing is added."""
+
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class DemotionRule:
+    """When it holds on `held` live data days in a row: demoted at once (`auto`), or recommended."""
+
+    when: Expression
+    held: int = 1
+    act: DemotionAct = DemotionAct.DRAIN
+    auto: bool = True
+
+
+def parse_demotions(section: Document) -> tuple[DemotionRule, ...]:
+    """The list campaign.demote; absent: none. Raises InvalidRequest (E_POLICY_...)."""
+    value, path = section.optional("demote"), f"{section.path}.demote"
+    if value is None:
+        return ()
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > RULES_MAX:
+        raise refused_value(path, value, f"a list of at most {RULES_MAX} rules")
+    return tuple(_rule(Document.at(f"{path}[{place}]", each, section.known_absent)) for place, each in enumerate(value))
+
+
+def _rule(part: Document) -> DemotionRule:
+    part.only("when", "for", "act", "auto")
+    text: Plain = part.required("when")
+    if not isinstance(text, str):
+        raise refused_value(f"{part.path}.when", text, "a CEL expression in quotes")
+    held = part.optional("for")
+    if held is None:
+        held = 1
+    if isinstance(held, bool) or not isinstance(held, int) or not 1 <= held <= HELD_MAX:
+        raise refused_value(f"{part.path}.for", held, f"a whole number of days from 1 to {HELD_MAX}")
+    return DemotionRule(
+        when=compile_expression(text, Result.BOOLEAN, f"{part.path}.when", _WORDS),
+        held=held,
+        act=parse_word(part.required("act"), f"{part.path}.act", DemotionAct),
+        auto=parse_flag(part, "auto", default=True),
+    )
