@@ -94,7 +94,8 @@ def decile_edges(values: Floats) -> Floats:
 def bin_counts(values: Floats, edges: Floats) -> Floats:
     """How many values are at or below each edge and above the one before; the last bin is above all."""
     places = np.searchsorted(edges, values, side="left")
-    return np.bincount(places, minlength=len(edges) + 1).astype(np.float64)
+    counts: Floats = np.bincount(places, minlength=len(edges) + 1).astype(np.float64)
+    return counts
 
 
 def _shares(counts: Floats) -> Floats:
@@ -104,4 +105,5 @@ def _shares(counts: Floats) -> Floats:
 
 
 def _normal(values: Floats) -> Floats:
-    return np.vectorize(lambda x: 0.5 * math.erfc(-x / math.sqrt(2.0)), otypes=[np.float64])(values)
+    found: Floats = np.vectorize(lambda x: 0.5 * math.erfc(-x / math.sqrt(2.0)), otypes=[np.float64])(values)
+    return found

@@ -65,13 +65,14 @@ def _halves(blocks: int) -> Times:
     """Every choice of half of the blocks, a bit each, in ascending order."""
     masks = np.arange(2**blocks, dtype=np.int64)
     ones = sum(masks >> block & 1 for block in range(blocks))
-    return masks[ones == blocks // 2]
+    halves: Times = masks[ones == blocks // 2]
+    return halves
 
 
 def _sums(values: Floats, masks: Times) -> Floats:
     """Sums of the rows that each mask names: of the lower and of the upper rows, of which all sums are known before."""
     lower = len(values) // 2
-    sums = _subset_sums(values[:lower])[masks & (2**lower - 1)]
+    sums: Floats = _subset_sums(values[:lower])[masks & (2**lower - 1)]
     sums += _subset_sums(values[lower:])[masks >> lower]
     return sums
 

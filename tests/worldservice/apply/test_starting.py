@@ -25,7 +25,7 @@ def test_who_enters_is_who_takes_no_risk_live_yet() -> None:
     standing = aimed((), [LIVE], {"s": binding("s", Stage.LIVE)}, lambda *_: EffectiveMode.LIVE, "r", NOW)
     assert entering_live([LIVE, short], standing) == ()
     for changed in ({"drain": True}, {"freeze": True}, {"active": False}, {"effective_mode": EffectiveMode.PAPER}):
-        left = tuple(replace(entry, **changed) for entry in standing)  # type: ignore[arg-type]  # fields by name
+        left = tuple(replace(entry, **changed) for entry in standing)
         assert entering_live([LIVE], left) == (EnteringLive("s", Decimal("0.1")),)
 
 
