@@ -44,12 +44,28 @@ def test_a_preset_gives_the_same_bytes_again_and_files_that_parse(name: str) -> 
 
 
 def test_minimal_is_small() -> None:
-    files = whole(preset("minimal"))
+    """Its own two files, which say what was rendered, are not counted."""
+    files = preset("minimal").files()
     lines = sum(content.count(b"\n") for path, content in files.items() if path.endswith((".py", ".md", ".toml")))
     assert len(files) <= 12
     assert lines <= 250
     assert files["data/SYNTHETIC.csv"].count(b"\n") == 3_001
     assert b"SYNTHETIC: a random walk" in files["README.md"]
+
+
+def test_the_model_of_a_template_is_named_by_its_hash() -> None:
+    files = select(OWN, RUNNING, layers=["signal"], named={"signal": "ml_model"}, with_requires=True).files()
+    [path] = [one for one in files if one.startswith("layers/signal/models/")]
+    digest = hashlib.sha256(files[path]).hexdigest()
+    assert path == f"layers/signal/models/{digest}.json"
+    assert f'MODEL = "{digest}"'.encode() in files["layers/signal/__init__.py"]
+
+
+def test_a_research_project_gives_its_sweep_a_parameter_only_where_the_signal_has_it() -> None:
+    assert b"def __init__(self, entry: float = signal.ENTRY)" in preset("research").files()["strategy.py"]
+    other = select(OWN, RUNNING, preset="research", named={"signal": "single_indicator"}).files()
+    assert b"__init__" not in other["strategy.py"]
+    assert tomllib.loads(other["sweeps/grid.toml"].decode()) == {"grid": {}}
 
 
 @pytest.mark.parametrize("layer", Layer)

@@ -92,7 +92,8 @@ def _function(folder: Path, layer: Layer) -> Iterator[Finding]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == facts.function:
             given = tuple(argument.arg for argument in [*node.args.posonlyargs, *node.args.args])
-            if given != facts.arguments or node.args.vararg or node.args.kwonlyargs:
+            unknown = node.args.vararg or None in node.args.kw_defaults  # a keyword with a default is the author's own
+            if given != facts.arguments or unknown:
                 yield Finding("layer_function", where, node.lineno, f"def {node.name}({', '.join(given)})", want)
             return
         if isinstance(node, ast.ImportFrom) and any(one.asname or one.name == facts.function for one in node.names):

@@ -5,6 +5,6 @@ is made by `align`: features of the bar, with the label that speaks of it.
 """
 
 from qmtl.sdk.labels.barriers import meta_label, time_barrier, triple_barrier
-from qmtl.sdk.labels.training import align
+from qmtl.sdk.labels.training import TrainingSet, align
 
-__all__ = ["align", "meta_label", "time_barrier", "triple_barrier"]
+__all__ = ["TrainingSet", "align", "meta_label", "time_barrier", "triple_barrier"]

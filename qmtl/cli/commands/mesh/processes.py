@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qmtl.cli.local.background import start_in_background
 from qmtl.cli.local.config_check import refuse_wrong
 from qmtl.cli.local.layout import Plan, configured_plan, free_plan
 from qmtl.cli.local.shutdown import ask_to_stop, stop_processes
@@ -27,13 +29,24 @@ def up(
     config: Config = None,
     replicas: Annotated[list[str] | None, typer.Option(help="SERVICE=N, for example gateway=2. Repeatable.")] = None,
     free: Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the configured ones.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready; `qmtl down` stops it.")] = False,
 ) -> None:
     """Start nats-server and every service, keep them running, stop all on Ctrl-C."""
     counts = dict(_replica(text) for text in replicas or [])
-    plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
     refuse_wrong(config)
+    if detach:
+        typer.echo(_detached(home, config, replicas or [], free=free))
+        return
+    plan = (free_plan if free else configured_plan)(find_home(home, config), config, counts)
     logs.configure("qmtl up", level="ERROR", style="console")  # what it has to say is printed
     asyncio.run(_supervise(plan))
+
+
+def _detached(home: Path | None, config: Path | None, replicas: list[str], *, free: bool) -> str:
+    options = [f"--replicas={text}" for text in replicas] + ["--free-ports"] * free
+    options += [f"--{name}={path}" for name, path in (("home", home), ("config", config)) if path is not None]
+    said = start_in_background(find_home(home, config), options)
+    return said.replace("ctrl-C stops it", "`qmtl down` stops it")
 
 
 async def _supervise(plan: Plan) -> None:

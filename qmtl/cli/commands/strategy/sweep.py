@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,8 +53,13 @@ def _kind(place: str) -> type[Strategy]:
 def sweep(
     place: Place,
     values: Annotated[
-        list[str], typer.Option("--set", metavar="NAME=A,B,C", help="Values of a parameter of the class. Repeatable.")
-    ],
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=A,B,C", help="Values of a parameter of the class. Repeatable."),
+    ] = None,
+    grid_file: Annotated[
+        Path | None,
+        typer.Option("--grid", metavar="FILE", help="TOML: table `grid`, a list for each parameter."),
+    ] = None,
     data: Data = None,
     zone: Zone = "",
     cash: Cash = "100000",
@@ -81,7 +87,9 @@ def sweep(
     csv: Annotated[Path | None, typer.Option("--csv", help="Write every trial into this file.")] = None,
 ) -> None:
     """Run a strategy at every point of a grid, without a mesh, and say whether the best is more than luck."""
-    grid = dict(_values(one) for one in values)
+    grid = (_grid(grid_file) if grid_file else {}) | dict(_values(one) for one in values or [])
+    if not grid:
+        raise refused("E_FIELD", "set", "no parameter", "NAME=VALUE,VALUE, or --grid FILE")
     make = StrategyFile(absolute_place(place))
     sources = assemble(make(**{name: each[0] for name, each in grid.items()})).dag.sources
     bars = bars_for(sources, data or [], zone, calendar)
@@ -115,6 +123,21 @@ def _executor(name: str, workers: int | None, cluster: str) -> Executor:
 def _progress(done: int, of: int) -> None:
     if os.isatty(2):
         typer.echo(f"\r{done} of {of} trials", err=True, nl=done == of)
+
+
+def _grid(path: Path) -> dict[str, Sequence[Value]]:
+    """Values by parameter. Raises InvalidRequest (E_FIELD) for another file, and for what is no list of values."""
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise refused("E_FIELD", "grid", f"{path}: {error}", "a TOML file with a table grid") from None
+    table = written.get("grid")
+    if not isinstance(table, dict) or set(written) != {"grid"}:
+        raise refused("E_FIELD", "grid", f"tables {sorted(written)}", "one table, grid")
+    for name, values in table.items():
+        if not isinstance(values, list) or not values or not all(isinstance(one, str | int | float) for one in values):
+            raise refused("E_FIELD", f"grid.{name}", repr(values), "a list of numbers, texts, true or false")
+    return table
 
 
 def _values(text: str) -> tuple[str, Sequence[Value]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -116,6 +117,9 @@ def check_commands(home: Path, qmtl: Invoke) -> None:
     refused = qmtl("up", "--home", home, "--free-ports")
     assert refused.returncode == 1
     assert "E_HOME_IN_USE" in refused.stderr
+    detached = qmtl("up", "--home", home, "--free-ports", "--detach")
+    assert detached.returncode == 1
+    assert re.search(r"E_NOT_STARTED: qmtl up ended with 1: .*E_HOME_IN_USE", detached.stderr)
     created = json.loads(done(qmtl("world", "create", "w1", "--preset", "demo.btc.15m", "--home", home, "--json")))
     assert created["world_id"] == "w1"
     assert "w1" in done(qmtl("world", "list", "--home", home))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Invoke, environment
+from tests.cli.conftest import Invoke
 
 Edit = Callable[[Path], None]
 
@@ -117,24 +114,3 @@ def test_validate_finds_each_thing_that_is_planted(folder: Path, invoke: Invoke,
     done = invoke("project", "layer", "validate", "--path", folder)
     assert done.returncode == 1
     assert rule in done.stdout
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("preset", ["minimal", "research", "production"])
-def test_a_preset_keeps_every_rule_and_passes_its_own_tests(tmp_path: Path, invoke: Invoke, preset: str) -> None:
-    folder = tmp_path / "p"
-    assert invoke("project", "init", "--preset", preset, "--path", folder).returncode == 0
-    assert invoke("project", "layer", "validate", "--path", folder).stdout == "validate: 0 errors, 0 warnings\n"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "gen")])
-    for words in (
-        ["pytest", "-q", "-p", "no:cacheprovider"],
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy", "--cache-dir", str(tmp_path / "mypy")],
-    ):
-        command = [sys.executable, "-m", *words]
-        done = subprocess.run(
-            command, cwd=folder, env={**environment(), "MYPYPATH": paths}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr

@@ -67,7 +67,17 @@ def test_a_sweep_ranks_a_grid_and_says_whether_the_best_is_luck(tmp_path: Path) 
         "        self.trade(signals.position_target(rising, long=0.9, short=0.0), price)\n",
         encoding="utf-8",
     )
-    options = ["--set", "fast=5,10", "--set", "slow=40,80", "--csv", str(tmp_path / "all.csv"), "--workers", "1"]
+    (tmp_path / "grid.toml").write_text("[grid]\nslow = [40, 80]\n", encoding="utf-8")
+    options = [
+        "--set",
+        "fast=5,10",
+        "--grid",
+        str(tmp_path / "grid.toml"),
+        "--csv",
+        str(tmp_path / "all.csv"),
+        "--workers",
+        "1",
+    ]
     done = CliRunner().invoke(
         app, ["sweep", str(strategy), *options, "--heat-map", str(tmp_path / "map.png"), "--profile", "ibkr_equities"]
     )
@@ -75,6 +85,16 @@ def test_a_sweep_ranks_a_grid_and_says_whether_the_best_is_luck(tmp_path: Path) 
     assert done.output.startswith("4 trials by sharpe")
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
     assert (tmp_path / "map.png").stat().st_size > 5_000
+    wrong = tmp_path / "grid.toml"
+    for written, said in (
+        ("grid = 1", "one table, grid"),
+        ("[grid]\nfast = 5", "grid.fast"),
+        ("[grid]", "--grid FILE"),
+    ):
+        wrong.write_text(written, encoding="utf-8")
+        refusal = CliRunner().invoke(app, ["sweep", str(strategy), "--grid", str(wrong)])
+        assert isinstance(refusal.exception, InvalidRequest)
+        assert said in str(refusal.exception)
 
 
 def stock_file(tmp_path: Path) -> tuple[str, str]:
