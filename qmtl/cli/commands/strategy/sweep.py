@@ -29,6 +29,7 @@ from qmtl.cli.commands.strategy.backtest import (
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.errors import refused
 from qmtl.sdk.research.executors.choice import PROCESS, Executor
+from qmtl.sdk.research.sweep import SweepResult
 from qmtl.sdk.research.sweep import sweep as run_sweep
 from qmtl.sdk.research.trials import Value
 from qmtl.sdk.strategy.assembly import assemble
@@ -106,8 +107,12 @@ def sweep(
         on_trial=_progress,
     )
     typer.echo(str(found))
+    _write(found, heat_map, csv)
+
+
+def _write(found: SweepResult, heat_map: Path | None, csv: Path | None) -> None:
     if heat_map is not None:
-        x, y, *_ = grid
+        x, y, *_ = found.trials[0].params
         typer.echo(f"heat map: {found.heat_map(x, y, heat_map)}")
     if csv is not None:
         found.frame.write_csv(csv)
