@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.risk.fence import Fence, FenceState, WireIntent
+from brokerage.fences.unprotected import UnprotectedPosition
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -71,6 +72,19 @@ def intents_to_proto(intents: Iterable[WireIntent]) -> list[fencepb.WireIntent]:
             sent_at=ns_to_proto(intent.sent_ns),
         )
         for intent in intents
+    ]
+
+
+def positions_to_proto(positions: Iterable[UnprotectedPosition]) -> list[fencepb.UnprotectedPosition]:
+    """Positions without the exits they had."""
+    return [
+        fencepb.UnprotectedPosition(
+            account=one.owner.account,
+            strategy_id=one.owner.strategy_id,
+            symbol=one.symbol,
+            client_order_id=one.client_order_id,
+        )
+        for one in positions
     ]
 
 

@@ -68,6 +68,7 @@ class Brokerage(fencerpc.FenceServiceServicer):
         self.asked: list[fenceservicepb.SetFenceRequest] = []
         self.on_the_wire: list[fencepb.WireIntent] = []
         self.held: list[orderpb.OrderKey] = []
+        self.unprotected: list[fencepb.UnprotectedPosition] = []
         self.unlisted = 0  # on the wire and held, each, beside those that a reply has room for
         self.answering = asyncio.Event()
         self.answering.set()
@@ -96,13 +97,21 @@ class Brokerage(fencerpc.FenceServiceServicer):
             held=self.held,
             on_the_wire_total=len(self.on_the_wire) + self.unlisted,
             held_total=len(self.held) + self.unlisted,
+            unprotected=self.unprotected,
+            unprotected_total=len(self.unprotected),
         )
 
     async def GetFence(
         self, request: fenceservicepb.GetFenceRequest, context: object
     ) -> fenceservicepb.GetFenceResponse:
         fence = self.fences.get(request.world_id, fencepb.Fence())
-        return fenceservicepb.GetFenceResponse(fence=fence, held=self.held, held_total=len(self.held) + self.unlisted)
+        return fenceservicepb.GetFenceResponse(
+            fence=fence,
+            held=self.held,
+            held_total=len(self.held) + self.unlisted,
+            unprotected=self.unprotected,
+            unprotected_total=len(self.unprotected) + self.unlisted,
+        )
 
     def state(self, world_id: str) -> tuple[int, str]:
         fence = self.fences.get(world_id, fencepb.Fence())

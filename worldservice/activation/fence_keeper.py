@@ -49,12 +49,15 @@ class FenceOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FenceReply:
-    """What became of one SetFence, and what brokerage says is on the wire and what it holds."""
+    """What became of one SetFence, and what brokerage says is on the wire, what it holds, and which positions have lost
+    their exits.
+    """
 
     outcome: FenceOutcome
     epoch: int = 0
     on_the_wire: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
 
 
 class FenceKeeper:
@@ -104,12 +107,14 @@ class FenceKeeper:
         with as_service():
             await self._broker.GetFence(fenceservicepb.GetFenceRequest(world_id=world_id), timeout=self._timeout_s)
 
-    async def held(self, world_id: str) -> tuple[str, ...]:
-        """Orders that a freeze of the world would hold, or holds. Raises Unavailable when brokerage does not answer."""
+    async def held(self, world_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Orders that a freeze of the world would hold, or holds, and positions that have lost their exits. Raises
+        Unavailable when brokerage does not answer.
+        """
         with as_service():
             request = fenceservicepb.GetFenceRequest(world_id=world_id)
             reply = await self._broker.GetFence(request, timeout=self._timeout_s)
-            return _names(reply.held, reply.held_total)
+            return _names(reply.held, reply.held_total), _positions(reply.unprotected, reply.unprotected_total)
 
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
@@ -159,7 +164,8 @@ class FenceKeeper:
         if fence.pending:
             await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
         on_the_wire = _names(reply.on_the_wire, reply.on_the_wire_total)
-        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, on_the_wire, _names(reply.held, reply.held_total))
+        held, bare = _names(reply.held, reply.held_total), _positions(reply.unprotected, reply.unprotected_total)
+        return FenceReply(FenceOutcome.CONFIRMED, fence.epoch, on_the_wire, held, bare)
 
     def _confirm(self, conn: Connection, world_id: str, epoch: int) -> None:
         """The safety acknowledgement, audited: brokerage has committed the epoch."""
@@ -197,8 +203,17 @@ class FenceKeeper:
 
 def _names(orders: Iterable[fencepb.WireIntent | orderpb.OrderKey], total: int) -> tuple[str, ...]:
     """Orders as people read them; of those that the reply had no room for, how many."""
-    names = tuple(f"{one.account}/{one.strategy_id}/{one.client_order_id}" for one in orders)
-    return names if len(names) >= total else (*names, f"{total - len(names)} more")
+    return _counted([f"{one.account}/{one.strategy_id}/{one.client_order_id}" for one in orders], total)
+
+
+def _positions(positions: Iterable[fencepb.UnprotectedPosition], total: int) -> tuple[str, ...]:
+    """Positions as people read them, and what was to close each."""
+    said = (f"{one.account}/{one.strategy_id}/{one.symbol}, not closed by {one.client_order_id}" for one in positions)
+    return _counted(list(said), total)
+
+
+def _counted(names: list[str], total: int) -> tuple[str, ...]:
+    return (*names, f"{total - len(names)} more") if len(names) < total else tuple(names)
 
 
 def _activation(conn: Connection, world_id: str) -> Activation:

@@ -78,7 +78,11 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         run_id = f"{FREEZE}{require_text(request.request_id, 'request_id')}"
         run, pending, told = await self._hold(act, run_id, ApplyState.FROZEN, request.message)
         return applyservicepb.FreezeWorldResponse(
-            run=apply_to_proto(*run), fence_pending=pending, on_the_wire=told.on_the_wire, held=told.held
+            run=apply_to_proto(*run),
+            fence_pending=pending,
+            on_the_wire=told.on_the_wire,
+            held=told.held,
+            unprotected=told.unprotected,
         )
 
     @audited

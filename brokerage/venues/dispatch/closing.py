@@ -15,14 +15,13 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
+from brokerage.fences.unprotected import WAITS
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.working import load_open_orders
 
 GIVES_WAY = "GIVES_WAY: it holds what is to be sold at once"
-WAITS = "HELD: resting orders hold what it sells, and are to end first"
 CLOSES_ALREADY = "HELD: an order that is at its venue may close what it sells, and is to end first"
-UNPROTECTED = "resting orders were ended to make way for it: they protect the position no more"
 NOTHING_HELD = "REDUCE_ONLY: no position is left to reduce"
 
 

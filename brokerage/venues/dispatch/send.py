@@ -22,11 +22,12 @@ from brokerage.domain.trading import commands
 from brokerage.domain.trading.order_lists import refused_anew
 from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
+from brokerage.fences.unprotected import UNPROTECTED
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_orders
-from brokerage.venues.dispatch.closing import UNPROTECTED, closes_at_once, gave_way, make_way
+from brokerage.venues.dispatch.closing import closes_at_once, gave_way, make_way
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.clock import VirtualClock
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
@@ -156,12 +157,16 @@ async def test_a_freeze_is_committed_at_brokerage_before_it_is_answered_and_left
 async def test_what_a_freeze_holds_is_told_before_and_by_it(harness: WorldHarness) -> None:
     ann = await make_trading(harness, "w1", "s")
     harness.brokerage.held = [orderpb.OrderKey(account="a", world_id="w1", strategy_id="s", client_order_id="stop")]
+    bare = fencepb.UnprotectedPosition(account="a", strategy_id="s", symbol="BTC", client_order_id="close")
+    harness.brokerage.unprotected = [bare]
     plain = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1"))
     asked = await ann.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id="w1", with_held=True))
     assert (list(plain.held), list(asked.held)) == ([], ["a/s/stop"])
+    assert (list(plain.unprotected), list(asked.unprotected)) == ([], ["a/s/BTC, not closed by close"])
     harness.brokerage.unlisted = 3
     told = await freeze(ann)
     assert (list(told.held), list(told.on_the_wire)) == (["a/s/stop", "3 more"], ["3 more"])
+    assert list(told.unprotected) == ["a/s/BTC, not closed by close"]
 
 
 @pytest.mark.parametrize(("hold", "reason"), [(freeze, "E_WORLD_FROZEN"), (drain, "E_WORLD_DRAINED")])

@@ -27,12 +27,15 @@ from worldservice.worlds.store import roles, worlds
 from worldservice.worlds.wire import change_from_proto, world_to_proto
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
+HeldByFreeze = tuple[tuple[str, ...], tuple[str, ...]]
+"""Orders that a freeze holds, and positions that have lost their exits."""
+
 
 class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     """Every write is one transaction that ends in a narrowed activation and an audit row."""
 
-    def __init__(self, writes: Writes, presets: DataPresets, held: Callable[[str], Awaitable[tuple[str, ...]]]) -> None:
-        """`held` asks brokerage which orders a freeze of a world would hold."""
+    def __init__(self, writes: Writes, presets: DataPresets, held: Callable[[str], Awaitable[HeldByFreeze]]) -> None:
+        """`held` asks brokerage what a freeze of a world would hold, and what has lost its exits."""
         super().__init__(writes)
         self._presets = presets
         self._held = held
@@ -59,8 +62,8 @@ class WorldServicer(AuditedServicer, worldrpc.WorldServiceServicer):
     ) -> worldservicepb.GetWorldResponse:
         caller = caller_of(current_call())
         world = await self.writes.db.read(lambda conn: world_to_read(conn, caller, request.world_id))
-        held = await self._held(world.world_id) if request.with_held else ()
-        return worldservicepb.GetWorldResponse(world=world_to_proto(world), held=held)
+        held, bare = await self._held(world.world_id) if request.with_held else ((), ())
+        return worldservicepb.GetWorldResponse(world=world_to_proto(world), held=held, unprotected=bare)
 
     async def ListWorlds(
         self, request: worldservicepb.ListWorldsRequest, context: object

@@ -27,7 +27,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import limits_pb2 as qmtl_dot_common_dot_v1_dot_limits__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/broker/v1/fence.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/common/v1/limits.proto\"U\n\x08Standing\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x02 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\"\xe2\x02\n\x05\x46\x65nce\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x02 \x01(\x04R\nfenceEpoch\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.FenceStateR\x05state\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x32\n\x06limits\x18\x06 \x01(\x0b\x32\x1a.qmtl.common.v1.RiskLimitsR\x06limits\x12\x36\n\tstandings\x18\x07 \x03(\x0b\x32\x18.qmtl.broker.v1.StandingR\tstandings\"\xeb\x01\n\nWireIntent\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12&\n\x0f\x63lient_order_id\x18\x03 \x01(\tR\rclientOrderId\x12$\n\x0evenue_order_id\x18\x04 \x01(\tR\x0cvenueOrderId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x05 \x01(\x04R\nfenceEpoch\x12\x33\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sentAt*n\n\nFenceState\x12\x1b\n\x17\x46\x45NCE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x45NCE_STATE_OPEN\x10\x01\x12\x15\n\x11\x46\x45NCE_STATE_DRAIN\x10\x02\x12\x16\n\x12\x46\x45NCE_STATE_FROZEN\x10\x03\x42V\n\x11io.qmtl.broker.v1B\nFenceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqmtl/broker/v1/fence.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/common/v1/limits.proto\"U\n\x08Standing\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x02 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\"\xe2\x02\n\x05\x46\x65nce\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x02 \x01(\x04R\nfenceEpoch\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.FenceStateR\x05state\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12\x39\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x32\n\x06limits\x18\x06 \x01(\x0b\x32\x1a.qmtl.common.v1.RiskLimitsR\x06limits\x12\x36\n\tstandings\x18\x07 \x03(\x0b\x32\x18.qmtl.broker.v1.StandingR\tstandings\"\x90\x01\n\x13UnprotectedPosition\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12&\n\x0f\x63lient_order_id\x18\x04 \x01(\tR\rclientOrderId\"\xeb\x01\n\nWireIntent\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12&\n\x0f\x63lient_order_id\x18\x03 \x01(\tR\rclientOrderId\x12$\n\x0evenue_order_id\x18\x04 \x01(\tR\x0cvenueOrderId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x05 \x01(\x04R\nfenceEpoch\x12\x33\n\x07sent_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sentAt*n\n\nFenceState\x12\x1b\n\x17\x46\x45NCE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x45NCE_STATE_OPEN\x10\x01\x12\x15\n\x11\x46\x45NCE_STATE_DRAIN\x10\x02\x12\x16\n\x12\x46\x45NCE_STATE_FROZEN\x10\x03\x42V\n\x11io.qmtl.broker.v1B\nFenceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.broker.v1.fence_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\nFenceProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
-  _globals['_FENCESTATE']._serialized_start=819
-  _globals['_FENCESTATE']._serialized_end=929
+  _globals['_FENCESTATE']._serialized_start=966
+  _globals['_FENCESTATE']._serialized_end=1076
   _globals['_STANDING']._serialized_start=137
   _globals['_STANDING']._serialized_end=222
   _globals['_FENCE']._serialized_start=225
   _globals['_FENCE']._serialized_end=579
-  _globals['_WIREINTENT']._serialized_start=582
-  _globals['_WIREINTENT']._serialized_end=817
+  _globals['_UNPROTECTEDPOSITION']._serialized_start=582
+  _globals['_UNPROTECTEDPOSITION']._serialized_end=726
+  _globals['_WIREINTENT']._serialized_start=729
+  _globals['_WIREINTENT']._serialized_end=964
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,18 @@ class Fence(_message.Message):
     standings: _containers.RepeatedCompositeFieldContainer[Standing]
     def __init__(self, world_id: _Optional[str] = ..., fence_epoch: _Optional[int] = ..., state: _Optional[_Union[FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ..., standings: _Optional[_Iterable[_Union[Standing, _Mapping]]] = ...) -> None: ...
 
+class UnprotectedPosition(_message.Message):
+    __slots__ = ("account", "strategy_id", "symbol", "client_order_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    strategy_id: str
+    symbol: str
+    client_order_id: str
+    def __init__(self, account: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ...) -> None: ...
+
 class WireIntent(_message.Message):
     __slots__ = ("account", "strategy_id", "client_order_id", "venue_order_id", "fence_epoch", "sent_at")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

@@ -29,7 +29,7 @@ from qmtl.common.v1 import limits_pb2 as qmtl_dot_common_dot_v1_dot_limits__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/fence_service.proto\x12\x0eqmtl.broker.v1\x1a\x1aqmtl/broker/v1/fence.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/common/v1/limits.proto\x1a\x1cqmtl/common/v1/options.proto\"\xb1\x02\n\x0fSetFenceRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x02 \x01(\x04R\nfenceEpoch\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.FenceStateR\x05state\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12\x32\n\x06limits\x18\x05 \x01(\x0b\x32\x1a.qmtl.common.v1.RiskLimitsR\x06limits\x12\x36\n\tstandings\x18\x06 \x03(\x0b\x32\x18.qmtl.broker.v1.StandingR\tstandings\"\xf3\x01\n\x10SetFenceResponse\x12+\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.FenceR\x05\x66\x65nce\x12:\n\x0bon_the_wire\x18\x02 \x03(\x0b\x32\x1a.qmtl.broker.v1.WireIntentR\tonTheWire\x12,\n\x04held\x18\x03 \x03(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x04held\x12)\n\x11on_the_wire_total\x18\x04 \x01(\rR\x0eonTheWireTotal\x12\x1d\n\nheld_total\x18\x05 \x01(\rR\theldTotal\",\n\x0fGetFenceRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\x8c\x01\n\x10GetFenceResponse\x12+\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.FenceR\x05\x66\x65nce\x12,\n\x04held\x18\x02 \x03(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x04held\x12\x1d\n\nheld_total\x18\x03 \x01(\rR\theldTotal2\xcc\x01\n\x0c\x46\x65nceService\x12`\n\x08SetFence\x12\x1f.qmtl.broker.v1.SetFenceRequest\x1a .qmtl.broker.v1.SetFenceResponse\"\x11\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@\xc0\xbb\x18\x01\x12Z\n\x08GetFence\x12\x1f.qmtl.broker.v1.GetFenceRequest\x1a .qmtl.broker.v1.GetFenceResponse\"\x0b\x90\x02\x01\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11\x46\x65nceServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/broker/v1/fence_service.proto\x12\x0eqmtl.broker.v1\x1a\x1aqmtl/broker/v1/fence.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1bqmtl/common/v1/limits.proto\x1a\x1cqmtl/common/v1/options.proto\"\xb1\x02\n\x0fSetFenceRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x02 \x01(\x04R\nfenceEpoch\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.FenceStateR\x05state\x12\x44\n\x0e\x65\x66\x66\x65\x63tive_mode\x18\x04 \x01(\x0e\x32\x1d.qmtl.common.v1.EffectiveModeR\reffectiveMode\x12\x32\n\x06limits\x18\x05 \x01(\x0b\x32\x1a.qmtl.common.v1.RiskLimitsR\x06limits\x12\x36\n\tstandings\x18\x06 \x03(\x0b\x32\x18.qmtl.broker.v1.StandingR\tstandings\"\xe7\x02\n\x10SetFenceResponse\x12+\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.FenceR\x05\x66\x65nce\x12:\n\x0bon_the_wire\x18\x02 \x03(\x0b\x32\x1a.qmtl.broker.v1.WireIntentR\tonTheWire\x12,\n\x04held\x18\x03 \x03(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x04held\x12)\n\x11on_the_wire_total\x18\x04 \x01(\rR\x0eonTheWireTotal\x12\x1d\n\nheld_total\x18\x05 \x01(\rR\theldTotal\x12\x45\n\x0bunprotected\x18\x06 \x03(\x0b\x32#.qmtl.broker.v1.UnprotectedPositionR\x0bunprotected\x12+\n\x11unprotected_total\x18\x07 \x01(\rR\x10unprotectedTotal\",\n\x0fGetFenceRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\x80\x02\n\x10GetFenceResponse\x12+\n\x05\x66\x65nce\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.FenceR\x05\x66\x65nce\x12,\n\x04held\x18\x02 \x03(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x04held\x12\x1d\n\nheld_total\x18\x03 \x01(\rR\theldTotal\x12\x45\n\x0bunprotected\x18\x04 \x03(\x0b\x32#.qmtl.broker.v1.UnprotectedPositionR\x0bunprotected\x12+\n\x11unprotected_total\x18\x05 \x01(\rR\x10unprotectedTotal2\xcc\x01\n\x0c\x46\x65nceService\x12`\n\x08SetFence\x12\x1f.qmtl.broker.v1.SetFenceRequest\x1a .qmtl.broker.v1.SetFenceResponse\"\x11\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@\xc0\xbb\x18\x01\x12Z\n\x08GetFence\x12\x1f.qmtl.broker.v1.GetFenceRequest\x1a .qmtl.broker.v1.GetFenceResponse\"\x0b\x90\x02\x01\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42]\n\x11io.qmtl.broker.v1B\x11\x46\x65nceServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETFENCEREQUEST']._serialized_start=199
   _globals['_SETFENCEREQUEST']._serialized_end=504
   _globals['_SETFENCERESPONSE']._serialized_start=507
-  _globals['_SETFENCERESPONSE']._serialized_end=750
-  _globals['_GETFENCEREQUEST']._serialized_start=752
-  _globals['_GETFENCEREQUEST']._serialized_end=796
-  _globals['_GETFENCERESPONSE']._serialized_start=799
-  _globals['_GETFENCERESPONSE']._serialized_end=939
-  _globals['_FENCESERVICE']._serialized_start=942
-  _globals['_FENCESERVICE']._serialized_end=1146
+  _globals['_SETFENCERESPONSE']._serialized_end=866
+  _globals['_GETFENCEREQUEST']._serialized_start=868
+  _globals['_GETFENCEREQUEST']._serialized_end=912
+  _globals['_GETFENCERESPONSE']._serialized_start=915
+  _globals['_GETFENCERESPONSE']._serialized_end=1171
+  _globals['_FENCESERVICE']._serialized_start=1174
+  _globals['_FENCESERVICE']._serialized_end=1378
 # @@protoc_insertion_point(module_scope)

@@ -28,18 +28,22 @@ class SetFenceRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., fence_epoch: _Optional[int] = ..., state: _Optional[_Union[_fence_pb2.FenceState, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., limits: _Optional[_Union[_limits_pb2.RiskLimits, _Mapping]] = ..., standings: _Optional[_Iterable[_Union[_fence_pb2.Standing, _Mapping]]] = ...) -> None: ...
 
 class SetFenceResponse(_message.Message):
-    __slots__ = ("fence", "on_the_wire", "held", "on_the_wire_total", "held_total")
+    __slots__ = ("fence", "on_the_wire", "held", "on_the_wire_total", "held_total", "unprotected", "unprotected_total")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ON_THE_WIRE_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     ON_THE_WIRE_TOTAL_FIELD_NUMBER: _ClassVar[int]
     HELD_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     fence: _fence_pb2.Fence
     on_the_wire: _containers.RepeatedCompositeFieldContainer[_fence_pb2.WireIntent]
     held: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderKey]
     on_the_wire_total: int
     held_total: int
-    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., on_the_wire: _Optional[_Iterable[_Union[_fence_pb2.WireIntent, _Mapping]]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ..., on_the_wire_total: _Optional[int] = ..., held_total: _Optional[int] = ...) -> None: ...
+    unprotected: _containers.RepeatedCompositeFieldContainer[_fence_pb2.UnprotectedPosition]
+    unprotected_total: int
+    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., on_the_wire: _Optional[_Iterable[_Union[_fence_pb2.WireIntent, _Mapping]]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ..., on_the_wire_total: _Optional[int] = ..., held_total: _Optional[int] = ..., unprotected: _Optional[_Iterable[_Union[_fence_pb2.UnprotectedPosition, _Mapping]]] = ..., unprotected_total: _Optional[int] = ...) -> None: ...
 
 class GetFenceRequest(_message.Message):
     __slots__ = ("world_id",)
@@ -48,11 +52,15 @@ class GetFenceRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ...) -> None: ...
 
 class GetFenceResponse(_message.Message):
-    __slots__ = ("fence", "held", "held_total")
+    __slots__ = ("fence", "held", "held_total", "unprotected", "unprotected_total")
     FENCE_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     HELD_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     fence: _fence_pb2.Fence
     held: _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderKey]
     held_total: int
-    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ..., held_total: _Optional[int] = ...) -> None: ...
+    unprotected: _containers.RepeatedCompositeFieldContainer[_fence_pb2.UnprotectedPosition]
+    unprotected_total: int
+    def __init__(self, fence: _Optional[_Union[_fence_pb2.Fence, _Mapping]] = ..., held: _Optional[_Iterable[_Union[_order_pb2.OrderKey, _Mapping]]] = ..., held_total: _Optional[int] = ..., unprotected: _Optional[_Iterable[_Union[_fence_pb2.UnprotectedPosition, _Mapping]]] = ..., unprotected_total: _Optional[int] = ...) -> None: ...

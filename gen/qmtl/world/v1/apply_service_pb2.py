@@ -26,7 +26,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.world.v1 import apply_pb2 as qmtl_dot_world_dot_v1_dot_apply__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/apply_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/apply.proto\"\xf2\x01\n\x0c\x41pplyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x37\n\x07targets\x18\x03 \x01(\x0b\x32\x1b.qmtl.world.v1.ApplyTargetsH\x00R\x07targets\x12\x1c\n\x08\x65valuate\x18\x04 \x01(\x08H\x00R\x08\x65valuate\x12\x12\n\x04\x65tag\x18\x05 \x01(\tR\x04\x65tag\x12=\n\x0cunfreeze_ack\x18\x06 \x01(\x0e\x32\x1a.qmtl.world.v1.UnfreezeAckR\x0bunfreezeAckB\x06\n\x04plan\":\n\rApplyResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"h\n\x12\x46reezeWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\x99\x01\n\x13\x46reezeWorldResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\x12#\n\rfence_pending\x18\x02 \x01(\x08R\x0c\x66\x65ncePending\x12\x1e\n\x0bon_the_wire\x18\x03 \x03(\tR\tonTheWire\x12\x12\n\x04held\x18\x04 \x03(\tR\x04held\"g\n\x11\x44rainWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\x84\x01\n\x12\x44rainWorldResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\x12#\n\rfence_pending\x18\x02 \x01(\x08R\x0c\x66\x65ncePending\x12\x1e\n\x0bon_the_wire\x18\x03 \x03(\tR\tonTheWire\"A\n\rResumeRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\";\n\x0eResumeResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"F\n\x12GetApplyRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\"@\n\x13GetApplyRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"H\n\x14WatchApplyRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\"B\n\x15WatchApplyRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run2\xb8\x04\n\x0c\x41pplyService\x12O\n\x05\x41pply\x12\x1b.qmtl.world.v1.ApplyRequest\x1a\x1c.qmtl.world.v1.ApplyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x61\n\x0b\x46reezeWorld\x12!.qmtl.world.v1.FreezeWorldRequest\x1a\".qmtl.world.v1.FreezeWorldResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12^\n\nDrainWorld\x12 .qmtl.world.v1.DrainWorldRequest\x1a!.qmtl.world.v1.DrainWorldResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12N\n\x06Resume\x12\x1c.qmtl.world.v1.ResumeRequest\x1a\x1d.qmtl.world.v1.ResumeResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0bGetApplyRun\x12!.qmtl.world.v1.GetApplyRunRequest\x1a\".qmtl.world.v1.GetApplyRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x65\n\rWatchApplyRun\x12#.qmtl.world.v1.WatchApplyRunRequest\x1a$.qmtl.world.v1.WatchApplyRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42_\n\x10io.qmtl.world.v1B\x16WorldApplyServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/apply_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/apply.proto\"\xf2\x01\n\x0c\x41pplyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x37\n\x07targets\x18\x03 \x01(\x0b\x32\x1b.qmtl.world.v1.ApplyTargetsH\x00R\x07targets\x12\x1c\n\x08\x65valuate\x18\x04 \x01(\x08H\x00R\x08\x65valuate\x12\x12\n\x04\x65tag\x18\x05 \x01(\tR\x04\x65tag\x12=\n\x0cunfreeze_ack\x18\x06 \x01(\x0e\x32\x1a.qmtl.world.v1.UnfreezeAckR\x0bunfreezeAckB\x06\n\x04plan\":\n\rApplyResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"h\n\x12\x46reezeWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\xbb\x01\n\x13\x46reezeWorldResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\x12#\n\rfence_pending\x18\x02 \x01(\x08R\x0c\x66\x65ncePending\x12\x1e\n\x0bon_the_wire\x18\x03 \x03(\tR\tonTheWire\x12\x12\n\x04held\x18\x04 \x03(\tR\x04held\x12 \n\x0bunprotected\x18\x05 \x03(\tR\x0bunprotected\"g\n\x11\x44rainWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"\x84\x01\n\x12\x44rainWorldResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\x12#\n\rfence_pending\x18\x02 \x01(\x08R\x0c\x66\x65ncePending\x12\x1e\n\x0bon_the_wire\x18\x03 \x03(\tR\tonTheWire\"A\n\rResumeRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\";\n\x0eResumeResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"F\n\x12GetApplyRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\"@\n\x13GetApplyRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run\"H\n\x14WatchApplyRunRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\"B\n\x15WatchApplyRunResponse\x12)\n\x03run\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.ApplyRunR\x03run2\xb8\x04\n\x0c\x41pplyService\x12O\n\x05\x41pply\x12\x1b.qmtl.world.v1.ApplyRequest\x1a\x1c.qmtl.world.v1.ApplyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12\x61\n\x0b\x46reezeWorld\x12!.qmtl.world.v1.FreezeWorldRequest\x1a\".qmtl.world.v1.FreezeWorldResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12^\n\nDrainWorld\x12 .qmtl.world.v1.DrainWorldRequest\x1a!.qmtl.world.v1.DrainWorldResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12N\n\x06Resume\x12\x1c.qmtl.world.v1.ResumeRequest\x1a\x1d.qmtl.world.v1.ResumeResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0bGetApplyRun\x12!.qmtl.world.v1.GetApplyRunRequest\x1a\".qmtl.world.v1.GetApplyRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x65\n\rWatchApplyRun\x12#.qmtl.world.v1.WatchApplyRunRequest\x1a$.qmtl.world.v1.WatchApplyRunResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x42_\n\x10io.qmtl.world.v1B\x16WorldApplyServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,23 +53,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FREEZEWORLDREQUEST']._serialized_start=414
   _globals['_FREEZEWORLDREQUEST']._serialized_end=518
   _globals['_FREEZEWORLDRESPONSE']._serialized_start=521
-  _globals['_FREEZEWORLDRESPONSE']._serialized_end=674
-  _globals['_DRAINWORLDREQUEST']._serialized_start=676
-  _globals['_DRAINWORLDREQUEST']._serialized_end=779
-  _globals['_DRAINWORLDRESPONSE']._serialized_start=782
-  _globals['_DRAINWORLDRESPONSE']._serialized_end=914
-  _globals['_RESUMEREQUEST']._serialized_start=916
-  _globals['_RESUMEREQUEST']._serialized_end=981
-  _globals['_RESUMERESPONSE']._serialized_start=983
-  _globals['_RESUMERESPONSE']._serialized_end=1042
-  _globals['_GETAPPLYRUNREQUEST']._serialized_start=1044
-  _globals['_GETAPPLYRUNREQUEST']._serialized_end=1114
-  _globals['_GETAPPLYRUNRESPONSE']._serialized_start=1116
-  _globals['_GETAPPLYRUNRESPONSE']._serialized_end=1180
-  _globals['_WATCHAPPLYRUNREQUEST']._serialized_start=1182
-  _globals['_WATCHAPPLYRUNREQUEST']._serialized_end=1254
-  _globals['_WATCHAPPLYRUNRESPONSE']._serialized_start=1256
-  _globals['_WATCHAPPLYRUNRESPONSE']._serialized_end=1322
-  _globals['_APPLYSERVICE']._serialized_start=1325
-  _globals['_APPLYSERVICE']._serialized_end=1893
+  _globals['_FREEZEWORLDRESPONSE']._serialized_end=708
+  _globals['_DRAINWORLDREQUEST']._serialized_start=710
+  _globals['_DRAINWORLDREQUEST']._serialized_end=813
+  _globals['_DRAINWORLDRESPONSE']._serialized_start=816
+  _globals['_DRAINWORLDRESPONSE']._serialized_end=948
+  _globals['_RESUMEREQUEST']._serialized_start=950
+  _globals['_RESUMEREQUEST']._serialized_end=1015
+  _globals['_RESUMERESPONSE']._serialized_start=1017
+  _globals['_RESUMERESPONSE']._serialized_end=1076
+  _globals['_GETAPPLYRUNREQUEST']._serialized_start=1078
+  _globals['_GETAPPLYRUNREQUEST']._serialized_end=1148
+  _globals['_GETAPPLYRUNRESPONSE']._serialized_start=1150
+  _globals['_GETAPPLYRUNRESPONSE']._serialized_end=1214
+  _globals['_WATCHAPPLYRUNREQUEST']._serialized_start=1216
+  _globals['_WATCHAPPLYRUNREQUEST']._serialized_end=1288
+  _globals['_WATCHAPPLYRUNRESPONSE']._serialized_start=1290
+  _globals['_WATCHAPPLYRUNRESPONSE']._serialized_end=1356
+  _globals['_APPLYSERVICE']._serialized_start=1359
+  _globals['_APPLYSERVICE']._serialized_end=1927
 # @@protoc_insertion_point(module_scope)

@@ -41,16 +41,18 @@ class FreezeWorldRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., request_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class FreezeWorldResponse(_message.Message):
-    __slots__ = ("run", "fence_pending", "on_the_wire", "held")
+    __slots__ = ("run", "fence_pending", "on_the_wire", "held", "unprotected")
     RUN_FIELD_NUMBER: _ClassVar[int]
     FENCE_PENDING_FIELD_NUMBER: _ClassVar[int]
     ON_THE_WIRE_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_FIELD_NUMBER: _ClassVar[int]
     run: _apply_pb2.ApplyRun
     fence_pending: bool
     on_the_wire: _containers.RepeatedScalarFieldContainer[str]
     held: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, run: _Optional[_Union[_apply_pb2.ApplyRun, _Mapping]] = ..., fence_pending: _Optional[bool] = ..., on_the_wire: _Optional[_Iterable[str]] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+    unprotected: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run: _Optional[_Union[_apply_pb2.ApplyRun, _Mapping]] = ..., fence_pending: _Optional[bool] = ..., on_the_wire: _Optional[_Iterable[str]] = ..., held: _Optional[_Iterable[str]] = ..., unprotected: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DrainWorldRequest(_message.Message):
     __slots__ = ("world_id", "request_id", "message")

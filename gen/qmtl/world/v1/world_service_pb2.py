@@ -28,7 +28,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/world_service.proto\x12\rqmtl.world.v1\x1a google/protobuf/field_mask.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/world.proto\"\x87\x02\n\x12\x43reateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x45\n\x06labels\x18\x03 \x03(\x0b\x32-.qmtl.world.v1.CreateWorldRequest.LabelsEntryR\x06labels\x12!\n\x0c\x64\x61ta_presets\x18\x04 \x03(\tR\x0b\x64\x61taPresets\x12\x1d\n\nallow_live\x18\x05 \x01(\x08R\tallowLive\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"A\n\x13\x43reateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"I\n\x0fGetWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1b\n\twith_held\x18\x02 \x01(\x08R\x08withHeld\"R\n\x10GetWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\x12\x12\n\x04held\x18\x02 \x03(\tR\x04held\"D\n\x11ListWorldsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"p\n\x12ListWorldsResponse\x12,\n\x06worlds\x18\x01 \x03(\x0b\x32\x14.qmtl.world.v1.WorldR\x06worlds\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xb0\x02\n\x12UpdateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\x1d\n\nallow_live\x18\x04 \x01(\x08R\tallowLive\x12\'\n\x0f\x63ircuit_breaker\x18\x05 \x01(\x08R\x0e\x63ircuitBreaker\x12/\n\x05state\x18\x06 \x01(\x0e\x32\x19.qmtl.world.v1.WorldStateR\x05state\x12!\n\x0c\x64\x61ta_presets\x18\x07 \x03(\tR\x0b\x64\x61taPresets\x12;\n\x0bupdate_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"A\n\x13UpdateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"C\n\x12\x44\x65leteWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x15\n\x13\x44\x65leteWorldResponse2\xda\x03\n\x0cWorldService\x12]\n\x0b\x43reateWorld\x12!.qmtl.world.v1.CreateWorldRequest\x1a\".qmtl.world.v1.CreateWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12T\n\x08GetWorld\x12\x1e.qmtl.world.v1.GetWorldRequest\x1a\x1f.qmtl.world.v1.GetWorldResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\nListWorlds\x12 .qmtl.world.v1.ListWorldsRequest\x1a!.qmtl.world.v1.ListWorldsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x0bUpdateWorld\x12!.qmtl.world.v1.UpdateWorldRequest\x1a\".qmtl.world.v1.UpdateWorldResponse\"\x04\xa8\xbb\x18\x01\x12]\n\x0b\x44\x65leteWorld\x12!.qmtl.world.v1.DeleteWorldRequest\x1a\".qmtl.world.v1.DeleteWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42Z\n\x10io.qmtl.world.v1B\x11WorldServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qmtl/world/v1/world_service.proto\x12\rqmtl.world.v1\x1a google/protobuf/field_mask.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x19qmtl/world/v1/world.proto\"\x87\x02\n\x12\x43reateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x45\n\x06labels\x18\x03 \x03(\x0b\x32-.qmtl.world.v1.CreateWorldRequest.LabelsEntryR\x06labels\x12!\n\x0c\x64\x61ta_presets\x18\x04 \x03(\tR\x0b\x64\x61taPresets\x12\x1d\n\nallow_live\x18\x05 \x01(\x08R\tallowLive\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"A\n\x13\x43reateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"I\n\x0fGetWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1b\n\twith_held\x18\x02 \x01(\x08R\x08withHeld\"t\n\x10GetWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\x12\x12\n\x04held\x18\x02 \x03(\tR\x04held\x12 \n\x0bunprotected\x18\x03 \x03(\tR\x0bunprotected\"D\n\x11ListWorldsRequest\x12/\n\x04page\x18\x01 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"p\n\x12ListWorldsResponse\x12,\n\x06worlds\x18\x01 \x03(\x0b\x32\x14.qmtl.world.v1.WorldR\x06worlds\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xb0\x02\n\x12UpdateWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\x1d\n\nallow_live\x18\x04 \x01(\x08R\tallowLive\x12\'\n\x0f\x63ircuit_breaker\x18\x05 \x01(\x08R\x0e\x63ircuitBreaker\x12/\n\x05state\x18\x06 \x01(\x0e\x32\x19.qmtl.world.v1.WorldStateR\x05state\x12!\n\x0c\x64\x61ta_presets\x18\x07 \x03(\tR\x0b\x64\x61taPresets\x12;\n\x0bupdate_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"A\n\x13UpdateWorldResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"C\n\x12\x44\x65leteWorldRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x15\n\x13\x44\x65leteWorldResponse2\xda\x03\n\x0cWorldService\x12]\n\x0b\x43reateWorld\x12!.qmtl.world.v1.CreateWorldRequest\x1a\".qmtl.world.v1.CreateWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12T\n\x08GetWorld\x12\x1e.qmtl.world.v1.GetWorldRequest\x1a\x1f.qmtl.world.v1.GetWorldResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\nListWorlds\x12 .qmtl.world.v1.ListWorldsRequest\x1a!.qmtl.world.v1.ListWorldsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12Z\n\x0bUpdateWorld\x12!.qmtl.world.v1.UpdateWorldRequest\x1a\".qmtl.world.v1.UpdateWorldResponse\"\x04\xa8\xbb\x18\x01\x12]\n\x0b\x44\x65leteWorld\x12!.qmtl.world.v1.DeleteWorldRequest\x1a\".qmtl.world.v1.DeleteWorldResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x42Z\n\x10io.qmtl.world.v1B\x11WorldServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,19 +57,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWORLDREQUEST']._serialized_start=505
   _globals['_GETWORLDREQUEST']._serialized_end=578
   _globals['_GETWORLDRESPONSE']._serialized_start=580
-  _globals['_GETWORLDRESPONSE']._serialized_end=662
-  _globals['_LISTWORLDSREQUEST']._serialized_start=664
-  _globals['_LISTWORLDSREQUEST']._serialized_end=732
-  _globals['_LISTWORLDSRESPONSE']._serialized_start=734
-  _globals['_LISTWORLDSRESPONSE']._serialized_end=846
-  _globals['_UPDATEWORLDREQUEST']._serialized_start=849
-  _globals['_UPDATEWORLDREQUEST']._serialized_end=1153
-  _globals['_UPDATEWORLDRESPONSE']._serialized_start=1155
-  _globals['_UPDATEWORLDRESPONSE']._serialized_end=1220
-  _globals['_DELETEWORLDREQUEST']._serialized_start=1222
-  _globals['_DELETEWORLDREQUEST']._serialized_end=1289
-  _globals['_DELETEWORLDRESPONSE']._serialized_start=1291
-  _globals['_DELETEWORLDRESPONSE']._serialized_end=1312
-  _globals['_WORLDSERVICE']._serialized_start=1315
-  _globals['_WORLDSERVICE']._serialized_end=1789
+  _globals['_GETWORLDRESPONSE']._serialized_end=696
+  _globals['_LISTWORLDSREQUEST']._serialized_start=698
+  _globals['_LISTWORLDSREQUEST']._serialized_end=766
+  _globals['_LISTWORLDSRESPONSE']._serialized_start=768
+  _globals['_LISTWORLDSRESPONSE']._serialized_end=880
+  _globals['_UPDATEWORLDREQUEST']._serialized_start=883
+  _globals['_UPDATEWORLDREQUEST']._serialized_end=1187
+  _globals['_UPDATEWORLDRESPONSE']._serialized_start=1189
+  _globals['_UPDATEWORLDRESPONSE']._serialized_end=1254
+  _globals['_DELETEWORLDREQUEST']._serialized_start=1256
+  _globals['_DELETEWORLDREQUEST']._serialized_end=1323
+  _globals['_DELETEWORLDRESPONSE']._serialized_start=1325
+  _globals['_DELETEWORLDRESPONSE']._serialized_end=1346
+  _globals['_WORLDSERVICE']._serialized_start=1349
+  _globals['_WORLDSERVICE']._serialized_end=1823
 # @@protoc_insertion_point(module_scope)

@@ -46,12 +46,14 @@ class GetWorldRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., with_held: _Optional[bool] = ...) -> None: ...
 
 class GetWorldResponse(_message.Message):
-    __slots__ = ("world", "held")
+    __slots__ = ("world", "held", "unprotected")
     WORLD_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    UNPROTECTED_FIELD_NUMBER: _ClassVar[int]
     world: _world_pb2.World
     held: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+    unprotected: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ..., held: _Optional[_Iterable[str]] = ..., unprotected: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListWorldsRequest(_message.Message):
     __slots__ = ("page",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -99,9 +99,16 @@ def _finish(access: Access, request_id: str, state: str, reply: Reply) -> None:
         typer.echo(f"on the wire: {', '.join(reply.on_the_wire) or 'nothing'}")
         if isinstance(reply, applyservicepb.FreezeWorldResponse):
             typer.echo(f"held until it opens: {', '.join(reply.held) or 'nothing'}")
+            tell_unprotected(reply.unprotected)
         typer.echo(f"leave it with: qmtl world resume {reply.run.world_id} {reply.run.run_id}")
     if reply.fence_pending:
         raise typer.Exit(1)
+
+
+def tell_unprotected(positions: Sequence[str]) -> None:
+    """Name positions that have lost their exits, if there are any."""
+    if positions:
+        typer.echo(f"UNPROTECTED, without the exits they had: {', '.join(positions)}")
 
 
 def _key(given: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qmtl.cli.commands.world.activation import show_activation
+from qmtl.cli.commands.world.hold import tell_unprotected
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.options import Access, WorldId, with_access
 from qmtl.cli.show.listings import show_listing
@@ -121,11 +122,12 @@ def show(
     if access.json:
         bound = [as_dict(binding) for binding in bindings.bindings]
         shown = {"world": as_dict(found.world), "bindings": bound, "activation": as_dict(activation)}
-        show_json({**shown, "held": list(found.held)} if held else shown)
+        show_json({**shown, "held": list(found.held), "unprotected": list(found.unprotected)} if held else shown)
         return
     _show_world(found.world, False)
     if held:
         typer.echo(f"a freeze holds: {', '.join(found.held) or 'nothing'}")
+        tell_unprotected(found.unprotected)
     rows = [
         (b.strategy_id, enum_word(bindingpb.Stage, b.stage), _domains_text(b.opened_domains), b.created_by)
         for b in bindings.bindings

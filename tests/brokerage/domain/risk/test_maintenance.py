@@ -146,6 +146,27 @@ def test_equity_that_is_just_what_is_kept_is_called_and_something_is_closed() ->
     assert call.reductions == (Reduction(FIRST, ETH, -1),)
 
 
+def test_an_account_whose_equity_is_nothing_closes_everything() -> None:
+    """2 at 1,000 with 200 at 900: nothing is left; with 0.01 more something is, and 2 less a lot are not enough."""
+    view = view_of("200", (FIRST, ETH, "2", "1000"), ETH="900")
+    call = margin_call(view, account_margin(view))
+    assert call is not None
+    assert call.ruined
+    view = view_of("200.01", (FIRST, ETH, "2", "1000"), ETH="900")
+    call = margin_call(view, account_margin(view))
+    assert call is not None
+    assert not call.ruined
+    assert call.reductions == (Reduction(FIRST, ETH, -1_998),)  # 8.99 of 9 that are kept, up
+
+
+def test_a_position_of_one_lot_is_closed_on_its_side() -> None:
+    for quantity, price in (("0.001", "995"), ("-0.001", "1005")):
+        view = view_of("0.0055", (FIRST, ETH, quantity, "1000"), ETH=price)
+        call = margin_call(view, account_margin(view))
+        assert call is not None
+        assert [one.quantity for one in call.reductions] == [-1 if quantity > "0" else 1]
+
+
 def test_without_tiers_an_account_is_warned_and_called_as_by_lean() -> None:
     """100 at leverage 20 hold 5 at 1; called beyond 110 % of equity, warned from 104.5 %."""
     for price, state in (("1", MarginState.COVERED), ("0.96", MarginState.WARNED), ("0.95", MarginState.CALLED)):

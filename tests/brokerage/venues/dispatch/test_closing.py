@@ -16,10 +16,15 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState, VenueKind
 from brokerage.fences.change import set_fence
+from brokerage.fences.service import FenceService
+from brokerage.fences.unprotected import UNPROTECTED, WAITS, UnprotectedPosition, unprotected
+from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.manual import Act, Flatten, flatten
 from brokerage.orders.entry.submit import submit
-from brokerage.venues.dispatch.closing import CLOSES_ALREADY, GIVES_WAY, NOTHING_HELD, UNPROTECTED, WAITS
+from brokerage.venues.dispatch.closing import CLOSES_ALREADY, GIVES_WAY, NOTHING_HELD
 from brokerage.venues.dispatch.send import to_wire
+from qmtl.broker.v1 import fence_pb2 as fencepb
+from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.core.instants import to_ns
 from qmtl.core.modes import EffectiveMode
 from tests.brokerage.samples import ACTOR, fence
@@ -186,6 +191,54 @@ async def test_a_close_that_a_freeze_stops_tells_that_its_exits_are_gone(live: L
     record = await found(live, sent)
     assert record.denial is Denial.FENCED
     assert record.detail.endswith(UNPROTECTED)
+
+
+async def bare_positions(live: Live) -> list[UnprotectedPosition]:
+    return await live.db.read(lambda conn: unprotected(conn, OWNER.world_id))
+
+
+async def test_a_freeze_between_the_exits_end_and_the_close_names_the_position(live: Live) -> None:
+    """From the instant in which the exits are asked to end, until new ones rest or nothing is held."""
+    service = FenceService(live.db, live.clock)
+    assert await bare_positions(live) == []
+    sent = await flat(live)
+    assert await bare_positions(live) == []  # the exit still rests
+    await live.dispatch(1)
+    told = [UnprotectedPosition(OWNER, live.place.btc, sent.order.client_order_id)]
+    assert await bare_positions(live) == told
+    frozen = fenceservicepb.SetFenceRequest(
+        world_id=OWNER.world_id, fence_epoch=2, state=fencepb.FENCE_STATE_FROZEN, effective_mode="EFFECTIVE_MODE_LIVE"
+    )
+    reply = await service.SetFence(frozen, None)
+    assert [(one.account, one.strategy_id, one.symbol, one.client_order_id) for one in reply.unprotected] == [
+        (OWNER.account, OWNER.strategy_id, live.place.btc, sent.order.client_order_id)
+    ]
+    assert reply.unprotected_total == 1
+    assert list(reply.held) == []
+    await live.settle()
+    assert (await found(live, sent)).denial is Denial.FENCED
+    asked = await service.GetFence(fenceservicepb.GetFenceRequest(world_id=OWNER.world_id), None)
+    assert list(asked.unprotected) == list(reply.unprotected)
+    await live.db.write(lambda conn: set_fence(conn, fence(3, FenceState.OPEN, EffectiveMode.LIVE), ACTOR, 7))
+    limit, name = Decimal(110), live.place.name
+    again = Order(OWNER, "again", live.place.btc, Side.SELL, Decimal("0.9"), OrderType.LIMIT, limit_price=limit)
+    again = replace(again, venue=name, reduce_only=True)
+    gate = replace(LIVE_GATE, epoch=3)
+    await live.db.write(lambda conn: submit(conn, live.market, again, gate, to_ns(live.clock.now())))
+    assert await bare_positions(live) == []
+
+
+async def test_a_close_that_was_cancelled_while_it_waited_leaves_a_position_that_is_named(live: Live) -> None:
+    sent = await flat(live)
+    await live.dispatch(1)
+    name = OrderName(OWNER, sent.order.client_order_id)
+    await live.db.write(lambda conn: cancel_order(conn, live.market, name, to_ns(live.clock.now())))
+    await live.settle()
+    assert (await found(live, sent)).state is OrderState.CANCELED
+    assert [one.client_order_id for one in await bare_positions(live)] == [sent.order.client_order_id]
+    await flat(live, "once more")
+    await live.settle()
+    assert await bare_positions(live) == []  # nothing is held
 
 
 async def test_request_limits_do_not_end_a_close_whose_exits_have_ended(live: Live) -> None:
