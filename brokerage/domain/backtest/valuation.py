@@ -45,7 +45,7 @@ def _divided(numerators: Integers, denominator: int) -> Integers:
     """`money.divide` of each: half to even."""
     quotients: Integers = numerators // denominator
     twice = (numerators - quotients * denominator) * 2
-    rounded: Integers = quotients + ((twice > denominator) | ((twice == denominator) & (quotients % 2 == 1)))
+    rounded: Integers = quotients + ((twice > denominator) | ((twice == denominator) & ((quotients & 1) == 1)))
     return rounded
 
 

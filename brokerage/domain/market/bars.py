@@ -136,14 +136,14 @@ def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
 
 def price_units_of(instrument: Instrument, column: Doubles) -> Units:
     """As `exact_units`, as a column."""
-    if np.isfinite(column).all() and (np.abs(column) > PRICE_MAX).any():
-        found = float(np.abs(column).max())
+    largest = _largest(column)
+    if PRICE_MAX < largest < np.inf:
         raise InvalidRequest(
-            "E_AMOUNT_OVERFLOW", f"price is {found:g}, want at most {PRICE_MAX:g} in {instrument.symbol}"
+            "E_AMOUNT_OVERFLOW", f"price is {largest:g}, want at most {PRICE_MAX:g} in {instrument.symbol}"
         )
-    places = _common_places(column)
-    if places <= instrument.price_scale:
-        return Units(_whole(column, places), _POWERS[instrument.price_scale - places])
+    found = whole_numbers(column)
+    if found is not None and found[1] <= instrument.price_scale:
+        return Units(found[0], _POWERS[instrument.price_scale - found[1]])
     found_units = [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
     return Units(np.array(found_units, dtype=np.object_))
 
@@ -155,9 +155,9 @@ def volume_units(instrument: Instrument, column: Doubles) -> list[int]:
 
 def volume_units_of(instrument: Instrument, column: Doubles) -> Units:
     """As `volume_units`, as a column."""
-    scale, places = instrument.quantity_scale, _common_places(column)
-    if places <= _PLACES_SAFE:
-        whole = _whole(column, places)
+    scale, exact = instrument.quantity_scale, whole_numbers(column)
+    if exact is not None:
+        whole, places = exact
         if places >= scale:
             return Units(whole // 10 ** (places - scale))
         if len(whole) == 0 or int(np.abs(whole).max()) * 10 ** (scale - places) <= INT64_MAX:
@@ -169,15 +169,30 @@ def volume_units_of(instrument: Instrument, column: Doubles) -> Units:
     return Units(np.array([min(units, INT64_MAX) for units in found], dtype=np.object_))
 
 
-def _whole(column: Doubles, places: int) -> npt.NDArray[np.int64]:
-    """A column of doubles of so many places as integers."""
-    return np.asarray(np.rint(column * 10.0**places), dtype=np.int64)
+def _largest(column: Doubles) -> float:
+    """The largest magnitude; NaN where one is."""
+    return max(float(column.max()), -float(column.min())) if len(column) else 0.0
 
 
 def whole_numbers(column: Doubles) -> tuple[npt.NDArray[np.int64], int] | None:
-    """A column as integers and the places they have, where all are decimals of at most 15 digits."""
-    places = _common_places(column)
-    return None if places > _PLACES_SAFE else (_whole(column, places), places)
+    """A column as integers and the least places that they all need, where all are decimals of at most 15 digits.
+
+    A part of it needs no more places than the whole: where the search begins.
+    """
+    column = np.ascontiguousarray(column)
+    least = 0
+    if len(column) > _PROBED:
+        part = whole_numbers(column[:: max(len(column) // _PROBED, 1)][:_PROBED])
+        if part is None:
+            return None
+        least = part[1]
+    for places in range(least, _PLACES_SAFE + 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = column * 10.0**places
+            np.rint(whole, out=whole)
+            if _largest(whole) < _DIGITS_SAFE and np.array_equal(whole / 10.0**places, column):
+                return whole.astype(np.int64), places
+    return None
 
 
 def _at_scale(instrument: Instrument, units: int, places: int) -> int:
@@ -191,20 +206,6 @@ _POWERS: tuple[int, ...] = tuple(10**places for places in range(2 * PRICE_PLACES
 
 _PLACES_SAFE = 15
 _PROBED = 64
-
-
-def _common_places(column: Doubles) -> int:
-    """Places that hold a whole column as decimals of at most 15 digits; more than any scale has: there are none.
-
-    A part of it needs no more places than the whole: where the search begins.
-    """
-    least = 0 if len(column) <= _PROBED else _common_places(column[:: max(len(column) // _PROBED, 1)][:_PROBED])
-    for places in range(least, _PLACES_SAFE + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            whole = np.rint(column * 10.0**places)
-            if (np.abs(whole) < _DIGITS_SAFE).all() and (whole / 10.0**places == column).all():
-                return places
-    return 2 * PRICE_PLACES
 
 
 def _decimals(column: Doubles, what: str) -> Iterator[tuple[int, int]]:

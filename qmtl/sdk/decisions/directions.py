@@ -6,13 +6,22 @@ shared stream.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
-from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.fold import Vector, newest_where
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, number_parameter
 from qmtl.sdk.graph.schemas import DIRECTION
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qmtl.core.arrays import Floats
 
 
 def cross_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -32,6 +41,25 @@ def cross_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
+def cross_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    side = _sides(xs[:, 0], xs[:, 1])
+    newest = newest_where(side != 0.0)
+    last = np.where(newest >= 0, side[newest], state[1])
+    before = np.concatenate([state[1:2], last[:-1]])[: len(xs)]
+    crossed = (side != 0.0) & (before != 0.0) & (side != before)
+    rows, emitted = np.where(crossed, side, 0.0)[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
+    if len(xs):
+        if state[0] == 0.0:
+            rows[0], emitted[0] = np.nan, False
+        state[0], state[1] = 1.0, float(last[-1])
+    return rows, emitted
+
+
+def _sides(one: Floats, other: Floats) -> Floats:
+    """+1 where one is above the other, -1 where it is below."""
+    return (one > other).astype(np.float64) - (one < other)
+
+
 CROSS = Builtin(
     NodeType(
         node_type="decision.cross",
@@ -45,6 +73,7 @@ CROSS = Builtin(
     ),
     cross_step,
     state_size=BarCount(2),
+    whole=cross_whole,
 )
 
 
@@ -65,6 +94,10 @@ def trend_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
+def trend_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    return _sides(xs[:, 0], xs[:, 1])[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
+
+
 TREND = Builtin(
     NodeType(
         node_type="decision.trend",
@@ -76,6 +109,7 @@ TREND = Builtin(
         inputs=(InputPort("fast"), InputPort("slow")),
     ),
     trend_step,
+    whole=trend_whole,
 )
 
 

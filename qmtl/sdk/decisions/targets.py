@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
-from qmtl.sdk.graph.fold import Vector
+from qmtl.sdk.graph.fold import Vector, newest_where
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType, number_parameter
 from qmtl.sdk.graph.schemas import TARGET
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qmtl.core.arrays import Floats
 
 
 def target_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -24,6 +33,18 @@ def target_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
         state[1] = params[1]
     out[0] = state[1]
     return True
+
+
+def target_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    long, flat, short, hold = params
+    direction, held = xs[:, 0], state[1] if state[0] else flat
+    found = np.where(direction > 0.0, long, np.where(direction < 0.0, short, flat))
+    if hold:
+        newest = newest_where((direction > 0.0) | (direction < 0.0))
+        found = np.where(newest >= 0, found[newest], held)
+    if len(xs):
+        state[0], state[1] = 1.0, float(found[-1])
+    return found[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
 
 
 POSITION_TARGET = Builtin(
@@ -43,6 +64,7 @@ POSITION_TARGET = Builtin(
     ),
     target_step,
     state_size=BarCount(2),
+    whole=target_whole,
 )
 
 

@@ -1,7 +1,8 @@
 """Running a fold, event by event or over arrays, with equal results to the last bit.
 
 Streaming runs the step on lists, one event at a time; batch runs the same step over arrays, compiled by numba once all
-that this process did by it would have repaid compilation. fastmath stays off, in one thread.
+that this process did by it would have repaid compilation, or by array operations that do the same to each element.
+fastmath stays off, in one thread.
 """
 
 from __future__ import annotations
@@ -55,7 +56,12 @@ class Folded:
 
 
 def run_fold(fold: Fold, xs: Floats, state: list[float] | None = None, compiled: bool | None = None) -> Folded:
-    """Run a fold over `xs` (n, inputs). `compiled` None: decided by the amount of work, with that done before."""
+    """Run a fold over `xs` (n, inputs). `compiled` None: by array operations where it has such a form, else decided by
+    the amount of work, with that done before.
+    """
+    if compiled is None and fold.whole is not None:
+        values = FoldState(fold, state).values
+        return Folded(*fold.whole(values, fold.params, xs), values)
     if compiled is None:
         compiled = _pays(fold, len(xs) * (10 + fold.state_size))
     return _run_compiled(fold, xs, state) if compiled else _run_python(fold, xs, state)
@@ -86,14 +92,17 @@ def _run_python(fold: Fold, xs: Floats, state: list[float] | None) -> Folded:
 
 def _run_compiled(fold: Fold, xs: Floats, state: list[float] | None) -> Folded:
     values = np.asarray(FoldState(fold, state).values, dtype=np.float64)
-    rows = np.zeros((len(xs), fold.outputs))
+    rows, x, out = np.empty((len(xs), fold.outputs)), np.zeros(xs.shape[1]), np.zeros(fold.outputs)
     emitted = np.zeros(len(xs), dtype=np.bool_)
     params = np.asarray(fold.params, dtype=np.float64)
-    compiled_code(_loop, step=fold.step)(values, params, np.ascontiguousarray(xs), rows, emitted)
-    rows[~emitted] = np.nan
+    compiled_code(_loop, step=fold.step)(values, params, np.ascontiguousarray(xs), x, out, rows, emitted)
     return Folded(rows, emitted, values.tolist())
 
 
-def _loop(state: Any, params: Any, xs: Any, rows: Any, emitted: Any) -> None:
+def _loop(state: Any, params: Any, xs: Any, x: Any, out: Any, rows: Any, emitted: Any) -> None:
     for i in range(xs.shape[0]):
-        emitted[i] = step(state, params, xs[i], rows[i])  # type: ignore[name-defined]  # noqa: F821  # given to `compiled`
+        for column in range(xs.shape[1]):  # copied, as a view of a row costs more than the row
+            x[column] = xs[i, column]
+        emitted[i] = step(state, params, x, out)  # type: ignore[name-defined]  # noqa: F821  # given to `compiled`
+        for column in range(rows.shape[1]):
+            rows[i, column] = out[column] if emitted[i] else np.nan

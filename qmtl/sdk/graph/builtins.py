@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
-from qmtl.sdk.graph.fold import Fold, Step, TimeColumns
+from qmtl.sdk.graph.fold import Fold, Step, TimeColumns, Whole
 from qmtl.sdk.graph.node_types import BarCount, NodeType
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A node type with its step, which reads the numeric parameters in the order they are declared."""
+    """A node type with its step, which reads the numeric parameters in the order they are declared. `whole`: the same
+    step over many inputs at once.
+    """
 
     type: NodeType
     step: Step
     state_size: BarCount = field(default_factory=BarCount)
+    whole: Whole | None = None
 
     def node(
         self,
@@ -48,6 +51,7 @@ class Builtin:
             len(columns) + (times.width if times else 0),
             len(self.type.output.fields),
             self.type.warm_up.of(params),
+            self.whole,
         )
         return FoldNode(self.type, fold, columns, params, name=name, label=label, times=times, interval_s=interval_s)
 

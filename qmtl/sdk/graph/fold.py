@@ -10,7 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qmtl.core.arrays import Floats, Times
 
 
@@ -23,6 +27,12 @@ class Vector(Protocol):
 
 Step = Callable[[Vector, Vector, Vector, Vector], bool]
 """`step(state, params, x, out)`: advance the state by one input; True when `out` holds a value."""
+
+
+Whole = Callable[[list[float], tuple[float, ...], "Floats"], "tuple[Floats, NDArray[np.bool_]]"]
+"""`whole(state, params, xs)`: a step over many inputs (n, inputs) at once, with the same result to the last bit: rows
+(n, outputs), NaN where there is no value, and whether each counts. The state is advanced past all of them.
+"""
 
 
 class TimeColumns(Protocol):
@@ -38,7 +48,9 @@ class TimeColumns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A step with its parameters. `warmup` is the number of inputs up to and including the first value."""
+    """A step with its parameters. `warmup` is the number of inputs up to and including the first value. `whole`: the
+    step over many inputs in array operations; None: it is looped.
+    """
 
     code_hash: str
     step: Step
@@ -47,3 +59,9 @@ class Fold:
     inputs: int
     outputs: int
     warmup: int
+    whole: Whole | None = None
+
+
+def newest_where(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each row the newest row up to it at which something holds; -1: none."""
+    return np.maximum.accumulate(np.where(holds, np.arange(len(holds)), -1))

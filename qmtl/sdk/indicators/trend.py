@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
@@ -9,7 +13,12 @@ from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, b
 from qmtl.sdk.graph.schemas import VALUE, Schema
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import SOURCE, indicator
-from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_back, ring_push, ring_sum
+from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_back, ring_push, ring_sum, ring_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qmtl.core.arrays import Floats
 
 MACD_LINES = Schema("qmtl.macd.v1", ("macd", "signal", "histogram"), "histogram")
 
@@ -20,6 +29,14 @@ def sma_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
         return False
     out[0] = ring_sum(state, 0, n) / n
     return True
+
+
+def sma_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    n = int(params[0])
+    sums, rows = ring_sums(state, n, xs[:, 0]), np.full((len(xs), 1), np.nan)
+    emitted = np.arange(len(xs)) >= len(xs) - len(sums)
+    rows[len(xs) - len(sums) :, 0] = sums / n
+    return rows, emitted
 
 
 SMA = Builtin(
@@ -36,6 +53,7 @@ SMA = Builtin(
     ),
     sma_step,
     state_size=BarCount(RING_HEAD, {"period": 1}),
+    whole=sma_whole,
 )
 
 

@@ -5,17 +5,27 @@ Windows are summed oldest to newest every time, because a running sum depends on
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from qmtl.sdk.graph.fold import Vector
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Floats
 
 RING_HEAD = 2
 """A ring is [count, next slot, slots...]."""
+
+_BLOCK = 8_192
+"""Sums that are made together, so that they stay in a processor's cache."""
 
 
 def ring_push(state: Vector, at: int, n: int, x: float) -> bool:
     """Put x into the ring of n slots at `at`; True once it is full."""
     slot = int(state[at + 1])
     state[at + 2 + slot] = x
-    state[at + 1] = float((slot + 1) % n)
+    state[at + 1] = slot + 1.0 if slot + 1 < n else 0.0
     if state[at] < n:
         state[at] += 1.0
     return state[at] >= n
@@ -25,8 +35,10 @@ def ring_sum(state: Vector, at: int, n: int) -> float:
     """Sum of a full ring, oldest first."""
     first = int(state[at + 1])
     total = 0.0
-    for i in range(n):
-        total += state[at + 2 + (first + i) % n]
+    for slot in range(at + 2 + first, at + 2 + n):
+        total += state[slot]
+    for slot in range(at + 2, at + 2 + first):
+        total += state[slot]
     return total
 
 
@@ -34,10 +46,33 @@ def ring_squares(state: Vector, at: int, n: int, mean: float) -> float:
     """Sum of squared distances from the mean of a full ring, oldest first."""
     first = int(state[at + 1])
     total = 0.0
-    for i in range(n):
-        distance = state[at + 2 + (first + i) % n] - mean
+    for slot in range(at + 2 + first, at + 2 + n):
+        distance = state[slot] - mean
+        total += distance * distance
+    for slot in range(at + 2, at + 2 + first):
+        distance = state[slot] - mean
         total += distance * distance
     return total
+
+
+def ring_sums(state: list[float], n: int, xs: Floats) -> Floats:
+    """Put xs (m,) into the ring of n slots at 0, all at once: the sums of the full ring after the last of them, after
+    the one before it and so on, in order of time. Each is added oldest to newest, as by `ring_sum`.
+    """
+    count, slot = int(state[0]), int(state[1])
+    first = slot if count == n else 0
+    values = np.concatenate([state[RING_HEAD + first :], state[RING_HEAD : RING_HEAD + first], xs])
+    values = np.delete(values, slice(count, n))
+    sums = np.zeros(max(len(values) - n + 1, 0))
+    for begin in range(0, len(sums), _BLOCK):
+        part = sums[begin : begin + _BLOCK]
+        for at in range(begin, begin + n):
+            part += values[at : at + len(part)]
+    state[0], slot = float(min(len(values), n)), (slot + len(xs)) % n
+    state[1], first = float(slot), slot if len(values) >= n else 0
+    for at, value in enumerate(values[-n:].tolist()):
+        state[RING_HEAD + (first + at) % n] = value
+    return sums[len(sums) - len(xs) :] if len(sums) > len(xs) else sums
 
 
 def ring_oldest(state: Vector, at: int) -> float:
@@ -73,7 +108,8 @@ def wilder_push(state: Vector, at: int, n: int, x: float) -> bool:
 
 def ring_back(state: Vector, at: int, n: int, back: int) -> float:
     """The value `back` pushes before the newest of a ring that has it; 0: the newest."""
-    return state[at + 2 + (int(state[at + 1]) - 1 - back) % n]
+    slot = int(state[at + 1]) - 1 - back
+    return state[at + 2 + (slot if slot >= 0 else slot + n)]
 
 
 def ring_highest(state: Vector, at: int, n: int, among: int) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
@@ -13,6 +16,11 @@ from qmtl.sdk.graph.node_types import InputPort, NodeType, Parameter, ParameterT
 from qmtl.sdk.graph.schemas import COMMAND, OHLCV
 from qmtl.sdk.graph.vertices import FoldNode, StreamInput
 from qmtl.sdk.strategy.bracket import Bracket, Limit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qmtl.core.arrays import Floats
 
 
 class Sizing(Enum):
@@ -49,6 +57,12 @@ def target_and_price_step(state: Vector, params: Vector, x: Vector, out: Vector)
     return True
 
 
+def target_and_price_whole(
+    state: list[float], params: tuple[float, ...], xs: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    return xs, np.ones(len(xs), dtype=np.bool_)
+
+
 _TARGET_PARAMETERS = (
     Parameter("symbol", ParameterType.TEXT, "symbol of the market", minimum=1, maximum=100),
     Parameter(
@@ -78,6 +92,7 @@ ORDER_TARGET = Builtin(
         inputs=_TARGET_INPUTS,
     ),
     target_and_price_step,
+    whole=target_and_price_whole,
 )
 """The command node that Strategy.trade makes."""
 
@@ -105,5 +120,6 @@ ORDER_BRACKET = Builtin(
         inputs=_TARGET_INPUTS,
     ),
     target_and_price_step,
+    whole=target_and_price_whole,
 )
 """The command node that Strategy.trade makes with exits or a limit."""

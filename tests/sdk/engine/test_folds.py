@@ -84,6 +84,13 @@ def test_all_forms_agree_bit_for_bit(vertex: FoldNode, data: st.DataObject) -> N
     assert plain.rows.tobytes() == compiled.rows.tobytes()
     assert plain.emitted.tobytes() == compiled.emitted.tobytes()
     assert np.array(plain.state).tobytes() == np.array(compiled.state).tobytes()
+    if fold.whole is not None:
+        cut = data.draw(st.integers(0, len(rows)))
+        first = run_fold(fold, xs[:cut])
+        second = run_fold(fold, xs[cut:], first.state)
+        assert np.concatenate([first.rows, second.rows]).tobytes() == plain.rows.tobytes()
+        assert np.concatenate([first.emitted, second.emitted]).tobytes() == plain.emitted.tobytes()
+        assert np.array(second.state).tobytes() == np.array(plain.state).tobytes()
     streamed = FoldState(fold)
     for x, emitted, row in zip(rows, plain.emitted, plain.rows, strict=True):
         value = streamed.advance(x)

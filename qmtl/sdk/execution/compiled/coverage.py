@@ -100,7 +100,7 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
     if any(len(one) and int(one.min()) <= 0 for one in (opened, close, price)):
         raise NotCovered("a price that is not above 0")
     market = Market(opened, close, _whole(columns.volume, columns.volume.factor))
-    return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.targets, units, price), unit)
+    return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.changes, nodes.targets, units, price), unit)
 
 
 def _unit(instrument: Instrument, columns: list[Units]) -> int:

@@ -36,10 +36,11 @@ class Market(NamedTuple):
 
 class Commands(NamedTuple):
     """`row` by step: that of its command, -1 where it has none. By row: the target as given, as an integer, and the
-    price it saw.
+    price it saw. `change`: the steps at which a target is not that of the command before.
     """
 
     row: Whole
+    change: Whole
     target: Sequence[float] | Floats
     units: Whole
     price: Whole
@@ -47,7 +48,7 @@ class Commands(NamedTuple):
 
 class Standing(NamedTuple):
     """Where a run stands: what is held, the order that waits for the next bar (signed; 0: none) with the position it is
-    toward, and the targets that were last acted on and told.
+    toward, the targets that were last acted on and told, and how many changes of the target came before.
     """
 
     held: Holding
@@ -55,6 +56,7 @@ class Standing(NamedTuple):
     toward: int
     acted: float
     told: float
+    changes: int
 
 
 class Traces(NamedTuple):
@@ -93,10 +95,17 @@ def forward(
     begin: Standing,
     traces: Traces,
 ) -> Stop:
-    """Take steps from `step` on, at most to `end`, as long as they are plain."""
+    """Take steps from `step` on, at most to `end`, as long as they are plain. `begin.changes` changes came before."""
     held, waiting, toward, acted, told = begin.held, begin.waiting, begin.toward, begin.acted, begin.told
-    fills, orders, signals = 0, 0, 0
+    fills, orders, signals, changes, settled = 0, 0, 0, begin.changes, False
     while step < end:
+        if settled and not waiting:  # nothing is decided or filled before a target changes
+            while changes < len(commands.change) and commands.change[changes] < step:
+                changes += 1
+            until = min(commands.change[changes], end) if changes < len(commands.change) else end
+            step = _covered(step, until, terms, market, held)
+            if step < until or step == end:
+                break
         sure, after, price, fee = _fill(step, terms, market, held, waiting)
         mark = market.close[step]
         if not sure or not covers_margin(terms, after, mark):
@@ -111,6 +120,7 @@ def forward(
                 if outcome == UNSURE or (outcome == ORDER and not is_taken(terms, after, mark, quantity, whole)):
                     break
                 acted = new
+            settled = True
         if waiting:
             traces.fill_step[fills], traces.fill_quantity[fills] = step, waiting
             traces.fill_price[fills], traces.fill_fee[fills] = price, fee
@@ -125,7 +135,16 @@ def forward(
             traces.order_target[orders], waiting, toward = whole, quantity, whole
             orders += 1
         step += 1
-    return Stop(step, Standing(held, waiting, toward, acted, told), fills, orders, signals)
+    return Stop(step, Standing(held, waiting, toward, acted, told, changes), fills, orders, signals)
+
+
+def _covered(step: int, until: int, terms: AccountTerms, market: Market, held: Holding) -> int:
+    """The first step in [step, until) at whose close equity may not cover the margin; else `until`."""
+    if not terms.leverage or not held.quantity:
+        return until
+    while step < until and covers_margin(terms, held, market.close[step]):
+        step += 1
+    return step
 
 
 def _fill(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,25 +25,32 @@ from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
 from qmtl.sdk.execution.port import order_name
 from qmtl.sdk.execution.records.columns import FillColumns, OrderColumns
-from qmtl.sdk.execution.stepping.commands import CommandTable
+from qmtl.sdk.execution.stepping.commands import CommandTable, NodeCommands
 from qmtl.sdk.strategy.events import Signal
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Times
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What a stretch led to: the step before which it ended, what it wrote down, and where targets changed."""
+    """What a stretch led to: the step before which it ended, what it wrote down, and when and at which
+    steps changed targets were told."""
 
     end: int
     fills: FillColumns
     orders: OrderColumns
-    signals: list[tuple[int, float]]
+    commands: NodeCommands
+    told_ns: Times
+    told_at: Times
     looked_at: int
-    node_id: str
 
     def heard(self, names: Mapping[str, str]) -> list[Signal | FillEvent]:
         """What a strategy hears of it, in order: at one close its fills first."""
         fills: list[tuple[int, Signal | FillEvent]] = [(fill.booked_ns, fill) for fill in self.fills.rows()]
-        signals = [(at_ns, Signal(names[self.node_id], at_ns, target)) for at_ns, target in self.signals]
+        name, targets = names[self.commands.node_id], self.commands.targets[self.commands.row_at[self.told_at]]
+        told = zip(self.told_ns.tolist(), targets.tolist(), strict=True)
+        signals = [(at_ns, Signal(name, at_ns, target)) for at_ns, target in told]
         return [heard for _, heard in sorted([*fills, *signals], key=lambda one: one[0])]
 
 
@@ -115,7 +122,7 @@ class Stretches:
         account, followed = self._account.plain(self._symbol) if covered else None, self._logic.only
         if covered is None or account is None or followed is None:
             return None
-        begin, traces = self._standing(account, followed), self._traces
+        begin, traces = self._standing(step, account, followed), self._traces
         if not is_small(begin.held):
             return None
         stop = self._run(step, end, covered.terms, covered.sizing, self._market, self._commands, begin, traces)
@@ -129,7 +136,7 @@ class Stretches:
     def _column(self, room: int) -> Any:
         return [0] * room if self._run is forward else np.zeros(room, dtype=np.int64)
 
-    def _standing(self, account: PlainAccount, followed: Followed) -> Standing:
+    def _standing(self, step: int, account: PlainAccount, followed: Followed) -> Standing:
         position, ticket = account.position, account.waiting
         held = Holding(position.quantity, position.cost, position.realised, position.fees, position.fills, account.cash)
         waiting = toward = 0
@@ -137,7 +144,7 @@ class Stretches:
             scale = self._columns.instrument.quantity_scale
             waiting = ticket.side.sign * int(ticket.quantity.scaleb(scale))
             toward = int((ticket.position_target or 0) * 10**scale)
-        return Standing(held, waiting, toward, followed.acted, followed.told)
+        return Standing(held, waiting, toward, followed.acted, followed.told, self._table.changes(0, step))
 
     def _written(self, covered: Covered, stop: Stop, traces: Traces, before: PlainAccount) -> Stretch:
         ends, columns, instrument = self._timeline.ends, self._columns, self._columns.instrument
@@ -160,11 +167,9 @@ class Stretches:
             ends[steps].tolist(),
         )
         sent = OrderColumns(instrument, orders[1].tolist(), orders[2].tolist(), decided)
-        told = np.asarray(traces.signal_step[: stop.signals], dtype=np.int64)
-        targets = [covered.commands.target[covered.commands.row[step]] for step in told.tolist()]
+        told = np.array(traces.signal_step[: stop.signals], dtype=np.int64)
         looked_at = len(np.unique(np.concatenate([steps, orders[0], told])))
-        signals = [(at_ns, float(target)) for at_ns, target in zip(ends[told].tolist(), targets, strict=True)]
-        return Stretch(stop.step, made, sent, signals, looked_at, self._node)
+        return Stretch(stop.step, made, sent, self._table.of(self._node), ends[told], told, looked_at)
 
     def _resume(self, stop: Stop, followed: Followed, traces: Traces) -> None:
         """Bring account, decision logic and curve to where the stretch ended."""

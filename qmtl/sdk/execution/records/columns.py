@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from brokerage.domain.backtest.direct import FILL_SEQ
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner, order_id
@@ -15,6 +17,9 @@ from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
 _DIGITS = 28
 """Digits that decimals keep: sums of fewer are those of integers."""
+
+_SUM_END = 1 << 61
+"""Sums below this, and what is left of a position at a price, are within 64 bits together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,23 +118,23 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     up, fee_up = value.numerator * 10**first.money_scale, value.denominator
     down = value.denominator * 10**first.money_scale
     scale = 10 ** max(first.places, first.money_scale)
-    held, cost, paid, fees, traded = 0, 0, 0, 0, 0
-    trips: list[tuple[int, float]] = []
-    for part in parts:
-        for quantity, price, fee, at_ns in zip(part.quantities, part.prices, part.fees, part.made_ns, strict=True):
-            flow = quantity * price
-            fees += fee
-            traded += abs(flow)
-            paid += fee
-            if held * quantity >= 0:
-                held += quantity
-                cost += flow
-            elif abs(quantity) < abs(held):
-                return None
-            else:
-                trips.append((at_ns, ((held * price - cost) * up - paid * fee_up) / down))
-                held += quantity
-                cost, paid = held * price, 0
+    columns = [[number for part in parts for number in getattr(part, name)] for name in ("quantities", "prices", "fees")]
+    made_ns = [at_ns for part in parts for at_ns in part.made_ns]
+    fees, traded = sum(columns[2]), sum(abs(one) * price for one, price in zip(*columns[:2], strict=True))
+    if max(traded, fees) >= _SUM_END:
+        return None
+    quantity, price, fee = (np.array(column, dtype=np.int64) for column in columns)
+    held = np.concatenate([[0], np.cumsum(quantity)])[:-1]  # before each fill
+    closes = np.flatnonzero((held < 0) & (quantity > 0) | (held > 0) & (quantity < 0))
+    if (np.abs(quantity[closes]) < np.abs(held[closes])).any():
+        return None
+    # what a trip has cost: the flows since the fill that began it, of which a fill that turned a position gives the rest
+    flow, paid = np.cumsum(quantity * price), np.cumsum(fee)
+    begun = (held[closes] + quantity[closes]) * price[closes] - flow[closes]
+    cost = flow[closes - 1] + np.concatenate([[0], begun])[:-1]
+    gain, charged = held[closes] * price[closes] - cost, np.diff(paid[closes], prepend=0)
+    rows = zip(closes.tolist(), gain.tolist(), charged.tolist(), strict=True)
+    trips = [(made_ns[row], (won * up - lost * fee_up) / down) for row, won, lost in rows]
     if traded * value * scale >= 10 ** (_DIGITS - 1):
         return None
     return Activity(trips, Fraction(fees, 10**first.money_scale), traded * value)

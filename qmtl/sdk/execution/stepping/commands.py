@@ -24,24 +24,23 @@ def first_command_ns(nodes: Iterable[str], outputs: Outputs) -> int | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeCommands:
-    """The values of one command node that fall on a step: row of each step (-1: none), targets and prices by row."""
+    """The values of one command node that fall on a step: row of each step (-1: none), targets and prices by row, and
+    the steps at which the target is not that of the command before.
+    """
 
     node_id: str
     row_at: Times
     targets: Floats
     prices: Floats
+    changes: Times
 
 
 class CommandTable:
     """The commands of all nodes at steps that end at `ends` (n,), those after `after_ns` only."""
 
     def __init__(self, nodes: Iterable[str], outputs: Outputs, ends: Times, after_ns: int) -> None:
-        self._nodes: list[NodeCommands] = []
-        changes: list[Times] = []
-        for node_id in nodes:
-            node, changed = _by_step(node_id, outputs.by_id[node_id], ends, after_ns)
-            self._nodes.append(node)
-            changes.append(changed)
+        self._nodes = [_by_step(node_id, outputs.by_id[node_id], ends, after_ns) for node_id in nodes]
+        changes = [node.changes for node in self._nodes]
         self._changes: list[int] = np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)])).tolist()
 
     def of(self, node_id: str) -> NodeCommands:
@@ -67,8 +66,8 @@ class CommandTable:
         return min(self._changes[at], end) if at < len(self._changes) else end
 
 
-def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[NodeCommands, Times]:
-    """A node's commands by step, and the steps at which its target changes: nothing was wanted before the first."""
+def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> NodeCommands:
+    """A node's commands by step. Nothing was wanted before the first."""
     begin = int(np.searchsorted(series.time_ns, after_ns, side="right"))
     times, rows = series.time_ns[begin:], series.rows[begin:]
     row_at = np.full(len(ends), -1, dtype=np.int64)
@@ -83,4 +82,4 @@ def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> tuple[
         steps, targets, prices = steps[kept], rows[kept, 0], rows[kept, 1]
     row_at[steps] = np.arange(len(steps))
     before = np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
-    return NodeCommands(node_id, row_at, targets, prices), steps[targets != before]
+    return NodeCommands(node_id, row_at, targets, prices, steps[targets != before])
