@@ -26,4 +26,9 @@ def max_drawdown(equity: Floats) -> float:
 
 def ulcer_index(equity: Floats) -> float:
     """Root mean square of the drawdowns, in percent. (Martin and McCann 1989.)"""
-    return 100.0 * math.sqrt(mean(drawdowns(equity) ** 2)) if len(equity) else math.nan
+    return ulcer_of(drawdowns(equity))
+
+
+def ulcer_of(falls: Floats) -> float:
+    """As ulcer_index, of drawdowns that are known."""
+    return 100.0 * math.sqrt(mean(falls**2)) if len(falls) else math.nan

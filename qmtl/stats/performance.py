@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qmtl.core.errors import refused
-from qmtl.stats.drawdowns import max_drawdown, ulcer_index
+from qmtl.stats.drawdowns import drawdowns, ulcer_of
 from qmtl.stats.moments import kurtosis, skewness
-from qmtl.stats.ratios import calmar, gain_to_pain, sharpe, sortino, volatility
+from qmtl.stats.ratios import gain_to_pain, ratio, sharpe, sortino, volatility
 from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, UTC_DAYS, Sessions, cagr, daily, returns_of, total_return
 from qmtl.stats.significance import cv_sharpe, probabilistic_sharpe
 from qmtl.stats.tails import expected_shortfall, value_at_risk
@@ -46,20 +46,22 @@ def performance(
     years = held_days / DAYS_PER_YEAR
     cv_mean, cv_std = cv_sharpe(days, per_year)
     grown = years if held_days >= ANNUALISED_DAYS_MIN else 0.0
+    growth, falls = cagr(equity, grown), drawdowns(equity)
+    fallen = float(falls.max())
     profits = [trade.profit for trade in trades]
     found = {
         "sharpe": sharpe(days, per_year),
         "sortino": sortino(days, per_year),
         "volatility": volatility(days, per_year),
-        "max_drawdown": max_drawdown(equity),
+        "max_drawdown": fallen,
         "total_return": total_return(equity),
         "final_equity": float(equity[-1]),
-        "cagr": cagr(equity, grown),
-        "calmar": calmar(equity, grown),
+        "cagr": growth,
+        "calmar": ratio(growth, fallen),
         "gain_to_pain": gain_to_pain(days),
         "win_rate": win_rate(profits),
         "profit_factor": profit_factor(profits),
-        "ulcer_index": ulcer_index(equity),
+        "ulcer_index": ulcer_of(falls),
         "var_99": value_at_risk(days),
         "es_99": expected_shortfall(days),
         "sample_days": float(math.floor(held_days)),

@@ -43,10 +43,12 @@ def _largest(values: Integers) -> int:
 
 def _divided(numerators: Integers, denominator: int) -> Integers:
     """`money.divide` of each: half to even."""
-    quotients: Integers = numerators // denominator
-    twice = (numerators - quotients * denominator) * 2
-    rounded: Integers = quotients + ((twice > denominator) | ((twice == denominator) & ((quotients & 1) == 1)))
-    return rounded
+    shifted = numerators + denominator // 2
+    quotients: Integers = shifted // denominator
+    if denominator % 2 == 0:
+        between = np.flatnonzero(quotients * denominator == shifted)
+        quotients[between] -= quotients[between] & 1
+    return quotients
 
 
 def total(parts: list[Integers], what: str) -> Integers:

@@ -136,6 +136,7 @@ def exact_units(instrument: Instrument, column: Doubles) -> list[int]:
 
 def price_units_of(instrument: Instrument, column: Doubles) -> Units:
     """As `exact_units`, as a column."""
+    column = np.ascontiguousarray(column)
     largest = _largest(column)
     if PRICE_MAX < largest < np.inf:
         raise InvalidRequest(
@@ -155,6 +156,7 @@ def volume_units(instrument: Instrument, column: Doubles) -> list[int]:
 
 def volume_units_of(instrument: Instrument, column: Doubles) -> Units:
     """As `volume_units`, as a column."""
+    column = np.ascontiguousarray(column)
     scale, exact = instrument.quantity_scale, whole_numbers(column)
     if exact is not None:
         whole, places = exact
@@ -179,19 +181,20 @@ def whole_numbers(column: Doubles) -> tuple[npt.NDArray[np.int64], int] | None:
 
     A part of it needs no more places than the whole: where the search begins.
     """
-    column = np.ascontiguousarray(column)
-    least = 0
+    least, largest = 0, _largest(column)
     if len(column) > _PROBED:
         part = whole_numbers(column[:: max(len(column) // _PROBED, 1)][:_PROBED])
         if part is None:
             return None
         least = part[1]
     for places in range(least, _PLACES_SAFE + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
-            whole = column * 10.0**places
-            np.rint(whole, out=whole)
-            if _largest(whole) < _DIGITS_SAFE and np.array_equal(whole / 10.0**places, column):
-                return whole.astype(np.int64), places
+        power = 10.0**places
+        if not largest * power < _DIGITS_SAFE - 1:
+            return None
+        whole = column * power
+        np.rint(whole, out=whole)
+        if np.array_equal(whole / power, column):
+            return whole.astype(np.int64), places
     return None
 
 

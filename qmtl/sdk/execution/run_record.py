@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +123,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
     if made is None:
         trades = round_trips(record.fills, currency, record.multipliers, record.steps)
     else:
-        trades = tuple(Trade(at_ns, profit) for at_ns, profit in made.trips)
+        trades = tuple(starmap(Trade, made.trips))
     times = np.array(record.times, dtype=np.int64)
     curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
     equity = curve.floats

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
 
 _END = 1 << 60
+_POWERS_SAFE = 16
+"""Powers of ten below this are doubles, so that a quotient by one is the double nearest to the decimal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,7 @@ def _takes_base(profile: BrokerageProfile, instrument: Instrument) -> bool:
 
 def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, nodes: NodeCommands) -> Covered:
     instrument = columns.instrument
-    seen = price_units_of(instrument, nodes.prices)
+    seen = _seen(columns, nodes)
     unit = _unit(instrument, [columns.open, columns.close, seen])
     opened, close, price = (_in_units(one, unit) for one in (columns.open, columns.close, seen))
     lot = instrument.lot if rule.lot is None else to_scaled(rule.lot, instrument.quantity_scale)
@@ -101,6 +103,16 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
         raise NotCovered("a price that is not above 0")
     market = Market(opened, close, _whole(columns.volume, columns.volume.factor))
     return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.changes, nodes.targets, units, price), unit)
+
+
+def _seen(columns: BarColumns, nodes: NodeCommands) -> Units:
+    """The prices that commands saw, which are closes as a rule: those are exact already."""
+    close, instrument = columns.close, columns.instrument
+    if close.whole.dtype == np.int64 and len(nodes.row_at) == len(close.whole):
+        closes, power = close.whole[nodes.row_at >= 0], 10**instrument.price_scale // close.factor
+        if power < 10**_POWERS_SAFE and np.array_equal(closes / float(power), nodes.prices):
+            return Units(closes, close.factor)
+    return price_units_of(instrument, nodes.prices)
 
 
 def _unit(instrument: Instrument, columns: list[Units]) -> int:
@@ -119,7 +131,7 @@ def _whole(column: Units, factor: int) -> Times:
     whole: Integers = column.whole
     if whole.dtype != np.int64:
         raise NotCovered("prices or volumes beyond 64 bits")
-    most = int(np.abs(whole).max()) if len(whole) else 0
+    most = max(int(whole.max()), -int(whole.min())) if len(whole) else 0
     if most * factor >= _END:
         raise NotCovered("prices or volumes beyond 64 bits")
     found: Times = (whole if factor == 1 else whole * factor).astype(np.int64, copy=False)

@@ -148,7 +148,7 @@ class Stretches:
 
     def _written(self, covered: Covered, stop: Stop, traces: Traces, before: PlainAccount) -> Stretch:
         ends, columns, instrument = self._timeline.ends, self._columns, self._columns.instrument
-        fills = [np.asarray(column[: stop.fills], dtype=np.int64) for column in traces[:4]]
+        fills = [np.array(column[: stop.fills], dtype=np.int64) for column in traces[:4]]
         steps, quantities, prices, fees = fills
         orders = [np.asarray(column[: stop.orders], dtype=np.int64) for column in traces[7:10]]
         decided = ends[orders[0]].tolist()
@@ -158,17 +158,20 @@ class Stretches:
             instrument,
             covered.price_unit,
             currency_scale(instrument.quote),
-            quantities.tolist(),
-            prices.tolist(),
-            fees.tolist(),
+            quantities,
+            prices,
+            fees,
             [ticket.client_order_id for ticket in first],
             [*(ticket.at_ns for ticket in first), *decided][: stop.fills],
-            columns.start_ns[steps].tolist(),
-            ends[steps].tolist(),
+            columns.start_ns[steps],
+            ends[steps],
         )
         sent = OrderColumns(instrument, orders[1].tolist(), orders[2].tolist(), decided)
         told = np.array(traces.signal_step[: stop.signals], dtype=np.int64)
-        looked_at = len(np.unique(np.concatenate([steps, orders[0], told])))
+        looked = np.zeros(stop.step, dtype=np.bool_)
+        for at in (steps, orders[0], told):
+            looked[at] = True
+        looked_at = int(np.count_nonzero(looked))
         return Stretch(stop.step, made, sent, self._table.of(self._node), ends[told], told, looked_at)
 
     def _resume(self, stop: Stop, followed: Followed, traces: Traces) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
+if TYPE_CHECKING:
+    from qmtl.core.arrays import Times
+
 _DIGITS = 28
 """Digits that decimals keep: sums of fewer are those of integers."""
 
 _SUM_END = 1 << 61
-"""Sums below this, and what is left of a position at a price, are within 64 bits together."""
+"""Doubles that say that sums are below this say that they, and what is held at a price beside them, are within 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,13 +37,13 @@ class FillColumns:
     instrument: Instrument
     price_unit: int
     money_scale: int
-    quantities: list[int]
-    prices: list[int]
-    fees: list[int]
+    quantities: Times
+    prices: Times
+    fees: Times
     first: list[str]
     decided_ns: list[int]
-    made_ns: list[int]
-    booked_ns: list[int]
+    made_ns: Times
+    booked_ns: Times
 
     def __len__(self) -> int:
         return len(self.quantities)
@@ -67,12 +71,12 @@ class FillColumns:
                 booked_ns,
             )
             for quantity, price, fee, order, made_ns, booked_ns in zip(
-                self.quantities,
-                self.prices,
-                self.fees,
+                self.quantities.tolist(),
+                self.prices.tolist(),
+                self.fees.tolist(),
                 orders,
-                self.made_ns,
-                self.booked_ns,
+                self.made_ns.tolist(),
+                self.booked_ns.tolist(),
                 strict=True,
             )
         ]
@@ -118,12 +122,11 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     up, fee_up = value.numerator * 10**first.money_scale, value.denominator
     down = value.denominator * 10**first.money_scale
     scale = 10 ** max(first.places, first.money_scale)
-    columns = [[number for part in parts for number in getattr(part, name)] for name in ("quantities", "prices", "fees")]
-    made_ns = [at_ns for part in parts for at_ns in part.made_ns]
-    fees, traded = sum(columns[2]), sum(abs(one) * price for one, price in zip(*columns[:2], strict=True))
-    if max(traded, fees) >= _SUM_END:
+    columns = [(part.quantities, part.prices, part.fees, part.made_ns) for part in parts]
+    quantity, price, fee, made_ns = (np.concatenate(column) for column in zip(*columns, strict=True))
+    if not np.abs(quantity).astype(np.float64) @ price < _SUM_END or not fee.astype(np.float64).sum() < _SUM_END:
         return None
-    quantity, price, fee = (np.array(column, dtype=np.int64) for column in columns)
+    fees, traded = int(fee.sum()), int((np.abs(quantity) * price).sum())
     held = np.concatenate([[0], np.cumsum(quantity)])[:-1]  # before each fill
     closes = np.flatnonzero((held < 0) & (quantity > 0) | (held > 0) & (quantity < 0))
     if (np.abs(quantity[closes]) < np.abs(held[closes])).any():
@@ -133,8 +136,8 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     begun = (held[closes] + quantity[closes]) * price[closes] - flow[closes]
     cost = flow[closes - 1] + np.concatenate([[0], begun])[:-1]
     gain, charged = held[closes] * price[closes] - cost, np.diff(paid[closes], prepend=0)
-    rows = zip(closes.tolist(), gain.tolist(), charged.tolist(), strict=True)
-    trips = [(made_ns[row], (won * up - lost * fee_up) / down) for row, won, lost in rows]
+    rows = zip(made_ns[closes].tolist(), gain.tolist(), charged.tolist(), strict=True)
+    trips = [(at_ns, (won * up - lost * fee_up) / down) for at_ns, won, lost in rows]
     if traded * value * scale >= 10 ** (_DIGITS - 1):
         return None
     return Activity(trips, Fraction(fees, 10**first.money_scale), traded * value)

@@ -40,8 +40,9 @@ class CommandTable:
 
     def __init__(self, nodes: Iterable[str], outputs: Outputs, ends: Times, after_ns: int) -> None:
         self._nodes = [_by_step(node_id, outputs.by_id[node_id], ends, after_ns) for node_id in nodes]
-        changes = [node.changes for node in self._nodes]
-        self._changes: list[int] = np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)])).tolist()
+        changes: list[Times] = [node.changes for node in self._nodes]
+        steps = changes[0] if len(changes) == 1 else np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)]))
+        self._changes: list[int] = steps.tolist()
 
     def of(self, node_id: str) -> NodeCommands:
         """The commands of one node."""
