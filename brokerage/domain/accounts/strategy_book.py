@@ -109,3 +109,5 @@ class StrategyBook:
                 open_orders.pop(record.id, None)
             else:
                 open_orders[record.id] = record
+        if record.order.list_id and not kept[-1]:
+            del self._lists[record.order.list_id]

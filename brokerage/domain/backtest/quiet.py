@@ -10,6 +10,7 @@ from enum import Enum
 
 import numpy as np
 
+from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import notionals, total
@@ -20,6 +21,7 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
+from brokerage.domain.trading.contingencies import due
 
 
 class Why(Enum):
@@ -28,7 +30,7 @@ class Why(Enum):
     BEGIN = "the first step"
     DECISION = "a command or an order is due"
     ORDER = "an order may be filled, triggered or expire"
-    ORDER_BY_BAR = "an order whose type, time in force or list changes with every bar"
+    ORDER_BY_BAR = "an order whose type or time in force changes with every bar, or whose list has something left to do"
     TIME = "interest, borrow, funding, a daily settlement or proceeds may be due"
     MARGIN = "equity may not cover the margin in use"
     ACTION = "a split or a dividend is due"
@@ -47,8 +49,12 @@ def next_visit(
         row = _first_row(timeline, account.direct_symbol, step)
         if row < len(timeline.columns[account.direct_symbol].start_ns):
             found = (min(timeline.step_of(account.direct_symbol, row), end), Why.ORDER)
-    for record in account.book.open_orders():
-        at, why = _order(record, timeline, step, found[0])
+    open_orders, book = account.book.open_orders(), account.book
+    listed = book.open_in_lists()
+    if due(listed, book.records, lambda record: book.reducible(record.order)):  # asked for again at every bar
+        return step, Why.ORDER_BY_BAR
+    for record in open_orders:
+        at, why = _order(record, book, timeline, step, found[0])
         if at < found[0]:
             found = (at, why)
     due_ns = account.next_due_ns()
@@ -61,11 +67,11 @@ def next_visit(
     return found
 
 
-def _order(record: OrderRecord, timeline: Timeline, step: int, end: int) -> tuple[int, Why]:
+def _order(record: OrderRecord, book: StrategyBook, timeline: Timeline, step: int, end: int) -> tuple[int, Why]:
     """The first step that may change an order: it touches its price, or the order is over by then."""
     order, symbol = record.order, record.order.symbol
-    if order.list_id:  # what its list is held from is asked for again at every bar, of whatever symbol
-        return step, Why.ORDER_BY_BAR
+    if record.waiting and order.tif is TimeInForce.GTC:  # for an order of its list: no bar reaches it
+        return end, Why.ORDER
     begin, stop = _first_row(timeline, symbol, step), timeline.newest(symbol, end - 1) + 1 if end > step else 0
     if begin >= stop:
         return end, Why.ORDER
@@ -73,7 +79,7 @@ def _order(record: OrderRecord, timeline: Timeline, step: int, end: int) -> tupl
     if order.type is OrderType.MARKET and order.tif is TimeInForce.GTC and not order.reduce_only:
         row = max(begin, int(np.searchsorted(columns.start_ns, record.accepted_ns)))
         return (timeline.step_of(symbol, row) if row < stop else end), Why.ORDER
-    if not _rests(record):
+    if not _rests(record, book):
         return timeline.step_of(symbol, begin), Why.ORDER_BY_BAR
     if record.expire_ns is not None:
         last_start_ns = record.expire_ns - columns.interval_ns  # a later bar ends after the order, or begins after it
@@ -96,10 +102,10 @@ _RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIM
 _CARRIED = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
 
 
-def _rests(record: OrderRecord) -> bool:
+def _rests(record: OrderRecord, book: StrategyBook) -> bool:
     """Whether bars that do not touch its price do nothing to an order."""
     order = record.order
-    works = not order.reduce_only and record.acknowledged and not record.triggered
+    works = record.acknowledged and not record.triggered and not (order.reduce_only and not book.reducible(order))
     return works and order.type in _RESTING and order.tif in _CARRIED
 
 

@@ -80,11 +80,11 @@ def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Float
 
 def _fold(vertex: FoldNode, events: Events) -> Series:
     folded = run_fold(vertex.fold, fold_inputs(vertex, events, 0, len(events.times)))
-    kept = _emitted(folded.emitted)
+    kept = emitted_rows(folded.emitted)
     return Series(events.times[kept], folded.rows[kept])
 
 
-def _emitted(emitted: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+def emitted_rows(emitted: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
     """Which rows of a fold count: a slice where it warmed up and then always had a value, so that nothing is copied."""
     first = int(emitted.argmax()) if len(emitted) else 0
     return slice(first, None) if emitted[first:].all() and emitted.any() else emitted

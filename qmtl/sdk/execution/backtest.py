@@ -31,7 +31,7 @@ from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import to_ns
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
+from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, stream_outputs
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
@@ -77,6 +77,7 @@ def replay(
     terms: AccountTerms | None = None,
     *,
     streaming: bool = False,
+    chunk: int = 0,
     outputs: Outputs | None = None,
     compiling: Compiling = Compiling.WHERE_IT_PAYS,
     repeats: Repeats | None = None,
@@ -85,6 +86,7 @@ def replay(
     close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
     same, to the last digit.
 
+    `chunk`: the graph is fed so many instants at a time, its states carried from one to the next; 0: all at once.
     `outputs`: the graph's values over these bars, where they are known. `compiling`: when stretches without any denial,
     margin call or order but a whole market order are taken in compiled code; `path` of the result says what was.
     `repeats`: what this run shares with others like it.
@@ -96,13 +98,19 @@ def replay(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
-        outputs = stream_outputs(assembled.dag, bars) if streaming else batch_outputs(assembled.dag, bars)
+        outputs = _outputs(assembled, bars, streaming, chunk)
     account = _AccountReplay(assembled, bars, terms, streaming, compiling, repeats or Repeats())
     assembled.strategy.on_start()
     record = account.run(outputs)
     record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
     return result_of(record, account.currency)
+
+
+def _outputs(assembled: Assembled, bars: Sequence[Bars], streaming: bool, chunk: int) -> Outputs:
+    if streaming:
+        return stream_outputs(assembled.dag, bars)
+    return chunked_outputs(assembled.dag, bars, chunk) if chunk > 0 else batch_outputs(assembled.dag, bars)
 
 
 class _AccountReplay:

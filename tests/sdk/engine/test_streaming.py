@@ -13,7 +13,8 @@ from qmtl.sdk import Bars, CacheView, Late, Node, StreamInput, TagQuery, node, s
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.event_order import events_of
-from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
+from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, stream_outputs
+from qmtl.sdk.engine.chunks import ChunkRun
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.graph.dag import Dag, build_dag
@@ -60,6 +61,28 @@ def same_outputs(dag: Dag, one: Outputs, two: Outputs) -> bool:
 def test_streaming_equals_batch_over_gaps_and_two_sources(btc: Bars, eth: Bars) -> None:
     dag = wide()
     assert same_outputs(dag, stream_outputs(dag, [btc, eth]), batch_outputs(dag, [btc, eth]))
+
+
+def folds() -> Dag:
+    """Folds alone, over two sources: what is fed in chunks."""
+    btc, eth = StreamInput("BTC-USD"), StreamInput("ETH-USD")
+    fast, slow = ta.sma(btc, 3), ta.sma(btc, 7)
+    spread = ta.ema(btc, 4) - ta.ema(eth, 5)
+    target = signals.position_target(signals.cross(fast, slow), long=0.5, short=-0.25)
+    return build_dag([target, ta.zscore(spread, 5), ta.sma(eth, 4)])
+
+
+@given(btc=gapped("BTC-USD"), eth=gapped("ETH-USD"), rows=st.integers(1, 40))
+@settings(deadline=None, max_examples=25)
+def test_a_graph_fed_in_chunks_equals_batch(btc: Bars, eth: Bars, rows: int) -> None:
+    dag = folds()
+    assert same_outputs(dag, chunked_outputs(dag, [btc, eth], rows), batch_outputs(dag, [btc, eth]))
+
+
+def test_a_graph_with_nodes_of_ones_own_is_fed_event_by_event() -> None:
+    dag, data = wide(), [walk(60, 1, "BTC-USD"), walk(60, 2, "ETH-USD")]
+    assert ChunkRun.of(dag) is None
+    assert same_outputs(dag, chunked_outputs(dag, data, 7), batch_outputs(dag, data))
 
 
 @given(btc=gapped("BTC-USD"), eth=gapped("ETH-USD"))

@@ -19,7 +19,7 @@ from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.models.profiles.ibkr import ibkr_equities
 from brokerage.domain.models.source import Dated
 from qmtl.core.instants import NS_PER_S
-from qmtl.sdk import Bars, FillEvent, Runner, Signal, Sizing, Strategy, StreamInput, signals
+from qmtl.sdk import Bars, Bracket, FillEvent, Limit, Runner, Signal, Sizing, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
@@ -51,6 +51,8 @@ class Case:
     profile: BrokerageProfile
     latency_s: int
     acts: bool
+    bracket: Bracket | None = None
+    limit: Limit | None = None
 
 
 class Crosses(Strategy):
@@ -66,7 +68,7 @@ class Crosses(Strategy):
             price = StreamInput(symbol)
             direction = signals.cross(ta.sma(price, case.fast), ta.sma(price, case.fast + case.slow))
             target = signals.position_target(direction, long=case.long, short=case.short)
-            self.trade(target, price, sizing=case.sizing)
+            self.trade(target, price, sizing=case.sizing, bracket=case.bracket, order=case.limit)
 
     def on_signal(self, signal: Signal) -> None:
         self.heard.append(signal)
@@ -148,6 +150,20 @@ CASES = st.builds(
     latency_s=st.sampled_from([0, 0, 1_200]),
     acts=st.booleans(),
 )
+EXITS = [
+    Bracket(stop="0.002"),
+    Bracket(target="0.004"),
+    Bracket(stop="0.01", target="0.02"),
+    Bracket(stop="0.004", target="0.003"),
+    Bracket(stop="0.01", target="0.02", trailing="0.006"),
+    Bracket(trailing="0.003"),
+]
+WITH_EXITS = st.builds(
+    replace,
+    CASES,
+    bracket=st.sampled_from([*EXITS, None]),
+    limit=st.sampled_from([None, None, Limit(), Limit(offset="0.002")]),
+)
 
 
 def run(case: Case, *, every: bool = False, compiling: Compiling = Compiling.NEVER) -> tuple[RunResult, list[object]]:
@@ -180,6 +196,24 @@ def test_a_replay_past_quiet_bars_is_the_replay_of_every_bar(case: Case) -> None
     assert_equal(plain, slow)
     assert heard == told == known
     assert set(slow.visited) <= {"BEGIN", "EVERY"}
+
+
+@given(case=WITH_EXITS)
+@settings(deadline=None, max_examples=60)
+def test_a_replay_past_bars_that_reach_no_exit_is_the_replay_of_every_bar(case: Case) -> None:
+    (fast, heard), (slow, told) = run(case), run(case, every=True)
+    assert_equal(fast, slow)
+    assert heard == told
+
+
+def test_exits_are_looked_at_only_where_a_bar_reaches_them() -> None:
+    case = replace(
+        replace_case(bars=4_000), spread=0.001, fast=50, slow=100, bracket=Bracket(stop="0.01", target="0.02")
+    )
+    fast, _ = run(case)
+    assert len(fast.fills) > 10
+    assert sum(fast.visited.values()) < 12 * len(fast.fills)
+    assert fast.visited["ORDER"] > 0
 
 
 def test_a_target_that_does_not_change_is_looked_at_only_where_something_can_happen() -> None:

@@ -11,12 +11,12 @@ from enum import Enum
 from qmtl.sdk.engine.compiling import is_kept, work_of
 from qmtl.sdk.execution.compiled.kernel import forward
 
-BARS_OF_A_DECISION = 35
-"""What a decision and its fill take in Python, in bars: 28 us against 0.8 us."""
-BARS_OF_AN_EVENT = 200
+BARS_OF_A_DECISION = 70
+"""What a decision and its fill take in Python, in bars at which margin is looked at: 28 us against 0.4 us."""
+BARS_OF_AN_EVENT = 400
 """What a decision and its fill save beside the event path, in bars: at least 160 us."""
-PAYS_FROM, PAYS_FROM_KEPT = 5_000_000, 400_000
-"""Bars in Python from which compiling pays: 4 s of CPU once; what is kept on disk loads in 0.3 s."""
+PAYS_FROM, PAYS_FROM_KEPT = 7_500_000, 500_000
+"""Bars in Python from which compiling pays: 3 s of CPU once; what is kept on disk loads in 0.2 s."""
 
 
 class Compiling(Enum):
@@ -29,7 +29,7 @@ class Compiling(Enum):
 
 
 def cheapest(decisions: int, bars: int, runs: int) -> Compiling:
-    """The cheapest way through a run that is the first of so many like it."""
+    """The cheapest way through a run that is the first of so many like it. `bars`: those that margin is looked at in."""
     work, cost = work_of(forward), bars + BARS_OF_A_DECISION * decisions
     if not decisions:
         return Compiling.NEVER

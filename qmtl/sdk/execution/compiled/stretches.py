@@ -94,7 +94,7 @@ class Stretches:
         found = cover(self._account.view.profile, self._columns, followed.rule, nodes, self._currency)
         if self._compiling is Compiling.WHERE_IT_PAYS and not isinstance(found, str):
             decisions = table.changes(0, steps)
-            self._compiling = cheapest(decisions, steps, runs)
+            self._compiling = cheapest(decisions, steps if found.terms.leverage else 0, runs)
             if self._compiling is Compiling.NEVER:
                 return f"{decisions:,} decisions in {steps:,} bars"
         return found

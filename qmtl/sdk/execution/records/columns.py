@@ -23,7 +23,7 @@ _DIGITS = 28
 """Digits that decimals keep: sums of fewer are those of integers."""
 
 _SUM_END = 1 << 61
-"""Doubles that say that sums are below this say that they, and what is held at a price beside them, are within 64 bits."""
+"""Sums of which doubles say that they are below this are within 64 bits, with what is held at a price beside them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +131,7 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     closes = np.flatnonzero((held < 0) & (quantity > 0) | (held > 0) & (quantity < 0))
     if (np.abs(quantity[closes]) < np.abs(held[closes])).any():
         return None
-    # what a trip has cost: the flows since the fill that began it, of which a fill that turned a position gives the rest
+    # a trip has cost the flows since the fill before its first, and what a fill that turned a position has left
     flow, paid = np.cumsum(quantity * price), np.cumsum(fee)
     begun = (held[closes] + quantity[closes]) * price[closes] - flow[closes]
     cost = flow[closes - 1] + np.concatenate([[0], begun])[:-1]
