@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -45,6 +46,7 @@ from qmtl.sdk import Bars, Bracket, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.assembly import assemble
@@ -68,9 +70,9 @@ class Line:
 
 
 def rate(count: int, act: Callable[[], object]) -> float:
-    """Count a CPU second of the faster of two runs; the first may warm something up."""
+    """Count a CPU second of the fastest of three runs; the first may warm something up."""
     spent = []
-    for _ in range(2):
+    for _ in range(3):
         begun = time.process_time()
         act()
         spent.append(time.process_time() - begun)
@@ -113,11 +115,15 @@ def backtests(count: int) -> list[Line]:
     bars = minutes(count)
     closes = bars.values[:, 3]
     floor = rate(count, lambda: _numba_cross(closes, bars.values[:, 0]))
-    for name, streaming in (("backtest, SMA 20/50, batch", False), ("backtest, SMA 20/50, every bar", True)):
-        some = bars if not streaming else minutes(count // 10)
+    for name, some, options in (
+        ("backtest, SMA 20/50, compiled", bars, {"compiling": Compiling.ALWAYS}),
+        ("the same, fed 1,024 bars at a time", bars, {"compiling": Compiling.ALWAYS, "chunk": 1_024}),
+        ("the same in integers, not compiled", bars, {"compiling": Compiling.PLAIN}),
+        ("the same event by event, every bar", minutes(count // 10), {"streaming": True}),
+    ):
 
-        def run(some: Bars = some, streaming: bool = streaming) -> None:
-            replay(assemble(Cross()), some, terms, streaming=streaming)
+        def run(some: Bars = some, options: Mapping[str, Any] = options) -> None:
+            replay(assemble(Cross()), some, terms, **options)
 
         lines.append(Line(name, "bars", rate(len(some), run), floor))
     busy = minutes(max(count // 20, 1_000), 3)
@@ -172,12 +178,32 @@ def memory(count: int) -> str:
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "terms = b.AccountTerms(profile=b.spot('0.001', participation='0'))\n"
         f"bars = b.minutes({count}); before = most()\n"
-        "found = b.replay(b.assemble(b.Cross()), bars, terms)\n"
+        "found = b.replay(b.assemble(b.Cross()), bars, terms, compiling=b.Compiling.ALWAYS)\n"
         "print(f'{most() - before:.0f} {(bars.values.nbytes + bars.open_ns.nbytes) / 2**20:.0f}')\n"
     )
     made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     added, held = made.stdout.split()
     return f"| memory of a backtest of {count:,} bars above imports and bars | {added} MiB | bars: {held} MiB | |"
+
+
+def first_call(count: int) -> str:
+    """CPU seconds of the first backtest of a process after its imports, with nothing compiled before."""
+    program = (
+        "import time, numba, bench.execution as b\n"
+        "terms = b.AccountTerms(profile=b.spot('0.001', participation='0'))\n"
+        "bars = b.minutes({count}); begun = time.process_time()\n"
+        "b.replay(b.assemble(b.Cross()), bars, terms{options})\n"
+        "print(time.process_time() - begun)\n"
+    )
+    spent: list[float] = []
+    for options in ("", ", compiling=b.Compiling.ALWAYS"):
+        with tempfile.TemporaryDirectory() as folder:
+            environ, code = {**os.environ, "QMTL_COMPILED_DIR": folder}, program.format(count=count, options=options)
+            made = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+        spent.append(float(made.stdout))
+    return (
+        f"| first backtest of {count:,} bars, nothing kept | {spent[0]:.2f} s | compiled at once: {spent[1]:.2f} s | |"
+    )
 
 
 def _numba_cross(closes: Any, opens: Any) -> float:
@@ -353,6 +379,7 @@ def main() -> None:
     rows = [
         *(line.text for line in made),
         memory(chosen.bars),
+        first_call(chosen.bars),
         *peers(chosen.bars, chosen.peers),
         *asyncio.run(stored(chosen.ended)),
     ]

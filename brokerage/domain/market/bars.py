@@ -142,7 +142,7 @@ def price_units_of(instrument: Instrument, column: Doubles) -> Units:
         raise InvalidRequest(
             "E_AMOUNT_OVERFLOW", f"price is {largest:g}, want at most {PRICE_MAX:g} in {instrument.symbol}"
         )
-    found = whole_numbers(column)
+    found = whole_numbers(column, largest)
     if found is not None and found[1] <= instrument.price_scale:
         return Units(found[0], _POWERS[instrument.price_scale - found[1]])
     found_units = [_at_scale(instrument, units, places) for units, places in _decimals(column, "price")]
@@ -176,12 +176,13 @@ def _largest(column: Doubles) -> float:
     return max(float(column.max()), -float(column.min())) if len(column) else 0.0
 
 
-def whole_numbers(column: Doubles) -> tuple[npt.NDArray[np.int64], int] | None:
+def whole_numbers(column: Doubles, largest: float | None = None) -> tuple[npt.NDArray[np.int64], int] | None:
     """A column as integers and the least places that they all need, where all are decimals of at most 15 digits.
 
-    A part of it needs no more places than the whole: where the search begins.
+    A part of it needs no more places than the whole: where the search begins. `largest`: its largest magnitude, where
+    that is known.
     """
-    least, largest = 0, _largest(column)
+    least, largest = 0, _largest(column) if largest is None else largest
     if len(column) > _PROBED:
         part = whole_numbers(column[:: max(len(column) // _PROBED, 1)][:_PROBED])
         if part is None:

@@ -13,7 +13,7 @@ import numpy as np
 from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
-from qmtl.sdk.graph.fold import Vector, newest_where
+from qmtl.sdk.graph.fold import Vector, carried
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, number_parameter
 from qmtl.sdk.graph.schemas import DIRECTION
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
@@ -43,8 +43,7 @@ def cross_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
 
 def cross_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     side = _sides(xs[:, 0], xs[:, 1])
-    newest = newest_where(side != 0.0)
-    last = np.where(newest >= 0, side[newest], state[1])
+    last = carried(side, side != 0.0, state[1])
     before = np.concatenate([state[1:2], last[:-1]])[: len(xs)]
     crossed = (side != 0.0) & (before != 0.0) & (side != before)
     rows, emitted = np.where(crossed, side, 0.0)[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)

@@ -9,7 +9,7 @@ import numpy as np
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
-from qmtl.sdk.graph.fold import Vector, newest_where
+from qmtl.sdk.graph.fold import Vector, carried
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType, number_parameter
 from qmtl.sdk.graph.schemas import TARGET
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
@@ -40,8 +40,7 @@ def target_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> t
     direction, held = xs[:, 0], state[1] if state[0] else flat
     found = np.where(direction > 0.0, long, np.where(direction < 0.0, short, flat))
     if hold:
-        newest = newest_where((direction > 0.0) | (direction < 0.0))
-        found = np.where(newest >= 0, found[newest], held)
+        found = carried(found, (direction > 0.0) | (direction < 0.0), held)
     if len(xs):
         state[0], state[1] = 1.0, float(found[-1])
     return found[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)

@@ -62,6 +62,9 @@ class Fold:
     whole: Whole | None = None
 
 
-def newest_where(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each row the newest row up to it at which something holds; -1: none."""
-    return np.maximum.accumulate(np.where(holds, np.arange(len(holds)), -1))
+def carried(values: Floats, holds: NDArray[np.bool_], start: float) -> Floats:
+    """For each row the value of the newest row up to it at which something holds; `start` before the first."""
+    at = np.flatnonzero(holds)
+    if len(at) == len(values):
+        return values
+    return np.repeat(np.append(start, values[at]), np.diff(at, prepend=0, append=len(values)))

@@ -29,7 +29,7 @@ class Compiling(Enum):
 
 
 def cheapest(decisions: int, bars: int, runs: int) -> Compiling:
-    """The cheapest way through a run that is the first of so many like it. `bars`: those that margin is looked at in."""
+    """The cheapest way through the first of so many runs alike. `bars`: those at which margin is looked at."""
     work, cost = work_of(forward), bars + BARS_OF_A_DECISION * decisions
     if not decisions:
         return Compiling.NEVER

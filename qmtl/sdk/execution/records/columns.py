@@ -26,6 +26,10 @@ _SUM_END = 1 << 61
 """Sums of which doubles say that they are below this are within 64 bits, with what is held at a price beside them."""
 
 
+_WHOLE_MAX = 2**52
+"""Numbers up to here are doubles, so that one division gives the double nearest to the quotient."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FillColumns:
     """Fills of whole market orders: signed quantities, prices in units of `price_unit` at the instrument's scale, fees
@@ -136,8 +140,15 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     begun = (held[closes] + quantity[closes]) * price[closes] - flow[closes]
     cost = flow[closes - 1] + np.concatenate([[0], begun])[:-1]
     gain, charged = held[closes] * price[closes] - cost, np.diff(paid[closes], prepend=0)
-    rows = zip(made_ns[closes].tolist(), gain.tolist(), charged.tolist(), strict=True)
-    trips = [(at_ns, (won * up - lost * fee_up) / down) for at_ns, won, lost in rows]
+    trips = zip(made_ns[closes].tolist(), _quotients(gain, up, charged, fee_up, down), strict=True)
     if traded * value * scale >= 10 ** (_DIGITS - 1):
         return None
-    return Activity(trips, Fraction(fees, 10**first.money_scale), traded * value)
+    return Activity(list(trips), Fraction(fees, 10**first.money_scale), traded * value)
+
+
+def _quotients(gain: Times, up: int, charged: Times, fee_up: int, down: int) -> list[float]:
+    """(gain * up - charged * fee_up) / down of each, as the double nearest to it."""
+    most = float(np.abs(gain).max(initial=0)) * up + float(np.abs(charged).max(initial=0)) * fee_up
+    if most < _WHOLE_MAX and down < _WHOLE_MAX:
+        return ((gain * up - charged * fee_up) / down).tolist()
+    return [(won * up - lost * fee_up) / down for won, lost in zip(gain.tolist(), charged.tolist(), strict=True)]

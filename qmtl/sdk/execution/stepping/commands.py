@@ -13,6 +13,8 @@ from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.decide import Command
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qmtl.core.arrays import Floats, Times
 
 
@@ -71,16 +73,21 @@ def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> NodeCo
     """A node's commands by step. Nothing was wanted before the first."""
     begin = int(np.searchsorted(series.time_ns, after_ns, side="right"))
     times, rows = series.time_ns[begin:], series.rows[begin:]
-    row_at = np.full(len(ends), -1, dtype=np.int64)
     first = len(ends) - len(times)
     if first >= 0 and np.array_equal(ends[first:], times):  # a command at each close from one on
-        steps: Times = np.arange(first, len(ends))
-        targets, prices = rows[:, 0].copy(), rows[:, 1].copy()
-    else:
-        steps = np.searchsorted(ends, times)
-        steps[steps == len(ends)] = 0
-        kept = ends[steps] == times if len(ends) else np.zeros(len(times), dtype=np.bool_)
-        steps, targets, prices = steps[kept], rows[kept, 0], rows[kept, 1]
+        row_at = np.arange(-first, len(times))
+        row_at[:first] = -1
+        targets, prices = np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
+        return NodeCommands(node_id, row_at, targets, prices, np.flatnonzero(_changed(targets)) + first)
+    steps = np.searchsorted(ends, times)
+    steps[steps == len(ends)] = 0
+    kept = ends[steps] == times if len(ends) else np.zeros(len(times), dtype=np.bool_)
+    steps, targets, prices = steps[kept], rows[kept, 0], rows[kept, 1]
+    row_at = np.full(len(ends), -1, dtype=np.int64)
     row_at[steps] = np.arange(len(steps))
-    before = np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
-    return NodeCommands(node_id, row_at, targets, prices, steps[targets != before])
+    return NodeCommands(node_id, row_at, targets, prices, steps[_changed(targets)])
+
+
+def _changed(targets: Floats) -> NDArray[np.bool_]:
+    """Whether each target is another than the one before it; nothing was wanted before the first."""
+    return targets != np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
