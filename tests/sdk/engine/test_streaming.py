@@ -73,7 +73,7 @@ def folds() -> Dag:
 
 
 @given(btc=gapped("BTC-USD"), eth=gapped("ETH-USD"), rows=st.integers(1, 40))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_a_graph_fed_in_chunks_equals_batch(btc: Bars, eth: Bars, rows: int) -> None:
     dag = folds()
     assert same_outputs(dag, chunked_outputs(dag, [btc, eth], rows), batch_outputs(dag, [btc, eth]))

@@ -199,7 +199,7 @@ def test_a_replay_past_quiet_bars_is_the_replay_of_every_bar(case: Case) -> None
 
 
 @given(case=WITH_EXITS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_a_replay_past_bars_that_reach_no_exit_is_the_replay_of_every_bar(case: Case) -> None:
     (fast, heard), (slow, told) = run(case), run(case, every=True)
     assert_equal(fast, slow)
