@@ -6,9 +6,11 @@ whatever is not known to be quiet is visited, and the reason says what it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.backtest.account import SimulatedAccount
@@ -17,11 +19,15 @@ from brokerage.domain.backtest.valuation import notionals, total
 from brokerage.domain.market.bars import BarColumns, Integers, Units
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.buying_power.model import BuyingPower, BuyingPowerModel
+from brokerage.domain.models.fills.trailing import followed_from
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.trading.contingencies import due
+
+Reached = Callable[[int, int], npt.NDArray[np.bool_]]
+"""Of the rows in [begin, end), those that reach a price."""
 
 
 class Why(Enum):
@@ -30,7 +36,7 @@ class Why(Enum):
     BEGIN = "the first step"
     DECISION = "a command or an order is due"
     ORDER = "an order may be filled, triggered or expire"
-    ORDER_BY_BAR = "an order whose type or time in force changes with every bar, or whose list has something left to do"
+    ORDER_BY_BAR = "an order whose type or time in force changes with every bar, or whose list has something to do"
     TIME = "interest, borrow, funding, a daily settlement or proceeds may be due"
     MARGIN = "equity may not cover the margin in use"
     ACTION = "a split or a dividend is due"
@@ -98,7 +104,7 @@ def _first_row(timeline: Timeline, symbol: str, step: int) -> int:
     return timeline.newest(symbol, step - 1) + 1 if step else 0
 
 
-_RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
+_RESTING = frozenset({OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 _CARRIED = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
 
 
@@ -110,22 +116,36 @@ def _rests(record: OrderRecord, book: StrategyBook) -> bool:
 
 
 def _touched(record: OrderRecord, columns: BarColumns, begin: int, stop: int) -> int:
-    """The first row in [begin, stop) whose range reaches an order's price; -1: none does."""
+    """The first row in [begin, stop) whose range reaches an order's price, or has its stop follow; -1: none does."""
     buys, is_limit = record.order.side is Side.BUY, record.order.type is OrderType.LIMIT
     price = record.limit if is_limit else record.stop
     if price is None:
         return begin
     # a buy's limit and a sale's stop are reached from above, by the low
-    column, falls = (columns.low, True) if buys is is_limit else (columns.high, False)
-    bound = price // column.factor if falls else -(-price // column.factor)
+    bounds = [_at_most(columns.low, price) if buys is is_limit else _at_least(columns.high, price)]
+    if record.order.type is OrderType.TRAILING_STOP:
+        followed = followed_from(record.order, price, columns.instrument)
+        if followed is None:
+            return begin
+        bounds.append(_at_most(columns.low, followed) if buys else _at_least(columns.high, followed))
     width = 64
     while begin < stop:
-        part = column.whole[begin : min(begin + width, stop)]
-        hits = np.flatnonzero(part <= bound if falls else part >= bound)
+        upto = min(begin + width, stop)
+        hits = np.flatnonzero(np.any([reached(begin, upto) for reached in bounds], axis=0))
         if len(hits):
             return begin + int(hits[0])
-        begin, width = begin + width, width * 4
+        begin, width = upto, width * 4
     return -1
+
+
+def _at_most(column: Units, price: int) -> Reached:
+    bound = price // column.factor
+    return lambda begin, end: column.whole[begin:end] <= bound
+
+
+def _at_least(column: Units, price: int) -> Reached:
+    bound = -(-price // column.factor)
+    return lambda begin, end: column.whole[begin:end] >= bound
 
 
 def _margin(account: SimulatedAccount, timeline: Timeline, step: int, end: int, currency: str) -> tuple[int, Why]:

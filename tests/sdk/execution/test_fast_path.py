@@ -214,6 +214,9 @@ def test_exits_are_looked_at_only_where_a_bar_reaches_them() -> None:
     assert len(fast.fills) > 10
     assert sum(fast.visited.values()) < 12 * len(fast.fills)
     assert fast.visited["ORDER"] > 0
+    trailed, _ = run(replace(case, bracket=Bracket(trailing="0.01")))
+    assert sum(trailed.visited.values()) < 1_500
+    assert "ORDER_BY_BAR" not in trailed.visited
 
 
 def test_a_target_that_does_not_change_is_looked_at_only_where_something_can_happen() -> None:

@@ -43,6 +43,23 @@ def stop_behind(side: Side, reference: int, trail: Trail, instrument: Instrument
     return max(ceil(ticks) if side is Side.BUY else floor(ticks), 1) * instrument.tick
 
 
+def followed_from(order: Order, stop: int, instrument: Instrument) -> int | None:
+    """The highest low below which, or the lowest high above which, a stop may follow a bar; None: it may follow any.
+
+    The answer may be too near by what rounding to a tick takes, never too far.
+    """
+    trail, sale = trail_of(order), order.side is Side.SELL
+    if trail.kind is TrailOffsetType.FRACTION:
+        share = 1 - Fraction(trail.offset) if sale else 1 + Fraction(trail.offset)
+        if share <= 0:
+            return None
+        reference = stop / share
+    else:
+        distance = _units(trail.kind, 0, instrument) * Fraction(trail.offset)
+        reference = stop + distance if sale else stop - distance
+    return floor(reference) + 1 if sale else ceil(reference) - 1
+
+
 def _units(kind: TrailOffsetType, reference: int, instrument: Instrument) -> int:
     """What one of an offset is, in units of the price scale."""
     units: dict[TrailOffsetType, int] = {
