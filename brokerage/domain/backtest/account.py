@@ -158,6 +158,10 @@ class SimulatedAccount:
         self.book.ledger.cash[self.view.base_currency] = after.cash
         self._direct.put(after.waiting)
 
+    def is_idle(self, symbol: str) -> bool:
+        """Whether all that a bar of a symbol does is to move its mark."""
+        return self._direct.waiting != symbol and not self._has_lists and not self.book.open_orders(symbol)
+
     def submit_list(self, orders: Sequence[Order], at_ns: int, *, weight: int = RATE_ONE) -> list[OrderEvent]:
         """Submit orders that belong together: a bracket, or others tied by OTO, OCO or OUO (docs/orders.md).
 

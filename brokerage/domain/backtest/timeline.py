@@ -47,24 +47,30 @@ class Timeline:
         """The step at which the bar of a row closes."""
         return row if self._newest is None else int(np.searchsorted(self.ends, self._closes[symbol][row]))
 
+    def rows_at(self, step: int) -> list[tuple[str, int]]:
+        """The rows of the bars that close at a step, in order of symbol."""
+        if self._newest is None:
+            return [(symbol, step) for symbol in self.columns]
+        end, found = self.ends.item(step), list[tuple[str, int]]()
+        for symbol, newest in self._newest.items():
+            row = newest.item(step)
+            if row >= 0 and self._closes[symbol].item(row) == end:
+                found.append((symbol, row))
+        return found
+
     def bars_at(self, step: int) -> list[tuple[str, Bar]]:
         """The bars that close at a step."""
-        if self._newest is None:
-            [(symbol, columns)] = self.columns.items()
-            return [(symbol, columns.bar(step))]
-        end, found = int(self.ends[step]), list[tuple[str, Bar]]()
-        for symbol, columns in self.columns.items():
-            row = int(self._newest[symbol][step])
-            if row >= 0 and int(self._closes[symbol][row]) == end:
-                found.append((symbol, columns.bar(row)))
-        return found
+        return [(symbol, self.columns[symbol].bar(row)) for symbol, row in self.rows_at(step)]
 
     def mark(self, symbol: str, step: int) -> Mark | None:
         """The price that a symbol has at the close of a step."""
-        row, columns = self.newest(symbol, step), self.columns[symbol]
-        if row < 0:
-            return None
-        return Mark(columns.close.at(row), int(columns.start_ns[row]) + columns.interval_ns, columns.interval_ns)
+        row = self.newest(symbol, step)
+        return None if row < 0 else self.mark_of(symbol, row)
+
+    def mark_of(self, symbol: str, row: int) -> Mark:
+        """The price that the bar of a row leaves."""
+        columns = self.columns[symbol]
+        return Mark(columns.close.at(row), columns.start_ns.item(row) + columns.interval_ns, columns.interval_ns)
 
     def step_after(self, at_ns: int, begin: int = 0) -> int:
         """The first step from `begin` on that ends at or after an instant."""

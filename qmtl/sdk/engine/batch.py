@@ -75,7 +75,7 @@ def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Float
     columns = [events.rows[index][first:end, column] for index, column in vertex.columns]
     if vertex.times is not None:
         columns.append(vertex.times.of(events.times[first:end]))
-    return columns[0].reshape(end - first, -1) if len(columns) == 1 else np.column_stack(columns)
+    return columns[0][:, np.newaxis] if len(columns) == columns[0].ndim == 1 else np.column_stack(columns)
 
 
 def _fold(vertex: FoldNode, events: Events) -> Series:

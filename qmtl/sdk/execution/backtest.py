@@ -164,6 +164,7 @@ class _AccountReplay:
                 self._actions.setdefault(action.symbol, deque()).append(action)
         self._endings = Endings(self._account, terms.actions, self._timeline.columns)
         self._short_step = -2  # the last at whose close margin was short
+        self._passes_by = not (self._why_every or self._acts)
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
@@ -283,11 +284,16 @@ class _AccountReplay:
             self._decide(step, time_ns, commands.at(step, time_ns))
 
     def _meet_bars(self, step: int) -> None:
-        time_ns, bars = int(self._timeline.ends[step]), self._timeline.bars_at(step)
-        begin_ns = min(bar.start_ns for _, bar in bars)
+        timeline, time_ns = self._timeline, int(self._timeline.ends[step])
+        rows = timeline.rows_at(step)
+        begin_ns = min(timeline.columns[symbol].start_ns.item(row) for symbol, row in rows)
         self._record.pay(self.currency, self._account.advance(begin_ns))
         self._end(begin_ns)
-        for symbol, bar in bars:
+        for symbol, row in rows:
+            if self._passes_by and self._account.is_idle(symbol):
+                self._account.pass_by({symbol: timeline.mark_of(symbol, row)})
+                continue
+            bar = timeline.columns[symbol].bar(row)
             self._act(symbol, bar)
             direct = self._account.fill_direct(symbol, bar)
             if direct is None:

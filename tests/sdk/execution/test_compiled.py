@@ -27,7 +27,7 @@ from qmtl.sdk.engine.compiling import work_of
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.backtest import Repeats, replay
 from qmtl.sdk.execution.compiled.kernel import forward
-from qmtl.sdk.execution.compiled.paying import PAYS_FROM, Compiling, cheapest
+from qmtl.sdk.execution.compiled.paying import BARS_OF_A_DECISION, PAYS_FROM, Compiling, cheapest
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
@@ -298,9 +298,11 @@ def test_the_cheapest_way_follows_from_what_is_to_do_and_what_was_done() -> None
         assert cheapest(1, 1_000, 1) is Compiling.NEVER
         assert work.amount == 0
         assert cheapest(5, 1_000, 1) is Compiling.PLAIN
-        assert work.amount == 1_000 + 5 * 35
-        assert cheapest(5, 1_000, PAYS_FROM // 1_175) is Compiling.ALWAYS
-        work.amount = PAYS_FROM - 1_175
+        assert work.amount == 1_000 + 5 * BARS_OF_A_DECISION == 1_350
+        assert cheapest(1, 0, 1) is Compiling.PLAIN  # on CASH a bar between two changes costs nothing
+        assert work.amount == 1_350 + BARS_OF_A_DECISION
+        assert cheapest(5, 1_000, PAYS_FROM // 1_350) is Compiling.ALWAYS
+        work.amount = PAYS_FROM - 1_350
         assert cheapest(5, 1_000, 1) is Compiling.ALWAYS
         work.made, work.amount = forward, 0
         assert cheapest(1, 1_000, 1) is Compiling.ALWAYS
