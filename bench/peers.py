@@ -1,15 +1,19 @@
 """Peers over bars that `bench.execution` wrote: run by a Python that has them, `PYTHON bench/peers.py BARS.npy`.
 
 One line of a table for each that is installed: bars a CPU second (of a second run, where compiling warms up), trades
-and equity at the end.
+and equity at the end. `python -m bench.peers --picture TABLE.md OUT.png` draws the bars a second of such a table, with
+matplotlib; nothing given: says what is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
+import re
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,21 +133,62 @@ PEERS = {
 }
 """Each with its package, the share of the bars that it is given, so that all end within a minute, and its trials."""
 
+PACKAGES = ("vectorbt", "backtesting", "backtrader")
 
-def main() -> None:
+
+_RATE = re.compile(r"^\| (?P<name>[^|]+) \| (?P<rate>[0-9,]+) bars/s \|")
+
+
+def picture(table: Path, out: Path) -> None:
+    """Bars a second of every line of a table that has them, on a scale of powers of ten."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    found = [made for line in table.read_text().splitlines() if (made := _RATE.match(line))]
+    rates = sorted((int(made["rate"].replace(",", "")), made["name"]) for made in found)
+    names, values = [name for _, name in rates], [rate for rate, _ in rates]
+    colours = ["#9aa0a6" if name.startswith(tuple(PACKAGES)) else "#1a73e8" for name in names]
+    figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(names) + 1.2), layout="constrained")
+    drawn = axes.barh(names, values, color=colours)
+    axes.bar_label(drawn, [f"{value:,}" for value in values], padding=3)
+    axes.set(xscale="log", xlabel="bars a CPU second", xlim=(min(values) / 2, max(values) * 8))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(out, dpi=110)
+
+
+def measure(bars: Path) -> None:
     """Measure what is installed."""
-    values = np.load(sys.argv[1])
+    values = np.load(bars)
     for name, (package, prepare, share, trials) in PEERS.items():
         if importlib.util.find_spec(package) is None:
             sys.stdout.write(f"| {name} | not installed | | |\n")
             continue
         run, count = prepare(values[: len(values) // share]), len(values) // share
-        if package == "vectorbt":
-            run()
-        begun = time.process_time()
-        trades, equity = run()
-        speed = count * trials / (time.process_time() - begun)
+        spent = []
+        for _ in range(3 if package == "vectorbt" else 1):
+            begun = time.process_time()
+            trades, equity = run()
+            spent.append(time.process_time() - begun)
+        speed = count * trials / min(spent)
         sys.stdout.write(f"| {name} | {speed:,.0f} bars/s | {count:,} bars, {trades:,} trades | {equity:,.2f} |\n")
+
+
+def main() -> None:
+    """Measure, draw, or say what is installed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("bars", type=Path, nargs="?")
+    parser.add_argument("--picture", type=Path, nargs=2, metavar=("TABLE", "OUT"))
+    chosen = parser.parse_args()
+    if chosen.picture:
+        picture(*chosen.picture)
+    elif chosen.bars:
+        measure(chosen.bars)
+    else:
+        for package in PACKAGES:
+            there = importlib.util.find_spec(package) is not None
+            sys.stdout.write(f"| {package} | {'installed' if there else 'not installed: pip install ' + package} |\n")
 
 
 if __name__ == "__main__":
