@@ -14,8 +14,8 @@ import numpy as np
 
 from qmtl.core.errors import refused
 from qmtl.stats.drawdowns import drawdowns, ulcer_of
-from qmtl.stats.moments import kurtosis, skewness
-from qmtl.stats.ratios import gain_to_pain, ratio, sharpe, sortino, volatility
+from qmtl.stats.moments import kurtosis, ratio, skewness
+from qmtl.stats.ratios import gain_to_pain, sharpe, sortino, volatility
 from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR, UTC_DAYS, Sessions, cagr, daily, returns_of, total_return
 from qmtl.stats.significance import cv_sharpe, probabilistic_sharpe
 from qmtl.stats.tails import expected_shortfall, value_at_risk

@@ -104,7 +104,7 @@ def _jitted(function: FunctionType, stub: str, *, kept: bool, called_by_python: 
     helpers = {name: _helper(scope[name]) for name in _names(function.__code__) if _is_plain(scope.get(name))}
     code = function.__code__.replace(co_filename=stub) if stub else function.__code__
     copy = FunctionType(code, {**scope, **helpers}, function.__name__, function.__defaults__, function.__closure__)
-    options = {} if called_by_python else {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: Any = {} if called_by_python else {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     made: Any = numba.njit(fastmath=False, parallel=False, error_model="numpy", cache=kept, **options)(copy)
     if kept and not isinstance(made, FunctionType):  # it is one where numba is switched off
         made._cache = _forgiving(made.py_func)

@@ -150,5 +150,6 @@ def _quotients(gain: Times, up: int, charged: Times, fee_up: int, down: int) -> 
     """(gain * up - charged * fee_up) / down of each, as the double nearest to it."""
     most = float(np.abs(gain).max(initial=0)) * up + float(np.abs(charged).max(initial=0)) * fee_up
     if max(most, up, fee_up, down) < _WHOLE_MAX:
-        return ((gain * up - charged * fee_up) / down).tolist()
+        exact: list[float] = ((gain * up - charged * fee_up) / down).tolist()
+        return exact
     return [(won * up - lost * fee_up) / down for won, lost in zip(gain.tolist(), charged.tolist(), strict=True)]

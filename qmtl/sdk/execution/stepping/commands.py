@@ -90,4 +90,5 @@ def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> NodeCo
 
 def _changed(targets: Floats) -> NDArray[np.bool_]:
     """Whether each target is another than the one before it; nothing was wanted before the first."""
-    return targets != np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
+    changed: NDArray[np.bool_] = targets != np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
+    return changed
