@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal as D
 
@@ -15,6 +16,7 @@ from brokerage.domain.backtest.order_list import Cancel, OrderListReplay, Replay
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.bars import BarColumns, Units, bar_columns
 from brokerage.domain.market.instrument import AssetClass, instrument
+from brokerage.domain.models.fills.trailing import Trail, stop_behind
 from brokerage.domain.models.financing import IBKR_LOANS, BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
@@ -255,14 +257,31 @@ def some(columns: BarColumns, kept: np.ndarray) -> BarColumns:
     return BarColumns(columns.instrument, columns.start_ns[kept], columns.interval_ns, *chosen)
 
 
-@pytest.mark.parametrize("kind", [OrderType.TRAILING_STOP])
-def test_an_order_that_follows_the_price_is_looked_at_bar_by_bar_and_named(kind: OrderType) -> None:
+def trailed(order: Order) -> tuple[SimulatedAccount, Timeline, Mapping[str, int]]:
+    """One trailing order over 100 quiet bars, and at how many closes it was looked at."""
     case = Case(5, 100, 0, 0.0001, 0.0, margin(1, "0.001"), 100_000)
-    order = Order(LOCAL, "trail", "X", Side.SELL, D(1), kind, decided_ns=BEGIN_NS + HOUR_NS)
-    order = replace(order, trail_offset=D(50), trail_offset_type=TrailOffsetType.PRICE)
     account = SimulatedAccount(case.profile, {"USD": D(case.cash)}, instruments=TRADED.values())
-    found = OrderListReplay(account, Timeline(columns_of(case)), acts_of([order], []), "USD").run()
-    assert found.visited == {"BEGIN": 1, "ORDER_BY_BAR": 99}
+    timeline = Timeline(columns_of(case))
+    found = OrderListReplay(account, timeline, acts_of([order], []), "USD").run()
+    return account, timeline, found.visited
+
+
+TRAIL = Order(LOCAL, "trail", "X", Side.SELL, D(1), OrderType.TRAILING_STOP, decided_ns=BEGIN_NS + HOUR_NS)
+TRAIL = replace(TRAIL, trail_offset=D(50), trail_offset_type=TrailOffsetType.PRICE)
+
+
+def test_a_trailing_stop_is_looked_at_where_it_follows_the_price() -> None:
+    account, timeline, visited = trailed(TRAIL)
+    assert visited["ORDER"] < 20
+    columns = timeline.columns["X"]
+    met = [columns.high.at(row) for row in range(1, 100)]
+    best = stop_behind(Side.SELL, max(met), Trail(D(50), TrailOffsetType.PRICE), columns.instrument)
+    assert account.record("trail").stop == best
+
+
+def test_a_stop_limit_that_follows_the_price_is_looked_at_bar_by_bar_and_named() -> None:
+    _, _, visited = trailed(replace(TRAIL, type=OrderType.TRAILING_STOP_LIMIT, limit_offset=D(1)))
+    assert visited == {"BEGIN": 1, "ORDER_BY_BAR": 99}
 
 
 @pytest.mark.parametrize(("orders_before", "taken"), [(None, True), (1, True), (2, False)])
