@@ -17,6 +17,13 @@ from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 
 
+def outputs_of(dag: Dag, data: Bars | Iterable[Bars], *, streaming: bool, chunk: int) -> Outputs:
+    """Every vertex's series: event by event, so many instants at a time, or, where `chunk` is 0, all at once."""
+    if streaming:
+        return stream_outputs(dag, data)
+    return chunked_outputs(dag, data, chunk) if chunk > 0 else batch_outputs(dag, data)
+
+
 def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     """Every vertex's series, the whole history of each at once. Raises what run_graph and bind raise."""
     return run_graph(dag, source_series(dag, data))

@@ -31,7 +31,7 @@ from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import to_ns
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, stream_outputs
+from qmtl.sdk.data.outputs import outputs_of
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
@@ -98,19 +98,13 @@ def replay(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
-        outputs = _outputs(assembled, bars, streaming, chunk)
+        outputs = outputs_of(assembled.dag, bars, streaming=streaming, chunk=chunk)
     account = _AccountReplay(assembled, bars, terms, streaming, compiling, repeats or Repeats())
     assembled.strategy.on_start()
     record = account.run(outputs)
     record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
     return result_of(record, account.currency)
-
-
-def _outputs(assembled: Assembled, bars: Sequence[Bars], streaming: bool, chunk: int) -> Outputs:
-    if streaming:
-        return stream_outputs(assembled.dag, bars)
-    return chunked_outputs(assembled.dag, bars, chunk) if chunk > 0 else batch_outputs(assembled.dag, bars)
 
 
 class _AccountReplay:
