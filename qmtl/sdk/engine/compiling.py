@@ -94,10 +94,7 @@ def _plain(function: Callable[..., Any]) -> FunctionType:
 
 
 def _jitted(function: FunctionType, stub: str, *, kept: bool, called_by_python: bool = True) -> Callable[..., Any]:
-    """A function compiled. Division by 0 is not looked for: what is compiled divides by numbers that are none.
-
-    `called_by_python` False: compiled code alone calls it, which saves a third of its compiling.
-    """
+    """A function compiled. `called_by_python` False: compiled code alone calls it, which saves some of the compiling."""
     import numba
 
     scope = function.__globals__
@@ -105,7 +102,7 @@ def _jitted(function: FunctionType, stub: str, *, kept: bool, called_by_python: 
     code = function.__code__.replace(co_filename=stub) if stub else function.__code__
     copy = FunctionType(code, {**scope, **helpers}, function.__name__, function.__defaults__, function.__closure__)
     options: Any = {} if called_by_python else {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    made: Any = numba.njit(fastmath=False, parallel=False, error_model="numpy", cache=kept, **options)(copy)
+    made: Any = numba.njit(fastmath=False, parallel=False, cache=kept, **options)(copy)
     if kept and not isinstance(made, FunctionType):  # it is one where numba is switched off
         made._cache = _forgiving(made.py_func)
     return cast("Callable[..., Any]", made)
