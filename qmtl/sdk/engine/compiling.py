@@ -94,7 +94,7 @@ def _plain(function: Callable[..., Any]) -> FunctionType:
 
 
 def _jitted(function: FunctionType, stub: str, *, kept: bool, called_by_python: bool = True) -> Callable[..., Any]:
-    """A function compiled. `called_by_python` False: compiled code alone calls it, which saves some of the compiling."""
+    """A function compiled. `called_by_python` False: compiled code alone calls it, which is made sooner."""
     import numba
 
     scope = function.__globals__
