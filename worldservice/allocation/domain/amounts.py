@@ -1,0 +1,45 @@
+"""Exact numbers of allocations: fractions inside, decimal text outside, rounded once and where it is said."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+from qmtl.core.decimals import format_decimal, parse_decimal
+
+MONEY_PLACES = 8
+_WIDE = Context(prec=120)
+
+
+def fraction_of(text: str, field: str) -> Fraction:
+    """The value of plain decimal text. Raises InvalidRequest (E_DECIMAL)."""
+    return Fraction(parse_decimal(text, field))
+
+
+def decimal_of(value: Fraction) -> Decimal:
+    """A fraction in 120 digits, half to even: exact for every whole number of steps that a venue has."""
+    return _WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def text_of(value: Fraction, places: int = MONEY_PLACES) -> str:
+    """Plain decimal text with at most `places` decimal places, half to even."""
+    return format_decimal(decimal_of(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE))
+
+
+def exact_text(value: Fraction) -> str:
+    """Plain decimal text of a number that has one, such as a quantity of whole lots. Raises ValueError otherwise."""
+    number = decimal_of(value)
+    if Fraction(number) != value:
+        raise ValueError(f"{value} has no exact decimal form")
+    return format_decimal(number)
+
+
+def steps_toward_zero(value: Fraction, step: Fraction) -> int:
+    """Whole steps in a signed value, cut toward zero: .29 in steps of .01 is 29, where floats say 28."""
+    steps = abs(value) // step
+    return -steps if value < 0 else steps
+
+
+def cut(value: Fraction, places: int) -> Fraction:
+    """A number that is not negative, cut to decimal places."""
+    return Fraction(decimal_of(value).quantize(Decimal(1).scaleb(-places), ROUND_DOWN, _WIDE))

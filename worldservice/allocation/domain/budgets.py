@@ -1,0 +1,47 @@
+"""Budgets: the notional that brokerage enforces for a world or a strategy, from its share. They sell nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from worldservice.allocation.domain.shares import Shares
+
+FALL_AT_ONCE = Fraction(5, 100)
+"""Equity this far below that of the last budgets: they follow at once and do not wait for the day's end."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Budget:
+    """The most gross exposure of a world (`strategy_id` empty) or of a strategy in it, in base currency."""
+
+    world_id: str
+    strategy_id: str
+    gross_max: Fraction
+
+
+def budgets_of(shares: Shares, equity: Fraction, leverage_max: Fraction) -> tuple[Budget, ...]:
+    """share x equity x leverage_max for every world and strategy named, by name. Equity below 0 counts as 0."""
+    money = max(equity, Fraction(0)) * leverage_max
+    of_worlds = [Budget(world_id, "", share * money) for world_id, share in shares.worlds.items()]
+    of_strategies = [Budget(*owner, share * money) for owner, share in shares.strategies.items()]
+    return tuple(sorted(of_worlds + of_strategies))
+
+
+def lowered_first(before: Sequence[Budget], after: Sequence[Budget]) -> tuple[Budget, ...]:
+    """What may hold before the answer: of each budget the lower one; who had none before gets the new one."""
+    old = {(each.world_id, each.strategy_id): each.gross_max for each in before}
+    return tuple(
+        Budget(each.world_id, each.strategy_id, min(each.gross_max, old.get(_key(each), each.gross_max)))
+        for each in after
+    )
+
+
+def follows_at_once(equity_then: Fraction, equity_now: Fraction) -> bool:
+    """Whether equity fell so far since the last budgets that they are sent anew before the day ends."""
+    return equity_now < equity_then * (1 - FALL_AT_ONCE)
+
+
+def _key(budget: Budget) -> tuple[str, str]:
+    return budget.world_id, budget.strategy_id

@@ -1,0 +1,323 @@
+"""A plan of rebalancing: legs, what was dropped and why, orders, totals, warnings, and the hash of what it would trade.
+
+Pure and independent of the order of rows. Its hash covers the request and everything that would be traded, so that a
+plan made again has it too unless one of these moved; marks, times and costs may move without moving it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+
+from qmtl.core.errors import Exhausted, refused
+from qmtl.core.identity.canonical import canonical_json, digest
+from worldservice.allocation.domain.amounts import decimal_of
+from worldservice.allocation.domain.budgets import Budget
+from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark, check_marks, legs_of
+from worldservice.allocation.domain.scaling import ScaleMode, Scales
+from worldservice.allocation.domain.shares import STRATEGIES_MAX, Owner
+from worldservice.allocation.domain.trading.constraints import Constraints, aliased, notes_of
+from worldservice.allocation.domain.trading.cost import Cost, Market, cost_of
+from worldservice.allocation.domain.trading.netting import (
+    Execution,
+    PlannedLeg,
+    PlannedOrder,
+    Split,
+    netted_legs,
+    netted_orders,
+    orders_of,
+    rounded_legs,
+)
+from worldservice.allocation.domain.trading.overlay import (
+    COST_MAX_BPS,
+    Choice,
+    Proxy,
+    Way,
+    check_proxies,
+    choices_of,
+    hybrid_hedges,
+    overlay_legs,
+)
+
+LEGS_MAX = 10_000
+VALID_FOR, VALID_FOR_MAX = timedelta(minutes=5), timedelta(hours=1)
+PRICE_AGE_MAX = timedelta(minutes=15)
+HEADROOM_MIN = Fraction(1, 10)
+
+
+class Approach(Enum):
+    """SCALE: positions are traded. OVERLAY: a hedge per world instead. HYBRID: what is cheap is scaled."""
+
+    SCALE = "SCALE"
+    OVERLAY = "OVERLAY"
+    HYBRID = "HYBRID"
+
+
+class Standing(Enum):
+    """Whether an owner may take new risk on a side: its entry is ACTIVE and the fence OPEN, or which is not."""
+
+    OPEN = "OPEN"
+    NOT_ACTIVE = "NOT_ACTIVE"
+    FENCED = "FENCED"
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """An account as brokerage has it at one place of its event log. `used_margin` None: not told."""
+
+    account: str
+    sequence: int
+    equity: Fraction
+    held: tuple[Held, ...]
+    used_margin: Fraction | None = None
+    gross_max: Fraction | None = None
+    net_max: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a plan; `content` is its canonical form, which the hash covers."""
+
+    content: str
+    scales: Scales
+    changes: Mapping[str, Fraction]
+    mode: ScaleMode = ScaleMode.EXACT
+    execution: Execution = Execution.PER_WORLD
+    approach: Approach = Approach.SCALE
+    band: Fraction = Fraction(0)
+    split: Split = field(default_factory=Split)
+    valid_for: timedelta = VALID_FOR
+    price_age_max: timedelta = PRICE_AGE_MAX
+    markets: Mapping[str, Market] = field(default_factory=dict)
+    days: Decimal = Decimal(1)
+    cost_max_bps: Decimal = COST_MAX_BPS
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What binds the orders of a plan: constraints, who may take new risk on which side (+1, -1), budgets."""
+
+    constraints: Constraints
+    standing: Mapping[tuple[Owner, int], Standing] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Gross and net exposure in quote currency, and headroom = 1 - used margin / equity where the margin is told."""
+
+    gross: Fraction
+    net: Fraction
+    headroom: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegCost:
+    """The estimated cost of a leg in basis points. None: COST_UNKNOWN."""
+
+    leg: int
+    cost: Cost | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan. `warnings` begin with a name and go on for people."""
+
+    account: str
+    sequence: int
+    execution: Execution
+    legs: tuple[PlannedLeg, ...]
+    orders: tuple[PlannedOrder, ...]
+    before: Totals
+    after: Totals
+    costs: tuple[LegCost, ...]
+    choices: tuple[Choice, ...]
+    warnings: tuple[str, ...]
+    created_at: datetime
+    valid_until: datetime
+    plan_hash: str
+
+    @property
+    def dropped(self) -> tuple[PlannedLeg, ...]:
+        """Legs of which nothing is traded."""
+        return tuple(row for row in self.legs if row.is_dropped)
+
+
+def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
+    """The plan. Raises NotReady (E_MARK_MISSING, E_MARK_STALE), InvalidRequest (E_OVERLAY_PROXY,
+    E_OVERLAY_DUPLICATE, E_FIELD), Exhausted (E_TOO_MANY_ROWS).
+    """
+    if not timedelta(0) < asked.valid_for <= VALID_FOR_MAX:
+        raise refused("E_FIELD", "valid_for", str(asked.valid_for), f"above 0, at most {VALID_FOR_MAX}")
+    check_marks(book.held, now, asked.price_age_max)
+    held, renamed = aliased(book.held, rules.constraints)
+    legs, choices, banded = _legs(held, asked)
+    legs = [replace(leg, notes=notes_of(leg.key, renamed)) for leg in legs]
+    if len(legs) > LEGS_MAX or len({leg.owner for leg in legs}) > STRATEGIES_MAX:
+        raise Exhausted("E_TOO_MANY_ROWS", f"{len(legs)} legs, want at most {LEGS_MAX} of {STRATEGIES_MAX} strategies")
+    planned, orders = _planned(held, legs, asked, rules)
+    planned = [*planned, *banded]
+    before = _totals(book, held, ())
+    after = _totals(book, held, planned)
+    costs = tuple(LegCost(index, _cost(row, asked)) for index, row in enumerate(planned) if not row.is_dropped)
+    warnings = (*_warnings(planned, choices, costs), *_account_warnings(book, after))
+    return Plan(
+        book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
+        tuple(choices), warnings, now, now + asked.valid_for, _hash(book.account, asked, planned, orders),
+    )  # fmt: skip
+
+
+def _legs(held: Sequence[Held], asked: Asked) -> tuple[list[Leg], list[Choice], list[PlannedLeg]]:
+    """Legs to trade, how a hybrid chose, and legs within the band."""
+    if asked.approach is Approach.OVERLAY:
+        changes = {world_id: g for world_id, g in asked.changes.items() if g != 1}
+        check_proxies(changes, {world: (p.venue, p.symbol) for world, p in asked.proxies.items()})
+        return overlay_legs(held, changes, asked.proxies), [], []
+    found = legs_of(held, asked.scales, asked.mode)
+    legs = [leg for leg in found if abs(leg.scale.g - 1) > asked.band]
+    banded = [PlannedLeg(leg, Fraction(0), (LegReason.WITHIN_BAND,)) for leg in found if leg not in legs]
+    if asked.approach is Approach.SCALE:
+        return legs, [], banded
+    worlds = {leg.owner.world_id for leg in legs}
+    check_proxies(worlds, {world: (p.venue, p.symbol) for world, p in asked.proxies.items()})
+    choices = choices_of(legs, asked.markets, asked.days, asked.cost_max_bps)
+    hedges = hybrid_hedges(choices, held, asked.markets, asked.proxies)
+    return sorted([*(c.leg for c in choices if c.is_scaled), *hedges], key=lambda leg: leg.key), choices, banded
+
+
+def _planned(
+    held: Sequence[Held], legs: Sequence[Leg], asked: Asked, rules: Rules
+) -> tuple[list[PlannedLeg], list[PlannedOrder]]:
+    if asked.execution is Execution.NETTED:
+        allowed = [leg for leg in legs if _closed(leg, rules) is None]
+        shut = [PlannedLeg(leg, Fraction(0), (*leg.notes, reason)) for leg in legs if (reason := _closed(leg, rules))]
+        planned, nets = netted_legs(allowed, rules.constraints)
+        orders = netted_orders(planned, nets, rules.constraints, asked.split)
+        return [*planned, *shut], orders
+    rows = rounded_legs(legs, rules.constraints)
+    rows = [row if row.is_dropped or (why := _closed(row.leg, rules)) is None else row.dropped(why) for row in rows]
+    planned = _within_budgets(held, rows, rules.budgets)
+    return planned, orders_of(planned, rules.constraints, asked.split)
+
+
+def _closed(leg: Leg, rules: Rules) -> LegReason | None:
+    """Increasing legs need an ACTIVE entry and an OPEN fence; reducing ones pass in a drain."""
+    if leg.reduce_only:
+        return None
+    side = 1 if leg.delta > 0 else -1
+    match rules.standing.get((leg.owner, side), Standing.NOT_ACTIVE):
+        case Standing.OPEN:
+            return None
+        case Standing.FENCED:
+            return LegReason.FENCED
+        case _:
+            return LegReason.NOT_ACTIVE
+
+
+def _within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: Sequence[Budget]) -> list[PlannedLeg]:
+    """Increasing legs that would take a world or strategy above its budget are dropped: reducing ones count first."""
+    most = {(each.world_id, each.strategy_id): each.gross_max for each in budgets}
+    gross: dict[tuple[str, str], Fraction] = {}
+
+    def add(leg: Leg | Held, money: Fraction) -> None:
+        for key in ((leg.owner.world_id, ""), tuple(leg.owner)):
+            gross[key] = gross.get(key, Fraction(0)) + money
+
+    for each in held:
+        if each.mark is not None:
+            add(each, abs(each.quantity) * each.mark.value)
+    found = list(rows)
+    for index in sorted(range(len(rows)), key=lambda i: (not rows[i].reduce_only, rows[i].leg.key)):
+        row = rows[index]
+        change = _growth(row)
+        over = any(
+            key in most and gross.get(key, Fraction(0)) + change > most[key]
+            for key in ((row.leg.owner.world_id, ""), tuple(row.leg.owner))
+        )
+        if change > 0 and over:
+            found[index] = row.dropped(LegReason.OVER_BUDGET)
+        else:
+            add(row.leg, change)
+    return found
+
+
+def _growth(row: PlannedLeg) -> Fraction:
+    """By how much the gross exposure of its owner grows."""
+    return (abs(row.leg.quantity + row.rounded) - abs(row.leg.quantity)) * row.leg.mark.value
+
+
+def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> Totals:
+    """Exposure of all positions at their marks, with what is traded. Margin is taken to move with gross exposure."""
+    at: dict[tuple[str, str, str, str], tuple[Fraction, Mark]] = {}
+    for each in held:
+        if each.mark is not None:
+            at[(*each.owner, each.venue, each.symbol)] = (each.quantity, each.mark)
+    start = sum((abs(quantity) * mark.value for quantity, mark in at.values()), Fraction(0))
+    for row in planned:
+        quantity = at.get(row.leg.key, (Fraction(0), row.leg.mark))[0]
+        at[row.leg.key] = (quantity + row.rounded, row.leg.mark)
+    gross = sum((abs(quantity) * mark.value for quantity, mark in at.values()), Fraction(0))
+    net = sum((quantity * mark.value for quantity, mark in at.values()), Fraction(0))
+    headroom = None
+    if book.used_margin is not None and book.equity > 0:
+        headroom = 1 - book.used_margin * (gross / start if start else 1) / book.equity
+    return Totals(gross, net, headroom)
+
+
+def _cost(row: PlannedLeg, asked: Asked) -> Cost | None:
+    market = asked.markets.get(row.leg.symbol)
+    return None if market is None else cost_of(market, decimal_of(row.rounded), asked.days)
+
+
+def _warnings(planned: Sequence[PlannedLeg], choices: Sequence[Choice], costs: Sequence[LegCost]) -> tuple[str, ...]:
+    found = []
+    for row in planned:
+        leg = row.leg
+        if leg.scale.is_against_own:
+            found.append(f"AGAINST_OWN_SHARE: {_named(leg)} moves by {leg.scale.g}, its own share by {leg.scale.own}")
+    found += [
+        f"{c.way.value}: {_named(c.leg)}" for c in choices if c.way in (Way.COST_UNKNOWN, Way.OVERLAY_UNCORRELATED)
+    ]
+    unknown = sorted({planned[each.leg].leg.symbol for each in costs if each.cost is None})
+    if unknown:
+        found.append(f"COST_UNKNOWN: {', '.join(unknown)}")
+    return tuple(found)
+
+
+def _account_warnings(book: Book, after: Totals) -> tuple[str, ...]:
+    found = []
+    if book.gross_max is not None and after.gross > book.gross_max:
+        found.append("GROSS_ABOVE_LIMIT: gross exposure after the plan is above the account's gross_max")
+    if book.net_max is not None and abs(after.net) > book.net_max:
+        found.append("NET_ABOVE_LIMIT: net exposure after the plan is above the account's net_max")
+    if after.headroom is not None and after.headroom < HEADROOM_MIN:
+        found.append("HEADROOM_LOW: less than a tenth of equity is free of margin after the plan")
+    return tuple(found)
+
+
+def _named(leg: Leg) -> str:
+    return f"{leg.owner.world_id}/{leg.owner.strategy_id} {leg.symbol}"
+
+
+def _hash(account: str, asked: Asked, planned: Sequence[PlannedLeg], orders: Sequence[PlannedOrder]) -> str:
+    legs = [
+        [
+            *row.leg.key,
+            str(row.leg.quantity),
+            str(row.leg.delta),
+            str(row.rounded),
+            [each.value for each in row.reasons],
+        ]
+        for row in planned
+    ]
+    sent = [
+        [order.venue, order.symbol, str(order.quantity), [str(each) for each in order.slices], order.reduce_only,
+         order.force.value, list(order.legs), list(order.shares)]
+        for order in orders
+    ]  # fmt: skip
+    return digest(canonical_json([account, asked.content, asked.execution.value, legs, sent]))

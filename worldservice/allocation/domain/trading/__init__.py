@@ -1,0 +1,1 @@
+"""From scaled positions to orders: constraints, netting, overlay hedges, estimated cost and pace. Sends nothing."""
