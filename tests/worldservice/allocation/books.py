@@ -32,8 +32,8 @@ def held(owner: str, quantity: str, symbol: str = "BTC", mark: Mark | None = MAR
 
 def lots(lot: str, **more: str) -> Constraints:
     """Constraints of every symbol."""
-    terms = {name: Fraction(value) for name, value in more.items()}
-    return constraints_of([Row("", "", Terms(lot=Fraction(lot), **terms))], {})
+    terms = Terms(Fraction(lot), **{name: Fraction(value) for name, value in more.items()})  # type: ignore[arg-type]
+    return constraints_of([Row("", "", terms)], {})
 
 
 def scaled(**owners: str) -> ExplicitScales:

@@ -145,7 +145,11 @@ def test_dropped_legs_say_why(lot: str, more: dict[str, str], reason: LegReason,
 
 
 def test_bounds_that_are_met_exactly_pass() -> None:
-    plan = planned([held("a/s", "1")], scaled(a="0.5"), lots("0.5", quantity_min="0.5", notional_min="30000", order_notional_max="30000"))
+    plan = planned(
+        [held("a/s", "1")],
+        scaled(a="0.5"),
+        lots("0.5", quantity_min="0.5", notional_min="30000", order_notional_max="30000"),
+    )
     assert [order.slices for order in plan.orders] == [(F("-0.5"),)]
 
 
@@ -218,8 +222,8 @@ def test_totals_before_and_after() -> None:
     book = Book("main", 1, F(100_000), (held("a/s", "1"), held("b/s", "-0.5")), F(40_000), F(40_000), F(10_000))
     asked = Asked("asked", scaled(a="0.5"), {})
     plan = plan_of(book, asked, Rules(lots("0.1")), NOW)
-    assert (plan.before.gross, plan.before.net, plan.before.headroom) == (90_000, 30_000, F(6, 10))
-    assert (plan.after.gross, plan.after.net) == (60_000, 0)
+    assert (plan.before.gross, plan.before.net, plan.before.headroom) == (F(90_000), F(30_000), F(6, 10))
+    assert (plan.after.gross, plan.after.net) == (F(60_000), F(0))
     assert plan.after.headroom == 1 - F(40_000) * F(2, 3) / 100_000
     assert [each.partition(":")[0] for each in plan.warnings] == ["COST_UNKNOWN", "GROSS_ABOVE_LIMIT"]
 

@@ -9,7 +9,7 @@ from qmtl.core.errors import InvalidRequest, NotReady
 from tests.worldservice.allocation.books import F, shares
 from worldservice.allocation.domain.proposals.bounds import banded, filled, rounded
 from worldservice.allocation.domain.proposals.hierarchical import leaf_order
-from worldservice.allocation.domain.proposals.methods import equal_risk, minimum_variance
+from worldservice.allocation.domain.proposals.methods import Doubles, equal_risk, minimum_variance
 from worldservice.allocation.domain.proposals.propose import Covariance, Method, Wish, covariance_of, daily_vol, propose
 from worldservice.allocation.domain.shares import Owner, Shares
 
@@ -44,7 +44,7 @@ def test_worked_volatilities(method: Method, vol: float) -> None:
     assert round(propose(WORKED, Wish(method, F(1)), Shares()).daily_vol * 1e4, 3) == vol
 
 
-def random_covariance(n: int, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def random_covariance(n: int, seed: int) -> Doubles:
     draws = np.random.default_rng(seed).normal(0, 0.01, (4 * n, n))
     return np.asarray(np.cov(draws + 0.5 * draws[:, :1], rowvar=False))
 
@@ -67,7 +67,7 @@ def test_least_variance_meets_its_conditions(seed: int) -> None:
     assert (w >= 0).all() and abs(w.sum() - 1) < 1e-12
     assert np.allclose(gradient[inside], gradient[inside][0], rtol=1e-8)
     assert (gradient[~inside] >= gradient[inside][0] * (1 - 1e-8)).all()
-    assert 0 < inside.sum()
+    assert inside.sum() > 0
 
 
 def test_least_variance_leaves_out_what_only_adds_risk() -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 
 from qmtl.core.errors import InvalidRequest
-from tests.worldservice.allocation.books import MARK, F, held, lots, scaled
+from tests.worldservice.allocation.books import MARK, NOW, F, held, lots, scaled
 from worldservice.allocation.domain.legs import legs_of
 from worldservice.allocation.domain.plan import Approach, Asked, Book, Rules, plan_of
 from worldservice.allocation.domain.scaling import ScaleMode
 from worldservice.allocation.domain.trading.cost import Market, cost_of, permanent_bps, temporary_bps
 from worldservice.allocation.domain.trading.overlay import Proxy, Way, check_proxies, choices_of, hybrid_hedges
 from worldservice.allocation.domain.trading.pace import Aversion, left_after, urgency
-from tests.worldservice.allocation.books import NOW  # isort: skip
 
 IBM = Market(Decimal("0.0157"), Decimal("6.561e6"), outstanding=Decimal("1728e6"))
 BTC = Market(Decimal("0.02"), Decimal(1_000), Decimal(2), Decimal(5), beta=Decimal("1.5"), correlation=Decimal("0.9"))
@@ -100,7 +98,7 @@ def test_pace_of_almgren_and_chriss() -> None:
 
 def test_without_risk_aversion_slices_are_equal() -> None:
     assert urgency(Aversion(Decimal(0), Decimal(1), Decimal(1), Decimal(0))) == 0
-    assert left_after(4, Decimal(0)) == (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), 0)
+    assert left_after(4, Decimal(0)) == (F(3, 4), F(1, 2), F(1, 4), F(0))
 
 
 @pytest.mark.parametrize("slices", [0, 101])

@@ -225,7 +225,7 @@ def _within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: S
     gross: dict[tuple[str, str], Fraction] = {}
 
     def add(leg: Leg | Held, money: Fraction) -> None:
-        for key in ((leg.owner.world_id, ""), tuple(leg.owner)):
+        for key in ((leg.owner.world_id, ""), (leg.owner.world_id, leg.owner.strategy_id)):
             gross[key] = gross.get(key, Fraction(0)) + money
 
     for each in held:
@@ -237,7 +237,7 @@ def _within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: S
         change = _growth(row)
         over = any(
             key in most and gross.get(key, Fraction(0)) + change > most[key]
-            for key in ((row.leg.owner.world_id, ""), tuple(row.leg.owner))
+            for key in ((row.leg.owner.world_id, ""), (row.leg.owner.world_id, row.leg.owner.strategy_id))
         )
         if change > 0 and over:
             found[index] = row.dropped(LegReason.OVER_BUDGET)
