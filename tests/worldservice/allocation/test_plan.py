@@ -75,8 +75,15 @@ def test_a_strategy_that_the_set_dropped_is_closed_and_one_never_named_follows_i
 
 @pytest.mark.parametrize(
     ("quantity", "delta", "only"),
-    [("1", "-0.4", True), ("-1", "0.4", True), ("-1", "1", True), ("1", "-1.1", False), ("1", "0.1", False), ("0", "1", False)],
-)  # fmt: skip
+    [
+        ("1", "-0.4", True),
+        ("-1", "0.4", True),
+        ("-1", "1", True),
+        ("1", "-1.1", False),
+        ("1", "0.1", False),
+        ("0", "1", False),
+    ],
+)
 def test_reduce_only_is_by_position_and_not_by_side(quantity: str, delta: str, only: bool) -> None:
     assert reduces(F(quantity), F(delta)) is only
 
@@ -253,7 +260,8 @@ def test_too_many_legs() -> None:
 
 quantities = st.integers(-300, 300).map(lambda n: Fraction(n, 100))
 scales = st.fractions(0, 3, max_denominator=12)
-books = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from(["BTC", "ETH"]), quantities), max_size=8, unique_by=lambda row: row[:3])  # fmt: skip
+positions = st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from(["BTC", "ETH"]), quantities)
+books = st.lists(positions, max_size=8, unique_by=lambda row: row[:3])
 
 
 @settings(max_examples=60, deadline=None)

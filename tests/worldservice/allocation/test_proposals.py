@@ -64,7 +64,8 @@ def test_least_variance_meets_its_conditions(seed: int) -> None:
     w = minimum_variance(covariance)
     gradient = covariance @ w
     inside = w > 0
-    assert (w >= 0).all() and abs(w.sum() - 1) < 1e-12
+    assert (w >= 0).all()
+    assert abs(w.sum() - 1) < 1e-12
     assert np.allclose(gradient[inside], gradient[inside][0], rtol=1e-8)
     assert (gradient[~inside] >= gradient[inside][0] * (1 - 1e-8)).all()
     assert inside.sum() > 0

@@ -29,7 +29,8 @@ def test_sums_tell_path_and_sum_together() -> None:
         check_shares(shares({"a": "0.5", "b": "0.481"}, {"a/s": "0.3", "a/t": "0.2001", "b/s": "0.4"}), TERMS)
     assert refused.value.reason == "E_SHARE"
     assert [v.field for v in refused.value.violations] == ["worlds", "strategies of a"]
-    assert "0.981" in str(refused.value) and "0.5001" in str(refused.value)
+    assert "0.981" in str(refused.value)
+    assert "0.5001" in str(refused.value)
     check_shares(shares({"a": "0.5", "b": "0.48"}, {"a/s": "0.3", "a/t": "0.2"}), TERMS)
     check_shares(shares({"a": "1"}), Terms(cash_buffer=F(0)))
 
