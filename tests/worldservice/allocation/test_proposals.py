@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from tests.worldservice.allocation.books import F, shares
 from worldservice.allocation.domain.proposals.bounds import banded, filled, rounded
 from worldservice.allocation.domain.proposals.hierarchical import leaf_order
@@ -182,7 +182,7 @@ def test_covariances_that_are_refused(triangle: list[float], reason: str) -> Non
 def test_a_strategy_twice_or_unknown_or_without_risk() -> None:
     with pytest.raises(InvalidRequest, match="twice"):
         covariance_of([OWNERS[0]] * 2, [1.0, 0.0, 1.0])
-    with pytest.raises(InvalidRequest, match="w/other is not in the covariance"):
+    with pytest.raises(NotFound, match="w/other is not in the covariance"):
         propose(WORKED, Wish(Method.EQUAL, caps={Owner("w", "other"): F(1)}), Shares())
     flat = covariance_of(OWNERS[:2], [0.0, 0.0, 1.0])
     for method in (Method.INVERSE_VOL, Method.ERC, Method.HRP, Method.MIN_VARIANCE):

@@ -5,7 +5,7 @@ import pytest
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound
 from tests.worldservice.allocation.books import F, shares
 from worldservice.allocation.domain.amounts import exact_text, fraction_of, text_of
-from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once, lowered_first
+from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
 from worldservice.allocation.domain.shares import Owner, Terms, check_known, check_shares, share_of, shares_of
 
 TERMS = Terms()
@@ -44,7 +44,7 @@ def test_a_key_twice() -> None:
     for worlds, strategies in (([("a", "0.1")] * 2, []), ([("a", "0.5")], [("a", "s", "0.1")] * 2)):
         with pytest.raises(InvalidRequest) as refused:
             shares_of(worlds, strategies)
-        assert refused.value.reason == "E_DUPLICATE"
+        assert refused.value.reason == "E_DUPLICATE_KEY"
 
 
 def test_more_strategies_than_a_set_takes() -> None:
@@ -66,12 +66,6 @@ def test_budgets_of_the_example() -> None:
     found = budgets_of(shares({"a": "0.25"}, {"a/s": "0.10"}), F(1_000_000), F(2))
     assert found == (Budget("a", "", F(500_000)), Budget("a", "s", F(200_000)))
     assert budgets_of(shares({"a": "0.25"}), F(-1), F(2)) == (Budget("a", "", F(0)),)
-
-
-def test_lowered_budgets_hold_before_the_answer_and_raised_ones_after() -> None:
-    before = (Budget("a", "", F(500)), Budget("b", "", F(100)))
-    after = (Budget("a", "", F(300)), Budget("b", "", F(200)), Budget("c", "", F(50)))
-    assert [each.gross_max for each in lowered_first(before, after)] == [300, 100, 50]
 
 
 def test_equity_that_fell_far_is_followed_at_once() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,19 +28,6 @@ def budgets_of(shares: Shares, equity: Fraction, leverage_max: Fraction) -> tupl
     return tuple(sorted(of_worlds + of_strategies))
 
 
-def lowered_first(before: Sequence[Budget], after: Sequence[Budget]) -> tuple[Budget, ...]:
-    """What may hold before the answer: of each budget the lower one; who had none before gets the new one."""
-    old = {(each.world_id, each.strategy_id): each.gross_max for each in before}
-    return tuple(
-        Budget(each.world_id, each.strategy_id, min(each.gross_max, old.get(_key(each), each.gross_max)))
-        for each in after
-    )
-
-
 def follows_at_once(equity_then: Fraction, equity_now: Fraction) -> bool:
     """Whether equity fell so far since the last budgets that they are sent anew before the day ends."""
     return equity_now < equity_then * (1 - FALL_AT_ONCE)
-
-
-def _key(budget: Budget) -> tuple[str, str]:
-    return budget.world_id, budget.strategy_id

@@ -180,7 +180,8 @@ def _legs(held: Sequence[Held], asked: Asked) -> tuple[list[Leg], list[Choice], 
         return overlay_legs(held, changes, asked.proxies), [], []
     found = legs_of(held, asked.scales, asked.mode)
     legs = [leg for leg in found if abs(leg.scale.g - 1) > asked.band]
-    banded = [PlannedLeg(leg, Fraction(0), (LegReason.WITHIN_BAND,)) for leg in found if leg not in legs]
+    within = [leg for leg in found if abs(leg.scale.g - 1) <= asked.band]
+    banded = [PlannedLeg(leg, Fraction(0), (LegReason.WITHIN_BAND,)) for leg in within]
     if asked.approach is Approach.SCALE:
         return legs, [], banded
     worlds = {leg.owner.world_id for leg in legs}

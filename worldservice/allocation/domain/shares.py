@@ -83,7 +83,7 @@ def share_of(text: str, path: str) -> Fraction:
 def shares_of(worlds: Iterable[tuple[str, str]], strategies: Iterable[tuple[str, str, str]]) -> Shares:
     """A set from rows of text: (world, share) and (world, strategy, share).
 
-    Raises InvalidRequest (E_SHARE, E_DUPLICATE), Exhausted (E_TOO_MANY_ROWS).
+    Raises InvalidRequest (E_SHARE, E_DUPLICATE_KEY), Exhausted (E_TOO_MANY_ROWS).
     """
     by_world: dict[str, Fraction] = {}
     by_owner: dict[Owner, Fraction] = {}
@@ -126,7 +126,7 @@ def check_known(shares: Shares, served: Collection[str], bound: Collection[Owner
 
 def _once(seen: Collection[object], key: object, path: str, shown: str) -> None:
     if key in seen:
-        raise refused("E_DUPLICATE", path, shown, "each once")
+        raise refused("E_DUPLICATE_KEY", path, shown, "each once")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from qmtl.core.errors import InvalidRequest, NotReady, refused
+from qmtl.core.errors import NotFound, NotReady, refused
 from worldservice.allocation.domain.proposals.bounds import banded, filled, rounded
 from worldservice.allocation.domain.proposals.hierarchical import hierarchical
 from worldservice.allocation.domain.proposals.methods import equal, equal_risk, inverse_volatility, minimum_variance
@@ -75,14 +75,14 @@ class Proposal:
 def covariance_of(owners: Sequence[Owner], triangle: Sequence[float]) -> Covariance:
     """A covariance from the rows of its lower triangle, put in order of owner.
 
-    Raises InvalidRequest (E_DUPLICATE, E_COVARIANCE): a number too many or too few, not finite, a variance below
+    Raises InvalidRequest (E_DUPLICATE_KEY, E_COVARIANCE): a number too many or too few, not finite, a variance below
     0, or a correlation outside -1 to 1.
     """
     n = len(owners)
     if not 1 <= n <= STRATEGIES_MAX:
         raise refused("E_COVARIANCE", "covariance.strategies", str(n), f"1 to {STRATEGIES_MAX}")
     if len(set(owners)) != n:
-        raise refused("E_DUPLICATE", "covariance.strategies", "a strategy twice", "each once")
+        raise refused("E_DUPLICATE_KEY", "covariance.strategies", "a strategy twice", "each once")
     if len(triangle) != n * (n + 1) // 2:
         raise refused("E_COVARIANCE", "covariance.lower", f"{len(triangle)} numbers", f"{n * (n + 1) // 2}")
     matrix = np.zeros((n, n))
@@ -98,10 +98,10 @@ def covariance_of(owners: Sequence[Owner], triangle: Sequence[float]) -> Covaria
 
 
 def propose(covariance: Covariance, wish: Wish, today: Shares) -> Proposal:
-    """The proposal. Raises InvalidRequest (E_CAPS_INFEASIBLE, E_STRATEGY_UNKNOWN), NotReady (E_RISK_INPUT)."""
+    """The proposal. Raises InvalidRequest (E_CAPS_INFEASIBLE), NotFound (E_STRATEGY_UNKNOWN), NotReady (E_RISK_INPUT)."""
     owners = covariance.owners
     if strangers := sorted({*wish.caps, *wish.floors} - set(owners)):
-        raise InvalidRequest("E_STRATEGY_UNKNOWN", f"{'/'.join(strangers[0])} is not in the covariance")
+        raise NotFound("E_STRATEGY_UNKNOWN", f"{'/'.join(strangers[0])} is not in the covariance")
     weights = _METHODS[wish.method](covariance.matrix)
     if not np.isfinite(weights).all():
         raise NotReady("E_RISK_INPUT", f"{wish.method.value} has no weights for this covariance")

@@ -69,7 +69,7 @@ class Constraints:
 def constraints_of(rows: Sequence[Row], instruments: Mapping[tuple[str, str], Terms]) -> Constraints:
     """Checked constraints.
 
-    Raises InvalidRequest (E_DUPLICATE, E_CONSTRAINT): a venue and symbol twice, an alias in a circle or for every
+    Raises InvalidRequest (E_DUPLICATE_KEY, E_CONSTRAINT): a venue and symbol twice, an alias in a circle or for every
     symbol, a step of 0, a lot that is no multiple of the instrument's. Raises Exhausted (E_TOO_MANY_ROWS).
     """
     if len({row.symbol for row in rows}) > ROWS_MAX or len(rows) > 2 * ROWS_MAX:
@@ -78,7 +78,7 @@ def constraints_of(rows: Sequence[Row], instruments: Mapping[tuple[str, str], Te
     for index, row in enumerate(rows):
         path = f"constraints[{index}]"
         if (row.venue, row.symbol) in by_key:
-            raise refused("E_DUPLICATE", path, f"{row.venue or '*'} {row.symbol or '*'}", "each once")
+            raise refused("E_DUPLICATE_KEY", path, f"{row.venue or '*'} {row.symbol or '*'}", "each once")
         _check_row(row, path)
         by_key[row.venue, row.symbol] = row.terms
     found = Constraints(by_key, instruments)
