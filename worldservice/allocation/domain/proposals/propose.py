@@ -98,7 +98,7 @@ def covariance_of(owners: Sequence[Owner], triangle: Sequence[float]) -> Covaria
 
 
 def propose(covariance: Covariance, wish: Wish, today: Shares) -> Proposal:
-    """The proposal. Raises InvalidRequest (E_CAPS_INFEASIBLE), NotFound (E_STRATEGY_UNKNOWN), NotReady (E_RISK_INPUT)."""
+    """The proposal. Raises InvalidRequest (E_CAPS_INFEASIBLE), NotFound (E_STRATEGY_UNKNOWN), NotReady."""
     owners = covariance.owners
     if strangers := sorted({*wish.caps, *wish.floors} - set(owners)):
         raise NotFound("E_STRATEGY_UNKNOWN", f"{'/'.join(strangers[0])} is not in the covariance")
