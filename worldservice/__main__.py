@@ -42,6 +42,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 from worldservice.activation.domain.unwritten import UnwrittenHolds
 from worldservice.activation.fence_keeper import FenceKeeper
+from worldservice.activation.hold_notices import HoldNotices
 from worldservice.activation.narrowing import narrow
 from worldservice.activation.redecider import Redecider
 from worldservice.activation.service.activation import ActivationServicer
@@ -119,8 +120,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         _add_worlds(server, writes, presets, fences)
         evaluation = EvaluationServicer(writes, rules.decisions, rules.narrow_to, replayer)
         server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
-        starter = ApplyStarter(rules.decisions)
-        _add_activation(server, writes, rules, fences, starter)
+        starter, notices = ApplyStarter(rules.decisions), HoldNotices(bus, UnwrittenHolds(clock))
+        _add_activation(server, writes, rules, fences, (starter, notices))
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
@@ -129,6 +130,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         runtime.background("outbox-relay", relay.run)
         runtime.background("fences", fences.run)
+        runtime.background("hold-notices", notices.run)
         runtime.background("replays", replayer.run)
         applies = ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts, starter.blocks)
         runtime.background("applies", applies.run)
@@ -165,7 +167,9 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
     )
 
 
-def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: FenceKeeper, starter: ApplyStarter) -> None:
+def _add_activation(
+    server: Server, writes: Writes, rules: _Rules, fences: FenceKeeper, applying: tuple[ApplyStarter, HoldNotices]
+) -> None:
     """What may trade: bindings, activation, applies, and the sessions of worlds and gateways."""
     server.add(
         bindingrpc.add_BindingServiceServicer_to_server,
@@ -177,10 +181,10 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
         ActivationServicer(writes, rules.decisions),
         service_of(activationservicepb),
     )
-    unwritten = UnwrittenHolds(writes.clock)
+    starter, notices = applying
     server.add(
         applyrpc.add_ApplyServiceServicer_to_server,
-        ApplyServicer(writes, rules.decisions, fences, rules.timeouts, unwritten, starter),
+        ApplyServicer(writes, rules.decisions, fences, rules.timeouts, notices, starter),
         service_of(applyservicepb),
     )
     server.add(
@@ -190,7 +194,7 @@ def _add_activation(server: Server, writes: Writes, rules: _Rules, fences: Fence
     )
     server.add(
         gaterpc.add_GateServiceServicer_to_server,
-        GateServicer(writes, rules.gate_skew_max, unwritten, apply_store.has_run),
+        GateServicer(writes, rules.gate_skew_max, notices.unwritten, apply_store.has_run),
         service_of(gateservicepb),
     )
 

@@ -111,4 +111,6 @@ class MarketContext:
             return Refusal(Denial.ORDER_TYPE_UNSUPPORTED, text)
         if order.tif not in self.traits.times_in_force:
             return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"venue {self.venue} takes no {order.tif.value} orders")
+        if order.post_only and not self.traits.post_only:
+            return Refusal(Denial.POST_ONLY_UNSUPPORTED, f"venue {self.venue} takes no post-only orders")
         return None

@@ -13,8 +13,9 @@ from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from worldservice.activation.domain.hold import Hold, HoldState
-from worldservice.activation.domain.unwritten import UnwrittenHolds, protection
+from worldservice.activation.domain.unwritten import protection
 from worldservice.activation.fence_keeper import FenceKeeper, FenceOutcome, FenceReply
+from worldservice.activation.hold_notices import HoldNotices
 from worldservice.apply import steps as apply_steps
 from worldservice.apply import store
 from worldservice.apply.domain import run as run_domain
@@ -41,12 +42,12 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         settings: DecisionSettings,
         fences: FenceKeeper,
         timeouts: ApplyTimeouts,
-        unwritten: UnwrittenHolds,
+        notices: HoldNotices,
         starter: ApplyStarter,
     ) -> None:
         super().__init__(writes)
         self._starter = starter
-        self._unwritten = unwritten
+        self._notices = notices
         self._settings = settings
         self._fences = fences
         self._timeouts = timeouts
@@ -166,7 +167,7 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
         except (Unavailable, DataLoss) as error:
             if not missing:  # it stands, or who asks may not freeze this world, or the store could not even be read
                 raise
-            self._unwritten.asked(act.world_id, Hold(run_id, HoldState[state.name]))
+            await self._notices.tell(act.world_id, Hold(run_id, HoldState[state.name]))
             raise Unavailable(
                 "E_HOLD_UNWRITTEN",
                 f"{run_id} of world {act.world_id} is not written: {error.message}",

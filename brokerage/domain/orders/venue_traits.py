@@ -17,7 +17,7 @@ class VenueTraits:
     the longest client id it takes. An order that it does not list `acceptance_window_ns` after its send is not there.
     `replaces_in_one_act`: an order of which nothing has filled is replaced wholly or not at all; elsewhere, and after a
     fill, a replace is a cancel and a new order, between which nothing works. `holds_sales`: a resting sale holds its
-    coins, so nothing else can sell them until it has ended.
+    coins, so nothing else can sell them until it has ended. `post_only`: it sees to it that such an order only rests.
     """
 
     name: str
@@ -29,6 +29,7 @@ class VenueTraits:
     answers_in_commit: bool
     replaces_in_one_act: bool = False
     holds_sales: bool = False
+    post_only: bool = False
 
 
 PAPER = VenueTraits(
@@ -40,5 +41,6 @@ PAPER = VenueTraits(
     acceptance_window_ns=SECOND_NS,
     answers_in_commit=True,
     replaces_in_one_act=True,
+    post_only=True,
 )
 """The simulated venue of backtests and paper accounts, over a link without latency."""

@@ -19,12 +19,14 @@ SECOND_NS = 1_000_000_000
 
 
 def supported(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
-    """The venue holds the order's type and time in force."""
+    """The venue holds the order's type and time in force, and that it only rests."""
     venue = now.view.venue
     if order.type not in venue.types:
         return Refusal(Denial.ORDER_TYPE_UNSUPPORTED, f"venue {venue.name} takes no {order.type.value} orders")
     if order.tif not in venue.times_in_force:
         return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, f"venue {venue.name} takes no {order.tif.value} orders")
+    if order.post_only and not venue.post_only:
+        return Refusal(Denial.POST_ONLY_UNSUPPORTED, f"venue {venue.name} takes no post-only orders")
     if order.tif in AUCTIONS and order.type not in (OrderType.MARKET, OrderType.LIMIT):
         message = f"{order.tif.value} is for MARKET and LIMIT orders, this is {order.type.value}"
         return Refusal(Denial.TIME_IN_FORCE_UNSUPPORTED, message)

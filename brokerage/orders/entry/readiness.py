@@ -1,4 +1,7 @@
-"""Whether what an order was decided on has arrived here: its bar and its fence."""
+"""Whether what an order was decided on has arrived here: its bar and its fence.
+
+Nearly always it has, so an order is taken at once, and told where it turns out that it came too early.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ from brokerage.domain.risk.fence import Fence
 from brokerage.fences import store as fences_store
 
 
-def in_step(conn: Connection, order: Order, epoch: int) -> Fence | None:
-    """The fence as it stands, if it has come as far as the order's gate and the order's bar is here too."""
-    account = accounts_store.ask_found_account(conn, order.owner.account)
-    fence = fences_store.ask_fence(conn, order.owner.world_id)
-    return _reached(fence(), epoch) if _has_seen(account(), order) else None
+class OutOfStep(Exception):
+    """An order to take again later, of which nothing was recorded: its bar or its fence has not come, or its fence
+    bounds other accounts than are locked.
+    """
+
+
+def require_step(account: Account, fence: Fence, order: Order, epoch: int) -> None:
+    """Raises OutOfStep where an order's bar has not come to its account, or the fence it was gated under."""
+    if not _has_seen(account, order) or not fence.epoch or fence.epoch < epoch:
+        raise OutOfStep
 
 
 def caught_up(conn: Connection, order: Order) -> bool:

@@ -13,6 +13,7 @@ from brokerage.commit_notices import Pulse, either
 from brokerage.domain.orders.order import Order
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import Fence, GateStamp
+from brokerage.domain.risk.limits import spans_accounts
 from brokerage.fences import change
 from brokerage.fences import store as fences_store
 from brokerage.market.context import MarketContext
@@ -34,6 +35,7 @@ from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_entry_service_pb2_grpc as orderentryrpc
 from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
+from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
 from qmtl.wire.paging import parts_of
@@ -58,6 +60,7 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         self._draining = draining
         self._poll_s = poll_s
         self._bars = Pulse(db, accounts_store.BARS_SIGNAL)
+        self._limits: dict[str, RiskLimits] = {}  # as last seen, of worlds whose orders lock all their accounts
         self._fences = Pulse(db, fences_store.FENCES_SIGNAL)
 
     async def SubmitOrder(
@@ -65,11 +68,12 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
     ) -> orderentryservicepb.SubmitOrderResponse:
         order, gate = order_from_proto(request.order), gate_from_proto(request.gate)
         require_world(order.owner.world_id)
-        taken = await self._db.write(partial(self._take_in_step, order, gate, self._now_ns()))
-        if taken is None:
-            seen, now_ns = await self._come_in_step(order, gate.epoch), self._now_ns()
-            taken = await self._db.write(lambda conn: submit(conn, self._market, order, gate, now_ns, seen.limits))
-        stored, known = taken
+        seen = self._limits.get(order.owner.world_id, UNLIMITED)
+        try:
+            stored, known = await self._db.write(self._submission(order, gate, seen, in_step=True))
+        except readiness.OutOfStep:
+            seen = (await self._come_in_step(order, gate.epoch)).limits
+            stored, known = await self._db.write(self._submission(order, gate, seen))
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
 
     async def SubmitOrderList(
@@ -120,19 +124,24 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
         accounts_store.account(conn, of.account, of.world_id)
         return (of.world_id,) if of.world_id else accounts_store.worlds_of(conn, [of.account])[of.account]
 
-    def _take_in_step(
-        self, order: Order, gate: GateStamp, now_ns: int, conn: Connection
-    ) -> tuple[StoredOrder, bool] | None:
-        """Take an order whose fence and bar are here already, as nearly all are; None: they are not."""
-        seen = readiness.in_step(conn, order, gate.epoch)  # before anything is locked
-        return None if seen is None else submit(conn, self._market, order, gate, now_ns, seen.limits)
+    def _submission(
+        self, order: Order, gate: GateStamp, seen: RiskLimits, *, in_step: bool = False
+    ) -> Callable[[Connection], tuple[StoredOrder, bool]]:
+        return partial(
+            submit, market=self._market, order=order, gate=gate, now_ns=self._now_ns(), seen=seen, in_step=in_step
+        )
 
     async def _come_in_step(self, order: Order, epoch: int) -> Fence:
         """The fence as it stands once it and the bar an order was decided on are here, or do not come in time."""
         world_id = order.owner.world_id
         await self._wait(self._bars, lambda conn: readiness.caught_up(conn, order))
         await self._wait(self._fences, lambda conn: readiness.known_fence(conn, world_id, epoch) is not None)
-        return (await self._db.read(lambda conn: change.current(conn, world_id)))[0]
+        fence, _ = await self._db.read(lambda conn: change.current(conn, world_id))
+        if spans_accounts(self._market.limits, fence.limits):
+            self._limits[world_id] = fence.limits
+        else:
+            self._limits.pop(world_id, None)
+        return fence
 
     async def _wait(self, pulse: Pulse, holds: Callable[[Connection], bool]) -> None:
         """Let what was told to others a moment ago arrive here too, before an order is judged without it.

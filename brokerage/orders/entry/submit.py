@@ -12,12 +12,14 @@ from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
+from brokerage.domain.risk.limits import spans_accounts
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.fences.store import ask_locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal, store
 from brokerage.orders.entry.gated import Act, admit, ask_held, bind, placed
+from brokerage.orders.entry.readiness import OutOfStep, require_step
 from brokerage.orders.rows import asked_values, head_values
 from qmtl.core.errors import Conflict
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -32,11 +34,14 @@ def submit(
     seen: RiskLimits = UNLIMITED,
     *,
     despite_fence: bool = False,
+    in_step: bool = False,
 ) -> tuple[StoredOrder, bool]:
     """Take one gated order; the answer and whether it was known already.
 
     On PostgreSQL it takes two round trips: what it is decided on is asked at once, and what it stores leaves with the
     commit. `seen`: see `hold`. `despite_fence`: an operator has a reduce-only order pass whatever the fence says.
+    `in_step`: an order that came before its bar or its fence, or whose fence bounds other accounts than `seen`, is not
+    judged but raises OutOfStep.
 
     Raises NotFound (E_ACCOUNT_UNKNOWN), Conflict (E_ORDER_CONFLICT), NotReady (E_STALE_EPOCH), InvalidRequest
     (E_VENUE_UNKNOWN); none leaves a trace.
@@ -51,6 +56,10 @@ def submit(
     if known is not None:
         return _same(known, order), True
     view, fence = view_of(market, held.account), binding()
+    if in_step:
+        require_step(held.account, fence, order, gate.epoch)
+        if spans_accounts(market.limits, fence.limits) != (held.world is not None):
+            raise OutOfStep
     bind(conn, market, held, view, fence)
     book = view.book(owner)
     act = Act(owner, () if book.reduces(order, market.instruments.find(order.symbol)) else (order.side,))

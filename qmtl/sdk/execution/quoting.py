@@ -145,7 +145,8 @@ def quote(rule: QuoteRule, intent: QuoteIntent, weights: Weights) -> Decision[li
     for one in plan.send:
         name = order_name(symbol, time_ns) + (BID if one.quantity > 0 else ASK)
         toward = rule.longest if one.quantity > 0 else rule.shortest
-        reply = yield from ask(Submit(LimitOrder(name, symbol, one.quantity, time_ns, one.price, toward)))
+        order = LimitOrder(name, symbol, one.quantity, time_ns, one.price, toward, post_only=rule.post_only)
+        reply = yield from ask(Submit(order))
         if reply.denied_by:
             denied.append(DeniedOrder(name, symbol, reply.denied_by, reply.message, time_ns))
     return denied

@@ -197,9 +197,12 @@ def _market_maker(signal: Vertex, price: StreamInput, chosen: Options) -> Attach
         raise refused("E_FIELD", "activation_weighting", "False", "True: quotes are sized to the weight")
     intent = quote_intent(signal, _number(chosen, "half_spread"), _number(chosen, "size"))
     texts = {name: _text(chosen, name) for name in ("inventory_max", "inventory_min", "skew")}
+    post_only = chosen["post_only"]
+    if not isinstance(post_only, bool):
+        raise refused("E_FIELD", "post_only", repr(post_only), "True or False")
 
     def attaching(strategy: Strategy) -> None:
-        strategy.quote(intent, price, **texts)
+        strategy.quote(intent, price, post_only=post_only, **texts)
 
     return attaching
 
@@ -250,7 +253,7 @@ RECIPES: Mapping[str, Recipe] = {
         "Quotes around a fair price that lean against the inventory.",
         ("long", "short"),
         ("limit",),
-        {"half_spread": 0.001, "size": 1.0, "inventory_max": "10", "inventory_min": "", "skew": "1"},
+        {"half_spread": 0.001, "size": 1.0, "inventory_max": "10", "inventory_min": "", "skew": "1", "post_only": True},
         _market_maker,
     ),
     "triple_barrier_labels": Recipe(

@@ -17,7 +17,8 @@ from qmtl.sdk.graph.vertices import FoldNode, StreamInput
 @dataclass(frozen=True, slots=True)
 class QuoteRule:
     """How one command node becomes two quotes. `longest` and `shortest` bound the signed inventory, in units, before
-    any weight; `skew`: by how many half spreads both quotes lean against an inventory that is full.
+    any weight; `skew`: by how many half spreads both quotes lean against an inventory that is full; `post_only`: quotes
+    rest or are refused.
     """
 
     command: FoldNode
@@ -25,6 +26,7 @@ class QuoteRule:
     longest: Decimal
     shortest: Decimal
     skew: Decimal
+    post_only: bool = True
 
     @property
     def symbol(self) -> str:
@@ -49,6 +51,7 @@ ORDER_QUOTE = Builtin(
             Parameter("longest", ParameterType.TEXT, _UNITS, minimum=1, maximum=40),
             Parameter("shortest", ParameterType.TEXT, _UNITS, minimum=1, maximum=40),
             Parameter("skew", ParameterType.TEXT, "half spreads", "1", minimum=1, maximum=40),
+            Parameter("post_only", ParameterType.BOOLEAN, "whether quotes only rest", True),
         ),
         inputs=(
             InputPort("intent", QUOTE_INTENT.fields, (QUOTE_INTENT,), (SemanticKind.DECISION_VALUE,)),

@@ -128,12 +128,16 @@ class Strategy:
         inventory_max: str | Decimal,
         inventory_min: str | Decimal = "",
         skew: str | Decimal = "1",
+        post_only: bool = True,
     ) -> FoldNode:
         """Quote both sides of the symbol of `price` by limit orders, as `signals.quote_intent` says, at every close.
 
         The inventory stays between `inventory_min` (units; empty: as much short as long, "0": never short) and
         `inventory_max`, both times the weight. Quotes lean against it by `skew` half spreads when it is full. Orders
         that quote the same are left, others cancelled and sent anew; at a close without an intent all are cancelled.
+
+        Quotes rest and never take: one that would trade at once is denied POST_ONLY_CROSSES, all at a venue that has no
+        such orders POST_ONLY_UNSUPPORTED. `post_only=False` sends plain limit orders.
 
         Raises InvalidRequest: E_NOT_A_DECISION, E_TRADE_DUPLICATE, E_FIELD.
         """
@@ -147,9 +151,10 @@ class Strategy:
             raise refused("E_FIELD", "inventory_min", str(inventory_min), f"0 or less, and not {longest}")
         leans = units("skew", skew, least=Decimal(0))
         texts = {"longest": longest, "shortest": shortest, "skew": leans}
-        params: dict[str, Json] = {"symbol": price.symbol, **{key: format_decimal(one) for key, one in texts.items()}}
+        written: dict[str, Json] = {key: format_decimal(one) for key, one in texts.items()}
+        params: dict[str, Json] = {"symbol": price.symbol, **written, "post_only": post_only}
         command = ORDER_QUOTE.node(params, (intent, ""), (price, ""), label="quotes")
-        self._rules.append(QuoteRule(command, price, longest, shortest, leans))
+        self._rules.append(QuoteRule(command, price, longest, shortest, leans, post_only))
         self._nodes.append(command)
         return command
 

@@ -10,8 +10,9 @@ Only inside a transaction, as in `Database.read` and `Database.write`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
@@ -30,16 +31,20 @@ Converter = Callable[[Any], Any]
 T = TypeVar("T")
 Later: TypeAlias = Callable[[], T]  # what was asked with `Prepared.ask`: waits for the answer
 NOTHING: Final[Values] = {}
+POSTGRESQL: Final = "postgresql"
 
 
-def execute(conn: Connection, text: str, arguments: Any = ()) -> Any:
+def execute(conn: Connection, text: str, arguments: Any = (), *, many: bool = False) -> Any:
     """Hand text to the driver within the connection's transaction; its cursor. Raises DBAPIError."""
     driver: Any = conn.connection.dbapi_connection
+    dbapi: Any = conn.dialect.loaded_dbapi
+    cursor = dbapi.RawCursor(driver) if conn.dialect.name == POSTGRESQL else driver.cursor()
     try:
-        return driver.execute(text, arguments)
-    except conn.dialect.loaded_dbapi.Error as error:
+        (cursor.executemany if many else cursor.execute)(text, arguments)
+    except dbapi.Error as error:
         drain(conn)
         raise wrapped(conn, text, arguments, error) from error
+    return cursor
 
 
 class Prepared:
@@ -103,15 +108,7 @@ class Prepared:
 
     def _sent_each(self, conn: Connection, values: Sequence[Values]) -> Any:
         plan, _ = self._planned(conn, values[0])
-        arguments = [plan.arguments(each) for each in values]
-        driver: Any = conn.connection.dbapi_connection
-        cursor = driver.cursor()
-        try:
-            cursor.executemany(plan.text, arguments)
-        except conn.dialect.loaded_dbapi.Error as error:
-            drain(conn)
-            raise wrapped(conn, plan.text, arguments, error) from error
-        return cursor
+        return execute(conn, plan.text, [plan.arguments(each) for each in values], many=True)
 
     def _planned(self, conn: Connection, values: Values) -> tuple[_Plan, Values]:
         if self._lists is None:
@@ -138,7 +135,7 @@ class Answer:
     def rows(self) -> AnyResult:
         """All rows, once. Raises DBAPIError."""
         if self._found is None:
-            if self._cursor.description is None:  # PostgreSQL has not answered
+            if not self._plan.has_answer(self._cursor):
                 hear(self._conn)
             self.take()
         assert self._found is not None, "the answer to a query has columns"
@@ -146,7 +143,7 @@ class Answer:
 
     def take(self) -> None:
         """Read the rows, if they are there. Raises DBAPIError."""
-        if self._cursor.description is None:
+        if not self._plan.has_answer(self._cursor):
             return
         try:
             self._found = self._plan.result(self._cursor)
@@ -154,17 +151,27 @@ class Answer:
             raise wrapped(self._conn, self._plan.text, self._arguments, error) from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
-    """A statement as text for one dialect, one set of names and one length of each list."""
+    """A statement as text for one dialect, one set of names and one length of each list.
+
+    psycopg is given the text that PostgreSQL takes ($1, $2): it would read its own notation anew each time where a
+    statement has more than 50 values, as that of an order has. What columns there are is asked once: it describes each
+    of them again whenever it is asked.
+    """
 
     text: str
-    positions: tuple[str, ...]  # of the values in the text; the driver takes them by name where it is empty
+    is_later: bool  # answers come later than the statement leaves
+    positions: tuple[str, ...]  # of the values in the text
     fixed: Values
     converters: Mapping[str, Converter]
     lists: Mapping[str, Sequence[str]]
     columns: Sequence[Converter | None]
-    described: dict[tuple[str, ...], SimpleResultMetaData] = field(default_factory=dict)
+    described: SimpleResultMetaData | None = None
+
+    def has_answer(self, cursor: Any) -> bool:
+        """Whether what a query finds is there."""
+        return not self.is_later or cursor.pgresult is not None
 
     def arguments(self, values: Values) -> Any:
         """The values as the driver takes them."""
@@ -173,22 +180,31 @@ class _Plan:
             found.update(zip(items, found.pop(name), strict=True))
         for name, convert in self.converters.items():
             found[name] = convert(found[name])
-        return [found[name] for name in self.positions] if self.positions else found
+        return [found[name] for name in self.positions]
 
     def result(self, cursor: Any) -> AnyResult:
         """All that the cursor has."""
-        names = tuple(column[0] for column in cursor.description)
+        if self.described is None:
+            self.described = SimpleResultMetaData(tuple(column[0] for column in cursor.description))
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.close()
         if self.columns:
             rows = [tuple(map(_converted, self.columns, row)) for row in rows]
-        described = self.described.get(names)
-        if described is None:
-            described = self.described[names] = SimpleResultMetaData(names)
-        return IteratorResult(described, iter(rows))
+        return IteratorResult(self.described, iter(rows))
+
+
+def _numbered(dialect: sa.Dialect) -> sa.Dialect:
+    """A dialect whose values are numbered as PostgreSQL numbers them."""
+    numbered: Any = copy.copy(dialect)
+    numbered.paramstyle, numbered.positional = "numeric_dollar", True
+    numbered.identifier_preparer = numbered.preparer(numbered)
+    return numbered  # type: ignore[no-any-return]  # a copy
 
 
 def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterable[str]) -> _Plan:
+    is_later = dialect.name == POSTGRESQL
+    if is_later:
+        dialect = _numbered(dialect)
     columns = clause.selected_columns if isinstance(clause, sa.Select | sa.CompoundSelect) else ()
     types = [column.type.dialect_impl(dialect) for column in columns]
     results = [each.result_processor(dialect, None) for each in types]
@@ -201,6 +217,7 @@ def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterab
     fixed = {name: value for name, value in state.parameters.items() if name not in given}
     return _Plan(
         text=state.statement,
+        is_later=is_later,
         positions=tuple(state.positiontup or ()),
         fixed={name: _converted(converters.pop(name, None), value) for name, value in fixed.items()},
         converters=converters,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_what_a_venue_does_not_take_is_denied_by_name() -> None:
     assert trailing is not None
     assert trailing.denial is Denial.ORDER_TYPE_UNSUPPORTED
     assert there.unsupported(bitcoin("o1")) is None
+    resting = replace(bitcoin("o1"), type=OrderType.LIMIT, limit_price=Decimal(1), post_only=True)
+    assert there.unsupported(resting) is None
+    without = replace(there, traits=replace(there.traits, post_only=False)).unsupported(resting)
+    assert without is not None
+    assert (without.denial, without.message) == (
+        Denial.POST_ONLY_UNSUPPORTED,
+        "venue binance takes no post-only orders",
+    )
     assert MARKET.unsupported(replace(order("o1"), type=OrderType.TRAILING_STOP)) is None
 
 

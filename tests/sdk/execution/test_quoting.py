@@ -57,15 +57,17 @@ def inventory(held: str, longest: str = "10", shortest: str = "-10") -> Inventor
 class Maker(Strategy):
     """Quotes around the close."""
 
-    def __init__(self, size: float = 1.0, half_spread: float = 0.002, **quote: str) -> None:
-        self.size, self.half_spread = size, half_spread
+    def __init__(self, size: float = 1.0, half_spread: float = 0.002, *, post_only: bool = True, **quote: str) -> None:
+        self.size, self.half_spread, self.post_only = size, half_spread, post_only
         self.bounds = {"inventory_max": "3", **quote}
         self.heard: list[OrderUpdate] = []
 
     def setup(self) -> None:
         price = StreamInput("BTC-USD")
         fair = ta.sma(price, 2)
-        self.quote(signals.quote_intent(fair, self.half_spread, self.size), price, **self.bounds)
+        self.quote(
+            signals.quote_intent(fair, self.half_spread, self.size), price, post_only=self.post_only, **self.bounds
+        )
 
     def on_order(self, update: OrderUpdate) -> None:
         self.heard.append(update)
@@ -208,8 +210,18 @@ def test_quotes_of_an_older_intent_do_not_stay_where_there_is_none_any_more(stre
     assert len(result.orders) == 4  # at the first close, and at the last
 
 
+def test_quotes_rest_or_are_refused_unless_they_may_take() -> None:
+    bars = prices(100.0, 100.0, 104.0, 104.0)  # the mean of two closes is 102 at the third: its ask would take there
+    resting = Runner.backtest(Maker(), bars, terms=FREE).replay
+    assert [(one.client_order_id[-4:], one.denied_by) for one in resting.denials] == [("-ask", "POST_ONLY_CROSSES")]
+    taking = Runner.backtest(Maker(post_only=False), bars, terms=FREE).replay
+    assert not taking.denials
+    sent = [order_list(LOCAL, found.orders) for found in (resting, taking)]
+    assert [{order.post_only for order in orders} for orders in sent] == [{True}, {False}]
+
+
 def test_a_spot_account_quotes_no_shorts_where_its_inventory_ends_at_nothing() -> None:
-    strategy = Maker(inventory_min="0")
+    strategy = Maker(inventory_min="0", post_only=False)
     spot_terms = AccountTerms(profile=spot("0", participation="0"))
     result = Runner.backtest(strategy, prices(*(100.0 + (i * 7) % 11 for i in range(60))), terms=spot_terms)
     assert len(result.replay.fills) > 5

@@ -270,7 +270,7 @@ async def test_a_freeze_that_a_full_disk_does_not_take_shuts_the_gates_of_its_wo
         with pytest.raises(Unavailable) as caught:
             await freeze(ann)
         assert caught.value.reason == "E_HOLD_UNWRITTEN"
-        assert "gateways that renew here are told to shut the world: within 6 s" in caught.value.hint
+        assert "gateways are told to shut the world as they renew: within 6 s" in caught.value.hint
         assert await to_shut() == ["w1"]
         small_disk.free()
         assert await to_shut() == ["w1"]

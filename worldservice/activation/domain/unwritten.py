@@ -11,8 +11,8 @@ KEPT: Final = timedelta(seconds=15)  # from when it was last asked for: whoever 
 
 
 class UnwrittenHolds:
-    """Those of this process: of each world one freeze and one drain. Gate sessions that are opened or renewed meanwhile
-    say that the world is to shut.
+    """Those that this process knows of, its own and other replicas': of each world one freeze and one drain. Gate
+    sessions that are opened or renewed meanwhile say that the world is to shut.
 
     A full disk may take the row of a renewal and not those of a freeze: then gates would go on letting orders pass.
     """
@@ -41,6 +41,6 @@ def protection() -> str:
     """What an operator is told whose freeze or drain was not written."""
     shut_s = (GATE_TTL + GATE_MARGIN).total_seconds()
     return (
-        f"not in force; while it is asked for, gateways that renew here are told to shut the world: within {shut_s:g} s"
-        f" to all that adds risk; ask on under the same request_id"
+        f"not in force; while it is asked for, gateways are told to shut the world as they renew: within {shut_s:g} s"
+        f" to all that adds risk, at other replicas while the broker is up; ask on under the same request_id"
     )

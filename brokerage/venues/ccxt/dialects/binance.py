@@ -45,6 +45,7 @@ SPOT = VenueTraits(
     answers_in_commit=False,
     replaces_in_one_act=True,
     holds_sales=True,
+    post_only=True,
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["spot"]},

@@ -54,6 +54,7 @@ USDM = VenueTraits(
     order_id_length_max=36,
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
+    post_only=True,
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["linear"]},

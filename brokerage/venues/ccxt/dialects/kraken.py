@@ -53,6 +53,7 @@ SPOT = VenueTraits(
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
     holds_sales=True,
+    post_only=True,
 )
 OPTIONS: Mapping[str, object] = {}
 

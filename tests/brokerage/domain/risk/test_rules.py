@@ -102,6 +102,9 @@ def test_a_venue_takes_the_types_and_times_in_force_that_it_lists() -> None:
     made.view.venue = few
     assert verdict(made, LIMIT) is Denial.ORDER_TYPE_UNSUPPORTED
     assert verdict(made, replace(BASE, client_order_id="o2", tif=TimeInForce.IOC)) is Denial.TIME_IN_FORCE_UNSUPPORTED
+    made.view.venue = replace(PAPER, post_only=False)
+    assert verdict(made, replace(LIMIT, client_order_id="o3", post_only=True)) is Denial.POST_ONLY_UNSUPPORTED
+    assert verdict(made, replace(LIMIT, client_order_id="o4")) is None
 
 
 def test_a_stock_with_lot_size_refuses_a_broken_lot() -> None:
