@@ -17,8 +17,9 @@ from brokerage.domain.orders.order import venue_order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import WireIntent
-from brokerage.schema import AnyRow
+from brokerage.schema import OF, AnyRow
 from qmtl.sql.database import signal
+from qmtl.sql.statements.lists import bounded
 from qmtl.sql.statements.prepared import Prepared
 
 WIRE_SIGNAL = "wire"
@@ -26,8 +27,17 @@ NO_FENCE = 0
 """The epoch of an intent that no fence is asked about: of a cancel, and of what an operator closes despite it."""
 
 INTENT = t.send_intents.c
-_WRITE = Prepared(sa.insert(t.send_intents))
 UNANSWERED = INTENT.answered_ns.is_(None)
+_OF_ACT = sa.and_(INTENT.act == sa.bindparam("of_act"), UNANSWERED)
+_ONE = sa.and_(INTENT.order_id == OF, _OF_ACT)
+_SOME = INTENT.order_id.in_(sa.bindparam("ids", expanding=True))
+_CHANGE = sa.update(t.send_intents)
+_WRITE = Prepared(sa.insert(t.send_intents))
+_SENT = Prepared(_CHANGE.where(_ONE).values(epoch=sa.bindparam("now_epoch"), wire_ns=sa.bindparam("now_ns")))
+_AGAIN = Prepared(_CHANGE.where(_ONE).values(wire_ns=sa.null()))
+_ANSWERED = Prepared(_CHANGE.where(_SOME, UNANSWERED).values(answered_ns=sa.bindparam("now_ns")))
+_ACT_ANSWERED = Prepared(_CHANGE.where(_SOME, _OF_ACT).values(answered_ns=sa.bindparam("now_ns")))
+_UNANSWERED = Prepared(sa.select(t.send_intents).where(_ONE).order_by(INTENT.number).limit(1))
 
 
 def write(
@@ -63,29 +73,27 @@ def write_cancel(conn: Connection, record: OrderRecord, at_ns: int) -> None:
 
 def put_on_the_wire(conn: Connection, order_id: str, epoch: int, now_ns: int, act: VenueAct = VenueAct.SUBMIT) -> None:
     """The last step before the send: from here on the outcome is unknown until the venue has been heard."""
-    found = sa.update(t.send_intents).where(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
-    conn.execute(found.values(epoch=epoch, wire_ns=now_ns))
+    _SENT.send(conn, {"of": order_id, "of_act": act.value, "now_epoch": epoch, "now_ns": now_ns})
 
 
 def send_again(conn: Connection, order_id: str, act: VenueAct) -> None:
     """An act that the venue was asked about and does not know of may go once more."""
-    found = sa.update(t.send_intents).where(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
-    conn.execute(found.values(wire_ns=None))
+    _AGAIN.send(conn, {"of": order_id, "of_act": act.value})
     signal(conn, WIRE_SIGNAL)
 
 
 def answered(conn: Connection, order_ids: Iterable[str], now_ns: int, act: VenueAct | None = None) -> None:
     """The outcome of an act on these orders is known; of all acts where none is named."""
-    which: list[sa.ColumnElement[bool]] = [INTENT.order_id.in_(sorted(order_ids)), UNANSWERED]
-    if act is not None:
-        which.append(INTENT.act == act.value)
-    conn.execute(sa.update(t.send_intents).where(*which).values(answered_ns=now_ns))
+    for ids in bounded(sorted(order_ids)):
+        if act is None:
+            _ANSWERED.send(conn, {"ids": ids, "now_ns": now_ns})
+        else:
+            _ACT_ANSWERED.send(conn, {"ids": ids, "of_act": act.value, "now_ns": now_ns})
 
 
 def unanswered(conn: Connection, order_id: str, act: VenueAct = VenueAct.SUBMIT) -> AnyRow | None:
     """The intent of an act on an order, if its outcome is not known."""
-    which = sa.and_(INTENT.order_id == order_id, INTENT.act == act.value, UNANSWERED)
-    return conn.execute(sa.select(t.send_intents).where(which).order_by(INTENT.number).limit(1)).one_or_none()
+    return _UNANSWERED.rows(conn, {"of": order_id, "of_act": act.value}).one_or_none()
 
 
 def on_the_wire(conn: Connection, world_id: str) -> list[WireIntent]:

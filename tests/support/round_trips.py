@@ -1,4 +1,4 @@
-"""How often a client of PostgreSQL waits for it: a forwarder at the server's socket that counts the turns.
+"""How often a client of PostgreSQL waits for it: a forwarder at its socket that counts what asks for an answer.
 
 async with counted_trips(url) as trips: ... Database(trips.url); trips.count
 """
@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 PIECE = 65_536
 SOCKET = ".s.PGSQL.5432"
+HEADER = 5  # of a message: its kind and its length
+WAITS = b"SQ"  # Sync, which ends a part of a pipeline, and a query that is no pipeline's
 
 
 class RoundTrips:
@@ -24,15 +26,15 @@ class RoundTrips:
         self._server = Path(parse_qs(parts.query)["host"][0]) / SOCKET
         self.url = urlunsplit(parts._replace(query=f"host={folder}"))
         self.count = 0
-        """Of all connections: how often one spoke after the server had."""
+        """Of all connections: the messages after which the server answers at once. When it answers of itself depends on
+        how full its buffer is, so turns of speaking are not counted.
+        """
         self._open: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         there, back = await asyncio.open_unix_connection(str(self._server))
-        answered = asyncio.Event()
-        answered.set()
-        ways = [self._ask(reader, back, answered), self._answer(there, writer, answered)]
+        ways = [self._ask(reader, back), self._answer(there, writer)]
         tasks = [asyncio.create_task(way) for way in ways]
         self._open |= {writer, back}
         try:
@@ -50,16 +52,21 @@ class RoundTrips:
         for end in self._open:
             end.transport.abort()
 
-    async def _ask(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answered: asyncio.Event) -> None:
+    async def _ask(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        left, is_first = b"", True  # the first message has no kind
         while piece := await source.read(PIECE):
-            self.count += answered.is_set()
-            answered.clear()
+            left += piece
+            while len(left) >= HEADER:
+                size = int.from_bytes(left[:4] if is_first else left[1:HEADER], "big") + (not is_first)
+                if len(left) < size:
+                    break
+                self.count += not is_first and left[0] in WAITS
+                left, is_first = left[size:], False
             sink.write(piece)
             await sink.drain()
 
-    async def _answer(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, answered: asyncio.Event) -> None:
+    async def _answer(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while piece := await source.read(PIECE):
-            answered.set()
             sink.write(piece)
             await sink.drain()
 

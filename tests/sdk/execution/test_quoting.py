@@ -213,7 +213,7 @@ def test_quotes_of_an_older_intent_do_not_stay_where_there_is_none_any_more(stre
 def test_quotes_rest_or_are_refused_unless_they_may_take() -> None:
     bars = prices(100.0, 100.0, 104.0, 104.0)  # the mean of two closes is 102 at the third: its ask would take there
     resting = Runner.backtest(Maker(), bars, terms=FREE).replay
-    assert [(one.client_order_id[-4:], one.denied_by) for one in resting.denials] == [("-ask", "POST_ONLY_CROSSES")]
+    assert [(one.client_order_id[-4:], one.rule) for one in resting.denials] == [("-ask", "POST_ONLY_CROSSES")]
     taking = Runner.backtest(Maker(post_only=False), bars, terms=FREE).replay
     assert not taking.denials
     sent = [order_list(LOCAL, found.orders) for found in (resting, taking)]
@@ -240,7 +240,7 @@ def test_a_spot_account_quotes_no_shorts_where_its_inventory_ends_at_nothing() -
 )
 def test_bounds_that_are_none_are_refused_by_name(bounds: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        assemble(Maker(1.0, 0.002, **bounds))
+        assemble(Maker(1.0, 0.002, post_only=True, **bounds))
 
 
 def test_an_intent_needs_a_spread() -> None:
