@@ -30,9 +30,8 @@ class Side(Enum):
 
     __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
 
-    @property
-    def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
+    def __init__(self, name: str) -> None:
+        self.sign = 1 if name == "BUY" else -1
 
 
 class TrailOffsetType(Enum):
@@ -161,9 +160,15 @@ _STOPPED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.LIM
 @lru_cache(maxsize=1_024)
 def order_id(owner: Owner, client_order_id: str) -> str:
     """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
-    parts = (owner.account, owner.world_id, owner.strategy_id, client_order_id)
-    key = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    name = client_order_id.encode()
+    key = _key_of(owner) + len(name).to_bytes(4, "big") + name
     return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
+
+
+@lru_cache(maxsize=1_024)
+def _key_of(owner: Owner) -> bytes:
+    parts = (owner.account.encode(), owner.world_id.encode(), owner.strategy_id.encode())
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def venue_order_id(identity: str, generation: int, length_max: int = 32) -> str:

@@ -208,7 +208,10 @@ def _replaced(record: OrderRecord, event: OrderEvent) -> tuple[WorkedTerms | Non
 
 _RIVALRIES = frozenset({Contingency.OCO, Contingency.OUO})
 _BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
-_TERMED = frozenset({EventKind.UPDATED, EventKind.PENDING_UPDATE})
+TERMED = frozenset({EventKind.UPDATED, EventKind.PENDING_UPDATE})
+"""Kinds of events that have terms."""
+
+_NO_TERMS = WorkedTerms(0, None, None, None, 0)
 
 
 def _released(record: OrderRecord, event: OrderEvent) -> bool:
@@ -238,9 +241,8 @@ def happened(
 
     With UPDATED `terms` are worked from now on (None: as before), with PENDING_UPDATE they are asked for.
     """
-    worked = terms or record.terms
+    worked = (terms or record.terms) if kind in TERMED else _NO_TERMS
     state, filled, flag = _step(record, kind, fill, worked.quantity)
-    changed = kind in _TERMED
     event = OrderEvent(
         record.id,
         record.seq + 1,
@@ -253,12 +255,12 @@ def happened(
         denial,
         detail,
         flag,
-        worked.quantity if changed else 0,
-        worked.limit if changed else None,
-        worked.stop if changed else None,
-        worked.expire_ns if changed else None,
+        worked.quantity,
+        worked.limit,
+        worked.stop,
+        worked.expire_ns,
         unresolved,
-        worked.worst if changed else 0,
+        worked.worst,
     )
     return _folded(record, event, flag), event
 

@@ -113,7 +113,8 @@ class AccountView:
         return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns, beside)
 
     def _sides(self, owner: Owner, symbol: str, added: _Added) -> tuple[OpenOrderTotals, OpenOrderTotals]:
-        buys, sells = (self.book(owner).open_totals(symbol, side) for side in Side)
+        book = self.book(owner)
+        buys, sells = book.open_totals(symbol, Side.BUY), book.open_totals(symbol, Side.SELL)
         if added is None or added[0] != owner:
             return buys, sells
         return (buys + added[1], sells) if added[2] is Side.BUY else (buys, sells + added[1])

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
-from brokerage.domain.orders.record import OrderRecord, happened
+from brokerage.domain.orders.record import TERMED, OrderRecord, happened
 from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer, VenueReport
 from brokerage.domain.orders.states import EventKind, OrderState, TimeInForce
 from qmtl.core.errors import NotFound
@@ -30,9 +30,8 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
         if record.instrument is None:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
         book.ledger.book(record.instrument, record.order.side, report.fill)
-    after, event = happened(
-        record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=_terms(record, report)
-    )
+    terms = _terms(record, report) if report.kind in TERMED else None
+    after, event = happened(record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=terms)
     book.keep(after)
     return event
 
