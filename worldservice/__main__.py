@@ -26,6 +26,8 @@ from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
@@ -55,6 +57,11 @@ from worldservice.apply.driver import ApplyDriver
 from worldservice.apply.service import ApplyServicer
 from worldservice.apply.starting import ApplyStarter
 from worldservice.bindings.service import BindingServicer
+from worldservice.campaigns.facts import CampaignBlocks
+from worldservice.campaigns.keeper import CampaignKeeper
+from worldservice.campaigns.promoting import Promotions
+from worldservice.campaigns.service import CampaignServicer
+from worldservice.campaigns.standing import Campaigns
 from worldservice.config import Settings
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.replay.replayer import Replayer
@@ -69,6 +76,7 @@ from worldservice.tables import outbox
 from worldservice.worlds.acts import Act
 from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.world import Effect, World
+from worldservice.worlds.live_blocks import LiveBlocks
 from worldservice.worlds.service.access import AccessServicer
 from worldservice.worlds.service.audit import AuditServicer
 from worldservice.worlds.service.worlds import WorldServicer
@@ -120,7 +128,10 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         _add_worlds(server, writes, presets, fences)
         evaluation = EvaluationServicer(writes, rules.decisions, rules.narrow_to, replayer)
         server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
-        starter, notices = ApplyStarter(rules.decisions), HoldNotices(bus, UnwrittenHolds(clock))
+        starter, notices = (
+            _add_campaigns(server, runtime, writes, rules, fences),
+            HoldNotices(bus, UnwrittenHolds(clock)),
+        )
         _add_activation(server, writes, rules, fences, (starter, notices))
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
@@ -165,6 +176,20 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
         WorldGraphServicer(writes),
         service_of(worldgraphservicepb),
     )
+
+
+def _add_campaigns(
+    server: Server, runtime: Runtime, writes: Writes, rules: _Rules, fences: FenceKeeper
+) -> ApplyStarter:
+    """Campaigns, and what starts an apply for whoever nothing bars; `others` are the blocks of other subjects."""
+    others: tuple[LiveBlocks, ...] = ()
+    starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), *others))
+    campaigns = Campaigns(rules.decisions, others)
+    promotions = Promotions(campaigns, starter)
+    servicer = CampaignServicer(writes, campaigns, promotions, fences)
+    server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))
+    runtime.background("campaigns", CampaignKeeper(writes.db, writes.clock, promotions).run)
+    return starter
 
 
 def _add_activation(

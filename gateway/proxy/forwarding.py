@@ -62,6 +62,7 @@ from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import status_service_pb2 as worldstatusservicepb
@@ -80,6 +81,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         applyservicepb.DESCRIPTOR,
         auditservicepb.DESCRIPTOR,
         bindingservicepb.DESCRIPTOR,
+        campaignservicepb.DESCRIPTOR,
         evaluationservicepb.DESCRIPTOR,
         policyservicepb.DESCRIPTOR,
         worldstatusservicepb.DESCRIPTOR,

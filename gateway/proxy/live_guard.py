@@ -23,6 +23,7 @@ from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 PAPER = "paper"
@@ -35,6 +36,8 @@ GUARDED: Mapping[str, type[Message]] = {
         ("BindingService/ApproveLive", bindingservicepb.ApproveLiveRequest),
         ("ApplyService/Apply", applyservicepb.ApplyRequest),
         ("ApplyService/Resume", applyservicepb.ResumeRequest),
+        ("CampaignService/ApplyPromotion", campaignservicepb.ApplyPromotionRequest),
+        ("CampaignService/ApprovePromotion", campaignservicepb.ApprovePromotionRequest),
     )
 } | {"/qmtl.broker.v1.ManualOrderService/SubmitManualOrder": manualorderservicepb.SubmitManualOrderRequest}
 

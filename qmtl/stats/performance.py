@@ -28,6 +28,12 @@ ANNUALISED_DAYS_MIN = 30
 """Growth over less than this is not compounded to a year: a good week would read as a fortune."""
 
 
+def session_returns(time_ns: Times, equity: Floats, sessions: Sessions = UTC_DAYS) -> Floats:
+    """Simple returns between the closes of sessions, the first since the first value."""
+    _, closes = daily(time_ns, equity, sessions)
+    return returns_of(np.concatenate([equity[:1], closes]))
+
+
 def performance(
     time_ns: Times, equity: Floats, trades: Sequence[Trade], *, sessions: Sessions = UTC_DAYS
 ) -> dict[str, float]:
@@ -39,9 +45,8 @@ def performance(
     """
     if len(time_ns) != len(equity) or len(equity) == 0:
         raise refused("E_EQUITY", "equity", f"{len(time_ns)} times, {len(equity)} values", "one value per time")
-    _, closes = daily(time_ns, equity, sessions)
     per_year = sessions.per_year
-    days = returns_of(np.concatenate([equity[:1], closes]))
+    days = session_returns(time_ns, equity, sessions)
     held_days = float(time_ns[-1] - time_ns[0]) / DAY_NS
     years = held_days / DAYS_PER_YEAR
     cv_mean, cv_std = cv_sharpe(days, per_year)

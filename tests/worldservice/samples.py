@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
+from blake3 import blake3
 from google.protobuf.message import Message
 
 from qmtl.rpc.chunks import Chunked
+from qmtl.world.v1 import campaign_pb2 as campaignpb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from worldservice.evaluation.domain.data_currency import DataState
@@ -75,3 +80,20 @@ def order_list(world_id: str, strategy_id: str, fingerprint: str = "sha256:data"
 def list_chunks(listed: Message) -> Chunked[evaluationservicepb.PutOrderListRequest]:
     """A list as PutOrderList takes it."""
     return Chunked(evaluationservicepb.PutOrderListRequest, listed, ["w1"])
+
+
+def trials(world_id: str, strategy_id: str, variants: int = 12, days: int = 200) -> campaignpb.Trials:
+    """Returns of variants that have nothing to tell."""
+    returns = np.random.Generator(np.random.PCG64(7)).normal(0.0, 0.01, (days, variants))
+    table = pa.table({f"v{index}": returns[:, index] for index in range(variants)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body = bytes(sink.getvalue().to_pybytes())
+    named = f"blake3:{blake3(body).hexdigest()}"
+    return campaignpb.Trials(world_id=world_id, strategy_id=strategy_id, returns_arrow=body, trials_hash=named)
+
+
+def trials_chunks(told: Message) -> Chunked[campaignservicepb.PutTrialsRequest]:
+    """Trials as PutTrials takes them."""
+    return Chunked(campaignservicepb.PutTrialsRequest, told, ["w1"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
@@ -17,14 +20,15 @@ from qmtl.world.v1 import audit_pb2 as auditpb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import METHODS, WorldStubs
-from tests.worldservice.harness import WorldHarness, evaluation, make_trading, raising
-from tests.worldservice.samples import DOCUMENT, cohort_chunks, list_chunks, order_list
+from tests.worldservice.harness import WorldHarness, evaluation, make_trading, raising, stamp
+from tests.worldservice.samples import DOCUMENT, cohort_chunks, list_chunks, order_list, trials, trials_chunks
 
 PUBLIC = sorted(
     name
@@ -34,20 +38,24 @@ PUBLIC = sorted(
 INTERNAL = sorted(set(METHODS) - set(PUBLIC))
 ANYONE = frozenset({"ListWorlds", "ListMetrics", "ListPolicyPresets", "GetStatus", "GetEffectiveRole", "CreateWorld"})
 OWNER = frozenset(
-    {"UpdateWorld", "DeleteWorld", "PutPolicy", "SetDefaultPolicy", "Grant", "Revoke", "ApproveLive"}
+    {
+        "UpdateWorld", "DeleteWorld", "PutPolicy", "SetDefaultPolicy", "Grant", "Revoke", "ApproveLive",
+        "ApprovePromotion", "RejectPromotion", "OverrideEvaluation",
+    }
 )  # fmt: skip
 OPERATOR = frozenset(
     {
         "BindStrategy", "UnbindStrategy", "PutOrderList", "Evaluate", "EvaluateCohort", "SetActivation", "RevokeLive",
         "Apply", "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
         "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
+        "RequestPromotion", "WithdrawPromotion", "PauseCampaign", "ResumeCampaign", "ApplyPromotion", "PutTrials",
     }
 )  # fmt: skip
 NODE = "blake3:" + "a" * 64
 OTHER = "blake3:" + "b" * 64
 
 
-CHUNKS = {"EvaluateCohort": cohort_chunks, "PutOrderList": list_chunks}
+CHUNKS = {"EvaluateCohort": cohort_chunks, "PutOrderList": list_chunks, "PutTrials": trials_chunks}
 
 
 def wanted(name: str) -> Role | None:
@@ -89,9 +97,31 @@ def requests(harness: WorldHarness) -> dict[str, Message]:
         "DeleteEdgeOverride": worldgraphservicepb.DeleteEdgeOverrideRequest(
             world_id="w1", from_node_id=NODE, to_node_id=OTHER
         ),
+        **promotion_requests(),
         "Grant": accessservicepb.GrantRequest(world_id="w1", subject="eve", role=commonpb.ROLE_READER),
         "Revoke": accessservicepb.RevokeRequest(world_id="w1", subject="eve"),
     }  # fmt: skip
+
+
+def promotion_requests() -> dict[str, Message]:
+    """Acts on campaigns, complete enough that only the role decides."""
+    named: dict[str, Any] = {"world_id": "w1", "strategy_id": "s", "reason": "a test"}
+    soon = stamp(datetime.now(UTC) + timedelta(days=1))
+    return {
+        "RequestPromotion": campaignservicepb.RequestPromotionRequest(**named, run_id="p"),
+        "WithdrawPromotion": campaignservicepb.WithdrawPromotionRequest(**named, run_id="p"),
+        "ApprovePromotion": campaignservicepb.ApprovePromotionRequest(**named, run_id="p"),
+        "RejectPromotion": campaignservicepb.RejectPromotionRequest(**named, run_id="p"),
+        "ApplyPromotion": campaignservicepb.ApplyPromotionRequest(**named, run_id="p"),
+        "PauseCampaign": campaignservicepb.PauseCampaignRequest(**named),
+        "ResumeCampaign": campaignservicepb.ResumeCampaignRequest(**named),
+        "OverrideEvaluation": campaignservicepb.OverrideEvaluationRequest(
+            **named, run_id="run-1", run_revision=1, rule="OVERFIT", expires_at=soon
+        ),
+        "GetCampaign": campaignservicepb.GetCampaignRequest(world_id="w1", strategy_id="s"),
+        "PlanPromotion": campaignservicepb.PlanPromotionRequest(world_id="w1", strategy_id="s"),
+        "PutTrials": trials("w1", "s"),
+    }
 
 
 def world_request(name: str) -> Message:

@@ -16,6 +16,7 @@ from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, next_re
 from worldservice.evaluation.domain.validation import own_verdicts
 from worldservice.evaluation.events import run_updated
 from worldservice.evaluation.facts import decide_world, stages_of
+from worldservice.graph.store.edges import version_of
 from worldservice.policy.store import policy_of
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write
@@ -37,7 +38,10 @@ def record_runs(
     """Store the runs of bound strategies that say something new, decide and narrow. The caller has locked the world."""
     known: dict[str, EvaluationRun] = {}
     fresh: dict[str, tuple[int, Evidence]] = {}
-    for strategy_id, evidence in runs.items():
+    for strategy_id, shown in runs.items():
+        evidence = shown  # what is borrowed from an earlier run stays evidence of the version it was of
+        if not evidence.strategy_version:
+            evidence = replace(shown, strategy_version=version_of(conn, world.world_id, strategy_id))
         previous = store.find_run(conn, world.world_id, strategy_id, evidence.run_id)
         revision = next_revision(previous, evidence)
         if previous is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -31,6 +32,7 @@ from worldservice.evaluation.wire import (
     run_head_to_proto,
     run_to_proto,
 )
+from worldservice.graph.store.edges import version_of
 from worldservice.policy.domain.evidence import WorldAccount
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
@@ -181,7 +183,10 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
                 replays.drop_pending(conn, world.world_id, strategy_id, asked.stage)
                 audit_write(conn, act, f"run {asked.run_id} again, unchanged")
                 return True
-            pending = PendingReplay(world.world_id, strategy_id, asked, act.actor, act.correlation_id, act.now, act.now)
+            of_now = replace(asked, strategy_version=version_of(conn, world.world_id, strategy_id))
+            pending = PendingReplay(
+                world.world_id, strategy_id, of_now, act.actor, act.correlation_id, act.now, act.now
+            )
             replays.put_pending(conn, pending)
             audit_write(conn, act, f"run {asked.run_id} waits for {asked.order_list or asked.paper_account}")
             return False

@@ -18,6 +18,7 @@ from worldservice.evaluation.domain.selection import Tenure
 from worldservice.evaluation.tables import decisions, evaluation_runs, tenures
 from worldservice.worlds.domain.binding import Stage
 
+RUNS_MAX = 200
 _EVIDENCE = TypeAdapter(Evidence)
 _REPORT = TypeAdapter(EvaluationReport)
 _DECISION = TypeAdapter(Decision)
@@ -94,6 +95,22 @@ def newest_runs(conn: Connection, world_id: str, strategy_ids: Collection[str]) 
     query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.strategy_id)
     runs = [_run(row) for row in conn.execute(query).mappings()]
     return [run for run in runs if not strategy_ids or run.strategy_id in strategy_ids]
+
+
+def runs_of_stage(conn: Connection, world_id: str, strategy_id: str, stage: Stage) -> list[EvaluationRun]:
+    """The newest runs of a strategy at a stage, each at its latest revision, newest first; 200 at most."""
+    table = evaluation_runs
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.stage == stage.value)
+    newest = sa.select(sa.func.max(table.c.sequence)).where(*where).group_by(table.c.run_id)
+    query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.sequence.desc())
+    return [_run(row) for row in conn.execute(query.limit(RUNS_MAX)).mappings()]
+
+
+def versions_evaluated(conn: Connection, world_id: str, strategy_id: str) -> frozenset[str]:
+    """Every version of a strategy that was ever evaluated in a world."""
+    table = evaluation_runs
+    query = sa.select(table.c.evidence).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id)
+    return frozenset(_evidence(text).strategy_version for text in conn.execute(query).scalars())
 
 
 def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:

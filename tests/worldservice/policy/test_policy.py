@@ -112,9 +112,8 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
 def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -> None:
     head, _, rest = path.partition(".")
     key, _, word = rest.partition(".")
-    text = f"{head}: {{{key}: {word}}}\n" if rest else f"{head}: {{a: 1}}\n"
-    if head == "governance":
-        text = "governance: {live_promotion: {mode: auto_apply}}\n"
+    inner = f"{{{word}: true}}" if head == "campaign" and word else word or "[]"
+    text = f"{head}: {{{key}: {inner}}}\n"
     error = refusal(document(extra=text))
     assert error.reason == "E_POLICY_SECTION_NOT_BUILT"
     assert error.violations[0].field == path

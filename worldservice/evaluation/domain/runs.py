@@ -22,6 +22,16 @@ class Footprint:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyMoments:
+    """Moments of a run's returns between closes of sessions: how many, Sharpe ratio a day, skewness, kurtosis."""
+
+    count: int
+    ratio: float
+    skewness: float
+    kurtosis: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a run says about a strategy: its numbers and the data they come from."""
 
@@ -42,6 +52,8 @@ class Evidence:
     data_presets: tuple[str, ...] = ()  # what the replayed data is of, as the world named it; sorted
     paper_account: str = ""  # of a paper run, the account whose books the numbers come from; empty: they are claims
     session_id: str = ""  # the world's session that this account trades on
+    strategy_version: str = ""  # digest of the strategy's nodes as bound when it was recorded; empty: never told
+    moments: DailyMoments | None = None  # of computed runs; None: claims, or returns without a spread
 
     def __hash__(self) -> int:
         """Of what tells runs apart; hashing every part of every number cost more than judging them."""

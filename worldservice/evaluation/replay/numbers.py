@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,13 +21,15 @@ from qmtl.core.errors import NotReady, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
 from qmtl.stats.activity import activity, costs_of
-from qmtl.stats.performance import performance
+from qmtl.stats.moments import kurtosis, skewness
+from qmtl.stats.performance import performance, session_returns
+from qmtl.stats.ratios import sharpe
 from qmtl.stats.returns import Sessions
 from qmtl.stats.trades import Trade
 from qmtl.wire.instants import instant_from_proto, ns_from_proto
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from worldservice.evaluation.domain.reports import MetricSource, Number
-from worldservice.evaluation.domain.runs import Evidence
+from worldservice.evaluation.domain.runs import DailyMoments, Evidence
 from worldservice.evaluation.replay.pending import UNREADABLE
 from worldservice.evaluation.wire import execution_from_proto
 from worldservice.policy.domain.metric_catalogue import CROSS_CONTEXT_HITS
@@ -101,7 +104,7 @@ def evidence_of(
     times, equity = _curve(replayed.equity, summary.equity_count)
     if not len(times):
         raise refused("E_FIELD", "range", "no close", "at least one bar, after equity_after")
-    metrics = _metrics(replayed, summary, times, equity)
+    metrics, moments = _metrics(replayed, summary, times, equity)
     hits = [claim for claim in asked.claims if claim.name == CROSS_CONTEXT_HITS]  # the one thing no replay can see
     source = MetricSource.BOOKS if asked.paper_account else MetricSource.REPLAY
     source_id = asked.paper_account or asked.order_list
@@ -115,6 +118,7 @@ def evidence_of(
         coverage=min((one.coverage_ratio for one in summary.instruments), default=0.0),
         execution=execution_from_proto(_execution(summary.terms, profile), "terms"),
         notes=tuple(_notes(replayed, summary)),
+        moments=moments,
         data_presets=tuple(sorted({presets.get(one.data_preset, one.data_preset) for one in summary.instruments})),
     )
 
@@ -170,8 +174,10 @@ def _doubles(decimals: pa.Decimal128Array) -> Floats:
     return np.array([float(one) for one in decimals.to_pylist()])
 
 
-def _metrics(replayed: Replayed, summary: replaypb.ReplaySummary, times: Times, equity: Floats) -> dict[str, float]:
-    """All of the catalogue that fills and equity have, by the days of the markets that were traded."""
+def _metrics(
+    replayed: Replayed, summary: replaypb.ReplaySummary, times: Times, equity: Floats
+) -> tuple[dict[str, float], DailyMoments | None]:
+    """All of the catalogue that fills and equity have, by the days of the markets traded, and the days' moments."""
     calendars = [one.calendar for one in summary.instruments]
     per_year, closes = sessions_of(calendars, int(times[0]), int(times[-1]))
     sessions = Sessions(per_year, None if closes is None else np.array(closes, dtype=np.int64))
@@ -183,7 +189,13 @@ def _metrics(replayed: Replayed, summary: replaypb.ReplaySummary, times: Times, 
     fills = [_fill(one) for one in replayed.fills]
     found = performance(times, equity, trades, sessions=sessions)
     fees, notional = costs_of(fills, summary.base_currency, multipliers)
-    return found | activity(float(fees), float(notional), summary.invested_count, times, equity)
+    metrics = found | activity(float(fees), float(notional), summary.invested_count, times, equity)
+    return metrics, _moments(session_returns(times, equity, sessions))
+
+
+def _moments(days: Floats) -> DailyMoments | None:
+    found = DailyMoments(len(days), sharpe(days, 1.0), skewness(days), kurtosis(days))
+    return found if all(map(math.isfinite, (found.ratio, found.skewness, found.kurtosis))) else None
 
 
 def _fill(fill: orderpb.Fill) -> FillEvent:

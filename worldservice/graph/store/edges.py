@@ -12,6 +12,7 @@ from blake3 import blake3
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
+from qmtl.core.identity.canonical import canonical_json, digest
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.paging import Page
 from qmtl.sql.instants import micros
@@ -106,6 +107,12 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
     _TELL_NODES.run_each(conn, rows)
     _find_cuts_of(conn, mine, keys)
     return True
+
+
+def version_of(conn: Connection, world_id: str, strategy_id: str) -> str:
+    """Digest of a strategy's nodes as bound; empty: they were never told."""
+    keys = sorted(_NODES_OF.rows(conn, {"world": world_id, "strategy": strategy_id}).scalars())
+    return digest(canonical_json([str(key) for key in keys])) if keys else ""
 
 
 def forget_strategy(conn: Connection, world_id: str, strategy_id: str) -> None:

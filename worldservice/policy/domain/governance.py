@@ -10,8 +10,9 @@ from qmtl.core.errors import InvalidRequest, Violation
 from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, require_constant
 
 LATER: Mapping[str, str] = {
-    "campaign": "campaigns",
-    "governance.live_promotion.auto_apply": "campaigns",
+    "campaign.divergence": "campaigns, complete",
+    "campaign.demote": "campaigns, complete",
+    "campaign.paper.auto": "campaigns, complete",
     "position_policy.on_promote.enter": "brokerage, complete",
     "position_policy.on_demote.flat": "brokerage, complete",
 }
@@ -60,7 +61,6 @@ def parse_governance(root: Document) -> Governance:
     governance.only("live_promotion")
     section = governance.section("live_promotion")
     section.only("mode", "two_person")
-    refuse_later(f"{section.path}.{section.required('mode')}")
     mode = parse_word(section.required("mode"), f"{section.path}.mode", LivePromotion)
     return Governance(mode, parse_flag(section, "two_person", default=False))
 

@@ -140,7 +140,7 @@ def parse_policy(text: str) -> Policy:
     root = Document.at("", plain, refuse_later)
     root.only(
         "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
-        "activation_windows", "position_policy", "evidence", "account",
+        "activation_windows", "position_policy", "evidence", "account", "campaign",
     )  # fmt: skip
     selection, currency = root.section("selection"), root.section("data_currency")
     selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")

@@ -425,6 +425,10 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_PROMOTION_BLOCKED: _ClassVar[Reason]
     REASON_PROMOTION_OPEN: _ClassVar[Reason]
     REASON_PROMOTION_STATE: _ClassVar[Reason]
+    REASON_CAMPAIGN_PAUSED: _ClassVar[Reason]
+    REASON_NO_CAMPAIGN: _ClassVar[Reason]
+    REASON_OVERRIDE: _ClassVar[Reason]
+    REASON_TRIALS_TABLE: _ClassVar[Reason]
     REASON_TWO_PERSON: _ClassVar[Reason]
     REASON_SHARE: _ClassVar[Reason]
     REASON_DUPLICATE_KEY: _ClassVar[Reason]
@@ -857,6 +861,10 @@ REASON_PHASE: Reason
 REASON_PROMOTION_BLOCKED: Reason
 REASON_PROMOTION_OPEN: Reason
 REASON_PROMOTION_STATE: Reason
+REASON_CAMPAIGN_PAUSED: Reason
+REASON_NO_CAMPAIGN: Reason
+REASON_OVERRIDE: Reason
+REASON_TRIALS_TABLE: Reason
 REASON_TWO_PERSON: Reason
 REASON_SHARE: Reason
 REASON_DUPLICATE_KEY: Reason

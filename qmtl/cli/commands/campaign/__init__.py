@@ -1,0 +1,1 @@
+"""`qmtl campaign ...`: how far strategies have come to live, what bars them, and their promotions."""

@@ -1,0 +1,251 @@
+"""Every block alone and with every other, each with its sentence; overrides; selection; what a tick recommends."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from qmtl.core.errors import InvalidRequest
+from tests.worldservice.samples import NOW, trials
+from worldservice.campaigns.domain.actions import Action, ActionKind, Standing, action_of, in_order
+from worldservice.campaigns.domain.blocks import OVERRIDABLE, BlockReason
+from worldservice.campaigns.domain.overrides import Override, check_override
+from worldservice.campaigns.domain.promotions import Promotion, PromotionState
+from worldservice.campaigns.domain.readiness import Readiness, StageEvidence, blocks_of
+from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
+from worldservice.campaigns.domain.windows import Window
+from worldservice.campaigns.trials import trials_summary
+from worldservice.evaluation.domain.runs import DailyMoments
+from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.worlds.domain.binding import Approval, Stage
+from worldservice.worlds.domain.block import Block
+
+DAY = timedelta(days=1)
+FINE = Selection(1, "1 versions evaluated", 0.99, False, 0.1, 0.0)
+BACKTEST = StageEvidence("b", 1, Window(400 * DAY, 365 * DAY), 150.0, 0.0, FINE)
+PAPER = StageEvidence("p", 2, Window(31 * DAY, 30 * DAY), 40.0, 0.0)
+APPROVED = Approval("alpha", "s", "ann", "fine", NOW - DAY, NOW + DAY)
+READY = Readiness(
+    "s", Stage.PAPER, CampaignTerms(), "blake3:v1", BACKTEST, PAPER, False, (), 7, APPROVED, None, True, False
+)
+BREAKS: Mapping[str, Mapping[str, object]] = {
+    "LIVE_NOT_ALLOWED: is in a world with allow_live false": {"allow_live": False},
+    "REPLAY_NEVER_LIVE: is in a world on recorded data, which never trades live": {"replay": True},
+    "NOT_PAPER_STAGE: is at stage BACKTEST, want PAPER": {"stage": Stage.BACKTEST},
+    "MAX_LIVE_SLOTS: finds 8 others live, want fewer than 8": {"live_others": 8},
+    "VERSION_CHANGED: was evaluated at other versions of its nodes only": {"other_version": True},
+    "BACKTEST_WINDOW_INCOMPLETE: backtest covers 364.5 of 365 days of data": {
+        "backtest": {"window": Window(364.5 * DAY, 365 * DAY)}
+    },
+    "INSUFFICIENT_TRADES: needs 12 more trades on backtest, has 88": {"backtest": {"trades": 88.0}},
+    "METRIC_MISSING: has no n_trades on backtest": {"backtest": {"trades": None}},
+    "DEFLATED_SHARPE_LOW: has a deflated Sharpe ratio of 0.9004, want 0.95 (N 100 from 100 stored variants)": {
+        "selection": Selection(100, "100 stored variants", 0.900397, False, 0.1, 0.0)
+    },
+    "OVERFIT: is overfitted with probability 0.5249, want at most 0.2": {"selection": replace(FINE, pbo=0.52486)},
+    "PAPER_WINDOW_INCOMPLETE: paper covers 29.5 of 30 days of data": {
+        "paper": {"window": Window(29.5 * DAY, 30 * DAY)}
+    },
+    "INSUFFICIENT_TRADES: needs 1 more trades on paper, has 29": {"paper": {"trades": 29.0}},
+    "VALIDATION_FAILED: fails sharpe >= 0.6": {"failed_rules": ("sharpe >= 0.6",)},
+    "CROSS_CONTEXT_CACHE_HIT: read records of another context: 3 in run p": {"paper": {"cross_context_hits": 3.0}},
+    "COOLDOWN_ACTIVE: fell from live at 2026-11-16 12:00 and waits until 2026-11-23 12:00 UTC": {
+        "demoted_at": NOW - 6 * DAY
+    },
+    "APPROVAL_MISSING: has no owner's approval to go live": {"approval": None},
+    "APPROVAL_EXPIRED: has an approval that ended at 2026-11-22 12:00 UTC": {
+        "approval": replace(APPROVED, expires_at=NOW)
+    },
+    "MISSING_BACKTEST_RUN: has no replayed backtest of its version here": {"backtest": None},
+    "MISSING_PAPER_RUN: has no paper run of its version from brokerage's books": {"paper": None},
+}
+
+
+def broken(*changes: Mapping[str, object]) -> Readiness:
+    ready = READY
+    for change in changes:
+        for name, value in change.items():
+            if name == "selection":
+                shown = ready.backtest
+                ready = replace(ready, backtest=None if shown is None else replace(shown, selection=value))  # type: ignore[arg-type]
+            elif isinstance(value, dict):
+                shown = getattr(ready, name)
+                ready = replace(ready, **{name: None if shown is None else replace(shown, **value)})  # type: ignore[arg-type]
+            else:
+                ready = replace(ready, **{name: value})  # type: ignore[arg-type]  # fields by name
+    return ready
+
+
+def told(ready: Readiness) -> list[str]:
+    return [f"{block.reason}: {block.sentence}" for block in blocks_of(ready, NOW)]
+
+
+def test_nothing_bars_who_has_shown_everything() -> None:
+    assert told(READY) == []
+
+
+@pytest.mark.parametrize("sentence", list(BREAKS))
+def test_each_block_alone(sentence: str) -> None:
+    assert told(broken(BREAKS[sentence])) == [sentence]
+
+
+def test_each_two_blocks_are_told_together() -> None:
+    """But where one evidence is gone altogether, what it would have shown is not told beside it."""
+    for one, two in itertools.combinations(BREAKS, 2):
+        changes = BREAKS[one], BREAKS[two]
+        if changes[0].keys() & changes[1].keys() or {"selection", "backtest"} <= {*changes[0], *changes[1]}:
+            continue
+        assert sorted(told(broken(*changes))) == sorted([one, two])
+
+
+def test_a_cooldown_ends_and_revoking_is_missing() -> None:
+    assert told(broken({"demoted_at": NOW - 7 * DAY})) == []
+    revoked = replace(APPROVED, revoked_at=NOW)
+    assert told(broken({"approval": revoked})) == ["APPROVAL_MISSING: has no owner's approval to go live"]
+
+
+def test_an_unknown_overfitting_bars_only_where_the_policy_writes_it() -> None:
+    unknown = broken({"selection": replace(FINE, pbo=math.nan)})
+    assert told(unknown) == []
+    terms = CampaignTerms(backtest=replace(CampaignTerms().backtest, pbo_required=True))
+    assert told(replace(unknown, terms=terms))[0].startswith("PBO_UNKNOWN")
+    assert told(broken({"selection": None}))[0].startswith("METRIC_MISSING: has no deflated Sharpe")
+
+
+def test_behind_a_freeze_only_slots_and_approvals_are_asked_again() -> None:
+    everything = broken({"live_others": 9}, {"approval": None}, {"backtest": None}, {"allow_live": False})
+    found = blocks_of(everything, NOW, switching=True)
+    assert [block.reason for block in found] == ["MAX_LIVE_SLOTS", "APPROVAL_MISSING"]
+
+
+def test_a_waiver_counts_for_its_rule_run_and_revision_only() -> None:
+    short = broken({"paper": {"trades": 3.0}}, {"approval": None})
+    held = frozenset({("p", 2, "INSUFFICIENT_TRADES"), ("p", 2, "APPROVAL_MISSING")})
+    assert [block.reason for block in blocks_of(replace(short, overrides=held), NOW)] == ["APPROVAL_MISSING"]
+    for other in (("p", 1, "INSUFFICIENT_TRADES"), ("q", 2, "INSUFFICIENT_TRADES"), ("p", 2, "OVERFIT")):
+        assert len(blocks_of(replace(short, overrides=frozenset({other})), NOW)) == 2
+
+
+OVERRIDE = Override("alpha", "s", "p", 2, "OVERFIT", "known", "ann", NOW, NOW + 90 * DAY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rule": "APPROVAL_MISSING"},
+        {"rule": "RISK_LIMIT_EXCEEDED"},
+        {"rule": "CROSS_CONTEXT_CACHE_HIT"},
+        {"revision": 1},
+        {"expires_at": NOW},
+        {"expires_at": NOW + 90 * DAY + timedelta(microseconds=1)},
+    ],
+)
+def test_a_waiver_is_of_few_rules_of_the_newest_revision_and_ends(change: dict[str, object]) -> None:
+    check_override(OVERRIDE, 2)
+    with pytest.raises(InvalidRequest, match="E_OVERRIDE"):
+        check_override(replace(OVERRIDE, **change), 2)  # type: ignore[arg-type]  # fields by name
+    assert BlockReason.OVERFIT in OVERRIDABLE
+
+
+MOMENTS = DailyMoments(1250, 2.5 / math.sqrt(250.0), -3.0, 10.0)
+STORED = TrialsSummary("blake3:t", 100, 400, math.sqrt(0.5 / 250.0), 0.3)
+
+
+def test_the_deflated_ratio_falls_with_trials_and_says_where_they_are_from() -> None:
+    found = selection_of(MOMENTS, 3, STORED)
+    assert (found.trials, found.trials_from, found.assumed) == (100, "100 stored variants", False)
+    assert found.deflated_sharpe == pytest.approx(0.900397, abs=5e-7)
+    more = selection_of(MOMENTS, 120, STORED)
+    assert (more.trials, more.trials_from) == (120, "120 versions evaluated")
+    assert more.deflated_sharpe < found.deflated_sharpe
+
+
+def test_without_stored_trials_their_spread_is_assumed_and_one_version_is_no_trial() -> None:
+    alone = selection_of(MOMENTS, 1, None)
+    assert (alone.trials, alone.assumed, alone.more_days) == (1, False, 0.0)
+    assert math.isnan(alone.pbo)
+    several = selection_of(MOMENTS, 5, None)
+    assert several.assumed
+    assert several.deflated_sharpe < alone.deflated_sharpe
+    short = selection_of(DailyMoments(100, 2.0 / math.sqrt(365.0), -0.5, 6.0), 1, None)
+    assert math.ceil(short.more_days) == 165
+
+
+def test_trials_are_summed_up_or_refused_by_name() -> None:
+    good = trials("w1", "s")
+    found = trials_summary(good.returns_arrow, good.trials_hash)
+    assert (found.variants, found.days) == (12, 200)
+    assert found.pbo is not None
+    assert 0.0 < found.pbo < 1.0
+    assert found.sharpe_std == pytest.approx(1.0 / math.sqrt(200.0), rel=0.5)
+    few = trials("w1", "s", variants=9)
+    assert trials_summary(few.returns_arrow, few.trials_hash).pbo is None
+    with pytest.raises(InvalidRequest, match="E_TRIALS_TABLE"):
+        trials_summary(good.returns_arrow, "blake3:other")
+    for body in (b"no arrow", trials("w1", "s", days=1).returns_arrow):
+        with pytest.raises(InvalidRequest, match="E_TRIALS_TABLE"):
+            trials_summary(body, _named(body))
+
+
+def _named(body: bytes) -> str:
+    from blake3 import blake3
+
+    return f"blake3:{blake3(body).hexdigest()}"
+
+
+MISSING = Block("APPROVAL_MISSING", "s", "has none")
+SHORT = Block("PAPER_WINDOW_INCOMPLETE", "s", "paper covers 3 of 30 days of data")
+STANDING = Standing("alpha", "s", "blake3:v1", Stage.PAPER, (MISSING,), None, False, False, NOW)
+ASKED = Promotion("alpha", "s", "run", "bob", NOW, "ready", "blake3:v1", 7)
+
+
+def acted(**changes: object) -> Action | None:
+    return action_of(replace(STANDING, **changes))  # type: ignore[arg-type]  # fields by name
+
+
+def test_a_tick_asks_for_what_is_missing_first_and_then_for_the_promotion() -> None:
+    waits = acted(blocks=(MISSING, SHORT))
+    assert waits is not None
+    assert (waits.kind, waits.message) == (ActionKind.EVALUATE, "paper covers 3 of 30 days of data")
+    assert waits.run_id == "camp-alpha-s-paper-20261122"
+    asks = acted()
+    assert asks is not None
+    assert asks.kind is ActionKind.REQUEST_PROMOTION
+    assert acted(blocks=(Block("RISK_LIMIT_EXCEEDED", "s", "x"),)) is None
+    assert acted(paused=True) is None
+    assert acted(live=True) is None
+    assert acted(stage=Stage.BACKTEST) is None
+
+
+def test_an_open_promotion_is_applied_once_nothing_blocks_it() -> None:
+    approved = replace(ASKED, state=PromotionState.APPROVED)
+    found = acted(promotion=approved, blocks=())
+    assert found is not None
+    assert (found.kind, found.run_id) == (ActionKind.APPLY_PROMOTION, "run")
+    assert acted(promotion=approved, blocks=(SHORT,)) is None
+    assert acted(promotion=ASKED, blocks=()) is None
+    by_itself = acted(promotion=ASKED, auto_apply=True)
+    assert by_itself is not None
+    assert by_itself.kind is ActionKind.APPLY_PROMOTION
+    assert acted(promotion=replace(ASKED, state=PromotionState.APPLYING), blocks=()) is None
+
+
+def test_an_act_has_one_key_for_the_same_evidence_and_another_for_new() -> None:
+    keys = {
+        action.key
+        for action in (
+            acted(), acted(), acted(data_end=NOW + DAY), acted(version="blake3:v2"), acted(blocks=(SHORT,)),
+            acted(world_id="beta"), acted(strategy_id="t"),
+        )
+        if action is not None
+    }  # fmt: skip
+    assert len(keys) == 6
+    made = [acted(strategy_id=name) for name in ("c", "a", "b")]
+    assert [one.strategy_id for one in in_order([one for one in made if one is not None])] == ["a", "b", "c"]
+    many = [acted(strategy_id=f"s{index:03}") for index in range(120)]
+    assert len(in_order([one for one in many if one is not None])) == 100

@@ -1,0 +1,100 @@
+"""What a tick recommends for one strategy: at most one act, with the key that makes it one act wherever it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from qmtl.core.identity.canonical import canonical_json, digest
+from worldservice.campaigns.domain.blocks import BlockReason
+from worldservice.campaigns.domain.promotions import Promotion, PromotionState
+from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.domain.block import Block
+
+ACTIONS_MAX = 100
+_EVALUATED_AWAY = frozenset(
+    {
+        BlockReason.MISSING_BACKTEST_RUN,
+        BlockReason.MISSING_PAPER_RUN,
+        BlockReason.BACKTEST_WINDOW_INCOMPLETE,
+        BlockReason.PAPER_WINDOW_INCOMPLETE,
+        BlockReason.INSUFFICIENT_TRADES,
+    }
+)
+_BEFORE_A_REQUEST = frozenset({BlockReason.APPROVAL_MISSING.value, BlockReason.APPROVAL_EXPIRED.value})
+
+
+class ActionKind(Enum):
+    """In the order in which a tick tells them."""
+
+    EVALUATE = "EVALUATE"
+    REQUEST_PROMOTION = "REQUEST_PROMOTION"
+    APPLY_PROMOTION = "APPLY_PROMOTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One recommended act. `key` is the same for the same evidence, whoever asks and when."""
+
+    kind: ActionKind
+    world_id: str
+    strategy_id: str
+    stage: Stage
+    run_id: str
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an act is recommended by. `data_end`: of the newest evidence of the stage."""
+
+    world_id: str
+    strategy_id: str
+    version: str
+    stage: Stage
+    blocks: tuple[Block, ...]
+    promotion: Promotion | None
+    paused: bool
+    auto_apply: bool
+    data_end: datetime | None
+    live: bool = False
+
+
+def action_of(standing: Standing) -> Action | None:
+    """The act that is due; a paused campaign and one that is live have none."""
+    if standing.paused or standing.live:
+        return None
+    open_one = standing.promotion if standing.promotion is not None and standing.promotion.open else None
+    reasons = [block.reason for block in standing.blocks]
+    if open_one is not None:
+        due = open_one.state is PromotionState.APPROVED or (
+            standing.auto_apply and open_one.state is PromotionState.REQUESTED
+        )
+        left = [r for r in reasons if not (standing.auto_apply and r in _BEFORE_A_REQUEST)]
+        if due and not left:
+            return _action(
+                standing, ActionKind.APPLY_PROMOTION, open_one.run_id, f"promotion {open_one.run_id} is free"
+            )
+        return None
+    if all(reason in _BEFORE_A_REQUEST for reason in reasons) and standing.stage is Stage.PAPER:
+        return _action(standing, ActionKind.REQUEST_PROMOTION, "", "nothing of its evidence is missing")
+    waits = [block.sentence for block in standing.blocks if block.reason in _EVALUATED_AWAY]
+    return _action(standing, ActionKind.EVALUATE, "", "; ".join(waits)) if waits else None
+
+
+def in_order(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """By world, strategy and kind; at most 100."""
+    kinds = list(ActionKind)
+    ordered = sorted(actions, key=lambda one: (one.world_id, one.strategy_id, kinds.index(one.kind)))
+    return tuple(ordered[:ACTIONS_MAX])
+
+
+def _action(standing: Standing, kind: ActionKind, run_id: str, message: str) -> Action:
+    day = "none" if standing.data_end is None else f"{standing.data_end:%Y%m%d}"
+    world_id, strategy_id, stage = standing.world_id, standing.strategy_id, standing.stage
+    key = digest(canonical_json([kind.value, world_id, strategy_id, standing.version, stage.value, day]))
+    name = run_id or f"camp-{world_id}-{strategy_id}-{stage.value.lower()}-{day}"
+    return Action(kind, world_id, strategy_id, stage, name, key, message)

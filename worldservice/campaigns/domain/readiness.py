@@ -1,0 +1,147 @@
+"""What bars a strategy from newly trading live: every block by itself, all told together, in one order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from worldservice.campaigns.domain.blocks import AGAIN_WHEN_SWITCHING, OVERRIDABLE, BlockReason
+from worldservice.campaigns.domain.selection import Selection
+from worldservice.campaigns.domain.windows import Window
+from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.worlds.domain.binding import Approval, Stage
+from worldservice.worlds.domain.block import Block
+
+Told = Iterator[tuple[BlockReason, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvidence:
+    """What the computed runs of one stage and version show; the newest run by id and revision, with its numbers."""
+
+    run_id: str
+    revision: int
+    window: Window
+    trades: float | None
+    cross_context_hits: float | None
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Everything that the blocks of one strategy depend on."""
+
+    strategy_id: str
+    stage: Stage
+    terms: CampaignTerms
+    version: str
+    backtest: StageEvidence | None
+    paper: StageEvidence | None
+    other_version: bool  # computed runs exist, of other versions only
+    failed_rules: tuple[str, ...]  # of the policy, by the newest decision
+    live_others: int
+    approval: Approval | None
+    demoted_at: datetime | None
+    allow_live: bool
+    replay: bool
+    overrides: frozenset[tuple[str, int, str]] = frozenset()  # run, revision, rule; those that hold now
+
+
+def blocks_of(ready: Readiness, now: datetime, *, switching: bool = False) -> tuple[Block, ...]:
+    """Every block; behind a freeze only those that may have changed since."""
+    told = [*_world(ready), *_evidence(ready), *_people(ready, now)]
+    kept = [(reason, text) for reason, text in told if not switching or reason in AGAIN_WHEN_SWITCHING]
+    return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in kept if not _waived(ready, reason))
+
+
+def _waived(ready: Readiness, reason: BlockReason) -> bool:
+    if reason not in OVERRIDABLE:
+        return False
+    shown = [one for one in (ready.backtest, ready.paper) if one is not None]
+    return any((one.run_id, one.revision, reason.value) in ready.overrides for one in shown)
+
+
+def _world(ready: Readiness) -> Told:
+    if not ready.allow_live:
+        yield BlockReason.LIVE_NOT_ALLOWED, "is in a world with allow_live false"
+    if ready.replay:
+        yield BlockReason.REPLAY_NEVER_LIVE, "is in a world on recorded data, which never trades live"
+    if ready.stage is Stage.BACKTEST:
+        yield BlockReason.NOT_PAPER_STAGE, "is at stage BACKTEST, want PAPER"
+    if ready.live_others >= ready.terms.live.max_slots:
+        count = ready.live_others
+        yield BlockReason.MAX_LIVE_SLOTS, f"finds {count} others live, want fewer than {ready.terms.live.max_slots}"
+
+
+def _evidence(ready: Readiness) -> Told:
+    if ready.other_version:
+        yield BlockReason.VERSION_CHANGED, "was evaluated at other versions of its nodes only"
+    yield from _backtest(ready)
+    yield from _paper(ready)
+    if ready.failed_rules:
+        yield BlockReason.VALIDATION_FAILED, f"fails {', '.join(ready.failed_rules)}"
+    hits = [one for one in (ready.backtest, ready.paper) if one is not None and (one.cross_context_hits or 0.0) > 0.0]
+    if hits:
+        where = ", ".join(f"{one.cross_context_hits:g} in run {one.run_id}" for one in hits)
+        yield BlockReason.CROSS_CONTEXT_CACHE_HIT, f"read records of another context: {where}"
+
+
+def _backtest(ready: Readiness) -> Told:
+    shown, terms = ready.backtest, ready.terms.backtest
+    if shown is None:
+        yield BlockReason.MISSING_BACKTEST_RUN, "has no replayed backtest of its version here"
+        return
+    if not shown.window.complete:
+        yield BlockReason.BACKTEST_WINDOW_INCOMPLETE, shown.window.sentence("backtest")
+    yield from _trades("backtest", shown.trades, terms.min_trades)
+    found = shown.selection
+    if found is None or math.isnan(found.deflated_sharpe):
+        yield BlockReason.METRIC_MISSING, "has no deflated Sharpe ratio: its daily returns have no moments"
+        return
+    if found.deflated_sharpe < terms.deflated_sharpe:
+        how = f"N {found.trials} from {found.trials_from}{', their spread ASSUMED' if found.assumed else ''}"
+        yield (
+            BlockReason.DEFLATED_SHARPE_LOW,
+            f"has a deflated Sharpe ratio of {found.deflated_sharpe:.4f}, want {terms.deflated_sharpe:g} ({how})",
+        )
+    if math.isnan(found.pbo):
+        if terms.pbo_required:
+            yield BlockReason.PBO_UNKNOWN, "has no probability of overfitting: want trials of 10 variants over 160 days"
+    elif found.pbo > terms.max_pbo:
+        yield (
+            BlockReason.OVERFIT,
+            f"is overfitted with probability {found.pbo:.4f}, want at most {terms.max_pbo:g}",
+        )
+
+
+def _paper(ready: Readiness) -> Told:
+    shown, terms = ready.paper, ready.terms.paper
+    if shown is None:
+        yield BlockReason.MISSING_PAPER_RUN, "has no paper run of its version from brokerage's books"
+        return
+    if not shown.window.complete:
+        yield BlockReason.PAPER_WINDOW_INCOMPLETE, shown.window.sentence("paper")
+    yield from _trades("paper", shown.trades, terms.min_trades)
+
+
+def _trades(what: str, trades: float | None, least: int) -> Told:
+    if trades is None:
+        yield BlockReason.METRIC_MISSING, f"has no n_trades on {what}"
+    elif trades < least:
+        yield BlockReason.INSUFFICIENT_TRADES, f"needs {least - trades:g} more trades on {what}, has {trades:g}"
+
+
+def _people(ready: Readiness, now: datetime) -> Told:
+    if ready.demoted_at is not None and now < ready.demoted_at + ready.terms.live.cooldown:
+        until = ready.demoted_at + ready.terms.live.cooldown
+        yield BlockReason.COOLDOWN_ACTIVE, f"fell from live at {_at(ready.demoted_at)} and waits until {_at(until)} UTC"
+    if ready.approval is None or ready.approval.revoked_at is not None:
+        yield BlockReason.APPROVAL_MISSING, "has no owner's approval to go live"
+    elif not ready.approval.holds(now):
+        yield BlockReason.APPROVAL_EXPIRED, f"has an approval that ended at {_at(ready.approval.expires_at)} UTC"
+
+
+def _at(instant: datetime | None) -> str:
+    return "an unknown time" if instant is None else f"{instant:%Y-%m-%d %H:%M}"

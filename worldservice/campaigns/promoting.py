@@ -1,0 +1,222 @@
+"""Acts on promotions, each in one transaction: asked for, decided, applied, moved on by time and by their applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import Conflict, NotReady, PermissionDenied
+from qmtl.core.roles import Role
+from worldservice.apply import store as apply_store
+from worldservice.apply.domain.run import ApplyRun, ApplyState, content_of
+from worldservice.apply.starting import ApplyStarter
+from worldservice.campaigns import store
+from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase, PhaseEvent, moved
+from worldservice.campaigns.domain.promotions import (
+    APPROVAL_LASTS,
+    Promotion,
+    PromotionEvent,
+    PromotionState,
+    decided,
+    due_event,
+    require_none_open,
+    require_two_persons,
+    step,
+)
+from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.standing import Campaigns, candidate_targets, standing_targets
+from worldservice.evaluation.facts import decide_world
+from worldservice.graph.store.edges import version_of
+from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.policy.domain.governance import LivePromotion
+from worldservice.policy.domain.policy import Policy
+from worldservice.policy.store import get_policy
+from worldservice.worlds.acts import Act, audit_write, world_to_write
+from worldservice.worlds.domain.binding import Approval, BindingState, Stage
+from worldservice.worlds.domain.world import World
+from worldservice.worlds.store import approvals
+from worldservice.worlds.store.bindings import find_binding, get_active_binding
+
+PROMO = "promo-"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotions:
+    """What may be done with promotions; `starter` is the one way into an apply."""
+
+    campaigns: Campaigns
+    starter: ApplyStarter
+
+    def request(self, conn: Connection, act: Act, strategy_id: str, run_id: str, reason: str) -> Promotion:
+        """A new promotion, or the one that is known by its run."""
+        world = world_to_write(conn, act, Role.OPERATOR)
+        binding = get_active_binding(conn, world.world_id, strategy_id)
+        known = store.find_promotion(conn, world.world_id, run_id)
+        if known is not None:
+            if known.strategy_id != strategy_id:
+                raise Conflict("E_RUN_EXISTS", f"promotion {run_id} is of {known.strategy_id}", hint="choose another")
+            audit_write(conn, act, f"promotion {run_id} again: {known.state.value}")
+            return known
+        _require_going(store.find_campaign(conn, world.world_id, strategy_id))
+        told = self.campaigns.told(conn, world, [binding], act.now)[0]
+        require_none_open(told.promotion, run_id)
+        asked = Promotion(
+            world.world_id, strategy_id, run_id, act.actor, act.now, reason, told.ready.version,
+            world.default_policy_version, blocks=told.blocks,
+        )  # fmt: skip
+        store.insert_promotion(conn, asked)
+        audit_write(conn, act, f"promotion {run_id} of {strategy_id} requested, {len(told.blocks)} blocks: {reason}")
+        return asked
+
+    def end(
+        self, conn: Connection, act: Act, found: tuple[str, str], event: PromotionEvent, role: Role, reason: str
+    ) -> Promotion:
+        """Withdrawn or rejected; `found` is strategy and run. Again: as it is."""
+        world = world_to_write(conn, act, role)
+        known = store.get_promotion(conn, world.world_id, *found)
+        if known.state.value == event.value:
+            return known
+        after = decided(known, event, act.actor, reason, act.now, None)
+        store.save_promotion(conn, after)
+        audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} {after.state.value}: {reason}")
+        return after
+
+    def approve(
+        self, conn: Connection, act: Act, found: tuple[str, str], reason: str, expires_at: datetime | None
+    ) -> Promotion:
+        """Approved, with the strategy's approval to go live. Again: as it is."""
+        world = world_to_write(conn, act, Role.OWNER)
+        known = store.get_promotion(conn, world.world_id, *found)
+        if known.state is PromotionState.APPROVED:
+            return known
+        policy = self.campaigns.policy(conn, world)
+        if policy.live_promotion is LivePromotion.DISABLED:
+            raise NotReady("E_LIVE_PROMOTION_DISABLED", "the policy says governance.live_promotion.mode: disabled")
+        require_two_persons(known, act.actor, two_person=policy.governance.two_person)
+        until = expires_at or act.now + APPROVAL_LASTS
+        return _approved(conn, act, known, act.actor, reason, until)
+
+    def apply(
+        self, conn: Connection, act: Act, found: tuple[str, str], reason: str, *, force: bool
+    ) -> tuple[Promotion, ApplyRun | None]:
+        """APPLYING with the apply that was started; None: it was started before."""
+        world = world_to_write(conn, act, Role.OWNER if force else Role.OPERATOR)
+        known = store.get_promotion(conn, world.world_id, *found)
+        if known.apply_run_id:
+            return known, None
+        _require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
+        policy, binding = self.campaigns.policy(conn, world), get_active_binding(conn, world.world_id, found[0])
+        known = self._let_in(conn, act, world, policy, known, reason, force=force)
+        verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
+        looked = WorldCampaigns(conn, world, self.campaigns.settings, _terms(policy), verdicts)
+        targets = (*standing_targets(looked, binding.strategy_id), *candidate_targets(looked, binding))
+        content = content_of(targets, False, True)
+        asked = ApplyRun(
+            world.world_id, f"{PROMO}{known.run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
+        )
+        run = self.starter.start(conn, act, asked, "", evaluate=False)
+        after = replace(step(known, PromotionEvent.STARTED, act.now), applied_by=act.actor, apply_run_id=run.run_id)
+        store.save_promotion(conn, after)
+        audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPLYING by {run.run_id}")
+        return after, run
+
+    def _let_in(
+        self, conn: Connection, act: Act, world: World, policy: Policy, known: Promotion, reason: str, *, force: bool
+    ) -> Promotion:
+        """Approved by force, or by the policy that acts by itself; else as it is."""
+        if known.state is not PromotionState.REQUESTED:
+            return known
+        if force:
+            if policy.governance.two_person:
+                raise PermissionDenied("E_TWO_PERSON", "force is one act of one person, and the policy wants two")
+            return _approved(conn, act, known, act.actor, f"forced: {reason}", act.now + APPROVAL_LASTS)
+        if policy.live_promotion is not LivePromotion.AUTO_APPLY:
+            return known
+        record = get_policy(conn, world.world_id, world.default_policy_version)
+        return _approved(conn, act, known, f"policy v{record.version}, {record.created_by}", "auto_apply", None)
+
+    def settle(self, conn: Connection, act: Act, run_id: str) -> None:
+        """Move one open promotion on by time, versions and its apply; the world is locked by the caller."""
+        known = store.find_promotion(conn, act.world_id, run_id)
+        if known is None or not known.open:
+            return
+        if known.state is PromotionState.APPLYING:
+            self._follow(conn, act, known)
+            return
+        world = world_to_write(conn, act, Role.OPERATOR)
+        version = version_of(conn, world.world_id, known.strategy_id)
+        approval = approvals.find_approval(conn, world.world_id, known.strategy_id)
+        holds = approval is not None and approval.holds(act.now)
+        found = due_event(known, act.now, version, world.default_policy_version, approved=holds)
+        binding = find_binding(conn, world.world_id, known.strategy_id)
+        if binding is None or binding.state is not BindingState.ACTIVE:
+            gone = known.state is PromotionState.APPROVED
+            found = (
+                PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED,
+                "the strategy is not bound any more",
+            )
+        if found is not None:
+            _save(conn, act, step(known, found[0], act.now, found[1]))
+
+    def _follow(self, conn: Connection, act: Act, known: Promotion) -> None:
+        run = apply_store.find_run(conn, known.world_id, known.apply_run_id)
+        if run is None or run.ended_at is None:
+            return
+        if run.state is not ApplyState.COMPLETED:
+            reason = run.reason or run.state.value
+            _save(conn, act, step(known, PromotionEvent.FAILED, act.now, f"{run.state.value}: {reason}"))
+            return
+        _save(conn, act, step(known, PromotionEvent.COMPLETED, act.now))
+        campaign = store.find_campaign(conn, known.world_id, known.strategy_id)
+        world = world_to_write(conn, act, Role.OPERATOR)
+        steps = _terms(self.campaigns.policy(conn, world)).live.canary
+        event = PhaseEvent.PROMOTED if steps else PhaseEvent.PROMOTED_WHOLE
+        raised = campaign if campaign.phase is Phase.PAPER else replace(campaign, phase=Phase.PAPER)
+        store.save_campaign(conn, moved(raised, event, act.now))
+
+
+def settle_phase(conn: Connection, act: Act, campaign: Campaign, stage: Stage, *, on_paper: bool) -> Campaign:
+    """A campaign that follows its binding: raised to paper, deselected, fallen from live, on paper again."""
+    event = None
+    if campaign.phase is Phase.BACKTEST and stage is not Stage.BACKTEST:
+        event = PhaseEvent.RAISED_TO_PAPER
+    elif campaign.phase is Phase.PAPER and stage is Stage.BACKTEST:
+        event = PhaseEvent.DESELECTED
+    elif campaign.phase is Phase.PAPER and stage is Stage.LIVE:
+        promotion = store.newest_promotions(conn, campaign.world_id).get(campaign.strategy_id)
+        event = None if promotion is not None and promotion.open else PhaseEvent.PROMOTED_WHOLE
+    elif campaign.phase in LIVE and stage is not Stage.LIVE:
+        event = PhaseEvent.DEMOTED
+    elif campaign.phase is Phase.DEMOTED and stage is Stage.PAPER and on_paper:
+        event = PhaseEvent.FLAT
+    if event is None:
+        return campaign
+    after = moved(campaign, event, act.now)
+    store.save_campaign(conn, after)
+    audit_write(conn, act, f"campaign of {campaign.strategy_id}: {campaign.phase.value} to {after.phase.value}")
+    return after
+
+
+def _approved(conn: Connection, act: Act, known: Promotion, by: str, reason: str, until: datetime | None) -> Promotion:
+    after = decided(known, PromotionEvent.APPROVED, by, reason, act.now, until)
+    store.save_promotion(conn, after)
+    approvals.save_approval(conn, Approval(known.world_id, known.strategy_id, by, reason, act.now, until))
+    audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPROVED by {by}: {reason}")
+    return after
+
+
+def _save(conn: Connection, act: Act, after: Promotion) -> None:
+    store.save_promotion(conn, after)
+    audit_write(conn, act, f"promotion {after.run_id} of {after.strategy_id} {after.state.value}: {after.message}")
+
+
+def _require_going(campaign: Campaign) -> None:
+    if campaign.paused:
+        said = f"the campaign of {campaign.strategy_id} was paused by {campaign.paused_by}: {campaign.paused_reason}"
+        raise NotReady("E_CAMPAIGN_PAUSED", said, hint="ResumeCampaign first")
+
+
+def _terms(policy: Policy) -> CampaignTerms:
+    return policy.campaign or CampaignTerms()

@@ -1,0 +1,267 @@
+"""RPCs of campaigns: what is told, what is asked, decided and applied."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import refused
+from qmtl.core.roles import Role
+from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import require_text
+from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.paging import page_from_proto, page_of
+from qmtl.world.v1 import campaign_pb2 as campaignpb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from worldservice.activation.fence_keeper import FenceKeeper
+from worldservice.apply.wire import target_to_proto
+from worldservice.campaigns import store
+from worldservice.campaigns.domain.actions import Action, in_order
+from worldservice.campaigns.domain.overrides import Override, check_override
+from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
+from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.promoting import Promotions
+from worldservice.campaigns.standing import SHARE_UNKNOWN, Campaigns, Told, candidate_targets, standing_targets
+from worldservice.campaigns.trials import trials_summary
+from worldservice.campaigns.wire import (
+    action_to_proto,
+    blocks_to_proto,
+    override_to_proto,
+    promotion_to_proto,
+    summary_to_proto,
+)
+from worldservice.evaluation import store as evaluation_store
+from worldservice.evaluation.facts import decide_world
+from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.domain.binding import require_strategy_id
+from worldservice.worlds.store import bindings
+from worldservice.worlds.store.bindings import get_active_binding
+from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
+
+REASON_MAX = 200
+
+
+class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
+    """It recommends and records; what trades is changed by the one apply that a promotion starts."""
+
+    def __init__(self, writes: Writes, campaigns: Campaigns, promotions: Promotions, fences: FenceKeeper) -> None:
+        super().__init__(writes)
+        self._campaigns, self._promotions, self._fences = campaigns, promotions, fences
+
+    async def GetCampaign(
+        self, request: campaignservicepb.GetCampaignRequest, context: object
+    ) -> campaignservicepb.GetCampaignResponse:
+        told = await self._told(request.world_id, request.strategy_id)
+        return campaignservicepb.GetCampaignResponse(campaign=told.to_proto())
+
+    async def ListCampaigns(
+        self, request: campaignservicepb.ListCampaignsRequest, context: object
+    ) -> campaignservicepb.ListCampaignsResponse:
+        caller, page, now = caller_of(current_call()), page_from_proto(request, (str,)), self.writes.clock.now()
+
+        def work(conn: Connection) -> list[Told]:
+            world = world_to_read(conn, caller, request.world_id)
+            bound = sorted(bindings.active_bindings(conn, world.world_id).items())
+            left = [one for name, one in bound if page.after is None or name > page.after[0]]
+            return self._campaigns.told(conn, world, left[: page.size + 1], now)
+
+        found = await self.writes.db.read(work)
+        shown, info = page_of(found, page, lambda told: (told.campaign.strategy_id,), Told.to_proto)
+        return campaignservicepb.ListCampaignsResponse(campaigns=shown, page=info)
+
+    async def Tick(self, request: campaignservicepb.TickRequest, context: object) -> campaignservicepb.TickResponse:
+        caller, now = caller_of(current_call()), self.writes.clock.now()
+        at = instant_from_proto(request.now, "now") if request.HasField("now") else now
+        if at > now:
+            raise refused("E_FIELD", "now", at.isoformat(), f"at most {now.isoformat()}: it has not come yet")
+
+        def work(conn: Connection) -> tuple[Action, ...]:
+            world = world_to_read(conn, caller, request.world_id)
+            bound = list(bindings.active_bindings(conn, world.world_id).values())
+            told = self._campaigns.told(conn, world, bound, at)
+            return in_order([one.action for one in told if one.action is not None])
+
+        return campaignservicepb.TickResponse(
+            actions=[action_to_proto(action) for action in await self.writes.db.read(work)]
+        )
+
+    async def PlanPromotion(
+        self, request: campaignservicepb.PlanPromotionRequest, context: object
+    ) -> campaignservicepb.PlanPromotionResponse:
+        caller, now = caller_of(current_call()), self.writes.clock.now()
+        require_strategy_id(request.strategy_id)
+
+        def work(conn: Connection) -> campaignpb.PromotionPlan:
+            world = world_to_read(conn, caller, request.world_id)
+            binding = get_active_binding(conn, world.world_id, request.strategy_id)
+            told = self._campaigns.told(conn, world, [binding], now)[0]
+            terms = self._campaigns.policy(conn, world).campaign or CampaignTerms()
+            verdicts = decide_world(conn, world, self._campaigns.settings, now)
+            looked = WorldCampaigns(conn, world, self._campaigns.settings, terms, verdicts)
+            targets = (*standing_targets(looked, binding.strategy_id), *candidate_targets(looked, binding))
+            steps = terms.live.canary
+            return campaignpb.PromotionPlan(
+                blocks=blocks_to_proto(told.blocks),
+                targets=[target_to_proto(target) for target in targets],
+                canary_step=0,
+                canary_share=f"{steps[0].share:f}" if steps else "1",
+                notes=[SHARE_UNKNOWN],
+            )
+
+        return campaignservicepb.PlanPromotionResponse(plan=await self.writes.db.read(work))
+
+    @audited
+    async def RequestPromotion(
+        self, request: campaignservicepb.RequestPromotionRequest, act: Act
+    ) -> campaignservicepb.RequestPromotionResponse:
+        strategy_id, run_id = _named(request)
+        reason = _reason(request.reason)
+        promotion = await self.writes.db.write(
+            lambda conn: self._promotions.request(conn, act, strategy_id, run_id, reason)
+        )
+        return campaignservicepb.RequestPromotionResponse(promotion=promotion_to_proto(promotion))
+
+    @audited
+    async def WithdrawPromotion(
+        self, request: campaignservicepb.WithdrawPromotionRequest, act: Act
+    ) -> campaignservicepb.WithdrawPromotionResponse:
+        ended = await self._end(act, request, PromotionEvent.WITHDRAWN, Role.OPERATOR)
+        return campaignservicepb.WithdrawPromotionResponse(promotion=promotion_to_proto(ended))
+
+    @audited
+    async def RejectPromotion(
+        self, request: campaignservicepb.RejectPromotionRequest, act: Act
+    ) -> campaignservicepb.RejectPromotionResponse:
+        ended = await self._end(act, request, PromotionEvent.REJECTED, Role.OWNER)
+        return campaignservicepb.RejectPromotionResponse(promotion=promotion_to_proto(ended))
+
+    @audited
+    async def ApprovePromotion(
+        self, request: campaignservicepb.ApprovePromotionRequest, act: Act
+    ) -> campaignservicepb.ApprovePromotionResponse:
+        found, reason = _named(request), _reason(request.reason)
+        until = instant_from_proto(request.expires_at, "expires_at") if request.HasField("expires_at") else None
+        if until is not None and until <= act.now:
+            raise refused("E_FIELD", "expires_at", until.isoformat(), "an instant in the future")
+        promotion = await self.writes.db.write(lambda conn: self._promotions.approve(conn, act, found, reason, until))
+        return campaignservicepb.ApprovePromotionResponse(promotion=promotion_to_proto(promotion))
+
+    @audited
+    async def ApplyPromotion(
+        self, request: campaignservicepb.ApplyPromotionRequest, act: Act
+    ) -> campaignservicepb.ApplyPromotionResponse:
+        """Answers as soon as the apply is recorded; the keeper follows it to APPLIED or FAILED."""
+        found = _named(request)
+        reason = _reason(request.reason) if request.force else request.reason
+        await self.writes.db.read(lambda conn: world_to_read(conn, act.caller, act.world_id, Role.OPERATOR))
+        await self._fences.reach(act.world_id)
+        promotion, _ = await self.writes.db.write(
+            lambda conn: self._promotions.apply(conn, act, found, reason, force=request.force)
+        )
+        return campaignservicepb.ApplyPromotionResponse(promotion=promotion_to_proto(promotion))
+
+    @audited
+    async def PauseCampaign(
+        self, request: campaignservicepb.PauseCampaignRequest, act: Act
+    ) -> campaignservicepb.PauseCampaignResponse:
+        told = await self._paused(act, request.strategy_id, _reason(request.reason), act.actor)
+        return campaignservicepb.PauseCampaignResponse(campaign=told.to_proto())
+
+    @audited
+    async def ResumeCampaign(
+        self, request: campaignservicepb.ResumeCampaignRequest, act: Act
+    ) -> campaignservicepb.ResumeCampaignResponse:
+        told = await self._paused(act, request.strategy_id, _reason(request.reason), "")
+        return campaignservicepb.ResumeCampaignResponse(campaign=told.to_proto())
+
+    @audited
+    async def OverrideEvaluation(
+        self, request: campaignservicepb.OverrideEvaluationRequest, act: Act
+    ) -> campaignservicepb.OverrideEvaluationResponse:
+        strategy_id, run_id = _named(request)
+        override = Override(
+            act.world_id, strategy_id, run_id, request.run_revision, request.rule, _reason(request.reason), act.actor,
+            act.now, instant_from_proto(request.expires_at, "expires_at"),
+        )  # fmt: skip
+
+        def work(conn: Connection) -> None:
+            world = world_to_write(conn, act, Role.OWNER)
+            run = evaluation_store.get_run(conn, world.world_id, strategy_id, run_id)
+            check_override(override, run.revision)
+            store.append_override(conn, override)
+            until = f"{override.expires_at:%Y-%m-%d}"
+            audit_write(conn, act, f"{override.rule} of {strategy_id} waived until {until}: {override.reason}")
+
+        await self.writes.db.write(work)
+        return campaignservicepb.OverrideEvaluationResponse(override=override_to_proto(override))
+
+    @audited_in_chunks(campaignpb.Trials, lambda trials: f"{trials.strategy_id}: {trials.trials_hash}")
+    async def PutTrials(self, request: campaignpb.Trials, act: Act) -> campaignservicepb.PutTrialsResponse:
+        require_strategy_id(request.strategy_id)
+        summary = await asyncio.to_thread(trials_summary, request.returns_arrow, request.trials_hash)
+
+        def work(conn: Connection) -> None:
+            world = world_to_write(conn, act, Role.OPERATOR)
+            get_active_binding(conn, world.world_id, request.strategy_id)
+            store.put_trials(conn, world.world_id, request.strategy_id, summary, request.returns_arrow, act.now)
+            audit_write(conn, act, f"{summary.variants} variants of {request.strategy_id}: {summary.trials_hash}")
+
+        await self.writes.db.write(work)
+        return campaignservicepb.PutTrialsResponse(summary=summary_to_proto(summary))
+
+    async def _told(self, world_id: str, strategy_id: str) -> Told:
+        caller, now = caller_of(current_call()), self.writes.clock.now()
+        require_strategy_id(strategy_id)
+
+        def work(conn: Connection) -> Told:
+            world = world_to_read(conn, caller, world_id)
+            return self._campaigns.told(conn, world, [get_active_binding(conn, world.world_id, strategy_id)], now)[0]
+
+        return await self.writes.db.read(work)
+
+    async def _end(
+        self,
+        act: Act,
+        request: campaignservicepb.WithdrawPromotionRequest | campaignservicepb.RejectPromotionRequest,
+        event: PromotionEvent,
+        role: Role,
+    ) -> Promotion:
+        found, reason = _named(request), _reason(request.reason)
+        return await self.writes.db.write(lambda conn: self._promotions.end(conn, act, found, event, role, reason))
+
+    async def _paused(self, act: Act, strategy_id: str, reason: str, paused_by: str) -> Told:
+        require_strategy_id(strategy_id)
+
+        def work(conn: Connection) -> None:
+            world = world_to_write(conn, act, Role.OPERATOR)
+            get_active_binding(conn, world.world_id, strategy_id)
+            before: Campaign = store.find_campaign(conn, world.world_id, strategy_id)
+            after = replace(before, paused_by=paused_by, paused_reason=reason if paused_by else "")
+            if after != before:
+                store.save_campaign(conn, replace(after, revision=before.revision + 1))
+            audit_write(conn, act, f"campaign of {strategy_id} {'paused' if paused_by else 'goes on'}: {reason}")
+
+        await self.writes.db.write(work)
+        return await self._told(act.world_id, strategy_id)
+
+
+def _named(
+    request: campaignservicepb.RequestPromotionRequest
+    | campaignservicepb.WithdrawPromotionRequest
+    | campaignservicepb.RejectPromotionRequest
+    | campaignservicepb.ApprovePromotionRequest
+    | campaignservicepb.ApplyPromotionRequest
+    | campaignservicepb.OverrideEvaluationRequest,
+) -> tuple[str, str]:
+    """Strategy and run. Raises InvalidRequest (E_STRATEGY_ID, E_FIELD)."""
+    require_strategy_id(request.strategy_id)
+    return request.strategy_id, require_text(request.run_id, "run_id")
+
+
+def _reason(text: str) -> str:
+    return require_text(text, "reason", REASON_MAX)

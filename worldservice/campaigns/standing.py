@@ -1,0 +1,160 @@
+"""One strategy's campaign as it is told: phase, windows, blocks of every subject, promotion, next action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import NotReady
+from qmtl.core.modes import EffectiveMode
+from qmtl.wire.instants import instant_to_proto
+from qmtl.world.v1 import campaign_pb2 as campaignpb
+from worldservice.activation.store.activations import load_activation
+from worldservice.apply.domain.targets import Target
+from worldservice.campaigns import store
+from worldservice.campaigns.domain.actions import Action, Standing, action_of
+from worldservice.campaigns.domain.blocks import BlockReason
+from worldservice.campaigns.domain.canary import weight_at
+from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.domain.promotions import Promotion
+from worldservice.campaigns.domain.readiness import Readiness, blocks_of
+from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.wire import action_to_proto, blocks_to_proto, promotion_to_proto, window_to_proto
+from worldservice.evaluation import store as evaluation_store
+from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.evaluation.facts import decide_world
+from worldservice.policy.domain.governance import LivePromotion
+from worldservice.policy.domain.policy import Policy
+from worldservice.policy.store import policy_of
+from worldservice.worlds.domain.binding import Binding, Stage
+from worldservice.worlds.domain.block import Block, EnteringLive
+from worldservice.worlds.domain.world import World
+from worldservice.worlds.live_blocks import LiveBlocks
+
+SHARE_UNKNOWN = "its share of capital is not known: no allocation was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of one strategy's campaign now."""
+
+    campaign: Campaign
+    ready: Readiness
+    blocks: tuple[Block, ...]
+    promotion: Promotion | None
+    action: Action | None
+
+    def to_proto(self) -> campaignpb.Campaign:
+        """As the contract tells it."""
+        stages = ((Stage.BACKTEST, self.ready.backtest), (Stage.PAPER, self.ready.paper))
+        return campaignpb.Campaign(
+            world_id=self.campaign.world_id,
+            strategy_id=self.campaign.strategy_id,
+            phase=f"CAMPAIGN_PHASE_{self.campaign.phase.name}",
+            campaign_revision=self.campaign.revision,
+            canary_step=self.campaign.step,
+            since=instant_to_proto(self.campaign.since),
+            strategy_version=self.ready.version,
+            windows=[window_to_proto(stage, shown) for stage, shown in stages if shown is not None],
+            blocks=blocks_to_proto(self.blocks),
+            next_action=None if self.action is None else action_to_proto(self.action),
+            promotion=None if self.promotion is None else promotion_to_proto(self.promotion),
+            paused_by=self.campaign.paused_by,
+            paused_reason=self.campaign.paused_reason,
+            demoted_at=instant_to_proto(self.campaign.demoted_at),
+            notes=[SHARE_UNKNOWN],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Campaigns:
+    """Looks at campaigns of a world under its policy of now; `blocks` are those of every subject but campaigns' own."""
+
+    settings: DecisionSettings
+    blocks: tuple[LiveBlocks, ...] = ()
+
+    def policy(self, conn: Connection, world: World) -> Policy:
+        """The policy with its section campaign. Raises NotReady (E_NO_CAMPAIGN)."""
+        policy = policy_of(conn, world)
+        if policy is None or policy.campaign is None:
+            raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
+        return policy
+
+    def told(self, conn: Connection, world: World, bound: Sequence[Binding], now: datetime) -> list[Told]:
+        """Of each binding that is given."""
+        policy = self.policy(conn, world)
+        if policy.campaign is None:
+            raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
+        looked = WorldCampaigns(
+            conn, world, self.settings, policy.campaign, decide_world(conn, world, self.settings, now)
+        )
+        newest = store.newest_promotions(conn, world.world_id)
+        auto = policy.live_promotion is LivePromotion.AUTO_APPLY
+        return [self._one(looked, binding, newest.get(binding.strategy_id), now, auto=auto) for binding in bound]
+
+    def _one(
+        self, looked: WorldCampaigns, binding: Binding, promotion: Promotion | None, now: datetime, *, auto: bool
+    ) -> Told:
+        conn, world, name = looked.conn, looked.world, binding.strategy_id
+        ready, campaign = looked.readiness(binding, now), store.find_campaign(conn, world.world_id, name)
+        live, blocks = binding.stage is Stage.LIVE, list[Block]()
+        if not live:
+            blocks += blocks_of(ready, now)
+            entering = [EnteringLive(name, _largest(candidate_targets(looked, binding)))]
+            for others in self.blocks:
+                blocks += others(conn, world, entering, now, switching=False)
+            if running := looked.running():
+                blocks.append(Block(BlockReason.APPLY_RUNNING.value, name, f"waits for apply {running} of its world"))
+        standing = Standing(
+            world_id=world.world_id,
+            strategy_id=name,
+            version=ready.version,
+            stage=binding.stage,
+            blocks=tuple(blocks),
+            promotion=promotion,
+            paused=campaign.paused,
+            auto_apply=auto,
+            data_end=_data_end(conn, world.world_id, binding),
+            live=live,
+        )
+        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing))
+
+
+def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target, ...]:
+    """The candidate's sides live at the weight of the first canary step, of those that trade on paper now."""
+    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+    mine = [e for e in entries if e.strategy_id == binding.strategy_id and e.active and not e.drain]
+    sides = {entry.side: entry.weight for entry in mine} or dict.fromkeys(binding.sides, 1.0)
+    steps = looked.terms.live.canary
+    return tuple(
+        Target(binding.strategy_id, side, float(weight_at(steps, 0, Decimal(repr(weight)))), Stage.LIVE)
+        for side, weight in sorted(sides.items(), key=lambda row: row[0].value)
+    )
+
+
+def standing_targets(looked: WorldCampaigns, but: str) -> tuple[Target, ...]:
+    """What trades now, as targets that keep it as it is, without the strategy `but`."""
+    stages = {EffectiveMode.LIVE: Stage.LIVE, EffectiveMode.PAPER: Stage.PAPER}
+    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+    return tuple(
+        Target(entry.strategy_id, entry.side, entry.weight, stages[entry.effective_mode])
+        for entry in entries
+        if entry.strategy_id != but
+        and entry.active
+        and not (entry.drain or entry.freeze)
+        and entry.effective_mode in stages
+    )
+
+
+def _largest(targets: Sequence[Target]) -> Decimal:
+    return max((Decimal(repr(target.weight)) for target in targets), default=Decimal(0))
+
+
+def _data_end(conn: Connection, world_id: str, binding: Binding) -> datetime | None:
+    stage = Stage.BACKTEST if binding.stage is Stage.BACKTEST else Stage.PAPER
+    runs = evaluation_store.runs_of_stage(conn, world_id, binding.strategy_id, stage)
+    return max((run.evidence.data_end for run in runs if run.evidence.data_end is not None), default=None)

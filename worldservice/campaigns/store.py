@@ -1,0 +1,137 @@
+"""Rows of campaigns, promotions, trials and overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from qmtl.core.errors import NotFound
+from qmtl.sql.instants import micros
+from worldservice.campaigns.domain.overrides import Override
+from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
+from worldservice.campaigns.domain.promotions import Promotion
+from worldservice.campaigns.domain.selection import TrialsSummary
+from worldservice.campaigns.tables import campaigns, evaluation_overrides, promotions, trials
+from worldservice.worlds.domain.binding import BindingState, Stage
+from worldservice.worlds.tables import bindings
+
+_CAMPAIGN = TypeAdapter(Campaign)
+_PROMOTION = TypeAdapter(Promotion)
+_OVERRIDE = TypeAdapter(Override)
+_SUMMARY = TypeAdapter(TrialsSummary)
+
+
+def find_campaign(conn: Connection, world_id: str, strategy_id: str) -> Campaign:
+    """The campaign of a strategy; one that never moved is at its beginning."""
+    where = (campaigns.c.world_id == world_id, campaigns.c.strategy_id == strategy_id)
+    text = conn.execute(sa.select(campaigns.c.campaign).where(*where)).scalar_one_or_none()
+    return Campaign(world_id, strategy_id) if text is None else _CAMPAIGN.validate_json(text)
+
+
+def save_campaign(conn: Connection, campaign: Campaign) -> None:
+    """Take the place of what was stored."""
+    where = (campaigns.c.world_id == campaign.world_id, campaigns.c.strategy_id == campaign.strategy_id)
+    conn.execute(sa.delete(campaigns).where(*where))
+    text = _CAMPAIGN.dump_json(campaign).decode()
+    key = {"world_id": campaign.world_id, "strategy_id": campaign.strategy_id}
+    conn.execute(sa.insert(campaigns).values(**key, phase=campaign.phase.value, campaign=text))
+
+
+def drifted(conn: Connection) -> list[tuple[str, str]]:
+    """World and strategy of each binding whose campaign is not where it is, or may be back from its demotion."""
+    c, b = campaigns.c, bindings.c
+    phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value)
+    of_binding = sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id)
+    moves = sa.or_(
+        sa.and_(phase == Phase.BACKTEST.value, b.stage != Stage.BACKTEST.value),
+        sa.and_(phase == Phase.PAPER.value, b.stage != Stage.PAPER.value),
+        sa.and_(phase == Phase.DEMOTED.value, b.stage == Stage.PAPER.value),
+        sa.and_(phase.in_([one.value for one in LIVE]), b.stage != Stage.LIVE.value),
+    )
+    query = sa.select(b.world_id, b.strategy_id).select_from(bindings.outerjoin(campaigns, of_binding))
+    rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id))
+    return [(row.world_id, row.strategy_id) for row in rows]
+
+
+def insert_promotion(conn: Connection, promotion: Promotion) -> None:
+    """A second open one of a strategy breaks the unique index, whatever was checked before."""
+    key = {"world_id": promotion.world_id, "strategy_id": promotion.strategy_id, "run_id": promotion.run_id}
+    conn.execute(sa.insert(promotions).values(**key, **_promotion_values(promotion)))
+
+
+def save_promotion(conn: Connection, promotion: Promotion) -> None:
+    """Store the promotion as it is now."""
+    where = (promotions.c.world_id == promotion.world_id, promotions.c.run_id == promotion.run_id)
+    conn.execute(sa.update(promotions).where(*where).values(**_promotion_values(promotion)))
+
+
+def find_promotion(conn: Connection, world_id: str, run_id: str) -> Promotion | None:
+    """A promotion by its run, or None."""
+    where = (promotions.c.world_id == world_id, promotions.c.run_id == run_id)
+    text = conn.execute(sa.select(promotions.c.promotion).where(*where)).scalar_one_or_none()
+    return None if text is None else _PROMOTION.validate_json(text)
+
+
+def get_promotion(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> Promotion:
+    """A strategy's promotion by its run. Raises NotFound (E_RUN_UNKNOWN)."""
+    found = find_promotion(conn, world_id, run_id)
+    if found is None or found.strategy_id != strategy_id:
+        raise NotFound("E_RUN_UNKNOWN", f"strategy {strategy_id} has no promotion {run_id!r} in world {world_id}")
+    return found
+
+
+def newest_promotions(conn: Connection, world_id: str) -> Mapping[str, Promotion]:
+    """The newest promotion of each strategy of a world, by strategy."""
+    newest = (
+        sa.select(sa.func.max(promotions.c.sequence))
+        .where(promotions.c.world_id == world_id)
+        .group_by(promotions.c.strategy_id)
+    )
+    query = sa.select(promotions.c.promotion).where(promotions.c.sequence.in_(newest.scalar_subquery()))
+    found = [_PROMOTION.validate_json(text) for text in conn.execute(query).scalars()]
+    return {one.strategy_id: one for one in found}
+
+
+def open_promotions(conn: Connection) -> list[tuple[str, str]]:
+    """World and run of every open promotion."""
+    query = sa.select(promotions.c.world_id, promotions.c.run_id).where(promotions.c.open)
+    return [(row.world_id, row.run_id) for row in conn.execute(query.order_by(promotions.c.sequence))]
+
+
+def put_trials(
+    conn: Connection, world_id: str, strategy_id: str, summary: TrialsSummary, body: bytes, now: datetime
+) -> None:
+    """Take the place of the trials that the strategy had."""
+    conn.execute(sa.delete(trials).where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id))
+    key = {"world_id": world_id, "strategy_id": strategy_id, "put_us": micros(now)}
+    conn.execute(sa.insert(trials).values(**key, body=body, summary=_SUMMARY.dump_json(summary).decode()))
+
+
+def trials_of(conn: Connection, world_id: str, strategy_id: str) -> TrialsSummary | None:
+    """What a strategy's stored trials come to, or None."""
+    where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id)
+    text = conn.execute(sa.select(trials.c.summary).where(*where)).scalar_one_or_none()
+    return None if text is None else _SUMMARY.validate_json(text)
+
+
+def append_override(conn: Connection, override: Override) -> None:
+    """Add one; it never changes."""
+    key = {"world_id": override.world_id, "strategy_id": override.strategy_id}
+    text, ends = _OVERRIDE.dump_json(override).decode(), micros(override.expires_at)
+    conn.execute(sa.insert(evaluation_overrides).values(**key, expires_us=ends, override=text))
+
+
+def overrides_holding(conn: Connection, world_id: str, strategy_id: str, now: datetime) -> list[Override]:
+    """Those of a strategy that have not ended, oldest first."""
+    table = evaluation_overrides
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.expires_us > micros(now))
+    rows = conn.execute(sa.select(table.c.override).where(*where).order_by(table.c.sequence)).scalars()
+    return [_OVERRIDE.validate_json(text) for text in rows]
+
+
+def _promotion_values(promotion: Promotion) -> dict[str, object]:
+    return {"open": promotion.open, "promotion": _PROMOTION.dump_json(promotion).decode()}
