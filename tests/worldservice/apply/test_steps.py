@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyRun, ApplyState, ApplyTimeouts
 from worldservice.apply.domain.targets import Target
 from worldservice.worlds.domain.binding import Side, Stage
+from worldservice.worlds.domain.block import Block, EnteringLive
+from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import bindings, worlds
 
 TIMEOUTS = ApplyTimeouts(timedelta(seconds=30), timedelta(seconds=5))
@@ -74,6 +77,32 @@ async def test_a_run_has_the_activation_for_itself_from_its_beginning_to_its_end
     assert await state(db) is ApplyState.COMPLETED
     assert await hold(db) == Hold("r1", HoldState.RELEASED)
     refuse_held("alpha", await hold(db))
+
+
+@pytest.mark.parametrize("stage", [Stage.PAPER, Stage.LIVE])
+async def test_who_enters_live_is_asked_about_again_behind_the_freeze(db: Database, stage: Stage) -> None:
+    asked: list[tuple[tuple[EnteringLive, ...], bool]] = []
+
+    def no_slot(
+        conn: Connection, world: World, entering: Sequence[EnteringLive], now: datetime, *, switching: bool
+    ) -> Sequence[Block]:
+        asked.append((tuple(entering), switching))
+        return [Block("MAX_LIVE_SLOTS", one.strategy_id, "finds 8 others live") for one in entering]
+
+    await freeze(db)
+    await db.write(lambda conn: steps.check_gates(conn, AT))
+    run = await db.read(lambda conn: apply_store.get_run(conn, "alpha", "r1"))
+    wanted = replace(run, targets=(replace(TARGET, stage=stage),))
+    await db.write(lambda conn: apply_store.save_run(conn, wanted))
+    at = replace(AT, blocks=(no_slot,))
+    if stage is Stage.PAPER:
+        assert (await db.write(lambda conn: steps.switch(conn, at))).state is ApplyState.UNFREEZING
+        assert asked == []
+        return
+    with pytest.raises(NotReady, match="E_PROMOTION_BLOCKED"):
+        await db.write(lambda conn: steps.switch(conn, at))
+    assert asked == [((EnteringLive("t", Decimal("0.5")),), True)]
+    assert await state(db) is ApplyState.SWITCHING
 
 
 async def test_the_freeze_shuts_everything_under_an_epoch_of_its_own(db: Database) -> None:

@@ -209,3 +209,21 @@ async def test_what_cannot_be_asked_is_refused_by_name(harness: WorldHarness) ->
     await request(ann)
     stolen = campaignservicepb.RequestPromotionRequest(world_id="w1", strategy_id="t", run_id="p1", reason="mine")
     assert isinstance(await refusal(ann.campaigns.RequestPromotion(stolen)), Conflict)
+
+
+async def test_a_policy_that_acts_by_itself_is_the_approver_and_a_failed_apply_is_told(harness: WorldHarness) -> None:
+    ann = await governed(harness, EASY + "governance: {live_promotion: {mode: auto_apply}}\n")
+    bob = await harness.stub(Role.OPERATOR, "bob")
+    await shown_on_paper(harness, ann)
+    await request(bob)
+    due = (await bob.campaigns.Tick(campaignservicepb.TickRequest(world_id="w1"))).actions
+    assert [(one.kind, one.run_id) for one in due] == [(campaignpb.CAMPAIGN_ACTION_KIND_APPLY_PROMOTION, "p1")]
+    harness.brokerage.answering.clear()  # the freeze is not answered
+    started = await apply(bob)
+    assert started.decided_by == "policy v2, ann"
+    await bob.applies.FreezeWorld(applyservicepb.FreezeWorldRequest(world_id="w1", request_id="stop"))
+    harness.brokerage.answering.set()
+    await eventually(lambda: _is(bob, "FAILED"))
+    after = await campaign(bob)
+    assert "FROZEN" in after.promotion.message
+    assert after.phase == campaignpb.CAMPAIGN_PHASE_PAPER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +18,14 @@ from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
-from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
+
+if TYPE_CHECKING:
+    from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
 
 Why = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 Run = Annotated[str, typer.Option("--run", help="The promotion's run. Empty: the newest one's.")]
 Named = dict[str, Any]
-Act = Callable[[CampaignServiceAsyncStub, Named], Awaitable[campaignpb.Promotion]]
+Act = Callable[["CampaignServiceAsyncStub", Named], Awaitable[campaignpb.Promotion]]
 
 
 @with_access
