@@ -51,11 +51,11 @@ from seamless.features.service import FeatureServicer
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.filler import Filler
 from seamless.fetch.service import DataServicer
+from seamless.live.assembly import feed_clocks, sources
 from seamless.live.assembly import feeds as feeds_of
-from seamless.live.assembly import sources
 from seamless.live.feed import LiveFeed
 from seamless.live.following import Following
-from seamless.live.reports import FeedReports
+from seamless.live.reports import FeedReports, MemberLags
 from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
@@ -88,6 +88,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.watch_disk("data disk", settings.data_path)
         feeds, filling = await follow_exchanges(runtime, settings, inventory, storage, metrics, stack)
         live = LiveSessions(feeds, inventory, db, runtime.clock)
+        await runtime.patiently("store", live.tell_changes)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
         filler = Filler(filling)
         budget_s = settings.storage_budget_s
@@ -134,7 +135,10 @@ async def follow_exchanges(
     worlds = sessionrpc.SessionServiceStub(runtime.channel("worldservice"))
     for name, feed in made.items():
         runtime.background(f"feed-{name}", Following(feed, found[name], runtime.clock, metrics).run)
-        runtime.background(f"feed-told-{name}", FeedReports(feed, worlds, runtime.clock).run)
+    for name, clock in feed_clocks(inventory.presets, made).items():
+        runtime.background(f"feed-told-{name}", FeedReports(name, clock, worlds, runtime.clock).run)
+        if len(clock.feeds) > 1:
+            runtime.background(f"feed-lags-{name}", MemberLags(name, clock, metrics).run)
     return made, Filling(found, backfiller, storage, inventory)
 
 

@@ -66,11 +66,13 @@ class ExchangeSettings(BaseModel):
 
 
 class UniverseSettings(BaseModel):
-    """Presets that worlds trade together: `[seamless.universes.<NAME>]`, preset `replay.<NAME>`."""
+    """Presets that worlds trade together: `[seamless.universes.<NAME>]`, preset `replay.<NAME>`, or `live.<NAME>` where
+    the first is of an exchange.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # presets that are replays, each of another symbol or interval
+    # presets that are replays, or live feeds of one exchange, each of another symbol or interval
     presets: tuple[str, ...] = Field(min_length=1, max_length=64)
 
 

@@ -36,4 +36,9 @@ class SeamlessMetrics:
         self.live_streams = counter(
             "seamless_live_streams_total", "Websockets of live bars that were opened.", ["preset"]
         )
+        self.live_member_lag = gauge(
+            "seamless_live_member_lag_seconds",
+            "Data time from the close that a feed owes to the furthest of its universe.",
+            ["preset", "member"],
+        )
         self.backfill_attempts = counter("seamless_backfill_failed_attempts_total", "Attempts that failed.", ["error"])

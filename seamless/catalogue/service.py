@@ -7,7 +7,7 @@ from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.paging import page_from_proto, page_of
 from seamless.artifacts.inventory import DatasetState, Inventory
 from seamless.catalogue.wire import dataset_to_proto, preset_to_proto, universe_to_proto
-from seamless.presets.preset import Preset
+from seamless.presets.preset import LIVE, Preset
 
 
 class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
@@ -57,12 +57,14 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         if name not in presets.universes:
             preset = presets.named(name)
             return preset_to_proto(preset, self._inventory.status(preset))
+        replay = not name.startswith(LIVE)
         try:
-            statuses = [self._inventory.status(preset) for preset in presets.universe(name).members]
+            universe = presets.universe(name)
         except NotReady as error:
-            return universe_to_proto(name, presets.universes[name], error.message)
+            return universe_to_proto(name, presets.universes[name], error.message, replay=replay)
+        statuses = [self._inventory.status(preset) for preset in universe.members]
         fault = next((one.detail for one in statuses if one.state is DatasetState.UNAVAILABLE), "")
-        return universe_to_proto(name, [one.name for one in presets.universe(name).members], fault)
+        return universe_to_proto(name, [one.name for one in universe.members], fault, replay=replay)
 
     async def _dataset(self, preset: Preset) -> datasetspb.Dataset:
         return dataset_to_proto(preset, self._inventory.status(preset), await self._inventory.newest(preset))

@@ -63,13 +63,13 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
     )
 
 
-def universe_to_proto(name: str, members: Sequence[str], fault: str) -> datasetspb.Preset:
+def universe_to_proto(name: str, members: Sequence[str], fault: str, *, replay: bool) -> datasetspb.Preset:
     """A universe, and whether a session can play it."""
     return datasetspb.Preset(
         name=name,
         description=f"{', '.join(members)} on one data clock",
         min_coverage="0",
-        replay=True,
+        replay=replay,
         available=not fault,
         message=fault,
         members=members,

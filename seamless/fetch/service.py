@@ -14,7 +14,7 @@ from seamless.fetch.fetcher import Fetcher
 from seamless.live.store import LiveSession
 from seamless.recordings.recorder import Recorder
 from seamless.replay.subscription import Subscriptions
-from seamless.replay.wire import Labels, delivery_to_proto, subscribe_from_proto
+from seamless.replay.wire import delivery_to_proto, subscribe_from_proto
 
 
 class DataServicer(datarpc.DataServiceServicer):
@@ -43,15 +43,13 @@ class DataServicer(datarpc.DataServiceServicer):
         query = subscribe_from_proto(request)
         session = await self._subscriptions.session(query)
         labels = self._subscriptions.told_as(session, query)
-        async with aclosing(self._deliveries(session, query, labels)) as deliveries:
+        async with aclosing(self._deliveries(session, query)) as deliveries:
             async for delivery in deliveries:
                 yield delivery_to_proto(delivery, labels)
 
-    def _deliveries(
-        self, session: Replay | LiveSession, query: SubscribeQuery, labels: Labels
-    ) -> AsyncGenerator[Delivery, None]:
+    def _deliveries(self, session: Replay | LiveSession, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
         """What is delivered; of a live session that goes on it is recorded first."""
         found = self._subscriptions.deliveries(session, query)
         if isinstance(session, Replay) or not session.session_id or session.closed_at_ns:
             return found
-        return self._recorder.through(session, labels.presets or (session.preset,), found)
+        return self._recorder.through(session, self._subscriptions.told_of(session, query), found)

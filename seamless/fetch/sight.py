@@ -13,6 +13,7 @@ from seamless.domain import admission
 from seamless.domain.admission import MIXING, Admission, Origin
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery, Holding, plan_fetch
 from seamless.domain.manifests import Manifest
+from seamless.domain.sessions.playback import place_of
 from seamless.domain.stored import StoredCoverage
 from seamless.live.sessions import LiveSessions
 from seamless.presets.preset import Preset
@@ -102,15 +103,18 @@ class Sights:
     async def _of_session(self, preset: Preset, ask: FetchQuery, domain: ExecutionDomain) -> Sight:
         live = await self._live.find(ask.session_id)
         if live is not None:
-            if live.preset != preset.name:
+            if place_of(live.members, str(preset.dataset)) is None:
                 raise NotReady("E_ARTIFACT_MISSING", f"data session {live.session_id} is on {live.preset}")
-            feed = self._live.feed(preset.name)
-            feed.require_begun()
-            return await self._mixed(preset, domain, admission.admit(domain, ask.as_of_ns, feed.watermark_ns))
+            clock = self._live.clock_of(live)
+            clock.require_begun()
+            return await self._mixed(preset, domain, admission.admit(domain, ask.as_of_ns, clock.watermark_ns))
         replay = await self._sessions.find(ask.session_id)
-        place = replay.place_of(str(preset.dataset))
+        place = place_of(replay.members, str(preset.dataset))
         if place is None:
             raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.preset}")
+        if replay.recorded:  # of what was before it, what is known now
+            horizon_ns = min(replay.watermark_ns, replay.span.start_ns)
+            return await self._mixed(preset, domain, admission.admit(domain, ask.as_of_ns, horizon_ns))
         access = admission.admit(domain, ask.as_of_ns, replay.watermark_ns)
         return Sight(domain, access, await self._sessions.source(replay, replay.members[place]))
 

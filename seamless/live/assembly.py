@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import structlog
+
 from controlbus.bus import Bus
 from qmtl.core.clock import Clock
+from qmtl.core.errors import NotReady
 from qmtl.exchanges.budgets import RequestBudget
 from qmtl.exchanges.connection import Connection, made
 from qmtl.exchanges.credentials import NO_CREDENTIALS
 from seamless.backfill.backfiller import Backfiller
 from seamless.config import Settings
 from seamless.live.feed import LiveFeed
+from seamless.live.feed_clock import FeedClock
 from seamless.metrics import SeamlessMetrics
-from seamless.presets.preset import Presets
+from seamless.presets.preset import LIVE, Presets
 from seamless.sources.ccxt.endpoints import endpoint_of
 from seamless.sources.ccxt.source import CcxtSource
 from seamless.storage.storage import Storage
 
 WAIT_S = 60.0  # how long history waits for its share of the limits before an attempt has failed
 DATA_ACCOUNT = "market-data"  # nobody's account: bars are told to everybody
+
+log = structlog.stdlib.get_logger("qmtl.seamless.live")
 
 
 @asynccontextmanager
@@ -61,3 +67,19 @@ def feeds(
         history_ns = int(settings.exchanges[preset.exchange].history.total_seconds()) * 1_000_000_000
         made_feeds[name] = LiveFeed(preset, source, storage, backfiller, metrics, history_ns)
     return made_feeds
+
+
+def feed_clocks(presets: Presets, made: Mapping[str, LiveFeed]) -> dict[str, FeedClock]:
+    """What worlds may name of the feeds, each with its clock: every feed, and every universe of them. A universe that
+    cannot be followed is logged.
+    """
+    clocks = {name: FeedClock([feed]) for name, feed in made.items()}
+    for name in presets.universes:
+        if name.startswith(LIVE):
+            try:
+                members = presets.universe(name).members
+            except NotReady as error:
+                log.error("universe_not_followed", preset=name, reason=error.reason, error=error.message)
+            else:
+                clocks[name] = FeedClock([made[preset.name] for preset in members])
+    return clocks

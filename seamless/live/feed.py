@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 import structlog
 
 from qmtl.calendars.calendars import Calendar
 from qmtl.calendars.spans import Coverage, Span, floor_to, intersect, normalise, subtract
-from qmtl.core.errors import QmtlError, Unavailable, refused
+from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.instants import from_ns, timestamp_text
-from qmtl.core.tasks.ending import first_of
 from qmtl.exchanges.budgets import Purpose
 from seamless.backfill.backfiller import Backfiller, BarSource
 from seamless.domain.bars import Bars, concatenated, no_bars
-from seamless.domain.sessions.playback import Delivery
 from seamless.domain.stored import Provenance
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset
@@ -35,7 +33,6 @@ from seamless.storage.storage import Storage
 
 OVERLAP_BARS = 3  # how far back a correction is looked for
 TAIL_BARS = 2_048  # the newest bars are kept in memory
-BATCH_BARS = 256
 CHECK_BARS = 15  # by websocket, before they are compared with what the exchange lists
 BROKEN_LOOKS = 6  # for a bar that comes without all of its fields, before time goes on without it
 AHEAD_MAX_NS = 400 * 86_400 * 1_000_000_000  # how far a calendar is asked for its next session
@@ -71,6 +68,7 @@ class LiveFeed:
         self.preset = preset
         self.watermark_ns = 0  # 0: it has not begun
         self.began_ns = 0  # where its first bar opens
+        self.closed = False  # its subscribers are sent away
         self._source = source
         self._storage = storage
         self._backfiller = backfiller
@@ -83,7 +81,6 @@ class LiveFeed:
         self._newest_ns = 0  # the newest bar that the websocket told of
         self._broken: Counter[int] = Counter()  # looks that found an open without all of its fields
         self._moved = asyncio.Event()
-        self._closed = asyncio.Event()
 
     @property
     def oldest_ns(self) -> int:
@@ -172,27 +169,6 @@ class LiveFeed:
         self._take(no_bars(), bar, span.end_ns)
         return self._doubted_ns is not None or self.watermark_ns - self._checked_ns >= CHECK_BARS * step
 
-    async def deliveries(self, from_ns: int, ended: asyncio.Event) -> AsyncGenerator[Delivery, None]:
-        """Bars that open from an instant on: those that have come, then each as it comes, until `ended`.
-
-        Raises Unavailable (E_DATASET_INGESTING, E_STOPPING): subscribe again.
-        """
-        self.require_begun()
-        position = from_ns
-        while True:
-            seen_ns, over = self.watermark_ns, ended.is_set()
-            async with aclosing(self._between(position, seen_ns)) as batches:
-                async for delivery in batches:
-                    yield delivery
-            if over:
-                yield Delivery(no_bars(), max(seen_ns, position), True)
-                return
-            position = max(position, seen_ns)
-            while self.watermark_ns <= position and not ended.is_set():
-                if self._closed.is_set():
-                    raise Unavailable("E_STOPPING", "seamless stops; subscribe again from the last bar's close_time")
-                await first_of(self._moved.wait(), ended.wait(), self._closed.wait())
-
     def require_begun(self) -> None:
         """Raises Unavailable (E_DATASET_INGESTING) before the history is there."""
         if not self.watermark_ns:
@@ -200,24 +176,24 @@ class LiveFeed:
                 "E_DATASET_INGESTING", f"{self.preset.name} is being caught up with its exchange", retry_after_s=0.5
             )
 
-    def confirmed(self, through_ns: int) -> int:
-        """The watermark, for one who says that it is done with bars up to an instant: a live feed waits for nobody.
-
-        Raises InvalidRequest (E_DATA_SESSION) for an instant not reached yet.
-        """
-        if through_ns > self.watermark_ns:
-            reached, given = (timestamp_text(from_ns(at)) for at in (self.watermark_ns, through_ns))
-            raise refused("E_DATA_SESSION", "through", given, f"at most the watermark, {reached}")
-        return self.watermark_ns
-
     async def until_moved(self, beyond_ns: int) -> None:
         """Wait until the watermark is beyond an instant."""
         while self.watermark_ns <= beyond_ns:
-            await self._moved.wait()
+            await self.moves()
+
+    def moves(self) -> Coroutine[Any, Any, object]:
+        """The next time, from this call on, that the watermark moves or subscribers are sent away."""
+        return self._moved.wait()
+
+    async def bars(self, span: Span) -> Bars:
+        """Bars that open inside a span and have come, as they stand now. Raises as the store does."""
+        in_memory = len(self._tail) > 0 and span.start_ns >= int(self._tail.time_ns[0])
+        return self._tail.within(span) if in_memory else await self._storage.read(self.preset.dataset, span)
 
     def close(self) -> None:
         """Send every subscriber away: the server stops."""
-        self._closed.set()
+        self.closed = True
+        self._wake()
 
     def _given_up(self, broken: Sequence[int]) -> Coverage:
         """Opens that come again and again without all of their fields: time goes on without them, and that is told."""
@@ -272,18 +248,8 @@ class LiveFeed:
     def _move(self, watermark_ns: int) -> None:
         if watermark_ns > self.watermark_ns:
             self.watermark_ns = watermark_ns
-            moved, self._moved = self._moved, asyncio.Event()
-            moved.set()
+            self._wake()
 
-    async def _between(self, start_ns: int, watermark_ns: int) -> AsyncGenerator[Delivery, None]:
-        """What opens from one instant to a watermark, in batches; the last has the watermark, with bars or without."""
-        if start_ns >= watermark_ns:
-            return
-        span = Span(start_ns, watermark_ns)
-        in_memory = len(self._tail) > 0 and start_ns >= int(self._tail.time_ns[0])
-        bars = self._tail.within(span) if in_memory else await self._storage.read(self.preset.dataset, span)
-        for first in range(0, len(bars) - BATCH_BARS, BATCH_BARS):
-            batch = bars.take(slice(first, first + BATCH_BARS))
-            yield Delivery(batch, int(batch.time_ns[-1]) + self.interval_ns, False)
-        rest = max(0, (len(bars) - 1) // BATCH_BARS * BATCH_BARS)
-        yield Delivery(bars.take(slice(rest, None)), watermark_ns, False)
+    def _wake(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

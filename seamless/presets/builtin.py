@@ -12,7 +12,7 @@ from seamless.domain.datasets import DatasetId, Kind, parse_interval
 from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
-from seamless.presets.preset import Preset, Presets
+from seamless.presets.preset import LIVE, Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
 
@@ -37,8 +37,13 @@ def presets_of(settings: Settings) -> Presets:
         terms=DatasetTerms("USD", origin="Yahoo Finance via Kaggle, not cleaned", licence="CC0"),
     )
     files = tuple(_file(name, feed) for name, feed in settings.files.items())
-    named = {f"replay.{name}": universe.presets for name, universe in settings.universes.items()}
-    return Presets((demo, *_stocks(), *files, *exchange_presets(settings.exchanges)), {**_UNIVERSES, **named})
+    followed = tuple(exchange_presets(settings.exchanges))
+    live = {preset.name for preset in followed}
+    named = {
+        f"{LIVE if universe.presets[0] in live else 'replay.'}{name}": universe.presets
+        for name, universe in settings.universes.items()
+    }
+    return Presets((demo, *_stocks(), *files, *followed), {**_UNIVERSES, **named})
 
 
 def _stocks() -> tuple[Preset, ...]:

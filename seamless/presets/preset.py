@@ -22,6 +22,7 @@ from seamless.sources.files.uploads import UploadedFile
 
 NO_TERMS = DatasetTerms()
 NO_UNIVERSES: Mapping[str, Sequence[str]] = MappingProxyType({})
+LIVE = "live."  # what names of universes of live feeds begin with
 HELD_BACK = 2  # bars that a source may still revise
 
 
@@ -58,10 +59,17 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class Universe:
-    """Presets that a session plays on one data clock, by symbol and interval. One preset alone is a universe, too."""
+    """Presets that a session plays on one data clock, by symbol and interval: replays, or live feeds of one exchange.
+    One preset alone is a universe, too.
+    """
 
     name: str
     members: tuple[Preset, ...]
+
+    @property
+    def live(self) -> bool:
+        """Whether its bars come from an exchange as it closes them."""
+        return bool(self.members[0].exchange)
 
     @property
     def step_ns(self) -> int:
@@ -99,14 +107,14 @@ class Presets:
         """The universe of a name, or of the one preset of that name.
 
         Raises NotFound (E_PRESET_UNKNOWN); NotReady (E_DATASET_UNAVAILABLE): one of its presets is not there, is no
-        replay, or has the symbol and interval of another.
+        replay among replays or of another exchange than the first, or has the symbol and interval of another.
         """
         if name not in self.universes:
             return Universe(name, (self.named(name),))
         found = [self._by_name.get(one) for one in self.universes[name]]
+        exchange = next((one.exchange for one in found if one is not None), "")
         for one, preset in zip(self.universes[name], found, strict=True):
-            fault = "is not there" if preset is None else "is no replay" if not preset.replay else preset.detail
-            if fault:
+            if fault := "is not there" if preset is None else preset.detail or _unlike(preset, exchange):
                 raise NotReady("E_DATASET_UNAVAILABLE", f"{name}: preset {one} {fault}", metadata={"dataset": name})
         members = sorted(
             (one for one in found if one is not None), key=lambda one: (one.dataset.symbol, one.dataset.interval_s)
@@ -116,6 +124,10 @@ class Presets:
             text = f"{name}: two presets of one symbol and interval"
             raise NotReady("E_DATASET_UNAVAILABLE", text, metadata={"dataset": name})
         return Universe(name, tuple(members))
+
+    def members_of(self, name: str) -> tuple[str, ...]:
+        """The presets of a universe, or the one preset of that name, as they are named."""
+        return tuple(self.universes.get(name, (name,)))
 
     def serving(self, name: str) -> Preset:
         """The available preset of a preset name or dataset id.
@@ -128,6 +140,13 @@ class Presets:
         if not preset.available:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{name}: {preset.detail}", metadata={"dataset": name})
         return preset
+
+
+def _unlike(preset: Preset, exchange: str) -> str:
+    """Why a preset cannot be in a universe that begins with one of an exchange, or with a replay; empty: it can."""
+    if not exchange:
+        return "" if preset.replay else "is no replay"
+    return "" if preset.exchange == exchange else f"is no feed of {exchange}, as the first is"
 
 
 def _unknown(name: str) -> NotFound:

@@ -7,16 +7,18 @@ never takes a bar back. Bars sent are read from the sealed segment, so every sub
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Exhausted, NotFound, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
-from seamless.domain.bars import Bars, no_bars
-from seamless.domain.sessions.playback import Delivery, Follower, Replay, Tape, merged, next_due_ns, release
+from seamless.domain.bars import Bars
+from seamless.domain.sessions.playback import Delivery, Follower, Replay, held_back, merged, next_due_ns, release, told
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store
 
@@ -47,13 +49,23 @@ class Player:
     """The one place of a process where a session advances and is read."""
 
     def __init__(
-        self, replay: Replay, parts: Sequence[Bars], followers: Iterable[str], resources: PlaybackResources
+        self,
+        replay: Replay,
+        parts: Sequence[Bars],
+        followers: Iterable[str],
+        resources: PlaybackResources,
+        told_ns: Sequence[NDArray[np.int64]] | None = None,
     ) -> None:
-        """`parts` are the bars of each of the session's members that become known while it plays."""
+        """`parts` are the bars of each of the session's members that become known while it plays, `told_ns` when each
+        does; None: at its close.
+        """
         self.replay = replay
         steps = [member.interval_ns for member in replay.members]
-        self._whole = merged(list(zip(parts, steps, strict=True)))
-        self._of_one = [merged([(part, step)]) for part, step in zip(parts, steps, strict=True)]
+        closes = [part.time_ns + step for part, step in zip(parts, steps, strict=True)]
+        known = closes if told_ns is None else told_ns
+        self._held = held_back(closes, known)
+        self._whole = merged(list(zip(parts, steps, strict=True)), known)
+        self._of_one = [merged([(part, step)], [at]) for part, step, at in zip(parts, steps, known, strict=True)]
         self._resources = resources
         self._places: set[Progress] = set()
         self._followers = {name: Progress(replay.span.start_ns, self._now_ns()) for name in followers}
@@ -92,7 +104,7 @@ class Player:
         while not self.replay.finished and not self._closed:
             self._touched.clear()
             followers = [Follower(p.taken_ns, p.heard_at_ns) for p in (*self._places, *self._followers.values())]
-            after = release(self.replay, followers, self._now_ns(), self._resources.patience_ns)
+            after = release(self.replay, followers, self._now_ns(), self._resources.patience_ns, self._held)
             if after is self.replay:
                 await self._pause()
             else:
@@ -137,7 +149,7 @@ class Player:
         with self._seat(from_ns, waited_for=not follower) as seat:
             while True:
                 seen = self.replay
-                for delivery in _released(tape, position, seen):
+                for delivery in told(tape, position, seen.watermark_ns, BATCH_BARS, last=seen.finished):
                     yield delivery
                 if seen.finished:
                     return
@@ -198,13 +210,3 @@ class Player:
 
     def _now_ns(self) -> int:
         return to_ns(self._resources.clock.now())
-
-
-def _released(tape: Tape, from_ns: int, seen: Replay) -> Iterator[Delivery]:
-    """What becomes known between a position and a state of the session, in batches; the last has its watermark."""
-    found = list(tape.between(from_ns, seen.watermark_ns).batches(BATCH_BARS, from_ns))
-    yield from found[:-1]
-    if found:
-        yield replace(found[-1], watermark_ns=seen.watermark_ns, last=seen.finished)
-    elif seen.watermark_ns > from_ns or seen.finished:
-        yield Delivery(no_bars(), seen.watermark_ns, seen.finished)

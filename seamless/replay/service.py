@@ -1,5 +1,6 @@
 """DataSessionService: sessions on replays and live feeds, opened, looked at and kept in step."""
 
+from qmtl.core.errors import refused
 from qmtl.core.roles import Role
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
@@ -8,6 +9,7 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.wire.instants import ns_to_proto
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.sessions.playback import Replay
+from seamless.domain.sessions.requests import SessionRequest
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
 from seamless.recordings.recorder import Recorder
@@ -38,17 +40,30 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
     ) -> datasessionservicepb.OpenDataSessionResponse:
         asked = open_from_proto(request)
         await self._roles.require(asked.world_id, Role.OPERATOR)
+        if request.recordings:
+            return datasessionservicepb.OpenDataSessionResponse(session=await self._play(request, asked))
         universe = self._inventory.presets.universe(request.preset)
         for preset in universe.members:
             self._inventory.presets.serving(preset.name)
-        first = universe.members[0]
-        if first.exchange:
-            opened = await self._live.open(first, asked)
+        if universe.live:
+            opened = await self._live.open(universe, asked)
             return datasessionservicepb.OpenDataSessionResponse(session=self._session(opened))
         for preset in universe.members:
             self._inventory.require_ready(preset)
         replay = await self._sessions.open(universe, asked)
         return datasessionservicepb.OpenDataSessionResponse(session=self._session(replay))
+
+    async def _play(
+        self, request: datasessionservicepb.OpenDataSessionRequest, asked: SessionRequest
+    ) -> datasessionspb.DataSession:
+        """A replay of what another session was told; who may read that session may play it."""
+        recording = await self._recorder.recording(request.recordings, request.recorded_session_id, self._find)
+        await self._roles.require(recording.world_id, Role.READER)
+        if request.preset not in ("", recording.preset):
+            raise refused(
+                "E_DATA_SESSION", "preset", request.preset, f"{recording.preset}, which was recorded, or none"
+            )
+        return self._session(await self._sessions.play_recording(recording, asked))
 
     async def GetDataSession(
         self, request: datasessionservicepb.GetDataSessionRequest, context: object
@@ -67,7 +82,7 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
         await self._roles.require(session.world_id, Role.OPERATOR)
         through_ns = ns_from_proto(request.through, "through")
         if isinstance(session, LiveSession):  # it waits for nobody
-            watermark_ns = self._live.feed(session.preset).confirmed(through_ns)
+            watermark_ns = self._live.clock_of(session).confirmed(through_ns)
             return datasessionservicepb.ConfirmBarsResponse(watermark=ns_to_proto(watermark_ns))
         player = await self._sessions.player(request.session_id)
         player.confirm(request.follower, through_ns)
@@ -107,5 +122,6 @@ class DataSessionServicer(datasessionrpc.DataSessionServiceServicer):
 
     def _session(self, session: Replay | LiveSession) -> datasessionspb.DataSession:
         if isinstance(session, LiveSession):
-            return live_to_proto(session, self._live.feed(session.preset))
+            clock, now = self._live.clock_of(session), self._inventory.presets.members_of(session.preset)
+            return live_to_proto(session, clock, now)
         return replay_to_proto(session, self._sessions.waiting_for(session.session_id))

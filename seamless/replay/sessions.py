@@ -4,14 +4,17 @@ A session is state in SQL; its player is started when somebody subscribes, after
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from qmtl.calendars.spans import Span
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady, Unavailable
-from qmtl.core.instants import to_ns
+from qmtl.core.errors import Conflict, Exhausted, NotFound, NotReady, Unavailable, refused
+from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
 from seamless.config import Settings
@@ -21,6 +24,7 @@ from seamless.domain.sessions.playback import Member, Replay
 from seamless.domain.sessions.requests import FOLLOWERS_MAX, SessionRequest, check_name
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Universe
+from seamless.recordings.recorder import Recorder, Recording
 from seamless.replay import store
 from seamless.replay.player import PlaybackResources, Player
 
@@ -34,6 +38,7 @@ class ReplaySessions:
         self, inventory: Inventory, db: Database, clock: Clock, settings: Settings, metrics: SeamlessMetrics
     ) -> None:
         self._inventory = inventory
+        self._recorder = Recorder(inventory, db)
         self._resources = PlaybackResources(db, clock, metrics, int(settings.subscriber_patience_s * 1e9))
         self._replays_max = settings.replays_max
         self._world_replays_max = settings.world_replays_max
@@ -76,6 +81,37 @@ class ReplaySessions:
         draft = await self._draft(universe, asked)
         stored = await self._resources.db.write(lambda conn: _add_session(conn, draft, asked.followers))
         return stored if stored == draft else await self._same(stored, universe, asked)
+
+    async def play_recording(self, recording: Recording, asked: SessionRequest) -> Replay:
+        """Open a session on what another was told, at the same data times, or answer the one of this name on the same.
+
+        Raises InvalidRequest (E_DATA_SESSION), Conflict (E_DATA_SESSION_CONFLICT), Exhausted (E_DATA_SESSIONS).
+        """
+        if asked.start_ns is not None:
+            at = timestamp_text(from_ns(asked.start_ns))
+            raise refused("E_DATA_SESSION", "start_time", at, "none: a recording is played whole")
+        now_ns = to_ns(self._resources.clock.now())
+        draft = Replay(
+            session_id=asked.session_id,
+            world_id=asked.world_id,
+            preset=recording.preset,
+            members=recording.members,
+            span=recording.span,
+            interval_ns=math.gcd(*(member.interval_ns for member in recording.members)),
+            bars_per_s=asked.bars_per_s,
+            opened_at_ns=now_ns,
+            advanced_at_ns=now_ns,
+            watermark_ns=recording.span.start_ns,
+            recorded=recording.session_id,
+        )
+        known = await self._load(asked.session_id)
+        if known is None:
+            await self._make_room(asked.world_id)
+            known = await self._resources.db.write(lambda conn: _add_session(conn, draft, asked.followers))
+        same = (known.world_id, known.members, known.recorded, known.bars_per_s)
+        if same != (draft.world_id, draft.members, draft.recorded, draft.bars_per_s):
+            raise _conflict(known)
+        return known
 
     async def find(self, session_id: str) -> Replay:
         """A session as it stands. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
@@ -168,9 +204,16 @@ class ReplaySessions:
             del self._players[name]
         parts = [await self.bars(replay, member, _playing(replay, member)) for member in replay.members]
         names = await self._resources.db.read(lambda conn: store.followers_of(conn, replay.session_id))
-        player = Player(replay, parts, names, self._resources)
+        player = Player(replay, parts, names, self._resources, await self._told(replay))
         self._tasks.create_task(player.run(), name=f"replay {replay.session_id}")
         return player
+
+    async def _told(self, replay: Replay) -> list[NDArray[np.int64]] | None:
+        """When each bar of a recording was told, by member; None: each at its close."""
+        if not replay.recorded:
+            return None
+        sealings = [await self._recorder.sealing(member.source, replay.recorded) for member in replay.members]
+        return [one.told_ns for one in sealings]
 
     async def _load(self, session_id: str) -> Replay | None:
         if session_id in self._players:

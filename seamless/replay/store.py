@@ -7,7 +7,7 @@ Every function runs inside a caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from sqlalchemy.engine import RowMapping
 
 from qmtl.calendars.spans import Span
 from seamless.domain.sessions.playback import Member, Replay
+from seamless.live.store import add_members, members, members_of
 from seamless.schema import integer_column, metadata, text_column
 
 replays = sa.Table(
@@ -23,6 +24,7 @@ replays = sa.Table(
     text_column("session_id", key=True),
     text_column("world_id"),
     text_column("preset"),
+    text_column("recorded"),
     integer_column("start_ns"),
     integer_column("end_ns"),
     integer_column("interval_ns"),
@@ -30,17 +32,6 @@ replays = sa.Table(
     integer_column("opened_at_ns"),
     integer_column("advanced_at_ns"),
     integer_column("watermark_ns"),
-)
-members = sa.Table(
-    "replay_members",
-    metadata,
-    text_column("session_id", key=True),
-    integer_column("place", key=True),
-    text_column("preset"),
-    text_column("dataset"),
-    integer_column("interval_ns"),
-    text_column("source"),
-    text_column("history"),
 )
 followers = sa.Table(
     "followers",
@@ -57,7 +48,7 @@ def add_replay(conn: Connection, replay: Replay) -> Replay:
     known = load_replay(conn, replay.session_id)
     if known is None:
         conn.execute(sa.insert(replays), _replay_row(replay))
-        conn.execute(sa.insert(members), _member_rows(replay))
+        add_members(conn, replay.session_id, replay.members)
     return known or replay
 
 
@@ -66,8 +57,7 @@ def load_replay(conn: Connection, session_id: str) -> Replay | None:
     row = conn.execute(sa.select(replays).where(replays.c.session_id == session_id)).mappings().first()
     if row is None:
         return None
-    query = sa.select(members).where(members.c.session_id == session_id).order_by(members.c.place)
-    return _replay(row, conn.execute(query).mappings().all())
+    return _replay(row, members_of(conn, session_id))
 
 
 def advance_replay(conn: Connection, replay: Replay) -> None:
@@ -132,6 +122,7 @@ def _replay_row(replay: Replay) -> dict[str, str | int | float]:
         "session_id": replay.session_id,
         "world_id": replay.world_id,
         "preset": replay.preset,
+        "recorded": replay.recorded,
         "start_ns": replay.span.start_ns,
         "end_ns": replay.span.end_ns,
         "interval_ns": replay.interval_ns,
@@ -142,33 +133,17 @@ def _replay_row(replay: Replay) -> dict[str, str | int | float]:
     }
 
 
-def _member_rows(replay: Replay) -> list[dict[str, str | int]]:
-    return [
-        {
-            "session_id": replay.session_id,
-            "place": place,
-            "preset": member.preset,
-            "dataset": member.dataset,
-            "interval_ns": member.interval_ns,
-            "source": member.source,
-            "history": member.history,
-        }
-        for place, member in enumerate(replay.members)
-    ]
-
-
-def _replay(row: RowMapping, found: Sequence[RowMapping]) -> Replay:
+def _replay(row: RowMapping, found: tuple[Member, ...]) -> Replay:
     return Replay(
         session_id=row["session_id"],
         world_id=row["world_id"],
         preset=row["preset"],
-        members=tuple(
-            Member(one["preset"], one["dataset"], one["interval_ns"], one["source"], one["history"]) for one in found
-        ),
+        members=found,
         span=Span(row["start_ns"], row["end_ns"]),
         interval_ns=row["interval_ns"],
         bars_per_s=row["bars_per_s"],
         opened_at_ns=row["opened_at_ns"],
         advanced_at_ns=row["advanced_at_ns"],
         watermark_ns=row["watermark_ns"],
+        recorded=row["recorded"],
     )

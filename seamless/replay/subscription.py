@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from qmtl.calendars.spans import Span, ceil_to
-from qmtl.core.errors import NotFound, NotReady, refused
+from qmtl.core.errors import NotReady, refused
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.roles import WorldRoles
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.sessions.playback import Delivery, Replay, merged
+from seamless.domain.sessions.playback import Delivery, Member, Replay, merged, place_of
 from seamless.domain.sessions.requests import SubscribeQuery
 from seamless.live.sessions import LiveSessions
 from seamless.live.store import LiveSession
-from seamless.presets.preset import Preset
 from seamless.replay.player import BATCH_BARS
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.wire import Labels
@@ -28,69 +28,60 @@ class Subscriptions:
         self._roles = roles
 
     async def session(self, query: SubscribeQuery) -> Replay | LiveSession:
-        """The session a subscriber asks for; without one, the live feed itself, which is told to everybody.
+        """The session a subscriber asks for; without one, the live feeds themselves, which are told to everybody.
 
         Raises NotReady, NotFound, InvalidRequest (E_DATA_SESSION).
         """
-        if query.dataset in self._inventory.presets.universes:
-            return await self._replay(query, None)
-        preset = self._inventory.presets.serving(query.dataset)
-        if preset.exchange:
-            return await self._live_session(preset, query)
-        return await self._replay(query, preset)
-
-    async def _replay(self, query: SubscribeQuery, preset: Preset | None) -> Replay:
-        """The replay asked for, of a whole universe or of one of its presets."""
         if not query.session_id:
-            hint = "open a data session and subscribe with its session_id"
+            return self._unnamed(query.dataset)
+        found = await self.find(query.session_id)
+        await self._roles.require(found.world_id, Role.OPERATOR if query.follower else Role.READER)
+        if found.preset != query.dataset and self._place(found, query) is None:
+            played = f"{found.preset}, which session {found.session_id} plays"
+            raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
+        return found
+
+    async def find(self, session_id: str) -> Replay | LiveSession:
+        """A session of either kind. Raises NotFound (E_DATA_SESSION_UNKNOWN)."""
+        return await self._live.find(session_id) or await self._sessions.find(session_id)
+
+    def _unnamed(self, name: str) -> LiveSession:
+        presets = self._inventory.presets
+        universe = presets.universe(name) if name in presets.universes else None
+        members = universe.members if universe else (presets.serving(name),)
+        if not members[0].exchange:
             raise NotReady(
                 "E_DATASET_UNAVAILABLE",
-                f"{query.dataset} has no live feed",
-                hint=hint if preset is None or preset.replay else "",
+                f"{name} has no live feed",
+                hint="open a data session and subscribe with its session_id" if members[0].replay else "",
             )
-        replay = await self._sessions.find(query.session_id)
-        await self._roles.require(replay.world_id, Role.READER)
-        if query.follower:
-            await self._roles.require(replay.world_id, Role.OPERATOR)
-        plays = replay.preset == query.dataset if preset is None else replay.place_of(str(preset.dataset)) is not None
-        if not plays:
-            played = f"{replay.preset}, which session {replay.session_id} plays"
-            raise refused("E_DATA_SESSION", "dataset", query.dataset, played)
-        return replay
-
-    async def _live_session(self, preset: Preset, query: SubscribeQuery) -> LiveSession:
-        if not query.session_id:
-            return LiveSession("", "", preset.name, "", self._live.feed(preset.name).watermark_ns, 0)
-        found = await self._live.find(query.session_id)
-        if found is None:
-            raise NotFound("E_DATA_SESSION_UNKNOWN", f"no live data session {query.session_id!r}")
-        await self._roles.require(found.world_id, Role.OPERATOR if query.follower else Role.READER)
-        if found.preset != preset.name:
-            raise refused("E_DATA_SESSION", "dataset", query.dataset, f"{found.preset}, which the session is on")
-        return found
+        played = tuple(Member(one.name, str(one.dataset), one.dataset.interval_ns, "", "") for one in members)
+        session = LiveSession("", "", universe.name if universe else members[0].name, played, 0, 0)
+        return replace(session, start_ns=self._live.clock_of(session).watermark_ns)
 
     def told_as(self, session: Replay | LiveSession, query: SubscribeQuery) -> Labels:
         """What is said of each bar beside its values."""
-        if isinstance(session, LiveSession):
-            unit = self._inventory.presets.serving(query.dataset).volume_unit
-            return Labels((self._live.feed(session.preset).interval_ns,), unit)
-        place = self._place(session, query)
-        if place is None:
-            steps = tuple(member.interval_ns for member in session.members)
-            return Labels(steps, None, tuple(member.preset for member in session.members))
-        unit = self._inventory.presets.serving(query.dataset).volume_unit
-        return Labels((session.members[place].interval_ns,), unit)
+        members = self.told_of(session, query)
+        steps = tuple(member.interval_ns for member in members)
+        if len(session.members) > 1 and len(members) > 1:
+            return Labels(steps, None, tuple(member.preset for member in members))
+        return Labels(steps, self._inventory.presets.serving(members[0].preset).volume_unit)
 
-    def _place(self, replay: Replay, query: SubscribeQuery) -> int | None:
-        """Which member of a session is asked for; None: all, of a universe."""
-        if query.dataset in self._inventory.presets.universes:
+    def told_of(self, session: Replay | LiveSession, query: SubscribeQuery) -> tuple[Member, ...]:
+        """The members of a session that a subscriber is told of."""
+        place = self._place(session, query)
+        return session.members if place is None else (session.members[place],)
+
+    def _place(self, session: Replay | LiveSession, query: SubscribeQuery) -> int | None:
+        """Which member of a session is asked for; None: all of a universe. Raises as `Presets.serving` does."""
+        presets = self._inventory.presets
+        if query.dataset in presets.universes or (query.dataset == session.preset and len(session.members) > 1):
             return None
-        return replay.place_of(str(self._inventory.presets.serving(query.dataset).dataset))
+        return place_of(session.members, str(presets.serving(query.dataset).dataset))
 
     async def require_reader(self, session_id: str) -> None:
         """Demand reader in a session's world. Raises NotFound, PermissionDenied."""
-        found = await self._live.find(session_id) or await self._sessions.find(session_id)
-        await self._roles.require(found.world_id, Role.READER)
+        await self._roles.require((await self.find(session_id)).world_id, Role.READER)
 
     async def deliveries(self, session: Replay | LiveSession, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
         """Everything from the start on: a live session's as the exchange closes it, a replay's at its pace."""
@@ -100,7 +91,8 @@ class Subscriptions:
                 yield delivery
 
     def _follow(self, session: LiveSession, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
-        return self._live.deliveries(session, session.start_ns if query.start_ns is None else query.start_ns)
+        start_ns = session.start_ns if query.start_ns is None else query.start_ns
+        return self._live.deliveries(session, start_ns, self._place(session, query))
 
     async def _play(self, replay: Replay, query: SubscribeQuery) -> AsyncGenerator[Delivery, None]:
         """At the replay's pace; a follower is waited for until it confirms."""

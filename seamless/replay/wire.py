@@ -1,6 +1,6 @@
 """Data sessions and their bars, message to value and back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qmtl.core.volumes import VolumeUnit
@@ -13,7 +13,7 @@ from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.domain.manifests import Manifest
 from seamless.domain.sessions.playback import Delivery, Replay
 from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest, SubscribeQuery
-from seamless.live.feed import LiveFeed
+from seamless.live.feed_clock import FeedClock
 from seamless.live.store import LiveSession
 from seamless.wire import bars_to_proto, ns_from_proto, span_to_proto
 
@@ -67,22 +67,36 @@ def replay_to_proto(replay: Replay, waiting_for: tuple[str, ...]) -> datasession
             datasessionspb.DataSessionMember(preset=one.preset, dataset=one.dataset, dataset_fingerprint=one.history)
             for one in (replay.members if len(replay.members) > 1 else ())
         ],
+        recorded_session_id=replay.recorded,
     )
 
 
-def live_to_proto(session: LiveSession, feed: LiveFeed) -> datasessionspb.DataSession:
-    """A session on a live feed as it stands; it has no end before it is closed."""
-    return datasessionspb.DataSession(
+def live_to_proto(session: LiveSession, clock: FeedClock, universe: Sequence[str]) -> datasessionspb.DataSession:
+    """A session on live feeds as it stands; it has no end before it is closed. `universe`: its presets now."""
+    told = datasessionspb.DataSession(
         session_id=session.session_id,
         world_id=session.world_id,
         preset=session.preset,
-        dataset=str(feed.preset.dataset),
+        dataset=session.members[0].dataset if len(session.members) == 1 else "",
         start_time=ns_to_proto(session.start_ns),
         end_time=ns_to_proto(session.closed_at_ns) if session.closed_at_ns else None,
-        watermark=ns_to_proto(feed.watermark_ns),
+        watermark=ns_to_proto(clock.watermark_ns),
         opened_at=ns_to_proto(session.opened_at_ns),
         dataset_fingerprint=session.history,
     )
+    if len(session.members) > 1 or sorted(universe) != sorted(one.preset for one in session.members):
+        told.members.extend(
+            datasessionspb.DataSessionMember(
+                preset=member.preset,
+                dataset=member.dataset,
+                dataset_fingerprint=member.history,
+                watermark=ns_to_proto(clock.reach_ns(feed)),
+                lags=clock.lags(feed),
+            )
+            for member, feed in zip(session.members, clock.feeds, strict=True)
+        )
+    told.universe_changed = sorted(universe) != sorted(one.preset for one in session.members)
+    return told
 
 
 def recordings_to_proto(found: Iterable[tuple[str, Manifest]]) -> list[datasessionspb.Recording]:
@@ -110,6 +124,7 @@ def delivery_to_proto(delivery: Delivery, labels: Labels) -> dataservicepb.Subsc
             [labels.presets[place] for place in places] if labels.presets else [""] * len(places),
         ),
         watermark=ns_to_proto(delivery.watermark_ns),
+        reached=ns_to_proto(delivery.reached_ns or delivery.watermark_ns),
         end_of_session=delivery.last,
         volume_unit=volume_unit_to_proto(labels.unit) if labels.unit else barspb.VOLUME_UNIT_UNSPECIFIED,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
@@ -21,8 +23,12 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_to_proto
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import session_pb2 as sessionpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from seamless.domain.fingerprints import world_digest
+
+log = logging.getLogger("qmtl.sdk.mesh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,9 @@ class WorldData:
         self._client = retrying.client
         self._world = world
 
-    async def market(self, assembled: Assembled, data: str | None) -> Market:
-        """The data of the run: of the preset named, else of the world's first.
+    async def market(self, assembled: Assembled, data: str | None, *, in_session: bool = False) -> Market:
+        """The data of the run: of the preset named, else of the world's first. `in_session`: of a universe what the
+        world's paper session was opened with, where one is open.
 
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
@@ -90,9 +97,32 @@ class WorldData:
             raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
         if not found.available:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.message}")
-        whole = Market(found, tuple(one for one in presets if one.name in (found.members or (found.name,))))
+        names = (await self._played(found.name) if in_session and found.members else ()) or found.members
+        whole = Market(found, tuple(one for one in presets if one.name in (names or (found.name,))))
         read = [whole.member(source.symbol, source.interval_s).name for source in assembled.dag.sources]
         return Market(found, tuple(one for one in whole.members if one.name in read))
+
+    async def _played(self, universe: str) -> Sequence[str]:
+        """The presets that the world's open paper session on a universe was opened with; empty: there is none."""
+        asked = activationservicepb.GetActivationRequest(world_id=self._world)
+        told = await self._retrying.ask(lambda: self._client.activation.GetActivation(asked), "activation")
+        open_now = [
+            session.session_id
+            for session in told.activation.sessions
+            if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
+            and session.state == sessionpb.SESSION_STATE_OPEN
+            and session.data_preset == universe
+        ]
+        if not open_now:
+            return ()
+        known = datasessionservicepb.GetDataSessionRequest(session_id=open_now[0])
+        try:
+            reply = await self._retrying.ask(lambda: self._client.data_sessions.GetDataSession(known), "data session")
+        except NotFound:  # nobody has opened it yet
+            return ()
+        if reply.session.universe_changed:
+            log.warning("%s has other presets now; the session goes on with those of its opening", universe)
+        return [member.preset for member in reply.session.members]
 
     async def fetch(self, market: Market, request: dataservicepb.FetchRequest) -> Fetched:
         """Rows of each preset of a market through the gateway, as Arrow; the request says which range and context."""

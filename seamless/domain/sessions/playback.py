@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.calendars.spans import Span
-from seamless.domain.bars import Bars, concatenated
+from qmtl.calendars.spans import Coverage, Span, normalise
+from seamless.domain.bars import Bars, concatenated, no_bars
 from seamless.domain.fingerprints import world_digest
 
 Places = NDArray[np.int64]
@@ -24,7 +24,9 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A dataset that a session plays: `source` is the sealed segment, `history` the one that ends where it starts."""
+    """A dataset that a session plays: `source` is the sealed segment, empty where it is live; `history` the newest one
+    before its start, empty where there is none.
+    """
 
     preset: str
     dataset: str
@@ -33,11 +35,25 @@ class Member:
     history: str
 
 
+def place_of(members: Sequence[Member], dataset: str) -> int | None:
+    """Which of a session's members a dataset is; None: it is not played."""
+    return next((place for place, member in enumerate(members) if member.dataset == dataset), None)
+
+
+def history_of(members: Sequence[Member]) -> str:
+    """The fingerprint of all that was sealed before a session's start; empty where nothing was."""
+    if len(members) == 1:
+        return members[0].history
+    sealed = {member.dataset: member.history for member in members if member.history}
+    return world_digest(sealed) if sealed else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """The state of one session. `bars_per_s` 0: as fast as it is followed.
 
-    `interval_ns` is the step of its clock: the largest that all its members' closes are on.
+    `interval_ns` is the step of its clock: the largest that all its members' closes are on. `recorded` is the session
+    whose recording it plays; empty: what was sealed of datasets.
     """
 
     session_id: str
@@ -50,17 +66,12 @@ class Replay:
     opened_at_ns: int
     advanced_at_ns: int
     watermark_ns: int
+    recorded: str = ""
 
     @property
     def history(self) -> str:
         """The fingerprint of what was sealed before its start."""
-        if len(self.members) == 1:
-            return self.members[0].history
-        return world_digest({member.dataset: member.history for member in self.members})
-
-    def place_of(self, dataset: str) -> int | None:
-        """Which of the members a dataset is; None: it is not played."""
-        return next((place for place, member in enumerate(self.members) if member.dataset == dataset), None)
+        return history_of(self.members)
 
     @property
     def finished(self) -> bool:
@@ -86,18 +97,22 @@ class Follower:
 class Delivery:
     """Bars that were released, and the instant up to which there are no others. `last`: the session has ended.
 
-    `members` says of each bar which of the session's members it is of; None: there is one.
+    `members` says of each bar which of the session's members it is of; None: there is one. `reached_ns` is how far the
+    session had come when it was told, after the watermark where more follows at once.
     """
 
     bars: Bars
     watermark_ns: int
     last: bool
     members: Places | None = None
+    reached_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """Bars of several members as they become known, at `close_ns`; at one time in the members' order."""
+    """Bars of several members as they become known, at `close_ns`, or when they were told; at one time by their closes,
+    then in the members' order.
+    """
 
     bars: Bars
     close_ns: NDArray[np.int64]
@@ -122,17 +137,46 @@ class Tape:
             yield Delivery(self.bars.take(rows), told_ns, False, self.members[rows])
 
 
-def merged(parts: Sequence[tuple[Bars, int]]) -> Tape:
-    """One tape of the bars of several members, each with its interval."""
+def merged(parts: Sequence[tuple[Bars, int]], told_ns: Sequence[NDArray[np.int64]] | None = None) -> Tape:
+    """One tape of the bars of several members, each with its interval. `told_ns` says of each member's bars when they
+    became known; None: each at its close.
+    """
     bars = concatenated([part for part, _ in parts])
     close_ns = np.concatenate([part.time_ns + interval_ns for part, interval_ns in parts])
+    known_ns = close_ns if told_ns is None else np.concatenate(told_ns)
     places = np.concatenate([np.full(len(part), place, np.int64) for place, (part, _) in enumerate(parts)])
-    order = np.argsort(close_ns, kind="stable")
-    return Tape(bars.take(order), close_ns[order], places[order])
+    order = np.lexsort((places, close_ns, known_ns))
+    return Tape(bars.take(order), known_ns[order], places[order])
 
 
-def release(replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int) -> Replay:
-    """The session after this instant; itself if nothing is due.
+def held_back(closes_ns: Sequence[NDArray[np.int64]], told_ns: Sequence[NDArray[np.int64]]) -> Coverage:
+    """Where time stood still in a recorded session: from the close of each bar that was told later to when it was."""
+    spans = [
+        Span(closed, told)
+        for closes, times in zip(closes_ns, told_ns, strict=True)
+        for closed, told in zip(closes[times > closes].tolist(), times[times > closes].tolist(), strict=True)
+    ]
+    return normalise(spans)
+
+
+def told(tape: Tape, from_ns: int, reached_ns: int, size: int, *, last: bool) -> Iterator[Delivery]:
+    """What becomes known between a position and how far a session has come, in deliveries of so many bars; the last has
+    that watermark, with bars or without.
+    """
+    found = list(tape.between(from_ns, reached_ns).batches(size, from_ns))
+    for delivery in found[:-1]:
+        yield replace(delivery, reached_ns=reached_ns)
+    if found:
+        yield replace(found[-1], watermark_ns=reached_ns, last=last, reached_ns=reached_ns)
+    elif reached_ns > from_ns or last:
+        yield Delivery(no_bars(), reached_ns, last, reached_ns=reached_ns)
+
+
+def release(
+    replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int, held: Coverage = ()
+) -> Replay:
+    """The session after this instant; itself if nothing is due. Where time stood still in a recorded session (`held`),
+    it jumps to the end of that.
 
     A follower that took nothing for longer than `patience_ns`, while there was something to take, is not
     waited for. A session that nobody follows stands still: its bars do not become history unseen.
@@ -146,6 +190,7 @@ def release(replay: Replay, followers: Sequence[Follower], now_ns: int, patience
     watermark = min(limit, replay.watermark_ns + bars * replay.interval_ns)
     if watermark <= replay.watermark_ns:
         return replay
+    watermark = next((span.end_ns for span in held if span.start_ns <= watermark < span.end_ns), watermark)
     return replace(replay, watermark_ns=watermark, advanced_at_ns=now_ns)
 
 

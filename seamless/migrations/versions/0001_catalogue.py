@@ -37,7 +37,6 @@ def upgrade() -> None:
         _text("session_id"),
         _text("world_id"),
         _text("preset"),
-        _text("history"),
         _int("start_ns"),
         _int("opened_at_ns"),
         _int("closed_at_ns"),
@@ -115,6 +114,7 @@ def _create_recordings() -> None:
         _int("open_ns"),
         *(sa.Column(name, sa.Double(), nullable=False) for name in ("open", "high", "low", "close", "volume")),
         _int("flags"),
+        _int("told_ns"),
         sa.PrimaryKeyConstraint("session_id", "preset", "open_ns"),
     )
     op.create_table(
@@ -125,6 +125,14 @@ def _create_recordings() -> None:
         _int("final"),
         sa.PrimaryKeyConstraint("session_id", "preset"),
     )
+    op.create_table(
+        "recording_sealings",
+        _text("fingerprint"),
+        _text("session_id"),
+        _text("preset"),
+        sa.Column("told", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", "session_id"),
+    )
 
 
 def _create_replays() -> None:
@@ -133,6 +141,7 @@ def _create_replays() -> None:
         _text("session_id"),
         _text("world_id"),
         _text("preset"),
+        _text("recorded"),
         _int("start_ns"),
         _int("end_ns"),
         _int("interval_ns"),
@@ -143,7 +152,7 @@ def _create_replays() -> None:
         sa.PrimaryKeyConstraint("session_id"),
     )
     op.create_table(
-        "replay_members",
+        "session_members",
         _text("session_id"),
         _int("place"),
         _text("preset"),

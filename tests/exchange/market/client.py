@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -44,6 +44,7 @@ class Market:
     tape: Tape
     told: BinanceMarket | KrakenMarket
     address: str
+    others: tuple[Tape, ...] = ()
 
     @property
     def dataset(self) -> DatasetId:
@@ -60,17 +61,19 @@ async def market(
     interval_ms: int = MINUTE_MS,
     weight: int = WEIGHT_PLENTY,
     weight_ms: int = MINUTE_MS,
+    others: Sequence[tuple[Listing, int]] = (),
 ) -> AsyncIterator[Market]:
-    """Serve bars of bitcoin from a time on, until the block ends."""
+    """Serve bars of bitcoin from a time on, and of other listings by intervals in ms, until the block ends."""
     listing, _ = SYMBOLS[exchange_id]
-    exchange = Exchange([listing], clock=clock)
+    exchange = Exchange(list(dict.fromkeys([listing, *(one for one, _ in others)])), clock=clock)
     tape, meter = Tape(listing.symbol, interval_ms, first_ms, clock), Meter(weight, clock, weight_ms)
+    more = tuple(Tape(one.symbol, step_ms, first_ms, clock) for one, step_ms in others)
     if exchange_id == "kraken":
-        told: BinanceMarket | KrakenMarket = KrakenMarket(exchange, [tape], meter)
+        told: BinanceMarket | KrakenMarket = KrakenMarket(exchange, [tape, *more], meter)
     else:
-        told = BinanceMarket(exchange, [tape], meter, SPOT if exchange_id == "binance" else USDM)
+        told = BinanceMarket(exchange, [tape, *more], meter, SPOT if exchange_id == "binance" else USDM)
     async with serving(exchange, told) as address:
-        yield Market(exchange_id, exchange, tape, told, address)
+        yield Market(exchange_id, exchange, tape, told, address, more)
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from seamless.artifacts.verification import damages
 from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.sla import FetchMode
 from seamless.domain.stored import Provenance
+from seamless.presets.preset import Universe
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig
 
 ARTIFACT, STORAGE = coveragepb.SPAN_SOURCE_ARTIFACT, coveragepb.SPAN_SOURCE_STORAGE
@@ -135,7 +136,7 @@ async def test_what_is_fixed_in_time_is_not_added_to(rig: ExchangeRig, mode: Fet
 async def test_a_session_on_the_feed_sees_to_its_watermark(rig: ExchangeRig) -> None:
     rig.feed.watermark_ns = rig.feed.began_ns = at(55)
     asked = SessionRequest("s1", "w1", at(55), LENGTH_DEFAULT, 0.0)
-    await rig.live.open(rig.preset, asked)
+    await rig.live.open(Universe(rig.preset.name, (rig.preset,)), asked)
     told = await rig.fetch(0, 100, DRYRUN, as_of=55, session="s1")
     assert (told.rows, told.coverage_ratio) == (55, 1.0)
     assert told.artifact_fingerprint == told.dataset_fingerprint

@@ -21,6 +21,7 @@ from seamless.backfill.flights import Flights
 from seamless.config import ExchangeSettings
 from seamless.domain.bars import Bars
 from seamless.live.feed import LiveFeed
+from seamless.live.feed_clock import FeedClock
 from seamless.live.following import Following
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
@@ -83,7 +84,7 @@ async def followed(
 
 
 async def _hear(found: Followed) -> None:
-    async with aclosing(found.feed.deliveries(found.start_ns, asyncio.Event())) as deliveries:
+    async with aclosing(FeedClock([found.feed]).deliveries(found.start_ns, asyncio.Event())) as deliveries:
         async for delivery in deliveries:
             found.opens += delivery.bars.time_ns.tolist()
             found.came_ms += [found.market.tape.clock()] * len(delivery.bars)

@@ -24,6 +24,7 @@ from seamless.config import ExchangeSettings
 from seamless.domain.bars import RowFlag
 from seamless.domain.sessions.playback import Delivery
 from seamless.live.feed import BROKEN_LOOKS, LiveFeed
+from seamless.live.feed_clock import FeedClock
 from seamless.live.following import UNSERVED_S, Following
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.exchanges import exchange_presets
@@ -85,7 +86,7 @@ async def rig(bus: Bus, db: Database, folder: Path, skew_ms: int = 0, reach: int
 async def heard(feed: LiveFeed, from_ns: int, until_ns: int) -> list[Delivery]:
     """What a subscriber gets up to a watermark."""
     found = []
-    async with aclosing(feed.deliveries(from_ns, asyncio.Event())) as deliveries:
+    async with aclosing(FeedClock([feed]).deliveries(from_ns, asyncio.Event())) as deliveries:
         async for delivery in deliveries:
             found.append(delivery)
             if delivery.watermark_ns >= until_ns:
@@ -240,7 +241,7 @@ async def test_a_clock_that_jumps_ahead_opens_no_bar(bus: Bus, db: Database, tmp
 async def test_a_session_that_ends_is_told_its_end(bus: Bus, db: Database, tmp_path: Path) -> None:
     async with rig(bus, db, tmp_path) as at:
         ended = asyncio.Event()
-        deliveries = at.feed.deliveries(WATERMARK_NS - MINUTE_NS, ended)
+        deliveries = FeedClock([at.feed]).deliveries(WATERMARK_NS - MINUTE_NS, ended)
         assert not (await anext(deliveries)).last
         ended.set()
         assert (await anext(deliveries)).last

@@ -22,6 +22,7 @@ from seamless.domain.sessions.playback import Delivery
 from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.stored import Provenance
 from seamless.live.store import LiveSession
+from seamless.presets.preset import Universe
 from seamless.recordings.recorder import Recorder
 from seamless.recordings.store import Recorded, add_delivery, keep_recording
 from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig
@@ -42,12 +43,13 @@ async def rig(bus: Bus, db: Database, tmp_path: Path) -> AsyncIterator[ExchangeR
 
 
 async def opened(rig: ExchangeRig, name: str, start: int) -> LiveSession:
-    return await rig.live.open(rig.preset, SessionRequest(name, "w1", at(start), LENGTH_DEFAULT, 0.0, ()))
+    universe = Universe(rig.preset.name, (rig.preset,))
+    return await rig.live.open(universe, SessionRequest(name, "w1", at(start), LENGTH_DEFAULT, 0.0, ()))
 
 
 async def heard(rig: ExchangeRig, recorder: Recorder, session: LiveSession, start: int) -> Bars:
     """What a subscriber is given from a bar on until now."""
-    deliveries = recorder.through(session, (session.preset,), rig.live.deliveries(session, at(start)))
+    deliveries = recorder.through(session, session.members, rig.live.deliveries(session, at(start)))
     parts: list[Bars] = []
     async with aclosing(deliveries):
         async for delivery in deliveries:
@@ -62,9 +64,7 @@ async def test_a_recording_has_what_was_acted_on_and_not_what_was_said_later(rig
     given = (await heard(rig, recorder, session, 85)).within(Span(at(90), at(100)))
     wrong = corrected(await rig.bars(92, 94), 1.0)
     await rig.storage.write(rig.preset.dataset, wrong, Span(at(92), at(94)), Provenance("later"))
-    await recorder.record(
-        "s", session.start_ns, (rig.preset.name,), Delivery(wrong, at(94), False)
-    )  # told again: stays
+    await recorder.record("s", session.start_ns, session.members, Delivery(wrong, at(94), False))  # told again: stays
     [(preset, sealed)] = await recorder.seal_live("s", final=False)
     assert (preset, sealed.rows, sealed.as_of_ns, sealed.span) == (rig.preset.name, 10, at(100), Span(at(90), at(100)))
     assert sealed.fingerprint == rig.inventory.digest_of(rig.preset, given)
@@ -98,13 +98,13 @@ async def test_two_who_are_given_a_bar_at_once_are_both_given_it(rig: ExchangeRi
     kept, go = threading.Event(), threading.Event()
 
     def first(conn: Connection) -> None:
-        add_delivery(conn, "s", [(preset, bars)])
+        add_delivery(conn, "s", [(preset, bars)], at(100))
         kept.set()
         go.wait(30)
 
     one = asyncio.create_task(db.write(first))
     await asyncio.to_thread(kept.wait, 30)
-    two = asyncio.create_task(recorder.record("s", session.start_ns, (preset,), Delivery(bars, at(100), False)))
+    two = asyncio.create_task(recorder.record("s", session.start_ns, session.members, Delivery(bars, at(100), False)))
     if db.dialect == "postgresql":  # an SQLite store has one writer at a time
         waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         while not await db.read(lambda conn: conn.scalar(waits)):
@@ -124,7 +124,7 @@ async def test_nobody_is_given_a_bar_that_a_closed_sessions_recording_lacks(rig:
             yield Delivery(await rig.bars(bar, bar + 1), at(bar + 1), False)
 
     given: list[int] = []
-    async with aclosing(recorder.through(session, (rig.preset.name,), bar_by_bar())) as deliveries:
+    async with aclosing(recorder.through(session, session.members, bar_by_bar())) as deliveries:
         async for delivery in deliveries:
             given += delivery.bars.time_ns.tolist()
             if len(given) == 4:

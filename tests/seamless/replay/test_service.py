@@ -203,7 +203,7 @@ async def test_subscriptions_without_a_session_or_to_another_dataset_are_refused
     for request, reason in (
         (dataservicepb.SubscribeRequest(dataset=DEMO), "E_DATASET_UNAVAILABLE"),
         (dataservicepb.SubscribeRequest(dataset=DEMO, session_id="nobody"), "E_DATA_SESSION_UNKNOWN"),
-        (dataservicepb.SubscribeRequest(dataset="nothing", session_id="nobody"), "E_DATASET_UNKNOWN"),
+        (dataservicepb.SubscribeRequest(dataset="nothing"), "E_DATASET_UNKNOWN"),
     ):
         with pytest.raises(QmtlError) as caught:
             _ = [reply async for reply in stub.data.Subscribe(request)]

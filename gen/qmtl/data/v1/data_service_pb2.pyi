@@ -152,15 +152,17 @@ class SubscribeRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., follower: _Optional[str] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
-    __slots__ = ("bars", "watermark", "end_of_session", "volume_unit", "ticks")
+    __slots__ = ("bars", "watermark", "end_of_session", "volume_unit", "ticks", "reached")
     BARS_FIELD_NUMBER: _ClassVar[int]
     WATERMARK_FIELD_NUMBER: _ClassVar[int]
     END_OF_SESSION_FIELD_NUMBER: _ClassVar[int]
     VOLUME_UNIT_FIELD_NUMBER: _ClassVar[int]
     TICKS_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
     bars: _containers.RepeatedCompositeFieldContainer[_bars_pb2.Bar]
     watermark: _timestamp_pb2.Timestamp
     end_of_session: bool
     volume_unit: _bars_pb2.VolumeUnit
     ticks: _containers.RepeatedCompositeFieldContainer[_ticks_pb2.Tick]
-    def __init__(self, bars: _Optional[_Iterable[_Union[_bars_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., ticks: _Optional[_Iterable[_Union[_ticks_pb2.Tick, _Mapping]]] = ...) -> None: ...
+    reached: _timestamp_pb2.Timestamp
+    def __init__(self, bars: _Optional[_Iterable[_Union[_bars_pb2.Bar, _Mapping]]] = ..., watermark: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_of_session: _Optional[bool] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., ticks: _Optional[_Iterable[_Union[_ticks_pb2.Tick, _Mapping]]] = ..., reached: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

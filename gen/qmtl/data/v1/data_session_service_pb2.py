@@ -28,7 +28,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.data.v1 import data_sessions_pb2 as qmtl_dot_data_dot_v1_dot_data__sessions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'qmtl/data/v1/data_session_service.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a qmtl/data/v1/data_sessions.proto\"\x9a\x02\n\x16OpenDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x16\n\x06preset\x18\x03 \x01(\tR\x06preset\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12-\n\x04span\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04span\x12&\n\x0f\x62\x61rs_per_second\x18\x06 \x01(\x01R\rbarsPerSecond\x12\x1c\n\tfollowers\x18\x07 \x03(\tR\tfollowers\"N\n\x17OpenDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session\"6\n\x15GetDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"M\n\x16GetDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session\"\x9b\x01\n\x12\x43onfirmBarsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1a\n\x08\x66ollower\x18\x02 \x01(\tR\x08\x66ollower\x12\x34\n\x07through\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07through\x12\x14\n\x05leave\x18\x04 \x01(\x08R\x05leave\"O\n\x13\x43onfirmBarsResponse\x12\x38\n\twatermark\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\"5\n\x14SealRecordingRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"P\n\x15SealRecordingResponse\x12\x37\n\nrecordings\x18\x01 \x03(\x0b\x32\x17.qmtl.data.v1.RecordingR\nrecordings\"8\n\x17\x43loseDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"O\n\x18\x43loseDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session2\x93\x04\n\x12\x44\x61taSessionService\x12g\n\x0fOpenDataSession\x12$.qmtl.data.v1.OpenDataSessionRequest\x1a%.qmtl.data.v1.OpenDataSessionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x64\n\x0eGetDataSession\x12#.qmtl.data.v1.GetDataSessionRequest\x1a$.qmtl.data.v1.GetDataSessionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0b\x43onfirmBars\x12 .qmtl.data.v1.ConfirmBarsRequest\x1a!.qmtl.data.v1.ConfirmBarsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x61\n\rSealRecording\x12\".qmtl.data.v1.SealRecordingRequest\x1a#.qmtl.data.v1.SealRecordingResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12n\n\x10\x43loseDataSession\x12%.qmtl.data.v1.CloseDataSessionRequest\x1a&.qmtl.data.v1.CloseDataSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42]\n\x0fio.qmtl.data.v1B\x17\x44\x61taSessionServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'qmtl/data/v1/data_session_service.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/common/v1/options.proto\x1a qmtl/data/v1/data_sessions.proto\"\xea\x02\n\x16OpenDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x16\n\x06preset\x18\x03 \x01(\tR\x06preset\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12-\n\x04span\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04span\x12&\n\x0f\x62\x61rs_per_second\x18\x06 \x01(\x01R\rbarsPerSecond\x12\x1c\n\tfollowers\x18\x07 \x03(\tR\tfollowers\x12\x1e\n\nrecordings\x18\x08 \x03(\tR\nrecordings\x12.\n\x13recorded_session_id\x18\t \x01(\tR\x11recordedSessionId\"N\n\x17OpenDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session\"6\n\x15GetDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"M\n\x16GetDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session\"\x9b\x01\n\x12\x43onfirmBarsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1a\n\x08\x66ollower\x18\x02 \x01(\tR\x08\x66ollower\x12\x34\n\x07through\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07through\x12\x14\n\x05leave\x18\x04 \x01(\x08R\x05leave\"O\n\x13\x43onfirmBarsResponse\x12\x38\n\twatermark\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\"5\n\x14SealRecordingRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"P\n\x15SealRecordingResponse\x12\x37\n\nrecordings\x18\x01 \x03(\x0b\x32\x17.qmtl.data.v1.RecordingR\nrecordings\"8\n\x17\x43loseDataSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\"O\n\x18\x43loseDataSessionResponse\x12\x33\n\x07session\x18\x01 \x01(\x0b\x32\x19.qmtl.data.v1.DataSessionR\x07session2\x93\x04\n\x12\x44\x61taSessionService\x12g\n\x0fOpenDataSession\x12$.qmtl.data.v1.OpenDataSessionRequest\x1a%.qmtl.data.v1.OpenDataSessionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x64\n\x0eGetDataSession\x12#.qmtl.data.v1.GetDataSessionRequest\x1a$.qmtl.data.v1.GetDataSessionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12[\n\x0b\x43onfirmBars\x12 .qmtl.data.v1.ConfirmBarsRequest\x1a!.qmtl.data.v1.ConfirmBarsResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x61\n\rSealRecording\x12\".qmtl.data.v1.SealRecordingRequest\x1a#.qmtl.data.v1.SealRecordingResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12n\n\x10\x43loseDataSession\x12%.qmtl.data.v1.CloseDataSessionRequest\x1a&.qmtl.data.v1.CloseDataSessionResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42]\n\x0fio.qmtl.data.v1B\x17\x44\x61taSessionServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,25 +47,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATASESSIONSERVICE'].methods_by_name['CloseDataSession']._loaded_options = None
   _globals['_DATASESSIONSERVICE'].methods_by_name['CloseDataSession']._serialized_options = b'\220\002\002\250\273\030\001\300\273\030\001'
   _globals['_OPENDATASESSIONREQUEST']._serialized_start=187
-  _globals['_OPENDATASESSIONREQUEST']._serialized_end=469
-  _globals['_OPENDATASESSIONRESPONSE']._serialized_start=471
-  _globals['_OPENDATASESSIONRESPONSE']._serialized_end=549
-  _globals['_GETDATASESSIONREQUEST']._serialized_start=551
-  _globals['_GETDATASESSIONREQUEST']._serialized_end=605
-  _globals['_GETDATASESSIONRESPONSE']._serialized_start=607
-  _globals['_GETDATASESSIONRESPONSE']._serialized_end=684
-  _globals['_CONFIRMBARSREQUEST']._serialized_start=687
-  _globals['_CONFIRMBARSREQUEST']._serialized_end=842
-  _globals['_CONFIRMBARSRESPONSE']._serialized_start=844
-  _globals['_CONFIRMBARSRESPONSE']._serialized_end=923
-  _globals['_SEALRECORDINGREQUEST']._serialized_start=925
-  _globals['_SEALRECORDINGREQUEST']._serialized_end=978
-  _globals['_SEALRECORDINGRESPONSE']._serialized_start=980
-  _globals['_SEALRECORDINGRESPONSE']._serialized_end=1060
-  _globals['_CLOSEDATASESSIONREQUEST']._serialized_start=1062
-  _globals['_CLOSEDATASESSIONREQUEST']._serialized_end=1118
-  _globals['_CLOSEDATASESSIONRESPONSE']._serialized_start=1120
-  _globals['_CLOSEDATASESSIONRESPONSE']._serialized_end=1199
-  _globals['_DATASESSIONSERVICE']._serialized_start=1202
-  _globals['_DATASESSIONSERVICE']._serialized_end=1733
+  _globals['_OPENDATASESSIONREQUEST']._serialized_end=549
+  _globals['_OPENDATASESSIONRESPONSE']._serialized_start=551
+  _globals['_OPENDATASESSIONRESPONSE']._serialized_end=629
+  _globals['_GETDATASESSIONREQUEST']._serialized_start=631
+  _globals['_GETDATASESSIONREQUEST']._serialized_end=685
+  _globals['_GETDATASESSIONRESPONSE']._serialized_start=687
+  _globals['_GETDATASESSIONRESPONSE']._serialized_end=764
+  _globals['_CONFIRMBARSREQUEST']._serialized_start=767
+  _globals['_CONFIRMBARSREQUEST']._serialized_end=922
+  _globals['_CONFIRMBARSRESPONSE']._serialized_start=924
+  _globals['_CONFIRMBARSRESPONSE']._serialized_end=1003
+  _globals['_SEALRECORDINGREQUEST']._serialized_start=1005
+  _globals['_SEALRECORDINGREQUEST']._serialized_end=1058
+  _globals['_SEALRECORDINGRESPONSE']._serialized_start=1060
+  _globals['_SEALRECORDINGRESPONSE']._serialized_end=1140
+  _globals['_CLOSEDATASESSIONREQUEST']._serialized_start=1142
+  _globals['_CLOSEDATASESSIONREQUEST']._serialized_end=1198
+  _globals['_CLOSEDATASESSIONRESPONSE']._serialized_start=1200
+  _globals['_CLOSEDATASESSIONRESPONSE']._serialized_end=1279
+  _globals['_DATASESSIONSERVICE']._serialized_start=1282
+  _globals['_DATASESSIONSERVICE']._serialized_end=1813
 # @@protoc_insertion_point(module_scope)

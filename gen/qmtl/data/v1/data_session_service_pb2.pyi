@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OpenDataSessionRequest(_message.Message):
-    __slots__ = ("session_id", "world_id", "preset", "start_time", "span", "bars_per_second", "followers")
+    __slots__ = ("session_id", "world_id", "preset", "start_time", "span", "bars_per_second", "followers", "recordings", "recorded_session_id")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     PRESET_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,8 @@ class OpenDataSessionRequest(_message.Message):
     SPAN_FIELD_NUMBER: _ClassVar[int]
     BARS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
+    RECORDINGS_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     world_id: str
     preset: str
@@ -28,7 +30,9 @@ class OpenDataSessionRequest(_message.Message):
     span: _duration_pb2.Duration
     bars_per_second: float
     followers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., world_id: _Optional[str] = ..., preset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., span: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., followers: _Optional[_Iterable[str]] = ...) -> None: ...
+    recordings: _containers.RepeatedScalarFieldContainer[str]
+    recorded_session_id: str
+    def __init__(self, session_id: _Optional[str] = ..., world_id: _Optional[str] = ..., preset: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., span: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., bars_per_second: _Optional[float] = ..., followers: _Optional[_Iterable[str]] = ..., recordings: _Optional[_Iterable[str]] = ..., recorded_session_id: _Optional[str] = ...) -> None: ...
 
 class OpenDataSessionResponse(_message.Message):
     __slots__ = ("session",)

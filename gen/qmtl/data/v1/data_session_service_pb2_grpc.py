@@ -67,9 +67,10 @@ class DataSessionServiceServicer:
     """
 
     def OpenDataSession(self, request, context):
-        """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
+        """Opens, or answers, the session of a preset under a name: a replay, live bars, or a recording. Needs operator in its
+        world.
 
-        Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
+        Errors: NOT_FOUND (E_PRESET_UNKNOWN; E_ARTIFACT_UNKNOWN: no session delivered these bars); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
         (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """

@@ -34,9 +34,10 @@ class DataSessionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DataSessionServiceAsyncStub: ...
     OpenDataSession: _grpc.UnaryUnaryMultiCallable[_data_session_service_pb2.OpenDataSessionRequest, _data_session_service_pb2.OpenDataSessionResponse]
-    """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
+    """Opens, or answers, the session of a preset under a name: a replay, live bars, or a recording. Needs operator in its
+    world.
 
-    Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
+    Errors: NOT_FOUND (E_PRESET_UNKNOWN; E_ARTIFACT_UNKNOWN: no session delivered these bars); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
     (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
@@ -75,9 +76,10 @@ class DataSessionServiceAsyncStub(DataSessionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenDataSession: _aio.UnaryUnaryMultiCallable[_data_session_service_pb2.OpenDataSessionRequest, _data_session_service_pb2.OpenDataSessionResponse]  # type: ignore[assignment]
-    """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
+    """Opens, or answers, the session of a preset under a name: a replay, live bars, or a recording. Needs operator in its
+    world.
 
-    Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
+    Errors: NOT_FOUND (E_PRESET_UNKNOWN; E_ARTIFACT_UNKNOWN: no session delivered these bars); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
     (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
     outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
     """
@@ -119,9 +121,10 @@ class DataSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _data_session_service_pb2.OpenDataSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_session_service_pb2.OpenDataSessionResponse, _abc.Awaitable[_data_session_service_pb2.OpenDataSessionResponse]]:
-        """Opens, or answers, the replay session of a preset under a name. Needs operator in its world.
+        """Opens, or answers, the session of a preset under a name: a replay, live bars, or a recording. Needs operator in its
+        world.
 
-        Errors: NOT_FOUND (E_PRESET_UNKNOWN); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
+        Errors: NOT_FOUND (E_PRESET_UNKNOWN; E_ARTIFACT_UNKNOWN: no session delivered these bars); FAILED_PRECONDITION (E_NOT_A_REPLAY, E_DATASET_UNAVAILABLE); ABORTED
         (E_DATA_SESSION_CONFLICT): the name is taken with other settings; INVALID_ARGUMENT (E_DATA_SESSION): a start or a span
         outside the data; RESOURCE_EXHAUSTED (E_DATA_SESSIONS): too many are open.
         """

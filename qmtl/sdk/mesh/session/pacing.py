@@ -10,7 +10,7 @@ from __future__ import annotations
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from qmtl.wire.instants import ns_to_proto
 
 KEEP_S = 5.0
 
@@ -44,11 +44,3 @@ class Follower:
             await self._retrying.clock.sleep(KEEP_S)
             if before_ns and before_ns == self._through_ns:
                 await self.confirm(before_ns)
-
-    async def watermark_ns(self) -> int:
-        """How far the session has been played; it stays there for a follower that has more to confirm."""
-        request = datasessionservicepb.GetDataSessionRequest(session_id=self._session_id)
-        reply = await self._retrying.ask(
-            lambda: self._retrying.client.data_sessions.GetDataSession(request), "data session"
-        )
-        return ns_from_proto(reply.session.watermark, "session.watermark")

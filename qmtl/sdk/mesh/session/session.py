@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from functools import partial
 
 from brokerage.domain.orders.order import Owner
@@ -20,7 +21,7 @@ from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import digest
-from qmtl.core.instants import to_ns
+from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.client.streams import scoped
@@ -51,6 +52,8 @@ from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import session_pb2 as sessionpb
 
+log = logging.getLogger("qmtl.sdk.mesh.session")
+
 
 async def run(
     strategy: Strategy,
@@ -80,7 +83,7 @@ async def trade(
     Interrupted before anything of it was active, what this call has bound is withdrawn. What trades, or was there
     before, stays: its positions are an operator's to close, and another call goes on with it.
     """
-    market = await submitter.data.market(assembled, data)
+    market = await submitter.data.market(assembled, data, in_session=True)
     bound = await submitter.bind(assembled)
     session = _PaperSession(submitter, assembled, bound, terms, market, on_event)
     with ErrorHook(assembled.strategy):
@@ -120,7 +123,6 @@ class _PaperSession:
         self._reported: set[str] = set()
         self._on_event = on_event
         self._span_ns = (0, 0)
-        self._joined_ns = 0
         self._orders = OrderListener(assembled.strategy, assembled.rules)
         in_step = CommandsInStep(assembled) if assembled.in_step else None
         self._state = None if in_step is None else StateInStep(in_step, self._traded)
@@ -212,7 +214,6 @@ class _PaperSession:
             with contextlib.suppress(Conflict):
                 await ask(lambda: sessions.OpenDataSession(opening), "data session")
             reply = await ask(lambda: sessions.GetDataSession(known), "data session")
-        self._joined_ns = ns_from_proto(reply.session.watermark, "session.watermark")
         self._span_ns = (
             ns_from_proto(reply.session.start_time, "session.start_time"),
             ns_from_proto(reply.session.end_time, "session.end_time"),
@@ -266,19 +267,16 @@ class _PaperSession:
         while True:
             name = follower.name if follower else ""
             request = subscription(self._market.preset.name, session.session_id, position, follower=name)
-            live_from_ns: int | None = None
             self._data_clock.taken_up()
             try:
                 with scoped(self._client.data.Subscribe(request)) as replies:
                     async for reply in replies:
                         outage.answered()
-                        if live_from_ns is None:
-                            # A replay stands at its watermark until this follower confirms it; a feed waits for nobody.
-                            # What came before was played without it: that is history now, nothing to act on.
-                            live_from_ns = await follower.watermark_ns() if follower else self._joined_ns
                         watermark_ns = max(position, ns_from_proto(reply.watermark, "watermark"))
+                        reached_ns = max(watermark_ns, ns_from_proto(reply.reached, "reached"))
                         for step in self._data_clock.take(map(bar_from_proto, reply.bars), watermark_ns):
-                            await self._step(step, trading, live=step.close_ns >= live_from_ns)
+                            # What closed before was played without it, or missed by its feed: nothing to act on.
+                            await self._step(step, trading, live=step.close_ns >= reached_ns)
                         position = watermark_ns
                         done = reply.end_of_session or (until_ns is not None and position >= until_ns)
                         if follower:
@@ -296,6 +294,7 @@ class _PaperSession:
                     self._tell(denial)
                 self._denials.append(denial)
         else:
+            log.info("the bars of %s came late: followed, not acted on", timestamp_text(from_ns(step.close_ns)))
             await trading.watch(step)
         self._tell(BarDone(step.close_ns, self._data_clock.steps, *self._span_ns))
 

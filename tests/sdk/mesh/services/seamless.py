@@ -104,9 +104,13 @@ class FakeSeamless:
             bar = barspb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = row
             yield dataservicepb.SubscribeResponse(
-                bars=[bar], watermark=bar.close_time, volume_unit=barspb.VOLUME_UNIT_BASE
+                bars=[bar],
+                watermark=bar.close_time,
+                reached=ns_to_proto(self.mesh.watermark_ns),
+                volume_unit=barspb.VOLUME_UNIT_BASE,
             )
-        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=ns_to_proto(self.mesh.watermark_ns))
+        end = ns_to_proto(self.mesh.watermark_ns)
+        yield dataservicepb.SubscribeResponse(end_of_session=True, watermark=end, reached=end)
 
     def _step(self, open_ns: int, row: list[float], follower: str) -> None:
         if open_ns + STEP_NS > self.mesh.watermark_ns:
