@@ -21,9 +21,7 @@ from brokerage.domain.models.profiles.named import profile_named
 from brokerage.market.context import MarketContext
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, NotFound, refused
-from qmtl.core.paging import PAGE_MAX
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
@@ -90,16 +88,10 @@ class AccountOpening:
         return await self.feed(preset_name, session_id, "", profile, account.venue)
 
     async def _preset(self, name: str, session_id: str) -> datasetspb.Preset:
-        asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
-        listed = await self._catalogue.ListPresets(asked)
-        for preset in listed.presets:
-            if preset.name == name:
-                if preset.replay and not session_id:
-                    raise refused(
-                        "E_DATA_SESSION_REQUIRED", "data_session_id", "''", f"the session {name} is played in"
-                    )
-                return preset
-        raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}")
+        preset = (await self._catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=name))).preset
+        if preset.replay and not session_id:
+            raise refused("E_DATA_SESSION_REQUIRED", "data_session_id", "''", f"the session {name} is played in")
+        return preset
 
     def _tradable(self, preset: datasetspb.Preset, currency: str, venue: str) -> Instrument:
         instrument = self.market.at(venue).instruments.find(preset.symbol)

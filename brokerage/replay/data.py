@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ class SealedData:
         """
         asked = artifactservicepb.GetArtifactRequest(dataset_fingerprint=fingerprint)
         artifact = (await self.artifacts.GetArtifact(asked)).artifact
-        preset = await self._preset(lambda one: one.dataset == artifact.dataset, artifact.dataset)
+        preset = await self._serving(artifact.dataset)
         backtest = commonpb.EXECUTION_DOMAIN_BACKTEST
         context = commonpb.ComputeContext(execution_domain=backtest, dataset_fingerprint=fingerprint)
         request = dataservicepb.FetchRequest(dataset=preset.name, range=span, context=context)
@@ -58,7 +57,7 @@ class SealedData:
 
     async def played(self, preset_name: str, session_id: str, context: PlayedSpan, rows_max: int) -> SealedBars:
         """The bars that a preset brought in a data session, at most so many. Raises as `read`."""
-        preset = await self._preset(lambda one: one.name == preset_name, preset_name)
+        preset = (await self.catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name=preset_name))).preset
         dry = commonpb.EXECUTION_DOMAIN_DRYRUN
         request = dataservicepb.FetchRequest(
             dataset=preset.name,
@@ -68,14 +67,17 @@ class SealedData:
         )
         return await self._bars(preset, request, rows_max)
 
-    async def _preset(self, is_it: Callable[[datasetspb.Preset], bool], what: str) -> datasetspb.Preset:
-        """The preset that is meant."""
+    async def _serving(self, dataset: str) -> datasetspb.Preset:
+        """The preset that serves a dataset, of all there are."""
         asked = catalogueservicepb.ListPresetsRequest(page=commonpb.PageRequest(page_size=PAGE_MAX))
-        listed = await self.catalogue.ListPresets(asked)
-        found = next((preset for preset in listed.presets if is_it(preset)), None)
-        if found is None:
-            raise NotFound("E_DATA_MISSING", f"no preset serves {what}")
-        return found
+        while True:
+            listed = await self.catalogue.ListPresets(asked)
+            for preset in listed.presets:
+                if preset.dataset == dataset:
+                    return preset
+            if not listed.page.next_page_token:
+                raise NotFound("E_DATA_MISSING", f"no preset serves {dataset}")
+            asked.page.page_token = listed.page.next_page_token
 
     async def _bars(self, preset: datasetspb.Preset, request: dataservicepb.FetchRequest, rows_max: int) -> SealedBars:
         instrument = self.instruments.find(preset.symbol)

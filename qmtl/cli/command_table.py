@@ -147,6 +147,7 @@ COMMANDS = {
     "data artifacts": "data.artifacts:artifacts",
     "data verify": "data.artifacts:verify",
     "data features": "data.features:features",
+    "data play": "data.recordings:play",
     "data recordings": "data.recordings:recordings",
     "data schemas list": "data.schemas:list_schemas",
     "data schemas register": "data.schemas:register",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from qmtl.sdk.mesh.client import Gateway
     from qmtl.sdk.mesh.history import History
+    from qmtl.sdk.mesh.recordings import RecordedSession
     from qmtl.sdk.mesh.session.events import OnEvent
     from qmtl.sdk.mesh.session.result import SessionResult
     from qmtl.sdk.mesh.session.terms import PaperTerms
@@ -241,6 +242,29 @@ class Runner:
             Runner.run_async(
                 strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
             ),
+        )
+
+    @staticmethod
+    def read_recording(
+        fingerprints: Sequence[str],
+        *,
+        world: str,
+        recorded_session: str = "",
+        address: str = "",
+        gateway: Gateway | None = None,
+    ) -> RecordedSession:
+        """What a data session was told, by the fingerprints of its recordings, one of each preset: its bars in the
+        order and at the data times at which it was told of them, and what is known before them. Its `replay(strategy)`
+        decides where the recorded run could have.
+
+        Needs operator in `world`, in which it is played, and reader in the recorded session's world. Raises NotFound
+        (E_ARTIFACT_UNKNOWN), InvalidRequest (E_DATA_SESSION): several sessions were told these bars at other times.
+        """
+        from qmtl.sdk.mesh.recordings import read_recording
+
+        return _wait(
+            "reading of a recording",
+            read_recording(_gateway(gateway, address), world, fingerprints, recorded_session),
         )
 
     @staticmethod

@@ -79,13 +79,18 @@ class Following:
 
     async def _wait_out(self, seconds: float, *, asks: bool) -> None:
         """Let a trouble pass; one of the websocket's makes no bar late, for those that are due are asked for."""
-        until, misses = self._clock.monotonic() + seconds, 0
-        try:
-            while asks and (due_in_s := await self._due_in_s(misses)) < until - self._clock.monotonic():
-                await self._clock.sleep(due_in_s)
-                misses = 0 if await self._feed.look() else misses + 1
-        except TROUBLES as error:  # the exchange does not answer either
-            log.warning("feed_broken", preset=self._feed.preset.name, reason=error.reason, error=error.message)
+        until, misses, failures = self._clock.monotonic() + seconds, 0, 0
+        while asks and self._clock.monotonic() < until:
+            try:
+                if (pause_s := await self._due_in_s(misses)) >= until - self._clock.monotonic():
+                    break
+                await self._clock.sleep(pause_s)
+                misses, failures = (0 if await self._feed.look() else misses + 1), 0
+            except TROUBLES as error:  # the exchange does not answer either, for now
+                log.warning("feed_broken", preset=self._feed.preset.name, reason=error.reason, error=error.message)
+                pause_s = max(LADDER_S[min(failures, len(LADDER_S) - 1)], error.retry_after_s or 0.0)
+                failures += 1
+                await self._clock.sleep(min(pause_s, max(0.0, until - self._clock.monotonic())))
         if (left_s := until - self._clock.monotonic()) > 0:
             await self._clock.sleep(left_s)
 

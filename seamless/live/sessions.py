@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import structlog
 
-from qmtl.calendars.spans import ceil_to
+from qmtl.calendars.spans import ceil_to, floor_to
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, NotReady, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
@@ -88,7 +88,7 @@ class LiveSessions:
     async def _draft(self, universe: Universe, asked: SessionRequest) -> LiveSession:
         clock = FeedClock([self.feed(preset.name) for preset in universe.members])
         clock.require_begun()
-        first_ns = clock.watermark_ns if asked.start_ns is None else ceil_to(asked.start_ns, clock.step_ns)
+        first_ns = clock.watermark_ns if asked.start_ns is None else floor_to(asked.start_ns, clock.step_ns)
         now_ns = to_ns(self._clock.now())
         newest_ns = max(clock.next_close_ns, ceil_to(now_ns, clock.step_ns))  # a feed may lag by some bars
         if not clock.oldest_ns <= first_ns <= newest_ns:
@@ -152,7 +152,7 @@ class LiveSessions:
         if session.closed_at_ns:
             ended.set()
         clock = self.clock_of(session)
-        async with aclosing(clock.deliveries(ceil_to(from_ns, clock.step_ns), ended, place)) as found:
+        async with aclosing(clock.deliveries(floor_to(from_ns, clock.step_ns), ended, place)) as found:
             async for delivery in found:
                 yield delivery
 

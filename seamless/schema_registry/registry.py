@@ -22,7 +22,7 @@ from seamless.domain.row_schemas import (
     stages,
 )
 from seamless.schema_registry import store
-from seamless.schema_registry.store import Registered
+from seamless.schema_registry.store import Registered, VersionKey
 
 _ITSELF = Registered(OHLCV, "seamless", 0)
 _FIRST = Promotion(OHLCV.major, OHLCV.minor, Stage.REGISTERED, Stage.STRICT, "seamless", 0, "built in")
@@ -48,9 +48,9 @@ class SchemaRegistry:
         """What rows of a name are compared with; nothing, for a name that is not registered."""
         return await self._db.read(lambda conn: _in_force(conn, name))
 
-    async def versions(self) -> list[tuple[Registered, Stage]]:
-        """Every version with its stage, by name, the oldest first."""
-        return await self._db.read(_every_version)
+    async def versions(self, after: VersionKey | None, count: int) -> list[tuple[Registered, Stage]]:
+        """So many versions after one of a key (None: from the first), with their stages, by name, the oldest first."""
+        return await self._db.read(lambda conn: _versions_after(conn, after, count))
 
     async def promotions(self, name: str) -> list[Promotion]:
         """Who promoted what when. Raises NotFound (E_SCHEMA_UNKNOWN)."""
@@ -136,12 +136,21 @@ def _in_force(conn: Connection, name: str) -> InForce:
     return in_force([one.version for one in _versions(conn, name)], _promotions(conn, name))
 
 
-def _every_version(conn: Connection) -> list[tuple[Registered, Stage]]:
-    return [
-        (one, _stage(_promotions(conn, name), one.version))
-        for name in sorted({OHLCV.name, *store.names(conn)})
-        for one in _versions(conn, name)
-    ]
+def _versions_after(conn: Connection, after: VersionKey | None, count: int) -> list[tuple[Registered, Stage]]:
+    """Rows of as many schemas are read as the page needs."""
+    found: list[tuple[Registered, Stage]] = []
+    name = after[0] if after else ""
+    names = sorted({*store.names_from(conn, name, count + 1), *([OHLCV.name] if name <= OHLCV.name else [])})
+    for one in names:
+        log = _promotions(conn, one)
+        found += [
+            (version, _stage(log, version.version))
+            for version in _versions(conn, one)
+            if after is None or version.key > after
+        ]
+        if len(found) >= count:
+            break
+    return found[:count]
 
 
 def _stage(log: Sequence[Promotion], version: SchemaVersion) -> Stage:

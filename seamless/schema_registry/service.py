@@ -10,10 +10,9 @@ from qmtl.data.v1 import schema_service_pb2_grpc as schemarpc
 from qmtl.rpc.auth.call import require_all_worlds, require_user
 from qmtl.wire.fields import optional_text
 from qmtl.wire.paging import page_from_proto, page_of
-from seamless.domain.row_schemas import Promotion, Stage
+from seamless.domain.row_schemas import Promotion
 from seamless.schema_registry import wire
 from seamless.schema_registry.registry import SchemaRegistry
-from seamless.schema_registry.store import Registered
 
 
 class SchemaServicer(schemarpc.SchemaServiceServicer):
@@ -36,8 +35,8 @@ class SchemaServicer(schemarpc.SchemaServiceServicer):
         self, request: schemaservicepb.ListSchemasRequest, context: object
     ) -> schemaservicepb.ListSchemasResponse:
         page = page_from_proto(request, (str, int, int))
-        rows = [row for row in await self._registry.versions() if page.after is None or _key(row) > page.after]
-        schemas, more = page_of(rows[: page.size + 1], page, _key, lambda row: wire.version_to_proto(*row))
+        rows = await self._registry.versions(page.after, page.size + 1)
+        schemas, more = page_of(rows, page, lambda row: row[0].key, lambda row: wire.version_to_proto(*row))
         return schemaservicepb.ListSchemasResponse(schemas=schemas, page=more)
 
     async def PromoteSchema(
@@ -64,8 +63,3 @@ class SchemaServicer(schemarpc.SchemaServiceServicer):
             rest[: page.size + 1], page, place, lambda row: wire.promotion_to_proto(request.name, row[1])
         )
         return schemaservicepb.ListSchemaPromotionsResponse(promotions=shown, page=more)
-
-
-def _key(row: tuple[Registered, Stage]) -> tuple[str, int, int]:
-    version = row[0].version
-    return version.name, version.major, version.minor

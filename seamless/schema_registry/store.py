@@ -49,6 +49,10 @@ promotions = sa.Table(
 )
 
 
+VersionKey = tuple[str, int, int]
+"""Name, major and minor number of a version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A version, and who registered it."""
@@ -56,6 +60,10 @@ class Registered:
     version: SchemaVersion
     subject: str
     at_ns: int
+
+    @property
+    def key(self) -> VersionKey:
+        return self.version.name, self.version.major, self.version.minor
 
 
 def lock(conn: Connection) -> None:
@@ -79,6 +87,12 @@ def add_version(conn: Connection, made: Registered) -> None:
 def names(conn: Connection) -> list[str]:
     """Every schema, by name."""
     return list(conn.scalars(sa.select(versions.c.name).distinct().order_by(versions.c.name)))
+
+
+def names_from(conn: Connection, name: str, count: int) -> list[str]:
+    """So many schemas from a name on, by name."""
+    query = sa.select(versions.c.name).where(versions.c.name >= name).distinct().order_by(versions.c.name)
+    return list(conn.scalars(query.limit(count)))
 
 
 def versions_of(conn: Connection, name: str) -> list[Registered]:

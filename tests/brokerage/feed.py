@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from brokerage.domain.market.bars import Bar
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
@@ -106,9 +107,23 @@ class Feed(
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: Any
     ) -> catalogueservicepb.ListPresetsResponse:
-        return catalogueservicepb.ListPresetsResponse(
-            presets=[PRESET, LIVE, PERPETUAL, DOLLARS, *(one.preset for one in self.sealed.values())]
-        )
+        """A page of one preset, however many are asked for."""
+        presets = self._presets()
+        place = int(request.page.page_token or 0)
+        more = str(place + 1) if place + 1 < len(presets) else ""
+        page = commonpb.PageInfo(next_page_token=more)
+        return catalogueservicepb.ListPresetsResponse(presets=presets[place : place + 1], page=page)
+
+    async def GetPreset(
+        self, request: catalogueservicepb.GetPresetRequest, context: Any
+    ) -> catalogueservicepb.GetPresetResponse:
+        found = next((one for one in self._presets() if one.name == request.name), None)
+        if found is None:
+            raise NotFound("E_PRESET_UNKNOWN", f"no preset {request.name!r}")
+        return catalogueservicepb.GetPresetResponse(preset=found)
+
+    def _presets(self) -> list[datasetspb.Preset]:
+        return [PRESET, LIVE, PERPETUAL, DOLLARS, *(one.preset for one in self.sealed.values())]
 
     async def GetArtifact(
         self, request: artifactservicepb.GetArtifactRequest, context: Any

@@ -95,7 +95,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(DATA, "Subscribe Fetch"),
         *_each(DATA_ARTIFACTS, "GetArtifact"),
         *_each(DATA_SESSIONS, "ConfirmBars"),
-        *_each(DATA_CATALOGUE, "ListPresets"),
+        *_each(DATA_CATALOGUE, "GetPreset ListPresets"),
         *_each(WORLDS, "GetWorld"),
         *_each(ACTIVATION, "GetActivation"),
         *_each(SESSIONS, "GetSession"),

@@ -135,7 +135,8 @@ class _AccountReplay:
             profile, {self.currency: terms.cash}, instruments=terms.instruments, latency_ns=latency_ns
         )
         self._in_step = CommandsInStep(assembled) if assembled.in_step else None
-        hears = self._strategy.hears_orders
+        hears, self._late = self._strategy.hears_orders, terms.late
+        every = every or bool(terms.late)
         self._why_every = "every bar" if every else ""
         if self._in_step:
             self._why_every = "every bar: it quotes, or nodes read the position"
@@ -299,7 +300,7 @@ class _AccountReplay:
 
     def _decide(self, step: int, time_ns: int, due: list[Command]) -> None:
         self._call_margin(step, time_ns)
-        if not self._record.ended:
+        if not self._record.ended and time_ns not in self._late:
             self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
 
     def _next(self, commands: CommandTable, step: int, end: int) -> tuple[int, Why | None]:

@@ -80,6 +80,7 @@ class DecisionLogic:
         self._signalled = dict.fromkeys(self._planners, 0.0)
         self._waiting: dict[str, Waiting] = {}
         self._weights: Weights | None = None
+        self._sent: frozenset[str] = frozenset()
         self._timeout_bars = leg_timeout_bars
 
     @property
@@ -115,6 +116,10 @@ class DecisionLogic:
         planner = self._planners.get(command.node_id)
         return "" if planner is None else order_name(planner.rule.symbol, command.time_ns)
 
+    def recall(self, sent: frozenset[str]) -> None:
+        """Names of orders that an earlier process has sent."""
+        self._sent = sent
+
     def remember(self, command: Command) -> None:
         """Take a command as acted on, without sending anything."""
         self._planners[command.node_id].last = command.target
@@ -134,7 +139,7 @@ class DecisionLogic:
         for command in commands:
             if (quoted := self._quoted.get(command.node_id)) is not None:
                 intent = intent_of(command.time_ns, command.row)
-                denied += yield from quote(quoted, intent, self._weights or WHOLE)
+                denied += yield from quote(quoted, intent, self._weights or WHOLE, self._sent)
                 continue
             planner, node_id = self._planners[command.node_id], command.node_id
             if command.target != self._signalled[node_id]:

@@ -7,7 +7,7 @@ bounds, and a weight bounds it as it bounds a target. Orders that quote the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -121,16 +121,24 @@ def intent_of(time_ns: int, row: Sequence[float]) -> QuoteIntent:
     return QuoteIntent(time_ns, fair, half_spread, size)
 
 
-def quote(rule: QuoteRule, intent: QuoteIntent, weights: Weights) -> Decision[list[DeniedOrder]]:
-    """Act on an intent: ask what is held and works, cancel what is not wanted, send what is missing."""
+def quote(
+    rule: QuoteRule, intent: QuoteIntent, weights: Weights, sent: Collection[str] = ()
+) -> Decision[list[DeniedOrder]]:
+    """Act on an intent: ask what is held and works, cancel what is not wanted, send what is missing.
+
+    `sent`: names of orders that an earlier process sent. A side that it has quoted for this bar stays as it is until
+    the next: a name is of one order, and what is left of that one may be less by now.
+    """
     symbol, time_ns = rule.symbol, intent.time_ns
     permission = yield from ask(AskPermission(symbol))
     if permission.nothing:
         return []
-    working = yield from ask(AskWorkingOrders(symbol, time_ns))
+    quoted = {order_name(symbol, time_ns) + side for side in (BID, ASK)}.intersection(sent)
+    found = yield from ask(AskWorkingOrders(symbol, time_ns))
+    working = [order for order in found if order.client_order_id not in quoted]
     before = yield from ask(AskHeldPosition(symbol, time_ns))
     wanted = _wanted(rule, intent, _inventory(rule, weights, before.expected, before.lot, before.tick), permission)
-    plan = cancel_replace(working, wanted)
+    plan = cancel_replace(working, _unquoted(wanted, symbol, time_ns, quoted))
     for name in plan.cancel:
         yield from ask(Cancel(name, time_ns))
     if plan.cancel:  # what a cancel came too late for is held now, or may be
@@ -138,18 +146,28 @@ def quote(rule: QuoteRule, intent: QuoteIntent, weights: Weights) -> Decision[li
         if after.expected != before.expected:
             inventory = _inventory(rule, weights, after.expected, after.lot, after.tick)
             kept = [order for order in working if order.client_order_id in plan.keep]
-            plan = cancel_replace(kept, _wanted(rule, intent, inventory, permission))
+            wanted = _wanted(rule, intent, inventory, permission)
+            plan = cancel_replace(kept, _unquoted(wanted, symbol, time_ns, quoted))
             for name in plan.cancel:
                 yield from ask(Cancel(name, time_ns))
     denied: list[DeniedOrder] = []
     for one in plan.send:
-        name = order_name(symbol, time_ns) + (BID if one.quantity > 0 else ASK)
+        name = _name(symbol, time_ns, one)
         toward = rule.longest if one.quantity > 0 else rule.shortest
         order = LimitOrder(name, symbol, one.quantity, time_ns, one.price, toward, post_only=rule.post_only)
         reply = yield from ask(Submit(order))
         if reply.denied_by:
             denied.append(DeniedOrder(name, symbol, reply.denied_by, reply.message, time_ns))
     return denied
+
+
+def _name(symbol: str, time_ns: int, wanted: Quote) -> str:
+    return order_name(symbol, time_ns) + (BID if wanted.quantity > 0 else ASK)
+
+
+def _unquoted(wanted: Sequence[Quote], symbol: str, time_ns: int, quoted: Collection[str]) -> list[Quote]:
+    """Quotes of the sides that were not quoted for this bar before."""
+    return [one for one in wanted if _name(symbol, time_ns, one) not in quoted]
 
 
 def _inventory(rule: QuoteRule, weights: Weights, held: Decimal, lot: Decimal, tick: Decimal) -> Inventory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class DataClock:
         self._sources = {member.name: _sources_of(dag, member) for member in market.members}
         self._only = market.members[0].name if len(market.members) == 1 else ""
         self._members = market.members
-        self._played: dict[str, list[LiveBar]] = {member.name: [] for member in market.members}
+        self._played = {member.name: _Played() for member in market.members}
         self._waiting: list[LiveBar] = []
         self._through_ns = 0
         self.steps = 0
@@ -78,7 +79,7 @@ class DataClock:
             while self._waiting and self._waiting[0].close_ns == close_ns:
                 bar = self._waiting.pop(0)
                 name = bar.preset or self._only
-                self._played[name].append(bar)
+                self._played[name].add(bar)
                 closed[name] = bar
                 for source in self._sources[name]:
                     emissions += self._engine.push(source, close_ns, bar.row)
@@ -92,7 +93,7 @@ class DataClock:
     @property
     def played(self) -> tuple[Bars, ...]:
         """What came, of each preset."""
-        return tuple(bars_of(self._played[member.name], member) for member in self._members)
+        return tuple(self._played[member.name].bars(member) for member in self._members)
 
     def _advance(self, time_ns: int) -> list[Emission]:
         """With one source nothing waits for another."""
@@ -104,8 +105,26 @@ def _sources_of(dag: Dag, member: datasetspb.Preset) -> list[StreamInput]:
     return [source for source in dag.sources if (source.symbol, source.interval_s) == key]
 
 
-def bars_of(played: Sequence[LiveBar], preset: datasetspb.Preset) -> Bars:
+class _Played:
+    """Bars as they come, 48 bytes each."""
+
+    def __init__(self) -> None:
+        self._times = array("q")
+        self._rows = array("d")
+
+    def add(self, bar: LiveBar) -> None:
+        self._times.append(bar.open_ns)
+        self._rows.extend(bar.row)
+
+    def bars(self, preset: datasetspb.Preset) -> Bars:
+        times = np.array(self._times, dtype=np.int64)
+        rows = np.array(self._rows, dtype=np.float64).reshape(len(times), 5)
+        return Bars(preset.symbol, preset.interval.seconds, times, rows, volume_unit_from_proto(preset.volume_unit))
+
+
+def bars_of(played: Iterable[LiveBar], preset: datasetspb.Preset) -> Bars:
     """Live bars as arrays."""
-    times = np.array([bar.open_ns for bar in played], dtype=np.int64)
-    rows = np.array([bar.row for bar in played], dtype=np.float64).reshape(len(played), 5)
-    return Bars(preset.symbol, preset.interval.seconds, times, rows, volume_unit_from_proto(preset.volume_unit))
+    kept = _Played()
+    for bar in played:
+        kept.add(bar)
+    return kept.bars(preset)

@@ -102,6 +102,14 @@ class WorldData:
         read = [whole.member(source.symbol, source.interval_s).name for source in assembled.dag.sources]
         return Market(found, tuple(one for one in whole.members if one.name in read))
 
+    async def members(self, names: Sequence[str]) -> Market:
+        """These presets, whatever names them together. Raises NotFound (E_PRESET_UNKNOWN)."""
+        known = {preset.name: preset for preset in await self._presets()}
+        for name in names:
+            if name not in known:
+                raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {', '.join(known)}")
+        return Market(known[names[0]], tuple(known[name] for name in names))
+
     async def _played(self, universe: str) -> Sequence[str]:
         """The presets that the world's open paper session on a universe was opened with; empty: there is none."""
         asked = activationservicepb.GetActivationRequest(world_id=self._world)
@@ -187,6 +195,20 @@ def history_request(context: commonpb.ComputeContext, span: History) -> dataserv
             end=ns_to_proto(to_ns(span.end)) if span.end else None,
         ),
         context=context if pinned else None,
+    )
+
+
+def warm_up_request(session: sessionpb.Session) -> dataservicepb.FetchRequest:
+    """All history before a session, as the session's context may see it."""
+    return dataservicepb.FetchRequest(
+        range=commonpb.TimeRange(end=session.start),
+        context=commonpb.ComputeContext(
+            world_id=session.world_id,
+            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+            as_of=session.start,
+            dataset_fingerprint=session.dataset_fingerprint,
+        ),
+        session_id=session.session_id,
     )
 
 

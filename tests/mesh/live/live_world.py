@@ -39,11 +39,11 @@ LIVE = commonpb.EFFECTIVE_MODE_LIVE
 MEANT = (("x-allow-live", "true"),)
 
 
-def followed(address: str, follow: str = "poll") -> str:
-    """Settings of a seamless that follows seconds of bitcoin at the local exchange."""
+def followed(address: str, follow: str = "poll", more: str = "") -> str:
+    """Settings of a seamless that follows seconds of bitcoin at the local exchange, and what more is to be followed."""
     return (
         f'[seamless.exchanges.local]\nexchange = "binance"\naddress = "{address}"\nhistory = 60\nfollow = "{follow}"\n'
-        'feeds = {1s = {symbol = "BTC/USDT", interval = "1s"}}\n'
+        f'feeds = {{1s = {{symbol = "BTC/USDT", interval = "1s"}}{more}}}\n'
         '[brokerage.instruments."BTC/USDT"]\nbase = "BTC"\nquote = "USDT"\ntick = "0.01"\nlot = "0.0001"\n'
     )
 

@@ -134,9 +134,10 @@ class Venue:
         raise AssertionError(request)
 
 
-def acts(venue: Venue, weights: Weights | None = None) -> list[object]:
+def acts(venue: Venue, weights: Weights | None = None, sent: frozenset[str] = frozenset()) -> list[object]:
     assembled = assemble(Maker())
     logic, node_id = DecisionLogic(assembled), assembled.rules[0].command.node_id
+    logic.recall(sent)
     if weights is not None:
         logic.weigh(weights)
     row = (100.0, 0.5, 2.0, 100.0)
@@ -149,6 +150,19 @@ def test_a_fill_that_came_before_a_cancel_is_reckoned_with() -> None:
     sent = acts(Venue("0", "2", (old,), UNRESTRICTED))
     assert sent[0] == "old"
     assert sent[1:] == [("BTC-USD-900-bid", D(1), D("99.16"), D(3)), ("BTC-USD-900-ask", D(-2), D("100.17"), D(-3))]
+
+
+def test_a_side_that_an_earlier_process_quoted_for_the_bar_stays_as_it_is() -> None:
+    left = WorkingOrder("BTC-USD-900-bid", D("0.5"), D("99.5"))  # the rest of it is filled: no other may have its name
+    older = WorkingOrder("BTC-USD-840-ask", D(-1), D(105))
+    names = frozenset({left.client_order_id, older.client_order_id})
+    assert acts(Venue("1.5", "1.5", (left, older), UNRESTRICTED), sent=names) == [
+        "BTC-USD-840-ask",
+        ("BTC-USD-900-ask", D(-2), D("100.25"), D(-3)),
+    ]
+    assert acts(Venue("1.5", "1.5", (left,), UNRESTRICTED))[0] == "BTC-USD-900-bid"
+    done = frozenset({"BTC-USD-900-bid", "BTC-USD-900-ask"})
+    assert acts(Venue("2", "2", (), UNRESTRICTED), sent=done) == []
 
 
 def test_a_side_that_is_shut_is_not_quoted_and_a_weight_shrinks_the_bounds() -> None:

@@ -1,4 +1,4 @@
-"""Live feeds of several symbols and intervals on one clock, one that lags, sessions on them, and what these were told."""
+"""Live feeds of several symbols and intervals on one clock, one that lags, sessions on them and their recordings."""
 
 from __future__ import annotations
 

@@ -213,7 +213,10 @@ async def test_a_websocket_that_says_nothing_while_bars_close_is_left(bus: Bus, 
         assert klines.most_connected == 1
 
 
-async def test_while_no_connection_is_to_be_had_no_bar_is_late(bus: Bus, db: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unanswered", [0, 2])
+async def test_while_no_connection_is_to_be_had_no_bar_is_late(
+    bus: Bus, db: Database, tmp_path: Path, unanswered: int
+) -> None:
     async with told(bus, db, tmp_path) as it:
         it.at.market.exchange.faults.plan("GET 0", *[Trouble.BROKEN_BEFORE] * 40)
         it.at.market.told.klines.cut()
@@ -221,7 +224,10 @@ async def test_while_no_connection_is_to_be_had_no_bar_is_late(bus: Bus, db: Dat
         for failures, pause_s in enumerate((*LADDER_S, 5.0, 5.0, 5.0, 5.0), 2):  # 28.5 s: the next is tried at 33.5 s
             await it.slept(pause_s + 0.001)
             await eventually(lambda failures=failures: it.at.count("live_breaks") == failures)  # type: ignore[misc]
+        it.at.market.exchange.faults.plan("GET klines", *[Trouble.BROKEN_BEFORE] * unanswered)
         await it.slept(1.6)
+        for pause_s in LADDER_S[:unanswered]:  # it asks again before the next connection is tried
+            await it.slept(pause_s + 0.001)
         await it.until(1)
         assert it.at.count("live_breaks") == len(LADDER_S) + 5
 

@@ -83,6 +83,17 @@ async def test_versions_and_promotions_are_kept_with_who_did_them(tmp_path: Path
             ("ohlcv", "1.1", STRICT),
             ("ohlcv", "2.0", RETIRED),
         ]
+        for size in (1, 2, 3, 4):
+            pages, request = [], schemaservicepb.ListSchemasRequest()
+            request.page.page_size = size
+            while True:
+                reply = await stub.schemas.ListSchemas(request)
+                pages.append(list(reply.schemas))
+                request.page.page_token = reply.page.next_page_token
+                if not request.page.page_token:
+                    break
+            assert [len(page) for page in pages] == [size] * (4 // size) + [4 % size] * (4 % size > 0)
+            assert [one for page in pages for one in page] == list(listed)
         assert await history(stub) == [
             ("1.0", registered, STRICT, "seamless", "built in"),
             ("2.0", registered, CANARY, "alice", "by the test"),

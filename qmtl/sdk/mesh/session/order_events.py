@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from brokerage.domain.orders.order import Owner
@@ -17,6 +18,9 @@ from qmtl.sdk.strategy.events import OrderState
 from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
+
+ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.DENIED})
+"""States that no event follows: one that comes all the same is from before the listing that told of the end."""
 
 
 class OrderListener:
@@ -37,15 +41,16 @@ class OrderListener:
     def hear(self, event: orderpb.OrderEvent) -> None:
         """An event of an order."""
         update = update_from_proto(event, self._rules)
-        if update is not None and self.listens:
+        if update is not None and self.listens and self._told.get(update.client_order_id) not in ENDED:
             self._told[update.client_order_id] = update.state
             self._on_order(update)
 
-    def finish(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
+    def compare(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
         """All orders, newest first: tell of those that are not as they were told of."""
         for status in reversed(list(statuses)):
             state, name = state_of(status.state), status.order.client_order_id
             if self.listens and state is not None and self._told.get(name) is not state:
+                self._told[name] = state
                 self._on_order(update_of(status, state, self._rules))
 
 
@@ -54,9 +59,12 @@ async def follow_orders(
     owner: Owner,
     on_fill: Callable[[FillEvent], None],
     on_event: Callable[[orderpb.OrderEvent], None],
+    begun: asyncio.Event,
+    missed: Callable[[], Awaitable[None]],
 ) -> None:
     """Report each event of a strategy's orders, and its fill, once, from now on, for ever; resumes by the account's
-    event number.
+    event number. What happens before `begun` is set may be older than the stream: it is in listings made after. A
+    stream that breaks before its first event begins anew, and nobody tells what came between: `missed` lists it.
     """
     number = 0
     while True:
@@ -71,7 +79,10 @@ async def follow_orders(
                 async for reply in replies:
                     retrying.outage.answered()
                     if reply.WhichOneof("part") == "snapshot":
+                        if begun.is_set() and reply.snapshot.account_event_number > number:
+                            await missed()
                         number = max(number, reply.snapshot.account_event_number)
+                    begun.set()
                     for event in reply.events.events:
                         if event.account_event_number > number:
                             number = event.account_event_number

@@ -23,17 +23,18 @@ class Follower:
         self._session_id = session_id
         self.name = name
         self._through_ns = 0
+        self._leaving = False
 
     async def confirm(self, through_ns: int, *, leave: bool = False) -> None:
         """Done with every bar up to a watermark; `leave` when done for good."""
-        self._through_ns = max(self._through_ns, through_ns)
+        self._through_ns, self._leaving = max(self._through_ns, through_ns), self._leaving or leave
         request = datasessionservicepb.ConfirmBarsRequest(
             session_id=self._session_id, follower=self.name, through=ns_to_proto(self._through_ns), leave=leave
         )
         try:
             await self._retrying.ask(lambda: self._retrying.client.data_sessions.ConfirmBars(request), "confirm bars")
         except NotFound as error:
-            if not leave or error.reason != "E_FOLLOWER_UNKNOWN":
+            if not self._leaving or error.reason != "E_FOLLOWER_UNKNOWN":
                 raise
             # gone already: the answer to an earlier attempt was lost
 
@@ -42,5 +43,5 @@ class Follower:
         while True:
             before_ns = self._through_ns
             await self._retrying.clock.sleep(KEEP_S)
-            if before_ns and before_ns == self._through_ns:
+            if before_ns and before_ns == self._through_ns and not self._leaving:
                 await self.confirm(before_ns)

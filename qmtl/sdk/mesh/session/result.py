@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 class SessionResult:
     """A paper session of one strategy. `retries` counts the calls and streams that were taken up again.
 
-    `bars` are those of each source, as far as they were played; `evaluation` is what the world answered to its metrics,
-    at stage PAPER.
+    `bars` are those of each source, as far as they were played; at the closes of `late_ns` nothing was decided, because
+    they came with newer ones, were missed, or were played before this run came. `evaluation` is what the world answered
+    to its metrics, at stage PAPER.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SessionResult:
     activation: activationpb.ActivationEnvelope
     retries: int
     evaluation: evaluationpb.EvaluationRun | None = None
+    late_ns: frozenset[int] = frozenset()
 
     @property
     def strategy_id(self) -> str:

@@ -16,13 +16,11 @@ from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
-from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
-from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.binding import bind
@@ -32,7 +30,7 @@ from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import result_of
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.data_clock import DataClock, Step
-from qmtl.sdk.mesh.history import Market
+from qmtl.sdk.mesh.history import Market, warm_up_request
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, followers, paper_session
 from qmtl.sdk.mesh.session.equity import SessionBook, equity_record
@@ -123,6 +121,7 @@ class _PaperSession:
         self._reported: set[str] = set()
         self._on_event = on_event
         self._span_ns = (0, 0)
+        self._late_ns = set[int]()
         self._orders = OrderListener(assembled.strategy, assembled.rules)
         in_step = CommandsInStep(assembled) if assembled.in_step else None
         self._state = None if in_step is None else StateInStep(in_step, self._traded)
@@ -162,7 +161,37 @@ class _PaperSession:
         market = await session_market(self._another(), account, self._traded)
         execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
         trading = SessionTrading(DecisionLogic(self._assembled), execution, self._state)
+        begun = asyncio.Event()
+        missed = partial(self._list_missed, owner)
+        events = follow_orders(self._another(), owner, self._report, self._orders.hear, begun, missed)
+        follower = self._follower(session)
+        work = self._session_work(session, account, owner, trading, market, begun, follower)
+        kept = [follower.hold()] if follower else []
+        await beside(work, events, *kept)
+        played = self._data_clock.played
+        last = await portfolio.at(max((int(bars.close_ns[-1]) for bars in played if len(bars)), default=0))
+        return await self._result(session, account, owner, last, market)
+
+    def _follower(self, session: sessionpb.Session) -> Follower | None:
+        """Its place in a replay; a live feed waits for nobody."""
+        replay = self._market.preset.replay
+        return Follower(self._another(), session.session_id, self._strategy_id) if replay else None
+
+    async def _session_work(
+        self,
+        session: sessionpb.Session,
+        account: accountpb.Account,
+        owner: Owner,
+        trading: SessionTrading,
+        market: SessionMarket,
+        begun: asyncio.Event,
+        follower: Follower | None,
+    ) -> None:
+        """What was done before, then every bar. Orders are listed, and sent, once their events are followed: one that
+        is filled in between would be told by neither.
+        """
         retrying = self._another()
+        await begun.wait()
         _, earlier = await asyncio.gather(trading.recall(retrying, owner), list_fills(self._another(), owner))
         self._reported.update(fill.trade_id for fill in earlier)
         if self._state is not None:
@@ -170,14 +199,13 @@ class _PaperSession:
         if self._orders.listens:
             self._orders.begin(await list_orders(self._another(), owner))
         self._assembled.strategy.on_start()
-        fills = follow_orders(self._another(), owner, self._report, self._orders.hear)
-        replay = self._market.preset.replay
-        follower = Follower(self._another(), session.session_id, self._strategy_id) if replay else None
-        kept = [follower.hold()] if follower else []
-        await beside(self._play(session, trading, follower), fills, *kept)
-        played = self._data_clock.played
-        last = await portfolio.at(max((int(bars.close_ns[-1]) for bars in played if len(bars)), default=0))
-        return await self._result(session, account, owner, last, market)
+        await self._play(session, trading, follower)
+
+    async def _list_missed(self, owner: Owner) -> None:
+        """Tell of orders and fills whose events did not come."""
+        for fill in await list_fills(self._submitter.retrying, owner):
+            self._report(fill)
+        self._orders.compare(await list_orders(self._submitter.retrying, owner))
 
     async def _books(self, account: accountpb.Account, owner: Owner, market: SessionMarket) -> SessionBook:
         """The books of every fill until now."""
@@ -294,6 +322,7 @@ class _PaperSession:
                     self._tell(denial)
                 self._denials.append(denial)
         else:
+            self._late_ns.add(step.close_ns)
             log.info("the bars of %s came late: followed, not acted on", timestamp_text(from_ns(step.close_ns)))
             await trading.watch(step)
         self._tell(BarDone(step.close_ns, self._data_clock.steps, *self._span_ns))
@@ -312,7 +341,7 @@ class _PaperSession:
         for fill in fills:
             self._report(fill)
         orders = await list_orders(retrying, owner)
-        self._orders.finish(orders)
+        self._orders.compare(orders)
         self._assembled.strategy.on_finish()
         bars, kinds = self._data_clock.played, [(one.symbol, one.interval.seconds) for one in self._traded.values()]
         traded = [one for one in bars if (one.symbol, one.interval_s) in kinds]
@@ -324,6 +353,7 @@ class _PaperSession:
             session=session,
             account=account,
             bars=bars,
+            late_ns=frozenset(self._late_ns),
             replay=replay,
             orders=tuple(orders),
             portfolio=portfolio,
@@ -342,17 +372,3 @@ class _PaperSession:
 def account_name(strategy_id: str, session_id: str) -> str:
     """One paper account per strategy and session."""
     return f"{strategy_id}-{digest(session_id.encode()).removeprefix('blake3:')[:8]}"
-
-
-def warm_up_request(session: sessionpb.Session) -> dataservicepb.FetchRequest:
-    """All history before a session, as the session's context may see it."""
-    return dataservicepb.FetchRequest(
-        range=commonpb.TimeRange(end=session.start),
-        context=commonpb.ComputeContext(
-            world_id=session.world_id,
-            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
-            as_of=session.start,
-            dataset_fingerprint=session.dataset_fingerprint,
-        ),
-        session_id=session.session_id,
-    )

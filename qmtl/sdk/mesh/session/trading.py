@@ -94,6 +94,7 @@ class SessionTrading:
         """Learn what an earlier process of this session has ordered."""
         statuses = await list_orders(retrying, owner)
         self._sent = frozenset(s.order.client_order_id for s in statuses)
+        self._logic.recall(self._sent)
         self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
 
     async def watch(self, step: Step) -> None:

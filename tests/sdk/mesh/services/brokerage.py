@@ -119,5 +119,9 @@ class FakeBrokerage:
             )
             for fill in self.mesh.fills
         ]
+        if not request.after_account_event_number:
+            snapshot = orderservicepb.OrderSnapshot(account_event_number=len(events))
+            yield orderservicepb.StreamOrderEventsResponse(snapshot=snapshot)
+            return
         fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
         yield orderservicepb.StreamOrderEventsResponse(events=orderpb.OrderEvents(events=fresh))
