@@ -5,6 +5,7 @@ is ready at once, even if its source has gone since.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
@@ -162,9 +163,9 @@ class Inventory:
         await self._db.write(lambda conn: store.add_artifact(conn, made))
         return made
 
-    def digest_of(self, preset: Preset, bars: Bars) -> str:
-        """The fingerprint of rows that are of no one artifact; work for a thread."""
-        return range_digest(leaves(str(preset.dataset), bars), preset.calendar, RULE_VERSION)
+    def digest_of(self, preset: Preset, hashed: Sequence[Leaf]) -> str:
+        """The fingerprint of rows that are of no one artifact, by their leaves."""
+        return range_digest(hashed, preset.calendar, RULE_VERSION)
 
     async def range_digest(self, manifest: Manifest, span: Span, preset: Preset) -> str:
         """The fingerprint of exactly the rows of an artifact that open inside a span."""

@@ -5,7 +5,7 @@ It decides with spans only; reading is the store's work.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from qmtl.calendars import spans as calendars_spans
@@ -74,6 +74,15 @@ class FetchPlan:
         if not self.spans:
             return Span(self.requested.start_ns, self.requested.start_ns)
         return Span(self.spans[0].span.start_ns, self.spans[-1].span.end_ns)
+
+    def within(self, cut: Span) -> "FetchPlan":
+        """What of it opens inside a span."""
+        kept = [
+            replace(part, span=Span(max(part.span.start_ns, cut.start_ns), min(part.span.end_ns, cut.end_ns)))
+            for part in self.spans
+            if part.span.start_ns < cut.end_ns and cut.start_ns < part.span.end_ns
+        ]
+        return replace(self, spans=tuple(kept))
 
     @property
     def have(self) -> Coverage:

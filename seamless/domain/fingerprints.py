@@ -11,7 +11,7 @@ the exact text is below, the vectors are in tests.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -95,6 +95,15 @@ def month_span(month: str) -> Span:
     year, number = map(int, month.split("-"))
     following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
     return Span(int(datetime(year, number, 1, tzinfo=UTC).timestamp()) * _NS, int(following.timestamp()) * _NS)
+
+
+def months_of(span: Span) -> Iterator[Span]:
+    """The UTC months that a span has part in, in order."""
+    at = span.start_ns
+    while at < span.end_ns:
+        month = month_span(month_of(at))
+        yield month
+        at = month.end_ns
 
 
 def _plain(text: str) -> str:

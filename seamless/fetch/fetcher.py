@@ -5,8 +5,7 @@ Rows go out as Arrow IPC straight from columns; no row is touched in Python.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,8 @@ from seamless.artifacts.inventory import Inventory
 from seamless.domain.admission import MIXING
 from seamless.domain.bars import Bars
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery, GapKind
+from seamless.domain.fingerprints import Leaf
+from seamless.domain.manifests import Manifest
 from seamless.domain.sla import FetchMode, Phase
 from seamless.fetch import rows
 from seamless.fetch.filler import Filler
@@ -47,6 +48,18 @@ class _Planned:
     plan: FetchPlan
     breached: Phase | None = None
     backfilling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Rows on their way, and what they are known by once all have gone: the artifact that has them, else the leaves
+    that were hashed meanwhile, else the rows themselves.
+    """
+
+    parts: AsyncGenerator[rows.ArrowChunk, None]
+    sealed: Manifest | None = None
+    hashed: Sequence[Leaf] = ()
+    bars: Bars | None = None
 
 
 class Fetcher:
@@ -78,15 +91,15 @@ class Fetcher:
         sla = replace(preset.sla, storage_s=self._storage_budget_s)
         phases = Phases(sla, self._metrics)
         planned = await self._planned(preset, ask, phases)
-        bars, parts = await self._read(preset, planned, phases)
+        reading = await self._read(preset, planned, phases)
         count = flagged = 0
-        async with aclosing(parts):
+        async with aclosing(reading.parts) as parts:
             async for part in parts:
                 count += part.rows
                 flagged += part.flagged
                 yield dataservicepb.FetchResponse(arrow_ipc=part.body)
         async with phases.within(Phase.STORAGE):
-            digest, source = await self._identity(preset, planned, bars) if count else ("", "")
+            digest, source = await self._identity(preset, planned, reading) if count else ("", "")
             report = await self._inventory.report(preset) or conformancepb.ConformanceReport()
         self._metrics.fetched_rows.labels(preset.name).inc(count)
         now_ns = to_ns(self._clock.now())
@@ -167,27 +180,26 @@ class Fetcher:
         newest_ns = floor_to(to_ns(self._clock.now()), interval_ns)
         return ask.range.over(Span(ask.range.start_ns, max(ask.range.start_ns, newest_ns)), interval_ns)
 
-    async def _read(
-        self, preset: Preset, planned: _Planned, phases: Phases
-    ) -> tuple[Bars | None, AsyncGenerator[rows.ArrowChunk, None]]:
-        """The rows, and where they are of several places all of them at once."""
+    async def _read(self, preset: Preset, planned: _Planned, phases: Phases) -> _Reading:
+        """The rows a part at a time; of several places, those of a dry run at once, for they are sealed."""
         plan, manifest = planned.plan, planned.sight.manifest
         if manifest is not None and not plan.mixed:
-            return None, self._rows.sealed(manifest, plan.hull, phases)
+            return _Reading(self._rows.sealed(manifest, plan.hull, phases), manifest)
+        if planned.sight.domain is not ExecutionDomain.DRYRUN:
+            hashed: list[Leaf] = []
+            return _Reading(self._rows.monthly(preset.dataset, plan, manifest, phases, hashed), hashed=hashed)
         async with phases.within(Phase.STORAGE):
             bars = await self._rows.mixed(preset.dataset, plan, manifest)
-        return bars, rows.of_bars(bars, phases)
+        return _Reading(rows.of_bars(bars, phases), bars=bars)
 
-    async def _identity(self, preset: Preset, planned: _Planned, bars: Bars | None) -> tuple[str, str]:
+    async def _identity(self, preset: Preset, planned: _Planned, reading: _Reading) -> tuple[str, str]:
         """The fingerprint of the rows, and of the artifact that has them; a dry run's stored rows are sealed first."""
-        manifest = planned.sight.manifest
-        if bars is None:
-            assert manifest is not None  # only an artifact is read without its rows being held
-            digest = await self._inventory.range_digest(manifest, planned.plan.hull, preset)
-            return digest, manifest.fingerprint
-        if planned.sight.domain is not ExecutionDomain.DRYRUN:
-            return await asyncio.to_thread(self._inventory.digest_of, preset, bars), ""
-        recorded = await self._inventory.seal_recording(preset, bars)
+        if reading.sealed is not None:
+            digest = await self._inventory.range_digest(reading.sealed, planned.plan.hull, preset)
+            return digest, reading.sealed.fingerprint
+        if reading.bars is None:
+            return self._inventory.digest_of(preset, reading.hashed), ""
+        recorded = await self._inventory.seal_recording(preset, reading.bars)
         return recorded.fingerprint, recorded.fingerprint
 
 

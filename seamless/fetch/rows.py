@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -18,6 +19,7 @@ from seamless.domain.admission import Origin
 from seamless.domain.bars import Bars, concatenated, no_bars
 from seamless.domain.datasets import DatasetId
 from seamless.domain.fetch_plan import FetchPlan
+from seamless.domain.fingerprints import Leaf, leaves, months_of
 from seamless.domain.manifests import Manifest
 from seamless.domain.sla import Phase
 from seamless.fetch.phases import Phases
@@ -63,6 +65,21 @@ class Rows:
         if len(rows) != known:
             raise DataLoss("E_STORED_FILE", f"{dataset} has {len(rows)} rows where {known} are known")
         return rows
+
+    async def monthly(
+        self, dataset: DatasetId, plan: FetchPlan, manifest: Manifest | None, phases: Phases, hashed: list[Leaf]
+    ) -> AsyncGenerator[ArrowChunk, None]:
+        """All rows of a plan in batches, a month of them held at a time; `hashed` gets the leaves of what was given.
+
+        Raises as `mixed`.
+        """
+        for month in months_of(plan.hull):
+            async with phases.within(Phase.STORAGE):
+                bars = await self.mixed(dataset, plan.within(month), manifest)
+                hashed += await asyncio.to_thread(leaves, str(dataset), bars)
+            async with aclosing(of_bars(bars, phases)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 def _planned(rows: Bars, plan: FetchPlan) -> Bars:

@@ -129,7 +129,7 @@ async def traded(live: LiveMesh, client: Client, gateway: Gateway, bars: int) ->
     await asyncio.wait({run, asyncio.ensure_future(under_way.wait())}, return_when=asyncio.FIRST_COMPLETED)
     assert not run.done(), "it was over before anything was killed"
     pid = live.mesh.kill("seamless", signal.SIGKILL)
-    await live.mesh.ready("seamless", other_than=pid, timeout_s=60)
+    await asyncio.to_thread(live.mesh.wait_ready, "seamless", other_than=pid, timeout_s=60)
     return await run
 
 

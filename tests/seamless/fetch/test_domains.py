@@ -6,8 +6,11 @@ The matrix: bars 0 to 40 are sealed, 0 to 60 stored (30 to 32 corrected since), 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from controlbus.bus import Bus, connected
@@ -20,11 +23,15 @@ from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto
 from seamless.artifacts.verification import damages
+from seamless.domain.bars import of_values
+from seamless.domain.fetch_plan import FetchQuery
+from seamless.domain.fingerprints import leaves
+from seamless.domain.ranges import Range
 from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.sla import FetchMode
 from seamless.domain.stored import Provenance
 from seamless.presets.preset import Universe
-from tests.seamless.fetch.exchange_rig import ExchangeRig, at, corrected, exchange_rig
+from tests.seamless.fetch.exchange_rig import MINUTE_NS, ExchangeRig, at, corrected, exchange_rig
 
 ARTIFACT, STORAGE = coveragepb.SPAN_SOURCE_ARTIFACT, coveragepb.SPAN_SOURCE_STORAGE
 BACKTEST, DRYRUN = ExecutionDomain.BACKTEST, ExecutionDomain.DRYRUN
@@ -156,3 +163,22 @@ async def test_what_a_dry_run_was_given_is_seen_once_it_is_sealed(bus: Bus, db: 
         assert manifest is not None
         assert damages(rig.inventory.archive, manifest) == []
         assert (await rig.fetch(0, 42, BACKTEST, fingerprint=given.artifact_fingerprint)).rows == 42
+
+
+async def test_stored_rows_of_several_months_leave_month_by_month_and_are_what_was_stored(rig: ExchangeRig) -> None:
+    first_ns = int(datetime(2025, 10, 31, 23, tzinfo=UTC).timestamp()) * 10**9
+    times = first_ns + MINUTE_NS * np.arange(120, dtype=np.int64)
+    values = [np.linspace(low, low + 1.0, 120) for low in (100.0, 101.0, 99.0, 100.0, 5.0)]
+    stored = of_values(times, values, np.zeros(120, np.uint8))
+    span = Span(first_ns, first_ns + 120 * MINUTE_NS)
+    await rig.storage.write(rig.preset.dataset, stored, span, Provenance("test"))
+    ask = FetchQuery(rig.preset.name, Range(span.start_ns, span.end_ns), LIVE)
+    *parts, last = [reply async for reply in rig.fetcher.fetch(ask)]
+    assert len(parts) == 2
+    assert last.metadata.rows == 120
+    assert last.metadata.dataset_fingerprint == rig.inventory.digest_of(
+        rig.preset, leaves(str(rig.preset.dataset), stored)
+    )
+    tables = [pa.ipc.open_stream(part.arrow_ipc).read_all() for part in parts]
+    assert [len(table) for table in tables] == [60, 60]
+    assert pa.concat_tables(tables)["close"].to_pylist() == stored.close.tolist()

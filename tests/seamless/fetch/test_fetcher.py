@@ -16,7 +16,7 @@ from qmtl.sql.database import Database
 from seamless.backfill.filling import Filling
 from seamless.config import Settings
 from seamless.domain.fetch_plan import FetchQuery
-from seamless.domain.fingerprints import month_span
+from seamless.domain.fingerprints import leaves, month_span
 from seamless.domain.ranges import Range
 from seamless.domain.sla import BASELINE, HOLD, TOLERANT_PARTIAL
 from seamless.fetch.fetcher import Fetcher
@@ -81,4 +81,6 @@ async def test_the_fingerprint_of_a_range_is_that_of_its_rows_wherever_it_is_cut
         Span(second.end_ns - hour, last.start_ns + hour),
     ):
         rows = inventory.archive.bars(manifest, span)
-        assert await inventory.range_digest(manifest, span, preset) == inventory.digest_of(preset, rows)
+        assert await inventory.range_digest(manifest, span, preset) == inventory.digest_of(
+            preset, leaves(str(preset.dataset), rows)
+        )

@@ -18,6 +18,7 @@ from qmtl.calendars.spans import Span
 from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.database import Database
 from seamless.domain.bars import Bars, concatenated
+from seamless.domain.fingerprints import leaves
 from seamless.domain.sessions.playback import Delivery
 from seamless.domain.sessions.requests import LENGTH_DEFAULT, SessionRequest
 from seamless.domain.stored import Provenance
@@ -67,7 +68,7 @@ async def test_a_recording_has_what_was_acted_on_and_not_what_was_said_later(rig
     await recorder.record("s", session.start_ns, session.members, Delivery(wrong, at(94), False))  # told again: stays
     [(preset, sealed)] = await recorder.seal_live("s", final=False)
     assert (preset, sealed.rows, sealed.as_of_ns, sealed.span) == (rig.preset.name, 10, at(100), Span(at(90), at(100)))
-    assert sealed.fingerprint == rig.inventory.digest_of(rig.preset, given)
+    assert sealed.fingerprint == rig.inventory.digest_of(rig.preset, leaves(str(rig.preset.dataset), given))
     told = await rig.fetch(0, 200, ExecutionDomain.BACKTEST, fingerprint=sealed.fingerprint)
     assert (told.rows, told.flagged_rows, told.dataset_fingerprint) == (10, 0, sealed.fingerprint)
     live = await rig.fetch(90, 100, ExecutionDomain.LIVE)

@@ -26,6 +26,8 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 T = TypeVar("T")
+TRADING = frozenset({commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_LIVE})
+"""Modes in which orders are sent; in SHADOW and all others none is, not even one that reduces."""
 
 
 class FollowedActivation:
@@ -135,4 +137,5 @@ def _resume_token(frame: eventpb.Frame) -> str:
 def _is_open(entry: activationpb.ActivationEntry, now_ns: int) -> bool:
     starts = ns_from_proto(entry.valid_from, "entry.valid_from") if entry.HasField("valid_from") else now_ns
     ends = ns_from_proto(entry.valid_until, "entry.valid_until") if entry.HasField("valid_until") else now_ns + 1
-    return (entry.active or entry.drain) and not entry.freeze and starts <= now_ns < ends
+    trades = entry.effective_mode in TRADING and (entry.active or entry.drain) and not entry.freeze
+    return trades and starts <= now_ns < ends

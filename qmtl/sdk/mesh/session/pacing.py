@@ -34,7 +34,7 @@ class Follower:
         try:
             await self._retrying.ask(lambda: self._retrying.client.data_sessions.ConfirmBars(request), "confirm bars")
         except NotFound as error:
-            if not self._leaving or error.reason != "E_FOLLOWER_UNKNOWN":
+            if not leave or error.reason != "E_FOLLOWER_UNKNOWN":
                 raise
             # gone already: the answer to an earlier attempt was lost
 
@@ -44,4 +44,8 @@ class Follower:
             before_ns = self._through_ns
             await self._retrying.clock.sleep(KEEP_S)
             if before_ns and before_ns == self._through_ns and not self._leaving:
-                await self.confirm(before_ns)
+                try:
+                    await self.confirm(before_ns)
+                except NotFound:
+                    if not self._leaving:  # else it has left meanwhile
+                        raise

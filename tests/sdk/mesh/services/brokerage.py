@@ -108,6 +108,14 @@ class FakeBrokerage:
     async def StreamOrderEvents(
         self, request: orderservicepb.StreamOrderEventsRequest
     ) -> AsyncIterator[orderservicepb.StreamOrderEventsResponse]:
+        after = request.after_account_event_number
+        if not after:
+            after = len(self.mesh.fills)
+            snapshot = orderservicepb.OrderSnapshot(account_event_number=after)
+            yield orderservicepb.StreamOrderEventsResponse(snapshot=snapshot)
+            self.mesh.passed("StreamOrderEvents")
+        while len(self.mesh.fills) <= after:
+            await self.mesh.moved.wait()
         events = [
             orderpb.OrderEvent(
                 fill=fill,
@@ -117,11 +125,6 @@ class FakeBrokerage:
                 state=orderpb.ORDER_STATE_FILLED,
                 receive_time=fill.account_time,
             )
-            for fill in self.mesh.fills
+            for fill in self.mesh.fills[after:]
         ]
-        if not request.after_account_event_number:
-            snapshot = orderservicepb.OrderSnapshot(account_event_number=len(events))
-            yield orderservicepb.StreamOrderEventsResponse(snapshot=snapshot)
-            return
-        fresh = [event for event in events if event.account_event_number > request.after_account_event_number]
-        yield orderservicepb.StreamOrderEventsResponse(events=orderpb.OrderEvents(events=fresh))
+        yield orderservicepb.StreamOrderEventsResponse(events=orderpb.OrderEvents(events=events))

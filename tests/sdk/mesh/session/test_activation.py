@@ -8,7 +8,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady, PermissionDenied
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, paper_session
+from qmtl.sdk.mesh.session.activation import TRADING, FollowedActivation, follow_activation, paper_session
 from qmtl.wire.instants import ns_to_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import session_pb2 as sessionpb
@@ -44,6 +44,15 @@ def test_freeze_wins_over_all_and_drain_only_reduces() -> None:
     assert not may(view_of(Entry(active=True, drain=True)))
     assert may(view_of(Entry(active=True, drain=True)), reduces=True)
     assert may(view_of(Entry(drain=True)), reduces=True)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in commonpb.EffectiveMode.values() if mode not in TRADING])
+def test_in_shadow_and_every_other_mode_that_does_not_trade_nothing_is_sent(mode: commonpb.EffectiveMode) -> None:
+    view = FollowedActivation()
+    entry = Entry(strategy_id="s", side=LONG, active=True, effective_mode=mode)
+    view.offer(activationpb.ActivationEnvelope(world_revision=1, entries=[entry]))
+    assert not may(view)
+    assert not may(view, reduces=True)
 
 
 def test_outside_its_window_an_entry_is_shut() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
@@ -37,6 +39,7 @@ class Careful(Strategy):
 
     def __init__(self) -> None:
         self.heard = list[OrderUpdate]()
+        self.fills = list[str]()
 
     def setup(self) -> None:
         price = StreamInput("BTC-USD")
@@ -47,6 +50,9 @@ class Careful(Strategy):
 
     def on_order(self, update: OrderUpdate) -> None:
         self.heard.append(update)
+
+    def on_fill(self, fill: FillEvent) -> None:
+        self.fills.append(fill.trade_id)
 
 
 class Maker(Strategy):
@@ -86,9 +92,13 @@ async def test_a_process_that_takes_a_session_up_knows_what_was_held_and_for_how
         assert again.replay.equity == whole.replay.equity
 
 
-async def test_a_session_tells_of_the_steps_of_orders() -> None:
-    strategy = Careful()
-    result = await run(await active(), strategy)
+@pytest.mark.parametrize("breaks", [0, 3])
+async def test_a_session_tells_of_the_steps_of_orders(breaks: int) -> None:
+    strategy, mesh = Careful(), await active()
+    mesh.breaks["StreamOrderEvents"] = breaks  # before its first event: the stream begins anew, later
+    result = await run(mesh, strategy)
+    assert strategy.fills == [fill.trade_id for fill in result.replay.fills]
+    assert len({(one.client_order_id, one.state) for one in strategy.heard}) == len(strategy.heard)
     filled = [one for one in strategy.heard if one.state in (OrderState.FILLED, OrderState.PARTIALLY_FILLED)]
     dealt = {one.order.client_order_id for one in result.orders if Decimal(one.cumulative_quantity or "0")}
     assert {one.client_order_id for one in filled} == dealt

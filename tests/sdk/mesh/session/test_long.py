@@ -1,0 +1,100 @@
+"""A session of many bars: a late bar costs what an early one does; it goes on after a freeze and a shadow."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+
+import pytest
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.sdk import Strategy, StreamInput, signals
+from qmtl.sdk import indicators as ta
+from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
+from qmtl.sdk.mesh.session.session import trade
+from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.strategy.assembly import assemble
+from tests.sdk.market import walk
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.session.test_session import submitter
+
+WARM = 100
+BAR_BYTES_MAX = 400  # kept of a bar and its share of orders, fills and points of the curve
+
+
+class Busy(Strategy):
+    """Changes its mind about every tenth bar."""
+
+    name = "busy"
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        target = signals.position_target(signals.trend(ta.ema(price, 3), ta.ema(price, 8)), long=0.5, short=0.0)
+        self.trade(target, price)
+
+
+async def active(bars: int) -> FakeMesh:
+    mesh = FakeMesh(walk(WARM + bars, seed=5), WARM)
+    bound = await submitter(mesh).bind(assemble(Busy()))
+    mesh.activate(bound.strategy.strategy_id)
+    return mesh
+
+
+@dataclass
+class Meter:
+    """CPU and memory at each tenth of a session."""
+
+    every: int
+    cpu_s: list[float] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+
+    def __call__(self, event: SessionEvent) -> None:
+        if isinstance(event, BarDone) and event.bars % self.every == 0:
+            self.cpu_s.append(time.process_time())
+            self.held.append(tracemalloc.get_traced_memory()[0])
+
+
+@pytest.mark.parametrize(("bars", "orders"), [(600, 60), pytest.param(50_000, 5_000, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1_200)
+async def test_a_late_bar_costs_what_an_early_one_does(bars: int, orders: int) -> None:
+    mesh, meter = await active(bars), Meter(bars // 10)
+    tracemalloc.start()
+    try:
+        result = await trade(submitter(mesh), assemble(Busy()), None, PaperTerms(), meter)
+    finally:
+        tracemalloc.stop()
+    assert len(result.orders) >= orders
+    assert len(result.bars[0]) == bars
+    steps = [after - before for before, after in zip(meter.cpu_s, meter.cpu_s[1:], strict=False)]
+    assert sum(steps[-3:]) < 2.0 * sum(steps[:3])
+    grown = (meter.held[-1] - meter.held[1]) / (8 * meter.every)
+    own = (sum(fill.ByteSize() for fill in mesh.fills) + sum(one.ByteSize() for one in mesh.orders.values())) / bars
+    assert grown < BAR_BYTES_MAX + 10 * own, "of it the stand-in's own orders and fills"
+
+
+async def test_a_freeze_and_a_shadow_send_nothing_and_the_session_goes_on_with_its_state_after_them() -> None:
+    mesh = await active(900)
+    strategy_id = next(iter(mesh.live.values())).strategy_id
+    shut = list[tuple[int, int]]()
+
+    def heard(event: SessionEvent) -> None:
+        if not isinstance(event, BarDone):
+            return
+        if event.bars in (100, 450):
+            mesh.activate(strategy_id, freeze=event.bars == 100)
+            if event.bars == 450:
+                mesh.activation.entries[0].effective_mode = commonpb.EFFECTIVE_MODE_SHADOW
+            shut.append((event.time_ns, len(mesh.orders)))
+        if event.bars in (350, 700):
+            mesh.activate(strategy_id)
+            shut.append((event.time_ns, len(mesh.orders)))
+
+    result = await trade(submitter(mesh), assemble(Busy()), None, PaperTerms(), heard)
+    decided = sorted(one.order.decided_at.ToNanoseconds() for one in result.orders)
+    for (began, _), (ended, _) in zip(shut[::2], shut[1::2], strict=True):
+        sent = [at for at in decided if began < at <= ended]
+        noticed = [at for at in sent if at > began + 150 * 900 * 10**9]
+        assert not noticed, "the change was known by then"
+    assert [at for at in decided if at > shut[-1][0]], "it trades again"
+    assert result.books_agree
