@@ -5,14 +5,16 @@ A strategy that is run over them locally decides where the recorded run could: n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from brokerage.domain.market.instrument import Instrument
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import QmtlError, Unavailable, refused
+from qmtl.core.errors import NotFound, QmtlError, Unavailable, refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.instants import from_ns
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
@@ -25,6 +27,7 @@ from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.data_clock import bars_of
 from qmtl.sdk.mesh.history import WorldData, warm_up_request
+from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import assemble
@@ -38,6 +41,7 @@ class RecordedSession:
     """What a session was told of each preset from `start` on, after the history before it.
 
     `history` is what is known of it now. `late_ns`: the closes that it was told of together with later ones.
+    `instruments`: those of its symbols that the mesh knows.
     """
 
     session_id: str
@@ -45,13 +49,17 @@ class RecordedSession:
     history: tuple[Bars, ...]
     bars: tuple[Bars, ...]
     late_ns: frozenset[int]
+    instruments: tuple[Instrument, ...] = ()
 
     def replay(self, strategy: Strategy, terms: AccountTerms | None = None) -> RunResult:
         """Run a strategy over the recorded bars as the recorded session could have: it starts at the session's start,
         and at a late close nothing is decided. Raises what Runner.backtest does.
         """
         whole = [_joined(before, after) for before, after in zip(self.history, self.bars, strict=True)]
-        terms = replace(terms or AccountTerms(), start=self.start, late=self.late_ns)
+        base = terms or AccountTerms()
+        given = {one.symbol for one in base.instruments}
+        known = tuple(one for one in self.instruments if one.symbol not in given)
+        terms = replace(base, start=self.start, late=self.late_ns, instruments=(*base.instruments, *known))
         return replay(assemble(strategy), whole, terms)
 
 
@@ -82,7 +90,17 @@ async def read_recording(
             bars_of([bar for bar in told if (bar.preset or only) == member.name], member) for member in market.members
         )
         start = from_ns(ns_from_proto(session.start_time, "session.start_time"))
-        return RecordedSession(session.recorded_session_id, start, history.bars, bars, late_ns)
+        instruments = await _instruments(retrying, {member.symbol for member in market.members})
+        return RecordedSession(session.recorded_session_id, start, history.bars, bars, late_ns, instruments)
+
+
+async def _instruments(retrying: RetryingClient, symbols: Iterable[str]) -> tuple[Instrument, ...]:
+    """The properties of symbols, of those that the mesh can trade."""
+    found = []
+    for symbol in sorted(symbols):
+        with contextlib.suppress(NotFound):
+            found.append(await instrument_of(retrying, symbol))
+    return tuple(found)
 
 
 async def _told(retrying: RetryingClient, session: datasessionspb.DataSession) -> tuple[list[LiveBar], frozenset[int]]:

@@ -92,6 +92,7 @@ class FakeMesh:
         self.left: list[tuple[str, int]] = []
         self.venue_late = 0
         self.data_session_open = False
+        self.before_bar: Callable[[int], Awaitable[None]] | None = None  # is waited for before a bar is played
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
         self.orders: dict[str, orderpb.OrderStatus] = {}
         self.repeated_orders = 0

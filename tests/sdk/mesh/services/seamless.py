@@ -100,6 +100,8 @@ class FakeSeamless:
         for sent, (open_ns, row) in enumerate(zip(session.open_ns.tolist(), session.values.tolist(), strict=True)):
             if sent == drop_at:
                 raise Unavailable("E_TEST", "the stream of bars is broken on purpose")
+            if self.mesh.before_bar is not None:
+                await self.mesh.before_bar(sent)
             self._step(open_ns, row, request.follower)
             bar = barspb.Bar(open_time=ns_to_proto(open_ns), close_time=ns_to_proto(open_ns + STEP_NS))
             bar.open, bar.high, bar.low, bar.close, bar.volume = row
