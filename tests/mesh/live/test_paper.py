@@ -21,6 +21,7 @@ from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.home import user_token_path
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import end, first_of
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
 from qmtl.data.v1 import coverage_service_pb2_grpc as coveragerpc
@@ -50,7 +51,7 @@ from tests.mesh.live.live_world import PRESET, followed, running
 pytestmark = pytest.mark.timeout(240)
 NAME, ETHER = "live.both", "ohlcv.local.eth"
 SYMBOLS = {PRESET: "BTC/USDT", ETHER: "ETH/USDT"}
-EVERY_MS, PAST_MS, COMING_MS = 3_000, 120_000, 600_000
+EVERY_MS, PAST_MS, COMING_MS, FOREVER_MS = 3_000, 120_000, 900_000, 2**50
 SETTINGS = f"""
 [seamless.universes.both]
 presets = ["{PRESET}", "{ETHER}"]
@@ -90,6 +91,7 @@ async def live(tmp_path: Path) -> AsyncIterator[LiveMesh]:
     first_ms = now_ms() // EVERY_MS * EVERY_MS - PAST_MS
     async with market(first_ms=first_ms, interval_ms=1_000, others=[(ETH, 1_000)]) as there:
         for tape in (there.tape, *there.others):
+            tape.flat.append((0, FOREVER_MS))
             for start_ms in range(first_ms, first_ms + PAST_MS + COMING_MS, EVERY_MS):
                 tape.hole(start_ms + 1_000, start_ms + EVERY_MS)
         config = tmp_path / "qmtl.toml"
@@ -114,30 +116,67 @@ async def activated(client: Client, gateway: Gateway) -> sessionpb.Session:
 
 
 async def traded(live: LiveMesh, client: Client, gateway: Gateway, bars: int) -> SessionResult:
-    """A paper session of so many bars; seamless is killed at the fourth."""
-    session, under_way = await activated(client, gateway), asyncio.Event()
+    """A paper session in which prices move for so many bars, twice, and seamless is killed in between.
 
-    def heard(event: SessionEvent) -> None:
-        if isinstance(event, BarDone) and event.bars == 4:
-            under_way.set()
+    They stand still while the session is joined and taken up again: an order of the newest bar then may reach the venue
+    after the next, as it may at any exchange.
+    """
+    tapes = (live.market.tape, *live.market.others)
+    await activated(client, gateway)
+    heard, played = asyncio.Event(), 0
 
-    began = max(session.start.ToDatetime(UTC), datetime.now(UTC))
-    terms = PaperTerms(until=began + timedelta(milliseconds=EVERY_MS * bars))
-    run = asyncio.create_task(
-        Runner.run_async(Seconds(), world="seconds", terms=terms, gateway=gateway, on_event=heard)
-    )
-    await asyncio.wait({run, asyncio.ensure_future(under_way.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    assert not run.done(), "it was over before anything was killed"
-    pid = live.mesh.kill("seamless", signal.SIGKILL)
-    await asyncio.to_thread(live.mesh.wait_ready, "seamless", other_than=pid, timeout_s=60)
-    return await run
+    def hear(event: SessionEvent) -> None:
+        nonlocal played
+        if isinstance(event, BarDone):
+            played += 1
+            heard.set()
+
+    async def pass_bars(count: int) -> None:
+        """Wait for so many bars more."""
+        until = played + count
+        while played < until:
+            heard.clear()
+            await first_of(heard.wait(), asyncio.shield(run))
+            assert not run.done(), run.exception()
+
+    def change() -> None:
+        """Let prices stand still, or move again, from the second bar from now on."""
+        at_ms = now_ms() // EVERY_MS * EVERY_MS + 2 * EVERY_MS
+        for tape in tapes:
+            start_ms, end_ms = tape.flat[-1]
+            tape.flat[-1:] = [(start_ms, at_ms)] if end_ms > at_ms else [(start_ms, end_ms), (at_ms, FOREVER_MS)]
+
+    until = datetime.now(UTC) + timedelta(seconds=600)
+    terms = PaperTerms(until=until)
+    run = asyncio.create_task(Runner.run_async(Seconds(), world="seconds", terms=terms, gateway=gateway, on_event=hear))
+    try:
+        await pass_bars(2)
+        change()
+        await pass_bars(bars)
+        change()
+        await pass_bars(3)
+        pid = live.mesh.kill("seamless", signal.SIGKILL)
+        await asyncio.to_thread(live.mesh.wait_ready, "seamless", other_than=pid, timeout_s=60)
+        await pass_bars(2)
+        change()
+        await pass_bars(bars)
+        change()
+        await pass_bars(3)
+        session = (
+            await client.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="seconds"))
+        ).activation.sessions[0]
+        closing = datasessionservicepb.CloseDataSessionRequest(session_id=session.session_id)
+        await client.data_sessions.CloseDataSession(closing)
+        return await run
+    finally:
+        await end(run)
 
 
 def told(fill: FillEvent) -> tuple[object, ...]:
     return fill.symbol, fill.time_ns, fill.quantity, fill.price, fill.fee
 
 
-@pytest.mark.parametrize("bars", [11, pytest.param(120, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("bars", [4, pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 async def test_a_paper_session_on_live_feeds_is_the_backtest_over_its_bars(live: LiveMesh, bars: int) -> None:
     address = live.mesh.address("gateway")
     gateway = Gateway(address=address, home=live.mesh.home, outage_s_max=60.0)
@@ -160,8 +199,9 @@ async def test_a_paper_session_on_live_feeds_is_the_backtest_over_its_bars(live:
             truth = tape.truth(int(played.open_ns[0]) // 10**6, int(played.open_ns[-1]) // 10**6 + 1_000)
             assert played.values[:, 3].tolist() == [float(one.close) for one in truth]
 
-        sealing = datasessionservicepb.SealRecordingRequest(session_id=paper.session.session_id)
-        sealed = {one.preset: one for one in (await client.data_sessions.SealRecording(sealing)).recordings}
+        known = datasessionservicepb.GetDataSessionRequest(session_id=paper.session.session_id)
+        recordings = (await client.data_sessions.GetDataSession(known)).session.recordings
+        sealed = {one.preset: one for one in recordings}
         prints = [sealed[preset].dataset_fingerprint for preset in SYMBOLS]
         recorded = await read_recording(gateway, "seconds", prints)
         assert recorded.session_id == paper.session.session_id
