@@ -33,8 +33,7 @@ MS_NS = 1_000_000
 def market_of(
     settings: Settings, traits: Mapping[str, VenueTraits] | None = None, orphans: Collection[str] = ()
 ) -> MarketContext:
-    """The paper venue's context as set, with those of the other venues beside it. Raises InvalidRequest for a number
-    that is none.
+    """The paper venue's context as set, with those of the other venues beside it. Raises InvalidRequest.
 
     `traits` are of the venues that are set up, `orphans` venues that only accounts name: nothing new reaches those.
     """
