@@ -13,6 +13,7 @@ LATER: Mapping[str, str] = {
     "campaign.divergence": "campaigns, complete",
     "campaign.demote": "campaigns, complete",
     "campaign.paper.auto": "campaigns, complete",
+    "campaign.paper.min_coverage": "campaigns, complete",
     "position_policy.on_promote.enter": "brokerage, complete",
     "position_policy.on_demote.flat": "brokerage, complete",
 }
