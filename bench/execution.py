@@ -1,7 +1,6 @@
 """Cost of execution in one process: order events, transitions, checks, bars of a backtest, orders beside closed ones.
 
-    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000]
-        [--peers PYTHON] [--out FILE]
+    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000] [--peers PYTHON]
 
 Every line stands beside a floor in the same run: the least plain Python (or numba) that a program with the same answer
 could do without checks, records or exact scales. CPU seconds of this process; ratios are what to compare. Peers are
@@ -379,8 +378,7 @@ def main() -> None:
     rows = ["| what | measured, CPU | floor/s | floor is x |", "|---|---|---|---|"]
     for row in _rows(chosen):
         rows.append(row)
-        sys.stdout.write(f"{row}\n")
-        sys.stdout.flush()
+        print(row, flush=True)  # noqa: T201  # each as it is known
     if chosen.out is not None:
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
         chosen.out.write_text("\n".join([*rows, ""]))
