@@ -71,6 +71,7 @@ accounts = sa.Table(
     _int("peak_equity", nullable=True),
     _int("circuit_ns", nullable=True),  # when the drawdown circuit opened
     _int("margin_warned_ns"),  # since when margin is short; 0: it is not
+    _int("missed_ns"),  # close of the last bar that had no effect; 0: all had
     _int("carried_ns"),  # up to where its cash has settled; 0: time moves none
     _int("interest_ns"),  # up to where its cash has borne interest
 )

@@ -304,6 +304,7 @@ def _account_of(row: AnyRow, feeds: tuple[AccountFeed, ...]) -> Account:
         peak_equity=row.peak_equity,
         circuit_ns=row.circuit_ns,
         margin_warned_ns=row.margin_warned_ns,
+        missed_ns=row.missed_ns,
         limits=_limits_of(row.limits),
     )
 
@@ -340,4 +341,5 @@ def _values(account: Account) -> dict[str, str | int | None]:
         "peak_equity": account.peak_equity,
         "circuit_ns": account.circuit_ns,
         "margin_warned_ns": account.margin_warned_ns,
+        "missed_ns": account.missed_ns,
     }

@@ -89,10 +89,12 @@ def _halt(conn: Connection, account: Account, feeds: Sequence[AccountFeed], show
     """Take an account out of trading that could not take its bars: it is moved past them with its orders as they were,
     and an operator decides.
     """
+    missed_ns = account.missed_ns
     for feed in feeds:
         fresh, progress = shown.beyond(feed)
         _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress)
-    accounts_store.save_account(conn, replace(account, trading_state=TradingState.HALTED))
+        missed_ns = max(missed_ns, progress)
+    accounts_store.save_account(conn, replace(account, trading_state=TradingState.HALTED, missed_ns=missed_ns))
     detail = f"bars up to {max(map(ends_ns, shown.bars), default=shown.watermark_ns)} ns had no effect: {error}"
     audit.record(conn, shown.now_ns, ("brokerage", ""), "feed_failed", account.account, detail)
     log.error("feed_failed", account=account.account, error=str(error))

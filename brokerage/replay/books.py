@@ -29,6 +29,7 @@ from brokerage.replay.wire import ORDERS_MAX, account_from_model, fill_events, r
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.core.errors import NotReady, refused
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.stats.trades import closed_trips
 from qmtl.wire.fields import require_text
 from qmtl.wire.instants import ns_from_proto
@@ -83,13 +84,14 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     """The books that are asked for.
 
     Raises NotFound (E_ACCOUNT_UNKNOWN), InvalidRequest (E_ACCOUNT_NOT_PAPER, E_ACCOUNT_OTHER_TERMS,
-    E_ACCOUNT_OTHER_DATA, E_TOO_LARGE), NotReady (E_ACCOUNT_WITHOUT_BARS).
+    E_ACCOUNT_OTHER_DATA, E_ACCOUNT_INCOMPLETE, E_TOO_LARGE), NotReady (E_ACCOUNT_WITHOUT_BARS).
     """
     owner = query.owner
     account = accounts_store.account(conn, owner.account, owner.world_id)
     if account.venue != VENUE:
         raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
     _require_terms(account, query, market)
+    _require_whole(account, query.start_ns)
     of = OrdersOf(owner.account, owner.world_id, owner.strategy_id)
     found = store.fills_after(conn, of, 0, ORDERS_MAX + 1, market.instruments)
     if len(found) > ORDERS_MAX:
@@ -100,6 +102,14 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     payments = [paid for _, paid in known if paid.owner in (owner, None)]
     feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
     return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments)
+
+
+def _require_whole(account: Account, start_ns: int) -> None:
+    """Bars that an account could not take would have filled its orders, and charged it, by their own prices."""
+    if account.missed_ns > start_ns:
+        at = timestamp_text(from_ns(account.missed_ns))
+        told = f"{account.account} could not take bars up to {at}"
+        raise refused("E_ACCOUNT_INCOMPLETE", "account", told, "one that took every bar of the session")
 
 
 def _require_own(fills: Iterable[OrderStep]) -> None:

@@ -62,7 +62,8 @@ class Account:
     `costs` are the least maker fee, taker fee and slippage and the largest participation that were asked, as text.
     `profile` names the brokerage profile that it has; empty: `fee_rate` and what the brokerage is set up with. Its
     cash is settled up to `carried_ns` and has borne interest up to `interest_ns`; 0: time moves none, or has not begun.
-    `margin_warned_ns` is the bar from which on its margin is short; 0: it is not.
+    `margin_warned_ns` is the bar from which on its margin is short, `missed_ns` the close of the last bar that it could
+    not take; 0: there is none.
     """
 
     account: str
@@ -81,6 +82,7 @@ class Account:
     peak_equity: int | None = None
     circuit_ns: int | None = None
     margin_warned_ns: int = 0
+    missed_ns: int = 0
     limits: AccountLimits = NO_ACCOUNT_LIMITS
     profile: str = ""
     costs: tuple[str, str, str, str] = NO_COSTS

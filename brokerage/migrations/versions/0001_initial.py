@@ -41,6 +41,7 @@ def _create_accounts() -> None:
         sa.Column("peak_equity", _BIG, nullable=True),
         sa.Column("circuit_ns", _BIG, nullable=True),
         sa.Column("margin_warned_ns", _BIG, nullable=False),
+        sa.Column("missed_ns", _BIG, nullable=False),
         sa.Column("carried_ns", _BIG, nullable=False),
         sa.Column("interest_ns", _BIG, nullable=False),
         sa.PrimaryKeyConstraint("account"),

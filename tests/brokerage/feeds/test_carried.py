@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from brokerage import schema as t
 from brokerage.accounts import cash
-from brokerage.domain.accounts.account import AccountFeed
+from brokerage.accounts import store as accounts_store
+from brokerage.domain.accounts.account import AccountFeed, TradingState
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, instrument
@@ -42,10 +43,10 @@ def market(**fields: object) -> MarketContext:
     return MarketContext(Instruments([LISTED, COIN]), profile)
 
 
-async def move(book: Book, feed: AccountFeed, hour: int, *, ended: bool = False) -> None:
-    """An hour's bar at 100."""
+async def move(book: Book, feed: AccountFeed, hour: int, *, ended: bool = False, price: int = 10_000) -> None:
+    """An hour's bar at a price in cents."""
     start, source = MONDAY + hour * HOUR, (feed.preset, feed.session_id)
-    shown = Bar(start, start + HOUR, 10_000, 10_000, 10_000, 10_000, 10**9)
+    shown = Bar(start, start + HOUR, price, price, price, price, 10**9)
     await book.db.write(lambda conn: show.show_bars(conn, book.market, source, [shown], 0, 7, ended=ended))
 
 
@@ -122,3 +123,17 @@ async def test_what_a_position_costs_waits_for_its_own_bars_only(tmp_path: Path)
         assert (await paid(book))[2:] == [("BORROW", "AAPL", 48), ("BORROW", "COIN", 48)]
         assert all(kind == CashKind.BORROW.value for kind, _, _ in await paid(book))
         assert await book.verify() > 0
+
+
+async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), market(loans=ibkr_equities().loans)) as book:
+        await book.open(replace(ACCOUNT, starting_cash=10_000 * 10**8, feeds=LIVE[:1]))
+        await move(book, LIVE[0], 21)
+        await book.submit(order("loan", quantity=150))
+        await move(book, LIVE[0], 22)
+        await move(book, LIVE[0], 23, price=10**11)  # 150 shares are more than can be counted
+        account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
+        assert (account.trading_state, account.missed_ns) == (TradingState.HALTED, MONDAY + DAY)
+        assert await paid(book) == []
+        await move(book, LIVE[0], 24)
+        assert await paid(book) == [("INTEREST", "", 24)]

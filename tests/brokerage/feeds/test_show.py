@@ -34,6 +34,7 @@ async def test_an_account_that_overflows_is_halted_and_told_and_the_others_go_on
         rich, other = await stored(book, "a-rich"), await stored(book, "acc")
         assert (rich.trading_state, other.trading_state) == (TradingState.HALTED, TradingState.ACTIVE)
         assert [one.position_ns for one in (*rich.feeds, *other.feeds)] == [2 * MINUTE] * 2
+        assert (rich.missed_ns, other.missed_ns) == (2 * MINUTE, 0)
         assert rich.marks == other.marks
         rows = sa.select(t.audit_log).where(t.audit_log.c.act == "feed_failed")
         [row] = await book.db.read(lambda conn: conn.execute(rows).mappings().all())

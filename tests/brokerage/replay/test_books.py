@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from brokerage.accounts import at_venues
+from brokerage.accounts import store as accounts_store
 from brokerage.books.load import load_view
 from brokerage.books.payments import save_payments
 from brokerage.config import Settings
@@ -186,3 +187,17 @@ async def test_a_fill_that_was_told_from_outside_is_no_evidence(tmp_path: Path) 
         query = BooksQuery(OWNER, SESSION, 0, TERMS)
         with pytest.raises(InvalidRequest, match=r"E_ACCOUNT_OTHER_DATA.*o1 that was reported"):
             await book.db.read(lambda conn: load_books(conn, MARKET, query))
+
+
+async def test_books_that_miss_bars_are_no_evidence_of_the_time_before_their_end(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db")) as book:
+        account = await book.open()
+        await book.show(bar(0), bar(1), bar(2))
+        await book.db.write(lambda conn: accounts_store.save_account(conn, replace(account, missed_ns=2 * MINUTE)))
+        query = BooksQuery(OWNER, SESSION, 2 * MINUTE - 1, TERMS)
+        with pytest.raises(
+            InvalidRequest, match=r"E_ACCOUNT_INCOMPLETE.*could not take bars up to 1970-01-01T00:02:00"
+        ):
+            await book.db.read(lambda conn: load_books(conn, MARKET, query))
+        after = replace(query, start_ns=2 * MINUTE)
+        assert (await book.db.read(lambda conn: load_books(conn, MARKET, after))).account.missed_ns == 2 * MINUTE

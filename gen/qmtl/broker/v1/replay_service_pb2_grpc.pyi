@@ -53,7 +53,7 @@ class ReplayServiceStub:
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
     in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
-    account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+    account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
     wait for the session's first bar; those of DataService.Fetch.
     """
 
@@ -82,7 +82,7 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
     in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
-    account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+    account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
     wait for the session's first bar; those of DataService.Fetch.
     """
 
@@ -120,7 +120,7 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
         E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
         in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
-        account's; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
+        account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
         wait for the session's first bar; those of DataService.Fetch.
         """
 
