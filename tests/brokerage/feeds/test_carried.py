@@ -125,7 +125,7 @@ async def test_what_a_position_costs_waits_for_its_own_bars_only(tmp_path: Path)
         assert await book.verify() > 0
 
 
-async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next(tmp_path: Path) -> None:
+async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next_that_has_one(tmp_path: Path) -> None:
     async with open_book(sqlite_url(tmp_path / "store.db"), market(loans=ibkr_equities().loans)) as book:
         await book.open(replace(ACCOUNT, starting_cash=10_000 * 10**8, feeds=LIVE[:1]))
         await move(book, LIVE[0], 21)
@@ -134,6 +134,7 @@ async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next(tmp_p
         await move(book, LIVE[0], 23, price=10**11)  # 150 shares are more than can be counted
         account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
         assert (account.trading_state, account.missed_ns) == (TradingState.HALTED, MONDAY + DAY)
+        await move(book, LIVE[0], 24)  # at its start the price before counts
         assert await paid(book) == []
-        await move(book, LIVE[0], 24)
+        await move(book, LIVE[0], 25)
         assert await paid(book) == [("INTEREST", "", 24)]
