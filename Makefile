@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := qmtl controlbus dagmanager worldservice gateway brokerage seamless tools tests bench examples
 
+unexport PYTHONDONTWRITEBYTECODE  # else every process of the tests, and each is a Python of its own, compiles all code again
+
 .PHONY: demo test gen check-gen fmt lint type check bench soak clients
 
 demo: $(STAMP)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.disks", "tests.support.nats", "tests.support.outbox_store", "tests.support.postgres"]
+pytest_plugins = [
+    "tests.support.disks",
+    "tests.support.nats",
+    "tests.support.outbox_store",
+    "tests.support.stores",  # before the next, which imports it
+    "tests.support.postgres",
+]
 
 # A busy machine is no failure: pytest-timeout bounds each test. And a failure must come again: the suite draws the same
 # examples each time, `make soak` draws new ones.
 settings.register_profile("qmtl", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None, print_blob=True)
 settings.load_profile("qmtl")
+
+gc.disable()  # until all is collected: modules and items live to the end, and walking them was a quarter of the time
 
 LONGEST_FIRST = ("scaled", "clients", "hostile", "faults", "mesh", "cli")
 
@@ -24,3 +34,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return next((places[folder] for folder in item.path.parents if folder in places), len(places))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Items and modules are out of the collector's sight from now on, as they are in a service that has started."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()

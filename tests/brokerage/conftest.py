@@ -12,6 +12,11 @@ from tests.brokerage.samples import bar
 
 
 @pytest.fixture
+def store_of() -> str:
+    return "brokerage"
+
+
+@pytest.fixture
 async def mesh(tmp_path: Path, nats_url: str) -> AsyncIterator[Mesh]:
     async with running_mesh(tmp_path, nats_url) as made:
         await made.start()

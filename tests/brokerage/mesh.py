@@ -50,6 +50,7 @@ from qmtl.rpc.server.server import Server
 from tests.brokerage.feed import SESSION, Feed
 from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env
+from tests.support.stores import lay_store
 
 WAIT_S = 20.0
 READY_S = 60.0  # a process starts in two, on a machine with nothing else to do
@@ -97,6 +98,7 @@ class Mesh:
         mesh = MeshSettings(home=self.home, nats_url=self.nats_url, addresses=self.addresses)
         settings = Settings(mesh=mesh, metrics_port=free_port(), venues=self.venues)  # type: ignore[arg-type]
         ensure_service_token(self.home, "brokerage")
+        lay_store(settings.database_url, "brokerage")
         runtime = Runtime(settings, "brokerage")
         running = asyncio.create_task(compose(runtime, settings))
         self.stack.push_async_callback(_stop, runtime, running)

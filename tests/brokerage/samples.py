@@ -47,6 +47,7 @@ from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_to_proto
+from tests.support.stores import lay_store
 
 MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__
@@ -253,6 +254,7 @@ class Book:
 
 @asynccontextmanager
 async def open_book(url: str, market: MarketContext = MARKET) -> AsyncIterator[Book]:
+    lay_store(url, "brokerage")
     db = Database(url)
     await db.migrate("brokerage:migrations")
     yield Book(db, market)

@@ -15,6 +15,7 @@ from qmtl.calendars.published import calendar_named, exchange_hours
 from qmtl.calendars.spans import Coverage, Span, grid_origin
 from qmtl.calendars.trading import midnight_ns
 from qmtl.core.errors import InvalidRequest
+from tests.support.examples import examples
 
 MINUTE = 60_000_000_000
 DAY = 1440 * MINUTE
@@ -64,7 +65,7 @@ def _labels(coverage: Coverage, interval_ns: int) -> set[int]:
     return {label for span in coverage for label in range(span.start_ns, span.end_ns, interval_ns)}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(50, 150))
 @given(st.sampled_from(WEEKS), st.sampled_from(INTERVALS), st.integers(0, 9 * 1440), st.integers(1, 9 * 1440))
 def test_expected_bars_are_those_over_which_the_exchange_trades(
     week: tuple[str, date], interval_ns: int, start: int, length: int

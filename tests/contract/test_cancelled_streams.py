@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
@@ -22,6 +21,7 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceStub
 from tests.mesh.gateway_client import new_world, open_gateway_client
+from tests.support.meshes import laid_plan
 
 SUBJECTS = 20  # each below its rate
 STREAMS, WARM = 10_000, 2_000
@@ -30,7 +30,7 @@ GROWTH_MAX = 16 * 2**20  # a KiB and a half of each stream would be seen
 
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    with Mesh(free_plan(tmp_path / "home")) as running:
+    with Mesh(laid_plan(tmp_path / "home")) as running:
         yield running
 
 

@@ -23,12 +23,12 @@ import grpc
 import pytest
 from grpc import aio
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from tests.contract.fuzzing import AREAS, Requests, Rpc, rpcs
 from tests.mesh.gateway_client import new_world, open_gateway_client
+from tests.support.meshes import laid_plan
 
 ROUNDS_SHORT, ROUNDS_SOAK = 2, 10  # of every RPC on both ways: ten are more than 3,200 calls
 LEGS, LEGS_FLAT = 10, 7  # of the soak: 32,000 calls, of which memory is to be flat over the last 20,000 and more
@@ -131,7 +131,7 @@ async def _first(replies: Any) -> None:
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A mesh of its own: what the calls leave behind meets no other test."""
-    with Mesh(free_plan(tmp_path_factory.mktemp("fuzz") / "home")) as running:
+    with Mesh(laid_plan(tmp_path_factory.mktemp("fuzz") / "home")) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 
 from tools.tree import BEGIN, END, PAGE, tree
@@ -21,6 +22,11 @@ def sources() -> list[Path]:
     return [ROOT / name for name in listed.split() if not name.startswith("gen/") and (ROOT / name).exists()]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def test_no_file_is_longer_than_400_lines() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources()}
     assert len(lengths) > 100
@@ -32,7 +38,7 @@ def test_no_function_is_longer_than_60_lines() -> None:
     for path in sources():
         if path.parent.name == "versions":  # a migration is a frozen list of columns, read once
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > FUNCTION_LINES_MAX:
@@ -83,7 +89,7 @@ def test_a_logger_is_named_after_the_folder_of_its_module() -> None:
         (path.relative_to(ROOT), name)
         for path in sources()
         if path.relative_to(ROOT).parts[0] not in ("tests", "tools", "bench", "examples", "clients")
-        for name in _logger_names(ast.parse(path.read_text()))
+        for name in _logger_names(parsed(path))
     ]
     assert len(named) > 20
     assert [(str(path), name) for path, name in named if name != _logger_name(path.parent)] == []

@@ -7,16 +7,15 @@ from collections import defaultdict
 from tests.contract.reasons import REASON, code_name, files, named_in_tests, registered, uses
 
 RULES = registered()
-USES = list(uses())
 
 
 def test_every_reason_that_code_names_is_registered() -> None:
-    unknown = {use.reason: use.place for use in USES if use.reason not in RULES}
+    unknown = {use.reason: use.place for use in uses() if use.reason not in RULES}
     assert unknown == {}
 
 
 def test_every_registered_reason_is_raised() -> None:
-    raised = {use.reason for use in USES if not use.compared}
+    raised = {use.reason for use in uses() if not use.compared}
     assert sorted(set(RULES) - raised) == []
 
 
@@ -27,7 +26,7 @@ def test_every_registered_reason_is_expected_by_a_test() -> None:
 def test_a_reason_comes_with_the_code_that_is_registered() -> None:
     wrong = [
         f"{use.place}: {use.reason} with {use.code}, registered with {code_name(RULES[use.reason])}"
-        for use in USES
+        for use in uses()
         if use.code and use.reason in RULES and use.code != code_name(RULES[use.reason])
     ]
     assert wrong == []
@@ -35,7 +34,7 @@ def test_a_reason_comes_with_the_code_that_is_registered() -> None:
 
 def test_metadata_has_the_keys_that_are_registered() -> None:
     wrong: dict[str, set[str]] = defaultdict(set)
-    for use in USES:
+    for use in uses():
         if use.reason in RULES:
             wrong[use.reason] |= set(use.keys) - set(RULES[use.reason].metadata)
     assert {reason: keys for reason, keys in wrong.items() if keys} == {}

@@ -12,6 +12,11 @@ from tests.dagmanager.serving import Served, serving
 
 
 @pytest.fixture
+def store_of() -> str:
+    return "dagmanager"
+
+
+@pytest.fixture
 async def graph_store(database_url: str) -> AsyncIterator[GraphStore]:
     """An empty graph, on SQLite and on PostgreSQL."""
     db = Database(database_url)

@@ -35,6 +35,7 @@ from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from tests.dagmanager.graphs import context
 from tests.dagmanager.stubs import DagStubs
+from tests.support.stores import lay_store
 from tests.support.waiting import eventually
 
 
@@ -133,6 +134,7 @@ async def worldservice(home: Path, grants: Grants) -> AsyncIterator[str]:
 async def running(settings: Settings) -> AsyncIterator[int]:
     """The service in this process; its port."""
     ensure_service_token(settings.mesh.home, "dagmanager")
+    lay_store(settings.database_url, "dagmanager")
     runtime = Announced(settings)
     task = asyncio.create_task(compose(runtime, settings))
     either: list[asyncio.Future[None] | asyncio.Future[int]] = [task, runtime.port]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from qmtl.cli.local.health import gateway_level
-from qmtl.cli.local.layout import Plan, free_plan
+from qmtl.cli.local.layout import Plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.cli.local.tokens import user_token
 from qmtl.config.settings import MeshSettings
@@ -31,6 +31,7 @@ from tests.faults.traffic import Traffic
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import TradingMesh
 from tests.support.disks import SmallDisk, mounted
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 SEED = 20261130
@@ -69,7 +70,7 @@ def say(text: str) -> None:
 
 
 def plan_in(home: Path, clock: MachineClock) -> Plan:
-    whole = free_plan(home)
+    whole = laid_plan(home)
     mesh = MeshSettings(nats_url=whole.nats_url, stream_bytes_max=STREAM_BYTES, log_bytes_max=LOG_BYTES)
     environ = {
         "QMTL__MESH__STREAM_BYTES_MAX": str(STREAM_BYTES), "QMTL__MESH__LOG_BYTES_MAX": str(LOG_BYTES), **clock.environ,

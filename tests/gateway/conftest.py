@@ -10,6 +10,11 @@ from tests.gateway.harness import GatewayHarness, running_harness
 
 
 @pytest.fixture
+def store_of() -> str:
+    return "gateway"
+
+
+@pytest.fixture
 async def harness(tmp_path: Path, nats_url: str) -> AsyncIterator[GatewayHarness]:
     """A gateway with its peers, all running."""
     async with running_harness(tmp_path, nats_url) as harness:

@@ -42,6 +42,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient, client_over, in_chunks, source_node, submission
 from tests.support.nats import free_port
+from tests.support.stores import lay_store
 from tests.support.waiting import eventually
 from tests.worldservice.harness import evaluation_at, raising
 from tests.worldservice.samples import CLAIMS
@@ -96,6 +97,7 @@ class GatewayHarness:
             own["database_url"] = self.stores[service]
         given = {"service": service, "mesh": self.mesh, "bind": self._places[name], "metrics_port": 0, **own}
         settings = cls.model_validate(given)
+        lay_store(settings.database_url, service)
         own_clock = self.clock if service == "gateway" else SystemClock()
         runtime = Runtime(settings, service, self.clocks() if self.clocks else own_clock)
         task = asyncio.ensure_future(runtime.run(_coroutine(compose(runtime, settings))))

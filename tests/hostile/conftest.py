@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import TradingMesh
+from tests.support.meshes import laid_plan
 
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A running mesh of its own on free ports."""
     home: Path = tmp_path_factory.mktemp("hostile") / "home"
-    with Mesh(free_plan(home)) as running:
+    with Mesh(laid_plan(home)) as running:
         yield running
 
 

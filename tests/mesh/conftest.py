@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
+from tests.support.meshes import laid_plan
 
 
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A running mesh on free ports."""
     home: Path = tmp_path_factory.mktemp("mesh") / "home"
-    with Mesh(free_plan(home)) as running:
+    with Mesh(laid_plan(home)) as running:
         yield running
 
 

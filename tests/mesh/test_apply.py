@@ -18,13 +18,13 @@ import pytest
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.trading_mesh import COMPLETED, ENDED, FROZEN, TradingMesh, at_work
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 GATEWAYS = ("gateway", "gateway-2", "gateway-3")
@@ -75,7 +75,7 @@ class WatchedTradingMesh(TradingMesh):
 @pytest.fixture
 async def trading(tmp_path: Path) -> AsyncIterator[WatchedTradingMesh]:
     async with AsyncExitStack() as stack:
-        mesh = await stack.enter_async_context(Mesh(free_plan(tmp_path / "home", replicas={"gateway": 3})))
+        mesh = await stack.enter_async_context(Mesh(laid_plan(tmp_path / "home", replicas={"gateway": 3})))
         clients = {
             name: await stack.enter_async_context(open_gateway_client(mesh.address(name), mesh.home))
             for name in GATEWAYS

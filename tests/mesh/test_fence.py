@@ -22,7 +22,7 @@ from brokerage.domain.risk.fence import FenceState
 from brokerage.domain.simulation.arrivals import NOT_AT_VENUE
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.cli.local.layout import Plan, free_plan
+from qmtl.cli.local.layout import Plan
 from qmtl.cli.local.process import Unit
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.core.errors import NotFound
@@ -31,6 +31,7 @@ from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.far_venue import PacedTradingMesh, Records
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import COMPLETED, ENDED, TradingMesh, at_work
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 from tests.support.wire import Wire, wired
 
@@ -53,7 +54,7 @@ def far_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Two gateways, and a brokerage with a far venue."""
     home = tmp_path_factory.mktemp("fence")
     (home / "qmtl.toml").write_text(FAR)
-    with Mesh(free_plan(home / "home", home / "qmtl.toml", replicas={"gateway": 2})) as running:
+    with Mesh(laid_plan(home / "home", home / "qmtl.toml", replicas={"gateway": 2})) as running:
         yield running
 
 
@@ -216,7 +217,7 @@ class WiredPlan(Plan):
 @asynccontextmanager
 async def wired_trading(home: Path) -> AsyncIterator[tuple[PacedTradingMesh, Wire]]:
     """Two gateways, of which the second reaches brokerage over the wire."""
-    plan = free_plan(home, replicas={"gateway": 2})
+    plan = laid_plan(home, replicas={"gateway": 2})
     address = next(place.address for place in plan.places if place.service == "brokerage")
     async with AsyncExitStack() as stack:
         wire = await stack.enter_async_context(wired(int(address.rpartition(":")[2])))

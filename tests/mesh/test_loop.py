@@ -16,7 +16,6 @@ from examples.ema_cross import EmaCross
 from examples.ema_trend import EmaTrend
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.nats_server import NATS
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -37,6 +36,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 WORLD, PRESET = "loop", "demo.btc.15m"
@@ -59,7 +59,7 @@ LEVELS_WITHOUT = {
 @pytest.fixture
 async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
     """A mesh that may be broken."""
-    async with Mesh(free_plan(tmp_path / "home")) as mesh:
+    async with Mesh(laid_plan(tmp_path / "home")) as mesh:
         yield mesh
 
 

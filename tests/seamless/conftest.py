@@ -12,6 +12,11 @@ from tests.seamless.serving import Seamless, Stubs, running
 
 
 @pytest.fixture
+def store_of() -> str:
+    return "seamless"
+
+
+@pytest.fixture
 async def seamless(tmp_path: Path) -> AsyncIterator[Seamless]:
     async with running(tmp_path) as server:
         yield server

@@ -57,6 +57,7 @@ from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
 from seamless.storage.storage import Storage
 from seamless.uploads.uploads import Uploads
+from tests.support.stores import lay_store
 
 ROLE_TTL_S = 10
 
@@ -179,6 +180,7 @@ async def running(
     )
     clock = SystemClock()
     async with AsyncExitStack() as stack:
+        lay_store(settings.database_url, "seamless")
         db = Database(settings.database_url, synchronous="NORMAL")
         stack.push_async_callback(db.close)
         await db.migrate("seamless:migrations")

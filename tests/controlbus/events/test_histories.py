@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from controlbus.events.revisions import Current, Tracker, Verdict
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import queue_pb2 as queuepb
+from tests.support.examples import examples
 
 KIND = "queue_updated"
 KEYS = ("a", "b", "c")
@@ -99,7 +100,7 @@ def play(history: list[Step], owner: Owner, subscriber: Subscriber) -> None:
             subscriber.hear(step % len(owner.events))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100, 300))
 @given(st.lists(commits, max_size=20), st.lists(steps, min_size=20, max_size=80))
 def test_late_joiners_reconnects_duplicates_and_reordering_end_in_the_same_state(
     before: list[Commit], history: list[Step]

@@ -21,7 +21,6 @@ from controlbus.bus import Bus
 from controlbus.events.control_event import ControlEventDraft, number
 from controlbus.jetstream.permissions import seed_path
 from controlbus.jetstream.subjects import control_subject
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.gateway.v1 import event_pb2 as eventpb
@@ -30,6 +29,7 @@ from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 KEY = "big"
@@ -109,7 +109,7 @@ async def crowd(home: Path, readers: int, **settings: object) -> AsyncIterator[C
     """A mesh and so many readers, each of whom has its snapshot; `settings` are the gateway's."""
     environ = {f"QMTL__GATEWAY__{name.upper()}": str(value) for name, value in settings.items()}
     async with (
-        Mesh(replace(free_plan(home), environ=environ)) as mesh,
+        Mesh(replace(laid_plan(home), environ=environ)) as mesh,
         open_gateway_client(mesh.address("gateway"), home) as client,
     ):
         world = await new_world(client)

@@ -15,7 +15,6 @@ import pytest
 
 from gateway.peers import Peers
 from gateway.proxy.decision_cache import DecisionCache
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import VirtualClock
@@ -30,6 +29,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.gateway.harness import GatewayHarness, level_is, make_world
 from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 from tests.worldservice.samples import DOCUMENT, NOW
 
@@ -84,7 +84,7 @@ async def test_frozen_worldservice_gives_the_safe_default_in_time_to_each_and_re
 ) -> None:
     """A stopped process keeps its connections and says nothing; nobody's role is remembered either."""
     async with (
-        Mesh(free_plan(tmp_path / "home")) as mesh,
+        Mesh(laid_plan(tmp_path / "home")) as mesh,
         open_gateway_client(mesh.address("gateway"), mesh.home) as client,
     ):
         world = await new_world(client)

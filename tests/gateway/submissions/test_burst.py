@@ -18,7 +18,6 @@ import grpc
 import pytest
 from grpc import aio
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.home import user_token_path
@@ -31,6 +30,7 @@ from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient, in_chunks, open_gateway_client, source_node, submission
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 PAGE = 500
@@ -50,7 +50,7 @@ class Told:
 @pytest.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[Mesh]:
     """A mesh with two gateways."""
-    async with Mesh(free_plan(tmp_path / "home", replicas={"gateway": 2})) as mesh:
+    async with Mesh(laid_plan(tmp_path / "home", replicas={"gateway": 2})) as mesh:
         yield mesh
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from examples.ema_cross import EmaCross
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.rpc.chunks import Chunked
 from qmtl.sdk import Runner, Strategy
@@ -26,6 +25,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.paper.test_parity import Guarded
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 WORLD, PRESET = "proven", "demo.btc.15m"
@@ -41,7 +41,7 @@ REPLAYED, REFUSED = evaluationpb.EVIDENCE_STATE_REPLAYED, evaluationpb.EVIDENCE_
 @pytest.fixture
 async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
     """A mesh that may be broken."""
-    async with Mesh(free_plan(tmp_path / "home")) as mesh:
+    async with Mesh(laid_plan(tmp_path / "home")) as mesh:
         yield mesh
 
 

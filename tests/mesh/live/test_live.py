@@ -19,7 +19,6 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1.manual_order_service_pb2_grpc import ManualOrderServiceStub
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.cli.main import app
 from qmtl.config.home import user_token_path
@@ -48,6 +47,7 @@ from tests.mesh.live.live_world import (
     raised,
     running,
 )
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ async def live(tmp_path: Path) -> AsyncIterator[LiveTrading]:
         config = tmp_path / "qmtl.toml"
         config.write_text(followed(prices.address) + VENUE.format(address=address))
         async with (
-            running(Mesh(free_plan(home, config))) as mesh,
+            running(Mesh(laid_plan(home, config))) as mesh,
             connect(mesh.address("gateway"), user_token=file_token(user_token_path(mesh.home, Role.OWNER))) as channel,
         ):
             client = client_over(channel)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.home import user_token_path
@@ -35,8 +35,9 @@ from tests.cli.conftest import CliMesh, Invoke
 from tests.exchange.core.exchange import now_ms
 from tests.exchange.market.client import Market, market
 from tests.mesh.live.live_world import PRESET, followed, running
+from tests.support.meshes import laid_plan
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 SESSION_S = 8
 POLICY = """
 data_currency: {max_lag: 20s}
@@ -63,12 +64,14 @@ class LiveMesh:
     config: Path
 
 
-@pytest.fixture
-async def live(tmp_path: Path) -> AsyncIterator[LiveMesh]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveMesh]:
+    """One for both tests: the exchange answers on the loop of this file."""
+    folder = tmp_path_factory.mktemp("live")
     async with market(first_ms=now_ms() // 1_000 * 1_000 - 120_000, interval_ms=1_000) as there:
-        config = tmp_path / "qmtl.toml"
+        config = folder / "qmtl.toml"
         config.write_text(followed(there.address))
-        async with running(Mesh(free_plan(tmp_path / "home", config))) as mesh:
+        async with running(Mesh(laid_plan(folder / "home", config))) as mesh:
             yield LiveMesh(mesh, there, config)
 
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from examples.ema_cross import EmaCross
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
@@ -42,6 +41,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
+from tests.support.meshes import laid_plan
 
 PRESET = "demo.btc.15m"
 CUT = datetime(2021, 12, 25, 13, 30, tzinfo=UTC)
@@ -77,10 +77,10 @@ class Guarded(Restless):
         self.trade(target, price, stop_loss="0.004", take_profit="0.005", trailing="0.003", max_bars=8, order=entry)
 
 
-@pytest.fixture
-async def own_mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
-    """A mesh that may be broken."""
-    async with Mesh(free_plan(tmp_path / "home")) as mesh:
+@pytest.fixture(scope="module")
+def own_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """One for all tests of this file, whose processes they kill: each leaves it whole and takes a world of its own."""
+    with Mesh(laid_plan(tmp_path_factory.mktemp("parity") / "home")) as mesh:
         yield mesh
 
 
@@ -161,14 +161,15 @@ async def session_with(
         if isinstance(event, BarDone) and event.bars == at_bars:
             under_way.set()
 
+    world = f"parity-{uuid4().hex[:8]}"
     async with open_client(gateway) as client:
-        await activated(client, gateway, strategy(), "parity")
-        paper_run = asyncio.create_task(Runner.run_async(strategy(), world="parity", gateway=gateway, on_event=heard))
+        await activated(client, gateway, strategy(), world)
+        paper_run = asyncio.create_task(Runner.run_async(strategy(), world=world, gateway=gateway, on_event=heard))
         for name in kill:
             await asyncio.wait({paper_run, asyncio.ensure_future(under_way.wait())}, return_when="FIRST_COMPLETED")
             assert not paper_run.done(), "it was over before anything was killed"
             pid = mesh.kill(name, signal.SIGKILL)
-            await mesh.ready(name, other_than=pid, timeout_s=60)
+            await asyncio.to_thread(mesh.wait_ready, name, other_than=pid, timeout_s=60)
         paper, bars = await paper_run, await all_bars(client)
     local = Runner.backtest(strategy(), bars, terms=AccountTerms(start=paper.session.start.ToDatetime(tzinfo=UTC)))
     assert to_ns(CUT) == paper.session.start.ToNanoseconds()

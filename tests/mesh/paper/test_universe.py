@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -30,6 +29,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.paper.test_parity import check_equal
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 SYMBOLS = ("BTC-USD", "ETH-USD", "AAPL")
@@ -103,7 +103,7 @@ def settings(folder: Path) -> Path:
 
 @pytest.fixture
 async def mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
-    async with Mesh(free_plan(tmp_path / "home", settings(tmp_path))) as started:
+    async with Mesh(laid_plan(tmp_path / "home", settings(tmp_path))) as started:
         yield started
 
 

@@ -28,6 +28,7 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import START_NS, STEP_NS, prices, walk
+from tests.support.examples import examples
 
 BASES = {"BTC-USD": 40_000.0, "ETH-USD": 3_000.0, "AAPL": 150.0}
 HOUR_NS = 3_600 * NS_PER_S
@@ -189,7 +190,7 @@ def assert_equal(one: RunResult, other: RunResult) -> None:
 
 
 @given(case=CASES)
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(40, 120))
 def test_a_replay_past_quiet_bars_is_the_replay_of_every_bar(case: Case) -> None:
     (fast, heard), (slow, told), (plain, known) = run(case), run(case, every=True), run(case, compiling=Compiling.PLAIN)
     assert_equal(fast, slow)

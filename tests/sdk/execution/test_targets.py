@@ -14,6 +14,7 @@ from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.sdk import Sizing
 from tests.sdk.execution.portfolios import CASH, Portfolio
+from tests.support.examples import examples
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 LEVERAGES = (0, 1, 2, 4)
@@ -141,7 +142,7 @@ def journeys(draw: st.DrawFn) -> tuple[int, Portfolio, list[dict[str, float]]]:
 
 
 @given(journeys())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 def test_every_affordable_target_is_reached_to_a_lot_after_fees(
     journey: tuple[int, Portfolio, list[dict[str, float]]],
 ) -> None:

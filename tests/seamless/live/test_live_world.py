@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from qmtl.cli.local.layout import free_plan
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.roles import Role
@@ -29,6 +28,7 @@ from tests.exchange.core.faults import Trouble
 from tests.exchange.market.client import Market, market
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.live.live_world import LIVE, MAX_LAG_S, PRESET, approved_world, followed, raised, running
+from tests.support.meshes import laid_plan
 from tests.support.waiting import eventually
 
 TICK_S = 0.2  # between what the exchange's websocket tells
@@ -77,7 +77,7 @@ async def live_world(folder: Path, follow: str) -> AsyncIterator[LiveWorld]:
         telling = asyncio.create_task(tell(there))
         try:
             async with (
-                running(Mesh(free_plan(folder / "home", config))) as mesh,
+                running(Mesh(laid_plan(folder / "home", config))) as mesh,
                 open_gateway_client(mesh.address("gateway"), mesh.home, role=Role.OWNER) as client,
             ):
                 yield LiveWorld(client, there, await approved_world(client))

@@ -24,6 +24,7 @@ from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.models.source import Dated
 from brokerage.domain.orders.order import Contingency, Order, Side, TrailOffsetType
 from brokerage.domain.orders.states import OrderType, TimeInForce
+from tests.support.examples import examples
 
 HOUR_NS = 3_600 * 10**9
 BEGIN_NS = 1_650_000_000 // 3_600 * HOUR_NS
@@ -194,7 +195,7 @@ QUIET = st.builds(
 
 
 @given(case=st.one_of(CASES, QUIET))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(100, 300))
 def test_a_list_past_quiet_bars_is_the_list_over_every_bar(case: Case) -> None:
     (fast, one), (slow, other) = run(case, every=False), run(case, every=True)
     assert told(fast) == told(slow)

@@ -52,6 +52,7 @@ from tests.brokerage.venues.reconcile.places import BINANCE, ExchangeClient, Pla
 from tests.exchange.binance.client import clocked
 from tests.exchange.core.exchange import Exchange
 from tests.support.clocks import START
+from tests.support.stores import lay_store
 
 OWNER = Owner("acc", WORLD, "s1")
 LEVERAGE = 5
@@ -277,6 +278,7 @@ async def living(url: str, clock: Clock | None = None, place: Place = BINANCE) -
 
     Without a clock of its own it is on one that stands still.
     """
+    lay_store(url, "brokerage")
     clock, db = clock or VirtualClock(START), Database(url)
     await db.migrate("brokerage:migrations")
     exchange = place.opened(clock=clocked(clock))
