@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
 P = ParamSpec("P")
+V = TypeVar("V")
 
 Home = Annotated[
     Path | None, typer.Option("--home", help="State of the local mesh. Default: mesh.home of the configuration, .qmtl.")
@@ -68,45 +69,46 @@ As = Annotated[RoleName, typer.Option("--as", help="Which of the local tokens to
 class Access:
     """How a command reaches the mesh and shows what it answered."""
 
-    home: Path | None
-    config: Path | None
-    role: RoleName
-    json: bool
-    address: str
-    token: str
-    token_file: Path | None
-    ca: Path | None
-    client_cert: Path | None
-    client_key: Path | None
+    home: Home = None
+    config: Config = None
+    role: As = RoleName.OPERATOR
+    json: Json = False
+    address: Address = ""
+    token: Token = ""
+    token_file: TokenFile = None
+    ca: Ca = None
+    client_cert: ClientCert = None
+    client_key: ClientKey = None
+
+
+def with_options(cls: type[V]) -> Callable[[Callable[Concatenate[V, P], None]], Callable[..., None]]:
+    """Give a command the options that are the fields of a frozen value, handed to it first and as one."""
+    hints, keyword = get_type_hints(cls, include_extras=True), inspect.Parameter.KEYWORD_ONLY
+    shared = [
+        inspect.Parameter(each.name, keyword, default=_default(each), annotation=hints[each.name])
+        for each in fields(cls)  # type: ignore[arg-type]  # mypy knows no bound for a class of values
+    ]
+
+    def decorated(command: Callable[Concatenate[V, P], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            given = dict(kwargs)
+            value = cls(**{each.name: given.pop(each.name) for each in shared})
+            command(value, *args, **given)  # type: ignore[arg-type]  # what is left is the command's own
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        del run.__wrapped__
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by typer
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
+        return run
+
+    return decorated
+
+
+def _default(each: Field[object]) -> object:
+    return inspect.Parameter.empty if each.default is MISSING else each.default
 
 
 def with_access(command: Callable[Concatenate[Access, P], None]) -> Callable[..., None]:
     """Give a command the options that name mesh, caller and form of the answer, handed to it as one Access."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        given = dict(kwargs)
-        access = Access(*(given.pop(name) for name in _ACCESS))  # type: ignore[arg-type]  # typer has checked them
-        command(access, *args, **given)  # type: ignore[arg-type]  # what is left is the command's own
-
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    shared = [inspect.Parameter(name, keyword, default=d, annotation=a) for name, (a, d) in _ACCESS.items()]
-    del run.__wrapped__
-    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by typer
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *shared]}
-    return run
-
-
-_ACCESS: dict[str, tuple[object, object]] = {
-    "home": (Home, None),
-    "config": (Config, None),
-    "role": (As, RoleName.OPERATOR),
-    "json": (Json, False),
-    "address": (Address, ""),
-    "token": (Token, ""),
-    "token_file": (TokenFile, None),
-    "ca": (Ca, None),
-    "client_cert": (ClientCert, None),
-    "client_key": (ClientKey, None),
-}
+    return with_options(Access)(command)

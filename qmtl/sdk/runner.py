@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from brokerage.domain.market.instrument import Instrument
 from qmtl.core.errors import refused
@@ -20,6 +19,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.interrupts import interruptible, run_beside
+from qmtl.sdk.options import SessionOptions, SubmitOptions, TrialOptions, TrialSettings
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -28,15 +28,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qmtl.sdk.mesh.client import Gateway
-    from qmtl.sdk.mesh.history import History
     from qmtl.sdk.mesh.recordings import RecordedSession
-    from qmtl.sdk.mesh.session.events import OnEvent
     from qmtl.sdk.mesh.session.result import SessionResult
-    from qmtl.sdk.mesh.session.terms import PaperTerms
     from qmtl.sdk.mesh.submission.result import SubmitResult
-    from qmtl.sdk.research.executors.choice import Executor
     from qmtl.sdk.research.optimize import OptimizeResult
-    from qmtl.sdk.research.runs import OnTrial
     from qmtl.sdk.research.spaces import Space
     from qmtl.sdk.research.splits import WalkForward
     from qmtl.sdk.research.sweep import SweepResult
@@ -74,35 +69,17 @@ class Runner:
         make: Maker,
         grid: Mapping[str, Sequence[Value]],
         data: Bars | Iterable[Bars],
-        *,
-        objective: str = "sharpe",
-        terms: AccountTerms | None = None,
-        workers: int = 0,
-        executor: str = "process",
-        cluster: str = "",
-        store: str | Path | None = None,
-        on_trial: OnTrial | None = None,
+        **options: Unpack[TrialOptions],
     ) -> SweepResult:
         """Backtest `make(**point)` at every point of a grid: ranked, drawn, with a verdict on the best.
 
-        `workers`: processes of their own, 0 none; they import `make`, so a script guards its calls by
-        `if __name__ == "__main__"`. `executor="dask"`: on the workers of a cluster, whose scheduler has the address
-        `cluster` (default: DASK_SCHEDULER_ADDRESS). `store`: a file that keeps trials, and from which a later call goes
-        on. Raises as qmtl.sdk.research.sweep.sweep.
+        Options: qmtl.sdk.options.TrialOptions. Raises as qmtl.sdk.research.sweep.sweep.
         """
         from qmtl.sdk.research.sweep import sweep
 
-        with interruptible("sweep", _kept_in(store)):
-            return sweep(
-                make,
-                grid,
-                _bars_of(data),
-                objective=objective,
-                terms=terms,
-                executor=_executor(executor, workers, cluster),
-                store=Path(store) if store is not None else None,
-                on_trial=on_trial,
-            )
+        settings = TrialSettings(**options)
+        with interruptible("sweep", _kept_in(settings)):
+            return sweep(make, grid, _bars_of(data), settings)
 
     @staticmethod
     def optimize(
@@ -110,138 +87,68 @@ class Runner:
         space: Space,
         data: Bars | Iterable[Bars],
         *,
-        objective: str = "sharpe",
         trials: int = 50,
         seed: int = 0,
         sampler: str = "random",
         walk_forward: WalkForward | None = None,
-        terms: AccountTerms | None = None,
-        workers: int = 0,
-        executor: str = "process",
-        cluster: str = "",
-        store: str | Path | None = None,
-        on_trial: OnTrial | None = None,
+        **options: Unpack[TrialOptions],
     ) -> OptimizeResult:
         """Try points of a space, drawn by the seed, and test what was chosen on what came after.
 
         `sampler="tpe"` learns from its tries where to look (needs optuna); each fold then has a search of its own,
-        which sees its training only. `workers`, `executor`, `cluster` and `store` as of sweep.
+        which sees its training only. Options: qmtl.sdk.options.TrialOptions.
         Raises as qmtl.sdk.research.optimize.optimize.
         """
-        from qmtl.sdk.research.optimize import optimize
+        from qmtl.sdk.research.optimize import Draw, optimize
 
-        with interruptible("search", _kept_in(store)):
-            return optimize(
-                make,
-                space,
-                _bars_of(data),
-                objective=objective,
-                trials=trials,
-                seed=seed,
-                sampler=sampler,
-                walk_forward=walk_forward,
-                terms=terms,
-                executor=_executor(executor, workers, cluster),
-                store=Path(store) if store is not None else None,
-                on_trial=on_trial,
-            )
+        settings = TrialSettings(**options)
+        with interruptible("search", _kept_in(settings)):
+            return optimize(make, space, _bars_of(data), settings, Draw(trials, seed, sampler), walk_forward)
 
     @staticmethod
     async def submit_async(
-        strategy: Strategy,
-        *,
-        world: str,
-        data: str | None = None,
-        address: str = "",
-        history: History | None = None,
-        terms: AccountTerms | None = None,
-        gateway: Gateway | None = None,
-        supersede: bool = False,
+        strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SubmitOptions]
     ) -> SubmitResult:
         """Submit a strategy to a world, replay the world's data, send the orders, return what the world says.
 
-        The world computes its numbers from a replay of its own, in its own account: `terms` names neither a profile nor
-        cash that differ. `supersede` cancels older versions of the strategy (the same name, other code) at the end.
-
-        `data` names a preset (default: the world's first), `history` the stretch to evaluate, `address` the gateway
-        (default: QMTL_ADDRESS, else the mesh of this home). Submitting what is live attaches to it and says so.
+        The world computes its numbers from a replay of its own, in its own account. Submitting what is live attaches
+        to it and says so. `address`: of the gateway (default: QMTL_ADDRESS, else the mesh of this home).
+        Options: qmtl.sdk.options.SubmitOptions.
         Raises the errors of qmtl.core.errors: NotFound for an unknown world or preset, InvalidRequest for a bad
         graph, NotReady (E_SUBMISSION_FAILED), Unavailable once an outage lasts too long.
         """
         from qmtl.sdk.mesh.submission.submit import submit
 
-        where = _gateway(gateway, address)
-        return await submit(
-            strategy, world=world, data=data, history=history, terms=terms, gateway=where, supersede=supersede
-        )
+        options["gateway"] = _gateway(options.get("gateway"), address)
+        return await submit(strategy, world=world, **options)
 
     @staticmethod
-    def submit(
-        strategy: Strategy,
-        *,
-        world: str,
-        data: str | None = None,
-        address: str = "",
-        history: History | None = None,
-        terms: AccountTerms | None = None,
-        gateway: Gateway | None = None,
-        supersede: bool = False,
-    ) -> SubmitResult:
+    def submit(strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SubmitOptions]) -> SubmitResult:
         """As submit_async, waiting for the result. Ctrl-C: KeyboardInterrupt, once what was bound is withdrawn."""
         return _wait(
-            f"submission to world {world}",
-            Runner.submit_async(
-                strategy,
-                world=world,
-                data=data,
-                address=address,
-                history=history,
-                terms=terms,
-                gateway=gateway,
-                supersede=supersede,
-            ),
+            f"submission to world {world}", Runner.submit_async(strategy, world=world, address=address, **options)
         )
 
     @staticmethod
     async def run_async(
-        strategy: Strategy,
-        *,
-        world: str,
-        data: str | None = None,
-        address: str = "",
-        terms: PaperTerms | None = None,
-        gateway: Gateway | None = None,
-        on_event: OnEvent | None = None,
+        strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SessionOptions]
     ) -> SessionResult:
         """Go on live in a world's paper session, as far as its activation allows, until the session ends.
 
         Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
-        history, then trades bar by bar; `terms.until` ends it earlier. `on_event` hears of each bar, fill and
-        denied order as it comes. Survives restarts of every service and of this process.
-        Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
+        history, then trades bar by bar. Survives restarts of every service and of this process. Options:
+        qmtl.sdk.options.SessionOptions. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
         """
         from qmtl.sdk.mesh.session.session import run
 
-        where = _gateway(gateway, address)
-        return await run(strategy, world=world, data=data, terms=terms, gateway=where, on_event=on_event)
+        options["gateway"] = _gateway(options.get("gateway"), address)
+        return await run(strategy, world=world, **options)
 
     @staticmethod
-    def run(
-        strategy: Strategy,
-        *,
-        world: str,
-        data: str | None = None,
-        address: str = "",
-        terms: PaperTerms | None = None,
-        gateway: Gateway | None = None,
-        on_event: OnEvent | None = None,
-    ) -> SessionResult:
+    def run(strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SessionOptions]) -> SessionResult:
         """As run_async, waiting for the end of the session. Ctrl-C: KeyboardInterrupt, which says what stays bound."""
         return _wait(
-            f"paper session in world {world}",
-            Runner.run_async(
-                strategy, world=world, data=data, address=address, terms=terms, gateway=gateway, on_event=on_event
-            ),
+            f"paper session in world {world}", Runner.run_async(strategy, world=world, address=address, **options)
         )
 
     @staticmethod
@@ -317,14 +224,8 @@ def _gateway(given: Gateway | None, address: str) -> Gateway:
     return replace(base, address=address) if address else base
 
 
-def _executor(name: str, workers: int, cluster: str) -> Executor:
-    from qmtl.sdk.research.executors.choice import Executor
-
-    return Executor(name, workers, cluster)
-
-
-def _kept_in(store: str | Path | None) -> str:
-    return f"trials that had ended are in {store}" if store is not None else "no trial is kept without a store"
+def _kept_in(settings: TrialSettings) -> str:
+    return f"trials that had ended are in {settings.store}" if settings.store else "no trial is kept without a store"
 
 
 def _wait(what: str, work: Coroutine[Any, Any, T]) -> T:

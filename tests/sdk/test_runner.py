@@ -11,6 +11,7 @@ from examples.ema_cross import EmaCross
 from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.mesh.client import Gateway
+from qmtl.sdk.options import SessionOptions, SubmitOptions, TrialOptions
 
 NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
 
@@ -37,6 +38,18 @@ async def test_the_address_given_wins() -> None:
 def test_no_door_takes_a_mode(door: object) -> None:
     assert callable(door)
     assert not {"mode", "domain", "execution_domain"} & set(inspect.signature(door).parameters)
+
+
+@pytest.mark.parametrize("options", [SubmitOptions, SessionOptions, TrialOptions])
+def test_no_option_is_a_mode(options: type) -> None:
+    assert not {"mode", "domain", "execution_domain"} & set(options.__annotations__)
+
+
+def test_an_option_that_no_call_has_is_told() -> None:
+    with pytest.raises(TypeError, match="worker"):
+        Runner.sweep(OwnInit, {"fast": [1]}, [], worker=2)  # type: ignore[call-arg]  # what a typing error is
+    with pytest.raises(TypeError, match="worldd"):
+        Runner.submit(EmaCross(), world="w", worldd="w")  # type: ignore[call-arg]
 
 
 class OwnInit(Strategy):

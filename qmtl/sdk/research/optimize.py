@@ -14,7 +14,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +22,10 @@ from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.options import TrialSettings
 from qmtl.sdk.reports.tables import render, show_metric
 from qmtl.sdk.research import adaptive
-from qmtl.sdk.research.executors.choice import Executor
-from qmtl.sdk.research.runs import OnTrial, TrialRuns, trial_runs
+from qmtl.sdk.research.runs import TrialRuns, trial_runs
 from qmtl.sdk.research.spaces import Point, Space, check_space, drawn, point_of
 from qmtl.sdk.research.splits import Split, WalkForward
 from qmtl.sdk.research.sweep import LOWER_IS_BETTER, best_of, trial_table, value_of
@@ -112,39 +111,42 @@ class OptimizeResult:
         return render(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How many points are tried, from which seed, and by whom they are drawn: `random`, or `tpe`, which learns.
+
+    What learns makes as many tries over all of history and as many again for each fold.
+    """
+
+    trials: int
+    seed: int
+    sampler: str
+
+
 def optimize(
     make: Maker,
     space: Space,
     data: Sequence[Bars],
-    *,
-    objective: str = "sharpe",
-    trials: int = 50,
-    seed: int = 0,
-    sampler: str = RANDOM,
+    settings: TrialSettings,
+    draw: Draw,
     walk_forward: WalkForward | None = None,
-    terms: AccountTerms | None = None,
-    executor: Executor | None = None,
-    store: Path | None = None,
-    on_trial: OnTrial | None = None,
 ) -> OptimizeResult:
-    """Try `trials` different points of a space, drawn by the seed, and test the choice walking forward.
-
-    `objective`: a metric of daily equity (sharpe, sortino, total_return, calmar ...). `sampler`: `random`, or `tpe`,
-    which learns from its tries; then as many are made over all of history and as many for each fold.
+    """Try different points of a space, drawn by the seed, and test the choice walking forward.
 
     Raises InvalidRequest (E_FIELD) for an empty space, one with fewer points, another sampler, an objective that no try
     has, of all history or of the training of a test; NotReady (E_NO_OPTUNA); and as trial_runs.
     """
-    check_space(space, trials)
-    if sampler not in (RANDOM, TPE):
-        raise refused("E_FIELD", "sampler", repr(sampler), f"{RANDOM!r} or {TPE!r}")
-    terms, forward = terms or AccountTerms(), walk_forward or WalkForward()
+    check_space(space, draw.trials)
+    if draw.sampler not in (RANDOM, TPE):
+        raise refused("E_FIELD", "sampler", repr(draw.sampler), f"{RANDOM!r} or {TPE!r}")
+    terms, forward = settings.terms or AccountTerms(), walk_forward or WalkForward()
+    learns, objective = draw.sampler == TPE, settings.objective
     start = min(int(bars.open_ns[0]) for bars in data)
     splits = list(forward.splits(start, max(int(bars.close_ns[-1]) for bars in data)))
-    everything = Trials(make, data, terms, trials * (1 + len(splits) if sampler == TPE else 1))
-    with trial_runs(everything, executor or Executor(), store, on_trial) as runs:
-        search = _Search(runs, space, trials, objective)
-        found, chosen = search.learning(seed, splits) if sampler == TPE else search.at_random(seed, splits)
+    everything = Trials(make, data, terms, draw.trials * (1 + len(splits) if learns else 1))
+    with trial_runs(everything, settings) as runs:
+        search = _Search(runs, space, draw.trials, objective)
+        found, chosen = search.learning(draw.seed, splits) if learns else search.at_random(draw.seed, splits)
     best = best_of(found, objective)
     folds = [_tested(everything, choice, split) for split, choice in zip(splits, chosen, strict=True)]
     return OptimizeResult(found, folds, objective, verdict_of(found, best))

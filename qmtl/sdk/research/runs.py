@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from qmtl.core.errors import refused
+from qmtl.sdk.options import OnTrial, TrialSettings
 from qmtl.sdk.research.executors.choice import DASK, Executor
 from qmtl.sdk.research.executors.cluster import Cluster
 from qmtl.sdk.research.executors.processes import Processes
 from qmtl.sdk.research.trial_store import TrialStore
 from qmtl.sdk.research.trials import Params, Trial, Trials
-
-OnTrial = Callable[[int, int], None]
 
 
 class Execution(Protocol):
@@ -79,18 +78,17 @@ class TrialRuns:
 
 
 @contextmanager
-def trial_runs(
-    trials: Trials, executor: Executor, store: Path | None = None, on_trial: OnTrial | None = None
-) -> Iterator[TrialRuns]:
+def trial_runs(trials: Trials, settings: TrialSettings) -> Iterator[TrialRuns]:
     """An executor and a store, open. Whatever ends this before its end stops what runs.
 
     Raises Conflict (E_STORE_IN_USE), InvalidRequest (E_FIELD), and what the executor raises when it is opened.
     """
+    executor = Executor(settings.executor, settings.workers, settings.cluster)
     with ExitStack() as opened:
-        kept = opened.enter_context(TrialStore(store)) if store is not None else None
+        kept = opened.enter_context(TrialStore(Path(settings.store))) if settings.store is not None else None
         execution = _opened(trials, executor)
         try:
-            yield TrialRuns(trials, execution, kept, on_trial)
+            yield TrialRuns(trials, execution, kept, settings.on_trial)
         except BaseException:
             execution.stop()
             raise

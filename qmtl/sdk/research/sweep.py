@@ -14,9 +14,9 @@ import numpy as np
 from qmtl.core.errors import NotReady, refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.options import TrialSettings
 from qmtl.sdk.reports.tables import render, show_metric
-from qmtl.sdk.research.executors.choice import Executor
-from qmtl.sdk.research.runs import OnTrial, trial_runs
+from qmtl.sdk.research.runs import trial_runs
 from qmtl.sdk.research.trials import Maker, Params, Trial, Trials, Value
 from qmtl.sdk.research.verdict import Verdict, verdict_of
 
@@ -112,12 +112,7 @@ def sweep(
     make: Maker,
     grid: Mapping[str, Sequence[Value]],
     data: Sequence[Bars],
-    *,
-    objective: str = "sharpe",
-    terms: AccountTerms | None = None,
-    executor: Executor | None = None,
-    store: Path | None = None,
-    on_trial: OnTrial | None = None,
+    settings: TrialSettings,
 ) -> SweepResult:
     """Run every point of a grid, `make(**point)`.
 
@@ -128,11 +123,10 @@ def sweep(
     if (count := math.prod(len(values) for values in grid.values())) > TRIES_MAX:
         raise refused("E_FIELD", "grid", f"{count} points", f"at most {TRIES_MAX}")
     tries: list[Params] = [dict(zip(grid, point, strict=True)) for point in product(*grid.values())]
-    terms = terms or AccountTerms()
-    with trial_runs(Trials(make, data, terms, len(tries)), executor or Executor(), store, on_trial) as runs:
+    with trial_runs(Trials(make, data, settings.terms or AccountTerms(), len(tries)), settings) as runs:
         trials = runs.run(tries)
-    best = best_of(trials, objective)
-    return SweepResult(trials, objective, verdict_of(trials, best))
+    best = best_of(trials, settings.objective)
+    return SweepResult(trials, settings.objective, verdict_of(trials, best))
 
 
 def value_of(trial: Trial, objective: str) -> float:

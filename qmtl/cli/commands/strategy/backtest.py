@@ -13,6 +13,7 @@ from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.instrument import Instrument, instrument
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import calendar_named
+from qmtl.cli.options import with_options
 from qmtl.cli.projects.loading import load_strategy
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotFound, refused
@@ -49,25 +50,41 @@ Calendar = Annotated[
 ALWAYS = AlwaysOpen().name
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Over which bars a local run goes, and in which account."""
+
+    data: Data = None
+    zone: Zone = ""
+    cash: Cash = "100000"
+    profile: Profile = ""
+    quote: Quote = ""
+    tick: Tick = ""
+    lot: Lot = ""
+    calendar: Calendar = ""
+
+    def bars(self, sources: Sequence[StreamInput]) -> list[Bars]:
+        """Bars for a graph's sources. Raises as bars_for."""
+        return bars_for(sources, self.data or [], self.zone, self.calendar)
+
+    def terms(self, bars: Sequence[Bars]) -> AccountTerms:
+        """The account. Raises as terms_of."""
+        unknown = NewSymbols(self.quote, self.tick, self.lot, self.calendar)
+        return terms_of(bars, self.cash, self.profile, unknown)
+
+
+@with_options(Setting)
 def backtest(
+    setting: Setting,
     place: Place,
-    data: Data = None,
-    zone: Zone = "",
-    cash: Cash = "100000",
-    profile: Profile = "",
-    quote: Quote = "",
-    tick: Tick = "",
-    lot: Lot = "",
-    calendar: Calendar = "",
     html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
     trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
     kind = load_strategy(place)
-    bars = bars_for(assemble(kind()).dag.sources, data or [], zone, calendar)
-    terms = terms_of(bars, cash, profile, NewSymbols(quote, tick, lot, calendar))
-    result = Runner.backtest(kind(), bars, terms=terms)
+    bars = setting.bars(assemble(kind()).dag.sources)
+    result = Runner.backtest(kind(), bars, terms=setting.terms(bars))
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
         import polars as pl

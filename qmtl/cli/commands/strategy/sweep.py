@@ -12,23 +12,12 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.commands.strategy.backtest import (
-    Calendar,
-    Cash,
-    Data,
-    Lot,
-    NewSymbols,
-    Place,
-    Profile,
-    Quote,
-    Tick,
-    Zone,
-    bars_for,
-    terms_of,
-)
+from qmtl.cli.commands.strategy.backtest import Place, Setting
+from qmtl.cli.options import with_options
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.errors import refused
-from qmtl.sdk.research.executors.choice import PROCESS, Executor
+from qmtl.sdk.options import TrialSettings
+from qmtl.sdk.research.executors.choice import PROCESS
 from qmtl.sdk.research.sweep import SweepResult
 from qmtl.sdk.research.sweep import sweep as run_sweep
 from qmtl.sdk.research.trials import Value
@@ -51,7 +40,9 @@ def _kind(place: str) -> type[Strategy]:
     return load_strategy(place)
 
 
+@with_options(Setting)
 def sweep(
+    setting: Setting,
     place: Place,
     values: Annotated[
         list[str] | None,
@@ -61,14 +52,6 @@ def sweep(
         Path | None,
         typer.Option("--grid", metavar="FILE", help="TOML: table `grid`, a list for each parameter."),
     ] = None,
-    data: Data = None,
-    zone: Zone = "",
-    cash: Cash = "100000",
-    profile: Profile = "",
-    quote: Quote = "",
-    tick: Tick = "",
-    lot: Lot = "",
-    calendar: Calendar = "",
     objective: Annotated[str, typer.Option("--objective", help="The metric to rank by.")] = "sharpe",
     workers: Annotated[
         int | None, typer.Option("--workers", min=0, help="Processes; 0: this one. Default: one a core.")
@@ -93,18 +76,22 @@ def sweep(
         raise refused("E_FIELD", "set", "no parameter", "NAME=VALUE,VALUE, or --grid FILE")
     make = StrategyFile(absolute_place(place))
     sources = assemble(make(**{name: each[0] for name, each in grid.items()})).dag.sources
-    bars = bars_for(sources, data or [], zone, calendar)
+    bars = setting.bars(sources)
     if heat_map is not None and len(grid) < 2:
         raise refused("E_FIELD", "heat-map", f"{len(grid)} parameter", "two parameters")
     found = run_sweep(
         make,
         grid,
         bars,
-        objective=objective,
-        terms=terms_of(bars, cash, profile, NewSymbols(quote, tick, lot, calendar)),
-        executor=_executor(executor, workers, cluster),
-        store=store,
-        on_trial=_progress,
+        TrialSettings(
+            objective=objective,
+            terms=setting.terms(bars),
+            workers=_workers(executor, workers),
+            executor=executor,
+            cluster=cluster,
+            store=store,
+            on_trial=_progress,
+        ),
     )
     typer.echo(str(found))
     _write(found, heat_map, csv)
@@ -119,10 +106,10 @@ def _write(found: SweepResult, heat_map: Path | None, csv: Path | None) -> None:
         typer.echo(f"trials: {csv}")
 
 
-def _executor(name: str, workers: int | None, cluster: str) -> Executor:
-    if workers is None:
-        workers = os.cpu_count() or 1 if name == PROCESS else 0
-    return Executor(name, workers, cluster)
+def _workers(executor: str, given: int | None) -> int:
+    if given is not None:
+        return given
+    return os.cpu_count() or 1 if executor == PROCESS else 0
 
 
 def _progress(done: int, of: int) -> None:

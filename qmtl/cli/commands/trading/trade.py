@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
@@ -17,8 +18,8 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.cli.commands.trading.orders import account_names, order_rows, show_order
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.options import Access, with_access, with_options
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.core.errors import NotFound
 from qmtl.rpc.client.channel import MeshChannel
@@ -48,42 +49,54 @@ OfWorld = Annotated[str, typer.Option("--world", help="World whose fence it is t
 Named = Annotated[str, typer.Option("--id", help="Client order id; the same again is no second order.")]
 
 
+@dataclass(frozen=True, slots=True)
+class ManualOrder:
+    """An order by hand as options say it."""
+
+    symbol: Symbol
+    quantity: Quantity
+    account: OfAccount
+    reason: Reason
+    limit: Limit = ""
+    stop: Stop = ""
+    reduce_only: ReduceOnly = False
+    tif: InForce = Tif.GTC
+    world: OfWorld = ""
+    order_id: Named = ""
+
+    def order(self, side: orderpb.OrderSide) -> orderpb.Order:
+        """As it is sent; without an id of its own it has a new one."""
+        kind = {
+            (False, False): "MARKET", (True, False): "LIMIT", (False, True): "STOP_MARKET", (True, True): "STOP_LIMIT"
+        }  # fmt: skip
+        return orderpb.Order(
+            account=self.account,
+            world_id=self.world,
+            client_order_id=self.order_id or f"hand-{uuid.uuid4().hex[:12]}",
+            symbol=self.symbol,
+            side=side,
+            type=f"ORDER_TYPE_{kind[bool(self.limit), bool(self.stop)]}",
+            quantity=self.quantity,
+            limit_price=self.limit,
+            stop_price=self.stop,
+            time_in_force=f"TIME_IN_FORCE_{self.tif.name}",
+            position_side=orderpb.POSITION_SIDE_BOTH,
+            reduce_only=self.reduce_only,
+        )
+
+
 @with_access
-def buy(
-    access: Access,
-    symbol: Symbol,
-    quantity: Quantity,
-    account: OfAccount,
-    reason: Reason,
-    limit: Limit = "",
-    stop: Stop = "",
-    reduce_only: ReduceOnly = False,
-    tif: InForce = Tif.GTC,
-    world: OfWorld = "",
-    order_id: Named = "",
-) -> None:
+@with_options(ManualOrder)
+def buy(wanted: ManualOrder, access: Access) -> None:
     """Buy by hand, at the market unless --limit or --stop says otherwise."""
-    order = _order(orderpb.ORDER_SIDE_BUY, symbol, quantity, (limit, stop), tif, reduce_only)
-    _send(access, order, account, world, order_id, reason)
+    _send(access, wanted, orderpb.ORDER_SIDE_BUY)
 
 
 @with_access
-def sell(
-    access: Access,
-    symbol: Symbol,
-    quantity: Quantity,
-    account: OfAccount,
-    reason: Reason,
-    limit: Limit = "",
-    stop: Stop = "",
-    reduce_only: ReduceOnly = False,
-    tif: InForce = Tif.GTC,
-    world: OfWorld = "",
-    order_id: Named = "",
-) -> None:
+@with_options(ManualOrder)
+def sell(wanted: ManualOrder, access: Access) -> None:
     """Sell by hand, at the market unless --limit or --stop says otherwise."""
-    order = _order(orderpb.ORDER_SIDE_SELL, symbol, quantity, (limit, stop), tif, reduce_only)
-    _send(access, order, account, world, order_id, reason)
+    _send(access, wanted, orderpb.ORDER_SIDE_SELL)
 
 
 @with_access
@@ -140,33 +153,13 @@ def flatten(
         raise typer.Exit(1)
 
 
-def _order(
-    side: orderpb.OrderSide, symbol: str, quantity: str, prices: tuple[str, str], tif: Tif, reduce_only: bool
-) -> orderpb.Order:
-    limit, stop = prices
-    kind = {(False, False): "MARKET", (True, False): "LIMIT", (False, True): "STOP_MARKET", (True, True): "STOP_LIMIT"}
-    return orderpb.Order(
-        symbol=symbol,
-        side=side,
-        type=f"ORDER_TYPE_{kind[bool(limit), bool(stop)]}",
-        quantity=quantity,
-        limit_price=limit,
-        stop_price=stop,
-        time_in_force=f"TIME_IN_FORCE_{tif.name}",
-        position_side=orderpb.POSITION_SIDE_BOTH,
-        reduce_only=reduce_only,
-    )
-
-
-def _send(access: Access, order: orderpb.Order, account: str, world: str, order_id: str, reason: str) -> None:
+def _send(access: Access, wanted: ManualOrder, side: orderpb.OrderSide) -> None:
     async def look(channel: MeshChannel) -> accountpb.Account:
-        return await _account(channel, account)
+        return await _account(channel, wanted.account)
 
-    order.account, order.world_id = account, world
-    order.client_order_id = order_id or f"hand-{uuid.uuid4().hex[:12]}"
-    side = orderpb.OrderSide.Name(order.side).removeprefix("ORDER_SIDE_").lower()
-    live = confirmed(ask(access, look), f"{side} {order.quantity} {order.symbol}")
-    request = manualorderservicepb.SubmitManualOrderRequest(order=order, reason=reason)
+    act = f"{enum_word(orderpb.OrderSide, side).lower()} {wanted.quantity} {wanted.symbol}"
+    live = confirmed(ask(access, look), act)
+    request = manualorderservicepb.SubmitManualOrderRequest(order=wanted.order(side), reason=wanted.reason)
 
     async def call(channel: MeshChannel) -> orderpb.OrderStatus:
         stub = manualorderrpc.ManualOrderServiceStub(channel)

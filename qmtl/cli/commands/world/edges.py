@@ -13,7 +13,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.graphs import plan_nodes
 from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import listed
-from qmtl.cli.options import Access, Reason, WorldId, with_access
+from qmtl.cli.options import Access, Reason, WorldId, with_access, with_options
 from qmtl.cli.show.formats import short_id
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
@@ -41,6 +41,18 @@ ToNode = Annotated[str, typer.Argument(help="Node it leads to.")]
 OfStrategy = Annotated[str, typer.Option("--of", help="Strategy in whose graph the nodes have these names.")]
 Domain = Annotated[DomainName, typer.Option("--domain", help="Domain it leads into, and those above it.")]
 FromDomain = Annotated[DomainName | None, typer.Option("--from-domain", help="Where it begins. Absent: --domain.")]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeName:
+    """An edge as arguments and options say it."""
+
+    world_id: WorldId
+    from_node: FromNode
+    to_node: ToNode
+    of: OfStrategy = ""
+    domain: Domain = DomainName.BACKTEST
+    from_domain: FromDomain = None
 
 
 @with_access
@@ -79,54 +91,27 @@ def _override_rows(overrides: Sequence[worldgraphpb.EdgeOverride]) -> list[tuple
 
 
 @with_access
-def off(
-    access: Access,
-    world_id: WorldId,
-    from_node: FromNode,
-    to_node: ToNode,
-    of: OfStrategy = "",
-    domain: Domain = DomainName.BACKTEST,
-    from_domain: FromDomain = None,
-    reason: Reason = "",
-) -> None:
+@with_options(EdgeName)
+def off(name: EdgeName, access: Access, reason: Reason = "") -> None:
     """Switch an edge off: strategies that use it leave that domain, and those above, at once."""
-    _put(
-        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=False
-    )
+    _put(access, _edge(access, name), reason, active=False)
 
 
 @with_access
-def on(
-    access: Access,
-    world_id: WorldId,
-    from_node: FromNode,
-    to_node: ToNode,
-    of: OfStrategy = "",
-    domain: Domain = DomainName.BACKTEST,
-    from_domain: FromDomain = None,
-    reason: Reason = "",
-) -> None:
+@with_options(EdgeName)
+def on(name: EdgeName, access: Access, reason: Reason = "") -> None:
     """Switch an edge on; one between two domains waits for an apply.
 
     Nothing rises by itself.
     """
-    _put(
-        access, _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain)), reason, active=True
-    )
+    _put(access, _edge(access, name), reason, active=True)
 
 
 @with_access
-def forget(
-    access: Access,
-    world_id: WorldId,
-    from_node: FromNode,
-    to_node: ToNode,
-    of: OfStrategy = "",
-    domain: Domain = DomainName.BACKTEST,
-    from_domain: FromDomain = None,
-) -> None:
+@with_options(EdgeName)
+def forget(name: EdgeName, access: Access) -> None:
     """Forget what a world said of an edge: it is again as the graph has it."""
-    named = _edge(access, world_id, (from_node, to_node), of, (from_domain or domain, domain))
+    named = _edge(access, name)
 
     async def call(channel: MeshChannel) -> worldgraphpb.EdgeOverride:
         edge = await named.resolved(channel)
@@ -147,13 +132,12 @@ def forget(
         typer.echo(f"{_text(edge)} is as the graph has it")
 
 
-def _edge(
-    access: Access, world_id: str, nodes: tuple[str, str], of: str, domains: tuple[DomainName, DomainName]
-) -> _Edge:
-    if of:
-        return _Edge(world_id, nodes, whole_strategy_id(access, of), domains)
-    start, end = (whole_node_id(access, node) for node in nodes)
-    return _Edge(world_id, (start, end), "", domains)
+def _edge(access: Access, name: EdgeName) -> _Edge:
+    domains = (name.from_domain or name.domain, name.domain)
+    if name.of:
+        return _Edge(name.world_id, (name.from_node, name.to_node), whole_strategy_id(access, name.of), domains)
+    nodes = whole_node_id(access, name.from_node), whole_node_id(access, name.to_node)
+    return _Edge(name.world_id, nodes, "", domains)
 
 
 @dataclass(frozen=True, slots=True)
