@@ -11,7 +11,7 @@ pytest_plugins = [
     "tests.support.disks",
     "tests.support.nats",
     "tests.support.outbox_store",
-    "tests.support.stores",  # before the next, which imports it
+    "tests.support.shared.stores",  # before the next, which imports it
     "tests.support.postgres",
 ]
 

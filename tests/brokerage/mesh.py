@@ -50,7 +50,7 @@ from qmtl.rpc.server.server import Server
 from tests.brokerage.feed import SESSION, Feed
 from tests.support.nats import free_port
 from tests.support.processes import ROOT, python_env
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 
 WAIT_S = 20.0
 READY_S = 60.0  # a process starts in two, on a machine with nothing else to do

@@ -47,7 +47,7 @@ from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_to_proto
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 
 MINUTE = 60_000_000_000
 LIMIT_NAMES = RiskLimits.__slots__

@@ -15,7 +15,7 @@ from qmtl.calendars.published import calendar_named, exchange_hours
 from qmtl.calendars.spans import Coverage, Span, grid_origin
 from qmtl.calendars.trading import midnight_ns
 from qmtl.core.errors import InvalidRequest
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 MINUTE = 60_000_000_000
 DAY = 1440 * MINUTE

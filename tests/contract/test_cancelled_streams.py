@@ -21,7 +21,7 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceStub
 from tests.mesh.gateway_client import new_world, open_gateway_client
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 
 SUBJECTS = 20  # each below its rate
 STREAMS, WARM = 10_000, 2_000

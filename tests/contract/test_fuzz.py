@@ -28,7 +28,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from tests.contract.fuzzing import AREAS, Requests, Rpc, rpcs
 from tests.mesh.gateway_client import new_world, open_gateway_client
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 
 ROUNDS_SHORT, ROUNDS_SOAK = 2, 10  # of every RPC on both ways: ten are more than 3,200 calls
 LEGS, LEGS_FLAT = 10, 7  # of the soak: 32,000 calls, of which memory is to be flat over the last 20,000 and more

@@ -35,7 +35,7 @@ from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from tests.dagmanager.graphs import context
 from tests.dagmanager.stubs import DagStubs
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 from tests.support.waiting import eventually
 
 

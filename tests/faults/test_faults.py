@@ -31,7 +31,7 @@ from tests.faults.traffic import Traffic
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import TradingMesh
 from tests.support.disks import SmallDisk, mounted
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 SEED = 20261130

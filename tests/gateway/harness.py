@@ -42,7 +42,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient, client_over, in_chunks, source_node, submission
 from tests.support.nats import free_port
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 from tests.support.waiting import eventually
 from tests.worldservice.harness import evaluation_at, raising
 from tests.worldservice.samples import CLAIMS

@@ -10,7 +10,7 @@ import pytest
 from qmtl.cli.local.supervisor import Mesh
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import TradingMesh
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 
 
 @pytest.fixture(scope="module")

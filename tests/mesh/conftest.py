@@ -9,7 +9,7 @@ import pytest
 
 from qmtl.cli.local.supervisor import Mesh
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 
 
 @pytest.fixture(scope="session")

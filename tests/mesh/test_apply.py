@@ -24,7 +24,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.trading_mesh import COMPLETED, ENDED, FROZEN, TradingMesh, at_work
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 GATEWAYS = ("gateway", "gateway-2", "gateway-3")

@@ -31,7 +31,7 @@ from qmtl.world.v1 import apply_pb2 as applypb
 from tests.mesh.far_venue import PacedTradingMesh, Records
 from tests.mesh.gateway_client import open_gateway_client
 from tests.mesh.trading_mesh import COMPLETED, ENDED, TradingMesh, at_work
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 from tests.support.wire import Wire, wired
 

@@ -36,7 +36,7 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 WORLD, PRESET = "loop", "demo.btc.15m"

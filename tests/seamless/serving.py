@@ -57,7 +57,7 @@ from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
 from seamless.storage.storage import Storage
 from seamless.uploads.uploads import Uploads
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 
 ROLE_TTL_S = 10
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.support.stores import database_of, lay_store
+from tests.support.shared.stores import database_of, lay_store
 
 
 @pytest.fixture(scope="session")

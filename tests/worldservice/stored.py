@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from qmtl.sql.database import Database, sqlite_url
 from qmtl.world.v1 import activation_pb2 as activationpb
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 from tests.worldservice.samples import DOCUMENT, NOW, binding, evidence, world
 from worldservice.activation.domain.activation import Activation, confirm, empty
 from worldservice.activation.domain.operator_changes import Change, change_activation

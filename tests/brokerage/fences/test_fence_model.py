@@ -47,7 +47,7 @@ from brokerage.venues.dispatch import send as dispatch_send
 from brokerage.venues.paper import venue as paper_venue
 from qmtl.core.errors import NotReady
 from tests.brokerage.samples import ACCOUNT, ACTOR, FEED, GATE, MARKET, OWNER, bar, fence, order
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 T = TypeVar("T")
 SIDES = st.sampled_from(Side)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from controlbus.events.revisions import Current, Tracker, Verdict
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import queue_pb2 as queuepb
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 KIND = "queue_updated"
 KEYS = ("a", "b", "c")

@@ -29,7 +29,7 @@ from qmtl.gateway.v1 import gateway_status_service_pb2 as gatewaystatuspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
 from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 KEY = "big"

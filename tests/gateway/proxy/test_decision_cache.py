@@ -29,7 +29,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.gateway.harness import GatewayHarness, level_is, make_world
 from tests.mesh.gateway_client import GatewayClient, new_world, open_gateway_client
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 from tests.worldservice.samples import DOCUMENT, NOW
 

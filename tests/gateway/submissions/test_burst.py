@@ -30,7 +30,7 @@ from qmtl.gateway.v1.strategy_service_pb2_grpc import StrategyServiceStub
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.gateway_client import GatewayClient, in_chunks, open_gateway_client, source_node, submission
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 PAGE = 500

@@ -25,7 +25,7 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.mesh.paper.test_parity import Guarded
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 WORLD, PRESET = "proven", "demo.btc.15m"

@@ -47,7 +47,7 @@ from tests.mesh.live.live_world import (
     raised,
     running,
 )
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from tests.cli.conftest import CliMesh, Invoke
 from tests.exchange.core.exchange import now_ms
 from tests.exchange.market.client import Market, market
 from tests.mesh.live.live_world import PRESET, followed, running
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 SESSION_S = 8

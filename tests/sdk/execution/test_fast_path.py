@@ -28,7 +28,7 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import START_NS, STEP_NS, prices, walk
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 BASES = {"BTC-USD": 40_000.0, "ETH-USD": 3_000.0, "AAPL": 150.0}
 HOUR_NS = 3_600 * NS_PER_S

@@ -14,7 +14,7 @@ from brokerage.domain.models.fees.percent import FeeCurrency, PercentFee
 from brokerage.domain.models.profiles.generic import margin, spot
 from qmtl.sdk import Sizing
 from tests.sdk.execution.portfolios import CASH, Portfolio
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 LEVERAGES = (0, 1, 2, 4)

@@ -28,7 +28,7 @@ from tests.exchange.core.faults import Trouble
 from tests.exchange.market.client import Market, market
 from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.mesh.live.live_world import LIVE, MAX_LAG_S, PRESET, approved_world, followed, raised, running
-from tests.support.meshes import laid_plan
+from tests.support.shared.meshes import laid_plan
 from tests.support.waiting import eventually
 
 TICK_S = 0.2  # between what the exchange's websocket tells

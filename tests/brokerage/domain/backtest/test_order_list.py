@@ -24,7 +24,7 @@ from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.models.source import Dated
 from brokerage.domain.orders.order import Contingency, Order, Side, TrailOffsetType
 from brokerage.domain.orders.states import OrderType, TimeInForce
-from tests.support.examples import examples
+from tests.support.shared.examples import examples
 
 HOUR_NS = 3_600 * 10**9
 BEGIN_NS = 1_650_000_000 // 3_600 * HOUR_NS

@@ -52,7 +52,7 @@ from tests.brokerage.venues.reconcile.places import BINANCE, ExchangeClient, Pla
 from tests.exchange.binance.client import clocked
 from tests.exchange.core.exchange import Exchange
 from tests.support.clocks import START
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 
 OWNER = Owner("acc", WORLD, "s1")
 LEVERAGE = 5

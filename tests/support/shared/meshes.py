@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qmtl.cli.local.layout import Plan, free_plan
 from qmtl.sql.database import sqlite_url
-from tests.support.stores import lay_store
+from tests.support.shared.stores import lay_store
 
 STORED = ("brokerage", "dagmanager", "gateway", "seamless", "worldservice")
 
