@@ -19,7 +19,6 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.interrupts import interruptible, run_beside
-from qmtl.sdk.options import SessionOptions, SubmitOptions, TrialOptions, TrialSettings
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -28,10 +27,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from qmtl.sdk.mesh.client import Gateway
+    from qmtl.sdk.mesh.options import SessionOptions, SubmitOptions
     from qmtl.sdk.mesh.recordings import RecordedSession
     from qmtl.sdk.mesh.session.result import SessionResult
     from qmtl.sdk.mesh.submission.result import SubmitResult
     from qmtl.sdk.research.optimize import OptimizeResult
+    from qmtl.sdk.research.options import TrialOptions, TrialSettings
     from qmtl.sdk.research.spaces import Space
     from qmtl.sdk.research.splits import WalkForward
     from qmtl.sdk.research.sweep import SweepResult
@@ -73,8 +74,9 @@ class Runner:
     ) -> SweepResult:
         """Backtest `make(**point)` at every point of a grid: ranked, drawn, with a verdict on the best.
 
-        Options: qmtl.sdk.options.TrialOptions. Raises as qmtl.sdk.research.sweep.sweep.
+        Options: qmtl.sdk.research.options.TrialOptions. Raises as qmtl.sdk.research.sweep.sweep.
         """
+        from qmtl.sdk.research.options import TrialSettings
         from qmtl.sdk.research.sweep import sweep
 
         settings = TrialSettings(**options)
@@ -96,10 +98,11 @@ class Runner:
         """Try points of a space, drawn by the seed, and test what was chosen on what came after.
 
         `sampler="tpe"` learns from its tries where to look (needs optuna); each fold then has a search of its own,
-        which sees its training only. Options: qmtl.sdk.options.TrialOptions.
+        which sees its training only. Options: qmtl.sdk.research.options.TrialOptions.
         Raises as qmtl.sdk.research.optimize.optimize.
         """
         from qmtl.sdk.research.optimize import Draw, optimize
+        from qmtl.sdk.research.options import TrialSettings
 
         settings = TrialSettings(**options)
         with interruptible("search", _kept_in(settings)):
@@ -113,7 +116,7 @@ class Runner:
 
         The world computes its numbers from a replay of its own, in its own account. Submitting what is live attaches
         to it and says so. `address`: of the gateway (default: QMTL_ADDRESS, else the mesh of this home).
-        Options: qmtl.sdk.options.SubmitOptions.
+        Options: qmtl.sdk.mesh.options.SubmitOptions.
         Raises the errors of qmtl.core.errors: NotFound for an unknown world or preset, InvalidRequest for a bad
         graph, NotReady (E_SUBMISSION_FAILED), Unavailable once an outage lasts too long.
         """
@@ -137,7 +140,7 @@ class Runner:
 
         Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
         history, then trades bar by bar. Survives restarts of every service and of this process. Options:
-        qmtl.sdk.options.SessionOptions. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
+        qmtl.sdk.mesh.options.SessionOptions. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
         """
         from qmtl.sdk.mesh.session.session import run
 

@@ -11,7 +11,8 @@ from examples.ema_cross import EmaCross
 from qmtl.core.errors import InvalidRequest, Unavailable
 from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.mesh.client import Gateway
-from qmtl.sdk.options import SessionOptions, SubmitOptions, TrialOptions
+from qmtl.sdk.mesh.options import SessionOptions, SubmitOptions
+from qmtl.sdk.research.options import TrialOptions
 
 NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
 

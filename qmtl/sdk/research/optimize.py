@@ -22,9 +22,9 @@ from qmtl.core.errors import refused
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.options import TrialSettings
 from qmtl.sdk.reports.tables import render, show_metric
 from qmtl.sdk.research import adaptive
+from qmtl.sdk.research.options import TrialSettings
 from qmtl.sdk.research.runs import TrialRuns, trial_runs
 from qmtl.sdk.research.spaces import Point, Space, check_space, drawn, point_of
 from qmtl.sdk.research.splits import Split, WalkForward

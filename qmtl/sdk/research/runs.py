@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from qmtl.core.errors import refused
-from qmtl.sdk.options import OnTrial, TrialSettings
 from qmtl.sdk.research.executors.choice import DASK, Executor
 from qmtl.sdk.research.executors.cluster import Cluster
 from qmtl.sdk.research.executors.processes import Processes
+from qmtl.sdk.research.options import OnTrial, TrialSettings
 from qmtl.sdk.research.trial_store import TrialStore
 from qmtl.sdk.research.trials import Params, Trial, Trials
 

@@ -14,8 +14,8 @@ import numpy as np
 from qmtl.core.errors import NotReady, refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.options import TrialSettings
 from qmtl.sdk.reports.tables import render, show_metric
+from qmtl.sdk.research.options import TrialSettings
 from qmtl.sdk.research.runs import trial_runs
 from qmtl.sdk.research.trials import Maker, Params, Trial, Trials, Value
 from qmtl.sdk.research.verdict import Verdict, verdict_of

@@ -16,8 +16,8 @@ from qmtl.cli.commands.strategy.backtest import Place, Setting
 from qmtl.cli.options import with_options
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.errors import refused
-from qmtl.sdk.options import TrialSettings
 from qmtl.sdk.research.executors.choice import PROCESS
+from qmtl.sdk.research.options import TrialSettings
 from qmtl.sdk.research.sweep import SweepResult
 from qmtl.sdk.research.sweep import sweep as run_sweep
 from qmtl.sdk.research.trials import Value
