@@ -128,9 +128,9 @@ class CliMesh:
         return done.stderr
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cli_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliMesh]:
-    """One for all tests that only look, or leave it as it was."""
+    """One for all tests of the room that only look, or leave it as it was."""
     folder = tmp_path_factory.mktemp("shown")
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     with Mesh(free_plan(folder / "home")) as mesh:

@@ -1,4 +1,4 @@
-"""A whole mesh of real processes: one per session for tests that leave it as it was."""
+"""A whole mesh of real processes: one for all tests of the room that leave it as it was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.mesh.gateway_client import GatewayClient, open_gateway_client
 from tests.support.shared.meshes import laid_plan
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """A running mesh on free ports."""
     home: Path = tmp_path_factory.mktemp("mesh") / "home"
