@@ -7,11 +7,14 @@ from sqlalchemy import Connection
 
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
+from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
+from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
+from qmtl.risk.v1 import risk_service_pb2_grpc as riskrpc
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
@@ -71,6 +74,13 @@ from worldservice.event_states import EventStateServicer
 from worldservice.graph.service import WorldGraphServicer
 from worldservice.metrics import WorldMetrics
 from worldservice.policy.service import PolicyServicer
+from worldservice.risk.account_limits import LimitsSender
+from worldservice.risk.blocks import RiskBlocks
+from worldservice.risk.files import SnapshotFiles
+from worldservice.risk.realised import HubEvidence
+from worldservice.risk.retention import Retention, SnapshotKeeper
+from worldservice.risk.service import RiskServicer
+from worldservice.risk.watching import RiskWatch
 from worldservice.status import StatusServicer
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act
@@ -126,10 +136,12 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         replays = replayrpc.ReplayServiceStub(runtime.channel("brokerage"))
         replayer = Replayer(writes, rules.decisions, rules.narrow_to, replays, presets)
         _add_worlds(server, writes, presets, fences)
-        evaluation = EvaluationServicer(writes, rules.decisions, rules.narrow_to, replayer)
+        evaluation = EvaluationServicer(
+            writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
+        )
         server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
         starter, notices = (
-            _add_campaigns(server, runtime, writes, rules, fences),
+            _add_campaigns(server, runtime, writes, rules, fences, (RiskBlocks(_snapshot_files(settings)),)),
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
@@ -139,6 +151,17 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             EventStateServicer(db),
             service_of(eventstateservicepb),
         )
+        limits = LimitsSender(
+            db,
+            accountrpc.AccountServiceStub(runtime.channel("brokerage")),
+            clock,
+            metrics,
+            timeout_s=settings.fence_timeout_s,
+            retry_s=settings.fence_retry_s,
+        )
+        _add_risk(server, writes, rules, settings, limits)
+        runtime.background("risk-limits", limits.run)
+        runtime.background("risk-snapshots", SnapshotKeeper(writes, _retention(settings)).run)
         runtime.background("outbox-relay", relay.run)
         runtime.background("fences", fences.run)
         runtime.background("hold-notices", notices.run)
@@ -179,10 +202,14 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
 
 
 def _add_campaigns(
-    server: Server, runtime: Runtime, writes: Writes, rules: _Rules, fences: FenceKeeper
+    server: Server,
+    runtime: Runtime,
+    writes: Writes,
+    rules: _Rules,
+    fences: FenceKeeper,
+    others: tuple[LiveBlocks, ...],
 ) -> ApplyStarter:
     """Campaigns, and what starts an apply for whoever nothing bars; `others` are the blocks of other subjects."""
-    others: tuple[LiveBlocks, ...] = ()
     starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), *others))
     campaigns = Campaigns(rules.decisions, others)
     promotions = Promotions(campaigns, starter)
@@ -222,6 +249,21 @@ def _add_activation(
         GateServicer(writes, rules.gate_skew_max, notices.unwritten, apply_store.has_run),
         service_of(gateservicepb),
     )
+
+
+def _add_risk(server: Server, writes: Writes, rules: _Rules, settings: Settings, limits: LimitsSender) -> None:
+    """What the books risk."""
+    watch = RiskWatch(rules.decisions, writes.metrics)
+    servicer = RiskServicer(writes, _snapshot_files(settings), limits, watch.judge)
+    server.add(riskrpc.add_RiskServiceServicer_to_server, servicer, service_of(riskservicepb))
+
+
+def _snapshot_files(settings: Settings) -> SnapshotFiles:
+    return SnapshotFiles(settings.risk_root or str(settings.mesh.home / SERVICE / "risk"))
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(timedelta(days=settings.risk_keep_whole_days), timedelta(days=settings.risk_keep_daily_days))
 
 
 def _add_status(server: Server, servicer: StatusServicer) -> None:

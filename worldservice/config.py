@@ -20,6 +20,10 @@ class Settings(ServiceSettings):
     intents_wait_s: float = Field(default=5.0, ge=0)
     fence_timeout_s: float = Field(default=2.0, gt=0, le=10)
     fence_retry_s: float = Field(default=0.5, gt=0, le=60)
+    # Folder or fsspec URL below which snapshots may refer to Parquet files. Empty: <home>/worldservice/risk.
+    risk_root: str = ""
+    risk_keep_whole_days: float = Field(default=30.0, gt=0)
+    risk_keep_daily_days: float = Field(default=2557.0, gt=0)
     # Presets that play recorded data: a world on one is measured against its watermark and can never be LIVE.
     replay_presets: tuple[str, ...] = ("demo.*", "replay.*", "file.*")
 

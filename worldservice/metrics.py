@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class WorldMetrics:
@@ -14,4 +14,18 @@ class WorldMetrics:
         self.fences_pending = gauge("qmtl_world_fences_pending", "Worlds whose fence brokerage has not confirmed.")
         self.lowered = counter("qmtl_world_lowered_total", "Worlds lowered without being asked.", ["reason"])
         self.undecided = counter("qmtl_world_undecided_total", "Rounds in which a world could not be decided.")
+        self.limits_pending = gauge(
+            "qmtl_world_risk_limits_pending", "Accounts whose limits brokerage has not confirmed."
+        )
+        self.risk_snapshots = counter("qmtl_world_risk_snapshots_total", "Risk snapshots put.", ["result"])
+        self.risk_report_seconds = Histogram(
+            "qmtl_world_risk_report_seconds", "Time to read, check and report on a snapshot.", registry=registry
+        )
+        self.risk_breaches = counter("qmtl_world_risk_breaches_total", "Breaches of risk rules.", ["rule", "act"])
+        self.risk_snapshot_age = gauge(
+            "qmtl_world_risk_snapshot_age_seconds", "Age of the newest snapshot.", ["scope", "stage"]
+        )
+        self.risk_forecasts_missing = counter(
+            "qmtl_world_risk_forecast_missing_total", "UTC days that ended without a forecast.", ["scope", "stage"]
+        )
         self.refusals = counter("qmtl_world_refusals_total", "Refused writes.", ["rpc", "reason"])

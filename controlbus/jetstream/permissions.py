@@ -55,6 +55,8 @@ RIGHTS: Mapping[str, Rights] = {
             "decision_updated",
             "rebalancing_planned",
             "risk_snapshot_updated",
+            "risk_breached",
+            "account_limits_updated",
             "evaluation_run_updated",
             "exit_signal_emitted",
         ),

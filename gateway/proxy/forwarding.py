@@ -53,6 +53,7 @@ from qmtl.data.v1 import (
     schema_service_pb2,
     status_service_pb2,
 )
+from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.rpc.auth.call import current_call, require_stated
 from qmtl.rpc.client.payloads import Relayed
 from qmtl.rpc.rules.methods import Audience, full_name, rules_of
@@ -84,6 +85,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         campaignservicepb.DESCRIPTOR,
         evaluationservicepb.DESCRIPTOR,
         policyservicepb.DESCRIPTOR,
+        riskservicepb.DESCRIPTOR,
         worldstatusservicepb.DESCRIPTOR,
         worldgraphservicepb.DESCRIPTOR,
         worldservicepb.DESCRIPTOR,

@@ -69,6 +69,7 @@ def performance(
         "ulcer_index": ulcer_of(falls),
         "var_99": value_at_risk(days),
         "es_99": expected_shortfall(days),
+        "es_975": expected_shortfall(days, 0.975),
         "sample_days": float(math.floor(held_days)),
         "n_trades": float(len(trades)),
         "n_bars": float(len(time_ns)),

@@ -40,6 +40,7 @@ def test_metrics_of_a_short_curve_by_hand() -> None:
     assert found["ulcer_index"] == pytest.approx(100.0 * math.sqrt(sum(fall**2 for fall in falls) / 8))
     assert found["var_99"] == pytest.approx(5.0 / 104.0 - 0.03 * (5.0 / 104.0 + 2.0 / 102.0))
     assert found["es_99"] == pytest.approx(5.0 / 104.0)
+    assert found["es_975"] == pytest.approx(5.0 / 104.0)
     assert (found["sample_days"], found["n_trades"], found["n_bars"]) == (3.0, 3.0, 8.0)
     assert found["effective_history_years"] == pytest.approx(3.5 / 365.25)
     assert {"skewness", "kurtosis", "probabilistic_sharpe"} <= set(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor import MethodDescriptor
 from grpc import aio
 
+from qmtl.risk.v1 import risk_service_pb2_grpc as riskrpc
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -36,6 +37,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
 
 if TYPE_CHECKING:
+    from qmtl.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from qmtl.world.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
     from qmtl.world.v1.apply_service_pb2_grpc import ApplyServiceAsyncStub
@@ -88,6 +90,7 @@ class WorldStubs:
         self.audit: AuditServiceAsyncStub = auditrpc.AuditServiceStub(channel)
         self.gates: GateServiceAsyncStub = gaterpc.GateServiceStub(channel)
         self.sessions: SessionServiceAsyncStub = sessionrpc.SessionServiceStub(channel)
+        self.risk: RiskServiceAsyncStub = riskrpc.RiskServiceStub(channel)
         self.status: StatusServiceAsyncStub = statusrpc.StatusServiceStub(channel)
 
     def method(self, name: str) -> Callable[..., Any]:

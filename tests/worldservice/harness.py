@@ -50,6 +50,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.shared.stores import lay_store
 from tests.support.world_stubs import WorldStubs
+from tests.worldservice.accounts import Accounts, add_accounts
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from worldservice.__main__ import compose
 from worldservice.config import Settings
@@ -212,6 +213,7 @@ class WorldHarness:
         self.stack = stack
         self.brokerage = Brokerage()
         self.replays = Replays(clock)
+        self.accounts = Accounts()  # type: ignore[abstract]  # nothing else is asked of it
         self.addresses = {
             "worldservice": f"127.0.0.1:{free_port()}",
             "brokerage": f"127.0.0.1:{free_port()}",
@@ -244,6 +246,7 @@ class WorldHarness:
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         replays = replayservicepb.DESCRIPTOR.services_by_name["ReplayService"]
         server.add(replayrpc.add_ReplayServiceServicer_to_server, self.replays, replays)
+        add_accounts(server, self.accounts)
         await server.start()
         self._peer = lambda: server.stop(0.0)
 

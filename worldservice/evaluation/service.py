@@ -1,7 +1,7 @@
 """RPCs of decisions and evaluation runs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -42,16 +42,30 @@ from worldservice.worlds.store import bindings, sessions
 from worldservice.worlds.store.worlds import get_world
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks, beside
 
+HubEvidence = Callable[[Connection, str, str, Evidence], Evidence | None]
+"""The run that is asked for with the risk hub's numbers, by world and strategy; None: the hub has none."""
 COHORT_MAX = 500
 PATIENCE_S = 15.0
 SHARE = 0.7  # of the time that the caller has left
 
 
+def no_hub(conn: Connection, world_id: str, strategy_id: str, asked: Evidence) -> None:
+    """Where there is no risk hub."""
+
+
 class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceServicer):
     """Runs whose order list is replayed are settled by `replayer`, all others here."""
 
-    def __init__(self, writes: Writes, settings: DecisionSettings, narrow_to: NarrowTo, replayer: Replayer) -> None:
+    def __init__(
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        narrow_to: NarrowTo,
+        replayer: Replayer,
+        hub: HubEvidence = no_hub,
+    ) -> None:
         super().__init__(writes)
+        self._hub = hub
         self._settings = settings
         self._narrow_to = narrow_to
         self._replayer = replayer
@@ -167,7 +181,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         runs: dict[str, Evidence] = {}
         for strategy_id, asked in cohort.items():
             bindings.get_active_binding(conn, world.world_id, strategy_id)
-            runs[strategy_id] = _evidence(conn, world.world_id, strategy_id, asked)
+            runs[strategy_id] = _evidence(conn, world.world_id, strategy_id, asked, self._hub)
             replays.drop_pending(conn, world.world_id, strategy_id, asked.stage)
         return record_runs(conn, world, act, runs, self._settings, self._narrow_to)
 
@@ -266,9 +280,12 @@ def _cohort(request: evaluationservicepb.EvaluationCohort) -> dict[str, Evidence
     return asked
 
 
-def _evidence(conn: Connection, world_id: str, strategy_id: str, asked: Evidence) -> Evidence:
-    """A repeated request without metrics is the run it repeats; otherwise the stage's latest run is borrowed from."""
+def _evidence(conn: Connection, world_id: str, strategy_id: str, asked: Evidence, hub: HubEvidence) -> Evidence:
+    """A repeated request without metrics is the run it repeats; else the hub is asked, then the stage's latest run."""
     previous = store.find_run(conn, world_id, strategy_id, asked.run_id)
     if not asked.numbers and previous is not None:
         return previous.evidence
+    measured = None if asked.numbers else hub(conn, world_id, strategy_id, asked)
+    if measured is not None:
+        return measured
     return take_evidence(asked, store.latest_evidence(conn, world_id, asked.stage).get(strategy_id))

@@ -7,6 +7,7 @@ from qmtl.cli.show.messages import enum_word, when
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
+from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
@@ -57,6 +58,19 @@ def summary(event: controlpb.ControlEvent) -> str:
             return f"{step}: {cycle.message}" if cycle.message else step
         case "sentinel_weight_updated":
             return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
+        case "risk_snapshot_updated":
+            header = event.risk_snapshot_updated.header
+            figures = {one.name: one.value for one in header.figures}
+            var = f", VaR 99 {figures['var_99']:.2%}" if "var_99" in figures else ""
+            return f"snapshot {header.version} of {when(header.as_of)} by {header.actor}{var}"
+        case "risk_breached":
+            breach = event.risk_breached.breach
+            state = enum_word(riskpb.BreachState, breach.state)
+            return f"{breach.rule} {breach.target or 'whole scope'}: {state} {breach.detail}".rstrip()
+        case "account_limits_updated":
+            limits = event.account_limits_updated.limits
+            pending = f", pending: {limits.pending_reason}" if limits.limits_pending else ""
+            return f"limits revision {limits.revision} by {limits.updated_by}{pending}"
         case "exit_signal_emitted":
             signal = event.exit_signal_emitted
             return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()

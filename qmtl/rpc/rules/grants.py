@@ -22,6 +22,7 @@ APPLIES: Final = "/qmtl.world.v1.ApplyService"
 WORLD_ACCESS: Final = "/qmtl.world.v1.AccessService"
 GATES: Final = "/qmtl.world.v1.GateService"
 SESSIONS: Final = "/qmtl.world.v1.SessionService"
+RISK: Final = "/qmtl.risk.v1.RiskService"
 WORLD_STATUS: Final = "/qmtl.world.v1.StatusService"
 ACCOUNTS: Final = "/qmtl.broker.v1.AccountService"
 FENCES: Final = "/qmtl.broker.v1.FenceService"
@@ -100,6 +101,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(ACTIVATION, "GetActivation"),
         *_each(SESSIONS, "GetSession"),
         *_each(WORLD_ACCESS, "GetEffectiveRole"),
+        *_each(RISK, "PutSnapshot"),
     ),
     # A replay moves the watermark of its world's session.
     "seamless": (

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
-_PERCENT = frozenset({"max_drawdown", "total_return", "cagr", "win_rate", "var_99", "es_99", "volatility", "exposure"})
+_PERCENT = frozenset(
+    {"max_drawdown", "total_return", "cagr", "win_rate", "var_99", "es_99", "es_975", "volatility", "exposure"}
+)
 _ACROSS = 3
 _WHOLE = frozenset({"sample_days", "n_trades", "n_bars"})
 

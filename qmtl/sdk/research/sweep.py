@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TRIES_MAX = 100_000
 SHOWN = 10
 LOWER_IS_BETTER = frozenset(
-    {"max_drawdown", "volatility", "ulcer_index", "var_99", "es_99", "cv_sharpe_std", "fees_paid", "turnover"}
+    {"max_drawdown", "volatility", "ulcer_index", "var_99", "es_99", "es_975", "cv_sharpe_std", "fees_paid", "turnover"}
 )
 """Metrics of which a sweep or a search looks for the least."""
 _COLUMNS = ("sharpe", "total_return", "max_drawdown", "n_trades")

@@ -5,9 +5,13 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from qmtl.core.decimals import format_decimal
+from qmtl.risk.v1 import risk_pb2 as riskpb
+from qmtl.wire.instants import instant_to_proto, span_to_proto
 from worldservice.risk.domain.returns import DailyReturns
 from worldservice.risk.domain.scope import parse_scope
 from worldservice.risk.domain.snapshot import Provenance, RiskStage, Snapshot
+from worldservice.risk.wire.snapshots import series_to_proto
 
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -40,3 +44,41 @@ def snapshot_of(
         returns=returns,
         provenance=Provenance("service:brokerage", RiskStage.LIVE),
     )
+
+
+def message_of(snapshot: Snapshot) -> riskpb.RiskSnapshot:
+    """What a producer sends of a snapshot."""
+    message = riskpb.RiskSnapshot(
+        version=snapshot.version,
+        as_of=instant_to_proto(snapshot.as_of),
+        ttl=span_to_proto(snapshot.ttl),
+        stage=f"RISK_STAGE_{snapshot.provenance.stage.name}",
+        weights=[riskpb.RiskWeight(id=name, share=share) for name, share in snapshot.weights.items()],
+        returns=[series_to_proto(name, one) for name, one in snapshot.returns.items()],
+        exposures=[
+            riskpb.RiskExposure(
+                strategy_id=one.strategy_id,
+                symbol=one.symbol,
+                quantity=format_decimal(one.quantity),
+                mark=format_decimal(one.mark),
+                notional=format_decimal(one.notional),
+                sector=one.sector,
+                asset_class=one.asset_class,
+            )
+            for one in snapshot.exposures
+        ],
+        scenarios=[
+            riskpb.StressScenario(
+                name=one.name, by_symbol=one.by_symbol, by_sector=one.by_sector, by_asset_class=one.by_asset_class
+            )
+            for one in snapshot.scenarios
+        ],
+        capital="" if snapshot.capital is None else format_decimal(snapshot.capital),
+        currency=snapshot.currency,
+        net_of_costs=snapshot.provenance.net_of_costs,
+        account_sequence=snapshot.provenance.account_sequence,
+    )
+    if snapshot.covariance is not None:
+        given = snapshot.covariance
+        message.covariance.CopyFrom(riskpb.RiskCovariance(ids=given.ids, lower_triangle=given.triangle))
+    return message

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from qmtl.core.errors import InvalidRequest, NotReady
 from tests.worldservice.risk.books import AS_OF, book, series, snapshot_of
-from worldservice.risk.domain.backtest import ForecastDay, acerbi_szekely, backtest_forecasts, z2_critical
 from worldservice.risk.domain.candidate import explain_candidate
 from worldservice.risk.domain.covariance import (
     Covariance,
@@ -22,6 +21,7 @@ from worldservice.risk.domain.covariance import (
     ledoit_wolf,
     portfolio_vol,
 )
+from worldservice.risk.domain.forecasts.backtest import ForecastDay, acerbi_szekely, backtest_forecasts, z2_critical
 from worldservice.risk.domain.report import risk_report
 from worldservice.risk.domain.returns import daily_returns, shared_returns
 from worldservice.risk.domain.snapshot import CASH, CovarianceTriangle, Exposure, Scenario
@@ -129,7 +129,7 @@ def test_the_newest_500_days_make_the_covariance() -> None:
 
 def test_a_sample_too_short_names_the_shortest() -> None:
     long, short = series([0.01, -0.01] * 60), series([0.01, -0.01] * 29)
-    with pytest.raises(NotReady, match=r"RISK_SAMPLE_SHORT: covariance has 58 days .* want 60; .* is new with 58"):
+    with pytest.raises(NotReady, match=r"E_RISK_SAMPLE_SHORT: covariance has 58 days .* want 60; .* is new with 58"):
         covariance_of({"old": long, "new": short})
     wide = {f"s{i:02}": series([0.01, -0.01] * 35) for i in range(40)}
     with pytest.raises(NotReady, match="has 70 days that all strategies share, want 80"):
@@ -250,7 +250,7 @@ def test_a_candidate_is_measured_on_the_same_days() -> None:
     for share in (0.0, 1.0, float("nan")):
         with pytest.raises(InvalidRequest, match="E_FIELD: share"):
             explain_candidate(weights, "new", share, returns)
-    with pytest.raises(NotReady, match="RISK_SAMPLE_SHORT"):
+    with pytest.raises(NotReady, match="E_RISK_SAMPLE_SHORT"):
         explain_candidate(weights, "nobody", 0.1, returns)
 
 

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from worldservice.risk.domain.backtest import (
+from worldservice.risk.domain.candidate import explain_candidate
+from worldservice.risk.domain.covariance import Covariance, ledoit_wolf, portfolio_vol
+from worldservice.risk.domain.forecasts.backtest import (
     Verdict,
     Zone,
     acerbi_szekely,
@@ -15,8 +17,6 @@ from worldservice.risk.domain.backtest import (
     kupiec,
     verdict_of,
 )
-from worldservice.risk.domain.candidate import explain_candidate
-from worldservice.risk.domain.covariance import Covariance, ledoit_wolf, portfolio_vol
 from worldservice.risk.domain.stress import correlation_one
 from worldservice.risk.domain.tail_risk import components, normal_es, normal_quantile, normal_var
 

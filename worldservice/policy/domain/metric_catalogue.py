@@ -74,6 +74,7 @@ _RETURNS: tuple[_Row, ...] = (
     ("ulcer_index", Unit.PERCENT, _DOWN, "Martin, McCann 1989: root mean squared drawdown in percent"),
     ("var_99", Unit.FRACTION, _DOWN, "historical 1-period value at risk, 99 %, positive is a loss"),
     ("es_99", Unit.FRACTION, _DOWN, "mean loss beyond var_99"),
+    ("es_975", Unit.FRACTION, _DOWN, "mean loss beyond the historical value at risk at 97.5 %"),
     ("volatility", Unit.FRACTION, _DOWN, "annualised standard deviation of period returns"),
     ("total_return", Unit.FRACTION, _UP, "last equity / first equity - 1"),
     ("final_equity", Unit.CURRENCY, _UP, "equity at the last bar, in the account's currency"),

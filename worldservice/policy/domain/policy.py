@@ -34,6 +34,7 @@ from worldservice.policy.domain.governance import (
     refuse_later,
 )
 from worldservice.policy.domain.metric_catalogue import CATALOGUE
+from worldservice.policy.domain.risk.terms import RiskTerms, parse_risk
 from worldservice.policy.domain.selection_limits import Constraints, Hysteresis, parse_constraints, parse_hysteresis
 from worldservice.policy.domain.trading_terms import Terms, parse_windows
 from worldservice.worlds.domain.binding import Stage
@@ -109,6 +110,7 @@ class Policy:
     on_demote: OnDemote
     evidence: EvidenceRule
     account: WorldAccount
+    risk: RiskTerms | None
     checksum: str
     ruleset_hash: str
 
@@ -140,7 +142,7 @@ def parse_policy(text: str) -> Policy:
     root = Document.at("", plain, refuse_later)
     root.only(
         "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
-        "activation_windows", "position_policy", "evidence", "account", "campaign",
+        "activation_windows", "position_policy", "evidence", "account", "campaign", "risk",
     )  # fmt: skip
     selection, currency = root.section("selection"), root.section("data_currency")
     selection.only("gates", "score", "topk", "constraints", "hysteresis", "missing_metrics")
@@ -168,6 +170,7 @@ def parse_policy(text: str) -> Policy:
         on_demote=on_demote,
         evidence=parse_evidence(root),
         account=parse_account(root),
+        risk=parse_risk(root),
         checksum=checksum,
         ruleset_hash=_ruleset_hash(checksum),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from worldservice.risk.domain.covariance import Covariance, covariance_of_days, quadratic_vol
 from worldservice.risk.domain.returns import DailyReturns, SharedReturns, shared_returns
-from worldservice.risk.domain.tail_risk import TailRisk, historical_tail, normal_tail, with_candidate
+from worldservice.risk.domain.tail_risk import TailRisk, components, historical_tail, normal_tail, with_candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class CandidateRisk:
     correlation: float
     covariance: Covariance
 
+    @property
+    def component_share(self) -> float:
+        """The largest share of the normal VaR that a strategy would have; 0 in a book that does not move."""
+        parts = components(self.after.weights, self.covariance)
+        return max(parts.values()) / self.after.normal.var_99 if self.after.normal.var_99 > 0 else 0.0
+
     def incremental(self, figure: str) -> float:
         """What a figure rises by; negative where the candidate diversifies."""
         return self.after.figures[figure] - self.before.figures[figure]
@@ -57,7 +63,7 @@ def explain_candidate(
 ) -> CandidateRisk:
     """The incremental risk of a candidate. `weights` are shares without cash; `given` is used where it has all of them.
 
-    Raises InvalidRequest (E_FIELD) for a share outside (0, 1), NotReady (RISK_SAMPLE_SHORT) for too few shared days.
+    Raises InvalidRequest (E_FIELD) for a share outside (0, 1), NotReady (E_RISK_SAMPLE_SHORT) for too few shared days.
     """
     after = with_candidate(weights, candidate, share)
     ids = sorted(name for name, weight in after.items() if weight > 0)

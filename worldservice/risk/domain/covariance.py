@@ -80,7 +80,7 @@ def ledoit_wolf(rows: Floats) -> tuple[Floats, float]:
 def covariance_of(returns: Mapping[str, DailyReturns]) -> Covariance:
     """The covariance of strategies over the newest 500 days that all of them share.
 
-    Raises NotReady (RISK_SAMPLE_SHORT), naming the shortest, for fewer than max(60, 2 x strategies) days.
+    Raises NotReady (E_RISK_SAMPLE_SHORT), naming the shortest, for fewer than max(60, 2 x strategies) days.
     """
     return covariance_of_days(shared_returns(returns), returns)
 
@@ -154,7 +154,7 @@ def sample_short(what: str, have: int, want: int, returns: Mapping[str, DailyRet
     shortest = min(sorted(returns), key=lambda name: len(returns[name].days), default="")
     days = len(returns[shortest].days) if shortest else 0
     return NotReady(
-        "RISK_SAMPLE_SHORT",
+        "E_RISK_SAMPLE_SHORT",
         f"{what} has {have} days that all strategies share, want {want}; the shortest is {shortest} with {days} days",
         hint="wait for more days, or leave the strategy out",
         metadata={"strategy_id": shortest, "days": str(have), "want": str(want)},

@@ -182,7 +182,7 @@ def days_of(snapshot: Snapshot, ids: tuple[str, ...]) -> SharedReturns:
 
 
 def covariance_of_snapshot(snapshot: Snapshot, shared: SharedReturns) -> Covariance:
-    """The covariance that was sent, else that of the shared days. Raises NotReady (RISK_SAMPLE_SHORT)."""
+    """The covariance that was sent, else that of the shared days. Raises NotReady (E_RISK_SAMPLE_SHORT)."""
     if snapshot.covariance is not None:
         return covariance_of_triangle(snapshot.covariance.ids, snapshot.covariance.triangle)
     return covariance_of_days(shared, snapshot.returns)
@@ -194,9 +194,9 @@ def _covariance(snapshot: Snapshot, shared: SharedReturns, missing: list[Shortfa
             return Covariance((), np.empty((0, 0)))
         return covariance_of_snapshot(snapshot, shared)
     except QmtlError as error:
-        if error.reason != SAMPLE_SHORT:
+        if error.reason != "E_RISK_SAMPLE_SHORT":
             raise
-        missing.append(Shortfall(error.reason, error.message))
+        missing.append(Shortfall(SAMPLE_SHORT, error.message))
         return None
 
 
@@ -206,7 +206,7 @@ def _history_short(snapshot: Snapshot, shared: SharedReturns) -> Shortfall:
     if absent:
         return Shortfall(SAMPLE_SHORT, f"the historical method has no returns of {', '.join(absent)}")
     short = sample_short("the historical method", len(shared), HISTORY_DAYS_MIN, returns)
-    return Shortfall(short.reason, short.message)
+    return Shortfall(SAMPLE_SHORT, short.message)
 
 
 def _strategies(

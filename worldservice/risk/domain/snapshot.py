@@ -37,7 +37,7 @@ class Exposure:
     notional: Decimal  # signed: quantity x mark x multiplier
     sector: str = ""
     asset_class: str = ""
-    world_id: str = ""
+    reserved: Decimal | None = None  # what open orders may add to its gross; None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,6 @@ def runs_of(days: Sequence[int]) -> list[tuple[int, int]]:
 
 def _exposure(one: Exposure) -> Json:
     return {
-        "world_id": one.world_id,
         "strategy_id": one.strategy_id,
         "symbol": one.symbol,
         "quantity": format_decimal(one.quantity),
@@ -155,6 +154,7 @@ def _exposure(one: Exposure) -> Json:
         "notional": format_decimal(one.notional),
         "sector": one.sector,
         "asset_class": one.asset_class,
+        "reserved": None if one.reserved is None else format_decimal(one.reserved),
     }
 
 

@@ -4,6 +4,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.dag.v1 import queue_pb2 as _queue_pb2
 from qmtl.dag.v1 import sentinel_pb2 as _sentinel_pb2
+from qmtl.risk.v1 import risk_pb2 as _risk_pb2
 from qmtl.world.v1 import activation_pb2 as _activation_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
@@ -52,7 +53,7 @@ STRATEGY_STATE_FAILED: StrategyState
 STRATEGY_STATE_CANCELED: StrategyState
 
 class ControlEvent(_message.Message):
-    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated")
+    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated", "risk_snapshot_updated", "risk_breached", "account_limits_updated")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +73,9 @@ class ControlEvent(_message.Message):
     STRATEGY_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     EXIT_SIGNAL_EMITTED_FIELD_NUMBER: _ClassVar[int]
     WORLD_QUEUES_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    RISK_SNAPSHOT_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    RISK_BREACHED_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_LIMITS_UPDATED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     source: str
     key: str
@@ -91,7 +95,28 @@ class ControlEvent(_message.Message):
     strategy_state_changed: StrategyStateChanged
     exit_signal_emitted: ExitSignalEmitted
     world_queues_updated: WorldQueuesUpdated
-    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ...) -> None: ...
+    risk_snapshot_updated: RiskSnapshotUpdated
+    risk_breached: RiskBreached
+    account_limits_updated: AccountLimitsUpdated
+    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ..., risk_snapshot_updated: _Optional[_Union[RiskSnapshotUpdated, _Mapping]] = ..., risk_breached: _Optional[_Union[RiskBreached, _Mapping]] = ..., account_limits_updated: _Optional[_Union[AccountLimitsUpdated, _Mapping]] = ...) -> None: ...
+
+class RiskSnapshotUpdated(_message.Message):
+    __slots__ = ("header",)
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    header: _risk_pb2.SnapshotHeader
+    def __init__(self, header: _Optional[_Union[_risk_pb2.SnapshotHeader, _Mapping]] = ...) -> None: ...
+
+class RiskBreached(_message.Message):
+    __slots__ = ("breach",)
+    BREACH_FIELD_NUMBER: _ClassVar[int]
+    breach: _risk_pb2.RiskBreach
+    def __init__(self, breach: _Optional[_Union[_risk_pb2.RiskBreach, _Mapping]] = ...) -> None: ...
+
+class AccountLimitsUpdated(_message.Message):
+    __slots__ = ("limits",)
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    limits: _risk_pb2.HubAccountLimits
+    def __init__(self, limits: _Optional[_Union[_risk_pb2.HubAccountLimits, _Mapping]] = ...) -> None: ...
 
 class ActivationUpdated(_message.Message):
     __slots__ = ("activation",)

@@ -1,0 +1,1 @@
+"""Commands about risk: reports, candidates, stress, tests of forecasts, breaches, limits of accounts."""

@@ -1,0 +1,149 @@
+"""What bars a strategy from newly trading live under a policy with a section `risk`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.sql.database import Database
+from tests.worldservice.risk.books import message_of, series, snapshot_of
+from tests.worldservice.samples import DOCUMENT, NOW
+from tests.worldservice.stored import add_strategy, make_trading, open_store, put_policy
+from worldservice.risk.account_limits import put_budgets
+from worldservice.risk.blocks import RiskBlocks
+from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
+from worldservice.risk.files import SnapshotFiles
+from worldservice.risk.intake import arrival, store_arrival
+from worldservice.risk.tables import risk_forecasts
+from worldservice.worlds.acts import own_act
+from worldservice.worlds.domain.block import Block, EnteringLive
+from worldservice.worlds.store import worlds
+
+CALM, WILD = [0.004, -0.004] * 150, [0.04, 0.04, -0.04, -0.04] * 75
+LIMITS = "{limits: {var_99: 0.03, incremental_var_99: 0.005}, freshness: {max_age: 10m}}"
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_store(tmp_path) as database:
+        yield database
+
+
+def begin(conn: Connection, text: str = LIMITS) -> None:
+    put_policy(conn, make_trading(conn), f"{DOCUMENT}risk: {text}\n")
+    add_strategy(conn, "t")
+
+
+def measured(version: str, stage: RiskStage, weights: dict[str, float], values: dict[str, list[float]]) -> Snapshot:
+    last = NOW.date() - timedelta(days=1)
+    one = snapshot_of(weights, {name: series(row, last) for name, row in values.items()}, "world:alpha", version)
+    return replace(one, as_of=NOW, provenance=replace(one.provenance, stage=stage))
+
+
+async def put(db: Database, snapshot: Snapshot) -> None:
+    act = own_act("PutSnapshot", "alpha", NOW)
+    found = arrival(message_of(snapshot), snapshot.scope, "service:brokerage", NOW, SnapshotFiles(""))
+    await db.write(lambda conn: store_arrival(conn, act, found, lambda *_: None))
+
+
+async def blocks(db: Database, minutes: float = 1.0, weight: str = "1", share: float | None = None) -> Sequence[Block]:
+    asks = RiskBlocks(SnapshotFiles(""), lambda *_: share)
+
+    def work(conn: Connection) -> Sequence[Block]:
+        world = worlds.get_world(conn, "alpha")
+        entering = [EnteringLive("t", Decimal(weight))]
+        return asks(conn, world, entering, NOW + timedelta(minutes=minutes), switching=False)
+
+    return await db.read(work)
+
+
+def reasons(found: Sequence[Block]) -> list[str]:
+    assert all(one.strategy_id == "t" and one.sentence for one in found)
+    return [one.reason for one in found]
+
+
+async def test_without_the_section_nothing_is_asked(db: Database) -> None:
+    await db.write(make_trading)
+    assert await blocks(db) == ()
+
+
+async def test_a_candidate_that_fits_is_not_blocked(db: Database) -> None:
+    await db.write(begin)
+    assert reasons(await blocks(db)) == ["RISK_SNAPSHOT_MISSING"]
+    await put(db, measured("v1", RiskStage.LIVE, {"s": 0.5, CASH: 0.5}, {"s": CALM, "t": CALM}))
+    assert reasons(await blocks(db)) == []
+
+
+async def test_returns_of_a_candidate_may_be_those_of_paper(db: Database) -> None:
+    await db.write(begin)
+    await put(db, measured("v1", RiskStage.LIVE, {"s": 0.5, CASH: 0.5}, {"s": CALM}))
+    found = await blocks(db)
+    assert reasons(found) == ["RISK_HUB_UNREACHABLE"]
+    assert "has returns of t" in found[0].sentence
+    await put(db, measured("p1", RiskStage.PAPER, {"t": 1.0}, {"t": CALM}))
+    assert reasons(await blocks(db)) == []
+    await put(db, measured("p2", RiskStage.PAPER, {"t": 1.0}, {"t": CALM[:20]}))
+    assert reasons(await blocks(db)) == ["RISK_SAMPLE_SHORT"]
+
+
+async def test_an_old_snapshot_blocks_by_age_and_by_ttl(db: Database) -> None:
+    await db.write(begin)
+    await put(db, measured("v1", RiskStage.LIVE, {CASH: 1.0}, {"t": CALM}))
+    assert reasons(await blocks(db, 10)) == []
+    assert reasons(await blocks(db, 10.1)) == ["RISK_SNAPSHOT_STALE"]
+    assert reasons(await blocks(db, 15)) == ["RISK_SNAPSHOT_EXPIRED", "RISK_SNAPSHOT_STALE"]
+
+
+async def test_limits_hold_with_the_candidate_in_at_its_share(db: Database) -> None:
+    await db.write(begin)
+    await put(db, measured("v1", RiskStage.LIVE, {CASH: 1.0}, {"t": WILD}))
+    found = await blocks(db)  # 10 % of the capital, as the policy assumes
+    assert reasons(found) == ["RISK_LIMIT_EXCEEDED"]
+    assert "with 0.1 of capital: incremental_var_99 0.00" in found[0].sentence
+    assert "want at most 0.005" in found[0].sentence
+    assert reasons(await blocks(db, weight="0.1")) == []
+    assert reasons(await blocks(db, share=0.9)) == ["RISK_LIMIT_EXCEEDED"] * 2
+    assert reasons(await blocks(db, share=0.0)) == []  # without capital it adds nothing; that it has none others say
+
+
+async def test_a_model_with_too_many_exceptions_blocks(db: Database) -> None:
+    await db.write(begin)
+    await put(db, measured("v1", RiskStage.LIVE, {"s": 0.1, CASH: 0.9}, {"s": WILD, "t": CALM}))
+
+    def forecast_too_low(conn: Connection) -> None:
+        today = NOW.date().toordinal()
+        row = {
+            "scope": "world:alpha",
+            "stage": "LIVE",
+            "snapshot_version": "v",
+            "weights": '{"s": 1.0}',
+            "created_us": 0,
+        }
+        figures = '{"var_99": 0.01, "var_975": 0.009, "es_975": 0.012}'
+        days = range(today - 250, today)
+        conn.execute(insert(risk_forecasts), [{**row, "day": day, "figures": figures} for day in days])
+
+    await db.write(forecast_too_low)
+    found = await blocks(db)
+    assert reasons(found) == ["VAR_MODEL_REJECTED"]
+    assert "125 exceptions in 250 days" in found[0].sentence
+
+
+async def test_limits_that_brokerage_lacks_block(db: Database) -> None:
+    await db.write(begin)
+    await put(db, measured("v1", RiskStage.LIVE, {CASH: 1.0}, {"t": CALM}))
+    act = own_act("Test", "account:main", NOW)
+    budget = accountpb.AccountBudget(world_id="alpha", gross_max="5")
+    await db.write(lambda conn: put_budgets(conn, act, "main", [budget]))
+    other = accountpb.AccountBudget(world_id="beta", gross_max="5")
+    await db.write(lambda conn: put_budgets(conn, act, "other", [other]))
+    found = await blocks(db)
+    assert reasons(found) == ["ACCOUNT_LIMITS_PENDING"]
+    assert "limits of main" in found[0].sentence

@@ -1,0 +1,1 @@
+"""The section `risk` of a policy: freshness, limits, exit rules."""

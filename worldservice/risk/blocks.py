@@ -1,0 +1,160 @@
+"""What of a world's risk bars a strategy from newly trading live, each with its sentence; all are told together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import QmtlError
+from worldservice.policy.domain.risk.terms import RiskTerms
+from worldservice.policy.store import policy_of
+from worldservice.risk.answers import backtest_tests, explained, incremental_figures
+from worldservice.risk.domain.header import SnapshotHeader
+from worldservice.risk.domain.report import RiskReport, risk_report
+from worldservice.risk.domain.scope import Scope
+from worldservice.risk.domain.snapshot import RiskStage, Snapshot
+from worldservice.risk.files import SnapshotFiles
+from worldservice.risk.reading import inline, whole
+from worldservice.risk.store import account_limits, snapshots
+from worldservice.risk.wire.reports import merged_limits
+from worldservice.worlds.domain.block import Block, EnteringLive
+from worldservice.worlds.domain.world import World
+
+ShareOf = Callable[[Connection, str, str], float | None]
+"""A strategy's share of the world's capital by world and strategy; None: none is set."""
+
+
+def no_shares(conn: Connection, world_id: str, strategy_id: str) -> float | None:
+    """Where nobody sets shares."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskBlocks:
+    """The hub's blocks under a policy with a section `risk`; none without it."""
+
+    files: SnapshotFiles
+    share_of: ShareOf = no_shares
+
+    def __call__(
+        self, conn: Connection, world: World, entering: Sequence[EnteringLive], now: datetime, *, switching: bool
+    ) -> Sequence[Block]:
+        policy = policy_of(conn, world)
+        if policy is None or policy.risk is None:
+            return ()
+        scope = Scope(f"world:{world.world_id}")
+        header = snapshots.newest(conn, scope, RiskStage.LIVE)
+        if header is None:
+            said = "has no live risk snapshot of its world, want one; all of it may be @cash"
+            return [Block("RISK_SNAPSHOT_MISSING", one.strategy_id, said) for one in entering]
+        found = [
+            Block(reason, one.strategy_id, sentence)
+            for reason, sentence in freshness(header, policy.risk.max_age, now)
+            for one in entering
+        ]
+        found += [
+            Block("ACCOUNT_LIMITS_PENDING", one.strategy_id, f"waits until brokerage has the limits of {account}")
+            for account in pending_limits(conn, world.world_id)
+            for one in entering
+        ]
+        try:
+            book = whole(snapshots.load_snapshot(conn, header), self.files)
+            found += self._of_book(conn, book, policy.risk, entering, now)
+        except QmtlError as error:
+            found += [Block(_reason(error), one.strategy_id, error.message) for one in entering]
+        return found
+
+    def _of_book(
+        self, conn: Connection, book: Snapshot, terms: RiskTerms, entering: Sequence[EnteringLive], now: datetime
+    ) -> Iterator[Block]:
+        report = risk_report(book)
+        paper = snapshots.newest(conn, book.scope, RiskStage.PAPER)
+        others = [] if paper is None else [whole(snapshots.load_snapshot(conn, paper), self.files)]
+        tests = backtest_tests(conn, book, RiskStage.LIVE, now)
+        for one in entering:
+            share = self.share_of(conn, book.scope.name, one.strategy_id)
+            share = float(one.weight) * (terms.candidate_share if share is None else share)
+            if book.invested():
+                yield from _short(report, one.strategy_id)
+            yield from _candidate(book, others, terms, one.strategy_id, share)
+            if tests is not None and tests.model_rejected:
+                yield Block(
+                    "VAR_MODEL_REJECTED",
+                    one.strategy_id,
+                    f"would join a book whose VaR had {tests.exceptions} exceptions in {tests.days} days, p of LRcc "
+                    f"{tests.conditional.p:.4f} and Z2 {tests.shortfall.z2:.2f}, want p of .01 and Z2 above "
+                    f"{tests.shortfall.red:.2f}",
+                )
+
+
+def freshness(header: SnapshotHeader, max_age: timedelta, now: datetime) -> Iterator[tuple[str, str]]:
+    """Reason and sentence where a snapshot is past its time, or older than the policy takes."""
+    age_s = (now - header.as_of).total_seconds()
+    if header.expires_at <= now:
+        ttl_s = (header.expires_at - header.as_of).total_seconds()
+        yield (
+            "RISK_SNAPSHOT_EXPIRED",
+            f"needs a snapshot that holds: {header.version} is {age_s:.0f} s old, ttl {ttl_s:.0f} s",
+        )
+    if age_s > max_age.total_seconds():
+        want = max_age.total_seconds()
+        yield (
+            "RISK_SNAPSHOT_STALE",
+            f"needs a fresher snapshot: {header.version} is {age_s:.0f} s old, want {want:.0f} s",
+        )
+
+
+def pending_limits(conn: Connection, world_id: str) -> Iterator[str]:
+    """Accounts of the world whose limits brokerage has not confirmed: known by their budgets, or their snapshot."""
+    for account in account_limits.pending_accounts(conn):
+        stored = account_limits.load_limits(conn, account)
+        budgets = merged_limits(stored.limits, stored.budgets).budgets
+        header = snapshots.newest(conn, Scope(f"account:{account}"), RiskStage.LIVE)
+        held = () if header is None else inline(snapshots.load_snapshot(conn, header)).weights
+        if any(one.world_id == world_id for one in budgets) or any(name.startswith(f"{world_id}/") for name in held):
+            yield account
+
+
+def _short(report: RiskReport, strategy_id: str) -> Iterator[Block]:
+    if report.normal is None:
+        for one in report.missing:
+            if one.reason == "RISK_SAMPLE_SHORT" and one.detail.startswith("covariance"):
+                yield Block("RISK_SAMPLE_SHORT", strategy_id, f"would join a book without VaR: {one.detail}")
+
+
+def _candidate(
+    book: Snapshot, others: list[Snapshot], terms: RiskTerms, strategy_id: str, share: float
+) -> Iterator[Block]:
+    """The limits with the candidate included, on the days that it shares with the book."""
+    if not terms.limits or share <= 0:
+        return
+    try:
+        told = explained(book, others, strategy_id, share)
+    except QmtlError as error:
+        yield Block(_reason(error), strategy_id, error.message)
+        return
+    before = risk_report(book).figures
+    figures = {**before, **incremental_figures(told)}
+    figures["component_share"] = told.component_share
+    for name, most in terms.limits.items():
+        value = figures.get(name)
+        if value is None:
+            yield Block(
+                "RISK_LIMIT_EXCEEDED", strategy_id, f"with {share:g} of capital: {name} is not known, want {most:g}"
+            )
+        elif value > most:
+            yield Block(
+                "RISK_LIMIT_EXCEEDED",
+                strategy_id,
+                f"with {share:g} of capital: {name} {value:.6g}, want at most {most:g}",
+            )
+
+
+def _reason(error: QmtlError) -> str:
+    """The block of an error: what is short is said so, everything else is a hub that cannot tell."""
+    if error.reason == "E_RISK_SAMPLE_SHORT":
+        return "RISK_SAMPLE_SHORT"
+    return "RISK_HUB_UNREACHABLE"

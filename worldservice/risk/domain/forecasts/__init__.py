@@ -1,0 +1,1 @@
+"""Forecasts of risk as they were stored, and their tests against what came."""

@@ -1,0 +1,1 @@
+"""Rows of risk snapshots, forecasts, breaches and account limits. Publishes nothing."""

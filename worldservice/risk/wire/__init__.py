@@ -1,0 +1,1 @@
+"""Snapshots, reports, breaches and limits as messages of the contract, and back."""
