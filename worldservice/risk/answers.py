@@ -43,9 +43,9 @@ from worldservice.risk.wire.reports import (
     differences,
     exposure_to_proto,
     forecast_day_to_proto,
+    forecast_tests_to_proto,
     merged_limits,
     report_to_proto,
-    tests_to_proto,
 )
 from worldservice.risk.wire.snapshots import (
     figures_to_proto,
@@ -230,7 +230,8 @@ def backtest_answer(found: BacktestInput, files: SnapshotFiles) -> riskservicepb
     days, missing = forecast_days(found.forecasts, returns, found.first_day, found.last_day)
     tests = backtest_forecasts(days, missing) if days else None
     return riskservicepb.BacktestForecastsResponse(
-        tests=None if tests is None else tests_to_proto(tests), days=[forecast_day_to_proto(one) for one in days]
+        tests=None if tests is None else forecast_tests_to_proto(tests),
+        days=[forecast_day_to_proto(one) for one in days],
     )
 
 

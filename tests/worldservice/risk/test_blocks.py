@@ -133,7 +133,7 @@ async def test_a_model_with_too_many_exceptions_blocks(db: Database) -> None:
     await db.write(forecast_too_low)
     found = await blocks(db)
     assert reasons(found) == ["VAR_MODEL_REJECTED"]
-    assert "125 exceptions in 250 days" in found[0].sentence
+    assert "126 exceptions in 250 days" in found[0].sentence
 
 
 async def test_limits_that_brokerage_lacks_block(db: Database) -> None:

@@ -55,7 +55,7 @@ def tail_to_proto(tail: TailRisk | None) -> riskpb.TailRisk | None:
     return riskpb.TailRisk(var_99=tail.var_99, es_99=tail.es_99, var_975=tail.var_975, es_975=tail.es_975)
 
 
-def tests_to_proto(tests: ForecastTests) -> riskpb.ForecastTests:
+def forecast_tests_to_proto(tests: ForecastTests) -> riskpb.ForecastTests:
     """All tests of a row of days."""
     return riskpb.ForecastTests(
         days=tests.days,

@@ -109,7 +109,7 @@ def _parse(file: Path) -> accountpb.AccountLimits:
     """Raises InvalidRequest (E_FIELD) for what holds no limits."""
     try:
         found: accountpb.AccountLimits = ParseDict(json.loads(file.read_text("utf-8")), accountpb.AccountLimits())
-    except (ValueError, ParseError, OSError) as error:
+    except (ValueError, TypeError, AttributeError, ParseError, OSError) as error:  # a list or number is no mapping
         raise refused("E_FIELD", "--file", f"{file}: {error}", "limits of an account as JSON") from error
     return found
 

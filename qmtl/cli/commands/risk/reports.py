@@ -201,7 +201,7 @@ def _read(file: Path) -> riskpb.RiskSnapshot:
     """Raises InvalidRequest (E_FIELD) for what is no snapshot."""
     try:
         message: riskpb.RiskSnapshot = ParseDict(json.loads(file.read_text(encoding="utf-8")), riskpb.RiskSnapshot())
-    except (ValueError, ParseError, OSError) as error:
+    except (ValueError, TypeError, AttributeError, ParseError, OSError) as error:  # a list or number is no mapping
         raise refused("E_FIELD", "FILE", f"{file}: {error}", "a risk snapshot as JSON") from error
     return message
 

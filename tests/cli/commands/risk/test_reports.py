@@ -17,7 +17,7 @@ from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from tests.worldservice.risk.books import book, message_of, snapshot_of
 from worldservice.risk.domain.forecasts.backtest import ForecastDay, backtest_forecasts
 from worldservice.risk.domain.report import risk_report
-from worldservice.risk.wire.reports import forecast_day_to_proto, report_to_proto, tests_to_proto
+from worldservice.risk.wire.reports import forecast_day_to_proto, forecast_tests_to_proto, report_to_proto
 
 PNG = b"\x89PNG"
 
@@ -72,7 +72,7 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     risk_picture.draw_report(reply(2, 30).report, [], tmp_path / "b.png")
     days = [ForecastDay(739_000 + at, 0.02, 0.018, 0.021, -0.03 if at % 40 == 0 else 0.001) for at in range(260)]
     tested = riskservicepb.BacktestForecastsResponse(
-        tests=tests_to_proto(backtest_forecasts(days)), days=[forecast_day_to_proto(one) for one in days]
+        tests=forecast_tests_to_proto(backtest_forecasts(days)), days=[forecast_day_to_proto(one) for one in days]
     )
     risk_picture.draw_backtest(tested, tmp_path / "c.png")
     assert all((tmp_path / name).read_bytes().startswith(PNG) for name in ("a.png", "b.png", "c.png"))
