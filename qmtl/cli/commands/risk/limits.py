@@ -108,8 +108,11 @@ async def _read(channel: MeshChannel, account: str) -> riskpb.HubAccountLimits:
 def _parse(file: Path) -> accountpb.AccountLimits:
     """Raises InvalidRequest (E_FIELD) for what holds no limits."""
     try:
-        found: accountpb.AccountLimits = ParseDict(json.loads(file.read_text("utf-8")), accountpb.AccountLimits())
-    except (ValueError, TypeError, AttributeError, ParseError, OSError) as error:  # a list or number is no mapping
+        given = json.loads(file.read_text("utf-8"))
+        if not isinstance(given, dict):
+            raise ValueError(f"a {type(given).__name__}")
+        found: accountpb.AccountLimits = ParseDict(given, accountpb.AccountLimits())
+    except (ValueError, ParseError, OSError) as error:
         raise refused("E_FIELD", "--file", f"{file}: {error}", "limits of an account as JSON") from error
     return found
 

@@ -200,8 +200,11 @@ def put(
 def _read(file: Path) -> riskpb.RiskSnapshot:
     """Raises InvalidRequest (E_FIELD) for what is no snapshot."""
     try:
-        message: riskpb.RiskSnapshot = ParseDict(json.loads(file.read_text(encoding="utf-8")), riskpb.RiskSnapshot())
-    except (ValueError, TypeError, AttributeError, ParseError, OSError) as error:  # a list or number is no mapping
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"a {type(found).__name__}")
+        message: riskpb.RiskSnapshot = ParseDict(found, riskpb.RiskSnapshot())
+    except (ValueError, ParseError, OSError) as error:
         raise refused("E_FIELD", "FILE", f"{file}: {error}", "a risk snapshot as JSON") from error
     return message
 
