@@ -240,8 +240,7 @@ class WorldHarness:
             await runtime.close()
 
     async def start_brokerage(self) -> None:
-        settings = Settings(service="brokerage", mesh=self.mesh)
-        server = Runtime(settings, "brokerage", self.clock).server()
+        server = Runtime(Settings(service="brokerage", mesh=self.mesh), "brokerage", self.clock).server()
         descriptor = fenceservicepb.DESCRIPTOR.services_by_name["FenceService"]
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         replays = replayservicepb.DESCRIPTOR.services_by_name["ReplayService"]

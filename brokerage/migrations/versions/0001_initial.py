@@ -5,8 +5,7 @@ from alembic import op
 
 from controlbus.outbox.outbox import create_tables
 
-revision = "0001"
-down_revision = None
+revision, down_revision = "0001", None
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
