@@ -48,6 +48,7 @@ class Tape:
     nulls: list[int] = field(default_factory=list)  # opens whose next answer has an empty field, once each
     blank: set[int] = field(default_factory=set)  # opens whose answers always have an empty field
     corrected: dict[int, int] = field(default_factory=dict)  # how often the bar of an open has changed
+    flat: list[Span] = field(default_factory=list)  # times in which every bar is at one price
 
     def hole(self, start_ms: int, end_ms: int) -> None:
         """No bars open in [start, end): nothing was traded, or the exchange was down."""
@@ -119,6 +120,8 @@ class Tape:
         noise = hashlib.blake2b(word, digest_size=10).digest()
         first, last = 10_000 + noise[0], 10_000 + noise[1]
         high, low = max(first, last) + noise[2] % 32, min(first, last) - noise[3] % 32
+        if any(low_ms <= open_ms < high_ms for low_ms, high_ms in self.flat):
+            first = last = high = low = 10_100
         volume = f"{noise[4] % 9 + 1}.{noise[5]:03d}00000"
         return Candle(open_ms, _price(first), _price(high), _price(low), _price(last), volume, noise[6] + 1)
 
