@@ -176,7 +176,9 @@ def told(fill: FillEvent) -> tuple[object, ...]:
     return fill.symbol, fill.time_ns, fill.quantity, fill.price, fill.fee
 
 
-@pytest.mark.parametrize("bars", [4, pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("bars", [4, 60])
 async def test_a_paper_session_on_live_feeds_is_the_backtest_over_its_bars(live: LiveMesh, bars: int) -> None:
     address = live.mesh.address("gateway")
     gateway = Gateway(address=address, home=live.mesh.home, outage_s_max=60.0)
