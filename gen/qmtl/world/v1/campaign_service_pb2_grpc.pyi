@@ -82,7 +82,8 @@ class CampaignServiceStub:
     days.
     """
     PutTrials: _grpc.StreamUnaryMultiCallable[_campaign_service_pb2.PutTrialsRequest, _campaign_service_pb2.PutTrialsResponse]
-    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator.
+    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
+    payload has at most 8 MiB.
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
     """
@@ -141,7 +142,8 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     days.
     """
     PutTrials: _aio.StreamUnaryMultiCallable[_campaign_service_pb2.PutTrialsRequest, _campaign_service_pb2.PutTrialsResponse]  # type: ignore[assignment]
-    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator.
+    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
+    payload has at most 8 MiB.
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
     """
@@ -275,7 +277,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_campaign_service_pb2.PutTrialsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_service_pb2.PutTrialsResponse, _abc.Awaitable[_campaign_service_pb2.PutTrialsResponse]]:
-        """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator.
+        """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
+        payload has at most 8 MiB.
 
         Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
         """
