@@ -5,21 +5,32 @@ A service has only `<package>/migrations/versions/NNNN_<name>.py`. The caller ho
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import threading
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 
 from qmtl.core.errors import InvalidRequest, Violation
 
 ENVIRONMENT = Path(__file__).parent / "alembic"
 _TABLE = "alembic_version"
+_APPLIED = Table(
+    "applied_revisions", MetaData(), Column("revision", String(16), primary_key=True), Column("content", String(64))
+)
+"""What each revision said when it was applied: before 0.1.0 one may be written anew under its number."""
 _ONE = threading.Lock()  # alembic keeps the migration under way in a global of the process
 
 
 def upgrade(conn: Connection, script_location: str) -> None:
-    """Apply every revision not yet applied. Raises InvalidRequest if there is no versions folder."""
+    """Apply every revision not yet applied.
+
+    Raises InvalidRequest (E_MIGRATIONS) if there is no versions folder, or where the store was made by another build,
+    whose revisions of the same numbers said something else: its tables are not those that the service reads.
+    """
     versions = _folder(script_location) / "versions"
     if not versions.is_dir():
         raise InvalidRequest(
@@ -27,8 +38,14 @@ def upgrade(conn: Connection, script_location: str) -> None:
             f"no migrations at {versions}",
             violations=[Violation("script_location", script_location, "<package>:<folder> with a versions folder")],
         )
-    if _newest(versions) != _present(conn):
+    revisions, present = _contents(versions), _present(conn)
+    if present:
+        _refuse_another_build(conn, revisions, present)
+    if max(revisions, default="") != present:
         _run(conn, versions)
+        _APPLIED.create(conn, checkfirst=True)
+        new = [{"revision": one, "content": said} for one, said in revisions.items() if one > present]
+        conn.execute(_APPLIED.insert(), new)
 
 
 def _folder(script_location: str) -> Path:
@@ -37,9 +54,37 @@ def _folder(script_location: str) -> Path:
     return Path(str(files(package) / name)) if separator and "/" not in package else Path(script_location)
 
 
-def _newest(versions: Path) -> str:
-    """The last revision of the folder: files are named NNNN_<name>.py after theirs."""
-    return max((path.name.partition("_")[0] for path in versions.glob("*.py")), default="")
+def _contents(versions: Path) -> dict[str, str]:
+    """What each revision of the folder does, as a hash of its code: files are named NNNN_<name>.py after theirs."""
+    return {
+        path.name.partition("_")[0]: _content(path, path.stat().st_mtime_ns) for path in sorted(versions.glob("*.py"))
+    }
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, written_ns: int) -> str:
+    return hashlib.sha256(ast.dump(ast.parse(path.read_text(encoding="utf-8"))).encode()).hexdigest()
+
+
+def _refuse_another_build(conn: Connection, revisions: dict[str, str], present: str) -> None:
+    applied = {}
+    if inspect(conn).has_table(_APPLIED.name):
+        applied = {row.revision: row.content for row in conn.execute(select(_APPLIED))}
+    other = [
+        one
+        for one in {*applied, *(name for name in revisions if name <= present)}
+        if applied.get(one) != revisions.get(one)
+    ]
+    if other:
+        named = ", ".join(sorted(other))
+        raise InvalidRequest(
+            "E_MIGRATIONS",
+            f"the store was made by another build: its revisions {named} are not those of this one",
+            hint="before 0.1.0 stores are not carried over: start with an empty home or database, or with that build",
+            violations=[
+                Violation("store", f"revisions {named} of another build", f"made by revisions up to {present}")
+            ],
+        )
 
 
 def _present(conn: Connection) -> str:

@@ -22,6 +22,42 @@ def test_a_folder_without_migrations_is_refused(tmp_path: Path) -> None:
     engine.dispose()
 
 
+REVISION = """
+from alembic import op
+revision, down_revision = "{number}", {before}
+def upgrade():
+    op.execute("CREATE TABLE {name} (id INTEGER)")
+"""
+
+
+def test_a_store_of_another_build_is_refused_and_one_that_is_behind_is_brought_up(tmp_path: Path) -> None:
+    """The same number with other code is another revision; a comment in it is none."""
+
+    def opened(build: str, *names: str, comment: str = "") -> list[str]:
+        versions = tmp_path / build / "versions"
+        versions.mkdir(parents=True)
+        for at, name in enumerate(names):
+            before = repr(f"000{at}") if at else None
+            said = REVISION.format(number=f"000{at + 1}", before=before, name=name)
+            (versions / f"000{at + 1}_{name}.py").write_text(said + comment)
+        engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
+        try:
+            with engine.begin() as conn:
+                upgrade(conn, str(versions.parent))
+                return inspect(conn).get_table_names()
+        finally:
+            engine.dispose()
+
+    assert "one" in opened("first", "one")
+    assert "two" in opened("second", "one", "two", comment="# told anew\n")
+    with pytest.raises(InvalidRequest, match="another build: its revisions 0002 are not") as refusal:
+        opened("third", "one", "other")
+    assert "empty home" in refusal.value.hint
+    with pytest.raises(InvalidRequest, match="another build: its revisions 0001, 0002 are not"):
+        opened("fourth", "other")
+    assert "two" in opened("fifth", "one", "two")
+
+
 def test_migrations_of_two_stores_at_once_do_not_meet(tmp_path: Path) -> None:
     """Alembic holds the migration under way in a global of the process."""
     services = ["brokerage", "dagmanager", "gateway", "worldservice"] * 3
