@@ -37,6 +37,8 @@ from gateway.proxy.forwarding import PROXIED, Proxy
 from gateway.proxy.live_guard import LiveGuard
 from gateway.queues.catalogue import QueueCatalogue
 from gateway.queues.service import QueueServicer
+from gateway.rebalancing.executor import RebalanceExecutor
+from gateway.rebalancing.service import RebalancingServicer
 from gateway.status import GatewayStatusServicer
 from gateway.submissions.catalogue.service import NodeCatalogueServicer
 from gateway.submissions.release_worker import ReleaseWorker
@@ -57,6 +59,8 @@ from qmtl.gateway.v1 import node_catalogue_service_pb2 as nodecatalogueservicepb
 from qmtl.gateway.v1 import node_catalogue_service_pb2_grpc as nodecataloguerpc
 from qmtl.gateway.v1 import queue_service_pb2 as queueservicepb
 from qmtl.gateway.v1 import queue_service_pb2_grpc as queuerpc
+from qmtl.gateway.v1 import rebalancing_service_pb2 as rebalancingservicepb
+from qmtl.gateway.v1 import rebalancing_service_pb2_grpc as rebalancingrpc
 from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
@@ -97,6 +101,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
         limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
         trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
+        executor = RebalanceExecutor(peers, gate, bus, clock)
+        rebalancing = RebalancingServicer(peers, executor)
         catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, clock))
         queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
         status = GatewayStatusServicer(db, probes, activations, subscribers, clock.now())
@@ -104,6 +110,11 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
             (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
             (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
+            (
+                rebalancingrpc.add_RebalancingServiceServicer_to_server,
+                rebalancing,
+                service_of(rebalancingservicepb),
+            ),
             (queuerpc.add_QueueServiceServicer_to_server, queues, service_of(queueservicepb)),
             (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
             (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
@@ -123,6 +134,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             ("gate-acks", activations.run_acks),
             ("gate-warnings", partial(activations.run_warnings, sources.limits.warn)),
             ("probes", probes.run),
+            ("rebalances", executor.run),
         ):
             runtime.background(name, work)
         await runtime.serve(server)

@@ -9,6 +9,8 @@ from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
+from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
@@ -23,6 +25,8 @@ from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
@@ -37,6 +41,8 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import rebalance_progress_service_pb2 as rebalanceservicepb
+from qmtl.world.v1 import rebalance_progress_service_pb2_grpc as rebalancerpc
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
@@ -54,6 +60,10 @@ from worldservice.activation.service.activation import ActivationServicer
 from worldservice.activation.service.gates import GateServicer
 from worldservice.activation.service.sessions import SessionServicer
 from worldservice.activation.store import gates
+from worldservice.allocation.broker_accounts import BrokerAccounts
+from worldservice.allocation.budget_keeper import BudgetKeeper
+from worldservice.allocation.service.progress import RebalanceProgressServicer
+from worldservice.allocation.service.servicer import AllocationServicer
 from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
@@ -145,6 +155,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
+        budgets = _add_allocation(runtime, server, writes)
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
@@ -168,6 +179,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         runtime.background("replays", replayer.run)
         applies = ApplyDriver(db, clock, rules.decisions, fences, rules.timeouts, starter.blocks)
         runtime.background("applies", applies.run)
+        runtime.background("budgets", budgets.run)
         runtime.background("redecider", Redecider(writes, rules.decisions, fences, settings.redecide_interval_s).run)
         await runtime.serve(server)
 
@@ -264,6 +276,28 @@ def _snapshot_files(settings: Settings) -> SnapshotFiles:
 
 def _retention(settings: Settings) -> Retention:
     return Retention(timedelta(days=settings.risk_keep_whole_days), timedelta(days=settings.risk_keep_daily_days))
+
+
+def _add_allocation(runtime: Runtime, server: Server, writes: Writes) -> BudgetKeeper:
+    """Shares of accounts, and plans and runs of rebalancing."""
+    channel = runtime.channel("brokerage")
+    broker = BrokerAccounts(
+        accountrpc.AccountServiceStub(channel),
+        portfoliorpc.PortfolioServiceStub(channel),
+        instrumentrpc.InstrumentServiceStub(channel),
+    )
+    budgets = BudgetKeeper(writes.db, broker, writes.clock, writes.metrics)
+    server.add(
+        allocationrpc.add_AllocationServiceServicer_to_server,
+        AllocationServicer(writes, broker, budgets),
+        service_of(allocationservicepb),
+    )
+    server.add(
+        rebalancerpc.add_RebalanceProgressServiceServicer_to_server,
+        RebalanceProgressServicer(writes, broker),
+        service_of(rebalanceservicepb),
+    )
+    return budgets
 
 
 def _add_status(server: Server, servicer: StatusServicer) -> None:

@@ -28,4 +28,11 @@ class WorldMetrics:
         self.risk_forecasts_missing = counter(
             "qmtl_world_risk_forecast_missing_total", "UTC days that ended without a forecast.", ["scope", "stage"]
         )
+        self.budgets_pending = gauge(
+            "qmtl_world_budgets_pending", "Accounts whose budgets brokerage does not have yet."
+        )
+        self.rebalance_runs = counter("qmtl_world_rebalance_runs_total", "Rebalancing runs by state.", ["state"])
+        self.legs_dropped = counter(
+            "qmtl_world_rebalance_legs_dropped_total", "Dropped legs of recorded plans.", ["reason"]
+        )
         self.refusals = counter("qmtl_world_refusals_total", "Refused writes.", ["rpc", "reason"])

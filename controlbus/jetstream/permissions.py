@@ -54,6 +54,8 @@ RIGHTS: Mapping[str, Rights] = {
             "policy_updated",
             "decision_updated",
             "rebalancing_planned",
+            "allocation_updated",
+            "rebalance_state_changed",
             "risk_snapshot_updated",
             "risk_breached",
             "account_limits_updated",

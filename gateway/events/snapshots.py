@@ -55,7 +55,8 @@ class Snapshots:
             ]
         states = [relayed(state, scope.world_id) for state in await _OWNERS[topic](self, scope)]
         hashes = [s.activation_updated.activation.state_hash for s in states if s.HasField("activation_updated")]
-        is_part = topic == eventpb.TOPIC_SENTINEL or len(states) >= STRATEGIES_MAX  # sentinels of live strategies only
+        partial = (eventpb.TOPIC_SENTINEL, eventpb.TOPIC_REBALANCING)  # sentinels of live strategies, no rebalances
+        is_part = topic in partial or len(states) >= STRATEGIES_MAX
         truncated = is_part or any(state.world_queues_updated.truncated for state in states)
         hashed = hashes[0] if hashes else _digest(states)
         return [
@@ -121,7 +122,7 @@ class Snapshots:
         return states
 
     async def none(self, scope: Scope) -> States:
-        """Nothing of this topic is built yet."""
+        """What belongs to accounts is read from their owner: AllocationService."""
         return []
 
     async def _orders(self, scope: Scope) -> Sequence[orderpb.OrderStatus]:

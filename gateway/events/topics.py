@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -23,6 +24,7 @@ from qmtl.core.modes import domain_of
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.sql.database import Database
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
+from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 
 TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
     eventpb.TOPIC_ACTIVATION: ("activation_updated",),
@@ -30,7 +32,7 @@ TYPES: Mapping[eventpb.Topic, tuple[str, ...]] = {
     eventpb.TOPIC_POLICY: ("policy_updated", "decision_updated"),
     eventpb.TOPIC_STRATEGY: ("strategy_state_changed", "evaluation_run_updated"),
     eventpb.TOPIC_SENTINEL: ("sentinel_weight_updated",),
-    eventpb.TOPIC_REBALANCING: (),
+    eventpb.TOPIC_REBALANCING: ("rebalancing_planned", "allocation_updated", "rebalance_state_changed"),
     eventpb.TOPIC_ORDERS: (),  # from the stream of orders
 }
 REMEMBERED_MAX = 10_000
@@ -70,6 +72,12 @@ class ControlWorlds:
                 return await self._of_strategy(event.sentinel_weight_updated.strategy_id)
             case "queue_updated":
                 return (event.queue_updated.query.world_id or EVERY_WORLD,)
+            case "allocation_updated":
+                return tuple(row.world_id for row in event.allocation_updated.allocations.worlds)
+            case "rebalancing_planned":
+                return tuple(event.rebalancing_planned.run.world_ids)
+            case "rebalance_state_changed":
+                return tuple(event.rebalance_state_changed.run.world_ids)
             case "queue_lifecycle":
                 return ()  # names no world
             case _:
@@ -122,7 +130,7 @@ def relayed(event: controlpb.ControlEvent, world_id: str) -> controlpb.ControlEv
     """An event as a world's stream shows it; the event given is shared and stays as it is.
 
     An activation leaves with its derived domain, one without a mode we know as compute-only; names of a strategy's
-    other worlds stay here.
+    other worlds stay here, as do their shares, legs and sums.
     """
     match payload_type(event):
         case "activation_updated":
@@ -131,7 +139,37 @@ def relayed(event: controlpb.ControlEvent, world_id: str) -> controlpb.ControlEv
             copy = _copied(event)
             copy.strategy_state_changed.world_ids[:] = [world_id]
             return copy
+        case "allocation_updated":
+            copy = _copied(event)
+            _only(copy.allocation_updated.allocations.worlds, world_id)
+            _only(copy.allocation_updated.allocations.strategies, world_id)
+            return copy
+        case "rebalancing_planned":
+            copy = _copied(event)
+            _of_one_world(copy.rebalancing_planned.run, world_id)
+            return copy
+        case "rebalance_state_changed":
+            copy = _copied(event)
+            _of_one_world(copy.rebalance_state_changed.run, world_id)
+            return copy
     return event
+
+
+def _only(rows: Any, world_id: str) -> None:
+    """Drop rows of other worlds from a repeated field of a message that is ours."""
+    kept = [row for row in rows if row.world_id == world_id]
+    del rows[:]
+    rows.extend(kept)
+
+
+def _of_one_world(run: rebalancepb.RebalanceRun, world_id: str) -> None:
+    """A run without other worlds' legs, and without progress, which has a place for each leg of all worlds."""
+    _only(run.plan.legs, world_id)
+    for whole in (run.plan.before, run.plan.after):
+        whole.Clear()
+    del run.plan.warnings[:]
+    del run.progress[:]
+    run.world_ids[:] = [world_id]
 
 
 def _with_domain(event: controlpb.ControlEvent) -> controlpb.ControlEvent:

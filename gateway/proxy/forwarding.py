@@ -60,6 +60,7 @@ from qmtl.rpc.rules.methods import Audience, full_name, rules_of
 from qmtl.rpc.server.requests import decoded
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -79,6 +80,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
     "worldservice": _services(
         accessservicepb.DESCRIPTOR,
         activationservicepb.DESCRIPTOR,
+        allocationservicepb.DESCRIPTOR,
         applyservicepb.DESCRIPTOR,
         auditservicepb.DESCRIPTOR,
         bindingservicepb.DESCRIPTOR,

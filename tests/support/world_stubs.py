@@ -13,6 +13,8 @@ from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
@@ -27,6 +29,8 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
+from qmtl.world.v1 import rebalance_progress_service_pb2 as rebalanceservicepb
+from qmtl.world.v1 import rebalance_progress_service_pb2_grpc as rebalancerpc
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from qmtl.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from qmtl.world.v1.access_service_pb2_grpc import AccessServiceAsyncStub
     from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
+    from qmtl.world.v1.allocation_service_pb2_grpc import AllocationServiceAsyncStub
     from qmtl.world.v1.apply_service_pb2_grpc import ApplyServiceAsyncStub
     from qmtl.world.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from qmtl.world.v1.binding_service_pb2_grpc import BindingServiceAsyncStub
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from qmtl.world.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
     from qmtl.world.v1.gate_service_pb2_grpc import GateServiceAsyncStub
     from qmtl.world.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
+    from qmtl.world.v1.rebalance_progress_service_pb2_grpc import RebalanceProgressServiceAsyncStub
     from qmtl.world.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from qmtl.world.v1.status_service_pb2_grpc import StatusServiceAsyncStub
     from qmtl.world.v1.world_graph_service_pb2_grpc import WorldGraphServiceAsyncStub
@@ -57,6 +63,7 @@ METHODS: Mapping[str, MethodDescriptor] = {
     for file in (
         accessservicepb,
         activationservicepb,
+        allocationservicepb,
         applyservicepb,
         auditservicepb,
         bindingservicepb,
@@ -64,6 +71,7 @@ METHODS: Mapping[str, MethodDescriptor] = {
         evaluationservicepb,
         gateservicepb,
         policyservicepb,
+        rebalanceservicepb,
         sessionservicepb,
         statusservicepb,
         worldgraphservicepb,
@@ -83,6 +91,8 @@ class WorldStubs:
         self.bindings: BindingServiceAsyncStub = bindingrpc.BindingServiceStub(channel)
         self.evaluation: EvaluationServiceAsyncStub = evaluationrpc.EvaluationServiceStub(channel)
         self.activation: ActivationServiceAsyncStub = activationrpc.ActivationServiceStub(channel)
+        self.allocations: AllocationServiceAsyncStub = allocationrpc.AllocationServiceStub(channel)
+        self.rebalances: RebalanceProgressServiceAsyncStub = rebalancerpc.RebalanceProgressServiceStub(channel)
         self.applies: ApplyServiceAsyncStub = applyrpc.ApplyServiceStub(channel)
         self.world_graph: WorldGraphServiceAsyncStub = worldgraphrpc.WorldGraphServiceStub(channel)
         self.campaigns: CampaignServiceAsyncStub = campaignrpc.CampaignServiceStub(channel)

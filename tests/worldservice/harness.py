@@ -38,6 +38,7 @@ from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_
 from qmtl.rpc.chunks import gathered
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
+from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -222,6 +223,7 @@ class WorldHarness:
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
         self._running: tuple[Runtime, asyncio.Task[None]] | None = None
         self._peer: Callable[[], Awaitable[None]] | None = None
+        self.beside: Callable[[Server], None] | None = None  # what else brokerage answers
 
     async def start(self) -> None:
         settings = Settings(service="worldservice", mesh=self.mesh, metrics_port=0)
@@ -301,12 +303,16 @@ class WorldHarness:
 
 
 @asynccontextmanager
-async def running_harness(home: Path, nats_url: str) -> AsyncIterator[WorldHarness]:
+async def running_harness(
+    home: Path, nats_url: str, beside: Callable[[Server], None] | None = None
+) -> AsyncIterator[WorldHarness]:
+    """`beside`: adds to brokerage what else it answers."""
     ensure_dev_keys(home)
     for service in ("worldservice", "brokerage", "seamless"):
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
         harness = WorldHarness(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
+        harness.beside = beside
         stack.push_async_callback(harness.stop_brokerage)
         stack.push_async_callback(harness.stop)
         await harness.start_brokerage()

@@ -18,6 +18,8 @@ WORLDS: Final = "/qmtl.world.v1.WorldService"
 BINDINGS: Final = "/qmtl.world.v1.BindingService"
 EVALUATION: Final = "/qmtl.world.v1.EvaluationService"
 ACTIVATION: Final = "/qmtl.world.v1.ActivationService"
+ALLOCATIONS: Final = "/qmtl.world.v1.AllocationService"
+REBALANCES: Final = "/qmtl.world.v1.RebalanceProgressService"
 APPLIES: Final = "/qmtl.world.v1.ApplyService"
 WORLD_ACCESS: Final = "/qmtl.world.v1.AccessService"
 GATES: Final = "/qmtl.world.v1.GateService"
@@ -25,6 +27,7 @@ SESSIONS: Final = "/qmtl.world.v1.SessionService"
 RISK: Final = "/qmtl.risk.v1.RiskService"
 WORLD_STATUS: Final = "/qmtl.world.v1.StatusService"
 ACCOUNTS: Final = "/qmtl.broker.v1.AccountService"
+INSTRUMENTS: Final = "/qmtl.broker.v1.InstrumentService"
 FENCES: Final = "/qmtl.broker.v1.FenceService"
 ORDERS: Final = "/qmtl.broker.v1.OrderService"
 ORDER_ENTRY: Final = "/qmtl.broker.v1.OrderEntryService"
@@ -67,6 +70,9 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(ORDERS, "GetOrder ListOrders StreamOrderEvents ListFills"),
         *_each(ACCOUNTS, "GetAccount ListAccounts"),
         *_each(PORTFOLIOS, "GetPortfolio StreamPortfolio"),
+        *_each(INSTRUMENTS, "GetInstrument"),
+        *_each(ALLOCATIONS, "GetRebalance"),
+        *_each(REBALANCES, "StartRebalance StopRebalance ReportRebalance ListGoingRebalances"),
         *_each(REPORTED_FILLS, "BookFills"),
         *_each(FENCES, "GetFence"),
         *_each(BROKER_STATUS, "GetStatus"),
@@ -84,6 +90,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts SetAccountLimits"),
         *_each(ORDER_ENTRY, "CancelAll"),
         *_each(PORTFOLIOS, "GetPortfolio ListPositions"),
+        *_each(INSTRUMENTS, "GetInstrument"),
         *_each(BROKER_STATUS, "GetStatus"),
         *_each(f"{DAG}.GraphService", "GetNode ListNodes"),
         *_each(f"{DAG}.PlanService", "GetPlan"),

@@ -36,11 +36,11 @@ MOVES: Mapping[RunState, frozenset[RunState]] = {
 
 @dataclass(frozen=True, slots=True)
 class LegProgress:
-    """What was traded of a leg so far (signed), what for, its fees, and why it stopped short. Empty: it did not."""
+    """What was traded of a leg so far (signed), what for, its fees by currency, and why it stopped short, if it did."""
 
     filled: Fraction = Fraction(0)
     notional: Fraction = Fraction(0)
-    fees: Fraction = Fraction(0)
+    fees: tuple[tuple[str, Fraction], ...] = ()
     reason: str = ""
 
 
@@ -58,6 +58,7 @@ class Run:
     applied_by: str
     created_at: datetime
     valid_until: datetime
+    world_ids: tuple[str, ...] = ()
     two_person: bool = False
     executed_by: str = ""
     allow_live: bool = False

@@ -6,9 +6,11 @@ from qmtl.dag.v1 import queue_pb2 as _queue_pb2
 from qmtl.dag.v1 import sentinel_pb2 as _sentinel_pb2
 from qmtl.risk.v1 import risk_pb2 as _risk_pb2
 from qmtl.world.v1 import activation_pb2 as _activation_pb2
+from qmtl.world.v1 import allocation_pb2 as _allocation_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
 from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
 from qmtl.world.v1 import policy_pb2 as _policy_pb2
+from qmtl.world.v1 import rebalance_pb2 as _rebalance_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -53,7 +55,7 @@ STRATEGY_STATE_FAILED: StrategyState
 STRATEGY_STATE_CANCELED: StrategyState
 
 class ControlEvent(_message.Message):
-    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated", "risk_snapshot_updated", "risk_breached", "account_limits_updated")
+    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated", "risk_snapshot_updated", "risk_breached", "account_limits_updated", "rebalancing_planned", "allocation_updated", "rebalance_state_changed")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +78,9 @@ class ControlEvent(_message.Message):
     RISK_SNAPSHOT_UPDATED_FIELD_NUMBER: _ClassVar[int]
     RISK_BREACHED_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_LIMITS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    REBALANCING_PLANNED_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    REBALANCE_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     source: str
     key: str
@@ -98,7 +103,10 @@ class ControlEvent(_message.Message):
     risk_snapshot_updated: RiskSnapshotUpdated
     risk_breached: RiskBreached
     account_limits_updated: AccountLimitsUpdated
-    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ..., risk_snapshot_updated: _Optional[_Union[RiskSnapshotUpdated, _Mapping]] = ..., risk_breached: _Optional[_Union[RiskBreached, _Mapping]] = ..., account_limits_updated: _Optional[_Union[AccountLimitsUpdated, _Mapping]] = ...) -> None: ...
+    rebalancing_planned: RebalancingPlanned
+    allocation_updated: AllocationUpdated
+    rebalance_state_changed: RebalanceStateChanged
+    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ..., risk_snapshot_updated: _Optional[_Union[RiskSnapshotUpdated, _Mapping]] = ..., risk_breached: _Optional[_Union[RiskBreached, _Mapping]] = ..., account_limits_updated: _Optional[_Union[AccountLimitsUpdated, _Mapping]] = ..., rebalancing_planned: _Optional[_Union[RebalancingPlanned, _Mapping]] = ..., allocation_updated: _Optional[_Union[AllocationUpdated, _Mapping]] = ..., rebalance_state_changed: _Optional[_Union[RebalanceStateChanged, _Mapping]] = ...) -> None: ...
 
 class RiskSnapshotUpdated(_message.Message):
     __slots__ = ("header",)
@@ -229,3 +237,21 @@ class ExitSignalEmitted(_message.Message):
     rule: str
     message: str
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., rule: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class RebalancingPlanned(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: _rebalance_pb2.RebalanceRun
+    def __init__(self, run: _Optional[_Union[_rebalance_pb2.RebalanceRun, _Mapping]] = ...) -> None: ...
+
+class AllocationUpdated(_message.Message):
+    __slots__ = ("allocations",)
+    ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    allocations: _allocation_pb2.AllocationSet
+    def __init__(self, allocations: _Optional[_Union[_allocation_pb2.AllocationSet, _Mapping]] = ...) -> None: ...
+
+class RebalanceStateChanged(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: _rebalance_pb2.RebalanceRun
+    def __init__(self, run: _Optional[_Union[_rebalance_pb2.RebalanceRun, _Mapping]] = ...) -> None: ...

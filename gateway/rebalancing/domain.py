@@ -1,0 +1,104 @@
+"""What an executor decides: ids and prices of orders, what came of them, where a run ends. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from enum import Enum
+
+TRIES = 3
+SLIPPAGE_MAX = Decimal("0.0020")
+"""Of the mark: the farthest that a limit lies from it."""
+STOPPING = frozenset({
+    "FENCED", "TRADING_HALTED", "GATE_ACTIVATION_UNKNOWN", "GATE_ACTIVATION_STALE", "GATE_FROZEN",
+    "GATE_SESSION_LAPSED",
+})  # fmt: skip
+"""Denials that stop a whole run where it is: a freeze, a halt, a lapsed session. Others stop their leg."""
+_EXACT = Context(prec=60)
+
+
+@dataclass(frozen=True, slots=True)
+class LegOrder:
+    """The order of one leg, as planned. Quantities are signed; `slices` add up to the order."""
+
+    leg: int
+    world_id: str
+    strategy_id: str
+    symbol: str
+    slices: tuple[Decimal, ...]
+    reduce_only: bool
+    target: Decimal
+
+    @property
+    def buys(self) -> bool:
+        """Whether it buys."""
+        return sum(self.slices) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was traded of a leg: absolute quantity, quantity x price, fees by currency, and why it stopped short."""
+
+    quantity: Decimal = Decimal(0)
+    notional: Decimal = Decimal(0)
+    fees: Mapping[str, Decimal] = field(default_factory=dict)
+    reason: str = ""
+
+    def with_order(self, quantity: Decimal, average_price: Decimal, fees: Mapping[str, Decimal]) -> Filled:
+        """Beside one more order."""
+        sums = dict(self.fees)
+        for currency, fee in fees.items():
+            sums[currency] = _EXACT.add(sums.get(currency, Decimal(0)), fee)
+        notional = _EXACT.add(self.notional, _EXACT.multiply(quantity, average_price))
+        return replace(self, quantity=self.quantity + quantity, notional=notional, fees=sums)
+
+    def because(self, reason: str) -> Filled:
+        """Stopped short."""
+        return replace(self, reason=reason)
+
+
+class End(Enum):
+    """How a run ends."""
+
+    COMPLETED = "COMPLETED"
+    PARTIAL = "PARTIAL"
+    CANCELED = "CANCELED"
+
+
+def order_id(run_id: str, leg: int, part: int, attempt: int) -> str:
+    """The client_order_id of a try: after a kill, or from a second gateway, it names the same order again."""
+    return f"rb-{run_id}-{leg}-{part}-{attempt}"
+
+
+def limit_price(mark: Decimal, tick: Decimal, *, buys: bool) -> Decimal:
+    """The worst price within the slippage allowed, at a tick that is not beyond it."""
+    worst = mark * (1 + SLIPPAGE_MAX if buys else 1 - SLIPPAGE_MAX)
+    ticks = (worst / tick).to_integral_value(ROUND_FLOOR if buys else ROUND_CEILING)
+    return max(ticks, Decimal(1)) * tick
+
+
+def position_target(target: Decimal, weight: Decimal) -> Decimal | None:
+    """The target before scaling, whose share `weight` is not below the target. None: the weight is 0."""
+    if weight <= 0:
+        return None
+    return (target / weight).quantize(Decimal(1).scaleb(-18), ROUND_CEILING if target > 0 else ROUND_FLOOR)
+
+
+def end_of(orders: Sequence[LegOrder], filled: Mapping[int, Filled], *, canceled: bool) -> End:
+    """COMPLETED when every leg is filled to the step; a canceled run is CANCELED whatever was filled."""
+    if canceled:
+        return End.CANCELED
+    whole = all(filled.get(o.leg, Filled()).quantity == abs(sum(o.slices)) for o in orders)
+    return End.COMPLETED if whole else End.PARTIAL
+
+
+def reasons_of(orders: Sequence[LegOrder], filled: Mapping[int, Filled], most: int = 100) -> list[str]:
+    """Why legs stopped short, one a leg, the first of them."""
+    found = []
+    for order in orders:
+        of_leg = filled.get(order.leg, Filled())
+        if of_leg.quantity != abs(sum(order.slices)):
+            named = f"{order.world_id}/{order.strategy_id} {order.symbol}"
+            found.append(f"leg {order.leg} {named}: {of_leg.reason or 'NOT_SENT'}"[:500])
+    return found[:most]

@@ -1,0 +1,256 @@
+"""One tenure of a run's executor: sends what is missing of it, waits for its orders, reports, ends it.
+
+It may die at any point: orders have the ids of their place in the plan, and whoever goes on asks for them first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import structlog
+
+from gateway.orders.domain import Side
+from gateway.orders.gate import OrderGate
+from gateway.orders.wire import gated_order_from_proto
+from gateway.peers import Peers
+from gateway.rebalancing.domain import (
+    STOPPING,
+    TRIES,
+    End,
+    Filled,
+    LegOrder,
+    end_of,
+    limit_price,
+    order_id,
+    position_target,
+    reasons_of,
+)
+from gateway.rebalancing.prices import Prices
+from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
+from qmtl.world.v1 import rebalance_pb2 as rebalancepb
+from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
+
+AT_ONCE_MAX = 32
+LOOK_S, LOOK_MAX_S = 0.1, 1.0
+AWAY = (Unavailable, DeadlineExceeded, Exhausted)
+CLOSED = frozenset({
+    orderpb.ORDER_VIEW_FILLED, orderpb.ORDER_VIEW_CANCELED, orderpb.ORDER_VIEW_EXPIRED, orderpb.ORDER_VIEW_REJECTED,
+    orderpb.ORDER_VIEW_DENIED,
+})  # fmt: skip
+log = structlog.stdlib.get_logger("qmtl.gateway.rebalancing")
+
+
+@dataclass(slots=True)
+class RunDriver:
+    """Drives one run under one epoch. `held` tells whether the lease still is; `canceling` is set by a cancel."""
+
+    run: rebalancepb.RebalanceRun
+    epoch: int
+    peers: Peers
+    gate: OrderGate
+    prices: Prices
+    clock: Clock
+    held: Callable[[], bool]
+    canceling: asyncio.Event = field(default_factory=asyncio.Event)
+    _filled: dict[int, Filled] = field(default_factory=dict)
+    _stopped: str = ""
+
+    async def drive(self) -> None:
+        """To the run's end. Raises Conflict where another executor has taken over."""
+        orders = orders_of(self.run.plan)
+        await self._report(None, [])
+        for reducing in (True, False):  # margin that reducing orders free is there for the increasing ones
+            group = [order for order in orders if order.reduce_only is reducing]
+            gate = asyncio.Semaphore(AT_ONCE_MAX)
+            await asyncio.gather(*(self._work(order, gate) for order in group))
+        canceled = self.canceling.is_set()
+        end = end_of(orders, self._filled, canceled=canceled)
+        reasons = [] if end is End.COMPLETED else reasons_of(orders, self._filled)
+        await self._report(end, [self._stopped, *reasons] if self._stopped else reasons)
+
+    async def _work(self, order: LegOrder, gate: asyncio.Semaphore) -> None:
+        """All slices of an order, one after the other, at the plan's pace."""
+        async with gate:
+            interval = self.run.plan.slice_interval.ToTimedelta().total_seconds()
+            for part, quantity in enumerate(order.slices):
+                if part and interval:
+                    await self.clock.sleep(interval)
+                if not await self._slice(order, part, abs(quantity)):
+                    return
+
+    async def _slice(self, order: LegOrder, part: int, quantity: Decimal) -> bool:
+        """Up to three tries; whether the next slice may follow."""
+        missing = quantity
+        for attempt in range(1, TRIES + 1):
+            key = self._key(order, part, attempt)
+            status = await self._known(key) if self.run.progress or attempt == 1 else None
+            if status is None:
+                if self.canceling.is_set() or self._stopped:
+                    return self._stop(order, "CANCELED" if self.canceling.is_set() else "STOPPED")
+                status = await self._send(order, key, missing)
+            if status is None:
+                return False
+            closed = await self._closed(key, status)
+            missing -= self._book(order, closed)
+            await self._report(None, [])
+            if missing <= 0:
+                return True
+            if closed.view in (orderpb.ORDER_VIEW_DENIED, orderpb.ORDER_VIEW_REJECTED):
+                return self._refused(order, closed)
+        return self._stop(order, f"NOT_FILLED: {missing} missing after {TRIES} tries")
+
+    def _book(self, order: LegOrder, status: orderpb.OrderStatus) -> Decimal:
+        quantity = Decimal(status.cumulative_quantity or "0")
+        fees = {currency: Decimal(fee) for currency, fee in status.fees.items()}
+        before = self._filled.get(order.leg, Filled())
+        self._filled[order.leg] = before.with_order(quantity, Decimal(status.average_price or "0"), fees)
+        return quantity
+
+    def _refused(self, order: LegOrder, status: orderpb.OrderStatus) -> bool:
+        """A rule or the venue said no: the leg ends, and the run where the rule is about all of it."""
+        name = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_") if status.denial else "REJECTED"
+        if name in STOPPING:
+            self._stopped = self._stopped or f"{name}: {status.message}"[:500]
+        return self._stop(order, f"{name}: {status.message}")
+
+    def _stop(self, order: LegOrder, reason: str) -> bool:
+        self._filled[order.leg] = self._filled.get(order.leg, Filled()).because(reason[:400])
+        return False
+
+    async def _send(self, order: LegOrder, key: orderpb.OrderKey, quantity: Decimal) -> orderpb.OrderStatus | None:
+        """The order's status once it was taken; None: the leg cannot be sent."""
+        while True:
+            try:
+                wanted = await self._order(order, key, quantity)
+                if wanted is None:
+                    self._stop(order, "MARK_MISSING: no price of the symbol, or a weight of 0")
+                    return None
+                metadata = (("x-allow-live", "true"),) if self.run.allow_live else ()
+                answer = await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata)
+                return answer.status
+            except Conflict:  # another tenure sent it at another price
+                return await self._known(key)
+            except AWAY as error:
+                log.warning(
+                    "rebalance_order_not_sent", run=self.run.run_id, order=key.client_order_id, error=str(error)
+                )
+                await self._pause(LOOK_MAX_S)
+            except QmtlError as error:
+                self._stopped = self._stopped or f"{error.reason}: {error.message}"[:500]
+                self._stop(order, f"{error.reason}: {error.message}")
+                return None
+
+    async def _order(self, order: LegOrder, key: orderpb.OrderKey, quantity: Decimal) -> orderpb.Order | None:
+        price = await self.prices.of(order.symbol)
+        if price is None:
+            return None
+        limit = limit_price(price.mark, price.tick, buys=order.buys)
+        wanted = orderpb.Order(
+            account=key.account, world_id=key.world_id, strategy_id=key.strategy_id,
+            client_order_id=key.client_order_id, symbol=order.symbol,
+            side=orderpb.ORDER_SIDE_BUY if order.buys else orderpb.ORDER_SIDE_SELL,
+            type=orderpb.ORDER_TYPE_LIMIT, quantity=f"{quantity:f}", limit_price=f"{limit:f}",
+            time_in_force=orderpb.TIME_IN_FORCE_IOC, reduce_only=order.reduce_only, tags=["rebalance"],
+        )  # fmt: skip
+        if not order.reduce_only:
+            target = position_target(order.target, self._weight(order))
+            if target is None:
+                return None
+            wanted.position_target = f"{target:f}"
+        return wanted
+
+    def _weight(self, order: LegOrder) -> Decimal:
+        """The weight that brokerage will scale by: of the entry as the gate holds it. The gate refuses unknown ones."""
+        gate = self.gate.activations.gate(order.world_id)
+        if gate is None:
+            return Decimal(1)
+        side = Side.LONG if order.target > 0 else Side.SHORT
+        entry = gate.entries.get((order.strategy_id, side))
+        return Decimal(1) if entry is None else entry.weight
+
+    async def _known(self, key: orderpb.OrderKey) -> orderpb.OrderStatus | None:
+        """An order that was sent before. None: brokerage has none of this id."""
+        while True:
+            try:
+                found = await self.peers.orders.GetOrder(orderservicepb.GetOrderRequest(key=key))
+                return found.status
+            except NotFound:
+                return None
+            except AWAY as error:
+                log.warning("rebalance_order_unread", run=self.run.run_id, order=key.client_order_id, error=str(error))
+                await self._pause(LOOK_MAX_S)
+
+    async def _closed(self, key: orderpb.OrderKey, status: orderpb.OrderStatus) -> orderpb.OrderStatus:
+        """The order once it is closed; a cancel closes it, an unknown outcome is awaited."""
+        wait_s, asked = LOOK_S, False
+        while status.view not in CLOSED:
+            if self.canceling.is_set() and not asked:
+                asked = await self._cancel(key)
+            await self._pause(wait_s)
+            wait_s = min(wait_s * 2, LOOK_MAX_S)
+            found = await self._known(key)
+            status = status if found is None else found
+        return status
+
+    async def _cancel(self, key: orderpb.OrderKey) -> bool:
+        try:
+            await self.peers.order_entry.CancelOrder(orderentryservicepb.CancelOrderRequest(key=key))
+        except QmtlError as error:
+            log.warning("rebalance_order_not_canceled", order=key.client_order_id, error=str(error))
+            return False
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Raises Conflict (E_REBALANCE_EPOCH) once the lease may be another's."""
+        await self.clock.sleep(seconds)
+        if not self.held():
+            raise Conflict("E_REBALANCE_EPOCH", f"the lease of account {self.run.account} is lost")
+
+    async def _report(self, end: End | None, reasons: Sequence[str]) -> None:
+        """Told until it is taken. Raises Conflict, NotReady where the run is another's or closed."""
+        state = None if end is None else f"REBALANCE_STATE_{end.name}"
+        legs = [self._progress(index) for index in range(len(self.run.plan.legs))]
+        request = progressservicepb.ReportRebalanceRequest(
+            account=self.run.account, run_id=self.run.run_id, epoch=self.epoch, progress=legs, end=state,
+            reasons=reasons,
+        )  # fmt: skip
+        while True:
+            try:
+                await self.peers.rebalances.ReportRebalance(request)
+                return
+            except AWAY as error:
+                log.warning("rebalance_not_reported", run=self.run.run_id, error=str(error))
+                await self._pause(LOOK_MAX_S)
+
+    def _progress(self, leg: int) -> rebalancepb.LegProgress:
+        filled = self._filled.get(leg, Filled())
+        sign = -1 if self.run.plan.legs[leg].rounded.startswith("-") else 1
+        return rebalancepb.LegProgress(
+            filled=f"{sign * filled.quantity:f}", notional=f"{sign * filled.notional:f}",
+            fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()}, reason=filled.reason,
+        )  # fmt: skip
+
+    def _key(self, order: LegOrder, part: int, attempt: int) -> orderpb.OrderKey:
+        return orderpb.OrderKey(
+            account=self.run.account, world_id=order.world_id, strategy_id=order.strategy_id,
+            client_order_id=order_id(self.run.run_id, order.leg, part, attempt),
+        )  # fmt: skip
+
+
+def orders_of(plan: rebalancepb.RebalancePlan) -> list[LegOrder]:
+    """The orders of a plan PER_WORLD, in its order."""
+    found = []
+    for order in plan.orders:
+        (index,) = order.legs
+        leg = plan.legs[index]
+        target = Decimal(leg.quantity) + Decimal(leg.rounded)
+        slices = tuple(Decimal(each) for each in order.slices)
+        found.append(LegOrder(index, leg.world_id, leg.strategy_id, order.symbol, slices, order.reduce_only, target))
+    return found

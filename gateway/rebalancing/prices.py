@@ -1,0 +1,48 @@
+"""Prices and ticks that limits are made from: an account's own marks, asked again when they are a second old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from gateway.peers import Peers
+from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.core.clock import Clock
+
+FRESH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A mark and the step of prices."""
+
+    mark: Decimal
+    tick: Decimal
+
+
+@dataclass(slots=True)
+class Prices:
+    """Of one account at one venue."""
+
+    account: str
+    venue: str
+    peers: Peers
+    clock: Clock
+    _marks: dict[str, Decimal] = field(default_factory=dict)
+    _ticks: dict[str, Decimal] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+
+    async def of(self, symbol: str) -> Price | None:
+        """None: no price is known. Raises NotFound (E_INSTRUMENT_UNKNOWN), Unavailable."""
+        now = self.clock.monotonic()
+        if now - self._read_at > FRESH_S:
+            request = portfolioservicepb.GetPortfolioRequest(account=self.account)
+            found = (await self.peers.portfolios.GetPortfolio(request)).portfolio
+            self._marks = {each.symbol: Decimal(each.mark_price) for each in found.positions if each.mark_price}
+            self._read_at = now
+        if symbol not in self._ticks:
+            asked = instrumentservicepb.GetInstrumentRequest(venue=self.venue, symbol=symbol)
+            self._ticks[symbol] = Decimal((await self.peers.instruments.GetInstrument(asked)).instrument.tick)
+        mark = self._marks.get(symbol)
+        return None if mark is None else Price(mark, self._ticks[symbol])

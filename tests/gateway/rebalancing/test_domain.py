@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from gateway.rebalancing.domain import (
+    End,
+    Filled,
+    LegOrder,
+    end_of,
+    limit_price,
+    order_id,
+    position_target,
+    reasons_of,
+)
+
+D = Decimal
+SELLS = LegOrder(0, "w1", "s1", "BTC", (D("-0.2"), D("-0.1")), True, D("0.7"))
+BUYS = LegOrder(2, "w1", "s2", "BTC", (D("0.5"),), False, D("1.5"))
+
+
+def test_an_order_is_named_by_its_place_in_the_plan() -> None:
+    assert order_id("cut-w1", 3, 0, 2) == "rb-cut-w1-3-0-2"
+
+
+@pytest.mark.parametrize(
+    ("mark", "tick", "buys", "limit"),
+    [
+        ("60000", "0.01", False, "59880.00"),
+        ("60000", "0.01", True, "60120.00"),
+        ("100.003", "0.05", True, "100.20"),
+        ("100.003", "0.05", False, "99.85"),
+        ("0.01", "0.05", False, "0.05"),
+    ],
+)
+def test_a_limit_is_a_tick_within_twenty_basis_points(mark: str, tick: str, buys: bool, limit: str) -> None:
+    assert limit_price(D(mark), D(tick), buys=buys) == D(limit)
+
+
+@pytest.mark.parametrize("weight", ["1", "0.8", "0.3", "0.07"])
+@pytest.mark.parametrize("target", ["1.5", "-1.5", "0.001"])
+def test_a_target_before_scaling_is_not_below_the_target_after(target: str, weight: str) -> None:
+    asked = position_target(D(target), D(weight))
+    assert asked is not None
+    assert 0 <= abs(asked * D(weight)) - abs(D(target)) < D("1e-17")
+
+
+def test_a_weight_of_nothing_has_no_target() -> None:
+    assert position_target(D(1), D(0)) is None
+
+
+def test_fills_add_up() -> None:
+    found = Filled().with_order(D("0.2"), D(100), {"USD": D("0.1")}).with_order(D("0.1"), D(110), {"USD": D("0.2")})
+    assert (found.quantity, found.notional, dict(found.fees)) == (D("0.3"), D(31), {"USD": D("0.3")})
+
+
+def test_a_run_is_complete_when_every_leg_is_filled_to_the_step() -> None:
+    whole = {0: Filled(D("0.3")), 2: Filled(D("0.5"))}
+    assert end_of([SELLS, BUYS], whole, canceled=False) is End.COMPLETED
+    assert end_of([SELLS, BUYS], whole, canceled=True) is End.CANCELED
+    assert end_of([SELLS, BUYS], {**whole, 2: Filled(D("0.49"))}, canceled=False) is End.PARTIAL
+    assert end_of([SELLS, BUYS], {0: Filled(D("0.3"))}, canceled=False) is End.PARTIAL
+
+
+def test_legs_that_stopped_short_say_why() -> None:
+    filled = {0: Filled(D("0.3"), reason="not told")}
+    assert reasons_of([SELLS, BUYS], filled) == ["leg 2 w1/s2 BTC: NOT_SENT"]
+    assert reasons_of([SELLS, BUYS], {2: Filled(D("0.1"), reason="NOT_FILLED: 0.4 missing")}) == [
+        "leg 0 w1/s1 BTC: NOT_SENT",
+        "leg 2 w1/s2 BTC: NOT_FILLED: 0.4 missing",
+    ]
+    assert len(reasons_of([SELLS, BUYS], {}, most=1)) == 1

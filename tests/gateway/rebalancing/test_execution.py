@@ -1,0 +1,189 @@
+"""A paper account rebalanced through the gateway: real services, real bars, one run after the other."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import QmtlError
+from qmtl.core.roles import Role
+from qmtl.gateway.v1 import rebalancing_service_pb2 as rebalancingservicepb
+from qmtl.gateway.v1 import rebalancing_service_pb2_grpc as rebalancingrpc
+from qmtl.rpc.auth.tokens import mint_user_token
+from qmtl.rpc.client.streams import scoped
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import allocation_pb2 as allocationpb
+from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
+from qmtl.world.v1 import rebalance_pb2 as rebalancepb
+from tests.gateway.harness import GatewayHarness
+from tests.mesh.trading_mesh import TradingWorld
+from tests.support.waiting import eventually
+
+MARKET = {"side": "ORDER_SIDE_BUY", "type": "ORDER_TYPE_MARKET", "quantity": "1"}
+COMPLETED, PARTIAL = rebalancepb.REBALANCE_STATE_COMPLETED, rebalancepb.REBALANCE_STATE_PARTIAL
+CANCELED = rebalancepb.REBALANCE_STATE_CANCELED
+
+
+class Desk:
+    """One trading world whose account is planned, applied and executed."""
+
+    def __init__(self, harness: GatewayHarness, trading: TradingWorld) -> None:
+        self.harness = harness
+        self.trading = trading
+        self.token = mint_user_token(harness.home, Role.OWNER, "ann", None)
+
+    async def allocations(self) -> allocationrpc.AllocationServiceAsyncStub:
+        return allocationrpc.AllocationServiceStub(await self.harness.channel("gateway", self.token))
+
+    async def rebalancing(self) -> rebalancingrpc.RebalancingServiceAsyncStub:
+        return rebalancingrpc.RebalancingServiceStub(await self.harness.channel("gateway", self.token))
+
+    def scaled(self, factor: str, *, slices: int = 1, horizon_s: float = 0.0) -> rebalancepb.RebalanceRequest:
+        world = allocationpb.WorldShare(world_id=self.trading.world, share=factor)
+        request = rebalancepb.RebalanceRequest(
+            account=self.trading.world, explicit=rebalancepb.ExplicitScales(worlds=[world])
+        )
+        if slices > 1:
+            request.pace.slices = slices
+            request.pace.horizon.FromMilliseconds(int(horizon_s * 1000))
+        return request
+
+    async def recorded(self, run_id: str, request: rebalancepb.RebalanceRequest) -> rebalancepb.RebalanceRun:
+        stub = await self.allocations()
+        plan = (await stub.PlanRebalance(allocationservicepb.PlanRebalanceRequest(rebalance=request))).plan
+        apply = allocationservicepb.ApplyRebalanceRequest(
+            rebalance=request, run_id=run_id, plan_hash=plan.plan_hash, reason="a test"
+        )
+        return (await stub.ApplyRebalance(apply)).run
+
+    async def execute(self, run_id: str) -> rebalancepb.RebalanceRun:
+        request = rebalancingservicepb.ExecuteRebalanceRequest(account=self.trading.world, run_id=run_id)
+        return (await (await self.rebalancing()).ExecuteRebalance(request)).run
+
+    async def ended(self, run_id: str) -> rebalancepb.RebalanceRun:
+        """The run once it is closed."""
+        request = allocationservicepb.WatchRebalanceRequest(account=self.trading.world, run_id=run_id)
+        run = rebalancepb.RebalanceRun()
+        with scoped((await self.allocations()).WatchRebalance(request, timeout=60)) as replies:
+            async for reply in replies:
+                run = reply.run
+        return run
+
+    async def run(self, run_id: str) -> rebalancepb.RebalanceRun:
+        request = allocationservicepb.GetRebalanceRequest(account=self.trading.world, run_id=run_id)
+        return (await (await self.allocations()).GetRebalance(request)).run
+
+    async def held(self) -> Decimal:
+        request = portfolioservicepb.GetPortfolioRequest(account=self.trading.world)
+        found = (await self.trading.client.portfolios.GetPortfolio(request)).portfolio
+        return sum((Decimal(each.quantity) for each in found.positions), Decimal(0))
+
+    async def orders(self, run_id: str) -> list[orderpb.OrderStatus]:
+        """Orders of a run, by name."""
+        request = orderservicepb.ListOrdersRequest(account=self.trading.world)
+        found = (await self.trading.client.orders.ListOrders(request)).statuses
+        ours = [each for each in found if each.order.client_order_id.startswith(f"rb-{run_id}-")]
+        return sorted(ours, key=lambda each: each.order.client_order_id)
+
+
+async def desk_of(harness: GatewayHarness) -> Desk:
+    """A desk whose strategy holds 1 BTC, over bars that come quickly."""
+    await harness.start("seamless")
+    trading = TradingWorld({"gateway": await harness.client()})
+    await trading.prepare(bars_per_second=10.0)
+    await trading.priced()
+    await trading.submit(trading.order("first", **MARKET))
+    await trading.until_order("first", orderpb.ORDER_STATE_FILLED)
+    return Desk(harness, trading)
+
+
+async def reason_of(call: object) -> str:
+    with pytest.raises(QmtlError) as refused:
+        await call  # type: ignore[misc]  # an awaitable call
+    return refused.value.reason
+
+
+async def test_runs_of_an_account(harness: GatewayHarness) -> None:
+    desk = await desk_of(harness)
+
+    run = await desk.recorded("half", desk.scaled("0.5"))
+    assert [(leg.quantity, leg.rounded) for leg in run.plan.legs] == [("1", "-0.5")]
+    assert await desk.held() == 1, "a recorded run trades nothing"
+    await desk.execute("half")
+    run = await desk.ended("half")
+    assert (run.state, run.executed_by) == (COMPLETED, "ann")
+    assert run.progress[0].filled == "-0.5"
+    assert Decimal(run.progress[0].fees["USD"]) > 0
+    assert await desk.held() == Decimal("0.5")
+    assert await reason_of(desk.execute("half")) == "E_REBALANCE_STATE"
+
+    await desk.recorded("twice", desk.scaled("2"))
+    await desk.execute("twice")
+    assert (await desk.ended("twice")).state == COMPLETED
+    assert await desk.held() == 1
+
+    await _canceled_before_and_under_way(desk)
+    await _goes_on_after_a_restart(desk)
+    await _frozen_under_way(desk)
+
+
+async def _canceled_before_and_under_way(desk: Desk) -> None:
+    stub = await desk.rebalancing()
+    for run_id in ("never", "stopped"):
+        await desk.recorded(run_id, desk.scaled("0.5", slices=10, horizon_s=60.0))
+    request = rebalancingservicepb.CancelRebalanceRequest(account=desk.trading.world, run_id="never")
+    assert (await stub.CancelRebalance(request)).run.state == CANCELED
+    await desk.execute("stopped")
+    await eventually(lambda: _filled(desk, "stopped"), 30.0)
+    await desk.recorded("other", desk.scaled("0.4"))
+    assert await reason_of(desk.execute("other")) in ("E_REBALANCE_RUNNING", "E_PLAN_STALE")
+    request.run_id = "stopped"
+    await stub.CancelRebalance(request)
+    run = await desk.ended("stopped")
+    assert run.state == CANCELED
+    assert await desk.held() == 1 + Decimal(run.progress[0].filled)
+
+
+async def _goes_on_after_a_restart(desk: Desk) -> None:
+    before = await desk.held()
+    await desk.recorded("again", desk.scaled("0.5", slices=5, horizon_s=3.0))
+    await desk.execute("again")
+    await eventually(lambda: _filled(desk, "again"), 30.0)
+    await desk.harness.stop("gateway")
+    await desk.harness.start_gateway("gateway")
+    desk.trading.clients["gateway"] = await desk.harness.client()
+    run = await desk.ended("again")
+    assert run.state == COMPLETED
+    orders = await desk.orders("again")
+    assert await desk.held() == before + Decimal(run.plan.legs[0].rounded)
+    assert sum(Decimal(each.cumulative_quantity) for each in orders) == abs(Decimal(run.progress[0].filled))
+    assert len({each.order.client_order_id for each in orders}) == len(orders) >= 5
+
+
+async def _frozen_under_way(desk: Desk) -> None:
+    await desk.recorded("cold", desk.scaled("0.5", slices=10, horizon_s=20.0))
+    await desk.execute("cold")
+    await eventually(lambda: _filled(desk, "cold"), 30.0)
+    change = activationpb.ActivationChange(
+        strategy_id=desk.trading.strategy_id, side=commonpb.SIDE_LONG, active=True, freeze=True
+    )
+    request = activationservicepb.SetActivationRequest(world_id=desk.trading.world, changes=[change])
+    await desk.trading.client.activation.SetActivation(request)
+    run = await desk.ended("cold")
+    assert run.state == PARTIAL
+    assert any("FROZEN" in reason or "FENCED" in reason for reason in run.reasons)
+    filled = await desk.held()
+    assert await desk.held() == filled, "nothing resumes by itself"
+
+
+async def _filled(desk: Desk, run_id: str) -> bool:
+    """Whether something of a run is filled."""
+    run = await desk.run(run_id)
+    return any(Decimal(each.filled or "0") for each in run.progress)

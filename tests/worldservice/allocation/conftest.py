@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.worldservice.allocation.accounts import Accounts
+from tests.worldservice.harness import WorldHarness, running_harness
+
+
+@pytest.fixture
+def accounts() -> Accounts:
+    """One account of brokerage, with positions and prices."""
+    return Accounts()  # type: ignore[abstract]  # nothing else is asked of it
+
+
+@pytest.fixture
+async def allocating(tmp_path: Path, nats_url: str, accounts: Accounts) -> AsyncIterator[WorldHarness]:
+    """A worldservice beside a brokerage that has an account."""
+    async with running_harness(tmp_path, nats_url, accounts.add) as harness:
+        yield harness

@@ -1,0 +1,149 @@
+"""Keeps the budgets in brokerage at each account's shares: sent before the answer, and again until they are there.
+
+Equity is that of the account when a UTC day was first seen; budgets follow at the next day, and at once where equity
+has fallen by more than 5 %. Limits that others set are kept: only budgets are replaced, under the next revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import structlog
+from sqlalchemy import Connection
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.core.clock import Clock
+from qmtl.core.errors import Conflict, QmtlError
+from qmtl.core.tasks.ending import first_of
+from qmtl.sql.database import Database
+from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts
+from worldservice.allocation.domain.amounts import MONEY_PLACES, cut, fraction_of, text_of
+from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
+from worldservice.allocation.store import sets
+from worldservice.metrics import WorldMetrics
+
+ATTEMPTS_MAX = 3
+ROUND_S = 30.0
+RETRY_S = 2.0
+DAY_S = 86_400
+log = structlog.stdlib.get_logger("qmtl.worldservice.allocation")
+
+
+class BudgetKeeper:
+    """One per process; several on one store agree, because brokerage takes a revision once."""
+
+    def __init__(self, db: Database, broker: BrokerAccounts, clock: Clock, metrics: WorldMetrics) -> None:
+        self._db = db
+        self._broker = broker
+        self._clock = clock
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+
+    async def push(self, account: str) -> bool:
+        """Send an account's budgets; True once brokerage has them, False if it could not be told."""
+        try:
+            return await self._send(account)
+        except QmtlError as error:
+            log.warning("budgets_pending", account=account, error=str(error))
+            self._wake.set()
+            return False
+
+    async def run(self) -> None:
+        """Follow equity and retry what is pending until cancelled."""
+        while True:
+            self._wake.clear()
+            failed = not await self.round()
+            if failed:
+                await self._clock.sleep(RETRY_S)
+            else:
+                await first_of(self._clock.sleep(ROUND_S), self._wake.wait())
+
+    async def round(self) -> bool:
+        """Look at every account with shares once; False while brokerage lacks budgets of some."""
+        try:
+            states = await self._db.read(sets.budget_states)
+        except QmtlError as error:
+            log.warning("budgets_unread", error=str(error))
+            return False
+        pending = 0
+        for state in states:
+            if not await self._follows(state):
+                pending += 1
+        self._metrics.budgets_pending.set(pending)
+        return not pending
+
+    async def _follows(self, state: sets.BudgetState) -> bool:
+        """Whether the budgets of an account are as they should be, after sending them where they were not."""
+        if state.is_pending or state.equity is None or state.day != self._today():
+            return await self.push(state.account)
+        try:
+            portfolio = await self._broker.portfolio(state.account)
+        except QmtlError as error:
+            log.warning("equity_unread", account=state.account, error=str(error))
+            return True
+        if follows_at_once(state.equity, fraction_of(portfolio.equity or "0", "equity")):
+            return await self._resample(state.account)
+        return True
+
+    async def _resample(self, account: str) -> bool:
+        """Forget the day's equity, so that the next budgets are made of what is there now."""
+        await self._db.write(lambda conn: _forget_day(conn, account))
+        return await self.push(account)
+
+    async def _send(self, account: str) -> bool:
+        state = await self._db.read(lambda conn: sets.budget_state(conn, account))
+        if state is None or not state.set_revision:
+            return True
+        found = await self._db.read(lambda conn: sets.get_set(conn, account, state.set_revision))
+        for _ in range(ATTEMPTS_MAX):
+            facts = await self._broker.facts(account)
+            equity = state.equity
+            if equity is None or state.day != self._today():
+                equity = fraction_of((await self._broker.portfolio(account)).equity or "0", "equity")
+            budgets = budgets_of(found.shares, equity, facts.leverage_max)
+            try:
+                await self._broker.set_limits(account, facts.limits_revision + 1, _with_budgets(facts, budgets))
+            except Conflict as stale:
+                if stale.reason != "E_LIMITS_STALE":
+                    raise
+                continue  # another set of limits came between: read it and add the budgets to it
+            done = replace(
+                state, sent_revision=found.revision, equity=equity, leverage_max=facts.leverage_max, day=self._today()
+            )
+            return await self._db.write(lambda conn, done=done: _sent(conn, done))  # type: ignore[misc]
+        return False
+
+    def _today(self) -> int:
+        return int(self._clock.now().timestamp() // DAY_S)
+
+
+def _with_budgets(facts: AccountFacts, budgets: Sequence[Budget]) -> accountpb.AccountLimits:
+    limits = accountpb.AccountLimits()
+    limits.CopyFrom(facts.limits)
+    del limits.budgets[:]
+    limits.budgets.extend(
+        accountpb.AccountBudget(
+            world_id=each.world_id, strategy_id=each.strategy_id, gross_max=text_of(_money(each.gross_max))
+        )
+        for each in budgets
+    )
+    return limits
+
+
+def _money(value: Fraction) -> Fraction:
+    """Budgets are cut to the cent of every currency, never rounded up."""
+    return cut(value, min(MONEY_PLACES, 2))
+
+
+def _sent(conn: Connection, done: sets.BudgetState) -> bool:
+    """Record what brokerage has, unless the shares moved on meanwhile; whether it has the newest."""
+    now = sets.lock_account(conn, done.account)
+    sets.save_budget_state(conn, replace(done, set_revision=now.set_revision))
+    return done.sent_revision >= now.set_revision
+
+
+def _forget_day(conn: Connection, account: str) -> None:
+    sets.save_budget_state(conn, replace(sets.lock_account(conn, account), day=0))

@@ -1,0 +1,1 @@
+"""RPCs of allocations: shares and proposals, plans and runs."""
