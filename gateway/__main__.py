@@ -102,7 +102,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
         trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
         executor = RebalanceExecutor(peers, gate, bus, clock)
-        rebalancing = RebalancingServicer(peers, executor)
+        runs = RebalancingServicer(peers, executor)
         catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, clock))
         queues, nodes = QueueServicer(catalogue, server.draining), NodeCatalogueServicer()
         status = GatewayStatusServicer(db, probes, activations, subscribers, clock.now())
@@ -110,11 +110,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             (strategyrpc.add_StrategyServiceServicer_to_server, strategies, service_of(strategyservicepb)),
             (eventrpc.add_EventServiceServicer_to_server, events, service_of(eventservicepb)),
             (tradingrpc.add_TradingServiceServicer_to_server, trading, service_of(tradingservicepb)),
-            (
-                rebalancingrpc.add_RebalancingServiceServicer_to_server,
-                rebalancing,
-                service_of(rebalancingservicepb),
-            ),
+            (rebalancingrpc.add_RebalancingServiceServicer_to_server, runs, service_of(rebalancingservicepb)),
             (queuerpc.add_QueueServiceServicer_to_server, queues, service_of(queueservicepb)),
             (nodecataloguerpc.add_NodeCatalogueServiceServicer_to_server, nodes, service_of(nodecatalogueservicepb)),
             (gatewaystatusrpc.add_GatewayStatusServiceServicer_to_server, status, service_of(gatewaystatuspb)),
