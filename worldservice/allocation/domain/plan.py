@@ -222,6 +222,8 @@ def _closed(leg: Leg, rules: Rules) -> LegReason | None:
 
 def _within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: Sequence[Budget]) -> list[PlannedLeg]:
     """Increasing legs that would take a world or strategy above its budget are dropped: reducing ones count first."""
+    if not budgets:
+        return list(rows)
     most = {(each.world_id, each.strategy_id): each.gross_max for each in budgets}
     gross: dict[tuple[str, str], Fraction] = {}
 

@@ -39,8 +39,9 @@ def draw_plan(plan: rebalancepb.RebalancePlan, path: Path) -> None:
     before: dict[str, float] = {}
     after: dict[str, float] = {}
     for leg in plan.legs:
-        price = float(leg.mark_price)
-        value = float(leg.quantity) * price
+        traded = float(leg.rounded)
+        unit = float(leg.notional) / traded if traded else float(leg.mark_price)  # with the multiplier where it is told
+        value = float(leg.quantity) * unit
         before[leg.symbol] = before.get(leg.symbol, 0.0) + value
         after[leg.symbol] = after.get(leg.symbol, 0.0) + value + float(leg.notional)
     symbols = sorted(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from fractions import Fraction
 
@@ -53,12 +53,18 @@ class Constraints:
 
     rows: Mapping[tuple[str, str], Terms]
     instruments: Mapping[tuple[str, str], Terms]
+    _merged: dict[tuple[str, str], Terms] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, venue: str, symbol: str) -> Terms:
         """The terms in force: the instrument's, then (*, *), (*, symbol), (venue, *), (venue, symbol); later wins."""
+        known = self._merged.get((venue, symbol))
+        if known is not None:
+            return known
         found = self.instruments.get((venue, symbol), Terms())
         for key in ((ANY, ANY), (ANY, symbol), (venue, ANY), (venue, symbol)):
-            found = self.rows.get(key, Terms()).over(found)
+            if key in self.rows:
+                found = self.rows[key].over(found)
+        self._merged[venue, symbol] = found
         return found
 
     def canonical(self, venue: str, symbol: str) -> str:
