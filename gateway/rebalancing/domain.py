@@ -78,11 +78,15 @@ def limit_price(mark: Decimal, tick: Decimal, *, buys: bool) -> Decimal:
     return max(ticks, Decimal(1)) * tick
 
 
-def position_target(target: Decimal, weight: Decimal) -> Decimal | None:
-    """The target before scaling, whose share `weight` is not below the target. None: the weight is 0."""
+def position_target(target: Decimal, weight: Decimal, lot: Decimal, places: int) -> Decimal | None:
+    """The signed target before scaling: once brokerage takes the weight's share of it, down to a lot, it is not below
+    `target`. `places`: those that quantities of the instrument are kept at. None: the weight is 0.
+    """
     if weight <= 0:
         return None
-    return (target / weight).quantize(Decimal(1).scaleb(-18), ROUND_CEILING if target > 0 else ROUND_FLOOR)
+    lots = (abs(target) / lot).to_integral_value(ROUND_CEILING) * lot
+    asked = (lots / weight).quantize(Decimal(1).scaleb(-places), ROUND_CEILING)
+    return asked.copy_sign(target)
 
 
 def end_of(orders: Sequence[LegOrder], filled: Mapping[int, Filled], *, canceled: bool) -> End:

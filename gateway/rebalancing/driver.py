@@ -90,7 +90,7 @@ class RunDriver:
         missing = quantity
         for attempt in range(1, TRIES + 1):
             key = self._key(order, part, attempt)
-            status = await self._known(key) if self.run.progress or attempt == 1 else None
+            status = await self._known(key) if self.run.progress else None  # another tenure may have sent it
             if status is None:
                 if self.canceling.is_set() or self._stopped:
                     return self._stop(order, "CANCELED" if self.canceling.is_set() else "STOPPED")
@@ -160,7 +160,7 @@ class RunDriver:
             time_in_force=orderpb.TIME_IN_FORCE_IOC, reduce_only=order.reduce_only, tags=["rebalance"],
         )  # fmt: skip
         if not order.reduce_only:
-            target = position_target(order.target, self._weight(order))
+            target = position_target(order.target, self._weight(order), price.lot, price.places)
             if target is None:
                 return None
             wanted.position_target = f"{target:f}"

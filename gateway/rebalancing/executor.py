@@ -66,7 +66,9 @@ class RebalanceExecutor:
             driver = self._drivers.get(account)
             if driver is not None and run.state == rebalancepb.REBALANCE_STATE_CANCELING:
                 driver.canceling.set()
-            if account not in self._tasks or self._tasks[account].done():
+            if (task := self._tasks.get(account)) is not None and task.done():
+                log.error("rebalance_executor_died", account=account, error=str(task.exception()))
+            if task is None or task.done():
                 self._tasks[account] = asyncio.create_task(self._contend(account))
         for account in [each for each in self._tasks if each not in self._going and each not in self._drivers]:
             await end(self._tasks.pop(account))

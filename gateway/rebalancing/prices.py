@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from gateway.peers import Peers
+from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.core.clock import Clock
@@ -15,10 +16,12 @@ FRESH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A mark and the step of prices."""
+    """A mark, the steps of prices and quantities, and the decimal places that quantities are kept at."""
 
     mark: Decimal
     tick: Decimal
+    lot: Decimal
+    places: int
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Prices:
     peers: Peers
     clock: Clock
     _marks: dict[str, Decimal] = field(default_factory=dict)
-    _ticks: dict[str, Decimal] = field(default_factory=dict)
+    _instruments: dict[str, instrumentpb.Instrument] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
     async def of(self, symbol: str) -> Price | None:
@@ -41,8 +44,8 @@ class Prices:
             found = (await self.peers.portfolios.GetPortfolio(request)).portfolio
             self._marks = {each.symbol: Decimal(each.mark_price) for each in found.positions if each.mark_price}
             self._read_at = now
-        if symbol not in self._ticks:
+        if symbol not in self._instruments:
             asked = instrumentservicepb.GetInstrumentRequest(venue=self.venue, symbol=symbol)
-            self._ticks[symbol] = Decimal((await self.peers.instruments.GetInstrument(asked)).instrument.tick)
-        mark = self._marks.get(symbol)
-        return None if mark is None else Price(mark, self._ticks[symbol])
+            self._instruments[symbol] = (await self.peers.instruments.GetInstrument(asked)).instrument
+        mark, known = self._marks.get(symbol), self._instruments[symbol]
+        return None if mark is None else Price(mark, Decimal(known.tick), Decimal(known.lot), known.quantity_places)

@@ -41,13 +41,20 @@ def test_a_limit_is_a_tick_within_twenty_basis_points(mark: str, tick: str, buys
 @pytest.mark.parametrize("weight", ["1", "0.8", "0.3", "0.07"])
 @pytest.mark.parametrize("target", ["1.5", "-1.5", "0.001"])
 def test_a_target_before_scaling_is_not_below_the_target_after(target: str, weight: str) -> None:
-    asked = position_target(D(target), D(weight))
+    asked = position_target(D(target), D(weight), D("0.001"), 8)
     assert asked is not None
-    assert 0 <= abs(asked * D(weight)) - abs(D(target)) < D("1e-17")
+    assert asked * D(target) > 0
+    assert asked == round(asked, 8)
+    assert 0 <= abs(asked * D(weight)) - abs(D(target)) < D("1e-8")
+
+
+def test_a_target_finer_than_a_lot_is_raised_to_one() -> None:
+    assert position_target(D("2.0003"), D(1), D("0.001"), 8) == D("2.001")
+    assert position_target(D("-2.0003"), D(1), D("0.001"), 8) == D("-2.001")
 
 
 def test_a_weight_of_nothing_has_no_target() -> None:
-    assert position_target(D(1), D(0)) is None
+    assert position_target(D(1), D(0), D(1), 8) is None
 
 
 def test_fills_add_up() -> None:
