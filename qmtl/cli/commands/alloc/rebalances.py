@@ -51,7 +51,7 @@ def plan(
     if after:
         request.revisions.before_revision, request.revisions.after_revision = before, after
     for text in scale or []:
-        _add_scale(request, text)
+        add_scale(request, text)
     if netted:
         request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
 
@@ -81,7 +81,7 @@ def apply(
     reason: Reason,
 ) -> None:
     """Record a saved plan as a run. Planned again, it must trade the same. Sends no order."""
-    request = _saved(file)
+    request = saved_plan(file)
     request.run_id, request.reason = run_id, reason
 
     async def call(channel: MeshChannel) -> rebalancepb.RebalanceRun:
@@ -215,7 +215,7 @@ async def _followed(channel: MeshChannel, account: str, run_id: str) -> rebalanc
     return run
 
 
-def _saved(file: Path) -> allocationservicepb.ApplyRebalanceRequest:
+def saved_plan(file: Path) -> allocationservicepb.ApplyRebalanceRequest:
     """Raises InvalidRequest (E_ALLOCATION_OPTION) for a file that alloc plan did not write."""
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
@@ -226,7 +226,7 @@ def _saved(file: Path) -> allocationservicepb.ApplyRebalanceRequest:
     return request
 
 
-def _add_scale(request: rebalancepb.RebalanceRequest, text: str) -> None:
+def add_scale(request: rebalancepb.RebalanceRequest, text: str) -> None:
     found = _SCALE.fullmatch(text)
     if not found:
         raise InvalidRequest("E_ALLOCATION_OPTION", f"--scale is {text!r}, want WORLD=G or WORLD/STRATEGY=G")

@@ -80,7 +80,7 @@ def set_shares(
     reason: Annotated[str, typer.Option("--reason", help="Why. Default: that of the file.")] = "",
 ) -> None:
     """Set the shares of an account, whole: who is absent from the file has share 0. Trades nothing."""
-    request = request_from(_document(file), account, run_id, expect, reason)
+    request = request_from(document_of(file), account, run_id, expect, reason)
 
     async def call(channel: MeshChannel) -> allocationservicepb.UpsertAllocationsResponse:
         return await allocationrpc.AllocationServiceStub(channel).UpsertAllocations(request)
@@ -160,7 +160,7 @@ def request_from(
     return request
 
 
-def _document(file: Path) -> dict[str, Any]:
+def document_of(file: Path) -> dict[str, Any]:
     """All scalars as text, so that no share is ever a float."""
     try:
         found = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # text only, no objects
