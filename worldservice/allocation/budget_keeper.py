@@ -20,7 +20,7 @@ from qmtl.core.errors import Conflict, QmtlError
 from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
 from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts
-from worldservice.allocation.domain.amounts import MONEY_PLACES, cut, fraction_of, text_of
+from worldservice.allocation.domain.amounts import cut, fraction_of, text_of
 from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
 from worldservice.allocation.store import sets
 from worldservice.metrics import WorldMetrics
@@ -29,6 +29,7 @@ ATTEMPTS_MAX = 3
 ROUND_S = 30.0
 RETRY_S = 2.0
 DAY_S = 86_400
+BUDGET_PLACES = 2
 log = structlog.stdlib.get_logger("qmtl.worldservice.allocation")
 
 
@@ -134,8 +135,8 @@ def _with_budgets(facts: AccountFacts, budgets: Sequence[Budget]) -> accountpb.A
 
 
 def _money(value: Fraction) -> Fraction:
-    """Budgets are cut to the cent of every currency, never rounded up."""
-    return cut(value, min(MONEY_PLACES, 2))
+    """Cut to two decimal places, which brokerage keeps of every currency, and never rounded up."""
+    return cut(value, BUDGET_PLACES)
 
 
 def _sent(conn: Connection, done: sets.BudgetState) -> bool:

@@ -40,7 +40,7 @@ class RebalanceRpcs(AuditedServicer):
     """What a plan trades and what became of it."""
 
     def __init__(self, writes: Writes, planner: Planner) -> None:
-        super().__init__(writes)
+        AuditedServicer.__init__(self, writes)
         self.planner = planner
 
     async def PlanRebalance(

@@ -38,7 +38,7 @@ class ShareRpcs(AuditedServicer):
     """Sets are recorded and their budgets told to brokerage; nothing trades."""
 
     def __init__(self, writes: Writes, broker: BrokerAccounts, budgets: BudgetKeeper) -> None:
-        super().__init__(writes)
+        AuditedServicer.__init__(self, writes)
         self.broker = broker
         self.budgets = budgets
 
