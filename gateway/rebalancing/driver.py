@@ -34,6 +34,7 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
+from qmtl.core.tasks.ending import first_of
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 
@@ -81,7 +82,7 @@ class RunDriver:
             interval = self.run.plan.slice_interval.ToTimedelta().total_seconds()
             for part, quantity in enumerate(order.slices):
                 if part and interval:
-                    await self.clock.sleep(interval)
+                    await first_of(self.clock.sleep(interval), self.canceling.wait())
                 if not await self._slice(order, part, abs(quantity)):
                     return
 
