@@ -13,7 +13,6 @@ from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
-from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
@@ -29,7 +28,6 @@ from qmtl.world.v1 import gate_service_pb2 as gateservicepb
 from qmtl.world.v1 import gate_service_pb2_grpc as gaterpc
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
-from qmtl.world.v1 import rebalance_progress_service_pb2 as rebalanceservicepb
 from qmtl.world.v1 import rebalance_progress_service_pb2_grpc as rebalancerpc
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
@@ -58,12 +56,12 @@ if TYPE_CHECKING:
     from qmtl.world.v1.world_graph_service_pb2_grpc import WorldGraphServiceAsyncStub
     from qmtl.world.v1.world_service_pb2_grpc import WorldServiceAsyncStub
 
+# Those of worlds; calls about accounts (allocations, rebalances) are not: their roles are those of accounts.
 METHODS: Mapping[str, MethodDescriptor] = {
     name: method
     for file in (
         accessservicepb,
         activationservicepb,
-        allocationservicepb,
         applyservicepb,
         auditservicepb,
         bindingservicepb,
@@ -71,7 +69,6 @@ METHODS: Mapping[str, MethodDescriptor] = {
         evaluationservicepb,
         gateservicepb,
         policyservicepb,
-        rebalanceservicepb,
         sessionservicepb,
         statusservicepb,
         worldgraphservicepb,
