@@ -94,7 +94,7 @@ async def test_what_is_refused_of_a_set(allocating: WorldHarness, accounts: Acco
     assert await reason_of(upserts(upsert("r", 0, {"w3": "0.1"}))) == "E_WORLD_UNKNOWN"
     assert await reason_of(upserts(upsert("r", 0, {"w1": "0.1"}, s9="0.1"))) == "E_STRATEGY_UNKNOWN"
     twice = upsert("r", 0, {"w1": "0.1"})
-    twice.worlds.extend(twice.worlds)
+    twice.worlds.add(world_id="w1", share="0.1")
     assert await reason_of(upserts(twice)) == "E_DUPLICATE_KEY"
     many = upsert("r", 0, {"w1": "0"}, **{f"s{n}": "0" for n in range(2_001)})
     assert await reason_of(upserts(many)) == "E_TOO_MANY_ROWS"
