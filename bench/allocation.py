@@ -21,7 +21,7 @@ from brokerage.domain.trading.attribution import attributed
 from worldservice.allocation.domain.legs import Held, Mark
 from worldservice.allocation.domain.plan import Asked, Book, Rules, Standing, plan_of
 from worldservice.allocation.domain.proposals.hierarchical import hierarchical
-from worldservice.allocation.domain.proposals.methods import equal_risk, minimum_variance
+from worldservice.allocation.domain.proposals.methods import Doubles, equal_risk, minimum_variance
 from worldservice.allocation.domain.scaling import ExplicitScales
 from worldservice.allocation.domain.shares import Owner
 from worldservice.allocation.domain.trading.constraints import Row, Terms, constraints_of
@@ -74,7 +74,7 @@ def attribution(rounds: int) -> float:
     return best_s(all_fills, rounds) / 1_000
 
 
-def covariance(n: int) -> np.ndarray:  # type: ignore[type-arg]  # of doubles
+def covariance(n: int) -> Doubles:
     """A covariance with one common factor."""
     draws = np.random.default_rng(7).normal(0, 0.01, (3 * n, n))
     return np.asarray(np.cov(draws + 0.5 * draws[:, :1], rowvar=False))
@@ -99,7 +99,7 @@ def main() -> None:
     wide = covariance(200)
     hrp = best_s(lambda: hierarchical(wide), args.rounds)
     try:
-        from scipy.cluster.hierarchy import linkage
+        from scipy.cluster.hierarchy import linkage  # type: ignore[import-untyped]  # ships no types
     except ModuleNotFoundError:
         say(f"hierarchical risk parity of 200: {hrp * 1e3:.1f} ms, scipy is not installed")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -190,7 +191,7 @@ def _show(access: Access, run: rebalancepb.RebalanceRun) -> None:
         typer.echo(f"because {reason}")
 
 
-def _run_rows(found: list[rebalancepb.RebalanceRun]) -> list[tuple[str, ...]]:
+def _run_rows(found: Sequence[rebalancepb.RebalanceRun]) -> list[tuple[str, ...]]:
     return [
         (
             run.run_id,

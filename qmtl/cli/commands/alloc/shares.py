@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -196,7 +197,7 @@ def _sets(access: Access, account: str, limit: int) -> list[allocationpb.Allocat
     )
 
 
-def _history_rows(found: list[allocationpb.AllocationSet]) -> list[tuple[str, ...]]:
+def _history_rows(found: Sequence[allocationpb.AllocationSet]) -> list[tuple[str, ...]]:
     return [
         (
             str(one.revision),
