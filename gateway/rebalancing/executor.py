@@ -55,6 +55,8 @@ class RebalanceExecutor:
             await end(*self._tasks.values())
 
     async def _round(self) -> None:
+        if not self._gate.activations.session_valid:
+            return  # a gateway that has just started knows no activation yet: its gate would stop every run
         try:
             with own_act():
                 reply = await self._peers.rebalances.ListGoingRebalances(progressservicepb.ListGoingRebalancesRequest())
