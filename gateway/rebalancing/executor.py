@@ -55,8 +55,6 @@ class RebalanceExecutor:
             await end(*self._tasks.values())
 
     async def _round(self) -> None:
-        if not self._gate.activations.session_valid:
-            return  # a gateway that has just started knows no activation yet: its gate would stop every run
         try:
             with own_act():
                 reply = await self._peers.rebalances.ListGoingRebalances(progressservicepb.ListGoingRebalancesRequest())
@@ -70,7 +68,8 @@ class RebalanceExecutor:
                 driver.canceling.set()
             if (task := self._tasks.get(account)) is not None and task.done():
                 log.error("rebalance_executor_died", account=account, error=str(task.exception()))
-            if task is None or task.done():
+            # a gateway that has just started knows no activation yet: its gate would stop every run
+            if self._gate.activations.session_valid and (task is None or task.done()):
                 self._tasks[account] = asyncio.create_task(self._contend(account))
         for account in [each for each in self._tasks if each not in self._going and each not in self._drivers]:
             await end(self._tasks.pop(account))
