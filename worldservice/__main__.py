@@ -155,13 +155,6 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
-        budgets = _add_allocation(runtime, server, writes)
-        _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
-        server.add(
-            eventstaterpc.add_EventStateServiceServicer_to_server,
-            EventStateServicer(db),
-            service_of(eventstateservicepb),
-        )
         limits = LimitsSender(
             db,
             accountrpc.AccountServiceStub(runtime.channel("brokerage")),
@@ -169,6 +162,13 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             metrics,
             timeout_s=settings.fence_timeout_s,
             retry_s=settings.fence_retry_s,
+        )
+        budgets = _add_allocation(runtime, server, writes, limits)
+        _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
+        server.add(
+            eventstaterpc.add_EventStateServiceServicer_to_server,
+            EventStateServicer(db),
+            service_of(eventstateservicepb),
         )
         _add_risk(server, writes, rules, settings, limits)
         runtime.background("risk-limits", limits.run)
@@ -278,7 +278,7 @@ def _retention(settings: Settings) -> Retention:
     return Retention(timedelta(days=settings.risk_keep_whole_days), timedelta(days=settings.risk_keep_daily_days))
 
 
-def _add_allocation(runtime: Runtime, server: Server, writes: Writes) -> BudgetKeeper:
+def _add_allocation(runtime: Runtime, server: Server, writes: Writes, limits: LimitsSender) -> BudgetKeeper:
     """Shares of accounts, and plans and runs of rebalancing."""
     channel = runtime.channel("brokerage")
     broker = BrokerAccounts(
@@ -286,7 +286,7 @@ def _add_allocation(runtime: Runtime, server: Server, writes: Writes) -> BudgetK
         portfoliorpc.PortfolioServiceStub(channel),
         instrumentrpc.InstrumentServiceStub(channel),
     )
-    budgets = BudgetKeeper(writes.db, broker, writes.clock, writes.metrics)
+    budgets = BudgetKeeper(writes.db, broker, limits, writes.clock, writes.metrics)
     server.add(
         allocationrpc.add_AllocationServiceServicer_to_server,
         AllocationServicer(writes, broker, budgets),

@@ -35,10 +35,9 @@ class Accounts(accountrpc.AccountServiceServicer):
         stored = self.limits.get(request.account, accountservicepb.SetAccountLimitsRequest())
         return accountservicepb.GetAccountResponse(account=accountpb.Account(limits_revision=stored.revision))
 
-
-def add_accounts(server: Server, accounts: Accounts) -> None:
-    """Serve the two calls that worldservice makes."""
-    service = accountservicepb.DESCRIPTOR.services_by_name["AccountService"]
-    asked = {"SetAccountLimits", "GetAccount"}
-    unused = {one.name: "nobody: a brokerage of the tests" for one in service.methods if one.name not in asked}
-    server.add(accountrpc.add_AccountServiceServicer_to_server, accounts, service, unused)
+    def add(self, server: Server) -> None:
+        """Serve the two calls that worldservice makes."""
+        service = accountservicepb.DESCRIPTOR.services_by_name["AccountService"]
+        asked = {"SetAccountLimits", "GetAccount"}
+        unused = {one.name: "nobody: a brokerage of the tests" for one in service.methods if one.name not in asked}
+        server.add(accountrpc.add_AccountServiceServicer_to_server, self, service, unused)

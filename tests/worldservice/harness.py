@@ -38,7 +38,6 @@ from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_
 from qmtl.rpc.chunks import gathered
 from qmtl.rpc.client.channel import connect
 from qmtl.rpc.run import Runtime
-from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -51,7 +50,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.nats import free_port
 from tests.support.shared.stores import lay_store
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.accounts import Accounts, add_accounts
+from tests.worldservice.accounts import Accounts
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from worldservice.__main__ import compose
 from worldservice.config import Settings
@@ -215,15 +214,11 @@ class WorldHarness:
         self.brokerage = Brokerage()
         self.replays = Replays(clock)
         self.accounts = Accounts()  # type: ignore[abstract]  # nothing else is asked of it
-        self.addresses = {
-            "worldservice": f"127.0.0.1:{free_port()}",
-            "brokerage": f"127.0.0.1:{free_port()}",
-            "seamless": f"127.0.0.1:{free_port()}",
-        }
+        names = ("worldservice", "brokerage", "seamless")
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
         self.mesh = MeshSettings(home=home, nats_url=nats_url, addresses=self.addresses)
         self._running: tuple[Runtime, asyncio.Task[None]] | None = None
         self._peer: Callable[[], Awaitable[None]] | None = None
-        self.beside: Callable[[Server], None] | None = None  # what else brokerage answers
 
     async def start(self) -> None:
         settings = Settings(service="worldservice", mesh=self.mesh, metrics_port=0)
@@ -247,7 +242,7 @@ class WorldHarness:
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         replays = replayservicepb.DESCRIPTOR.services_by_name["ReplayService"]
         server.add(replayrpc.add_ReplayServiceServicer_to_server, self.replays, replays)
-        add_accounts(server, self.accounts)
+        self.accounts.add(server)
         await server.start()
         self._peer = lambda: server.stop(0.0)
 
@@ -303,16 +298,14 @@ class WorldHarness:
 
 
 @asynccontextmanager
-async def running_harness(
-    home: Path, nats_url: str, beside: Callable[[Server], None] | None = None
-) -> AsyncIterator[WorldHarness]:
-    """`beside`: adds to brokerage what else it answers."""
+async def running_harness(home: Path, nats_url: str, accounts: Accounts | None = None) -> AsyncIterator[WorldHarness]:
+    """`accounts`: what brokerage answers about accounts."""
     ensure_dev_keys(home)
     for service in ("worldservice", "brokerage", "seamless"):
         ensure_service_token(home, service)
     async with AsyncExitStack() as stack:
         harness = WorldHarness(home, nats_url, VirtualClock(datetime.now(UTC).replace(microsecond=0)), stack)
-        harness.beside = beside
+        harness.accounts = accounts or harness.accounts
         stack.push_async_callback(harness.stop_brokerage)
         stack.push_async_callback(harness.stop)
         await harness.start_brokerage()

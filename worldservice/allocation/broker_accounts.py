@@ -32,14 +32,13 @@ TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """An account: the worlds it serves, its venue, its limits with their revision, and whether replays move it."""
+    """An account: the worlds it serves, its venue, its limits, and whether replays move it."""
 
     account: str
     worlds: tuple[str, ...]
     venue: str
     leverage_max: Fraction
     limits: accountpb.AccountLimits
-    limits_revision: int
     is_replayed: bool
 
 
@@ -72,7 +71,6 @@ class BrokerAccounts:
             found.venue,
             fraction_of(leverage, "leverage_max"),
             found.limits,
-            found.limits_revision,
             bool(found.feeds) and all(feed.data_session_id for feed in found.feeds),
         )
 
@@ -101,12 +99,6 @@ class BrokerAccounts:
         own_time = facts.is_replayed and portfolio.HasField("time")
         terms = {(facts.venue, symbol): terms for symbol, (terms, _) in found.items()}
         return TradedBook(book, terms, instant_from_proto(portfolio.time, "time") if own_time else now)
-
-    async def set_limits(self, account: str, revision: int, limits: accountpb.AccountLimits) -> None:
-        """Raises Conflict (E_LIMITS_STALE), NotFound, Unavailable."""
-        with own_act():
-            request = accountservicepb.SetAccountLimitsRequest(account=account, revision=revision, limits=limits)
-            await self.accounts.SetAccountLimits(request, timeout=TIMEOUT_S)
 
     async def _terms(self, facts: AccountFacts, symbol: str) -> tuple[Terms, Fraction]:
         """An instrument's own terms and its multiplier."""

@@ -1,7 +1,8 @@
 """Keeps the budgets in brokerage at each account's shares: sent before the answer, and again until they are there.
 
 Equity is that of the account when a UTC day was first seen; budgets follow at the next day, and at once where equity
-has fallen by more than 5 %. Limits that others set are kept: only budgets are replaced, under the next revision.
+has fallen by more than 5 %. Budgets join the limits that people put for the account: one row, one revision and one
+sender have both, so that neither undoes the other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.clock import Clock
-from qmtl.core.errors import Conflict, QmtlError
+from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
 from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts
@@ -24,8 +25,11 @@ from worldservice.allocation.domain.amounts import cut, fraction_of, text_of
 from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
 from worldservice.allocation.store import sets
 from worldservice.metrics import WorldMetrics
+from worldservice.risk.account_limits import LimitsSender, put_budgets, put_limits
+from worldservice.risk.store.account_limits import lock_limits
+from worldservice.worlds.acts import own_act
+from worldservice.worlds.domain.roles import account_scope
 
-ATTEMPTS_MAX = 3
 ROUND_S = 30.0
 RETRY_S = 2.0
 DAY_S = 86_400
@@ -36,9 +40,12 @@ log = structlog.stdlib.get_logger("qmtl.worldservice.allocation")
 class BudgetKeeper:
     """One per process; several on one store agree, because brokerage takes a revision once."""
 
-    def __init__(self, db: Database, broker: BrokerAccounts, clock: Clock, metrics: WorldMetrics) -> None:
+    def __init__(
+        self, db: Database, broker: BrokerAccounts, sender: LimitsSender, clock: Clock, metrics: WorldMetrics
+    ) -> None:
         self._db = db
         self._broker = broker
+        self._sender = sender
         self._clock = clock
         self._metrics = metrics
         self._wake = asyncio.Event()
@@ -99,39 +106,54 @@ class BudgetKeeper:
         if state is None or not state.set_revision:
             return True
         found = await self._db.read(lambda conn: sets.get_set(conn, account, state.set_revision))
-        for _ in range(ATTEMPTS_MAX):
-            facts = await self._broker.facts(account)
-            equity = state.equity
-            if equity is None or state.day != self._today():
-                equity = fraction_of((await self._broker.portfolio(account)).equity or "0", "equity")
-            budgets = budgets_of(found.shares, equity, facts.leverage_max)
-            try:
-                await self._broker.set_limits(account, facts.limits_revision + 1, _with_budgets(facts, budgets))
-            except Conflict as stale:
-                if stale.reason != "E_LIMITS_STALE":
-                    raise
-                continue  # another set of limits came between: read it and add the budgets to it
-            done = replace(
-                state, sent_revision=found.revision, equity=equity, leverage_max=facts.leverage_max, day=self._today()
-            )
-            return await self._db.write(lambda conn, done=done: _sent(conn, done))  # type: ignore[misc]
-        return False
+        facts = await self._broker.facts(account)
+        equity = state.equity
+        if equity is None or state.day != self._today():
+            equity = fraction_of((await self._broker.portfolio(account)).equity or "0", "equity")
+        budgets = _budgets_to_proto(budgets_of(found.shares, equity, facts.leverage_max))
+        made = replace(state, equity=equity, leverage_max=facts.leverage_max, day=self._today())
+        if not await self._db.write(lambda conn: self._put(conn, made, facts, budgets)):
+            return False  # the shares moved on meanwhile: whoever set them sends theirs
+        if not await self._sender.push(account):
+            self._wake.set()
+            return False
+        return await self._db.write(lambda conn: _sent(conn, account, found.revision))
+
+    def _put(
+        self, conn: Connection, made: sets.BudgetState, facts: AccountFacts, budgets: Sequence[accountpb.AccountBudget]
+    ) -> bool:
+        """Budgets beside the account's limits; those that it was opened with are taken over once."""
+        now = sets.lock_account(conn, made.account)
+        if now.set_revision != made.set_revision:
+            return False
+        act = own_act("BudgetsMade", account_scope(made.account), self._clock.now())
+        stored = lock_limits(conn, made.account)
+        if not stored.revision and (limits := _limits_of(facts)).ByteSize():
+            stored = put_limits(conn, act, made.account, limits, "")
+        if list(accountpb.AccountLimits.FromString(stored.budgets).budgets) != list(budgets):
+            put_budgets(conn, act, made.account, budgets)
+        sets.save_budget_state(conn, replace(made, sent_revision=now.sent_revision))
+        return True
 
     def _today(self) -> int:
         return int(self._clock.now().timestamp() // DAY_S)
 
 
-def _with_budgets(facts: AccountFacts, budgets: Sequence[Budget]) -> accountpb.AccountLimits:
+def _limits_of(facts: AccountFacts) -> accountpb.AccountLimits:
+    """What brokerage holds an account to, without budgets: these are made here."""
     limits = accountpb.AccountLimits()
     limits.CopyFrom(facts.limits)
     del limits.budgets[:]
-    limits.budgets.extend(
+    return limits
+
+
+def _budgets_to_proto(budgets: Sequence[Budget]) -> list[accountpb.AccountBudget]:
+    return [
         accountpb.AccountBudget(
             world_id=each.world_id, strategy_id=each.strategy_id, gross_max=text_of(_money(each.gross_max))
         )
         for each in budgets
-    )
-    return limits
+    ]
 
 
 def _money(value: Fraction) -> Fraction:
@@ -139,11 +161,11 @@ def _money(value: Fraction) -> Fraction:
     return cut(value, BUDGET_PLACES)
 
 
-def _sent(conn: Connection, done: sets.BudgetState) -> bool:
-    """Record what brokerage has, unless the shares moved on meanwhile; whether it has the newest."""
-    now = sets.lock_account(conn, done.account)
-    sets.save_budget_state(conn, replace(done, set_revision=now.set_revision))
-    return done.sent_revision >= now.set_revision
+def _sent(conn: Connection, account: str, revision: int) -> bool:
+    """Record which set's budgets brokerage has; whether it is the newest."""
+    now = sets.lock_account(conn, account)
+    sets.save_budget_state(conn, replace(now, sent_revision=max(now.sent_revision, revision)))
+    return revision >= now.set_revision
 
 
 def _forget_day(conn: Connection, account: str) -> None:

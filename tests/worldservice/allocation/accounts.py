@@ -16,24 +16,23 @@ from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.core.errors import Conflict, NotFound, Unavailable
 from qmtl.rpc.server.server import Server
+from tests.worldservice.accounts import Accounts
 from tests.worldservice.harness import stamp
 
 NOBODY = "nobody: an account of the tests"
 
 
-class Accounts(
-    accountrpc.AccountServiceServicer, portfoliorpc.PortfolioServiceServicer, instrumentrpc.InstrumentServiceServicer
-):
+class AccountsWithBooks(Accounts, portfoliorpc.PortfolioServiceServicer, instrumentrpc.InstrumentServiceServicer):
     """Account "main" of worlds w1 and w2 at 1,000,000 of equity and leverage 2; BTC-USD in lots of .001."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.account = accountpb.Account(account="main", venue="paper", worlds=["w1", "w2"], leverage=2)
         self.equity = "1000000"
         self.held: list[tuple[str, str, str, str]] = []  # world, strategy, symbol, quantity
         self.mark: tuple[str, datetime] | None = None
         self.away = False
-        self.sent: list[accountservicepb.SetAccountLimitsRequest] = []
-        self.raced = 0  # sets of limits that somebody else makes first
+        self.takes_limits = True
 
     def add(self, server: Server) -> None:
         """Serve all three contracts."""
@@ -58,13 +57,10 @@ class Accounts(
         self, request: accountservicepb.SetAccountLimitsRequest, context: object
     ) -> accountservicepb.SetAccountLimitsResponse:
         self._reachable()
-        if self.raced:
-            self.raced -= 1
-            self.account.limits_revision += 1
-            self.account.limits.symbol_max = "0.5"
+        if not self.takes_limits:
+            raise Unavailable("E_UNREACHABLE", "brokerage takes no limits now")
         if request.revision <= self.account.limits_revision:
             raise Conflict("E_LIMITS_STALE", "another set of limits came before")
-        self.sent.append(request)
         self.account.limits.CopyFrom(request.limits)
         self.account.limits_revision = request.revision
         return accountservicepb.SetAccountLimitsResponse(account=self.account)

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.worldservice.allocation.accounts import Accounts
+from tests.worldservice.allocation.accounts import AccountsWithBooks
 from tests.worldservice.harness import WorldHarness, running_harness
 
 
 @pytest.fixture
-def accounts() -> Accounts:
+def accounts() -> AccountsWithBooks:
     """One account of brokerage, with positions and prices."""
-    return Accounts()  # type: ignore[abstract]  # nothing else is asked of it
+    return AccountsWithBooks()  # type: ignore[abstract]  # nothing else is asked of it
 
 
 @pytest.fixture
-async def allocating(tmp_path: Path, nats_url: str, accounts: Accounts) -> AsyncIterator[WorldHarness]:
+async def allocating(tmp_path: Path, nats_url: str, accounts: AccountsWithBooks) -> AsyncIterator[WorldHarness]:
     """A worldservice beside a brokerage that has an account."""
-    async with running_harness(tmp_path, nats_url, accounts.add) as harness:
+    async with running_harness(tmp_path, nats_url, accounts) as harness:
         yield harness

@@ -10,13 +10,14 @@ import pytest
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.core.roles import Role
+from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import allocation_pb2 as allocationpb
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.allocation.accounts import Accounts
+from tests.worldservice.allocation.accounts import AccountsWithBooks
 from tests.worldservice.harness import WorldHarness, eventually, make_trading
 from worldservice.allocation.domain.run import RunState, moved
 from worldservice.allocation.store import runs
@@ -58,7 +59,7 @@ async def reason_of(call: object) -> str:
     return refused.value.reason
 
 
-async def traded(harness: WorldHarness, accounts: Accounts) -> WorldStubs:
+async def traded(harness: WorldHarness, accounts: AccountsWithBooks) -> WorldStubs:
     """Worlds w1, with strategies s1 and s2 on paper, and w2; s1 holds 1 BTC and s2 is short .5."""
     ann = await make_trading(harness, "w1", "s1", "s2")
     await make_trading(harness, "w2")
@@ -68,7 +69,7 @@ async def traded(harness: WorldHarness, accounts: Accounts) -> WorldStubs:
 
 
 async def test_a_set_is_recorded_once_and_its_budgets_are_in_brokerage_before_the_answer(
-    allocating: WorldHarness, accounts: Accounts
+    allocating: WorldHarness, accounts: AccountsWithBooks
 ) -> None:
     ann = await traded(allocating, accounts)
     request = upsert("r1", 0, {"w1": "0.25", "w2": "0.5"}, s1="0.1")
@@ -85,7 +86,7 @@ async def test_a_set_is_recorded_once_and_its_budgets_are_in_brokerage_before_th
     assert [each.revision for each in listed.allocations] == [2, 1]
 
 
-async def test_what_is_refused_of_a_set(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_what_is_refused_of_a_set(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     upserts = ann.allocations.UpsertAllocations
     assert await reason_of(upserts(upsert("r", 0, {"w1": "0.5", "w2": "0.481"}))) == "E_SHARE"
@@ -107,10 +108,10 @@ async def test_what_is_refused_of_a_set(allocating: WorldHarness, accounts: Acco
     assert await reason_of(ann.allocations.GetAllocations(PB.GetAllocationsRequest(account="main"))) == (
         "E_ALLOCATION_UNKNOWN"
     )
-    assert accounts.sent == []
+    assert accounts.account.limits_revision == 0, "no limits were sent"
 
 
-async def test_operators_of_account_and_worlds_only(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_operators_of_account_and_worlds_only(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     ben = await allocating.stub(Role.NONE, "ben")
     request = upsert("r1", 0, {"w1": "0.2"})
@@ -137,7 +138,7 @@ async def test_operators_of_account_and_worlds_only(allocating: WorldHarness, ac
     assert all(entry.event != "UpsertAllocations" for entry in audit.entries)
 
 
-async def test_capital_and_its_use(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_capital_and_its_use(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.25"}, s1="0.1"))
     found = await ann.allocations.GetAllocations(PB.GetAllocationsRequest(account="main"))
@@ -148,28 +149,44 @@ async def test_capital_and_its_use(allocating: WorldHarness, accounts: Accounts)
 
 
 async def test_budgets_are_pending_while_brokerage_is_away_and_told_when_it_is_back(
-    allocating: WorldHarness, accounts: Accounts
+    allocating: WorldHarness, accounts: AccountsWithBooks
 ) -> None:
     ann = await traded(allocating, accounts)
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.25"}))
     accounts.away = True
     assert await reason_of(ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.1"}))) == "E_UNREACHABLE"
     accounts.away = False
-    accounts.raced = 99  # somebody else always comes first
+    accounts.takes_limits = False
     pending = await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.1"}))
     assert pending.budgets_pending
-    accounts.raced = 0
+    accounts.takes_limits = True
 
     async def told() -> bool:
         allocating.clock.advance(2.0)
         return accounts.budgets() == {("w1", ""): "200000"}
 
     await eventually(told)
-    assert accounts.account.limits.symbol_max == "0.5"  # what others set is kept
+
+
+async def test_budgets_and_limits_that_people_put_do_not_undo_each_other(
+    allocating: WorldHarness, accounts: AccountsWithBooks
+) -> None:
+    ann = await traded(allocating, accounts)
+    accounts.account.limits.symbol_max = "0.5"  # it was opened with it
+    accounts.account.limits_revision = 3
+    await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.25"}))
+    assert (accounts.budgets(), accounts.account.limits.symbol_max) == ({("w1", ""): "500000"}, "0.5")
+    put = riskservicepb.PutAccountLimitsRequest(account="main", reason="a test", limits={"gross_max": "900000"})
+    told = (await ann.risk.PutAccountLimits(put)).limits
+    assert (accounts.budgets(), told.limits_pending) == ({("w1", ""): "500000"}, False)
+    assert (accounts.account.limits.gross_max, accounts.account.limits.symbol_max) == ("900000", "")
+    await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.1"}))
+    assert (accounts.budgets(), accounts.account.limits.gross_max) == ({("w1", ""): "200000"}, "900000")
+    assert accounts.account.limits_revision == told.revision + 1, "one revision has both"
 
 
 async def test_budgets_follow_equity_at_the_next_day_and_at_once_after_a_fall(
-    allocating: WorldHarness, accounts: Accounts
+    allocating: WorldHarness, accounts: AccountsWithBooks
 ) -> None:
     ann = await traded(allocating, accounts)
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.25"}))
@@ -188,7 +205,7 @@ async def test_budgets_follow_equity_at_the_next_day_and_at_once_after_a_fall(
     await eventually(following("1000000"))  # type: ignore[arg-type]
 
 
-async def test_a_plan_from_revisions_and_its_run(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_a_plan_from_revisions_and_its_run(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.3"}))
     await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.2"}))
@@ -221,7 +238,7 @@ async def test_a_plan_from_revisions_and_its_run(allocating: WorldHarness, accou
     assert watched == [rebalancepb.REBALANCE_STATE_EXPIRED]
 
 
-async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     plans, applies = ann.allocations.PlanRebalance, ann.allocations.ApplyRebalance
     plan = (await plans(PB.PlanRebalanceRequest(rebalance=scaled("0.5")))).plan
@@ -247,7 +264,7 @@ async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accou
     assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=scaled("0.5")))) == "E_MARK_MISSING"
 
 
-async def test_who_is_not_active_takes_no_new_risk(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_who_is_not_active_takes_no_new_risk(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=scaled("2")))).plan
     reasons = {leg.strategy_id: list(leg.reasons) for leg in plan.legs}
@@ -258,7 +275,7 @@ async def test_who_is_not_active_takes_no_new_risk(allocating: WorldHarness, acc
     assert list(plan.legs[0].reasons) == [rebalancepb.LEG_REASON_OVER_BUDGET]
 
 
-async def test_a_proposal(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_a_proposal(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     vol = np.array([0.01, 0.02])
     lower = (np.array([[1, 0.5], [0.5, 1]]) * np.outer(vol, vol))[np.tril_indices(2)]
@@ -276,7 +293,7 @@ async def test_a_proposal(allocating: WorldHarness, accounts: Accounts) -> None:
     assert await reason_of(ann.allocations.ProposeAllocations(request)) == "E_ENUM"
 
 
-async def test_events_of_shares_and_runs(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_events_of_shares_and_runs(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.3"}))
     plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=scaled("0.5")))).plan
@@ -289,7 +306,7 @@ async def test_events_of_shares_and_runs(allocating: WorldHarness, accounts: Acc
         assert f"{kind}/account:main" in keys
 
 
-async def test_one_run_of_an_account_is_under_way(allocating: WorldHarness, accounts: Accounts) -> None:
+async def test_one_run_of_an_account_is_under_way(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
     for run_id, factor in (("one", "0.5"), ("two", "0.4")):
         plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=scaled(factor)))).plan
