@@ -6,6 +6,7 @@ Any replica may; each move is one transaction under the world's lock, and what a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -51,11 +52,18 @@ class CampaignKeeper:
         """One pass over open promotions and over the campaigns that follow their binding."""
         try:
             for world_id, run_id in await self._db.read(store.open_promotions):
-                await self._db.write(partial(self._settle, world_id=world_id, run_id=run_id))
+                await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
             for world_id, name in await self._db.read(_drifted):
-                await self._db.write(partial(self._phase, world_id=world_id, strategy_id=name))
+                await self._one(partial(self._phase, world_id=world_id, strategy_id=name), world_id, name)
         except QmtlError as error:
             log.warning("campaigns_unsettled", error=str(error))
+
+    async def _one(self, work: Callable[[Connection], None], world_id: str, name: str) -> None:
+        """What cannot be moved on is told, and holds up no other."""
+        try:
+            await self._db.write(work)
+        except QmtlError as error:
+            log.warning("campaign_unsettled", world=world_id, of=name, error=str(error))
 
     def _settle(self, conn: Connection, world_id: str, run_id: str) -> None:
         worlds.lock_world(conn, world_id)

@@ -32,7 +32,7 @@ from worldservice.graph.store.edges import version_of
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
-from worldservice.policy.store import get_policy
+from worldservice.policy.store import get_policy, policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
 from worldservice.worlds.domain.binding import Approval, BindingState, Stage
 from worldservice.worlds.domain.world import World
@@ -117,6 +117,7 @@ class Promotions:
             world.world_id, f"{PROMO}{known.run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
         )
         run = self.starter.start(conn, act, asked, "", evaluate=False)
+        _require_current(known, self._due(conn, act, world, known))
         after = replace(step(known, PromotionEvent.STARTED, act.now), applied_by=act.actor, apply_run_id=run.run_id)
         store.save_promotion(conn, after)
         audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPLYING by {run.run_id}")
@@ -135,6 +136,7 @@ class Promotions:
         if policy.live_promotion is not LivePromotion.AUTO_APPLY:
             return known
         record = get_policy(conn, world.world_id, world.default_policy_version)
+        require_two_persons(known, record.created_by, two_person=policy.governance.two_person)
         return _approved(conn, act, known, f"policy v{record.version}, {record.created_by}", "auto_apply", None)
 
     def settle(self, conn: Connection, act: Act, run_id: str) -> None:
@@ -145,20 +147,22 @@ class Promotions:
         if known.state is PromotionState.APPLYING:
             self._follow(conn, act, known)
             return
-        world = world_to_write(conn, act, Role.OPERATOR)
+        found = self._due(conn, act, world_to_write(conn, act, Role.OPERATOR), known)
+        if found is not None:
+            _save(conn, act, step(known, found[0], act.now, found[1]))
+            _end_approval(conn, act, known)
+
+    def _due(self, conn: Connection, act: Act, world: World, known: Promotion) -> tuple[PromotionEvent, str] | None:
+        """What time, a change of version or policy, or an unbinding does to an open promotion; None: nothing."""
         version = version_of(conn, world.world_id, known.strategy_id)
         approval = approvals.find_approval(conn, world.world_id, known.strategy_id)
         holds = approval is not None and approval.holds(act.now)
-        found = due_event(known, act.now, version, world.default_policy_version, approved=holds)
         binding = find_binding(conn, world.world_id, known.strategy_id)
         if binding is None or binding.state is not BindingState.ACTIVE:
             gone = known.state is PromotionState.APPROVED
-            found = (
-                PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED,
-                "the strategy is not bound any more",
-            )
-        if found is not None:
-            _save(conn, act, step(known, found[0], act.now, found[1]))
+            event = PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED
+            return event, "the strategy is not bound any more"
+        return due_event(known, act.now, version, world.default_policy_version, approved=holds)
 
     def _follow(self, conn: Connection, act: Act, known: Promotion) -> None:
         run = apply_store.find_run(conn, known.world_id, known.apply_run_id)
@@ -171,7 +175,8 @@ class Promotions:
         _save(conn, act, step(known, PromotionEvent.COMPLETED, act.now))
         campaign = store.find_campaign(conn, known.world_id, known.strategy_id)
         world = world_to_write(conn, act, Role.OPERATOR)
-        steps = _terms(self.campaigns.policy(conn, world)).live.canary
+        policy = policy_of(conn, world)  # may have lost its section campaign while the apply ran
+        steps = CampaignTerms().live.canary if policy is None else _terms(policy).live.canary
         event = PhaseEvent.PROMOTED if steps else PhaseEvent.PROMOTED_WHOLE
         raised = campaign if campaign.phase is Phase.PAPER else replace(campaign, phase=Phase.PAPER)
         store.save_campaign(conn, moved(raised, event, act.now))
@@ -210,6 +215,27 @@ def _approved(conn: Connection, act: Act, known: Promotion, by: str, reason: str
 def _save(conn: Connection, act: Act, after: Promotion) -> None:
     store.save_promotion(conn, after)
     audit_write(conn, act, f"promotion {after.run_id} of {after.strategy_id} {after.state.value}: {after.message}")
+
+
+def _require_current(known: Promotion, due: tuple[PromotionEvent, str] | None) -> None:
+    """Raises NotReady (E_PROMOTION_STATE): what was approved is another version or policy, or its time is over."""
+    if due is not None:
+        raise NotReady(
+            "E_PROMOTION_STATE",
+            f"promotion {known.run_id} of {known.strategy_id} is {known.state.value} no longer: {due[1]}",
+            hint="ask for a new promotion",
+        )
+
+
+def _end_approval(conn: Connection, act: Act, known: Promotion) -> None:
+    """What an approved promotion gave ends with it, unless the strategy trades live by it or somebody approved anew."""
+    approval = approvals.find_approval(conn, known.world_id, known.strategy_id)
+    binding = find_binding(conn, known.world_id, known.strategy_id)
+    if approval is None or approval.revoked_at is not None or (binding is not None and binding.stage is Stage.LIVE):
+        return
+    if (approval.approved_by, approval.approved_at) == (known.decided_by, known.decided_at):
+        approvals.save_approval(conn, replace(approval, revoked_at=act.now))
+        audit_write(conn, act, f"approval of {known.strategy_id} ends with promotion {known.run_id}")
 
 
 def _require_going(campaign: Campaign) -> None:

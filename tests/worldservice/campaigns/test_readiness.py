@@ -131,6 +131,12 @@ def test_a_waiver_counts_for_its_rule_run_and_revision_only() -> None:
         assert len(blocks_of(replace(short, overrides=frozenset({other})), NOW)) == 2
 
 
+def test_a_waiver_of_the_backtest_waives_nothing_of_paper() -> None:
+    few = broken({"backtest": {"trades": 3.0}}, {"paper": {"trades": 3.0}})
+    held = replace(few, overrides=frozenset({("b", 1, "INSUFFICIENT_TRADES")}))
+    assert told(held) == ["INSUFFICIENT_TRADES: needs 27 more trades on paper, has 3"]
+
+
 OVERRIDE = Override("alpha", "s", "p", 2, "OVERFIT", "known", "ann", NOW, NOW + 90 * DAY)
 
 

@@ -53,14 +53,15 @@ def blocks_of(ready: Readiness, now: datetime, *, switching: bool = False) -> tu
     """Every block; behind a freeze only those that may have changed since."""
     told = [*_world(ready), *_evidence(ready), *_people(ready, now)]
     kept = [(reason, text) for reason, text in told if not switching or reason in AGAIN_WHEN_SWITCHING]
-    return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in kept if not _waived(ready, reason))
+    return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in kept)
 
 
-def _waived(ready: Readiness, reason: BlockReason) -> bool:
-    if reason not in OVERRIDABLE:
-        return False
-    shown = [one for one in (ready.backtest, ready.paper) if one is not None]
-    return any((one.run_id, one.revision, reason.value) in ready.overrides for one in shown)
+def _unwaived(ready: Readiness, shown: StageEvidence | None, told: Told) -> Told:
+    """What an owner has not waived for the very run that it is told of."""
+    for reason, text in told:
+        waived = shown is not None and (shown.run_id, shown.revision, reason.value) in ready.overrides
+        if not (waived and reason in OVERRIDABLE):
+            yield reason, text
 
 
 def _world(ready: Readiness) -> Told:
@@ -78,8 +79,8 @@ def _world(ready: Readiness) -> Told:
 def _evidence(ready: Readiness) -> Told:
     if ready.other_version:
         yield BlockReason.VERSION_CHANGED, "was evaluated at other versions of its nodes only"
-    yield from _backtest(ready)
-    yield from _paper(ready)
+    yield from _unwaived(ready, ready.backtest, _backtest(ready))
+    yield from _unwaived(ready, ready.paper, _paper(ready))
     if ready.failed_rules:
         yield BlockReason.VALIDATION_FAILED, f"fails {', '.join(ready.failed_rules)}"
     hits = [one for one in (ready.backtest, ready.paper) if one is not None and (one.cross_context_hits or 0.0) > 0.0]
