@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ from worldservice.risk.wire.reports import merged_limits
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 
+_NOT_OF_CANDIDATES = ("drawdown", "stress_loss", "leverage")
+"""Figures of the book as it stands; every other one is judged with the candidate in it, or is not known."""
 ShareOf = Callable[[Connection, str, str], float | None]
 """A strategy's share of the world's capital by world and strategy; None: none is set."""
 
@@ -137,11 +140,12 @@ def _candidate(
         yield Block(_reason(error), strategy_id, error.message)
         return
     before = risk_report(book).figures
-    figures = {**before, **incremental_figures(told)}
+    kept = {name: before[name] for name in _NOT_OF_CANDIDATES if name in before}
+    figures = {**kept, **incremental_figures(told)}
     figures["component_share"] = told.component_share
     for name, most in terms.limits.items():
         value = figures.get(name)
-        if value is None:
+        if value is None or not math.isfinite(value):
             yield Block(
                 "RISK_LIMIT_EXCEEDED", strategy_id, f"with {share:g} of capital: {name} is not known, want {most:g}"
             )

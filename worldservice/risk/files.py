@@ -19,6 +19,7 @@ from worldservice.risk.domain.snapshot import CovarianceTriangle, Snapshot
 
 BYTES_MAX = 64 * 1024 * 1024
 IDS_MAX = 2_000
+ROWS_MAX = 2 * POINTS_TOTAL_MAX + IDS_MAX
 URL_MAX = 1_000
 
 
@@ -44,8 +45,11 @@ class SnapshotFiles:
     def _table(self, ref: riskpb.RiskDataRef, field: str) -> pa.Table:
         body = self._bytes(ref, field)
         try:
-            return pq.read_table(pa.BufferReader(body))
-        except pa.ArrowInvalid as error:
+            file = pq.ParquetFile(pa.BufferReader(body))
+            if file.metadata.num_rows > ROWS_MAX:  # before it is unpacked: a small file may hold very many
+                raise refused("E_SNAPSHOT_FIELD", field, f"{file.metadata.num_rows} rows", f"at most {ROWS_MAX:,}")
+            return file.read()
+        except (pa.ArrowException, OSError) as error:
             raise NotReady("E_REF_UNREADABLE", f"{field}: {ref.url} is no Parquet file: {error}") from error
 
     def _bytes(self, ref: riskpb.RiskDataRef, field: str) -> bytes:
@@ -90,9 +94,13 @@ def _returns(table: pa.Table) -> dict[str, DailyReturns]:
     ordinals = days.to_numpy(zero_copy_only=False) + epoch
     nulls = values.is_null().to_numpy(zero_copy_only=False)
     numbers = values.fill_null(0.0).to_numpy(zero_copy_only=False)
-    for name in sorted(set(names.tolist())):
-        mine = names == name
-        known, shut = mine & ~nulls, mine & nulls
+    each, place = np.unique(names, return_inverse=True)
+    if len(each) > IDS_MAX:
+        raise refused("E_SNAPSHOT_FIELD", "snapshot.returns_ref", f"{len(each)} ids", f"at most {IDS_MAX:,}")
+    order = np.argsort(place, kind="stable")  # rows of an id stay in the order of the file
+    ends = np.cumsum(np.bincount(place, minlength=len(each)))
+    for name, rows in zip(each.tolist(), np.split(order, ends[:-1]), strict=True):
+        known, shut = rows[~nulls[rows]], rows[nulls[rows]]
         found[name] = DailyReturns(
             tuple(ordinals[known].tolist()), tuple(numbers[known].tolist()), tuple(ordinals[shut].tolist())
         )
@@ -125,8 +133,6 @@ def _covariance(table: pa.Table) -> CovarianceTriangle:
 
 def _columns(table: pa.Table, field: str, *wanted: tuple[str, pa.DataType]) -> list[pa.ChunkedArray]:
     """Raises InvalidRequest (E_SNAPSHOT_FIELD) for a missing column or one of another type."""
-    if table.num_rows > 2 * POINTS_TOTAL_MAX + IDS_MAX:
-        raise refused("E_SNAPSHOT_FIELD", field, f"{table.num_rows} rows", "fewer points")
     found = []
     for name, kind in wanted:
         if name not in table.column_names or table.schema.field(name).type != kind:

@@ -113,6 +113,16 @@ async def test_limits_hold_with_the_candidate_in_at_its_share(db: Database) -> N
     assert reasons(await blocks(db, share=0.0)) == []  # without capital it adds nothing; that it has none others say
 
 
+async def test_a_figure_that_the_candidate_makes_unknown_is_not_the_one_of_the_book_before(db: Database) -> None:
+    await db.write(lambda conn: begin(conn, "{limits: {var_99_historical: 0.03, var_975: 0.005, vol: 0.01}}"))
+    await put(db, measured("v1", RiskStage.LIVE, {"s": 0.5, CASH: 0.5}, {"s": CALM, "t": WILD[:100]}))
+    found = await blocks(db, share=0.5)  # 100 days: the historical method has no number with t in
+    assert reasons(found) == ["RISK_LIMIT_EXCEEDED"] * 3
+    assert "var_99_historical is not known" in found[0].sentence
+    assert "var_975 0.0" in found[1].sentence
+    assert "vol 0.0" in found[2].sentence
+
+
 async def test_a_model_with_too_many_exceptions_blocks(db: Database) -> None:
     await db.write(begin)
     await put(db, measured("v1", RiskStage.LIVE, {"s": 0.1, CASH: 0.9}, {"s": WILD, "t": CALM}))

@@ -279,3 +279,47 @@ def test_a_series_may_be_of_a_strategy_without_a_weight() -> None:
     weights, returns = book(2, 300, 1)
     found = taken(message_of(snapshot_of(weights, {**returns, "candidate": series([0.01] * 70)})))
     assert [one.strategy_id for one in found.report.strategies] == ["s0", "s1"]
+
+
+def test_numbers_so_large_that_risk_would_read_as_none_are_refused() -> None:
+    message = good()
+    for weight in message.weights:
+        weight.share = 1.7e308
+    message.returns[0].values[5] = -1e160
+    message.covariance.CopyFrom(riskpb.RiskCovariance(ids=["s0", "s1"], lower_triangle=[1e-4, 0.0, 1e300]))
+    with pytest.raises(InvalidRequest) as caught:
+        taken(message)
+    assert [one.field for one in caught.value.violations] == [
+        "snapshot.weights", "snapshot.returns.s0.values[5]", "snapshot.covariance.lower_triangle[2]",
+    ]  # fmt: skip
+
+
+def test_few_points_over_very_many_days_are_refused() -> None:
+    message = good()
+    for at in range(10):
+        message.returns.add(id=f"t{at}", start_day="0001-01-01", values=[0.0, 0.0], offsets=[0, 700_000])
+    with pytest.raises(InvalidRequest, match=r"snapshot\.returns is 7000\d+ days from first to last, want at most"):
+        taken(message)
+
+
+def test_files_are_looked_at_before_they_are_unpacked(tmp_path: Path) -> None:
+    message = good()
+    del message.returns[:]
+    rows = 2_010_000
+    day = pa.array([1], pa.date32()).take(pa.array([0] * rows))
+    many = pa.table({"id": pa.array(["s0"] * rows), "day": day, "value": pa.array([0.0] * rows)})
+    message.returns_ref.CopyFrom(ref_of(tmp_path / "many.parquet", many))
+    with pytest.raises(InvalidRequest, match=r"E_SNAPSHOT_FIELD: snapshot\.returns_ref is 2010000 rows"):
+        taken(message, str(tmp_path))
+    ids = [f"s{at}" for at in range(2_001)]
+    day = pa.array([1] * len(ids), pa.date32())
+    wide = pa.table({"id": ids, "day": day, "value": pa.array([0.0] * len(ids))})
+    message.returns_ref.CopyFrom(ref_of(tmp_path / "wide.parquet", wide))
+    with pytest.raises(InvalidRequest, match=r"E_SNAPSHOT_FIELD: snapshot\.returns_ref is 2001 ids"):
+        taken(message, str(tmp_path))
+    good_file = (tmp_path / "wide.parquet").read_bytes()
+    torn = b"PAR1" + b"x" * 100 + good_file[104:]
+    (tmp_path / "torn.parquet").write_bytes(torn)
+    message.returns_ref.CopyFrom(riskpb.RiskDataRef(url="torn.parquet", hash=digest(torn), bytes=len(torn)))
+    with pytest.raises(NotReady, match=r"E_REF_UNREADABLE.*no Parquet"):
+        taken(message, str(tmp_path))

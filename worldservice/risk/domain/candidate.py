@@ -17,13 +17,16 @@ class BookRisk:
     """Both methods for one book; `historical` None: fewer than 250 shared days."""
 
     weights: Mapping[str, float]
+    vol: float
     normal: TailRisk
     historical: TailRisk | None
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """var_99, es_99, es_975: the larger of both methods, and each by its own name."""
-        found = {}
+        """vol; var_99, es_99, var_975, es_975: the larger of both methods, and each by its name in a report."""
+        found = {"vol": self.vol, "var_975": self.normal.var_975}
+        if self.historical is not None:
+            found["var_975"] = max(found["var_975"], self.historical.var_975)
         for name in ("var_99", "es_99", "es_975"):
             found[name] = found[f"{name}_normal"] = getattr(self.normal, name)
             if self.historical is not None:
@@ -47,7 +50,7 @@ class CandidateRisk:
     def component_share(self) -> float:
         """The largest share of the normal VaR that a strategy would have; 0 in a book that does not move."""
         parts = components(self.after.weights, self.covariance)
-        return max(parts.values()) / self.after.normal.var_99 if self.after.normal.var_99 > 0 else 0.0
+        return 0.0 if self.after.normal.var_99 <= 0 else max(parts.values()) / self.after.normal.var_99
 
     def incremental(self, figure: str) -> float:
         """What a figure rises by; negative where the candidate diversifies."""
@@ -86,7 +89,7 @@ def _book_risk(weights: Mapping[str, float], ids: list[str], covariance: Covaria
     vector = np.array([weights.get(name, 0.0) for name in ids])
     vol = quadratic_vol(vector, covariance.of(ids))
     historical = historical_tail(shared.weighted(vector)) if shared.ids else None
-    return BookRisk(weights, normal_tail(vol), historical)
+    return BookRisk(weights, vol, normal_tail(vol), historical)
 
 
 def _correlation(weights: Mapping[str, float], candidate: str, ids: list[str], covariance: Covariance) -> float:

@@ -18,6 +18,9 @@ from worldservice.risk.domain.stress import CORRELATION_ONE, WORST_WINDOWS
 WEIGHTS_MAX = 2_001
 POINTS_MAX = 200_000
 POINTS_TOTAL_MAX = 1_000_000
+SPANS_MAX = 4 * POINTS_TOTAL_MAX  # days from first to last of every series: tables by day are as large
+RETURN_MAX = 1e6  # beyond it squares of squares overflow, and a risk that is not known would read as none
+COVARIANCE_MAX = RETURN_MAX**2
 SCENARIOS_MAX = 100
 EXPOSURES_MAX = 10_000
 AHEAD_MAX = timedelta(seconds=5)
@@ -91,19 +94,22 @@ def _weight_faults(snapshot: Snapshot) -> Iterator[Violation]:
         if not (math.isfinite(weights[name]) and weights[name] >= 0):
             sound = False
             yield Violation(f"snapshot.weights.{name}", str(weights[name]), "a finite share, 0 or more")
-    total = math.fsum(weights.values()) if sound else 1.0
+    total = sum(weights.values()) if sound else 1.0  # of huge shares: infinite, which is off too
     if abs(total - 1.0) > SUM_TOLERANCE:
         yield Violation("snapshot.weights", f"a sum of {total:.9g}", f"1 within {SUM_TOLERANCE:g}; the rest is {CASH}")
 
 
 def _series_faults(snapshot: Snapshot) -> Iterator[Violation]:
     today = snapshot.as_of.date().toordinal()
-    points = 0
+    points = spans = 0
     for name, series in snapshot.returns.items():
         points += len(series.days)
+        spans += series.days[-1] - series.days[0] + 1 if series.days else 0
         yield from _days_faults(f"snapshot.returns.{name}", series, today)
     if points > POINTS_TOTAL_MAX:
         yield Violation("snapshot.returns", f"{points} points", f"at most {POINTS_TOTAL_MAX:,} in all")
+    if spans > SPANS_MAX:
+        yield Violation("snapshot.returns", f"{spans} days from first to last", f"at most {SPANS_MAX:,} in all")
 
 
 def _days_faults(path: str, series: DailyReturns, today: int) -> Iterator[Violation]:
@@ -117,9 +123,11 @@ def _days_faults(path: str, series: DailyReturns, today: int) -> Iterator[Violat
             yield Violation(f"{path}.{what}", "days out of order", "ascending days, each once")
     if series.days[-1] >= today:
         yield Violation(path, series.last.isoformat(), "days that were over at as_of")
-    if not all(map(math.isfinite, series.values)):
-        at = next(at for at, value in enumerate(series.values) if not math.isfinite(value))
-        yield Violation(f"{path}.values[{at}]", str(series.values[at]), "a finite fraction")
+    bad = next((at for at, value in enumerate(series.values) if not abs(value) <= RETURN_MAX), None)
+    if bad is not None:
+        yield Violation(
+            f"{path}.values[{bad}]", str(series.values[bad]), f"a finite fraction, at most {RETURN_MAX:,.0f} either way"
+        )
 
 
 def _covariance_faults(snapshot: Snapshot) -> Iterator[Violation]:
@@ -131,9 +139,10 @@ def _covariance_faults(snapshot: Snapshot) -> Iterator[Violation]:
         yield Violation("snapshot.covariance.lower_triangle", f"{len(given.triangle)} values", f"{want} for its ids")
     if any(later <= earlier for earlier, later in pairwise(given.ids)):
         yield Violation("snapshot.covariance.ids", "ids out of order", "sorted ids, each once")
-    bad = next((at for at, value in enumerate(given.triangle) if not math.isfinite(value)), None)
+    bad = next((at for at, value in enumerate(given.triangle) if not abs(value) <= COVARIANCE_MAX), None)
     if bad is not None:
-        yield Violation(f"snapshot.covariance.lower_triangle[{bad}]", str(given.triangle[bad]), "a finite value")
+        finite = f"a finite value, at most {COVARIANCE_MAX:g} either way"
+        yield Violation(f"snapshot.covariance.lower_triangle[{bad}]", str(given.triangle[bad]), finite)
 
 
 def _scenario_faults(scenarios: Sequence[Scenario]) -> Iterator[Violation]:

@@ -135,8 +135,9 @@ def portfolio_vol(weights: Mapping[str, float], covariance: Covariance) -> float
 
 
 def quadratic_vol(weights: Floats, matrix: Floats) -> float:
-    """sqrt(w'Cw); 0 where rounding makes the square negative."""
-    return math.sqrt(max(0.0, float(weights @ matrix @ weights)))
+    """sqrt(w'Cw); 0 where rounding makes the square negative, not finite where a value of C is not."""
+    square = float(weights @ matrix @ weights)
+    return 0.0 if square < 0 else math.sqrt(square)
 
 
 def incomplete(first: str, second: str) -> InvalidRequest:

@@ -92,8 +92,10 @@ def shared_returns(returns: Mapping[str, DailyReturns]) -> SharedReturns:
     filled = [returns[name] for name in ids if returns[name].days]
     if not ids or len(filled) < len(ids):
         return SharedReturns(ids, _no_days(), _no_days(), np.empty((0, len(ids))))
-    first = min(one.days[0] for one in filled)
-    count = max(one.days[-1] for one in filled) - first + 1
+    first = _first_shared(filled)
+    count = min(one.days[-1] for one in filled) - first + 1
+    if count <= 0:
+        return SharedReturns(ids, _no_days(), _no_days(), np.empty((0, len(ids))))
     growth, known, closed = _tables(filled, first, count)
     open_to_all = ~closed.any(axis=1)
     ends = np.flatnonzero(open_to_all)
@@ -105,6 +107,15 @@ def shared_returns(returns: Mapping[str, DailyReturns]) -> SharedReturns:
     single = begins == ends  # a day by itself keeps its return to the last bit
     compounded[single] = _values(filled, first, count)[ends[single]]
     return SharedReturns(ids, ends[whole] + first, begins[whole] + first, compounded[whole])
+
+
+def _first_shared(filled: Sequence[DailyReturns]) -> int:
+    """The first day that may be of a shared row: the latest first one, and the closed days that lead up to it."""
+    first, earliest = max(one.days[0] for one in filled), min(one.days[0] for one in filled)
+    shut = {day for one in filled for day in one.closed}
+    while first > earliest and first - 1 in shut:
+        first -= 1
+    return first
 
 
 def _tables(filled: Sequence[DailyReturns], first: int, count: int) -> tuple[Floats, np.ndarray, np.ndarray]:
@@ -121,7 +132,9 @@ def _tables(filled: Sequence[DailyReturns], first: int, count: int) -> tuple[Flo
 def _values(filled: Sequence[DailyReturns], first: int, count: int) -> Floats:
     values = np.full((count, len(filled)), np.nan)
     for column, one in enumerate(filled):
-        values[np.array(one.days, dtype=np.int64) - first, column] = one.values
+        at = np.array(one.days, dtype=np.int64) - first
+        inside = (at >= 0) & (at < count)
+        values[at[inside], column] = np.array(one.values)[inside]
     return values
 
 
