@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 
@@ -29,13 +30,16 @@ ReadPlayed = Callable[[Replay, Member, Span], Awaitable[Bars]]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a session was told, to be played again: its members, each with the sealed bars as source."""
+    """What a session was told, to be played again: its members, each with the sealed bars as source. `step_ns` is that
+    of the session's clock, on which all was told, also where some of its members are not played.
+    """
 
     session_id: str
     world_id: str
     preset: str
     members: tuple[Member, ...]
     span: Span
+    step_ns: int
 
 
 class Recorder:
@@ -134,7 +138,8 @@ class Recorder:
         start_ns = found.span.start_ns if isinstance(found, Replay) else found.start_ns
         end_ns = max(int(one.told_ns[-1]) for one in sealings)
         name = found.preset if len(members) == len(found.members) or len(members) > 1 else members[0].preset
-        return Recording(found.session_id, found.world_id, name, members, Span(start_ns, end_ns))
+        step_ns = found.interval_ns if isinstance(found, Replay) else gcd(*(one.interval_ns for one in found.members))
+        return Recording(found.session_id, found.world_id, name, members, Span(start_ns, end_ns), step_ns)
 
     async def _keep(self, made: Sealing) -> None:
         await self._db.write(lambda conn: store.keep_sealing(conn, made))

@@ -18,7 +18,17 @@ from qmtl.core.errors import Exhausted, NotFound, Unavailable, refused
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.sql.database import Database
 from seamless.domain.bars import Bars
-from seamless.domain.sessions.playback import Delivery, Follower, Replay, held_back, merged, next_due_ns, release, told
+from seamless.domain.sessions.playback import (
+    Delivery,
+    Follower,
+    Replay,
+    held_back,
+    merged,
+    next_due_ns,
+    release,
+    told,
+    told_again,
+)
 from seamless.metrics import SeamlessMetrics
 from seamless.replay import store
 
@@ -139,17 +149,20 @@ class Player:
     ) -> AsyncGenerator[Delivery, None]:
         """Everything released from an instant on, then what is released as it is; of one member (`place`) or of all.
 
-        Asking for the next delivery says that the one before was taken; a follower says so by `confirm` instead.
+        Asking for the next delivery says that the one before was taken; a follower says so by `confirm` instead. Who
+        reads a recording, at any time, is told of each bar as the recorded session was; a follower, who may have been
+        away, how far this one has come.
         Raises Unavailable (E_STOPPING).
         """
         position = from_ns
         if follower:
             self.follow(follower, from_ns)
         tape = self._whole if place is None else self._of_one[place]
+        tell = told_again if self.replay.recorded and not follower else told
         with self._seat(from_ns, waited_for=not follower) as seat:
             while True:
                 seen = self.replay
-                for delivery in told(tape, position, seen.watermark_ns, BATCH_BARS, last=seen.finished):
+                for delivery in tell(tape, position, seen.watermark_ns, BATCH_BARS, last=seen.finished):
                     yield delivery
                 if seen.finished:
                     return

@@ -4,7 +4,6 @@ A session is state in SQL; its player is started when somebody subscribes, after
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,7 +96,7 @@ class ReplaySessions:
             preset=recording.preset,
             members=recording.members,
             span=recording.span,
-            interval_ns=math.gcd(*(member.interval_ns for member in recording.members)),
+            interval_ns=recording.step_ns,
             bars_per_s=asked.bars_per_s,
             opened_at_ns=now_ns,
             advanced_at_ns=now_ns,

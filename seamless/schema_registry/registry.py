@@ -137,11 +137,11 @@ def _in_force(conn: Connection, name: str) -> InForce:
 
 
 def _versions_after(conn: Connection, after: VersionKey | None, count: int) -> list[tuple[Registered, Stage]]:
-    """Rows of as many schemas are read as the page needs."""
+    """Rows of as many schemas are read as the page needs; a store may have its names in another order than ours."""
     found: list[tuple[Registered, Stage]] = []
-    name = after[0] if after else ""
-    names = sorted({*store.names_from(conn, name, count + 1), *([OHLCV.name] if name <= OHLCV.name else [])})
-    for one in names:
+    for one in sorted({OHLCV.name, *store.names(conn)}):
+        if after is not None and one < after[0]:
+            continue
         log = _promotions(conn, one)
         found += [
             (version, _stage(log, version.version))

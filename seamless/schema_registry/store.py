@@ -89,12 +89,6 @@ def names(conn: Connection) -> list[str]:
     return list(conn.scalars(sa.select(versions.c.name).distinct().order_by(versions.c.name)))
 
 
-def names_from(conn: Connection, name: str, count: int) -> list[str]:
-    """So many schemas from a name on, by name."""
-    query = sa.select(versions.c.name).where(versions.c.name >= name).distinct().order_by(versions.c.name)
-    return list(conn.scalars(query.limit(count)))
-
-
 def versions_of(conn: Connection, name: str) -> list[Registered]:
     """The versions of a schema, oldest first."""
     order = (columns.c.major, columns.c.minor, columns.c.place)

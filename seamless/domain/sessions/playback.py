@@ -172,6 +172,14 @@ def told(tape: Tape, from_ns: int, reached_ns: int, size: int, *, last: bool) ->
         yield Delivery(no_bars(), reached_ns, last, reached_ns=reached_ns)
 
 
+def told_again(tape: Tape, from_ns: int, reached_ns: int, size: int, *, last: bool) -> Iterator[Delivery]:
+    """As `told`, each instant by itself and as who was there heard it, however far the session has come by now."""
+    position = from_ns
+    for known_ns in sorted({*tape.between(from_ns, reached_ns).close_ns.tolist(), reached_ns}):
+        yield from told(tape, position, known_ns, size, last=last and known_ns == reached_ns)
+        position = known_ns
+
+
 def release(
     replay: Replay, followers: Sequence[Follower], now_ns: int, patience_ns: int, held: Coverage = ()
 ) -> Replay:

@@ -245,6 +245,18 @@ async def test_a_recording_is_played_in_its_order_and_at_the_times_at_which_it_w
         ] == [(one.watermark_ns, one.reached_ns, one.bars.time_ns.tolist(), one.bars.close.tolist()) for one in live]
         assert at(12) - at(3) in {after.watermark_ns - before.watermark_ns for before, after in pairwise(live)}
         assert closes(rig, played) == closes(rig, live)
+        late = await sessions.player("again")  # it has played all
+        read = [one async for one in late.deliveries(replay.span.start_ns)]
+        assert sum(len(one.bars) for one in read) == sum(len(one.bars) for one in live)
+        assert [(one.bars.time_ns.tolist(), one.reached_ns) for one in read if len(one.bars)] == [
+            (one.bars.time_ns.tolist(), one.reached_ns) for one in live if len(one.bars)
+        ]
+        (missed, *_) = [one async for one in late.deliveries(replay.span.start_ns, "slow")]
+        assert missed.reached_ns == at(16), "who follows and comes late has missed it"
+
+        one = await recorder.recording(prints[2:], "", rig.found)  # of longer bars than the session's clock
+        long = await sessions.play_recording(one, SessionRequest("long", "w2", None, LENGTH_DEFAULT, 0.0, ()))
+        assert long.interval_ns == MINUTE_NS, "from minute 1 on by quarters every close of a quarter would be passed"
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
