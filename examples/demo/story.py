@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from examples.demo.capital import tell_promotion
 from examples.demo.ingestion import conformance_report, rule_word
 from examples.demo.narration import Narration, chapter
 from examples.demo.report import BitcoinResult, write_report
@@ -53,7 +54,7 @@ class Story:
         self._gateway = gateway
 
     async def tell(self) -> None:
-        """Every chapter in turn: the world on BTC-USD with its pictures, then the world on stocks; a report of both."""
+        """Every chapter in turn: the world on BTC-USD with its pictures, the world on stocks, the way to live."""
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(open_client(self._gateway))
             dataset = await self._data(client)
@@ -63,9 +64,10 @@ class Story:
             trend = await self._second(cut)
             await self._activate(client, cross)
             paper = await self._paper(client, cross)
-        bitcoin = BitcoinResult(cross, trend, paper)
-        self._pictures(bitcoin)
-        await self._stocks(bitcoin)
+            bitcoin = BitcoinResult(cross, trend, paper)
+            self._pictures(bitcoin)
+            await self._stocks(bitcoin)
+            await tell_promotion(self._console, client, WORLD, POLICY, cross)
 
     async def _data(self, client: Client) -> datasetspb.Dataset:
         chapter(self._console, "1. The data, as it is")

@@ -27,6 +27,7 @@ from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
+from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
@@ -62,6 +63,7 @@ class Client:
     activation: activationrpc.ActivationServiceAsyncStub
     applies: applyrpc.ApplyServiceAsyncStub
     audit: auditrpc.AuditServiceAsyncStub
+    campaigns: campaignrpc.CampaignServiceAsyncStub
     accounts: accountrpc.AccountServiceAsyncStub
     instruments: instrumentrpc.InstrumentServiceAsyncStub
     orders: orderrpc.OrderServiceAsyncStub
@@ -99,6 +101,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             activationrpc.ActivationServiceStub(channel),
             applyrpc.ApplyServiceStub(channel),
             auditrpc.AuditServiceStub(channel),
+            campaignrpc.CampaignServiceStub(channel),
             accountrpc.AccountServiceStub(channel),
             instrumentrpc.InstrumentServiceStub(channel),
             orderrpc.OrderServiceStub(channel),
