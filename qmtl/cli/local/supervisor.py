@@ -35,7 +35,7 @@ from qmtl.core.tasks.ending import end
 from qmtl.core.tasks.supervision import Supervised
 from qmtl.rpc.disk import disk_fault
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 SETTLE_S = 10.0
 SETTLE_POLL_S = 0.1
 TOKEN_EVERY_S = 86_400.0

@@ -88,6 +88,8 @@ async def _evaluated(client: GatewayClient, world: str) -> None:
         world_id=world, strategy_id=STRATEGY, run_id="run-1", stage=bindingpb.STAGE_BACKTEST, order_list=put.order_list
     )
     run = (await client.evaluation.Evaluate(request)).run
+    while run.evidence_state == evaluationpb.EVIDENCE_STATE_PENDING:  # asked again it waits again for the replay
+        run = (await client.evaluation.Evaluate(request)).run
     assert run.evidence_state == evaluationpb.EVIDENCE_STATE_REPLAYED, run
 
 
