@@ -14,6 +14,8 @@ from qmtl.core.modes import EffectiveMode
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from worldservice.activation.store.activations import load_activation
+from worldservice.apply import store as apply_store
+from worldservice.apply.domain.run import SHUT
 from worldservice.apply.domain.targets import Target
 from worldservice.campaigns import store
 from worldservice.campaigns.domain.actions import Action, Standing, action_of
@@ -137,9 +139,12 @@ def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target,
 
 
 def standing_targets(looked: WorldCampaigns, but: str) -> tuple[Target, ...]:
-    """What trades now, as targets that keep it as it is, without the strategy `but`."""
+    """What trades now, or did before the freeze that an apply left, as targets that keep it, without `but`."""
     stages = {EffectiveMode.LIVE: Stage.LIVE, EffectiveMode.PAPER: Stage.PAPER}
+    last = apply_store.last_run(looked.conn, looked.world.world_id)
     entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+    if last is not None and last.state in SHUT:
+        entries = last.before
     return tuple(
         Target(entry.strategy_id, entry.side, entry.weight, stages[entry.effective_mode])
         for entry in entries

@@ -32,9 +32,9 @@ campaign:
 NAMED: dict[str, Any] = {"world_id": "w1", "strategy_id": "s"}
 
 
-async def governed(harness: WorldHarness, extra: str = EASY) -> WorldStubs:
-    """World w1 under a policy with a campaign; s trades on paper and was replayed, live is allowed."""
-    ann = await make_trading(harness, "w1", "s", by_replay=True)
+async def governed(harness: WorldHarness, extra: str = EASY, *others: str) -> WorldStubs:
+    """World w1 under a policy with a campaign; s and others trade on paper and were replayed, live is allowed."""
+    ann = await make_trading(harness, "w1", "s", *others, by_replay=True)
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
@@ -93,3 +94,28 @@ async def test_a_policy_that_loses_its_campaign_while_an_apply_runs_holds_up_no_
         return state in (campaignpb.PROMOTION_STATE_APPLIED, campaignpb.PROMOTION_STATE_FAILED)
 
     await eventually(closed)
+
+
+async def test_a_promotion_out_of_a_frozen_world_keeps_what_traded_before_the_freeze(harness: WorldHarness) -> None:
+    ann = await governed(harness, EASY, "t")
+    await shown_on_paper(harness, ann)
+    await request(ann)
+    await approve(ann)
+    harness.brokerage.answering.clear()
+    await apply(ann)
+    await ann.bindings.RevokeLive(bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="s"))
+    harness.brokerage.answering.set()
+
+    async def failed() -> bool:
+        return (await campaign(ann)).promotion.state == campaignpb.PROMOTION_STATE_FAILED
+
+    await eventually(failed)
+    assert "ROLLED_BACK" in (await campaign(ann)).promotion.message
+    await request(ann, "p2")
+    again = campaignservicepb.ApprovePromotionRequest(**NAMED, run_id="p2", reason="now")
+    await ann.campaigns.ApprovePromotion(again)
+    plan = (await ann.campaigns.PlanPromotion(campaignservicepb.PlanPromotionRequest(**NAMED))).plan
+    assert {(one.strategy_id, one.weight) for one in plan.targets} == {("t", "1"), ("s", "0.1")}
+    await apply(ann, "p2")
+    run = applyservicepb.GetApplyRunRequest(world_id="w1", run_id="promo-p2")
+    assert list((await ann.applies.GetApplyRun(run)).run.targets) == list(plan.targets)
