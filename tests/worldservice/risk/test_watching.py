@@ -50,6 +50,11 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         yield database
 
 
+def place(rule: str) -> str:
+    """A rule's place in its policy."""
+    return rule.partition("#")[0]
+
+
 def rules(text: str) -> str:
     return f"{DOCUMENT}risk: {text}\n"
 
@@ -109,7 +114,7 @@ async def test_a_strategy_in_drawdown_drains_once_after_its_snapshots_in_a_row(d
     assert after.fence.epoch == before.fence.epoch + 1
     assert after.fence.state is FenceState.OPEN
     acted_on = (await listed(db))[0]
-    assert (acted_on.state, acted_on.rule, acted_on.target) == (BreachState.ACTED, "paper:exit[0]", "s")
+    assert (acted_on.state, place(acted_on.rule), acted_on.target) == (BreachState.ACTED, "paper:exit[0]", "s")
     assert "drawdown" in acted_on.figures
     assert acted_on.detail.startswith("drain s: drawdown > 0.15: drawdown 0.3")
     assert (await put(db, paper(3, weights, fallen))).effect is None
@@ -118,8 +123,23 @@ async def test_a_strategy_in_drawdown_drains_once_after_its_snapshots_in_a_row(d
     log = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(100)))
     exits = [row for row in log if row.event == "RiskExit"]
     assert len(exits) == 1
-    assert "paper:exit[0] of snapshot v2" in exits[0].detail
+    assert f"{acted_on.rule} of snapshot v2" in exits[0].detail
     assert "drawdown 0.3" in exits[0].detail
+
+
+async def test_a_rule_of_another_policy_acts_although_the_one_in_its_place_has(db: Database) -> None:
+    text = '{exit: [{when: "drawdown > 0.15", of: strategy, act: drain}]}'
+    await db.write(lambda conn: begin(conn, rules(text), "t"))
+    weights, fallen = {"s": 0.5, "t": 0.5}, {"s": FALLING, "t": CALM}
+    assert (await put(db, paper(1, weights, fallen))).effect is not None
+    other = '{exit: [{when: "drawdown > 0.1", of: strategy, act: freeze}]}'
+    await db.write(lambda conn: put_policy(conn, worlds.get_world(conn, "alpha"), rules(other)))
+    assert (await put(db, paper(2, weights, fallen))).effect is not None
+    after = await db.read(load)
+    assert {entry.strategy_id: entry.freeze for entry in after.entries if entry.active} == {"s": True, "t": False}
+    assert [(place(one.rule), one.act, one.state) for one in await listed(db)] == [
+        ("paper:exit[0]", "freeze", BreachState.ACTED), ("paper:exit[0]", "drain", BreachState.ACTED),
+    ]  # fmt: skip
 
 
 async def test_a_world_freezes_whole(db: Database) -> None:
@@ -148,7 +168,7 @@ async def test_a_number_that_is_not_known_alarms_and_stops_nobody(db: Database) 
     text = '{limits: {var_99: 0.5}, exit: [{when: "leverage > 2.0 || drawdown > 0.9", of: world, act: freeze}]}'
     await db.write(lambda conn: begin(conn, rules(text)))
     await put(db, paper(1, {"s": 1.0}, {"s": CALM[:30]}))
-    found = {one.rule: (one.state, one.act) for one in await listed(db)}
+    found = {place(one.rule): (one.state, one.act) for one in await listed(db)}
     assert found == {
         "paper:RISK_UNKNOWN:limits.var_99": (BreachState.BREACHED, ""),
         "paper:RISK_UNKNOWN:exit[0]": (BreachState.BREACHED, ""),
@@ -237,7 +257,7 @@ def test_the_section_of_a_policy() -> None:
     assert found is not None
     assert found.max_age == timedelta(minutes=15)
     assert found.limits == {"var_99": 0.03, "incremental_var_99": 0.005}
-    assert [(one.name, one.in_a_row, one.of, one.act) for one in found.exits] == [
+    assert [(place(one.name), one.in_a_row, one.of, one.act) for one in found.exits] == [
         ("exit[0]", 2, ExitTarget.STRATEGY, ExitAct.DRAIN),
         ("exit[1]", 1, ExitTarget.WORLD, ExitAct.FREEZE),
         ("exit[2]", 1, ExitTarget.LARGEST_COMPONENT, ExitAct.DRAIN),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
+from qmtl.core.identity.canonical import canonical_json, digest
 from qmtl.core.numbers import is_finite_number
 from worldservice.policy.domain.document import Document, Plain, parse_duration, parse_word, refused_value
 from worldservice.policy.domain.expressions import Expression, Result, Vocabulary, compile_expression
@@ -59,7 +60,10 @@ class ExitAct(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExitRule:
-    """When it holds for `in_a_row` new snapshots one after the other, the target is narrowed."""
+    """When it holds for `in_a_row` new snapshots one after the other, the target is narrowed.
+
+    `name` has a digest of the rule: what another policy's rule of the same place has counted or done is not this one's.
+    """
 
     name: str
     when: Expression
@@ -140,4 +144,5 @@ def _exit(part: Document, at: int) -> ExitRule:
     words = _OF_STRATEGY if of is ExitTarget.STRATEGY else _OF_SCOPE
     act = parse_word(part.required("act"), f"{part.path}.act", ExitAct)
     when = compile_expression(text, Result.BOOLEAN, f"{part.path}.when", words)
-    return ExitRule(f"exit[{at}]", when, in_a_row, of, act)
+    mark = digest(canonical_json([text, in_a_row, of.value, act.value])).removeprefix("blake3:")[:8]
+    return ExitRule(f"exit[{at}]#{mark}", when, in_a_row, of, act)
