@@ -155,7 +155,7 @@ def _stub(function: FunctionType) -> str | None:
             return None
         if not file.exists():
             file.write_text(f"# {name}\n")
-    except (OSError, _Unnamed):
+    except (OSError, RuntimeError, _Unnamed):  # a user without a home is a RuntimeError
         return None
     return str(file)
 

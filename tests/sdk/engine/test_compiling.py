@@ -164,3 +164,12 @@ def test_two_processes_at_once_keep_one_result(folder: Path) -> None:
     assert again(1.0) == 4.0
     assert sum(again.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]  # of numba
     assert not list(folder.rglob("*.tmp.*"))
+
+
+def test_without_a_home_it_is_compiled_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (KEPT_IN, "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "~")  # as of a user without an entry: none is found
+    made = function("def made(x):\n    return x * 3.0\n")
+    assert not is_kept(made)
+    assert compiled(made)(2.0) == 6.0

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.local.background import start_in_background
+from qmtl.cli.local.background import READY, start_in_background
 from qmtl.cli.local.config_check import refuse_wrong
 from qmtl.cli.local.layout import Plan, configured_plan, free_plan
 from qmtl.cli.local.shutdown import ask_to_stop, stop_processes
@@ -61,7 +61,7 @@ async def _supervise(plan: Plan) -> None:
     if starting.done():
         await starting
         took_s = time.monotonic() - started
-        typer.echo(f"mesh ready in {took_s:.1f} s, gateway at {mesh.address('gateway')}; ctrl-C stops it")
+        typer.echo(f"{READY} in {took_s:.1f} s, gateway at {mesh.address('gateway')}; ctrl-C stops it")
         await stopped
         typer.echo("stopping")
         await mesh.stop()
