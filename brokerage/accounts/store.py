@@ -1,9 +1,13 @@
-"""Accounts as rows, with their worlds, feeds and marks. Whoever changes an account's book holds its row."""
+"""Accounts as rows, with their worlds, feeds and marks. Whoever changes an account's book holds its row.
+
+A lock is a statement of its own, before what is read under it: PostgreSQL gives the rows that are joined to one it
+waited for as they stood before the wait.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -46,10 +50,10 @@ _SELECT = (
     .order_by(t.accounts.c.account, _FEED.symbol)
 )
 NAMES_OF_WORLD = sa.select(t.account_worlds.c.account).where(t.account_worlds.c.world_id == OF)
-_BY_NAME = _SELECT.where(t.accounts.c.account == OF)
-_ONE, _LOCKED_ONE = Prepared(_BY_NAME), Prepared(_BY_NAME.with_for_update(of=t.accounts))
-_BY_WORLD = _SELECT.where(t.accounts.c.account.in_(NAMES_OF_WORLD))
-_OF_WORLD, _LOCKED_OF_WORLD = Prepared(_BY_WORLD), Prepared(_BY_WORLD.with_for_update(of=t.accounts))
+_LOCK = sa.select(t.accounts.c.account).order_by(t.accounts.c.account).with_for_update()
+_BY_NAME, _BY_WORLD = t.accounts.c.account == OF, t.accounts.c.account.in_(NAMES_OF_WORLD)
+_ONE, _LOCK_ONE = Prepared(_SELECT.where(_BY_NAME)), Prepared(_LOCK.where(_BY_NAME))
+_OF_WORLD, _LOCK_OF_WORLD = Prepared(_SELECT.where(_BY_WORLD)), Prepared(_LOCK.where(_BY_WORLD))
 _SAVE = Prepared(sa.update(t.accounts).where(t.accounts.c.account == OF))
 _ALLOWED = Prepared(
     sa.select(t.account_worlds.c.account).where(
@@ -70,7 +74,9 @@ def find_account(conn: Connection, name: str, *, lock: bool = False) -> Account 
 
 def ask_found_account(conn: Connection, name: str, *, lock: bool = False) -> Later[Account | None]:
     """As `find_account`, heard later."""
-    rows = (_LOCKED_ONE if lock else _ONE).ask(conn, {"of": name}).rows
+    if lock:
+        _LOCK_ONE.ask(conn, {"of": name})
+    rows = _ONE.ask(conn, {"of": name}).rows
     return lambda: next(iter(_accounts_of(rows())), None)
 
 
@@ -107,8 +113,9 @@ def accounts(conn: Connection) -> list[Account]:
 def accounts_on(conn: Connection, preset: str, session_id: str, *, lock: bool = False) -> list[Account]:
     """Accounts on one feed, in the order locks are taken."""
     names = sa.select(_FEED.account).where(_FEED.preset == preset, _FEED.session_id == session_id)
-    query = _SELECT.where(t.accounts.c.account.in_(names))
-    return _accounts_of(conn.execute(query.with_for_update(of=t.accounts) if lock else query))
+    on_it = t.accounts.c.account.in_(names)
+    locked = set(conn.execute(_LOCK.where(on_it)).scalars()) if lock else None
+    return _among(locked, _accounts_of(conn.execute(_SELECT.where(on_it))))
 
 
 def sources(conn: Connection) -> list[tuple[str, str, str]]:
@@ -171,8 +178,9 @@ def accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> list[
 
 def ask_accounts_of(conn: Connection, world_id: str, *, lock: bool = False) -> Later[list[Account]]:
     """As `accounts_of`, heard later."""
-    rows = (_LOCKED_OF_WORLD if lock else _OF_WORLD).ask(conn, {"of": world_id}).rows
-    return lambda: _accounts_of(rows())
+    locked = _LOCK_OF_WORLD.ask(conn, {"of": world_id}).rows if lock else None
+    rows = _OF_WORLD.ask(conn, {"of": world_id}).rows
+    return lambda: _among(None if locked is None else set(locked().scalars()), _accounts_of(rows()))
 
 
 def page_of_accounts(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Account]:
@@ -268,6 +276,11 @@ def count_accounts(conn: Connection, world_id: str) -> int:
     """How many accounts a world may use."""
     table = t.account_worlds
     return int(conn.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.world_id == world_id)) or 0)
+
+
+def _among(locked: Collection[str] | None, found: list[Account]) -> list[Account]:
+    """Those that are locked (None: all): one that came after the locks is not."""
+    return found if locked is None else [one for one in found if one.account in locked]
 
 
 def _accounts_of(rows: Iterable[AnyRow]) -> list[Account]:

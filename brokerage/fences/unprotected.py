@@ -46,16 +46,17 @@ def _close_of(conn: Connection, world_id: str, held: AnyRow) -> str:
     """The order that the exits of a position made way for; empty: it has exits, or had none that did."""
     mine = sa.and_(
         _ORDER.account == held.account,
-        _ORDER.world_id == world_id,
-        _ORDER.strategy_id == held.strategy_id,
         _ORDER.symbol == held.symbol,
+        # by no index of names: the newest of the account come first, and one is enough
+        sa.func.coalesce(_ORDER.world_id, "") == world_id,
+        sa.func.coalesce(_ORDER.strategy_id, "") == held.strategy_id,
     )
-    told = sa.or_(_ORDER.detail == WAITS, _ORDER.detail.endswith(UNPROTECTED, autoescape=True))
-    newest = sa.select(_ORDER.order_id, _ORDER.client_order_id, _ORDER.created_sequence, _ORDER.side).where(mine, told)
-    close = conn.execute(newest.order_by(_ORDER.created_sequence.desc()).limit(1)).one_or_none()
-    if close is None:
+    made_way = sa.or_(_ORDER.detail == WAITS, _ORDER.detail.endswith(UNPROTECTED, autoescape=True))
+    newest = sa.select(_ORDER.order_id, _ORDER.client_order_id, _ORDER.side, made_way.label("made_way"))
+    newest = newest.where(mine, sa.or_(made_way, _ORDER.filled > 0)).order_by(_ORDER.created_sequence.desc())
+    close = conn.execute(newest.limit(1)).one_or_none()
+    if close is None or not close.made_way:  # none, or it has traded since
         return ""
-    traded = sa.and_(_ORDER.created_sequence > close.created_sequence, _ORDER.filled > 0)
     protects = sa.and_(
         _ORDER.open,
         _ORDER.reduce_only,
@@ -64,5 +65,5 @@ def _close_of(conn: Connection, world_id: str, held: AnyRow) -> str:
         _ORDER.type != OrderType.MARKET.value,
         _ORDER.state != OrderState.PENDING_CANCEL.value,
     )
-    other = conn.execute(sa.select(_ORDER.order_id).where(mine, sa.or_(traded, protects)).limit(1)).first()
+    other = conn.execute(sa.select(_ORDER.order_id).where(mine, protects).limit(1)).first()
     return "" if other else str(close.client_order_id)

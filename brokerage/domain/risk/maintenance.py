@@ -18,7 +18,7 @@ from brokerage.domain.accounts.position import Position, position_value, positio
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.buying_power.margins import Held
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.money import money_text
+from brokerage.domain.money import floor_to, money_text
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 
@@ -153,7 +153,7 @@ def _held(view: AccountView) -> Iterator[HeldMargin]:
 
 def _netted(view: AccountView, symbol: str, rows: list[tuple[Owner, Instrument, Position]]) -> Iterator[HeldMargin]:
     """The margin of a net position, shared by the owners on its side in proportion to what they hold: as much of each
-    is closable. The others' positions use none, and closing one of them would take more.
+    is closable, in whole lots. The others' positions use none, and closing one of them would take more.
     """
     net = sum(position.quantity for _, _, position in rows)
     margin = _kept(view, rows[0][1], net)
@@ -168,6 +168,9 @@ def _netted(view: AccountView, symbol: str, rows: list[tuple[Owner, Instrument, 
             continue
         quantity = abs(position.quantity)
         mine, part = margin * quantity // left, closable * quantity // left
+        if quantity < left:  # whole lots, and what they leave is of the next: no venue takes a part of one
+            part = floor_to(part, instrument.lot)
+        part = min(part, quantity)
         margin, closable, left = margin - mine, closable - part, left - quantity
         yield HeldMargin(owner, instrument, position, mine, profit, part)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.money import floor_to
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.maintenance import AccountMargin, HeldMargin, MarginState
@@ -43,12 +44,11 @@ def margin_call(view: AccountView, margin: AccountMargin | None) -> MarginCall |
     stuck = sorted({one.instrument.symbol for one in margin.held} - {one.instrument.symbol for one in closable})
     kept = f"; not tradable: {', '.join(stuck)}" if stuck else ""
     if margin.equity <= 0:
-        every = tuple(Reduction(one.owner, one.instrument, -one.position.quantity) for one in closable)
+        whole = ((one, floor_to(abs(one.position.quantity), one.instrument.lot)) for one in closable)
+        every = tuple(_off(one, quantity) for one, quantity in whole if quantity)
         return MarginCall(every, f"LIQUIDATION: {margin.numbers}; everything is closed{kept}", True)
-    if not closable:
-        return None
-    missing = max(margin.used - margin.equity, 1)
-    return MarginCall(_reductions(closable, missing), f"MARGIN_CALL: {margin.numbers}{kept}", False)
+    reductions = _reductions(closable, max(margin.used - margin.equity, 1))
+    return MarginCall(reductions, f"MARGIN_CALL: {margin.numbers}{kept}", False) if reductions else None
 
 
 def _reductions(held: list[HeldMargin], missing: int) -> tuple[Reduction, ...]:
@@ -58,10 +58,15 @@ def _reductions(held: list[HeldMargin], missing: int) -> tuple[Reduction, ...]:
         if missing <= 0:
             break
         quantity, lot = one.closable, one.instrument.lot
-        if not quantity:
-            continue
         lots = -(-(missing * quantity) // (max(one.margin, 1) * lot))
-        taken = min(lots * lot, quantity)
-        found.append(Reduction(one.owner, one.instrument, -taken if one.position.quantity > 0 else taken))
+        taken = min(lots * lot, floor_to(quantity, lot))
+        if not taken:
+            continue
+        found.append(_off(one, taken))
         missing -= one.margin * taken // quantity
     return tuple(found)
+
+
+def _off(one: HeldMargin, quantity: int) -> Reduction:
+    """So much of a position, closed."""
+    return Reduction(one.owner, one.instrument, -quantity if one.position.quantity > 0 else quantity)

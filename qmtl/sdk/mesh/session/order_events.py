@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Final
 
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.fills import FillEvent
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.orders import fill_from_proto, state_of, update_from_proto, update_of
-from qmtl.sdk.strategy.events import OrderState
+from qmtl.sdk.strategy.events import OrderState, OrderUpdate
 from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 
 ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.DENIED})
-"""States that no event follows: one that comes all the same is from before the listing that told of the end."""
+"""States that only a late fill follows. What comes all the same, or has less filled than was told, is from before the
+listing that told of it.
+"""
+
+UNTOLD: Final = (None, Decimal(0))
 
 
 class OrderListener:
@@ -32,26 +39,36 @@ class OrderListener:
         self._on_order = strategy.on_order
         self.listens = strategy.hears_orders
         self._rules = rules
-        self._told: dict[str, OrderState | None] = {}
+        self._told: dict[str, tuple[OrderState | None, Decimal]] = {}  # the state, and how much was filled
 
     def begin(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
         """Orders of an earlier process: what became of them before is not told."""
-        self._told |= {status.order.client_order_id: state_of(status.state) for status in statuses}
+        for status in statuses:
+            filled = parse_decimal(status.cumulative_quantity or "0", "status.cumulative_quantity")
+            self._told[status.order.client_order_id] = state_of(status.state), filled
 
     def hear(self, event: orderpb.OrderEvent) -> None:
         """An event of an order."""
         update = update_from_proto(event, self._rules)
-        if update is not None and self.listens and self._told.get(update.client_order_id) not in ENDED:
-            self._told[update.client_order_id] = update.state
-            self._on_order(update)
+        if update is None or not self.listens:
+            return
+        state, filled = self._told.get(update.client_order_id, UNTOLD)
+        if update.filled > filled or (update.filled == filled and state not in ENDED):
+            self._tell(update)
 
     def compare(self, statuses: Iterable[orderpb.OrderStatus]) -> None:
         """All orders, newest first: tell of those that are not as they were told of."""
         for status in reversed(list(statuses)):
             state, name = state_of(status.state), status.order.client_order_id
-            if self.listens and state is not None and self._told.get(name) is not state:
-                self._told[name] = state
-                self._on_order(update_of(status, state, self._rules))
+            if not self.listens or state is None:
+                continue
+            update, (told, filled) = update_of(status, state, self._rules), self._told.get(name, UNTOLD)
+            if told is not state or update.filled > filled:
+                self._tell(update)
+
+    def _tell(self, update: OrderUpdate) -> None:
+        self._told[update.client_order_id] = update.state, update.filled
+        self._on_order(update)
 
 
 async def follow_orders(

@@ -194,6 +194,26 @@ def test_owners_are_netted_and_those_on_the_nets_side_are_closed() -> None:
     assert liquidation_prices(view) == {"ETH": Decimal("902.010051")}  # (4,000 - 410) / (4 x 0.995) = 902.0100502...
 
 
+def test_parts_of_a_net_position_are_whole_lots_and_dust_stays() -> None:
+    """3 lots of one and of another long, 1 short of a third: of 5 lots 2 and 3; the exchange takes no half of one."""
+    coarse = replace(ETH, lot=50, quantity_min=50)
+    owned = ((FIRST, coarse, "0.150", "1000"), (SECOND, coarse, "0.150", "1000"), (THIRD, coarse, "-0.050", "1000"))
+    view = view_of("25", *owned, ETH="901")  # 0.25 of equity, 1.12625 are kept
+    margin = account_margin(view)
+    assert margin is not None
+    assert [(one.owner, one.closable) for one in margin.held] == [(FIRST, 100), (SECOND, 150), (THIRD, 0)]
+    call = margin_call(view, margin)
+    assert call is not None
+    assert call.reductions == (Reduction(FIRST, coarse, -100), Reduction(SECOND, coarse, -100))
+    two = ((FIRST, coarse, "0.170", "1000"), (SECOND, coarse, "-0.020", "1000"))
+    for cash, lots in (("15", 150), ("10", 150)):  # all that is closed, but for 0.02
+        call = margin_call(view := view_of(cash, *two, ETH="901"), account_margin(view))
+        assert call is not None
+        assert call.reductions == (Reduction(FIRST, coarse, -lots),)
+    dust = view_of("0.0991", (FIRST, coarse, "0.001", "1000"), ETH="901")
+    assert margin_call(dust, account_margin(dust)) is None
+
+
 def test_owners_that_net_to_nothing_keep_nothing_and_have_no_price() -> None:
     view = view_of("10", (FIRST, ETH, "2", "1000"), (SECOND, ETH, "-2", "900"), ETH="1000")
     margin = account_margin(view)

@@ -123,6 +123,7 @@ class FakeBrokerage:
                 client_order_id=fill.client_order_id,
                 kind=orderpb.ORDER_EVENT_KIND_FILLED,
                 state=orderpb.ORDER_STATE_FILLED,
+                cumulative_quantity=fill.quantity,
                 receive_time=fill.account_time,
             )
             for fill in self.mesh.fills[after:]
