@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -16,7 +16,8 @@ from worldservice.risk.answers import backtest_tests, explained, incremental_fig
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.report import RiskReport, risk_report
 from worldservice.risk.domain.scope import Scope
-from worldservice.risk.domain.snapshot import RiskStage, Snapshot
+from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
+from worldservice.risk.domain.tail_risk import with_candidate
 from worldservice.risk.files import SnapshotFiles
 from worldservice.risk.reading import inline, whole
 from worldservice.risk.store import account_limits, snapshots
@@ -77,12 +78,16 @@ class RiskBlocks:
         paper = snapshots.newest(conn, book.scope, RiskStage.PAPER)
         others = [] if paper is None else [whole(snapshots.load_snapshot(conn, paper), self.files)]
         tests = backtest_tests(conn, book, RiskStage.LIVE, now)
+        joined = book  # with those before it in, so that two that fit one by one do not pass together
         for one in entering:
             share = self.share_of(conn, book.scope.name, one.strategy_id)
             share = float(one.weight) * (terms.candidate_share if share is None else share)
             if book.invested():
                 yield from _short(report, one.strategy_id)
-            yield from _candidate(book, others, terms, one.strategy_id, share)
+            found = list(_candidate(joined, others, terms, one.strategy_id, share, report.figures))
+            yield from found
+            if terms.limits and share > 0 and not found:
+                joined = _with(joined, one.strategy_id, share)
             if tests is not None and tests.model_rejected:
                 yield Block(
                     "VAR_MODEL_REJECTED",
@@ -128,10 +133,20 @@ def _short(report: RiskReport, strategy_id: str) -> Iterator[Block]:
                 yield Block("RISK_SAMPLE_SHORT", strategy_id, f"would join a book without VaR: {one.detail}")
 
 
+def _with(book: Snapshot, strategy_id: str, share: float) -> Snapshot:
+    weights = with_candidate(book.invested(), strategy_id, share)
+    return replace(book, weights={**weights, CASH: max(0.0, 1.0 - sum(weights.values()))})
+
+
 def _candidate(
-    book: Snapshot, others: list[Snapshot], terms: RiskTerms, strategy_id: str, share: float
+    book: Snapshot,
+    others: list[Snapshot],
+    terms: RiskTerms,
+    strategy_id: str,
+    share: float,
+    before: Mapping[str, float],
 ) -> Iterator[Block]:
-    """The limits with the candidate included, on the days that it shares with the book."""
+    """The limits with the candidate included, on the days that it shares with the book; `before`: what it leaves."""
     if not terms.limits or share <= 0:
         return
     try:
@@ -139,7 +154,6 @@ def _candidate(
     except QmtlError as error:
         yield Block(_reason(error), strategy_id, error.message)
         return
-    before = risk_report(book).figures
     kept = {name: before[name] for name in _NOT_OF_CANDIDATES if name in before}
     figures = {**kept, **incremental_figures(told)}
     figures["component_share"] = told.component_share

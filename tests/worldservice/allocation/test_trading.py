@@ -110,3 +110,5 @@ def test_a_pace_has_1_to_100_slices(slices: int) -> None:
 def test_no_pace_is_best_under_a_permanent_impact_that_large() -> None:
     with pytest.raises(InvalidRequest, match=r"E_PACE: pace\.eta"):
         urgency(Aversion(Decimal(1), Decimal(1), Decimal(1), Decimal(2)))
+    with pytest.raises(InvalidRequest, match=r"E_PACE: pace\.risk_aversion is -1, want 0 or more"):
+        urgency(Aversion(Decimal(-1), Decimal(1), Decimal(1), Decimal(0)))

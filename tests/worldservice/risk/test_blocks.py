@@ -53,12 +53,14 @@ async def put(db: Database, snapshot: Snapshot) -> None:
     await db.write(lambda conn: store_arrival(conn, act, found, lambda *_: None))
 
 
-async def blocks(db: Database, minutes: float = 1.0, weight: str = "1", share: float | None = None) -> Sequence[Block]:
+async def blocks(
+    db: Database, minutes: float = 1.0, weight: str = "1", share: float | None = None, names: str = "t"
+) -> Sequence[Block]:
     asks = RiskBlocks(SnapshotFiles(""), lambda *_: share)
 
     def work(conn: Connection) -> Sequence[Block]:
         world = worlds.get_world(conn, "alpha")
-        entering = [EnteringLive("t", Decimal(weight))]
+        entering = [EnteringLive(name, Decimal(weight)) for name in names]
         return asks(conn, world, entering, NOW + timedelta(minutes=minutes), switching=False)
 
     return await db.read(work)
@@ -121,6 +123,20 @@ async def test_a_figure_that_the_candidate_makes_unknown_is_not_the_one_of_the_b
     assert "var_99_historical is not known" in found[0].sentence
     assert "var_975 0.0" in found[1].sentence
     assert "vol 0.0" in found[2].sentence
+
+
+async def test_two_that_fit_one_by_one_do_not_pass_together(db: Database) -> None:
+    def two(conn: Connection) -> None:
+        begin(conn, "{limits: {var_99: 0.03}}")
+        add_strategy(conn, "u")
+
+    await db.write(two)
+    await put(db, measured("v1", RiskStage.LIVE, {CASH: 1.0}, {"t": WILD, "u": WILD}))
+    for name in "tu":
+        assert await blocks(db, share=0.25, names=name) == []
+    found = await blocks(db, share=0.25, names="tu")
+    assert [(one.reason, one.strategy_id) for one in found] == [("RISK_LIMIT_EXCEEDED", "u")]
+    assert "with 0.25 of capital: var_99 0.0407" in found[0].sentence
 
 
 async def test_a_model_with_too_many_exceptions_blocks(db: Database) -> None:

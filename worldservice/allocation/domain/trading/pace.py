@@ -31,8 +31,11 @@ class Aversion:
 def urgency(aversion: Aversion) -> Decimal:
     """k of one slice: arcosh(1 + k~^2 / 2) with k~^2 = lambda s^2 / (eta - gamma / 2).
 
-    Raises InvalidRequest (E_PACE) where the permanent impact is so large that no pace is best.
+    Raises InvalidRequest (E_PACE) for a term below 0, and where the permanent impact is so large that no pace is best.
     """
+    for name in ("risk_aversion", "volatility", "eta", "gamma"):
+        if getattr(aversion, name) < 0:
+            raise refused("E_PACE", f"pace.{name}", str(getattr(aversion, name)), "0 or more")
     with localcontext(MONEY):
         eta = aversion.eta - aversion.gamma / 2
         if eta <= 0:
