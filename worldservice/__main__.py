@@ -35,6 +35,8 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
+from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
@@ -73,6 +75,8 @@ from worldservice.bindings.service import BindingServicer
 from worldservice.campaigns.facts import CampaignBlocks
 from worldservice.campaigns.keeper import CampaignKeeper
 from worldservice.campaigns.promoting import Promotions
+from worldservice.campaigns.reports.making import ReportMaker
+from worldservice.campaigns.reports.service import DivergenceServicer
 from worldservice.campaigns.service import CampaignServicer
 from worldservice.campaigns.standing import Campaigns
 from worldservice.config import Settings
@@ -150,6 +154,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
         server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
+        divergence = DivergenceServicer(ReportMaker(writes, replays))
+        server.add(divergencerpc.add_DivergenceServiceServicer_to_server, divergence, service_of(divergenceservicepb))
         starter, notices = (
             _add_campaigns(server, runtime, writes, rules, fences, (RiskBlocks(_snapshot_files(settings)),)),
             HoldNotices(bus, UnwrittenHolds(clock)),

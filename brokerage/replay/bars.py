@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from blake3 import blake3
 
 from brokerage.domain.market.bars import BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
+from qmtl.core.decimals import to_decimal
 from qmtl.core.instants import NS_PER_S
 from qmtl.core.volumes import VolumeUnit
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+OHLCV = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +49,27 @@ class SealedBars:
         times = self._opens()
         return (int(times[0]), int(times[-1]) + self.interval_s * NS_PER_S) if len(times) else None
 
+    def digest(self) -> str:
+        """Of the bars as they came, whatever parts they came in."""
+        import pyarrow as pa
+
+        found = blake3(self._opens().astype("<i8").tobytes())
+        for name in OHLCV:
+            for part in self.parts:
+                found.update(part.column(name).cast(pa.float64()).to_numpy().astype("<f8").tobytes())
+        return f"blake3:{found.hexdigest()}"
+
+    def closes_by(self, times_ns: Sequence[int]) -> list[Decimal | None]:
+        """Of each time the close of the last bar that had ended by then; None: none had."""
+        import pyarrow as pa
+
+        ends = self._opens() + self.interval_s * NS_PER_S
+        closes = np.concatenate(
+            [*(part.column("close").cast(pa.float64()).to_numpy() for part in self.parts), np.zeros(0)]
+        )
+        rows = np.searchsorted(ends, np.array(times_ns, dtype=np.int64), side="right") - 1
+        return [to_decimal(float(closes[row])) if row >= 0 else None for row in rows.tolist()]
+
     def _opens(self) -> npt.NDArray[np.int64]:
         import pyarrow as pa
 
@@ -57,7 +83,7 @@ class SealedBars:
         start_ns = self._opens()
         opened, high, low, close, volume = (
             np.concatenate([*(part.column(name).cast(pa.float64()).to_numpy() for part in self.parts), np.zeros(0)])
-            for name in ("open", "high", "low", "close", "volume")
+            for name in OHLCV
         )
         sized = volume_in_base(self.instrument, volume, high, self.volume_unit)
         ohlcv = (opened, high, low, close, sized)

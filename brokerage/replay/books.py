@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from brokerage.domain.backtest.booked import BookedFill, Entry, booked_equity
 from brokerage.domain.backtest.order_list import OrderStep, ReplayedOrders
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import Order, Owner
 from brokerage.domain.simulation.carry import Payment
 from brokerage.domain.trading.reports import REPORTED
 from brokerage.market.context import MarketContext
@@ -25,26 +26,33 @@ from brokerage.orders import store
 from brokerage.orders.store import OrdersOf
 from brokerage.orders.wire import TEXT_MAX
 from brokerage.replay.bars import SealedBars
-from brokerage.replay.wire import ORDERS_MAX, account_from_model, fill_events, replies
+from brokerage.replay.wire import ORDERS_MAX, PART_ROWS, account_from_model, fill_events, replies
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import NotReady, refused
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.stats.trades import closed_trips
 from qmtl.wire.fields import require_text
-from qmtl.wire.instants import ns_from_proto
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 DENIALS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class BooksQuery:
-    """Whose books, on which data session from where on, and what the account has to be like."""
+    """Whose books, on which data session from where to where, and what the account has to be like.
+
+    `own_terms`: the account as it is, with all that the strategy sent.
+    """
 
     owner: Owner
     session_id: str
     start_ns: int
     model: accountpb.AccountModel
+    end_ns: int | None = None
+    own_terms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,14 @@ class PaperBooks:
     fills: Sequence[OrderStep]
     denials: Sequence[OrderStep]
     payments: Sequence[Payment]
+    orders: Sequence[Order] = ()
+    until_ns: int | None = None
 
     @property
     def end_ns(self) -> int:
-        """The close up to which every feed has been processed."""
-        return min(feed.position_ns for feed in self.feeds)
+        """The close up to which every feed has been processed, or the end that was asked for."""
+        reached_ns = min(feed.position_ns for feed in self.feeds)
+        return reached_ns if self.until_ns is None else min(reached_ns, self.until_ns)
 
 
 def query_from_proto(message: replayservicepb.ReplayBooksRequest) -> BooksQuery:
@@ -77,7 +88,9 @@ def query_from_proto(message: replayservicepb.ReplayBooksRequest) -> BooksQuery:
         require_text(message.strategy_id, "strategy_id", TEXT_MAX),
     )
     session = require_text(message.data_session_id, "data_session_id", TEXT_MAX)
-    return BooksQuery(owner, session, ns_from_proto(message.start, "start"), message.account_model)
+    end_ns = ns_from_proto(message.end, "end") if message.HasField("end") else None
+    start_ns = ns_from_proto(message.start, "start")
+    return BooksQuery(owner, session, start_ns, message.account_model, end_ns, message.own_terms)
 
 
 def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> PaperBooks:
@@ -90,7 +103,8 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     account = accounts_store.account(conn, owner.account, owner.world_id)
     if account.venue != VENUE:
         raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
-    _require_terms(account, query, market)
+    if not query.own_terms:
+        _require_terms(account, query, market)
     _require_whole(account, query.start_ns)
     of = OrdersOf(owner.account, owner.world_id, owner.strategy_id)
     found = store.fills_after(conn, of, 0, ORDERS_MAX + 1, market.instruments)
@@ -101,7 +115,8 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     known = load_payments(conn, owner.account, market.instruments)
     payments = [paid for _, paid in known if paid.owner in (owner, None)]
     feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
-    return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments)
+    orders = _sent(conn, market, owner) if query.own_terms else ()
+    return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments, orders, query.end_ns)
 
 
 def _require_whole(account: Account, start_ns: int) -> None:
@@ -157,6 +172,39 @@ def _denials(conn: Connection, market: MarketContext, owner: Owner) -> list[Orde
         raise refused("E_TOO_LARGE", "account", f"{count} denied orders", f"at most {DENIALS_MAX}")
     denied = store.load_orders(conn, market.instruments, *mine, orders.denial != "")
     return [OrderStep(one.order, event) for one in denied for event in one.events if event.denial is not None]
+
+
+def _sent(conn: Connection, market: MarketContext, owner: Owner) -> list[Order]:
+    """Everything that was sent. Raises InvalidRequest (E_TOO_LARGE)."""
+    orders = t.orders.c
+    mine = (orders.account == owner.account, orders.world_id == owner.world_id, orders.strategy_id == owner.strategy_id)
+    count = conn.scalar(sa.select(sa.func.count()).where(*mine)) or 0
+    if count > ORDERS_MAX:
+        raise refused("E_TOO_LARGE", "account", f"{count} orders", f"at most {ORDERS_MAX}")
+    return [one.order for one in store.load_orders(conn, market.instruments, *mine)]
+
+
+def booked_orders(books: PaperBooks, bars: Sequence[SealedBars]) -> list[replayservicepb.ReplayBooksResponse]:
+    """What was sent, with the marks that it arrived at, in messages of at most 1,000."""
+    marks: dict[str, Decimal | None] = {}
+    for one in bars:
+        told = [order for order in books.orders if order.symbol == one.instrument.symbol and order.decided_ns]
+        prices = one.closes_by([order.decided_ns or 0 for order in told])
+        marks.update(zip((order.client_order_id for order in told), prices, strict=True))
+    made = []
+    for order in books.orders:
+        mark = marks.get(order.client_order_id)
+        made.append(
+            replaypb.BookedOrder(
+                client_order_id=order.client_order_id,
+                symbol=order.symbol,
+                side=f"ORDER_SIDE_{order.side.name}",
+                decided_at=ns_to_proto(order.decided_ns) if order.decided_ns else None,
+                arrival_price="" if mark is None else format_decimal(mark),
+            )
+        )
+    parts = [made[begin : begin + PART_ROWS] for begin in range(0, len(made), PART_ROWS)]
+    return [replayservicepb.ReplayBooksResponse(orders=part) for part in parts]
 
 
 def valued(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from brokerage.market.context import MarketContext
 from brokerage.replay.bars import SealedBars
-from brokerage.replay.books import load_books, query_from_proto, valued
+from brokerage.replay.books import booked_orders, load_books, query_from_proto, valued
 from brokerage.replay.data import PlayedSpan, SealedData
 from brokerage.replay.process import ReplayProcess
 from qmtl.broker.v1 import replay_pb2 as replaypb
@@ -81,6 +81,8 @@ class ReplayService(replayrpc.ReplayServiceServicer):
             room = BOOKS_BARS_MAX - sum(one.rows for one in bars)
             played = PlayedSpan(query.owner.world_id, span)
             bars.append(await self._sealed.played(feed.preset, feed.session_id, played, room))
+        for told in await asyncio.to_thread(booked_orders, books, bars):
+            yield told
         for part in await asyncio.to_thread(valued, self._market, books, bars):
             yield replayservicepb.ReplayBooksResponse(part=part)
 

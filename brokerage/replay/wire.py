@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -224,10 +225,12 @@ def _instrument(bars: SealedBars) -> replaypb.ReplayedInstrument:
         multiplier=format_decimal(bars.instrument.multiplier),
         calendar=bars.instrument.calendar,
         coverage_ratio=bars.coverage,
+        bars_digest=bars.digest(),
     )
     if bars.span_ns is not None:
         made.first_open.CopyFrom(ns_to_proto(bars.span_ns[0]))
         made.last_close.CopyFrom(ns_to_proto(bars.span_ns[1]))
+        made.last_price = format_decimal(bars.closes_by([bars.span_ns[1]])[0] or Decimal(0))
     return made
 
 

@@ -65,6 +65,7 @@ from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import status_service_pb2 as worldstatusservicepb
@@ -85,6 +86,7 @@ PROXIED: Mapping[str, tuple[ServiceDescriptor, ...]] = {
         auditservicepb.DESCRIPTOR,
         bindingservicepb.DESCRIPTOR,
         campaignservicepb.DESCRIPTOR,
+        divergenceservicepb.DESCRIPTOR,
         evaluationservicepb.DESCRIPTOR,
         policyservicepb.DESCRIPTOR,
         riskservicepb.DESCRIPTOR,

@@ -22,6 +22,8 @@ from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
+from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import gate_service_pb2 as gateservicepb
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from qmtl.world.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from qmtl.world.v1.binding_service_pb2_grpc import BindingServiceAsyncStub
     from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
+    from qmtl.world.v1.divergence_service_pb2_grpc import DivergenceServiceAsyncStub
     from qmtl.world.v1.evaluation_service_pb2_grpc import EvaluationServiceAsyncStub
     from qmtl.world.v1.gate_service_pb2_grpc import GateServiceAsyncStub
     from qmtl.world.v1.policy_service_pb2_grpc import PolicyServiceAsyncStub
@@ -66,6 +69,7 @@ METHODS: Mapping[str, MethodDescriptor] = {
         auditservicepb,
         bindingservicepb,
         campaignservicepb,
+        divergenceservicepb,
         evaluationservicepb,
         gateservicepb,
         policyservicepb,
@@ -93,6 +97,7 @@ class WorldStubs:
         self.applies: ApplyServiceAsyncStub = applyrpc.ApplyServiceStub(channel)
         self.world_graph: WorldGraphServiceAsyncStub = worldgraphrpc.WorldGraphServiceStub(channel)
         self.campaigns: CampaignServiceAsyncStub = campaignrpc.CampaignServiceStub(channel)
+        self.divergence: DivergenceServiceAsyncStub = divergencerpc.DivergenceServiceStub(channel)
         self.access: AccessServiceAsyncStub = accessrpc.AccessServiceStub(channel)
         self.audit: AuditServiceAsyncStub = auditrpc.AuditServiceStub(channel)
         self.gates: GateServiceAsyncStub = gaterpc.GateServiceStub(channel)

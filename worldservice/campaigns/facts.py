@@ -9,12 +9,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from qmtl.core.modes import EffectiveMode
+from qmtl.wire.instants import instant_from_proto
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.activation.store.activations import load_activation
 from worldservice.apply import store as apply_store
 from worldservice.campaigns import store
-from worldservice.campaigns.domain.readiness import Readiness, StageEvidence, blocks_of
+from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
 from worldservice.campaigns.domain.selection import Selection, selection_of
 from worldservice.campaigns.domain.windows import Covered, Window, covered_time
+from worldservice.campaigns.reports.store import find_report
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.domain.reports import Outcome
@@ -85,6 +88,7 @@ class WorldCampaigns:
             demoted_at=campaign.demoted_at,
             allow_live=self.world.allow_live,
             replay=is_replay(self.world, self.settings.replay_presets),
+            report=self._report(name),
             overrides=frozenset(
                 (one.run_id, one.revision, one.rule) for one in store.overrides_holding(self.conn, world_id, name, now)
             ),
@@ -94,6 +98,19 @@ class WorldCampaigns:
         """The apply that is under way in the world; empty: none."""
         last = apply_store.last_run(self.conn, self.world.world_id)
         return last.run_id if last is not None and last.ended_at is None else ""
+
+    def _report(self, name: str) -> ReportShown | None:
+        """The newest divergence report, whatever its version."""
+        found = find_report(self.conn, self.world.world_id, name)
+        if found is None:
+            return None
+        return ReportShown(
+            verdict=divergencepb.DivergenceVerdict.Name(found.verdict).removeprefix("DIVERGENCE_VERDICT_"),
+            reasons=tuple(found.reasons),
+            version=found.strategy_version,
+            start=instant_from_proto(found.start, "start"),
+            end=instant_from_proto(found.end, "end"),
+        )
 
     def _computed(self, name: str, stage: Stage) -> list[EvaluationRun]:
         """Runs whose numbers were computed here: replays of order lists, brokerage's books of paper."""

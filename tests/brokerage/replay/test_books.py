@@ -26,6 +26,7 @@ from brokerage.replay.books import BooksQuery, PaperBooks, load_books, valued
 from brokerage.venues.ccxt.dialects.binance import SPOT
 from brokerage.venues.dispatch.reported_fills import book_fills, report_from_proto
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.config.settings import MeshSettings
@@ -77,10 +78,10 @@ async def traded(mesh: Mesh) -> Client:
     await mesh.client(service="worldservice").fence(1)
     mesh.feed.push(bar(0, 100))
     await until(mesh.confirmed, bool)  # there is a price
-    await client.submit(order("in"))
+    await client.submit(order("in", decided_ns=MINUTE))
     mesh.feed.push(bar(1, 101), bar(2, 102))
     await until(client.fills, lambda found: len(found) == 1)
-    await client.submit(order("out", side=Side.SELL))
+    await client.submit(order("out", side=Side.SELL, decided_ns=3 * MINUTE))
     mesh.feed.push(bar(3, 104))
     await until(client.fills, lambda found: len(found) == 2)
     return client
@@ -199,3 +200,24 @@ async def test_books_that_miss_bars_are_no_evidence_of_the_time_before_their_end
             await book.db.read(lambda conn: load_books(conn, MARKET, query))
         after = replace(query, start_ns=2 * MINUTE)
         assert (await book.db.read(lambda conn: load_books(conn, MARKET, after))).account.missed_ns == 2 * MINUTE
+
+
+async def test_an_account_as_it_is_tells_what_was_sent_and_where_it_arrived(mesh: Mesh) -> None:
+    client = await traded(mesh)
+    request = asked(starting_cash="7")  # another account than this one
+    with pytest.raises(InvalidRequest, match="E_ACCOUNT_OTHER_TERMS"):
+        await told(mesh, request)
+    request.own_terms = True
+    request.end.CopyFrom(ns_to_proto(3 * MINUTE))
+    service = mesh.client(service="worldservice", role=None)
+    replies = [reply async for reply in service.replays.ReplayBooks(request)]
+    sent = [(one.client_order_id, one.side, one.arrival_price) for reply in replies for one in reply.orders]
+    assert sent == [("in", orderpb.ORDER_SIDE_BUY, "101"), ("out", orderpb.ORDER_SIDE_SELL, "103")]
+    fills = [fill.client_order_id for reply in replies for fill in reply.part.fills.fills]
+    assert fills == ["in"]
+    (shown,) = replies[-1].part.summary.instruments
+    assert (shown.last_price, replies[-1].part.summary.equity_count) == ("103", 3)
+    whole = (await told(mesh, asked()))[0].instruments[0]
+    assert whole.bars_digest != shown.bars_digest
+    assert whole.bars_digest == (await told(mesh, asked()))[0].instruments[0].bars_digest
+    assert await client.fills()

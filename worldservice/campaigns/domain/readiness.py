@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from worldservice.campaigns.domain.blocks import AGAIN_WHEN_SWITCHING, OVERRIDABLE, BlockReason
 from worldservice.campaigns.domain.selection import Selection
@@ -15,6 +15,7 @@ from worldservice.worlds.domain.binding import Approval, Stage
 from worldservice.worlds.domain.block import Block
 
 Told = Iterator[tuple[BlockReason, str]]
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ class StageEvidence:
     trades: float | None
     cross_context_hits: float | None
     selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportShown:
+    """What the newest divergence report says, in data time."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    version: str
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +58,13 @@ class Readiness:
     demoted_at: datetime | None
     allow_live: bool
     replay: bool
+    report: ReportShown | None = None
     overrides: frozenset[tuple[str, int, str]] = frozenset()  # run, revision, rule; those that hold now
 
 
 def blocks_of(ready: Readiness, now: datetime, *, switching: bool = False) -> tuple[Block, ...]:
     """Every block; behind a freeze only those that may have changed since."""
-    told = [*_world(ready), *_evidence(ready), *_people(ready, now)]
+    told = [*_world(ready), *_evidence(ready), *_divergence(ready, now), *_people(ready, now)]
     kept = [(reason, text) for reason, text in told if not switching or reason in AGAIN_WHEN_SWITCHING]
     return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in kept)
 
@@ -125,6 +138,26 @@ def _paper(ready: Readiness) -> Told:
     if not shown.window.complete:
         yield BlockReason.PAPER_WINDOW_INCOMPLETE, shown.window.sentence("paper")
     yield from _trades("paper", shown.trades, terms.min_trades)
+
+
+def _divergence(ready: Readiness, now: datetime) -> Told:
+    """Where the policy writes divergence: a report of this version on enough days, new enough, that does not fail."""
+    shown, terms = ready.report, ready.terms.divergence
+    if not ready.terms.divergence_written:
+        return
+    if shown is None or shown.version != ready.version:
+        yield BlockReason.DIVERGENCE_MISSING, "has no divergence report of its version"
+        return
+    if shown.verdict == "UNKNOWN":
+        yield BlockReason.DIVERGENCE_MISSING, f"has a divergence report that is UNKNOWN: {'; '.join(shown.reasons)}"
+    elif shown.end - shown.start < terms.window:
+        length = f"{(shown.end - shown.start) / DAY:.1f} of {terms.window / DAY:.1f} days"
+        yield BlockReason.DIVERGENCE_MISSING, f"has a divergence report on {length}"
+    if now - shown.end > terms.max_age:
+        age = f"{(now - shown.end) / DAY:.1f} days ago, want at most {terms.max_age / DAY:.1f}"
+        yield BlockReason.DIVERGENCE_STALE, f"has a divergence report whose data ended {age}"
+    if shown.verdict == "FAIL":
+        yield BlockReason.DIVERGENCE_GUARD, f"has a divergence report that is FAIL: {'; '.join(shown.reasons)}"
 
 
 def _trades(what: str, trades: float | None, least: int) -> Told:

@@ -1,4 +1,4 @@
-"""Campaigns, promotions, trials and overrides. Frozen: a later change is a revision of its own."""
+"""Campaigns, promotions, trials, overrides and divergence reports. Frozen: a later change is a revision of its own."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -58,3 +58,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence"),
     )
     op.create_index("evaluation_overrides_strategy", "evaluation_overrides", ["world_id", "strategy_id", "sequence"])
+    op.create_table(
+        "divergence_reports",
+        sa.Column("sequence", _BIG, nullable=False, autoincrement=True),
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("report_id", sa.Text(), nullable=False),
+        sa.Column("report", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence"),
+        sa.UniqueConstraint("world_id", "strategy_id", "report_id", name="divergence_reports_id"),
+    )

@@ -124,7 +124,7 @@ class ReplaySummary(_message.Message):
     def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ...) -> None: ...
 
 class ReplayedInstrument(_message.Message):
-    __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio")
+    __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio", "last_price", "bars_digest")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
     MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +132,8 @@ class ReplayedInstrument(_message.Message):
     FIRST_OPEN_FIELD_NUMBER: _ClassVar[int]
     LAST_CLOSE_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LAST_PRICE_FIELD_NUMBER: _ClassVar[int]
+    BARS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     data_preset: str
     multiplier: str
@@ -139,7 +141,23 @@ class ReplayedInstrument(_message.Message):
     first_open: _timestamp_pb2.Timestamp
     last_close: _timestamp_pb2.Timestamp
     coverage_ratio: float
-    def __init__(self, symbol: _Optional[str] = ..., data_preset: _Optional[str] = ..., multiplier: _Optional[str] = ..., calendar: _Optional[str] = ..., first_open: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ...) -> None: ...
+    last_price: str
+    bars_digest: str
+    def __init__(self, symbol: _Optional[str] = ..., data_preset: _Optional[str] = ..., multiplier: _Optional[str] = ..., calendar: _Optional[str] = ..., first_open: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., last_price: _Optional[str] = ..., bars_digest: _Optional[str] = ...) -> None: ...
+
+class BookedOrder(_message.Message):
+    __slots__ = ("client_order_id", "symbol", "side", "decided_at", "arrival_price")
+    CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_PRICE_FIELD_NUMBER: _ClassVar[int]
+    client_order_id: str
+    symbol: str
+    side: _order_pb2.OrderSide
+    decided_at: _timestamp_pb2.Timestamp
+    arrival_price: str
+    def __init__(self, client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[_order_pb2.OrderSide, str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., arrival_price: _Optional[str] = ...) -> None: ...
 
 class ReplayedTerms(_message.Message):
     __slots__ = ("maker_fee_rate", "taker_fee_rate", "slippage_rate", "participation")

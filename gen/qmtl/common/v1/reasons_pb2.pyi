@@ -428,6 +428,8 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_PROMOTION_STATE: _ClassVar[Reason]
     REASON_CAMPAIGN_PAUSED: _ClassVar[Reason]
     REASON_NO_CAMPAIGN: _ClassVar[Reason]
+    REASON_DIVERGENCE_WINDOW: _ClassVar[Reason]
+    REASON_DIVERGENCE_UNKNOWN: _ClassVar[Reason]
     REASON_OVERRIDE: _ClassVar[Reason]
     REASON_TRIALS_TABLE: _ClassVar[Reason]
     REASON_TWO_PERSON: _ClassVar[Reason]
@@ -884,6 +886,8 @@ REASON_PROMOTION_OPEN: Reason
 REASON_PROMOTION_STATE: Reason
 REASON_CAMPAIGN_PAUSED: Reason
 REASON_NO_CAMPAIGN: Reason
+REASON_DIVERGENCE_WINDOW: Reason
+REASON_DIVERGENCE_UNKNOWN: Reason
 REASON_OVERRIDE: Reason
 REASON_TRIALS_TABLE: Reason
 REASON_TWO_PERSON: Reason

@@ -44,6 +44,7 @@ class Ground:
     live_version: str = ""
     replay_version: str = ""
     cut: bool = False  # the recording ends before the window does
+    unlike: tuple[str, ...] = ()  # sentences: what else could not be compared
 
 
 def judge(
@@ -67,6 +68,7 @@ def _missing(measured: Measured, limits: DivergenceTerms, ground: Ground, covera
         yield "the recording ends before the window does"
     if ground.recording and not ground.coverage >= coverage_min:
         yield f"the recording covers {ground.coverage:.1%} of the window, want {coverage_min:.1%}"
+    yield from ground.unlike
     if ground.live_version != ground.replay_version:
         yield f"the replay is of version {ground.replay_version or '?'}, live of {ground.live_version or '?'}"
     if measured.pairs < limits.min_pairs:

@@ -79,6 +79,7 @@ class CampaignTerms:
     live: LiveTerms = field(default_factory=LiveTerms)
     divergence: DivergenceTerms = field(default_factory=DivergenceTerms)
     demote: tuple[DemotionRule, ...] = ()
+    divergence_written: bool = False  # whether the policy writes campaign.divergence, which asks for reports
     live_written: bool = False  # whether the policy writes campaign.live, which asks for on_demote: drain
 
 
@@ -87,7 +88,7 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
     if root.optional("campaign") is None:
         return None
     section = root.section("campaign")
-    section.only("backtest", "paper", "live")  # divergence and demote: refused by name until they are enforced
+    section.only("backtest", "paper", "live", "divergence")  # demote: refused by name until it is enforced
     return CampaignTerms(
         backtest=_backtest(_part(section, "backtest", "window", "min_trades", "deflated_sharpe", "max_pbo")),
         paper=_paper(_part(section, "paper", "window", "min_trades")),
@@ -102,11 +103,11 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
                 "fill_min",
                 "slippage_max_bps",
                 "tracking_error_max",
-                "psi_max",
-                "min_pairs",
+                "min_pairs",  # psi_max: refused by name until features are told
             )
         ),
         demote=parse_demotions(section),
+        divergence_written=section.optional("divergence") is not None,
         live_written=section.optional("live") is not None,
     )
 

@@ -1,0 +1,191 @@
+"""Makes a divergence report: asks brokerage for both sides, compares them, and stores what that says."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
+from qmtl.core.errors import NotFound, NotReady, refused
+from qmtl.core.modes import ExecutionDomain
+from qmtl.core.roles import Role
+from qmtl.rpc.chunks import Chunked
+from qmtl.rpc.client.streams import scoped
+from qmtl.wire.instants import instant_from_proto, instant_to_proto
+from qmtl.world.v1 import divergence_pb2 as divergencepb
+from worldservice.activation.store.activations import load_activation
+from worldservice.campaigns.domain.divergence.report import Evidence, report_of
+from worldservice.campaigns.domain.divergence.verdict import Ground
+from worldservice.campaigns.reports import store
+from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
+from worldservice.campaigns.reports.wire import Source, report_to_proto
+from worldservice.evaluation import store as evaluation_store
+from worldservice.evaluation.replay import store as replays
+from worldservice.evaluation.replay.numbers import Replayed
+from worldservice.evaluation.replay.pending import REPLAY_TIMEOUT
+from worldservice.evaluation.replay.request import replay_request
+from worldservice.evaluation.wire import account_to_proto
+from worldservice.graph.store.edges import version_of
+from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.policy.store import policy_of
+from worldservice.worlds.acts import Act, audit_write, world_to_read, world_to_write
+from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.domain.session import Session
+from worldservice.worlds.domain.world import World
+from worldservice.worlds.store import sessions
+from worldservice.worlds.store.bindings import get_active_binding
+from worldservice.worlds.writes import Writes
+
+ONE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What is stored of what a report is made from."""
+
+    request: replaypb.OrderReplay
+    session: Session
+    terms: CampaignTerms
+    model_text: str
+    policy_version: int
+    version: str
+    live_version: str
+    unequal: tuple[str, ...]
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """From the session's start to the end of the list. Raises InvalidRequest (E_DIVERGENCE_WINDOW)."""
+        span = self.request.range
+        start = instant_from_proto(span.start, "range.start")
+        if start != self.session.start:
+            want = f"{self.session.start.isoformat()}, the start of session {self.session.session_id}"
+            raise refused("E_DIVERGENCE_WINDOW", "order_list.range.start", start.isoformat(), want)
+        return start, instant_from_proto(span.end, "range.end")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMaker:
+    """Nothing is stored unless both sides answered whole."""
+
+    writes: Writes
+    brokerage: replayrpc.ReplayServiceAsyncStub
+
+    async def made(self, act: Act, source: Source) -> divergencepb.DivergenceReport:
+        """The report on a list, as stored. Raises what CreateDivergenceReport tells."""
+        basis = await self.writes.db.read(lambda conn: _basis(conn, act, source))
+        _, end = basis.window
+        live, orders = await self._live(source, basis, end)
+        told = Told(live, orders, await self._replayed(source, basis), basis.request.orders)
+        report = await asyncio.to_thread(_compared, basis, told, source)
+        return await self.writes.db.write(lambda conn: _stored(conn, act, report))
+
+    async def _live(self, source: Source, basis: _Basis, end: datetime) -> tuple[Replayed, list[replaypb.BookedOrder]]:
+        request = replayservicepb.ReplayBooksRequest(
+            world_id=source.world_id,
+            strategy_id=source.strategy_id,
+            account=source.account,
+            data_session_id=source.session_id,
+            start=instant_to_proto(basis.session.start),
+            end=instant_to_proto(end),
+            account_model=basis.request.account_model,
+            own_terms=True,
+        )
+        found, orders = Replayed(), list[replaypb.BookedOrder]()
+        with scoped(self.brokerage.ReplayBooks(request, timeout=REPLAY_TIMEOUT.total_seconds())) as replies:
+            async for reply in replies:
+                orders += reply.orders
+                if reply.HasField("part"):
+                    found.take(reply.part)
+        found.whole()
+        return found, orders
+
+    async def _replayed(self, source: Source, basis: _Basis) -> Replayed:
+        found = Replayed()
+        chunks = Chunked(replayservicepb.ReplayOrdersRequest, basis.request, [source.world_id])
+        with scoped(self.brokerage.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
+            async for part in parts:
+                found.take(part)
+        found.whole()
+        return found
+
+
+def _basis(conn: Connection, act: Act, source: Source) -> _Basis:
+    world = world_to_read(conn, act.caller, source.world_id, Role.OPERATOR)
+    name = source.strategy_id
+    get_active_binding(conn, world.world_id, name)
+    policy = policy_of(conn, world)
+    if policy is None or policy.campaign is None:
+        raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
+    body = replays.get_list(conn, world.world_id, name, source.order_list)
+    session = sessions.get_session(conn, source.session_id)
+    if session.world_id != world.world_id or session.domain is not ExecutionDomain.DRYRUN:
+        text = f"session {session.session_id} is no paper session of world {world.world_id}"
+        raise NotFound("E_SESSION_UNKNOWN", text, hint="name the session that the account trades on")
+    execution = policy.gating.execution
+    model = account_to_proto(policy.account, execution) or accountpb.AccountModel()
+    version = version_of(conn, world.world_id, name)
+    return _Basis(
+        request=replay_request(body, model),
+        session=session,
+        terms=policy.campaign,
+        model_text=policy.account.text(execution),
+        policy_version=world.default_policy_version,
+        version=version,
+        live_version=_live_version(conn, source) or version,
+        unequal=_weights(conn, world, name),
+    )
+
+
+def _live_version(conn: Connection, source: Source) -> str:
+    """Of the nodes that the session's newest evaluation found bound; empty: it was never evaluated."""
+    runs = evaluation_store.runs_of_stage(conn, source.world_id, source.strategy_id, Stage.PAPER)
+    mine = (run.evidence for run in runs if run.evidence.session_id == source.session_id)
+    return next((one.strategy_version for one in mine), "")
+
+
+def _weights(conn: Connection, world: World, strategy_id: str) -> tuple[str, ...]:
+    """Quantities of a replay are not scaled by a weight."""
+    entries = load_activation(conn, world.world_id, world.created_at).entries
+    found = sorted(
+        {e.weight for e in entries if e.strategy_id == strategy_id and e.active and e.weight not in (0.0, ONE)}
+    )
+    return tuple(f"the strategy trades at weight {weight:g}, the replay at 1" for weight in found)
+
+
+def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.DivergenceReport:
+    start, end = basis.window
+    live, replay = sides_of(told, start, end)
+    instruments = told.replay.whole().instruments
+    lasts = [instant_from_proto(one.last_close, "last_close") for one in instruments if one.HasField("last_close")]
+    prints = tuple(basis.request.dataset_fingerprints)
+    ground = Ground(
+        recording=prints[0] if prints else "",
+        coverage=min((one.coverage_ratio for one in instruments), default=0.0),
+        live_version=basis.live_version,
+        replay_version=basis.version,
+        cut=len(lasts) < len(instruments) or min(lasts, default=start) < end,
+        unlike=(*unlike(told, start, end), *basis.unequal),
+    )
+    evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground)
+    whole = replace(source, recordings=prints, execution_model=basis.model_text, policy_version=basis.policy_version)
+    return report_to_proto(report_of(evidence, basis.terms), whole)
+
+
+def _stored(conn: Connection, act: Act, report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
+    world = world_to_write(conn, act, Role.OPERATOR)
+    known = store.find_report(conn, world.world_id, report.strategy_id, report.report_id)
+    word = divergencepb.DivergenceVerdict.Name(report.verdict).removeprefix("DIVERGENCE_VERDICT_")
+    if known is not None:
+        audit_write(conn, act, f"report {report.report_id} of {report.strategy_id} again: {word}")
+        return known
+    report.created_at.CopyFrom(instant_to_proto(act.now))
+    report.created_by = act.actor
+    store.append_report(conn, report)
+    audit_write(conn, act, f"report {report.report_id} of {report.strategy_id}: {word}; {'; '.join(report.reasons)}")
+    return report

@@ -1,0 +1,76 @@
+"""RPCs of divergence reports."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from qmtl.core.errors import NotFound
+from qmtl.rpc.auth.call import current_call
+from qmtl.wire.fields import require_text
+from qmtl.wire.paging import page_from_proto, page_of
+from qmtl.world.v1 import divergence_pb2 as divergencepb
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
+from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
+from worldservice.campaigns.reports import store
+from worldservice.campaigns.reports.making import ReportMaker
+from worldservice.campaigns.reports.wire import Source
+from worldservice.worlds.acts import Act, caller_of, world_to_read
+from worldservice.worlds.domain.binding import require_strategy_id
+from worldservice.worlds.writes import AuditedServicer, audited
+
+
+class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceServicer):
+    """See divergence_service.proto."""
+
+    def __init__(self, maker: ReportMaker) -> None:
+        super().__init__(maker.writes)
+        self._maker = maker
+
+    @audited
+    async def CreateDivergenceReport(
+        self, request: divergenceservicepb.CreateDivergenceReportRequest, act: Act
+    ) -> divergenceservicepb.CreateDivergenceReportResponse:
+        require_strategy_id(request.strategy_id)
+        source = Source(
+            act.world_id,
+            request.strategy_id,
+            require_text(request.order_list, "order_list"),
+            require_text(request.account, "account"),
+            require_text(request.session_id, "session_id"),
+        )
+        return divergenceservicepb.CreateDivergenceReportResponse(report=await self._maker.made(act, source))
+
+    async def GetDivergenceReport(
+        self, request: divergenceservicepb.GetDivergenceReportRequest, context: object
+    ) -> divergenceservicepb.GetDivergenceReportResponse:
+        caller = caller_of(current_call())
+        require_strategy_id(request.strategy_id)
+
+        def work(conn: Connection) -> divergencepb.DivergenceReport:
+            world = world_to_read(conn, caller, request.world_id)
+            found = store.find_report(conn, world.world_id, request.strategy_id, request.report_id)
+            if found is None:
+                told = f"strategy {request.strategy_id} has no report {request.report_id[:80]!r}"
+                raise NotFound("E_DIVERGENCE_UNKNOWN", f"{told} in world {world.world_id}")
+            return found
+
+        return divergenceservicepb.GetDivergenceReportResponse(report=await self.writes.db.read(work))
+
+    async def ListDivergenceReports(
+        self, request: divergenceservicepb.ListDivergenceReportsRequest, context: object
+    ) -> divergenceservicepb.ListDivergenceReportsResponse:
+        caller, page = caller_of(current_call()), page_from_proto(request, (int,))
+
+        def work(conn: Connection) -> list[tuple[int, divergencepb.DivergenceReport]]:
+            world = world_to_read(conn, caller, request.world_id)
+            return store.list_reports(conn, world.world_id, request.strategy_id, page)
+
+        found = await self.writes.db.read(work)
+        shown, info = page_of(found, page, lambda row: (row[0],), lambda row: _head(row[1]))
+        return divergenceservicepb.ListDivergenceReportsResponse(reports=shown, page=info)
+
+
+def _head(report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
+    for name in ("days", "live_slippage_bps", "replay_slippage_bps"):
+        report.ClearField(name)
+    return report

@@ -1,0 +1,169 @@
+"""One side of a report from what brokerage says of it: orders with what they filled, daily returns, what time paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
+from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import NotReady
+from qmtl.wire.instants import instant_from_proto
+from worldservice.campaigns.domain.divergence.attribution import Marks
+from worldservice.campaigns.domain.divergence.pairing import ZERO, TradedOrder
+from worldservice.campaigns.domain.divergence.report import Side
+from worldservice.evaluation.replay.numbers import Replayed
+
+SETTLED = "VARIATION"
+"""Profit of futures that is paid from day to day: their orders have it already."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Both answers of brokerage, and the orders that they are about."""
+
+    live: Replayed
+    live_orders: Sequence[replaypb.BookedOrder]
+    replay: Replayed
+    replay_orders: Sequence[orderpb.Order]
+
+
+def sides_of(told: Told, start: datetime, end: datetime) -> tuple[Side, Side]:
+    """Live and replay over a window. An order of the replay arrived at the mark that one of live did at that close."""
+    live = [_booked(one, start) for one in told.live_orders]
+    marks = {(one.symbol, one.decided_at): one.arrival for one in live if one.arrival is not None}
+    replayed = [_listed(one, marks) for one in told.replay_orders]
+    return (
+        _side(told.live, _within(live, start, end)),
+        _side(told.replay, _within(replayed, start, end)),
+    )
+
+
+def marks_of(told: Told) -> Mapping[str, Marks]:
+    """The last prices of symbols that both have, with the value of a point."""
+    live = {one.symbol: one for one in told.live.whole().instruments if one.last_price}
+    replay = {one.symbol: one for one in told.replay.whole().instruments if one.last_price}
+    return {
+        symbol: Marks(
+            live=parse_decimal(live[symbol].last_price, "last_price"),
+            replay=parse_decimal(replay[symbol].last_price, "last_price"),
+            multiplier=parse_decimal(live[symbol].multiplier, "multiplier"),
+        )
+        for symbol in live.keys() & replay.keys()
+    }
+
+
+def unlike(told: Told, start: datetime, end: datetime) -> tuple[str, ...]:
+    """What cannot be compared, as sentences."""
+    found = list[str]()
+    live, replay = told.live.whole(), told.replay.whole()
+    given = {one.symbol: one.bars_digest for one in replay.instruments}
+    other = sorted(one.symbol for one in live.instruments if given.get(one.symbol) != one.bars_digest)
+    if other:
+        found.append(f"the replay is not over what the session was given of {', '.join(other)}")
+    if replay.ended:
+        found.append(f"the replay ended before its data did: {replay.ended}")
+    early = [one for one in told.live.fills if instant_from_proto(one.account_time, "account_time") <= start]
+    if early:
+        found.append(f"{len(early)} fills of the account are older than the session: its position there is not known")
+    untimed = [one for one in told.live_orders if not one.HasField("decided_at")]
+    if untimed:
+        found.append(f"{len(untimed)} orders of the account do not say when they were decided")
+    if live.base_currency != replay.base_currency:
+        found.append(f"the account is in {live.base_currency}, the replay in {replay.base_currency}")
+    return tuple(found)
+
+
+def bar_of(replayed: Replayed) -> timedelta:
+    """The shortest time between two closes. Raises NotReady (E_REPLAY_CUT): there are not two."""
+    times = [at for at, _ in _closes(replayed)]
+    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    if not steps:
+        raise NotReady("E_REPLAY_CUT", "fewer than two closes were replayed", hint="ask again after some bars")
+    return min(steps)
+
+
+def daily_returns(closes: Iterable[tuple[datetime, Decimal]]) -> dict[date, float]:
+    """Simple returns by UTC day, from the first close on; a close at midnight is the end of the day before."""
+    found, last, before = dict[date, float](), dict[date, Decimal](), Decimal(0)
+    for at, equity in closes:
+        last[(at - timedelta(microseconds=1)).date()] = equity
+        before = before or equity
+    for day, equity in last.items():
+        found[day] = float(equity / before - 1) if before > 0 else float("nan")
+        before = equity
+    return found
+
+
+def _side(replayed: Replayed, orders: Sequence[TradedOrder]) -> Side:
+    summary = replayed.whole()
+    worth = {one.symbol: parse_decimal(one.multiplier, "multiplier") for one in summary.instruments}
+    filled = {order.client_order_id: order for order in orders}
+    for fill in replayed.fills:
+        known = filled.get(fill.client_order_id) or _forced(fill)
+        quantity, price = parse_decimal(fill.quantity, "quantity"), parse_decimal(fill.price, "price")
+        fee = parse_decimal(fill.fee or "0", "fee")
+        if fill.fee_currency != summary.base_currency:
+            fee *= price * worth.get(fill.symbol, Decimal(1))
+        filled[fill.client_order_id] = replace(
+            known,
+            quantity=known.quantity + quantity,
+            notional=known.notional + quantity * price,
+            fee=known.fee + fee,
+        )
+    for one in replayed.denials:
+        if one.client_order_id in filled:
+            rule = orderpb.Denial.Name(one.denial).removeprefix("DENIAL_")
+            filled[one.client_order_id] = replace(filled[one.client_order_id], denial=rule)
+    paid = (parse_decimal(value, "carried") for kind, value in summary.carried.items() if kind != SETTLED)
+    return Side(tuple(filled.values()), daily_returns(_closes(replayed)), sum(paid, ZERO))
+
+
+def _forced(fill: orderpb.Fill) -> TradedOrder:
+    """The order of a fill that the account forced: no strategy decided it."""
+    at = instant_from_proto(fill.account_time, "account_time")
+    return TradedOrder(fill.client_order_id, fill.symbol, fill.side == orderpb.ORDER_SIDE_BUY, at)
+
+
+def _within(orders: Iterable[TradedOrder], start: datetime, end: datetime) -> list[TradedOrder]:
+    """What was decided at the last close can be filled by no bar of the window."""
+    return [order for order in orders if start <= order.decided_at < end]
+
+
+def _booked(one: replaypb.BookedOrder, start: datetime) -> TradedOrder:
+    return TradedOrder(
+        client_order_id=one.client_order_id,
+        symbol=one.symbol,
+        buys=one.side == orderpb.ORDER_SIDE_BUY,
+        decided_at=instant_from_proto(one.decided_at, "decided_at") if one.HasField("decided_at") else start,
+        arrival=parse_decimal(one.arrival_price, "arrival_price") if one.arrival_price else None,
+    )
+
+
+def _listed(one: orderpb.Order, marks: Mapping[tuple[str, datetime], Decimal | None]) -> TradedOrder:
+    at = instant_from_proto(one.decided_at, "decided_at")
+    return TradedOrder(
+        client_order_id=one.client_order_id,
+        symbol=one.symbol,
+        buys=one.side == orderpb.ORDER_SIDE_BUY,
+        decided_at=at,
+        arrival=marks.get((one.symbol, at)),
+    )
+
+
+def _closes(replayed: Replayed) -> list[tuple[datetime, Decimal]]:
+    found = list[tuple[datetime, Decimal]]()
+    for table in replayed.equity:
+        times = table.column("close_time").cast("int64").to_pylist()
+        values = table.column("equity").to_pylist()
+        found += [
+            (
+                datetime.fromtimestamp(ns // 1_000_000_000, UTC) + timedelta(microseconds=ns % 1_000_000_000 // 1000),
+                value,
+            )
+            for ns, value in zip(times, values, strict=True)
+        ]
+    return found
