@@ -129,6 +129,8 @@ class Replays(replayrpc.ReplayServiceServicer):
         self.books: list[replayservicepb.ReplayBooksRequest] = []
         self.error: QmtlError | None = None
         self.cut = False
+        self.orders: list[replaypb.BookedOrder] = []  # of books, before everything else
+        self.two_sides: Callable[..., list[replayservicepb.ReplayOrdersResponse]] | None = None  # in place of the curve
         self.said: list[replayservicepb.ReplayOrdersResponse] = []  # before everything else
         self.preset = "demo.btc.15m"
         self.days_before = 0
@@ -139,20 +141,26 @@ class Replays(replayrpc.ReplayServiceServicer):
         self, request_iterator: AsyncIterator[replayservicepb.ReplayOrdersRequest], context: object
     ) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
         self.asked.append(await gathered(request_iterator, require_stated(), replaypb.OrderReplay))
-        async for part in self._parts():
+        async for part in self._parts(live=False):
             yield part
 
     async def ReplayBooks(
         self, request: replayservicepb.ReplayBooksRequest, context: object
     ) -> AsyncIterator[replayservicepb.ReplayBooksResponse]:
         self.books.append(request)
-        async for part in self._parts():
+        if request.own_terms:
+            yield replayservicepb.ReplayBooksResponse(orders=self.orders)
+        async for part in self._parts(live=True):
             yield replayservicepb.ReplayBooksResponse(part=part)
 
-    async def _parts(self) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
+    async def _parts(self, *, live: bool) -> AsyncIterator[replayservicepb.ReplayOrdersResponse]:
         await self.answering.wait()
         if self.error is not None:
             raise self.error
+        if self.two_sides is not None:
+            for part in self.two_sides(live=live):
+                yield part
+            return
         for part in self.said:
             yield part
         end = self._clock.now() - timedelta(minutes=1)

@@ -21,6 +21,7 @@ from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
@@ -49,6 +50,7 @@ OPERATOR = frozenset(
         "Apply", "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
         "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
         "RequestPromotion", "WithdrawPromotion", "PauseCampaign", "ResumeCampaign", "ApplyPromotion", "PutTrials",
+        "CreateDivergenceReport",
     }
 )  # fmt: skip
 NODE = "blake3:" + "a" * 64
@@ -118,6 +120,10 @@ def promotion_requests() -> dict[str, Message]:
         "OverrideEvaluation": campaignservicepb.OverrideEvaluationRequest(
             **named, run_id="run-1", run_revision=1, rule="OVERFIT", expires_at=soon
         ),
+        "CreateDivergenceReport": divergenceservicepb.CreateDivergenceReportRequest(
+            world_id="w1", strategy_id="s", order_list="none", account="p", session_id="none"
+        ),
+        "GetDivergenceReport": divergenceservicepb.GetDivergenceReportRequest(world_id="w1", strategy_id="s"),
         "GetCampaign": campaignservicepb.GetCampaignRequest(world_id="w1", strategy_id="s"),
         "PlanPromotion": campaignservicepb.PlanPromotionRequest(world_id="w1", strategy_id="s"),
         "PutTrials": trials("w1", "s"),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -51,7 +52,7 @@ async def mesh(tmp_path: Path, nats_url: str) -> AsyncIterator[Mesh]:
 
 
 def asked(session: str = SESSION, start: int = 0, **changes: str) -> replayservicepb.ReplayBooksRequest:
-    owner = {"world_id": "w1", "strategy_id": "s1", "account": "acc"}
+    owner: dict[str, Any] = {"world_id": "w1", "strategy_id": "s1", "account": "acc"}
     owner |= {name: value for name, value in changes.items() if name in owner}
     model = MODEL | {name: value for name, value in changes.items() if name not in owner}
     return replayservicepb.ReplayBooksRequest(

@@ -16,7 +16,7 @@ from worldservice.campaigns.domain.actions import Action, ActionKind, Standing, 
 from worldservice.campaigns.domain.blocks import OVERRIDABLE, BlockReason
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.promotions import Promotion, PromotionState
-from worldservice.campaigns.domain.readiness import Readiness, StageEvidence, blocks_of
+from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
 from worldservice.campaigns.domain.windows import Window
 from worldservice.campaigns.trials import trials_summary
@@ -30,9 +30,11 @@ FINE = Selection(1, "1 versions evaluated", 0.99, False, 0.1, 0.0)
 BACKTEST = StageEvidence("b", 1, Window(400 * DAY, 365 * DAY), 150.0, 0.0, FINE)
 PAPER = StageEvidence("p", 2, Window(31 * DAY, 30 * DAY), 40.0, 0.0)
 APPROVED = Approval("alpha", "s", "ann", "fine", NOW - DAY, NOW + DAY)
+REPORT = ReportShown("WARN", ("slippage in bps is 13, want at most 15",), "blake3:v1", NOW - 21 * DAY, NOW - DAY)
 READY = Readiness(
-    "s", Stage.PAPER, CampaignTerms(), "blake3:v1", BACKTEST, PAPER, False, (), 7, APPROVED, None, True, False
-)
+    "s", Stage.PAPER, CampaignTerms(divergence_written=True), "blake3:v1", BACKTEST, PAPER, False, (), 7, APPROVED,
+    None, True, False, REPORT,
+)  # fmt: skip
 BREAKS: Mapping[str, Mapping[str, object]] = {
     "LIVE_NOT_ALLOWED: is in a world with allow_live false": {"allow_live": False},
     "REPLAY_NEVER_LIVE: is in a world on recorded data, which never trades live": {"replay": True},
@@ -63,6 +65,19 @@ BREAKS: Mapping[str, Mapping[str, object]] = {
     },
     "MISSING_BACKTEST_RUN: has no replayed backtest of its version here": {"backtest": None},
     "MISSING_PAPER_RUN: has no paper run of its version from brokerage's books": {"paper": None},
+    "DIVERGENCE_MISSING: has no divergence report of its version": {"report": None},
+    "DIVERGENCE_MISSING: has a divergence report on 19.0 of 20.0 days": {
+        "report": replace(REPORT, start=REPORT.end - 19 * DAY)
+    },
+    "DIVERGENCE_MISSING: has a divergence report that is UNKNOWN: 3 pairs of orders, want 10": {
+        "report": replace(REPORT, verdict="UNKNOWN", reasons=("3 pairs of orders, want 10",))
+    },
+    "DIVERGENCE_STALE: has a divergence report whose data ended 3.5 days ago, want at most 3.0": {
+        "report": replace(REPORT, start=NOW - 30 * DAY, end=NOW - 3.5 * DAY)
+    },
+    "DIVERGENCE_GUARD: has a divergence report that is FAIL: fill ratio is 0.5, want at least 0.9": {
+        "report": replace(REPORT, verdict="FAIL", reasons=("fill ratio is 0.5, want at least 0.9",))
+    },
 }
 
 
@@ -87,6 +102,9 @@ def told(ready: Readiness) -> list[str]:
 
 def test_nothing_bars_who_has_shown_everything() -> None:
     assert told(READY) == []
+    assert told(replace(READY, terms=CampaignTerms(), report=None)) == []  # the policy does not write divergence
+    other = replace(READY, report=replace(REPORT, version="blake3:v0"))
+    assert told(other) == ["DIVERGENCE_MISSING: has no divergence report of its version"]
 
 
 @pytest.mark.parametrize("sentence", list(BREAKS))

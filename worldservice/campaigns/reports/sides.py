@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady
+from qmtl.core.instants import from_ns
 from qmtl.wire.instants import instant_from_proto
 from worldservice.campaigns.domain.divergence.attribution import Marks
 from worldservice.campaigns.domain.divergence.pairing import ZERO, TradedOrder
@@ -80,7 +82,7 @@ def unlike(told: Told, start: datetime, end: datetime) -> tuple[str, ...]:
 def bar_of(replayed: Replayed) -> timedelta:
     """The shortest time between two closes. Raises NotReady (E_REPLAY_CUT): there are not two."""
     times = [at for at, _ in _closes(replayed)]
-    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(times)]
     if not steps:
         raise NotReady("E_REPLAY_CUT", "fewer than two closes were replayed", hint="ask again after some bars")
     return min(steps)
@@ -159,11 +161,5 @@ def _closes(replayed: Replayed) -> list[tuple[datetime, Decimal]]:
     for table in replayed.equity:
         times = table.column("close_time").cast("int64").to_pylist()
         values = table.column("equity").to_pylist()
-        found += [
-            (
-                datetime.fromtimestamp(ns // 1_000_000_000, UTC) + timedelta(microseconds=ns % 1_000_000_000 // 1000),
-                value,
-            )
-            for ns, value in zip(times, values, strict=True)
-        ]
+        found += [(from_ns(ns), value) for ns, value in zip(times, values, strict=True)]
     return found

@@ -10,10 +10,9 @@ from qmtl.core.errors import InvalidRequest, Violation
 from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, require_constant
 
 LATER: Mapping[str, str] = {
-    "campaign.divergence": "campaigns, complete",
+    "campaign.divergence.psi_max": "campaigns, complete",
     "campaign.demote": "campaigns, complete",
     "campaign.paper.auto": "campaigns, complete",
-    "campaign.paper.min_coverage": "campaigns, complete",
     "position_policy.on_promote.enter": "brokerage, complete",
     "position_policy.on_demote.flat": "brokerage, complete",
 }

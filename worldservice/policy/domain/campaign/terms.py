@@ -91,7 +91,7 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
     section.only("backtest", "paper", "live", "divergence")  # demote: refused by name until it is enforced
     return CampaignTerms(
         backtest=_backtest(_part(section, "backtest", "window", "min_trades", "deflated_sharpe", "max_pbo")),
-        paper=_paper(_part(section, "paper", "window", "min_trades")),
+        paper=_paper(_part(section, "paper", "window", "min_trades", "min_coverage")),
         live=_live(_part(section, "live", "max_slots", "cooldown", "canary")),
         divergence=_divergence(
             _part(

@@ -1,0 +1,221 @@
+"""Divergence reports over the wire: both sides are brokerage's, and what cannot be compared is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import replay_pb2 as replaypb
+from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.core.errors import NotReady, QmtlError
+from qmtl.core.roles import Role
+from qmtl.sql.instants import micros
+from qmtl.world.v1 import divergence_pb2 as divergencepb
+from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
+from qmtl.world.v1 import session_service_pb2 as sessionservicepb
+from tests.support.world_stubs import WorldStubs
+from tests.worldservice.campaigns.test_service import EASY, NAMED, campaign, governed, reasons
+from tests.worldservice.harness import WorldHarness, stamp
+from tests.worldservice.samples import DOCUMENT, list_chunks, order_list
+from worldservice.worlds import tables as world_tables
+
+DAYS = 24
+SLIP = Decimal("0.2")  # 20 bp of 100
+POLICY = EASY + "  divergence: {slippage_max_bps: 15, min_pairs: 10}\n"
+
+
+class Books:
+    """What brokerage says of twelve orders at 100, one every other day; live fills are worse by `slip`."""
+
+    def __init__(self, harness: WorldHarness, session_id: str, slip: Decimal = SLIP) -> None:
+        self.harness, self.session_id, self.slip = harness, session_id, slip
+        self.start = harness.clock.now() - timedelta(days=DAYS)
+        self.live_digest = "blake3:bars"
+
+    def orders(self) -> list[orderpb.Order]:
+        return [
+            orderpb.Order(
+                account="replay", world_id="w1", strategy_id="s", client_order_id=f"o{number}", symbol="BTC-USD",
+                side=self.side(number), decided_at=stamp(self.start + timedelta(days=2 * number)),
+            )
+            for number in range(12)
+        ]  # fmt: skip
+
+    @staticmethod
+    def side(number: int) -> orderpb.OrderSide:
+        return orderpb.ORDER_SIDE_SELL if number % 2 else orderpb.ORDER_SIDE_BUY
+
+    def booked(self) -> list[replaypb.BookedOrder]:
+        return [
+            replaypb.BookedOrder(
+                client_order_id=f"live-{one.client_order_id}", symbol=one.symbol, side=one.side,
+                decided_at=one.decided_at, arrival_price="100",
+            )
+            for one in self.orders()
+        ]  # fmt: skip
+
+    def parts(self, *, live: bool) -> list[replayservicepb.ReplayOrdersResponse]:
+        slip, cash = (self.slip if live else Decimal(0)), Decimal(100_000)
+        fills, equity = list[orderpb.Fill](), list[Decimal]()
+        for number in range(12):
+            price = Decimal(100) + (slip if number % 2 == 0 else -slip)
+            fills.append(
+                orderpb.Fill(
+                    client_order_id=f"{'live-' if live else ''}o{number}", symbol="BTC-USD", side=self.side(number),
+                    quantity="2", price=str(price), fee="0.1", fee_currency="USD",
+                    account_time=stamp(self.start + timedelta(days=2 * number + 1)),
+                )
+            )  # fmt: skip
+        for day in range(DAYS):
+            done = (day + 2) // 2
+            equity.append(cash - 2 * slip * done - Decimal("0.1") * done)
+        return [
+            replayservicepb.ReplayOrdersResponse(fills=replaypb.ReplayedFills(fills=fills)),
+            replayservicepb.ReplayOrdersResponse(equity_arrow=self.curve(equity)),
+            replayservicepb.ReplayOrdersResponse(summary=self.summary(len(equity), live=live)),
+        ]
+
+    def curve(self, equity: Sequence[Decimal]) -> bytes:
+        times = [self.start + timedelta(days=day + 1) for day in range(DAYS)]
+        table = pa.table(
+            {
+                "close_time": pa.array(times, type=pa.timestamp("ns", "UTC")),
+                "equity": pa.array(equity, type=pa.decimal128(38, 2)),
+            }
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
+
+    def summary(self, closes: int, *, live: bool) -> replaypb.ReplaySummary:
+        instrument = replaypb.ReplayedInstrument(
+            symbol="BTC-USD", data_preset="live", multiplier="1", coverage_ratio=1.0, first_open=stamp(self.start),
+            last_close=stamp(self.start + timedelta(days=DAYS)), last_price="101",
+            bars_digest=self.live_digest if live else "blake3:bars",
+        )  # fmt: skip
+        return replaypb.ReplaySummary(
+            equity="1", base_currency="USD", fill_count=12, equity_count=closes, instruments=[instrument]
+        )
+
+    async def request(self, ann: WorldStubs, starts: timedelta = timedelta(0)) -> CreateRequest:
+        listed = order_list("w1", "s", "sha256:recording")
+        listed.orders.extend(self.orders())
+        listed.range.start.CopyFrom(stamp(self.start + starts))
+        listed.range.end.CopyFrom(stamp(self.start + timedelta(days=DAYS)))
+        put = await ann.evaluation.PutOrderList(list_chunks(listed))
+        self.harness.replays.orders, self.harness.replays.two_sides = self.booked(), self.parts
+        return CreateRequest(**NAMED, order_list=put.order_list, account="p", session_id=self.session_id)
+
+
+CreateRequest = divergenceservicepb.CreateDivergenceReportRequest
+
+
+async def opened(harness: WorldHarness) -> str:
+    gateway = await harness.gateway()
+    session = await gateway.sessions.OpenSession(
+        sessionservicepb.OpenSessionRequest(
+            world_id="w1", execution_domain="EXECUTION_DOMAIN_DRYRUN", data_preset="live",
+            start=stamp(harness.clock.now() - timedelta(days=DAYS)), dataset_fingerprint="sha256:data",
+        )
+    )  # fmt: skip
+    name, start = session.session.session_id, micros(harness.clock.now() - timedelta(days=DAYS))
+    table = world_tables.sessions  # the activation opened it now; it has been going on for longer
+
+    def earlier(conn: sa.Connection) -> None:
+        conn.execute(sa.update(table).values(start_us=start))
+
+    await harness.fill(earlier)
+    return name
+
+
+async def made(stub: WorldStubs, request: CreateRequest) -> divergencepb.DivergenceReport:
+    return (await stub.divergence.CreateDivergenceReport(request)).report
+
+
+async def test_twenty_basis_points_of_slippage_are_found_and_bar_a_promotion(harness: WorldHarness) -> None:
+    ann = await governed(harness, POLICY)
+    bob = await harness.stub(Role.OPERATOR, "bob")
+    assert "DIVERGENCE_MISSING" in reasons(await campaign(bob))
+    books = Books(harness, await opened(harness))
+    request = await books.request(ann)
+    report = await made(bob, request)
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_FAIL
+    assert report.reasons[0] == "slippage in bps is 20, want at most 15"
+    assert report.figures.live_slippage_bps == pytest.approx(20.0)
+    assert report.figures.replay_slippage_bps == 0.0
+    assert (report.figures.pair_count, report.figures.match_rate, report.figures.fill_ratio) == (12, 1.0, 1.0)
+    assert (report.terms.execution, report.terms.arrival, report.terms.mark, report.terms.fees) == (
+        "-4.8",
+        "0",
+        "0",
+        "0",
+    )
+    gap = Decimal(report.terms.live_pnl) - Decimal(report.terms.replay_pnl)
+    assert gap == Decimal("-4.8")
+    assert Decimal(report.terms.execution) / (12 * 200) * 10_000 == Decimal(-20)
+    assert (report.created_by, list(report.recordings), report.policy_version) == ("bob", ["sha256:recording"], 2)
+    assert len(report.days) == DAYS
+    harness.clock.advance(60.0)
+    assert await made(bob, request) == report  # the same again is the one that is stored
+    reader = await harness.stub(Role.READER, "eve")
+    got = divergenceservicepb.GetDivergenceReportRequest(**NAMED)
+    assert (await reader.divergence.GetDivergenceReport(got)).report == report
+    listed = await reader.divergence.ListDivergenceReports(divergenceservicepb.ListDivergenceReportsRequest(**NAMED))
+    assert [(one.report_id, len(one.days)) for one in listed.reports] == [(report.report_id, 0)]
+    assert "DIVERGENCE_GUARD" in reasons(await campaign(bob))
+    asked = harness.replays.books[-1]
+    assert (asked.own_terms, asked.end) == (True, report.end)
+
+    equal = Books(harness, books.session_id, slip=Decimal(0))
+    equal.start = books.start
+    better = await made(bob, await equal.request(ann))
+    assert (better.verdict, list(better.reasons)) == (divergencepb.DIVERGENCE_VERDICT_PASS, [])
+    assert not {one for one in reasons(await campaign(bob)) if one.startswith("DIVERGENCE")}
+    harness.clock.advance(timedelta(days=4).total_seconds())
+    bob = await harness.stub(Role.OPERATOR, "bob")  # with a token of now
+    assert "DIVERGENCE_STALE" in reasons(await campaign(bob))
+
+
+async def test_what_cannot_be_compared_is_unknown_and_named(harness: WorldHarness) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness), slip=Decimal(0))
+    books.live_digest = "blake3:other"
+    report = await made(ann, await books.request(ann))
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert list(report.reasons) == ["the replay is not over what the session was given of BTC-USD"]
+    assert "DIVERGENCE_MISSING" in reasons(await campaign(ann))
+
+    late = await books.request(ann, timedelta(hours=1))
+    assert (await refusal(ann, late)).reason == "E_DIVERGENCE_WINDOW"
+    late.order_list = "blake3:none"
+    assert (await refusal(ann, late)).reason == "E_ORDER_LIST_UNKNOWN"
+    harness.replays.error = NotReady("E_ACCOUNT_WITHOUT_BARS", "no bars")
+    assert (await refusal(ann, await books.request(ann))).reason == "E_ACCOUNT_WITHOUT_BARS"
+    with pytest.raises(QmtlError, match="E_DIVERGENCE_UNKNOWN"):
+        await ann.divergence.GetDivergenceReport(
+            divergenceservicepb.GetDivergenceReportRequest(**NAMED, report_id="blake3:none")
+        )
+    other = await books.request(ann)
+    other.session_id = "none"
+    assert (await refusal(ann, other)).reason == "E_SESSION_UNKNOWN"
+
+
+async def refusal(stub: WorldStubs, request: CreateRequest) -> QmtlError:
+    with pytest.raises(QmtlError) as caught:
+        await made(stub, request)
+    return caught.value
+
+
+async def test_without_a_campaign_there_is_no_report(harness: WorldHarness) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness))
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
+    assert (await refusal(ann, await books.request(ann))).reason == "E_NO_CAMPAIGN"
