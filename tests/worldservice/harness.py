@@ -27,11 +27,10 @@ from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
-from qmtl.core.errors import NotFound, NotReady, QmtlError
+from qmtl.core.errors import NotReady, QmtlError
 from qmtl.core.roles import Role
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
-from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.rpc.auth.call import require_stated
 from qmtl.rpc.auth.keys import ensure_dev_keys
 from qmtl.rpc.auth.tokens import ensure_service_token, mint_service_token, mint_user_token
@@ -51,13 +50,12 @@ from tests.support.nats import free_port
 from tests.support.shared.stores import lay_store
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.accounts import Accounts
+from tests.worldservice.presets import Catalogue
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from worldservice.__main__ import compose
 from worldservice.config import Settings
 
 WAIT_S = 15.0
-PRESETS = {"demo.btc.15m": True, "demo.gone": False, "live": True, "pair": True}
-MEMBERS = {"pair": ("one", "two")}
 LONG, SHORT = commonpb.SIDE_LONG, commonpb.SIDE_SHORT
 PAPER, COMPUTE_ONLY = commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
 
@@ -192,24 +190,6 @@ class Replays(replayrpc.ReplayServiceServicer):
             terms=terms,
         )  # fmt: skip
         yield replayservicepb.ReplayOrdersResponse(summary=summary)
-
-
-class Catalogue(cataloguerpc.CatalogueServiceServicer):
-    """Knows the presets of the tests; one of them has lost its source."""
-
-    async def GetPreset(
-        self, request: catalogueservicepb.GetPresetRequest, context: object
-    ) -> catalogueservicepb.GetPresetResponse:
-        if request.name not in PRESETS:
-            raise NotFound("E_PRESET_UNKNOWN", f"no preset {request.name!r}", hint=f"one of {', '.join(PRESETS)}")
-        available = PRESETS[request.name]
-        preset = datasetspb.Preset(
-            name=request.name,
-            available=available,
-            message="" if available else "no source",
-            members=MEMBERS.get(request.name, ()),
-        )
-        return catalogueservicepb.GetPresetResponse(preset=preset)
 
 
 class WorldHarness:
