@@ -153,9 +153,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         evaluation = EvaluationServicer(
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
-        server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
-        divergence = DivergenceServicer(ReportMaker(writes, replays))
-        server.add(divergencerpc.add_DivergenceServiceServicer_to_server, divergence, service_of(divergenceservicepb))
+        _add_evidence(server, evaluation, DivergenceServicer(ReportMaker(writes, replays)))
         starter, notices = (
             _add_campaigns(server, runtime, writes, rules, fences, (RiskBlocks(_snapshot_files(settings)),)),
             HoldNotices(bus, UnwrittenHolds(clock)),
@@ -217,6 +215,12 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
         WorldGraphServicer(writes),
         service_of(worldgraphservicepb),
     )
+
+
+def _add_evidence(server: Server, evaluation: EvaluationServicer, divergence: DivergenceServicer) -> None:
+    """What strategies have shown, and how paper differs from its replay."""
+    server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
+    server.add(divergencerpc.add_DivergenceServiceServicer_to_server, divergence, service_of(divergenceservicepb))
 
 
 def _add_campaigns(

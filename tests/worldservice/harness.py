@@ -50,8 +50,8 @@ from tests.support.nats import free_port
 from tests.support.shared.stores import lay_store
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.accounts import Accounts
-from tests.worldservice.presets import Catalogue
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
+from tests.worldservice.worlds.presets import Catalogue
 from worldservice.__main__ import compose
 from worldservice.config import Settings
 
