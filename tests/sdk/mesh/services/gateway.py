@@ -128,7 +128,8 @@ class FakeGateway:
             decided_ns, quantity = ns_from_proto(order.decided_at, "order.decided_at"), Decimal(order.quantity)
             sent = Order(mesh.venue.owner, order.client_order_id, order.symbol, side, quantity)
             if order.limit_price:
-                sent = replace(sent, type=OrderType.LIMIT, limit_price=Decimal(order.limit_price))
+                limit = Decimal(order.limit_price)
+                sent = replace(sent, type=OrderType.LIMIT, limit_price=limit, post_only=order.post_only)
             mesh.show(mesh.venue.submit(sent, decided_ns))
         mesh.passed("SubmitOrder")
         return tradingservicepb.SubmitOrderResponse(status=status)
