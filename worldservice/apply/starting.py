@@ -19,23 +19,24 @@ from worldservice.apply import steps as apply_steps
 from worldservice.apply import store
 from worldservice.apply.domain import targets as targets_domain
 from worldservice.apply.domain.run import SHUT, ApplyRun
-from worldservice.apply.domain.targets import Target, entering_live
+from worldservice.apply.domain.targets import Target, entering_live, raised_live
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
-from worldservice.worlds.domain.block import refuse_blocked
+from worldservice.worlds.domain.block import Block, refuse_blocked
 from worldservice.worlds.domain.world import World, require_active, require_etag
-from worldservice.worlds.live_blocks import LiveBlocks
+from worldservice.worlds.live_blocks import LiveBlocks, WeightBlocks, no_weight_blocks
 from worldservice.worlds.store import bindings as bindings_store
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyStarter:
-    """`blocks` are asked of whoever an apply newly takes live."""
+    """`blocks` are asked of whoever an apply newly takes live, `weights` of every weight that it raises live."""
 
     settings: DecisionSettings
     blocks: tuple[LiveBlocks, ...] = ()
+    weights: WeightBlocks = no_weight_blocks
 
     def start(self, conn: Connection, act: Act, asked: ApplyRun, etag: str, *, evaluate: bool) -> ApplyRun:
         world = world_to_write(conn, act, Role.OPERATOR)
@@ -83,10 +84,13 @@ class ApplyStarter:
         bindings = bindings_store.active_bindings(conn, world.world_id)
         if evaluate:
             return targets_domain.evaluated_targets(verdicts, bindings, standing)
-        entering = entering_live(asked, standing)
-        if entering:
-            told = (blocks(conn, world, entering, act.now, switching=False) for blocks in self.blocks)
-            refuse_blocked([block for each in told for block in each])
+        found: list[Block] = []
+        if entering := entering_live(asked, standing):
+            for blocks in self.blocks:
+                found += blocks(conn, world, entering, act.now, switching=False)
+        if raised := raised_live(asked, standing):
+            found += self.weights(conn, world, raised, act.now)
+        refuse_blocked(found)
         targets_domain.check_targets(asked, bindings, verdicts)
         return asked
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import Conflict, NotReady, PermissionDenied
+from qmtl.core.modes import EffectiveMode
 from qmtl.core.roles import Role
+from worldservice.activation.domain.activation import Entry, can_trade
 from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyRun, ApplyState, content_of
 from worldservice.apply.starting import ApplyStarter
@@ -26,15 +29,22 @@ from worldservice.campaigns.domain.promotions import (
     step,
 )
 from worldservice.campaigns.facts import WorldCampaigns
-from worldservice.campaigns.standing import Campaigns, candidate_targets, standing_targets
+from worldservice.campaigns.recording import record_campaign, record_promotion
+from worldservice.campaigns.standing import (
+    Campaigns,
+    candidate_targets,
+    candidate_weights,
+    require_going,
+    standing_targets,
+)
 from worldservice.evaluation.facts import decide_world
 from worldservice.graph.store.edges import version_of
-from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.policy.domain.campaign.terms import CampaignTerms, CanaryStep
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import get_policy, policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
-from worldservice.worlds.domain.binding import Approval, BindingState, Stage
+from worldservice.worlds.domain.binding import Approval, Binding, BindingState, Stage
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store.bindings import find_binding, get_active_binding
@@ -59,14 +69,14 @@ class Promotions:
                 raise Conflict("E_RUN_EXISTS", f"promotion {run_id} is of {known.strategy_id}", hint="choose another")
             audit_write(conn, act, f"promotion {run_id} again: {known.state.value}")
             return known
-        _require_going(store.find_campaign(conn, world.world_id, strategy_id))
+        require_going(store.find_campaign(conn, world.world_id, strategy_id))
         told = self.campaigns.told(conn, world, [binding], act.now)[0]
         require_none_open(told.promotion, run_id)
         asked = Promotion(
             world.world_id, strategy_id, run_id, act.actor, act.now, reason, told.ready.version,
             world.default_policy_version, blocks=told.blocks,
         )  # fmt: skip
-        store.insert_promotion(conn, asked)
+        record_promotion(conn, act, asked, new=True)
         audit_write(conn, act, f"promotion {run_id} of {strategy_id} requested, {len(told.blocks)} blocks: {reason}")
         return asked
 
@@ -79,7 +89,7 @@ class Promotions:
         if known.state.value == event.value:
             return known
         after = decided(known, event, act.actor, reason, act.now, None)
-        store.save_promotion(conn, after)
+        record_promotion(conn, act, after)
         audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} {after.state.value}: {reason}")
         return after
 
@@ -106,7 +116,7 @@ class Promotions:
         known = store.get_promotion(conn, world.world_id, *found)
         if known.apply_run_id:
             return known, None
-        _require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
+        require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
         policy, binding = self.campaigns.policy(conn, world), get_active_binding(conn, world.world_id, found[0])
         known = self._let_in(conn, act, world, policy, known, reason, force=force)
         verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
@@ -119,7 +129,9 @@ class Promotions:
         run = self.starter.start(conn, act, asked, "", evaluate=False)
         _require_current(known, self._due(conn, act, world, known))
         after = replace(step(known, PromotionEvent.STARTED, act.now), applied_by=act.actor, apply_run_id=run.run_id)
-        store.save_promotion(conn, after)
+        campaign = store.find_campaign(conn, world.world_id, known.strategy_id)
+        store.save_campaign(conn, replace(campaign, weights=_weights(looked, binding)))
+        record_promotion(conn, act, after)
         audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPLYING by {run.run_id}")
         return after, run
 
@@ -179,11 +191,31 @@ class Promotions:
         steps = CampaignTerms().live.canary if policy is None else _terms(policy).live.canary
         event = PhaseEvent.PROMOTED if steps else PhaseEvent.PROMOTED_WHOLE
         raised = campaign if campaign.phase is Phase.PAPER else replace(campaign, phase=Phase.PAPER)
-        store.save_campaign(conn, moved(raised, event, act.now))
+        record_campaign(conn, act, moved(raised, event, act.now))
 
 
-def settle_phase(conn: Connection, act: Act, campaign: Campaign, stage: Stage, *, on_paper: bool) -> Campaign:
-    """A campaign that follows its binding: raised to paper, deselected, fallen from live, on paper again."""
+@dataclass(frozen=True, slots=True)
+class Trading:
+    """How a strategy stands in its world: the stage of its binding, its entries, the policy's canary steps."""
+
+    stage: Stage
+    entries: tuple[Entry, ...]
+    steps: tuple[CanaryStep, ...]
+
+    def takes_risk(self, mode: EffectiveMode) -> bool:
+        """Whether an entry may take new risk in a mode."""
+        return any(e.effective_mode is mode and can_trade(e) and not e.drain for e in self.entries)
+
+    def whole_weights(self) -> tuple[tuple[str, str], ...]:
+        """Target weights of who was taken live without a promotion: what it has is the first step's share of them."""
+        share = self.steps[0].share if self.steps else Decimal(1)
+        live = (e for e in self.entries if e.effective_mode is EffectiveMode.LIVE)
+        return tuple((e.side.value, str(min(Decimal(1), Decimal(repr(e.weight)) / share))) for e in live)
+
+
+def settle_phase(conn: Connection, act: Act, campaign: Campaign, trading: Trading) -> Campaign:
+    """A campaign that follows its binding: raised to paper, deselected, fallen from live, on paper or live again."""
+    stage = trading.stage
     event = None
     if campaign.phase is Phase.BACKTEST and stage is not Stage.BACKTEST:
         event = PhaseEvent.RAISED_TO_PAPER
@@ -191,29 +223,37 @@ def settle_phase(conn: Connection, act: Act, campaign: Campaign, stage: Stage, *
         event = PhaseEvent.DESELECTED
     elif campaign.phase is Phase.PAPER and stage is Stage.LIVE:
         promotion = store.newest_promotions(conn, campaign.world_id).get(campaign.strategy_id)
-        event = None if promotion is not None and promotion.open else PhaseEvent.PROMOTED_WHOLE
+        if promotion is None or not promotion.open:
+            event = PhaseEvent.PROMOTED if trading.steps else PhaseEvent.PROMOTED_WHOLE
+            campaign = replace(campaign, weights=trading.whole_weights())
     elif campaign.phase in LIVE and stage is not Stage.LIVE:
         event = PhaseEvent.DEMOTED
-    elif campaign.phase is Phase.DEMOTED and stage is Stage.PAPER and on_paper:
+    elif campaign.phase is Phase.DEMOTED and comes_back(trading):
         event = PhaseEvent.FLAT
     if event is None:
         return campaign
     after = moved(campaign, event, act.now)
-    store.save_campaign(conn, after)
+    record_campaign(conn, act, after)
     audit_write(conn, act, f"campaign of {campaign.strategy_id}: {campaign.phase.value} to {after.phase.value}")
     return after
 
 
+def comes_back(trading: Trading) -> bool:
+    """Whether a demoted strategy trades again: on paper, or live by an apply that nothing barred."""
+    on_paper = trading.stage is Stage.PAPER and trading.takes_risk(EffectiveMode.PAPER)
+    return on_paper or (trading.stage is Stage.LIVE and trading.takes_risk(EffectiveMode.LIVE))
+
+
 def _approved(conn: Connection, act: Act, known: Promotion, by: str, reason: str, until: datetime | None) -> Promotion:
     after = decided(known, PromotionEvent.APPROVED, by, reason, act.now, until)
-    store.save_promotion(conn, after)
+    record_promotion(conn, act, after)
     approvals.save_approval(conn, Approval(known.world_id, known.strategy_id, by, reason, act.now, until))
     audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPROVED by {by}: {reason}")
     return after
 
 
 def _save(conn: Connection, act: Act, after: Promotion) -> None:
-    store.save_promotion(conn, after)
+    record_promotion(conn, act, after)
     audit_write(conn, act, f"promotion {after.run_id} of {after.strategy_id} {after.state.value}: {after.message}")
 
 
@@ -238,10 +278,9 @@ def _end_approval(conn: Connection, act: Act, known: Promotion) -> None:
         audit_write(conn, act, f"approval of {known.strategy_id} ends with promotion {known.run_id}")
 
 
-def _require_going(campaign: Campaign) -> None:
-    if campaign.paused:
-        said = f"the campaign of {campaign.strategy_id} was paused by {campaign.paused_by}: {campaign.paused_reason}"
-        raise NotReady("E_CAMPAIGN_PAUSED", said, hint="ResumeCampaign first")
+def _weights(looked: WorldCampaigns, binding: Binding) -> tuple[tuple[str, str], ...]:
+    """Target weights by side: those on paper now."""
+    return tuple((side.value, repr(weight)) for side, weight in candidate_weights(looked, binding).items())
 
 
 def _terms(policy: Policy) -> CampaignTerms:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from worldservice.worlds.domain.block import Block, EnteringLive
+from worldservice.worlds.domain.block import Block, EnteringLive, RaisedLive
 from worldservice.worlds.domain.world import World
+
+WeightBlocks = Callable[[Connection, World, Sequence[RaisedLive], datetime], Sequence[Block]]
+"""What bars weights that rise live; a read."""
+
+
+def no_weight_blocks(conn: Connection, world: World, raised: Sequence[RaisedLive], now: datetime) -> Sequence[Block]:
+    """Where nothing bounds weights."""
+    return ()
 
 
 class LiveBlocks(Protocol):

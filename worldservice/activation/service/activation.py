@@ -140,6 +140,7 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         after, staged = change_activation(
             before, changes, bindings, verdicts.ceiling_of, act.now, verdicts.terms, verdicts.exit_of
         )
+        refuse_blocked(self._weights(conn, world, _raised(before.entries, after.entries), act.now))
         for binding in staged.values():
             bindings_store.save_binding(conn, binding)
         done = record_activation(conn, world, self._settings, act, verdicts, before, after)
@@ -147,6 +148,17 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         if done.envelope is not None:
             return done.effect, done.envelope
         return done.effect, activation_to_proto(after, sessions_store.open_sessions(conn, world.world_id))
+
+
+def _raised(before: Sequence[Entry], after: Sequence[Entry]) -> tuple[RaisedLive, ...]:
+    """The sides whose weight live rises; an operator's change takes nobody live."""
+    known = {key_of(entry): entry.weight for entry in before}
+    live = (entry for entry in after if entry.effective_mode is EffectiveMode.LIVE)
+    return tuple(
+        RaisedLive(entry.strategy_id, entry.side, entry.weight)
+        for entry in live
+        if entry.weight > known.get(key_of(entry), 0.0)
+    )
 
 
 def _refuse_unopened(changes: Sequence[Change], verdicts: Verdicts) -> None:

@@ -11,7 +11,7 @@ from qmtl.core.modes import EffectiveMode, lower
 from worldservice.activation.domain.activation import Entry
 from worldservice.evaluation.domain.decision import Verdicts
 from worldservice.worlds.domain.binding import Binding, Side, Stage, mode_of
-from worldservice.worlds.domain.block import EnteringLive
+from worldservice.worlds.domain.block import EnteringLive, RaisedLive
 
 
 def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], verdicts: Verdicts) -> None:
@@ -58,6 +58,20 @@ def entering_live(targets: Sequence[Target], standing: Sequence[Entry]) -> tuple
         if target.stage is Stage.LIVE and target.strategy_id not in live:
             weights[target.strategy_id] = max(weights.get(target.strategy_id, 0.0), target.weight)
     return tuple(EnteringLive(name, Decimal(repr(weight))) for name, weight in weights.items())
+
+
+def raised_live(targets: Sequence[Target], standing: Sequence[Entry]) -> tuple[RaisedLive, ...]:
+    """The sides that targets give more weight live than they have as it stands; who is not live there has none."""
+    known = {(entry.strategy_id, entry.side): entry for entry in standing}
+    found = []
+    for target in targets:
+        entry = known.get((target.strategy_id, target.side))
+        before = entry.weight if entry is not None and _takes_risk_live(entry) else 0.0
+        if target.stage is Stage.LIVE and target.weight > before:
+            on_paper = entry is not None and entry.active and entry.effective_mode is EffectiveMode.PAPER
+            paper = entry.weight if entry is not None and on_paper else None
+            found.append(RaisedLive(target.strategy_id, target.side, target.weight, paper))
+    return tuple(found)
 
 
 def _takes_risk_live(entry: Entry | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -32,11 +32,16 @@ class ActionKind(Enum):
     EVALUATE = "EVALUATE"
     REQUEST_PROMOTION = "REQUEST_PROMOTION"
     APPLY_PROMOTION = "APPLY_PROMOTION"
+    ADVANCE_CANARY = "ADVANCE_CANARY"
+    DEMOTE = "DEMOTE"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One recommended act. `key` is the same for the same evidence, whoever asks and when."""
+    """One recommended act. `key` is the same for the same evidence, whoever asks and when.
+
+    `automatic`: the policy lets a scheduler carry it out; else it takes a person.
+    """
 
     kind: ActionKind
     world_id: str
@@ -45,11 +50,15 @@ class Action:
     run_id: str
     key: str
     message: str
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an act is recommended by. `data_end`: of the newest evidence of the stage."""
+    """What an act is recommended by. `data_end`: of the newest evidence of the stage.
+
+    Of who trades live, `canary` is its step, None where no step is open to it; `demotion` a rule that asks a person.
+    """
 
     world_id: str
     strategy_id: str
@@ -61,12 +70,18 @@ class Standing:
     auto_apply: bool
     data_end: datetime | None
     live: bool = False
+    canary: int | None = None
+    demotion: str = ""
 
 
 def action_of(standing: Standing) -> Action | None:
-    """The act that is due; a paused campaign and one that is live have none."""
-    if standing.paused or standing.live:
+    """The act that is due; a paused campaign has none but its demotion."""
+    if standing.demotion:
+        return _action(standing, ActionKind.DEMOTE, "", f"rule {standing.demotion}")
+    if standing.paused:
         return None
+    if standing.live:
+        return _advance(standing)
     open_one = standing.promotion if standing.promotion is not None and standing.promotion.open else None
     reasons = [block.reason for block in standing.blocks]
     if open_one is not None:
@@ -85,6 +100,15 @@ def action_of(standing: Standing) -> Action | None:
     return _action(standing, ActionKind.EVALUATE, "", "; ".join(waits)) if waits else None
 
 
+def _advance(standing: Standing) -> Action | None:
+    """Every step has an act of its own, also two of one day."""
+    if standing.canary is None or standing.blocks:
+        return None
+    step = standing.canary
+    made = _action(standing, ActionKind.ADVANCE_CANARY, "", f"canary step {step} has shown what it has to", step)
+    return replace(made, run_id=f"{made.run_id}-{step}")
+
+
 def in_order(actions: Sequence[Action]) -> tuple[Action, ...]:
     """By world, strategy and kind; at most 100."""
     kinds = list(ActionKind)
@@ -92,9 +116,12 @@ def in_order(actions: Sequence[Action]) -> tuple[Action, ...]:
     return tuple(ordered[:ACTIONS_MAX])
 
 
-def _action(standing: Standing, kind: ActionKind, run_id: str, message: str) -> Action:
+def _action(standing: Standing, kind: ActionKind, run_id: str, message: str, *of: int) -> Action:
     day = "none" if standing.data_end is None else f"{standing.data_end:%Y%m%d}"
     world_id, strategy_id, stage = standing.world_id, standing.strategy_id, standing.stage
-    key = digest(canonical_json([kind.value, world_id, strategy_id, standing.version, stage.value, day]))
+    key = digest(canonical_json([kind.value, world_id, strategy_id, standing.version, stage.value, day, *of]))
     name = run_id or f"camp-{world_id}-{strategy_id}-{stage.value.lower()}-{day}"
-    return Action(kind, world_id, strategy_id, stage, name, key, message)
+    acts = kind is ActionKind.REQUEST_PROMOTION or (
+        standing.auto_apply and kind in (ActionKind.APPLY_PROMOTION, ActionKind.ADVANCE_CANARY)
+    )
+    return Action(kind, world_id, strategy_id, stage, name, key, message, acts)

@@ -54,8 +54,9 @@ MOVES: Mapping[tuple[Phase, PhaseEvent], Phase] = {
 class Campaign:
     """Where one strategy stands in one world. `step` counts canary steps from 0; LIVE_FULL is beyond the last.
 
-    `weights` are target weights by side, decimal strings, of which a canary step takes a fraction. `counts` is how
-    often in a row each demotion rule of the policy held, `counted` the live data day they were last counted at.
+    `weights` are target weights by side, decimal strings, of which a canary step takes a fraction. `advance_run` is the
+    newest apply to a next step, `advancing` whether its end was not seen yet. `counts` is on how many live data days in
+    a row a demotion rule of the policy held, by its text, `counted` the day they were last counted at.
     """
 
     world_id: str
@@ -64,13 +65,15 @@ class Campaign:
     revision: int = 0
     step: int = 0
     since: datetime | None = None
-    step_day: date | None = None  # the first live data day of the step
+    live_since: datetime | None = None  # when it last went live
+    advance_run: str = ""
+    advancing: bool = False
     demoted_at: datetime | None = None
     demoted_by: str = ""  # the rule with its numbers
     paused_by: str = ""
     paused_reason: str = ""
     weights: tuple[tuple[str, str], ...] = ()
-    counts: tuple[int, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
     counted: date | None = None
 
     @property
@@ -89,9 +92,9 @@ def moved(campaign: Campaign, event: PhaseEvent, now: datetime) -> Campaign:
             hint="GetCampaign tells the phase and what leads on",
         )
     step = campaign.step + 1 if event in (PhaseEvent.STEPPED, PhaseEvent.STEPPED_WHOLE) else 0
-    later = replace(campaign, phase=after, step=step, since=now, revision=campaign.revision + 1, step_day=None)
+    later = replace(campaign, phase=after, step=step, since=now, revision=campaign.revision + 1, advancing=False)
     if event is PhaseEvent.DEMOTED:
         return replace(later, demoted_at=now)
     if event in (PhaseEvent.PROMOTED, PhaseEvent.PROMOTED_WHOLE):
-        return replace(later, demoted_by="", counts=(), counted=None)
+        return replace(later, demoted_by="", counts=(), counted=None, live_since=now)
     return later

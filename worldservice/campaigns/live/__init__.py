@@ -1,0 +1,1 @@
+"""Campaigns that trade live: canary steps, live evidence, demotions."""
