@@ -74,6 +74,9 @@ from worldservice.apply.starting import ApplyStarter
 from worldservice.bindings.service import BindingServicer
 from worldservice.campaigns.facts import CampaignBlocks
 from worldservice.campaigns.keeper import CampaignKeeper
+from worldservice.campaigns.live.canary import Canary, canary_blocks
+from worldservice.campaigns.live.demoting import Demotions
+from worldservice.campaigns.live.evidence import LiveEvidence
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.reports.making import ReportMaker
 from worldservice.campaigns.reports.service import DivergenceServicer
@@ -100,7 +103,6 @@ from worldservice.tables import outbox
 from worldservice.worlds.acts import Act
 from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.world import Effect, World
-from worldservice.worlds.live_blocks import LiveBlocks
 from worldservice.worlds.service.access import AccessServicer
 from worldservice.worlds.service.audit import AuditServicer
 from worldservice.worlds.service.worlds import WorldServicer
@@ -155,7 +157,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         _add_evidence(server, evaluation, DivergenceServicer(ReportMaker(writes, replays)))
         starter, notices = (
-            _add_campaigns(server, runtime, writes, rules, fences, (RiskBlocks(_snapshot_files(settings)),)),
+            _add_campaigns(server, runtime, writes, rules, fences, RiskBlocks(_snapshot_files(settings))),
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
@@ -229,15 +231,17 @@ def _add_campaigns(
     writes: Writes,
     rules: _Rules,
     fences: FenceKeeper,
-    others: tuple[LiveBlocks, ...],
+    risk: RiskBlocks,
 ) -> ApplyStarter:
-    """Campaigns, and what starts an apply for whoever nothing bars; `others` are the blocks of other subjects."""
-    starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), *others))
-    campaigns = Campaigns(rules.decisions, others)
-    promotions = Promotions(campaigns, starter)
-    servicer = CampaignServicer(writes, campaigns, promotions, fences)
+    """Campaigns, and what starts an apply for whoever nothing bars, by `risk` too."""
+    starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), risk), canary_blocks)
+    evidence = LiveEvidence(risk.files)
+    campaigns = Campaigns(rules.decisions, (risk,), evidence)
+    promotions, canary = Promotions(campaigns, starter), Canary(campaigns, starter)
+    servicer = CampaignServicer(writes, campaigns, promotions, canary, fences)
     server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))
-    runtime.background("campaigns", CampaignKeeper(writes.db, writes.clock, promotions).run)
+    keeper = CampaignKeeper(writes.db, writes.clock, promotions, canary, Demotions(rules.decisions, evidence))
+    runtime.background("campaigns", keeper.run)
     return starter
 
 
@@ -252,7 +256,7 @@ def _add_activation(
     )
     server.add(
         activationrpc.add_ActivationServiceServicer_to_server,
-        ActivationServicer(writes, rules.decisions),
+        ActivationServicer(writes, rules.decisions, canary_blocks),
         service_of(activationservicepb),
     )
     starter, notices = applying

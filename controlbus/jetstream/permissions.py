@@ -61,6 +61,8 @@ RIGHTS: Mapping[str, Rights] = {
             "account_limits_updated",
             "evaluation_run_updated",
             "exit_signal_emitted",
+            "campaign_updated",
+            "promotion_updated",
         ),
         reads=("ORDERS", "FILLS"),
     ),

@@ -37,6 +37,7 @@ GUARDED: Mapping[str, type[Message]] = {
         ("ApplyService/Apply", applyservicepb.ApplyRequest),
         ("ApplyService/Resume", applyservicepb.ResumeRequest),
         ("CampaignService/ApplyPromotion", campaignservicepb.ApplyPromotionRequest),
+        ("CampaignService/AdvanceCanary", campaignservicepb.AdvanceCanaryRequest),
         ("CampaignService/ApprovePromotion", campaignservicepb.ApprovePromotionRequest),
     )
 } | {"/qmtl.broker.v1.ManualOrderService/SubmitManualOrder": manualorderservicepb.SubmitManualOrderRequest}

@@ -107,6 +107,8 @@ COMMANDS = {
     "campaign approve": "campaign.promotions:approve",
     "campaign reject": "campaign.promotions:reject",
     "campaign promote": "campaign.promotions:promote",
+    "campaign advance": "campaign.scheduling:advance",
+    "campaign loop": "campaign.scheduling:loop",
     "campaign pause": "campaign.promotions:pause",
     "campaign resume": "campaign.promotions:resume",
     "campaign trials": "campaign.trials:trials",

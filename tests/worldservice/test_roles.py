@@ -50,7 +50,7 @@ OPERATOR = frozenset(
         "Apply", "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
         "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
         "RequestPromotion", "WithdrawPromotion", "PauseCampaign", "ResumeCampaign", "ApplyPromotion", "PutTrials",
-        "CreateDivergenceReport",
+        "CreateDivergenceReport", "AdvanceCanary",
     }
 )  # fmt: skip
 NODE = "blake3:" + "a" * 64
@@ -115,6 +115,7 @@ def promotion_requests() -> dict[str, Message]:
         "ApprovePromotion": campaignservicepb.ApprovePromotionRequest(**named, run_id="p"),
         "RejectPromotion": campaignservicepb.RejectPromotionRequest(**named, run_id="p"),
         "ApplyPromotion": campaignservicepb.ApplyPromotionRequest(**named, run_id="p"),
+        "AdvanceCanary": campaignservicepb.AdvanceCanaryRequest(world_id="w1", strategy_id="s", run_id="p"),
         "PauseCampaign": campaignservicepb.PauseCampaignRequest(**named),
         "ResumeCampaign": campaignservicepb.ResumeCampaignRequest(**named),
         "OverrideEvaluation": campaignservicepb.OverrideEvaluationRequest(

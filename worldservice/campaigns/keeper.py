@@ -14,15 +14,18 @@ from sqlalchemy import Connection
 
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.core.modes import EffectiveMode
 from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
 from worldservice.activation.store.activations import load_activation
 from worldservice.apply.steps import APPLY_SIGNAL
 from worldservice.campaigns import store
-from worldservice.campaigns.promoting import Promotions, settle_phase
+from worldservice.campaigns.domain.phases import Campaign, Phase
+from worldservice.campaigns.live.canary import Canary
+from worldservice.campaigns.live.demoting import Demotions
+from worldservice.campaigns.promoting import Promotions, Trading, comes_back, settle_phase
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import own_act
+from worldservice.worlds.domain.binding import Binding
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import bindings, worlds
 
@@ -33,8 +36,11 @@ log = structlog.stdlib.get_logger("qmtl.worldservice.campaigns")
 class CampaignKeeper:
     """One per process."""
 
-    def __init__(self, db: Database, clock: Clock, promotions: Promotions) -> None:
-        self._db, self._clock, self._promotions = db, clock, promotions
+    def __init__(
+        self, db: Database, clock: Clock, promotions: Promotions, canary: Canary, demotions: Demotions
+    ) -> None:
+        self._db, self._clock = db, clock
+        self._promotions, self._canary, self._demotions = promotions, canary, demotions
 
     async def run(self) -> None:
         """A round a second, and whenever an apply moves, until cancelled."""
@@ -55,6 +61,8 @@ class CampaignKeeper:
                 await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
             for world_id, name in await self._db.read(_drifted):
                 await self._one(partial(self._phase, world_id=world_id, strategy_id=name), world_id, name)
+            for world_id, name in await self._db.read(self._moving):
+                await self._one(partial(self._live, world_id=world_id, strategy_id=name), world_id, name)
         except QmtlError as error:
             log.warning("campaigns_unsettled", error=str(error))
 
@@ -76,7 +84,24 @@ class CampaignKeeper:
             return
         act = own_act("SettleCampaign", world_id, self._clock.now())
         campaign = store.find_campaign(conn, world_id, strategy_id)
-        settle_phase(conn, act, campaign, binding.stage, on_paper=strategy_id in _on_paper(conn, world))
+        settle_phase(conn, act, campaign, _trading(conn, world, binding))
+
+    def _moving(self, conn: Connection) -> list[tuple[str, str]]:
+        """Who trades live and whose canary apply is to be followed, or whose days are to be counted."""
+        return [(one.world_id, one.strategy_id) for one in store.live_campaigns(conn) if self._moves(conn, one)]
+
+    def _moves(self, conn: Connection, campaign: Campaign) -> bool:
+        """A hub that cannot be read is told, and holds up no other."""
+        try:
+            return campaign.advancing or self._demotions.due(conn, campaign)
+        except QmtlError as error:
+            log.warning("campaign_unread", world=campaign.world_id, of=campaign.strategy_id, error=str(error))
+            return False
+
+    def _live(self, conn: Connection, world_id: str, strategy_id: str) -> None:
+        world, now = worlds.lock_world(conn, world_id), self._clock.now()
+        self._canary.follow(conn, own_act("SettleCampaign", world_id, now), strategy_id)
+        self._demotions.judge(conn, own_act("DemoteStrategy", world_id, now), world, strategy_id)
 
 
 def _drifted(conn: Connection) -> list[tuple[str, str]]:
@@ -87,14 +112,19 @@ def _drifted(conn: Connection) -> list[tuple[str, str]]:
         policy = policy_of(conn, worlds.get_world(conn, world_id))
         if policy is not None and policy.campaign is not None:
             governed.add(world_id)
-    return [each for each in found if each[0] in governed]
+    return [each for each in found if each[0] in governed and not _waits(conn, *each)]
 
 
-def _on_paper(conn: Connection, world: World) -> frozenset[str]:
-    """Strategies that trade on paper now."""
+def _waits(conn: Connection, world_id: str, strategy_id: str) -> bool:
+    """Whether a demoted strategy has not come back yet."""
+    if store.find_campaign(conn, world_id, strategy_id).phase is not Phase.DEMOTED:
+        return False
+    binding = bindings.active_bindings(conn, world_id).get(strategy_id)
+    return binding is None or not comes_back(_trading(conn, worlds.get_world(conn, world_id), binding))
+
+
+def _trading(conn: Connection, world: World, binding: Binding) -> Trading:
     entries = load_activation(conn, world.world_id, world.created_at).entries
-    return frozenset(
-        entry.strategy_id
-        for entry in entries
-        if entry.active and not entry.drain and entry.effective_mode is EffectiveMode.PAPER
-    )
+    policy = policy_of(conn, world)
+    steps = () if policy is None or policy.campaign is None else policy.campaign.live.canary
+    return Trading(binding.stage, tuple(e for e in entries if e.strategy_id == binding.strategy_id), steps)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import refused
+from qmtl.core.errors import Unavailable, refused
 from qmtl.core.roles import Role
+from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import require_text
 from qmtl.wire.instants import instant_from_proto
@@ -24,7 +27,9 @@ from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
 from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.live.canary import CANARY, Canary
 from worldservice.campaigns.promoting import Promotions
+from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
 from worldservice.campaigns.standing import SHARE_UNKNOWN, Campaigns, Told, candidate_targets, standing_targets
 from worldservice.campaigns.trials import trials_summary
 from worldservice.campaigns.wire import (
@@ -39,19 +44,23 @@ from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import require_strategy_id
+from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.store import bindings
 from worldservice.worlds.store.bindings import get_active_binding
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
 
 REASON_MAX = 200
+WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 
 
 class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
     """It recommends and records; what trades is changed by the one apply that a promotion starts."""
 
-    def __init__(self, writes: Writes, campaigns: Campaigns, promotions: Promotions, fences: FenceKeeper) -> None:
+    def __init__(
+        self, writes: Writes, campaigns: Campaigns, promotions: Promotions, canary: Canary, fences: FenceKeeper
+    ) -> None:
         super().__init__(writes)
-        self._campaigns, self._promotions, self._fences = campaigns, promotions, fences
+        self._campaigns, self._promotions, self._canary, self._fences = campaigns, promotions, canary, fences
 
     async def GetCampaign(
         self, request: campaignservicepb.GetCampaignRequest, context: object
@@ -166,6 +175,45 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         return campaignservicepb.ApplyPromotionResponse(promotion=promotion_to_proto(promotion))
 
     @audited
+    async def AdvanceCanary(
+        self, request: campaignservicepb.AdvanceCanaryRequest, act: Act
+    ) -> campaignservicepb.AdvanceCanaryResponse:
+        """Answers as soon as the apply is recorded; the keeper follows it to the next step."""
+        strategy_id, run_id = _named(request)
+        await self.writes.db.read(lambda conn: world_to_read(conn, act.caller, act.world_id, Role.OPERATOR))
+        await self._fences.reach(act.world_id)
+        await self.writes.db.write(lambda conn: self._canary.advance(conn, act, strategy_id, run_id))
+        told = await self._told(act.world_id, strategy_id)
+        return campaignservicepb.AdvanceCanaryResponse(campaign=told.to_proto(), apply_run_id=f"{CANARY}{run_id}")
+
+    async def WatchCampaigns(
+        self, request: campaignservicepb.WatchCampaignsRequest, context: object
+    ) -> AsyncIterator[campaignservicepb.WatchCampaignsResponse]:
+        caller, changed, seen = caller_of(current_call()), asyncio.Event(), dict[str, int]()
+        stop = self.writes.db.on_signal(CAMPAIGN_SIGNAL, changed.set)
+        try:
+            while not self.writes.draining.is_set():
+                changed.clear()
+                news = partial(self._news, caller=caller, world_id=request.world_id, seen=dict(seen))
+                for told in await self.writes.db.read(news):
+                    seen[told.campaign.strategy_id] = told.campaign.revision
+                    yield campaignservicepb.WatchCampaignsResponse(campaign=told.to_proto())
+                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
+        finally:
+            stop()
+        raise Unavailable(
+            "E_GOING_AWAY", "the server is going away", hint="watch again; campaigns as they are come first"
+        )
+
+    def _news(self, conn: Connection, caller: Caller, world_id: str, seen: Mapping[str, int]) -> list[Told]:
+        """Campaigns whose revision rose; at first all of them."""
+        world = world_to_read(conn, caller, world_id)
+        revisions = store.revisions_of(conn, world.world_id)
+        bound = bindings.active_bindings(conn, world.world_id)
+        news = [one for name, one in sorted(bound.items()) if revisions.get(name, 0) > seen.get(name, -1)]
+        return self._campaigns.told(conn, world, news, self.writes.clock.now()) if news or not seen else []
+
+    @audited
     async def PauseCampaign(
         self, request: campaignservicepb.PauseCampaignRequest, act: Act
     ) -> campaignservicepb.PauseCampaignResponse:
@@ -243,7 +291,7 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
             before: Campaign = store.find_campaign(conn, world.world_id, strategy_id)
             after = replace(before, paused_by=paused_by, paused_reason=reason if paused_by else "")
             if after != before:
-                store.save_campaign(conn, replace(after, revision=before.revision + 1))
+                record_campaign(conn, act, replace(after, revision=before.revision + 1))
             audit_write(conn, act, f"campaign of {strategy_id} {'paused' if paused_by else 'goes on'}: {reason}")
 
         await self.writes.db.write(work)
@@ -256,6 +304,7 @@ def _named(
     | campaignservicepb.RejectPromotionRequest
     | campaignservicepb.ApprovePromotionRequest
     | campaignservicepb.ApplyPromotionRequest
+    | campaignservicepb.AdvanceCanaryRequest
     | campaignservicepb.OverrideEvaluationRequest,
 ) -> tuple[str, str]:
     """Strategy and run. Raises InvalidRequest (E_STRATEGY_ID, E_FIELD)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode
-from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import campaign_pb2 as campaignpb
+from worldservice.activation.domain.activation import can_trade
 from worldservice.activation.store.activations import load_activation
 from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import SHUT
@@ -20,19 +20,27 @@ from worldservice.apply.domain.targets import Target
 from worldservice.campaigns import store
 from worldservice.campaigns.domain.actions import Action, Standing, action_of
 from worldservice.campaigns.domain.blocks import BlockReason
-from worldservice.campaigns.domain.canary import weight_at
-from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.domain.canary import StepEvidence, step_obstacles, weight_at
+from worldservice.campaigns.domain.demotion import recommended
+from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import Readiness, blocks_of
 from worldservice.campaigns.facts import WorldCampaigns
-from worldservice.campaigns.wire import action_to_proto, blocks_to_proto, promotion_to_proto, window_to_proto
+from worldservice.campaigns.live.evidence import LiveEvidence
+from worldservice.campaigns.wire import (
+    action_to_proto,
+    blocks_to_proto,
+    campaign_to_proto,
+    promotion_to_proto,
+    window_to_proto,
+)
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import policy_of
-from worldservice.worlds.domain.binding import Binding, Stage
+from worldservice.worlds.domain.binding import Binding, Side, Stage
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.live_blocks import LiveBlocks
@@ -49,27 +57,24 @@ class Told:
     blocks: tuple[Block, ...]
     promotion: Promotion | None
     action: Action | None
+    live_days: int = 0  # at its canary step
 
     def to_proto(self) -> campaignpb.Campaign:
         """As the contract tells it."""
         stages = ((Stage.BACKTEST, self.ready.backtest), (Stage.PAPER, self.ready.paper))
-        return campaignpb.Campaign(
-            world_id=self.campaign.world_id,
-            strategy_id=self.campaign.strategy_id,
-            phase=f"CAMPAIGN_PHASE_{self.campaign.phase.name}",
-            campaign_revision=self.campaign.revision,
-            canary_step=self.campaign.step,
-            since=instant_to_proto(self.campaign.since),
-            strategy_version=self.ready.version,
-            windows=[window_to_proto(stage, shown) for stage, shown in stages if shown is not None],
-            blocks=blocks_to_proto(self.blocks),
-            next_action=None if self.action is None else action_to_proto(self.action),
-            promotion=None if self.promotion is None else promotion_to_proto(self.promotion),
-            paused_by=self.campaign.paused_by,
-            paused_reason=self.campaign.paused_reason,
-            demoted_at=instant_to_proto(self.campaign.demoted_at),
-            notes=[SHARE_UNKNOWN],
+        told = campaign_to_proto(self.campaign)
+        told.MergeFrom(
+            campaignpb.Campaign(
+                strategy_version=self.ready.version,
+                windows=[window_to_proto(stage, shown) for stage, shown in stages if shown is not None],
+                blocks=blocks_to_proto(self.blocks),
+                next_action=None if self.action is None else action_to_proto(self.action),
+                promotion=None if self.promotion is None else promotion_to_proto(self.promotion),
+                live_days=self.live_days,
+                notes=[SHARE_UNKNOWN],
+            )
         )
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Campaigns:
 
     settings: DecisionSettings
     blocks: tuple[LiveBlocks, ...] = ()
+    evidence: LiveEvidence = field(default_factory=LiveEvidence)
 
     def policy(self, conn: Connection, world: World) -> Policy:
         """The policy with its section campaign. Raises NotReady (E_NO_CAMPAIGN)."""
@@ -104,13 +110,17 @@ class Campaigns:
         conn, world, name = looked.conn, looked.world, binding.strategy_id
         ready, campaign = looked.readiness(binding, now), store.find_campaign(conn, world.world_id, name)
         live, blocks = binding.stage is Stage.LIVE, list[Block]()
+        step = self._step(looked, campaign) if campaign.phase is Phase.LIVE_CANARY else None
+        if step is not None:
+            found = step_obstacles(looked.terms.live.canary, campaign.step, step)
+            blocks += [Block(reason.value, name, sentence) for reason, sentence in found]
         if not live:
             blocks += blocks_of(ready, now)
             entering = [EnteringLive(name, _largest(candidate_targets(looked, binding)))]
             for others in self.blocks:
                 blocks += others(conn, world, entering, now, switching=False)
-            if running := looked.running():
-                blocks.append(Block(BlockReason.APPLY_RUNNING.value, name, f"waits for apply {running} of its world"))
+        if (not live or step is not None) and (running := looked.running()):
+            blocks.append(Block(BlockReason.APPLY_RUNNING.value, name, f"waits for apply {running} of its world"))
         standing = Standing(
             world_id=world.world_id,
             strategy_id=name,
@@ -122,20 +132,54 @@ class Campaigns:
             auto_apply=auto,
             data_end=_data_end(conn, world.world_id, binding),
             live=live,
+            canary=None if step is None or campaign.advancing else campaign.step,
+            demotion=self._demotion(looked, campaign),
         )
-        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing))
+        days = 0 if step is None else step.live_days
+        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days)
+
+    def _step(self, looked: WorldCampaigns, campaign: Campaign) -> StepEvidence:
+        """What the canary showed at its step."""
+        entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+        trading = any(
+            e.strategy_id == campaign.strategy_id
+            and e.effective_mode is EffectiveMode.LIVE
+            and can_trade(e)
+            and not e.drain
+            for e in entries
+        )
+        return self.evidence.of_step(looked.conn, campaign, trading=trading)
+
+    def _demotion(self, looked: WorldCampaigns, campaign: Campaign) -> str:
+        """The rule that asks a person to demote it, with its numbers."""
+        if campaign.phase not in LIVE or all(rule.auto for rule in looked.terms.demote):
+            return ""
+        found = recommended(campaign, looked.terms.demote, self.evidence.of_rules(looked.conn, campaign))
+        return "" if found is None else found.sentence()
 
 
 def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target, ...]:
     """The candidate's sides live at the weight of the first canary step, of those that trade on paper now."""
-    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
-    mine = [e for e in entries if e.strategy_id == binding.strategy_id and e.active and not e.drain]
-    sides = {entry.side: entry.weight for entry in mine} or dict.fromkeys(binding.sides, 1.0)
     steps = looked.terms.live.canary
     return tuple(
         Target(binding.strategy_id, side, float(weight_at(steps, 0, Decimal(repr(weight)))), Stage.LIVE)
-        for side, weight in sorted(sides.items(), key=lambda row: row[0].value)
+        for side, weight in candidate_weights(looked, binding).items()
     )
+
+
+def candidate_weights(looked: WorldCampaigns, binding: Binding) -> Mapping[Side, float]:
+    """The candidate's weights on paper now, by side; whole where it does not trade."""
+    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+    mine = [e for e in entries if e.strategy_id == binding.strategy_id and e.active and not e.drain]
+    sides = {entry.side: entry.weight for entry in mine} or dict.fromkeys(binding.sides, 1.0)
+    return dict(sorted(sides.items(), key=lambda row: row[0].value))
+
+
+def require_going(campaign: Campaign) -> None:
+    """Raises NotReady (E_CAMPAIGN_PAUSED)."""
+    if campaign.paused:
+        said = f"the campaign of {campaign.strategy_id} was paused by {campaign.paused_by}: {campaign.paused_reason}"
+        raise NotReady("E_CAMPAIGN_PAUSED", said, hint="ResumeCampaign first")
 
 
 def standing_targets(looked: WorldCampaigns, but: str) -> tuple[Target, ...]:

@@ -49,12 +49,26 @@ def drifted(conn: Connection) -> list[tuple[str, str]]:
     moves = sa.or_(
         sa.and_(phase == Phase.BACKTEST.value, b.stage != Stage.BACKTEST.value),
         sa.and_(phase == Phase.PAPER.value, b.stage != Stage.PAPER.value),
-        sa.and_(phase == Phase.DEMOTED.value, b.stage == Stage.PAPER.value),
+        sa.and_(phase == Phase.DEMOTED.value, b.stage != Stage.BACKTEST.value),
         sa.and_(phase.in_([one.value for one in LIVE]), b.stage != Stage.LIVE.value),
     )
     query = sa.select(b.world_id, b.strategy_id).select_from(bindings.outerjoin(campaigns, of_binding))
     rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id))
     return [(row.world_id, row.strategy_id) for row in rows]
+
+
+def live_campaigns(conn: Connection) -> list[Campaign]:
+    """Every campaign of who trades live."""
+    query = sa.select(campaigns.c.campaign).where(campaigns.c.phase.in_([one.value for one in LIVE]))
+    rows = conn.execute(query.order_by(campaigns.c.world_id, campaigns.c.strategy_id)).scalars()
+    return [_CAMPAIGN.validate_json(text) for text in rows]
+
+
+def revisions_of(conn: Connection, world_id: str) -> Mapping[str, int]:
+    """The revision of every campaign of a world that ever moved, by strategy."""
+    query = sa.select(campaigns.c.campaign).where(campaigns.c.world_id == world_id).order_by(campaigns.c.strategy_id)
+    found = [_CAMPAIGN.validate_json(text) for text in conn.execute(query).scalars()]
+    return {one.strategy_id: one.revision for one in found}
 
 
 def insert_promotion(conn: Connection, promotion: Promotion) -> None:

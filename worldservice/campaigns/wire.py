@@ -8,6 +8,7 @@ from qmtl.wire.instants import instant_to_proto, span_to_proto
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from worldservice.campaigns.domain.actions import Action
 from worldservice.campaigns.domain.overrides import Override
+from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import StageEvidence
 from worldservice.campaigns.domain.selection import TrialsSummary
@@ -18,6 +19,22 @@ from worldservice.worlds.wire import stage_to_proto
 
 def block_to_proto(block: Block) -> campaignpb.CampaignBlock:
     return campaignpb.CampaignBlock(reason=block.reason, strategy_id=block.strategy_id, message=block.sentence)
+
+
+def campaign_to_proto(campaign: Campaign) -> campaignpb.Campaign:
+    """What is stored of it; what is computed of it now is not."""
+    return campaignpb.Campaign(
+        world_id=campaign.world_id,
+        strategy_id=campaign.strategy_id,
+        phase=f"CAMPAIGN_PHASE_{campaign.phase.name}",
+        campaign_revision=campaign.revision,
+        canary_step=campaign.step,
+        since=instant_to_proto(campaign.since),
+        paused_by=campaign.paused_by,
+        paused_reason=campaign.paused_reason,
+        demoted_at=instant_to_proto(campaign.demoted_at),
+        demoted_by=campaign.demoted_by,
+    )
 
 
 def window_to_proto(stage: Stage, evidence: StageEvidence) -> campaignpb.CampaignWindow:
@@ -61,6 +78,7 @@ def action_to_proto(action: Action) -> campaignpb.CampaignAction:
         run_id=action.run_id,
         stage=stage_to_proto(action.stage),
         message=action.message,
+        automatic=action.automatic,
     )
 
 

@@ -99,7 +99,7 @@ class RiskWatch:
         own = own_act("RiskExit", world.world_id, header.created_at)
         hold = find_hold(conn, world.world_id)
         before = activations.load_activation(conn, world.world_id, world.created_at)
-        if before.phase is not Phase.NONE or (hold is not None and hold.state is not HoldState.RELEASED):
+        if before.phase is Phase.FREEZE or (hold is not None and hold.state is not HoldState.RELEASED):
             return replace(breach, detail=f"{breach.detail}; an apply holds the activation, tried again"), None
         targets = self._targets(before, breach, rule, arrived, header)
         mode = MODE_OF[header.stage]

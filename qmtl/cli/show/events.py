@@ -10,6 +10,7 @@ from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 
@@ -71,6 +72,14 @@ def summary(event: controlpb.ControlEvent) -> str:
             limits = event.account_limits_updated.limits
             pending = f", pending: {limits.pending_reason}" if limits.limits_pending else ""
             return f"limits revision {limits.revision} by {limits.updated_by}{pending}"
+        case "campaign_updated":
+            campaign = event.campaign_updated.campaign
+            phase = enum_word(campaignpb.CampaignPhase, campaign.phase)
+            return f"{phase} step {campaign.canary_step} {campaign.demoted_by}".rstrip()
+        case "promotion_updated":
+            promotion = event.promotion_updated.promotion
+            state = enum_word(campaignpb.PromotionState, promotion.state)
+            return f"promotion {promotion.run_id} {state} {promotion.message}".rstrip()
         case "exit_signal_emitted":
             signal = event.exit_signal_emitted
             return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()

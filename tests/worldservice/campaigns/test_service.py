@@ -32,14 +32,14 @@ campaign:
 NAMED: dict[str, Any] = {"world_id": "w1", "strategy_id": "s"}
 
 
-async def governed(harness: WorldHarness, extra: str = EASY, *others: str) -> WorldStubs:
+async def governed(harness: WorldHarness, extra: str = EASY, *others: str, lag: str = "5m") -> WorldStubs:
     """World w1 under a policy with a campaign; s and others trade on paper and were replayed, live is allowed."""
     ann = await make_trading(harness, "w1", "s", *others, by_replay=True)
     await ann.worlds.UpdateWorld(
         worldservicepb.UpdateWorldRequest(world_id="w1", allow_live=True, update_mask={"paths": ["allow_live"]})
     )
     await ann.policies.PutPolicy(
-        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + extra, make_default=True)
+        policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT.replace("5m", lag) + extra, make_default=True)
     )
     return ann
 
@@ -101,7 +101,7 @@ async def test_a_strategy_goes_live_by_a_promotion_at_its_canary_weight_only(har
         applypb.ApplyTarget(strategy_id="s", side="SIDE_LONG", weight="1", stage="STAGE_LIVE")
     )
     blocked = await refusal(bob.applies.Apply(direct))
-    assert (blocked.reason, blocked.metadata) == ("E_PROMOTION_BLOCKED", {"blocks": "APPROVAL_MISSING"})
+    assert (blocked.reason, blocked.metadata) == ("E_PROMOTION_BLOCKED", {"blocks": "APPROVAL_MISSING,CANARY_SHARE"})
 
     promotion = await request(bob)
     assert promotion == await request(bob)

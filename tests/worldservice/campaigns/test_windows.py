@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worldservice.samples import NOW
-from worldservice.campaigns.domain.canary import step_obstacles, weight_at
+from worldservice.campaigns.domain.blocks import BlockReason
+from worldservice.campaigns.domain.canary import StepEvidence, allowed_step, step_obstacles, weight_at, weight_block
 from worldservice.campaigns.domain.divergence.verdict import Verdict
+from worldservice.campaigns.domain.phases import Campaign, Phase
 from worldservice.campaigns.domain.windows import Covered, Window, covered_time
 from worldservice.policy.domain.campaign.terms import LiveTerms
 
@@ -57,14 +61,44 @@ def test_a_canary_is_a_fraction_of_the_target_weight() -> None:
     ]  # fmt: skip
 
 
-def test_the_next_step_wants_its_days_no_breach_and_a_verdict() -> None:
-    assert step_obstacles(STEPS, 0, 5, Verdict.PASS, ()) == ()
-    assert step_obstacles(STEPS, 0, 5, Verdict.WARN, ()) == ()
-    assert step_obstacles(STEPS, 2, 7, Verdict.FAIL, ("var_99",)) == (
-        "needs 3 more live data days at 50% of its weight, has 7",
-        "breach var_99 is open",
-        "its newest divergence report says FAIL",
-    )
-    assert step_obstacles(STEPS, 1, 5, None, ()) == ("its newest divergence report says nothing yet",)
-    assert step_obstacles(STEPS, 1, 5, Verdict.UNKNOWN, ())
-    assert step_obstacles(STEPS, 3, 99, Verdict.PASS, ()) == ("all canary steps are done",)
+def obstacles(step: int, shown: StepEvidence) -> list[str]:
+    return [f"{reason}: {sentence}" for reason, sentence in step_obstacles(STEPS, step, shown)]
+
+
+def test_the_next_step_wants_its_days_no_breach_and_a_verdict_where_it_is_asked() -> None:
+    asked = StepEvidence(5, verdict=Verdict.PASS, verdict_asked=True)
+    assert obstacles(0, asked) == obstacles(0, StepEvidence(5)) == []
+    assert obstacles(0, replace(asked, verdict=Verdict.WARN)) == []
+    assert obstacles(2, replace(asked, live_days=7, breaches=("var_99",), trading=False, verdict=Verdict.FAIL)) == [
+        "CANARY_DAYS: needs 3 more live data days at 50% of its weight, has 7",
+        "BREACH_OPEN: has an open breach: var_99",
+        "NOT_TRADING_LIVE: takes no new risk live: it drains, is frozen or was taken out",
+        "DIVERGENCE_GUARD: has a newest divergence report that says FAIL",
+    ]
+    nothing = replace(asked, verdict=None)
+    assert obstacles(1, nothing) == ["DIVERGENCE_GUARD: has a newest divergence report that says nothing yet"]
+    assert obstacles(1, replace(asked, verdict=Verdict.UNKNOWN))
+    assert obstacles(3, replace(asked, live_days=99)) == ["CANARY_DAYS: has all canary steps behind it"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "advances", "step"),
+    [
+        (Phase.PAPER, False, 0),
+        (Phase.DEMOTED, True, 0),
+        (Phase.LIVE_CANARY, False, 1),
+        (Phase.LIVE_CANARY, True, 2),
+        (Phase.LIVE_FULL, False, None),
+    ],
+)
+def test_a_weight_is_bounded_by_the_step_until_live_is_full(phase: Phase, advances: bool, step: int | None) -> None:
+    assert allowed_step(Campaign("w", "s", phase, step=1), advance_holds=advances) == step
+
+
+def test_a_weight_above_the_step_is_told_with_the_most() -> None:
+    assert weight_block(STEPS, 1, Decimal("0.8"), 0.2) is None
+    found = weight_block(STEPS, 1, Decimal("0.8"), 0.21)
+    assert found is not None
+    assert found == (BlockReason.CANARY_SHARE, "asks for 0.21 live, want at most 0.2: 25% of 0.8")
+    assert weight_block(STEPS, 3, Decimal("0.8"), 0.8) is None
+    assert weight_block(STEPS, 3, Decimal("0.8"), 0.81) is not None

@@ -113,6 +113,8 @@ def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -
     head, _, rest = path.partition(".")
     key, _, word = rest.partition(".")
     inner = f"{{{word}: true}}" if head == "campaign" and word else word or "[]"
+    if word.startswith("when."):
+        inner = f'[{{when: "{word.removeprefix("when.")} > 1.0", act: drain}}]'
     text = f"{head}: {{{key}: {inner}}}\n"
     error = refusal(document(extra=text))
     assert error.reason == "E_POLICY_SECTION_NOT_BUILT"

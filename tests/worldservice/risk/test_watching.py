@@ -18,10 +18,11 @@ from qmtl.sql.database import Database
 from tests.worldservice.risk.books import message_of, series, snapshot_of
 from tests.worldservice.samples import DOCUMENT, NOW
 from tests.worldservice.stored import SETTINGS, add_strategy, confirm_fence, load, make_trading, open_store, put_policy
-from worldservice.activation.domain.activation import FenceState
+from worldservice.activation.domain.activation import FenceState, Phase
 from worldservice.activation.domain.hold import Hold, HoldState
 from worldservice.activation.domain.operator_changes import Change, change_activation
 from worldservice.activation.recording import record_activation
+from worldservice.activation.store import activations
 from worldservice.activation.store.holds import save_hold
 from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
@@ -199,7 +200,13 @@ async def test_while_an_apply_holds_the_activation_the_next_snapshot_tries_again
     assert (await put(db, paper(1, {"s": 1.0}, {"s": FALLING}))).effect is None
     assert (await listed(db))[0].state is BreachState.BREACHED
     assert "an apply holds the activation" in (await listed(db))[0].detail
-    await db.write(lambda conn: save_hold(conn, "alpha", Hold("run", HoldState.RELEASED)))
+
+    def completed(conn: Connection) -> None:
+        """An apply leaves its last phase on the activation that it opened."""
+        save_hold(conn, "alpha", Hold("run", HoldState.RELEASED))
+        activations.save_activation(conn, replace(load(conn), phase=Phase.UNFREEZE, run_id="run", sequence=3))
+
+    await db.write(completed)
     assert (await put(db, paper(2, {"s": 1.0}, {"s": FALLING}))).effect is not None
     assert (await listed(db))[0].state is BreachState.ACTED
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import Connection
 
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
-from qmtl.core.modes import lower
+from qmtl.core.modes import EffectiveMode, lower
 from qmtl.core.roles import Role
 from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
@@ -15,7 +15,7 @@ from qmtl.wire.fields import INT64_MAX
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
-from worldservice.activation.domain.activation import Activation
+from worldservice.activation.domain.activation import Activation, Entry, key_of
 from worldservice.activation.domain.history import rebuild
 from worldservice.activation.domain.hold import refuse_held
 from worldservice.activation.domain.operator_changes import Change, change_activation
@@ -27,9 +27,11 @@ from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage, mode_of
+from worldservice.worlds.domain.block import RaisedLive, refuse_blocked
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import Effect, WorldState, require_etag
+from worldservice.worlds.live_blocks import WeightBlocks, no_weight_blocks
 from worldservice.worlds.store import audit
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.store import sessions as sessions_store
@@ -43,8 +45,9 @@ WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceServicer):
     """An operator raises to PAPER at most; what narrows is at brokerage before it is answered."""
 
-    def __init__(self, writes: Writes, settings: DecisionSettings) -> None:
+    def __init__(self, writes: Writes, settings: DecisionSettings, weights: WeightBlocks = no_weight_blocks) -> None:
         super().__init__(writes)
+        self._weights = weights
         self._settings = settings
 
     @audited

@@ -31,9 +31,7 @@ def weight_at(steps: Sequence[CanaryStep], step: int, target: Decimal) -> Decima
     return target * steps[step].share if step < len(steps) else target
 
 
-def step_obstacles(
-    steps: Sequence[CanaryStep], step: int, shown: StepEvidence
-) -> tuple[tuple[BlockReason, str], ...]:
+def step_obstacles(steps: Sequence[CanaryStep], step: int, shown: StepEvidence) -> tuple[tuple[BlockReason, str], ...]:
     """Why the next step is not open yet, a reason and a sentence each; empty: it is."""
     if step >= len(steps):
         return ((BlockReason.CANARY_DAYS, "has all canary steps behind it"),)
@@ -72,4 +70,7 @@ def weight_block(
     if asked <= most:
         return None
     share = f"{steps[step].share:%}" if step < len(steps) else "all"
-    return BlockReason.CANARY_SHARE, f"asks for {asked:g} live, want at most {most:g}: {share} of {target.normalize():f}"
+    return (
+        BlockReason.CANARY_SHARE,
+        f"asks for {asked:g} live, want at most {most:g}: {share} of {target.normalize():f}",
+    )

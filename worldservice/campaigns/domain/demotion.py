@@ -53,9 +53,7 @@ def count_days(
     return campaign, None
 
 
-def recommended(
-    campaign: Campaign, rules: Sequence[DemotionRule], days: Sequence[EvidenceDay]
-) -> Fired | None:
+def recommended(campaign: Campaign, rules: Sequence[DemotionRule], days: Sequence[EvidenceDay]) -> Fired | None:
     """The first rule without `auto` that has held long enough by the last day that was counted."""
     newest = next((one for one in reversed(days) if one.day == campaign.counted), None)
     counts = dict(campaign.counts)

@@ -104,7 +104,9 @@ class Canary:
         if run is None or run.state is not ApplyState.COMPLETED or campaign.phase is not Phase.LIVE_CANARY:
             ended = "is not on record" if run is None else f"ended {run.state.value}: {run.reason or 'no reason said'}"
             record_campaign(conn, act, replace(campaign, advancing=False, revision=campaign.revision + 1))
-            audit_write(conn, act, f"canary of {strategy_id} stays at step {campaign.step}: {campaign.advance_run} {ended}")
+            audit_write(
+                conn, act, f"canary of {strategy_id} stays at step {campaign.step}: {campaign.advance_run} {ended}"
+            )
             return
         policy = policy_of(conn, get_world(conn, act.world_id))
         terms = CampaignTerms() if policy is None or policy.campaign is None else policy.campaign

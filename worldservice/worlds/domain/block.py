@@ -29,7 +29,7 @@ class EnteringLive:
 
 @dataclass(frozen=True, slots=True)
 class RaisedLive:
-    """A side whose weight live would rise, from nothing too. `paper`: its weight on paper now; None: it is not there."""
+    """A side whose weight live would rise, from nothing too. `paper`: its weight on paper now; None: it has none."""
 
     strategy_id: str
     side: Side

@@ -41,6 +41,8 @@ class CampaignActionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAMPAIGN_ACTION_KIND_EVALUATE: _ClassVar[CampaignActionKind]
     CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION: _ClassVar[CampaignActionKind]
     CAMPAIGN_ACTION_KIND_APPLY_PROMOTION: _ClassVar[CampaignActionKind]
+    CAMPAIGN_ACTION_KIND_ADVANCE_CANARY: _ClassVar[CampaignActionKind]
+    CAMPAIGN_ACTION_KIND_DEMOTE: _ClassVar[CampaignActionKind]
 CAMPAIGN_PHASE_UNSPECIFIED: CampaignPhase
 CAMPAIGN_PHASE_BACKTEST: CampaignPhase
 CAMPAIGN_PHASE_PAPER: CampaignPhase
@@ -61,6 +63,8 @@ CAMPAIGN_ACTION_KIND_UNSPECIFIED: CampaignActionKind
 CAMPAIGN_ACTION_KIND_EVALUATE: CampaignActionKind
 CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION: CampaignActionKind
 CAMPAIGN_ACTION_KIND_APPLY_PROMOTION: CampaignActionKind
+CAMPAIGN_ACTION_KIND_ADVANCE_CANARY: CampaignActionKind
+CAMPAIGN_ACTION_KIND_DEMOTE: CampaignActionKind
 
 class CampaignWindow(_message.Message):
     __slots__ = ("stage", "observed", "required", "progress_ratio")
@@ -85,7 +89,7 @@ class CampaignBlock(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., strategy_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "phase", "campaign_revision", "canary_step", "since", "strategy_version", "windows", "blocks", "next_action", "promotion", "paused_by", "paused_reason", "demoted_at", "notes")
+    __slots__ = ("world_id", "strategy_id", "phase", "campaign_revision", "canary_step", "since", "strategy_version", "windows", "blocks", "next_action", "promotion", "paused_by", "paused_reason", "demoted_at", "notes", "demoted_by", "live_days")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +105,8 @@ class Campaign(_message.Message):
     PAUSED_REASON_FIELD_NUMBER: _ClassVar[int]
     DEMOTED_AT_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    DEMOTED_BY_FIELD_NUMBER: _ClassVar[int]
+    LIVE_DAYS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     phase: CampaignPhase
@@ -116,7 +122,9 @@ class Campaign(_message.Message):
     paused_reason: str
     demoted_at: _timestamp_pb2.Timestamp
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., phase: _Optional[_Union[CampaignPhase, str]] = ..., campaign_revision: _Optional[int] = ..., canary_step: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[CampaignWindow, _Mapping]]] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., next_action: _Optional[_Union[CampaignAction, _Mapping]] = ..., promotion: _Optional[_Union[Promotion, _Mapping]] = ..., paused_by: _Optional[str] = ..., paused_reason: _Optional[str] = ..., demoted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    demoted_by: str
+    live_days: int
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., phase: _Optional[_Union[CampaignPhase, str]] = ..., campaign_revision: _Optional[int] = ..., canary_step: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[CampaignWindow, _Mapping]]] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., next_action: _Optional[_Union[CampaignAction, _Mapping]] = ..., promotion: _Optional[_Union[Promotion, _Mapping]] = ..., paused_by: _Optional[str] = ..., paused_reason: _Optional[str] = ..., demoted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., demoted_by: _Optional[str] = ..., live_days: _Optional[int] = ...) -> None: ...
 
 class Promotion(_message.Message):
     __slots__ = ("world_id", "strategy_id", "run_id", "state", "requested_by", "requested_at", "reason", "strategy_version", "policy_version", "decided_by", "decided_at", "decision_reason", "expires_at", "applied_by", "apply_run_id", "ended_at", "message", "blocks")
@@ -159,7 +167,7 @@ class Promotion(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., requested_by: _Optional[str] = ..., requested_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., strategy_version: _Optional[str] = ..., policy_version: _Optional[int] = ..., decided_by: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision_reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., applied_by: _Optional[str] = ..., apply_run_id: _Optional[str] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ...) -> None: ...
 
 class CampaignAction(_message.Message):
-    __slots__ = ("kind", "world_id", "strategy_id", "idempotency_key", "run_id", "stage", "message")
+    __slots__ = ("kind", "world_id", "strategy_id", "idempotency_key", "run_id", "stage", "message", "automatic")
     KIND_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -167,6 +175,7 @@ class CampaignAction(_message.Message):
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATIC_FIELD_NUMBER: _ClassVar[int]
     kind: CampaignActionKind
     world_id: str
     strategy_id: str
@@ -174,7 +183,8 @@ class CampaignAction(_message.Message):
     run_id: str
     stage: _binding_pb2.Stage
     message: str
-    def __init__(self, kind: _Optional[_Union[CampaignActionKind, str]] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., message: _Optional[str] = ...) -> None: ...
+    automatic: bool
+    def __init__(self, kind: _Optional[_Union[CampaignActionKind, str]] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., run_id: _Optional[str] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ..., message: _Optional[str] = ..., automatic: _Optional[bool] = ...) -> None: ...
 
 class Trials(_message.Message):
     __slots__ = ("world_id", "strategy_id", "returns_arrow", "trials_hash")

@@ -196,6 +196,36 @@ class ApplyPromotionResponse(_message.Message):
     promotion: _campaign_pb2.Promotion
     def __init__(self, promotion: _Optional[_Union[_campaign_pb2.Promotion, _Mapping]] = ...) -> None: ...
 
+class AdvanceCanaryRequest(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "run_id")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    run_id: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class AdvanceCanaryResponse(_message.Message):
+    __slots__ = ("campaign", "apply_run_id")
+    CAMPAIGN_FIELD_NUMBER: _ClassVar[int]
+    APPLY_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    campaign: _campaign_pb2.Campaign
+    apply_run_id: str
+    def __init__(self, campaign: _Optional[_Union[_campaign_pb2.Campaign, _Mapping]] = ..., apply_run_id: _Optional[str] = ...) -> None: ...
+
+class WatchCampaignsRequest(_message.Message):
+    __slots__ = ("world_id",)
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    def __init__(self, world_id: _Optional[str] = ...) -> None: ...
+
+class WatchCampaignsResponse(_message.Message):
+    __slots__ = ("campaign",)
+    CAMPAIGN_FIELD_NUMBER: _ClassVar[int]
+    campaign: _campaign_pb2.Campaign
+    def __init__(self, campaign: _Optional[_Union[_campaign_pb2.Campaign, _Mapping]] = ...) -> None: ...
+
 class OverrideEvaluationRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "run_id", "run_revision", "rule", "reason", "expires_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]

@@ -91,6 +91,16 @@ class CampaignServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionResponse.FromString,
                 _registered_method=True)
+        self.AdvanceCanary = channel.unary_unary(
+                '/qmtl.world.v1.CampaignService/AdvanceCanary',
+                request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.FromString,
+                _registered_method=True)
+        self.WatchCampaigns = channel.unary_stream(
+                '/qmtl.world.v1.CampaignService/WatchCampaigns',
+                request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.FromString,
+                _registered_method=True)
         self.OverrideEvaluation = channel.unary_unary(
                 '/qmtl.world.v1.CampaignService/OverrideEvaluation',
                 request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.OverrideEvaluationRequest.SerializeToString,
@@ -197,6 +207,24 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdvanceCanary(self, request, context):
+        """Starts the apply canary-<run_id> to the next canary step. Idempotent on run_id. Needs operator.
+
+        Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
+        E_NO_CAMPAIGN); as ApplyService.Apply.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCampaigns(self, request, context):
+        """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
+        (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OverrideEvaluation(self, request, context):
         """An owner's word that a block does not count for one revision of a run; appended, never changed. Needs owner.
 
@@ -274,6 +302,16 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.ApplyPromotion,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionResponse.SerializeToString,
+            ),
+            'AdvanceCanary': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdvanceCanary,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.SerializeToString,
+            ),
+            'WatchCampaigns': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCampaigns,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.SerializeToString,
             ),
             'OverrideEvaluation': grpc.unary_unary_rpc_method_handler(
                     servicer.OverrideEvaluation,
@@ -585,6 +623,60 @@ class CampaignService:
             '/qmtl.world.v1.CampaignService/ApplyPromotion',
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ApplyPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdvanceCanary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.CampaignService/AdvanceCanary',
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCampaigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/qmtl.world.v1.CampaignService/WatchCampaigns',
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.FromString,
             options,
             channel_credentials,
             insecure,

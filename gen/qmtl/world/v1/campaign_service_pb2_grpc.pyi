@@ -75,6 +75,16 @@ class CampaignServiceStub:
     Errors: FAILED_PRECONDITION (E_PROMOTION_BLOCKED with every block, E_PROMOTION_STATE, E_LIVE_FORBIDDEN);
     PERMISSION_DENIED (E_TWO_PERSON: force where two have to); as ApplyService.Apply.
     """
+    AdvanceCanary: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.AdvanceCanaryRequest, _campaign_service_pb2.AdvanceCanaryResponse]
+    """Starts the apply canary-<run_id> to the next canary step. Idempotent on run_id. Needs operator.
+
+    Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
+    E_NO_CAMPAIGN); as ApplyService.Apply.
+    """
+    WatchCampaigns: _grpc.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]
+    """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
+    (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
+    """
     OverrideEvaluation: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.OverrideEvaluationRequest, _campaign_service_pb2.OverrideEvaluationResponse]
     """An owner's word that a block does not count for one revision of a run; appended, never changed. Needs owner.
 
@@ -134,6 +144,16 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 
     Errors: FAILED_PRECONDITION (E_PROMOTION_BLOCKED with every block, E_PROMOTION_STATE, E_LIVE_FORBIDDEN);
     PERMISSION_DENIED (E_TWO_PERSON: force where two have to); as ApplyService.Apply.
+    """
+    AdvanceCanary: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.AdvanceCanaryRequest, _campaign_service_pb2.AdvanceCanaryResponse]  # type: ignore[assignment]
+    """Starts the apply canary-<run_id> to the next canary step. Idempotent on run_id. Needs operator.
+
+    Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
+    E_NO_CAMPAIGN); as ApplyService.Apply.
+    """
+    WatchCampaigns: _aio.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]  # type: ignore[assignment]
+    """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
+    (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
     """
     OverrideEvaluation: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.OverrideEvaluationRequest, _campaign_service_pb2.OverrideEvaluationResponse]  # type: ignore[assignment]
     """An owner's word that a block does not count for one revision of a run; appended, never changed. Needs owner.
@@ -257,6 +277,28 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: FAILED_PRECONDITION (E_PROMOTION_BLOCKED with every block, E_PROMOTION_STATE, E_LIVE_FORBIDDEN);
         PERMISSION_DENIED (E_TWO_PERSON: force where two have to); as ApplyService.Apply.
+        """
+
+    @_abc_1.abstractmethod
+    def AdvanceCanary(
+        self,
+        request: _campaign_service_pb2.AdvanceCanaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaign_service_pb2.AdvanceCanaryResponse, _abc.Awaitable[_campaign_service_pb2.AdvanceCanaryResponse]]:
+        """Starts the apply canary-<run_id> to the next canary step. Idempotent on run_id. Needs operator.
+
+        Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
+        E_NO_CAMPAIGN); as ApplyService.Apply.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCampaigns(
+        self,
+        request: _campaign_service_pb2.WatchCampaignsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_campaign_service_pb2.WatchCampaignsResponse], _abc.AsyncIterator[_campaign_service_pb2.WatchCampaignsResponse]]:
+        """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
+        (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
         """
 
     @_abc_1.abstractmethod

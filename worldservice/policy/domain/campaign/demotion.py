@@ -53,7 +53,10 @@ def parse_demotions(section: Document) -> tuple[DemotionRule, ...]:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > RULES_MAX:
         raise refused_value(path, value, f"a list of at most {RULES_MAX} rules")
-    return tuple(_rule(Document.at(f"{path}[{place}]", each, section.known_absent)) for place, each in enumerate(value))
+    rules = tuple(_rule(Document.at(f"{path}[{at}]", each, section.known_absent)) for at, each in enumerate(value))
+    if len({(rule.when.text, rule.held, rule.auto) for rule in rules}) < len(rules):
+        raise refused_value(path, [rule.when.text for rule in rules], "every rule once")
+    return rules
 
 
 def _rule(part: Document) -> DemotionRule:
@@ -66,8 +69,11 @@ def _rule(part: Document) -> DemotionRule:
         held = 1
     if isinstance(held, bool) or not isinstance(held, int) or not 1 <= held <= HELD_MAX:
         raise refused_value(f"{part.path}.for", held, f"a whole number of days from 1 to {HELD_MAX}")
+    when = compile_expression(text, Result.BOOLEAN, f"{part.path}.when", _WORDS)
+    for name in when.names:
+        part.known_absent(f"campaign.demote.when.{name}")  # what nothing measures yet is refused by name
     return DemotionRule(
-        when=compile_expression(text, Result.BOOLEAN, f"{part.path}.when", _WORDS),
+        when=when,
         held=held,
         act=parse_word(part.required("act"), f"{part.path}.act", DemotionAct),
         auto=parse_flag(part, "auto", default=True),

@@ -88,7 +88,7 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
     if root.optional("campaign") is None:
         return None
     section = root.section("campaign")
-    section.only("backtest", "paper", "live", "divergence")  # demote: refused by name until it is enforced
+    section.only("backtest", "paper", "live", "divergence", "demote")
     return CampaignTerms(
         backtest=_backtest(_part(section, "backtest", "window", "min_trades", "deflated_sharpe", "max_pbo")),
         paper=_paper(_part(section, "paper", "window", "min_trades", "min_coverage")),

@@ -1,0 +1,104 @@
+"""`qmtl campaign advance|loop`: the next canary step, and the acts of ticks carried out as they fall due."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qmtl.cli.gateway.calls import ask, live_metadata
+from qmtl.cli.gateway.ids import whole_strategy_id
+from qmtl.cli.options import Access, AllowLive, StrategyId, WorldId, with_access
+from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.core.errors import QmtlError
+from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import campaign_pb2 as campaignpb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+
+if TYPE_CHECKING:
+    from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
+
+REASON = "qmtl campaign loop"
+
+
+@with_access
+def advance(
+    access: Access,
+    world_id: WorldId,
+    strategy_id: StrategyId,
+    run_id: Annotated[str, typer.Option("--run", help="Idempotency key.")] = "",
+    allow_live: AllowLive = False,
+) -> None:
+    """Apply the next canary step; refused with all that bars it."""
+    request = campaignservicepb.AdvanceCanaryRequest(
+        world_id=world_id,
+        strategy_id=whole_strategy_id(access, strategy_id),
+        run_id=run_id or f"cli-{uuid.uuid4().hex[:12]}",
+    )
+
+    async def call(channel: MeshChannel) -> campaignservicepb.AdvanceCanaryResponse:
+        stub = campaignrpc.CampaignServiceStub(channel)
+        return await stub.AdvanceCanary(request, metadata=live_metadata(is_meant=allow_live))
+
+    found = ask(access, call)
+    if access.json:
+        show_json(as_dict(found))
+        return
+    typer.echo(f"canary of {request.strategy_id} leaves step {found.campaign.canary_step} by {found.apply_run_id}")
+
+
+@with_access
+def loop(
+    access: Access,
+    world_id: WorldId,
+    every: Annotated[float, typer.Option(min=1.0, help="Seconds between two ticks.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="One tick, then end: for a scheduler of your own.")] = False,
+    allow_live: AllowLive = False,
+) -> None:
+    """Carry out what ticks tell and the policy leaves to a scheduler; the rest is told.
+
+    Any number may run: each act has one run id, so it is done once. Without --allow-live nothing is applied.
+    """
+
+    async def call(channel: MeshChannel) -> None:
+        stub = campaignrpc.CampaignServiceStub(channel)
+        said = set[str]()
+        while True:
+            await tick_once(stub, world_id, said, allow_live=allow_live)
+            if once:
+                return
+            await asyncio.sleep(every)
+
+    ask(access, call)
+
+
+async def tick_once(stub: CampaignServiceAsyncStub, world_id: str, said: set[str], *, allow_live: bool) -> None:
+    """One tick with its acts; `said` are keys of acts that were told already. A refusal is told, and no end."""
+    for action in (await stub.Tick(campaignservicepb.TickRequest(world_id=world_id))).actions:
+        kind = enum_word(campaignpb.CampaignActionKind, action.kind)
+        if not action.automatic:
+            if action.idempotency_key not in said:
+                typer.echo(f"due   {kind} {action.strategy_id}: {action.message}")
+            said.add(action.idempotency_key)
+            continue
+        try:
+            await _carry_out(stub, action, allow_live=allow_live)
+        except QmtlError as error:
+            typer.echo(f"not   {kind} {action.strategy_id}: {error.reason}: {error.message}", err=True)
+        else:
+            typer.echo(f"done  {kind} {action.strategy_id} {action.run_id}: {action.message}")
+
+
+async def _carry_out(stub: CampaignServiceAsyncStub, action: campaignpb.CampaignAction, *, allow_live: bool) -> None:
+    named: dict[str, Any] = {"world_id": action.world_id, "strategy_id": action.strategy_id, "run_id": action.run_id}
+    live = live_metadata(is_meant=allow_live)
+    match action.kind:
+        case campaignpb.CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION:
+            await stub.RequestPromotion(campaignservicepb.RequestPromotionRequest(**named, reason=REASON))
+        case campaignpb.CAMPAIGN_ACTION_KIND_APPLY_PROMOTION:
+            await stub.ApplyPromotion(campaignservicepb.ApplyPromotionRequest(**named), metadata=live)
+        case campaignpb.CAMPAIGN_ACTION_KIND_ADVANCE_CANARY:
+            await stub.AdvanceCanary(campaignservicepb.AdvanceCanaryRequest(**named), metadata=live)
