@@ -72,11 +72,12 @@ from worldservice.apply.driver import ApplyDriver
 from worldservice.apply.service import ApplyServicer
 from worldservice.apply.starting import ApplyStarter
 from worldservice.bindings.service import BindingServicer
+from worldservice.campaigns.canary import Canary, canary_blocks
+from worldservice.campaigns.demoting import Demotions
 from worldservice.campaigns.facts import CampaignBlocks
 from worldservice.campaigns.keeper import CampaignKeeper
-from worldservice.campaigns.live.canary import Canary, canary_blocks
-from worldservice.campaigns.live.demoting import Demotions
 from worldservice.campaigns.live.evidence import LiveEvidence
+from worldservice.campaigns.live.shares import share_blocks
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.reports.making import ReportMaker
 from worldservice.campaigns.reports.service import DivergenceServicer
@@ -234,9 +235,9 @@ def _add_campaigns(
     risk: RiskBlocks,
 ) -> ApplyStarter:
     """Campaigns, and what starts an apply for whoever nothing bars, by `risk` too."""
-    starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), risk), canary_blocks)
+    starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), share_blocks, risk), canary_blocks)
     evidence = LiveEvidence(risk.files)
-    campaigns = Campaigns(rules.decisions, (risk,), evidence)
+    campaigns = Campaigns(rules.decisions, (share_blocks, risk), evidence)
     promotions, canary = Promotions(campaigns, starter), Canary(campaigns, starter)
     servicer = CampaignServicer(writes, campaigns, promotions, canary, fences)
     server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))

@@ -19,9 +19,9 @@ from qmtl.sql.database import Database
 from worldservice.activation.store.activations import load_activation
 from worldservice.apply.steps import APPLY_SIGNAL
 from worldservice.campaigns import store
+from worldservice.campaigns.canary import Canary
+from worldservice.campaigns.demoting import Demotions
 from worldservice.campaigns.domain.phases import Campaign, Phase
-from worldservice.campaigns.live.canary import Canary
-from worldservice.campaigns.live.demoting import Demotions
 from worldservice.campaigns.promoting import Promotions, Trading, comes_back, settle_phase
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import own_act

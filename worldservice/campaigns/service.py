@@ -22,15 +22,15 @@ from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
 from worldservice.activation.fence_keeper import FenceKeeper
 from worldservice.apply.wire import target_to_proto
 from worldservice.campaigns import store
+from worldservice.campaigns.canary import CANARY, Canary
 from worldservice.campaigns.domain.actions import Action, in_order
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
 from worldservice.campaigns.facts import WorldCampaigns
-from worldservice.campaigns.live.canary import CANARY, Canary
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
-from worldservice.campaigns.standing import SHARE_UNKNOWN, Campaigns, Told, candidate_targets, standing_targets
+from worldservice.campaigns.standing import Campaigns, Told, candidate_targets, share_notes, standing_targets
 from worldservice.campaigns.trials import trials_summary
 from worldservice.campaigns.wire import (
     action_to_proto,
@@ -119,7 +119,7 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
                 targets=[target_to_proto(target) for target in targets],
                 canary_step=0,
                 canary_share=f"{steps[0].share:f}" if steps else "1",
-                notes=[SHARE_UNKNOWN],
+                notes=share_notes(conn, world),
             )
 
         return campaignservicepb.PlanPromotionResponse(plan=await self.writes.db.read(work))

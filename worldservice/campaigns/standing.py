@@ -27,6 +27,7 @@ from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import Readiness, blocks_of
 from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.live.evidence import LiveEvidence
+from worldservice.campaigns.live.shares import SHARE_UNKNOWN, sets_naming
 from worldservice.campaigns.wire import (
     action_to_proto,
     blocks_to_proto,
@@ -45,8 +46,6 @@ from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.live_blocks import LiveBlocks
 
-SHARE_UNKNOWN = "its share of capital is not known: no allocation was asked"
-
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -58,6 +57,7 @@ class Told:
     promotion: Promotion | None
     action: Action | None
     live_days: int = 0  # at its canary step
+    notes: tuple[str, ...] = ()
 
     def to_proto(self) -> campaignpb.Campaign:
         """As the contract tells it."""
@@ -71,7 +71,7 @@ class Told:
                 next_action=None if self.action is None else action_to_proto(self.action),
                 promotion=None if self.promotion is None else promotion_to_proto(self.promotion),
                 live_days=self.live_days,
-                notes=[SHARE_UNKNOWN],
+                notes=self.notes,
             )
         )
         return told
@@ -136,7 +136,7 @@ class Campaigns:
             demotion=self._demotion(looked, campaign),
         )
         days = 0 if step is None else step.live_days
-        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days)
+        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(conn, world))
 
     def _step(self, looked: WorldCampaigns, campaign: Campaign) -> StepEvidence:
         """What the canary showed at its step."""
@@ -156,6 +156,11 @@ class Campaigns:
             return ""
         found = recommended(campaign, looked.terms.demote, self.evidence.of_rules(looked.conn, campaign))
         return "" if found is None else found.sentence()
+
+
+def share_notes(conn: Connection, world: World) -> tuple[str, ...]:
+    """What is not known of shares of capital."""
+    return () if sets_naming(conn, world.world_id) else (SHARE_UNKNOWN,)
 
 
 def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target, ...]:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from worldservice.worlds.domain.block import Block, EnteringLive, RaisedLive
+from worldservice.worlds.domain.binding import RaisedLive
+from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 
 WeightBlocks = Callable[[Connection, World, Sequence[RaisedLive], datetime], Sequence[Block]]

@@ -26,8 +26,8 @@ from worldservice.activation.wire import activation_to_proto, change_from_proto,
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.facts import decide_world
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.binding import Stage, mode_of
-from worldservice.worlds.domain.block import RaisedLive, refuse_blocked
+from worldservice.worlds.domain.binding import RaisedLive, Stage, mode_of
+from worldservice.worlds.domain.block import refuse_blocked
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import Effect, WorldState, require_etag

@@ -10,8 +10,8 @@ from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, lower
 from worldservice.activation.domain.activation import Entry
 from worldservice.evaluation.domain.decision import Verdicts
-from worldservice.worlds.domain.binding import Binding, Side, Stage, mode_of
-from worldservice.worlds.domain.block import EnteringLive, RaisedLive
+from worldservice.worlds.domain.binding import Binding, RaisedLive, Side, Stage, mode_of
+from worldservice.worlds.domain.block import EnteringLive
 
 
 def check_targets(targets: Sequence[Target], bindings: Mapping[str, Binding], verdicts: Verdicts) -> None:

@@ -1,1 +1,1 @@
-"""Campaigns that trade live: canary steps, live evidence, demotions."""
+"""What is read of strategies live: their days in the risk hub, open breaches, shares of capital."""

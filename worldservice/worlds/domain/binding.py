@@ -83,3 +83,13 @@ def require_strategy_id(strategy_id: str) -> None:
     """Raises InvalidRequest (E_STRATEGY_ID)."""
     if STRATEGY_ID.fullmatch(strategy_id) is None:
         raise refused_field("E_STRATEGY_ID", "strategy_id", strategy_id, "1 to 128 of A-Z a-z 0-9 _ . : -")
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedLive:
+    """A side whose weight live would rise, from nothing too. `paper`: its weight on paper now; None: it has none."""
+
+    strategy_id: str
+    side: Side
+    weight: float
+    paper: float | None = None

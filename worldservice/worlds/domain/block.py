@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from qmtl.core.errors import NotReady, Violation
-from worldservice.worlds.domain.binding import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,6 @@ class EnteringLive:
 
     strategy_id: str
     weight: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RaisedLive:
-    """A side whose weight live would rise, from nothing too. `paper`: its weight on paper now; None: it has none."""
-
-    strategy_id: str
-    side: Side
-    weight: float
-    paper: float | None = None
 
 
 def refuse_blocked(blocks: Sequence[Block]) -> None:

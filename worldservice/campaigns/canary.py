@@ -25,8 +25,8 @@ from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.campaign.terms import CampaignTerms, CanaryStep
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
-from worldservice.worlds.domain.binding import Side, Stage
-from worldservice.worlds.domain.block import Block, RaisedLive, refuse_blocked
+from worldservice.worlds.domain.binding import RaisedLive, Side, Stage
+from worldservice.worlds.domain.block import Block, refuse_blocked
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store.bindings import get_active_binding
 from worldservice.worlds.store.worlds import get_world
