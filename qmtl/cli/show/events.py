@@ -72,18 +72,23 @@ def summary(event: controlpb.ControlEvent) -> str:
             limits = event.account_limits_updated.limits
             pending = f", pending: {limits.pending_reason}" if limits.limits_pending else ""
             return f"limits revision {limits.revision} by {limits.updated_by}{pending}"
-        case "campaign_updated":
-            campaign = event.campaign_updated.campaign
-            phase = enum_word(campaignpb.CampaignPhase, campaign.phase)
-            return f"{phase} step {campaign.canary_step} {campaign.demoted_by}".rstrip()
-        case "promotion_updated":
-            promotion = event.promotion_updated.promotion
-            state = enum_word(campaignpb.PromotionState, promotion.state)
-            return f"promotion {promotion.run_id} {state} {promotion.message}".rstrip()
+        case "campaign_updated" | "promotion_updated":
+            return _campaign(event)
         case "exit_signal_emitted":
             signal = event.exit_signal_emitted
             return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()
     return ""
+
+
+def _campaign(event: controlpb.ControlEvent) -> str:
+    """A campaign's phase with the rule that lowered it, or where a promotion stands."""
+    if event.WhichOneof("payload") == "campaign_updated":
+        campaign = event.campaign_updated.campaign
+        phase = enum_word(campaignpb.CampaignPhase, campaign.phase)
+        return f"{phase} step {campaign.canary_step} {campaign.demoted_by}".rstrip()
+    promotion = event.promotion_updated.promotion
+    state = enum_word(campaignpb.PromotionState, promotion.state)
+    return f"promotion {promotion.run_id} {state} {promotion.message}".rstrip()
 
 
 def _activation(activation: activationpb.ActivationEnvelope) -> str:
