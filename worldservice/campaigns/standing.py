@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from worldservice.campaigns.domain.actions import Action, Standing, action_of
 from worldservice.campaigns.domain.blocks import BlockReason
 from worldservice.campaigns.domain.canary import StepEvidence, step_obstacles, weight_at
 from worldservice.campaigns.domain.demotion import recommended
+from worldservice.campaigns.domain.divergence.verdict import Verdict
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import Readiness, blocks_of
@@ -110,7 +111,7 @@ class Campaigns:
         conn, world, name = looked.conn, looked.world, binding.strategy_id
         ready, campaign = looked.readiness(binding, now), store.find_campaign(conn, world.world_id, name)
         live, blocks = binding.stage is Stage.LIVE, list[Block]()
-        step = self._step(looked, campaign) if campaign.phase is Phase.LIVE_CANARY else None
+        step = self._step(looked, campaign, ready) if campaign.phase is Phase.LIVE_CANARY else None
         if step is not None:
             found = step_obstacles(looked.terms.live.canary, campaign.step, step)
             blocks += [Block(reason.value, name, sentence) for reason, sentence in found]
@@ -138,8 +139,8 @@ class Campaigns:
         days = 0 if step is None else step.live_days
         return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(conn, world))
 
-    def _step(self, looked: WorldCampaigns, campaign: Campaign) -> StepEvidence:
-        """What the canary showed at its step."""
+    def _step(self, looked: WorldCampaigns, campaign: Campaign, ready: Readiness) -> StepEvidence:
+        """What the canary showed at its step; a divergence report of another version says nothing."""
         entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
         trading = any(
             e.strategy_id == campaign.strategy_id
@@ -148,7 +149,10 @@ class Campaigns:
             and not e.drain
             for e in entries
         )
-        return self.evidence.of_step(looked.conn, campaign, trading=trading)
+        shown = self.evidence.of_step(looked.conn, campaign, trading=trading)
+        report = ready.report if ready.report is not None and ready.report.version == ready.version else None
+        verdict = None if report is None else Verdict[report.verdict]
+        return replace(shown, verdict=verdict, verdict_asked=ready.terms.divergence_written)
 
     def _demotion(self, looked: WorldCampaigns, campaign: Campaign) -> str:
         """The rule that asks a person to demote it, with its numbers."""
