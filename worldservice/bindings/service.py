@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import Exhausted, NotFound, NotReady, refused
+from qmtl.core.errors import Exhausted, NotFound, NotReady, PermissionDenied, refused
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import optional_text
@@ -213,4 +213,10 @@ def _refuse_disabled(policy: Policy | None) -> None:
             "E_LIVE_PROMOTION_DISABLED",
             "the world's policy says governance.live_promotion.mode: disabled",
             hint="an owner makes a policy with manual_approval the default first",
+        )
+    if policy is not None and policy.campaign is not None and policy.governance.two_person:
+        raise PermissionDenied(
+            "E_TWO_PERSON",
+            "ApproveLive is one act of one person, and the world's policy wants two",
+            hint="one person asks for a promotion, another one approves it",
         )

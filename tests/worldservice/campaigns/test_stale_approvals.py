@@ -67,6 +67,9 @@ async def test_a_policy_of_two_persons_that_acts_by_itself_is_no_second_person_f
     bob = await harness.stub(Role.OPERATOR, "bob")
     said = await refusal(apply(bob))
     assert (said.reason, isinstance(said, PermissionDenied)) == ("E_TWO_PERSON", True)
+    alone = bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s", message="by myself")
+    assert (await refusal(ann.bindings.ApproveLive(alone))).reason == "E_TWO_PERSON"
+    assert reasons(await campaign(ann)) == ["APPROVAL_MISSING"]
 
 
 async def test_a_policy_that_loses_its_campaign_while_an_apply_runs_holds_up_no_promotion(

@@ -95,7 +95,8 @@ class BindingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveLive(self, request, context):
-        """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED.
+        """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED (E_TWO_PERSON:
+        under a policy with `campaign` that wants two persons it is approved as a promotion).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

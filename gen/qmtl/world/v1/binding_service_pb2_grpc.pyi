@@ -49,7 +49,9 @@ class BindingServiceStub:
     ListBindings: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.ListBindingsRequest, _binding_service_pb2.ListBindingsResponse]
     """Bindings of a world. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ApproveLive: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.ApproveLiveRequest, _binding_service_pb2.ApproveLiveResponse]
-    """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED."""
+    """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED (E_TWO_PERSON:
+    under a policy with `campaign` that wants two persons it is approved as a promotion).
+    """
     RevokeLive: _grpc.UnaryUnaryMultiCallable[_binding_service_pb2.RevokeLiveRequest, _binding_service_pb2.RevokeLiveResponse]
     """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
     (E_APPROVAL_UNKNOWN).
@@ -76,7 +78,9 @@ class BindingServiceAsyncStub(BindingServiceStub):
     ListBindings: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.ListBindingsRequest, _binding_service_pb2.ListBindingsResponse]  # type: ignore[assignment]
     """Bindings of a world. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
     ApproveLive: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.ApproveLiveRequest, _binding_service_pb2.ApproveLiveResponse]  # type: ignore[assignment]
-    """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED."""
+    """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED (E_TWO_PERSON:
+    under a policy with `campaign` that wants two persons it is approved as a promotion).
+    """
     RevokeLive: _aio.UnaryUnaryMultiCallable[_binding_service_pb2.RevokeLiveRequest, _binding_service_pb2.RevokeLiveResponse]  # type: ignore[assignment]
     """Takes an approval back; a live strategy is deactivated first. Needs operator. Errors: NOT_FOUND
     (E_APPROVAL_UNKNOWN).
@@ -124,7 +128,9 @@ class BindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _binding_service_pb2.ApproveLiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_binding_service_pb2.ApproveLiveResponse, _abc.Awaitable[_binding_service_pb2.ApproveLiveResponse]]:
-        """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED."""
+        """Records that a strategy may go live. Needs owner. Errors: NOT_FOUND (E_BINDING_UNKNOWN); PERMISSION_DENIED (E_TWO_PERSON:
+        under a policy with `campaign` that wants two persons it is approved as a promotion).
+        """
 
     @_abc_1.abstractmethod
     def RevokeLive(
