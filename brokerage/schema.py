@@ -106,6 +106,13 @@ marks = sa.Table(
     _int("bar_ns"),
 )
 
+# The last price of a UTC day that is over, by feed; days are counted from the epoch.
+day_marks = sa.Table(
+    "day_marks",
+    metadata,
+    *(*(_text(name, key=True) for name in ("preset", "session_id", "symbol")), _int("day", key=True), _price("price")),
+)
+
 orders = sa.Table(
     "orders",
     metadata,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from brokerage import schema as t
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import NO_ACCOUNT_LIMITS, AccountLimits, Budget
-from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.mark import Mark, day_of
 from brokerage.schema import OF, AnyRow
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
@@ -64,6 +64,12 @@ _SAVE_MARK = Prepared(
     "INSERT INTO marks (preset, session_id, symbol, price, at_ns, bar_ns) "
     "VALUES (:preset, :session_id, :symbol, :price, :at_ns, :bar_ns) ON CONFLICT (preset, session_id, symbol) "
     "DO UPDATE SET price = excluded.price, at_ns = excluded.at_ns, bar_ns = excluded.bar_ns"
+)
+
+
+_SAVE_DAY_MARK = Prepared(
+    "INSERT INTO day_marks (preset, session_id, symbol, day, price) VALUES (:preset, :session_id, :symbol, :day, :price) "
+    "ON CONFLICT (preset, session_id, symbol, day) DO UPDATE SET price = excluded.price"
 )
 
 
@@ -270,6 +276,20 @@ def save_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
     """Store the last price that a feed brought."""
     key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
     _SAVE_MARK.send(conn, {**key, "price": str(mark.price), "at_ns": mark.at_ns, "bar_ns": mark.bar_ns})
+
+
+def save_day_mark(conn: Connection, feed: AccountFeed, mark: Mark) -> None:
+    """Store the last price that a feed brought of a day that is over."""
+    key = {"preset": feed.preset, "session_id": feed.session_id, "symbol": feed.symbol}
+    _SAVE_DAY_MARK.send(conn, {**key, "day": day_of(mark.at_ns), "price": str(mark.price)})
+
+
+def day_marks(conn: Connection, feed: AccountFeed) -> dict[int, int]:
+    """The last price of each day that a feed has brought prices of, the day that goes on included."""
+    of = t.day_marks.c
+    mine = sa.and_(of.preset == feed.preset, of.session_id == feed.session_id, of.symbol == feed.symbol)
+    found = {int(row.day): int(row.price) for row in conn.execute(sa.select(of.day, of.price).where(mine))}
+    return found if feed.mark is None else found | {day_of(feed.mark.at_ns): feed.mark.price}
 
 
 def count_accounts(conn: Connection, world_id: str) -> int:

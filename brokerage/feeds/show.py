@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -13,7 +13,7 @@ from brokerage.accounts import store as accounts_store
 from brokerage.books.drawdown import watch_drawdown
 from brokerage.domain.accounts.account import Account, AccountFeed, TradingState
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.mark import Mark, mark_of
+from brokerage.domain.market.mark import Mark, day_of, mark_of
 from brokerage.domain.market.ticks import MarketEvent, SeenMarket, ends_ns
 from brokerage.domain.orders.events import EventTime
 from brokerage.domain.risk.fence import VenueKind
@@ -92,7 +92,7 @@ def _halt(conn: Connection, account: Account, feeds: Sequence[AccountFeed], show
     missed_ns = account.missed_ns
     for feed in feeds:
         fresh, progress = shown.beyond(feed)
-        _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress)
+        _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress, fresh)
         missed_ns = max(missed_ns, progress)
     accounts_store.save_account(conn, replace(account, trading_state=TradingState.HALTED, missed_ns=missed_ns))
     detail = f"bars up to {max(map(ends_ns, shown.bars), default=shown.watermark_ns)} ns had no effect: {error}"
@@ -113,7 +113,7 @@ def _move(
     money = CarriedAccount(account, load_open_orders(conn, market, account), feed.symbol) if fresh else None
     done = AccountSteps(conn, market, money, shown.now_ns).take(fresh, progress) if money else []
     mark = money.view.marks.get(feed.symbol) if money else None
-    account = account.moved(_save_progress(conn, account.account, feed, mark, progress))
+    account = account.moved(_save_progress(conn, account.account, feed, mark, progress, fresh))
     account = journal.record(conn, account if money is None else money.carried(account), done)
     if money is not None:
         money.save(conn, account, shown.now_ns)
@@ -153,12 +153,12 @@ def _mark(
         )
     ]
     mark = price_after(bars, feed.mark) if bars else None
-    moved = account.moved(_save_progress(conn, account.account, feed, mark, progress.at_ns))
+    moved = account.moved(_save_progress(conn, account.account, feed, mark, progress.at_ns, bars))
     return journal.record(conn, moved, done) if done else moved
 
 
-def price_after(events: Sequence[MarketEvent], mark: Mark | None) -> Mark | None:
-    """The price that events leave, by themselves; where they leave none, the one before."""
+def prices_of(events: Sequence[MarketEvent], mark: Mark | None) -> Iterator[Mark | None]:
+    """The price that each event leaves; where it leaves none, the one before."""
     seen = SeenMarket()
     for event in events:
         if isinstance(event, Bar):
@@ -166,14 +166,36 @@ def price_after(events: Sequence[MarketEvent], mark: Mark | None) -> Mark | None
         else:
             seen.show(event)
             mark = seen.value() or mark
+        yield mark
+
+
+def price_after(events: Sequence[MarketEvent], mark: Mark | None) -> Mark | None:
+    """The price that events leave, by themselves; where they leave none, the one before."""
+    for left in prices_of(events, mark):
+        mark = left
     return mark
 
 
-def _save_progress(conn: Connection, name: str, feed: AccountFeed, mark: Mark | None, progress: int) -> AccountFeed:
-    """Store how far an account is along a feed, and the price that the feed has brought (None: none new)."""
+def _save_progress(
+    conn: Connection, name: str, feed: AccountFeed, mark: Mark | None, progress: int, fresh: Sequence[MarketEvent]
+) -> AccountFeed:
+    """Store how far an account is along a feed, the price that the feed has brought (None: none new), and the last
+    prices of the days that this ended.
+    """
     moved = replace(feed, position_ns=progress)
     if mark is not None:
+        _save_days(conn, feed, mark, fresh)
         moved = replace(moved, mark=mark)
         accounts_store.save_mark(conn, moved, mark)
     accounts_store.save_position(conn, name, moved)
     return moved
+
+
+def _save_days(conn: Connection, feed: AccountFeed, mark: Mark, fresh: Sequence[MarketEvent]) -> None:
+    last = feed.mark
+    if fresh and day_of(ends_ns(fresh[0]) if last is None else last.at_ns) == day_of(mark.at_ns):
+        return
+    for left in prices_of(fresh, feed.mark):
+        if last is not None and left is not None and day_of(last.at_ns) < day_of(left.at_ns):
+            accounts_store.save_day_mark(conn, feed, last)
+        last = left

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +34,13 @@ class BookedFill:
 
 @dataclass(frozen=True, slots=True)
 class BookedEquity:
-    """Equity at closes, scaled, and at how many of them something was held."""
+    """Equity at closes, scaled; at how many of them something was held, and how much of each symbol at every one."""
 
     times: Steps
     equity: npt.NDArray[np.int64]
     invested: int
     splits: tuple[SplitStep, ...] = ()
+    held: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
 
 Entry = BookedFill | Payment
@@ -73,7 +74,7 @@ def booked_equity(timeline: Timeline, currency: str, cash: int, entries: Iterabl
                 splits += _split(ledger, entry, fills)
         curve.note(step)
     equity, invested = curve.between(0, len(timeline))
-    return BookedEquity(timeline.ends, equity, invested, tuple(splits))
+    return BookedEquity(timeline.ends, equity, invested, tuple(splits), curve.held(len(timeline)))
 
 
 def _require_same_shares(payment: Payment) -> None:

@@ -95,6 +95,11 @@ class EquityCurve:
         self._cost[symbol] += cost
         self._before = ()
 
+    def held(self, end: int) -> dict[str, npt.NDArray[np.int64]]:
+        """Signed quantities at each step in [0, end), scaled, of the symbols that were ever held."""
+        lengths = np.diff([*self._steps, end])
+        return {symbol: _repeated(held, lengths) for symbol, held in self._held.items() if any(held)}
+
     def between(self, begin: int, end: int) -> tuple[npt.NDArray[np.int64], int]:
         """Equity at the steps in [begin, end), scaled, and at how many of them something was held.
 

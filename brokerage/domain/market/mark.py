@@ -22,3 +22,9 @@ def mark_of(bar: Bar) -> Mark:
 
 
 SECOND_NS = 1_000_000_000
+DAY_NS = 86_400 * SECOND_NS
+
+
+def day_of(at_ns: int) -> int:
+    """The UTC day, counted from the epoch, that an instant belongs to; midnight ends the day before."""
+    return (at_ns - 1) // DAY_NS
