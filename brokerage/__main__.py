@@ -35,6 +35,9 @@ from brokerage.orders.store import ORDERS_SIGNAL
 from brokerage.orders.stream import OrderEventStream
 from brokerage.replay.data import SealedData
 from brokerage.replay.service import ReplayService
+from brokerage.risk_signals.hub import RiskHub
+from brokerage.risk_signals.metrics import SignalMetrics
+from brokerage.risk_signals.producer import Pace, RiskProducer
 from brokerage.schema import outbox
 from brokerage.status import StatusService
 from brokerage.venues.ccxt.plug import ccxt_plug
@@ -73,6 +76,7 @@ from qmtl.data.v1 import artifact_service_pb2_grpc as artifactrpc
 from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.risk.v1 import risk_service_pb2_grpc as riskrpc
 from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
@@ -80,6 +84,7 @@ from qmtl.rpc.server.server import Server
 from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 
 SERVICE = "brokerage"
 
@@ -120,9 +125,19 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         serve_venue(server, process, feeds, connections, status)
         runtime.background("outbox-relay", relay.run)
         runtime.background("paper-venue", feeds.run)
+        if settings.risk_every_s:
+            runtime.background("risk-signals", risk_producer(runtime, settings, db, market).run)
         for name in plugs:
             runtime.background(f"venue-{name}", partial(connections.follow, name))
         await runtime.serve(server)
+
+
+def risk_producer(runtime: Runtime, settings: Settings, db: Database, market: MarketContext) -> RiskProducer:
+    """Puts snapshots of the books into the risk hub of worldservice."""
+    channel = runtime.channel("worldservice")
+    hub = RiskHub(riskrpc.RiskServiceStub(channel), allocationrpc.AllocationServiceStub(channel))
+    pace = Pace(settings.risk_after_fill_s, settings.risk_every_s)
+    return RiskProducer(db, market, hub, runtime.clock, SignalMetrics(runtime.metrics.registry), pace)
 
 
 def plugs_of(settings: Settings, clock: Clock, bus: Bus | None) -> Mapping[str, VenuePlug]:

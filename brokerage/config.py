@@ -181,6 +181,9 @@ class Settings(ServiceSettings):
     # splits and dividends of paper accounts; each acts before the first bar that opens after it, so it is set before
     actions: tuple[ActionEntry, ...] = ()
     venues: dict[str, VenueEntry] = Field(default_factory=dict)
+    # snapshots for the risk hub: so long after a fill at most, and so often without one; 0: none are put
+    risk_after_fill_s: float = Field(default=5.0, gt=0, le=60.0)
+    risk_every_s: float = Field(default=300.0, ge=0, le=800.0)
     # how often streams look for rows another replica wrote
     stream_poll_s: float = Field(default=1.0, gt=0)
 

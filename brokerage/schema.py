@@ -110,7 +110,9 @@ marks = sa.Table(
 day_marks = sa.Table(
     "day_marks",
     metadata,
-    *(*(_text(name, key=True) for name in ("preset", "session_id", "symbol")), _int("day", key=True), _price("price")),
+    *(_text(name, key=True) for name in ("preset", "session_id", "symbol")),
+    _int("day", key=True),
+    _price("price"),
 )
 
 orders = sa.Table(

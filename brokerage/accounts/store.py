@@ -68,7 +68,8 @@ _SAVE_MARK = Prepared(
 
 
 _SAVE_DAY_MARK = Prepared(
-    "INSERT INTO day_marks (preset, session_id, symbol, day, price) VALUES (:preset, :session_id, :symbol, :day, :price) "
+    "INSERT INTO day_marks (preset, session_id, symbol, day, price) "
+    "VALUES (:preset, :session_id, :symbol, :day, :price) "
     "ON CONFLICT (preset, session_id, symbol, day) DO UPDATE SET price = excluded.price"
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -17,8 +16,8 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.backtest.booked import BookedFill
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import DAY_NS, SECOND_NS, Mark
-from brokerage.domain.measures.daily import Booked, DailyBooks, daily_books
-from brokerage.domain.measures.scope import AccountMeasure, Holding
+from brokerage.domain.measures.daily import Booked, DailyBooks, StrategyDays, daily_books, is_strategy
+from brokerage.domain.measures.scope import AccountMeasure, Holding, ShareSet
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.account_view import AccountView
@@ -50,10 +49,8 @@ class Measures:
         self._market = market
         self._days: dict[str, _Days] = {}
 
-    def account(
-        self, conn: Connection, account: Account, now_ns: int, shares: Mapping[Owner, Fraction]
-    ) -> AccountMeasure:
-        """An account as it stands. `shares` are allocated shares of its equity by strategy.
+    def account(self, conn: Connection, account: Account, now_ns: int, shares: tuple[ShareSet, ...]) -> AccountMeasure:
+        """An account as it stands. `shares` are the sets of allocated shares, oldest first.
 
         Raises NotReady (E_RISK_INPUT, E_VENUE_UNCONFIGURED), InvalidRequest (E_CURRENCIES, E_ACCOUNT_OTHER_DATA),
         NotFound (E_INSTRUMENT_UNKNOWN): it cannot be measured.
@@ -69,7 +66,7 @@ class Measures:
             sequence=account.event_sequence,
             as_of_ns=_as_of(account, holdings, live, now_ns),
             equity=view.equity(),
-            days=self._daily(conn, account, now_ns).strategies,
+            days=_holders(self._daily(conn, account, now_ns).strategies, holdings),
             shares=shares,
             holdings=holdings,
         )
@@ -88,9 +85,7 @@ class Measures:
 
     def _computed(self, conn: Connection, account: Account, through: int) -> DailyBooks:
         instruments = self._market.of(account).instruments
-        booked: list[Booked] = [
-            (paid.owner, paid) for _, paid in load_payments(conn, account.account, instruments)
-        ]
+        booked: list[Booked] = [(paid.owner, paid) for _, paid in load_payments(conn, account.account, instruments)]
         traded: dict[str, Instrument] = {}
         for owner, entry in self._fills(conn, account):
             traded[entry.instrument.symbol] = entry.instrument
@@ -160,6 +155,12 @@ def _holdings(account: Account, view: AccountView) -> Iterator[Holding]:
             if notional is None or gross is None:
                 raise _missing(account, f"{symbol} in {instrument.quote} has no worth in {account.base_currency}")
             yield Holding(owner, instrument, held, mark.price, notional, max(gross - abs(notional), 0))
+
+
+def _holders(days: Mapping[Owner, StrategyDays], holdings: tuple[Holding, ...]) -> dict[Owner, StrategyDays]:
+    """The days of each strategy, with those that began to hold something since the last whole day."""
+    began = (one.owner for one in holdings if is_strategy(one.owner) and one.owner not in days)
+    return {**days, **dict.fromkeys(began, StrategyDays({}, {}))}
 
 
 def _as_of(account: Account, holdings: tuple[Holding, ...], live: bool, now_ns: int) -> int:

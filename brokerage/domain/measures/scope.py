@@ -1,7 +1,8 @@
 """What a scope of the risk hub, a world or an account, holds and earned, added up over the accounts that it draws on.
 
-Capital of a strategy: its allocated share of its account's equity; the whole of it where it trades there alone. Where
-neither is known nothing is put in its place: the scope cannot be measured, and the error says of whom.
+Capital of a strategy: its allocated share of its account's equity; the whole of it where no shares are set and it
+trades there alone. Where neither is known nothing is put in its place: the scope cannot be measured, and the error says
+of whom. A day's return counts the shares that were set at its start.
 """
 
 from __future__ import annotations
@@ -31,10 +32,18 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareSet:
+    """Shares of an account's equity by strategy, whole: who is absent has none."""
+
+    since_day: int
+    shares: Mapping[Owner, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMeasure:
     """An account at one place of its ledger. `equity` in scaled `currency`; `as_of_ns`: up to when its prices hold.
 
-    `shares` are allocated shares of equity by strategy; a strategy that trades alone needs none.
+    `shares` are the sets of allocated shares, each with the first day that begins under it, oldest first.
     """
 
     account: str
@@ -45,12 +54,15 @@ class AccountMeasure:
     as_of_ns: int
     equity: int
     days: Mapping[Owner, StrategyDays]
-    shares: Mapping[Owner, Fraction]
+    shares: tuple[ShareSet, ...]
     holdings: tuple[Holding, ...]
 
-    def share_of(self, owner: Owner) -> Fraction | None:
-        """A strategy's share of the equity; None: not known."""
-        return Fraction(1) if len(self.days) == 1 else self.shares.get(owner)
+    def share_of(self, owner: Owner, day: int | None = None) -> Fraction | None:
+        """A strategy's share of the equity at the start of a UTC day, or now; None: not known."""
+        sets = [one for one in self.shares if day is None or one.since_day <= day]
+        if sets:
+            return sets[-1].shares.get(owner, Fraction(0))
+        return Fraction(1) if len(self.days) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +152,10 @@ def _returns(parts: Sequence[tuple[AccountMeasure, Owner]]) -> tuple[dict[int, f
     shared = set.intersection(*({*one.profits} for one in days)) if days else set()
     found: dict[int, float] = {}
     for day in sorted(shared):
-        capital = sum((one.equity[day] * _share(account, owner) for one, (account, owner) in zip(days, parts, strict=True)), Fraction(0))
-        value = day_return(sum(one.profits[day] for one in days), capital)
-        if value is not None:
+        shares = [account.share_of(owner, day) for account, owner in parts]
+        known = [one.equity[day] * share for one, share in zip(days, shares, strict=True) if share is not None]
+        value = day_return(sum(one.profits[day] for one in days), sum(known, Fraction(0)))
+        if value is not None and len(known) == len(parts):
             found[EPOCH + day] = value
     shut = set.intersection(*({*one.closed} for one in days)) if days else set()
     return found, tuple(EPOCH + day for day in sorted(shut))

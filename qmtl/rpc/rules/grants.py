@@ -109,6 +109,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(SESSIONS, "GetSession"),
         *_each(WORLD_ACCESS, "GetEffectiveRole"),
         *_each(RISK, "PutSnapshot"),
+        *_each(ALLOCATIONS, "ListAllocations"),
     ),
     # A replay moves the watermark of its world's session.
     "seamless": (
