@@ -159,8 +159,8 @@ def _holdings(account: Account, view: AccountView) -> Iterator[Holding]:
 
 def _holders(days: Mapping[Owner, StrategyDays], holdings: tuple[Holding, ...]) -> dict[Owner, StrategyDays]:
     """The days of each strategy, with those that began to hold something since the last whole day."""
-    began = (one.owner for one in holdings if is_strategy(one.owner) and one.owner not in days)
-    return {**days, **dict.fromkeys(began, StrategyDays({}, {}))}
+    began = (one.owner for one in holdings if one.quantity and is_strategy(one.owner))
+    return {**dict.fromkeys(began, StrategyDays({}, {})), **days}
 
 
 def _as_of(account: Account, holdings: tuple[Holding, ...], live: bool, now_ns: int) -> int:
