@@ -2,7 +2,7 @@
 
     python -m bench.risk [--strategies 40] [--days 500] [--rounds 30]
 
-A put's floor is a call of that size and one durable commit: a put that is refused as expired, which is audited. A put of
+A put's floor is a call of that size and one durable commit: one that is refused as expired, which is audited. A put of
 the same version again reads, checks and reports as the first does. A report's floor is a call, rows read (a list of
 snapshots) and bare numpy. Ratios are of p95, as the targets in the specification are.
 """
