@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-AREAS = ("control", "dag", "world", "broker", "data", "gateway")
+AREAS = ("control", "dag", "world", "broker", "data", "gateway", "risk")
 
 
 def services(*areas: str) -> Iterator[ServiceDescriptor]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from brokerage.accounts import store as accounts_store
 from brokerage.domain.orders.order import Owner, Side
 from brokerage.risk_signals.hub import RiskHub
 from brokerage.risk_signals.metrics import SignalMetrics
 from brokerage.risk_signals.producer import Pace, RiskProducer
 from brokerage.risk_signals.store import PutState, RiskPut, load_puts
 from brokerage.status import failing_signals
+from qmtl.core.errors import Unavailable
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.risk.v1 import risk_service_pb2_grpc as riskrpc
@@ -26,7 +28,7 @@ from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.brokerage.samples import OWNER, Book, bar, open_book, order
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.harness import WorldHarness, make_world, running_harness
+from tests.worldservice.harness import WorldHarness, eventually, make_world, running_harness
 
 DAY = 1_440  # minutes
 PACE = Pace(5.0, 300.0)
@@ -169,10 +171,18 @@ async def test_a_hub_that_comes_back_gets_what_waited(mesh: Mesh) -> None:
     assert (waiting.state, waiting.failed_since_ns > 0) == (PutState.AWAY, True)
     assert [(put.scope, worlds) for put, worlds in await book.db.read(failing_signals)][1] == ("world:w1", ("w1",))
     await mesh.harness.start()
-    for _ in range(20):
-        mesh.harness.clock.advance(60)
-        await one.round()
-        if not await book.db.read(failing_signals):
-            break
-    assert len(await mesh.versions(account="acc")) == 1
+    account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
+
+    async def answers() -> bool:
+        try:
+            return await mesh.hub.shares(account) == ()
+        except Unavailable:  # the channel waits before it connects again
+            return False
+
+    await eventually(answers)
+    mesh.harness.clock.advance(1)
+    await one.round()
+    assert await book.db.read(failing_signals)  # it waits longer after a failure than that
+    assert len(await mesh.after(one, 60)) == 1
     assert (await mesh.puts())["world:w1"].state is PutState.STORED
+    assert not await book.db.read(failing_signals)
