@@ -15,6 +15,9 @@ STOPPING = frozenset({
     "GATE_SESSION_LAPSED",
 })  # fmt: skip
 """Denials that stop a whole run where it is: a freeze, a halt, a lapsed session. Others stop their leg."""
+UNKNOWN = frozenset({"GATE_ACTIVATION_UNKNOWN", "GATE_ACTIVATION_STALE"})
+"""Denials of a gateway that does not know yet, or has just lost sight of a peer, as after a start."""
+UNKNOWN_WAIT_S = 30.0
 _EXACT = Context(prec=60)
 
 
@@ -76,6 +79,11 @@ def limit_price(mark: Decimal, tick: Decimal, *, buys: bool) -> Decimal:
     worst = mark * (1 + SLIPPAGE_MAX if buys else 1 - SLIPPAGE_MAX)
     ticks = (worst / tick).to_integral_value(ROUND_FLOOR if buys else ROUND_CEILING)
     return max(ticks, Decimal(1)) * tick
+
+
+def is_asked_again(denial: str, waited_s: float) -> bool:
+    """Whether an order that a gate denied is sent again: it did not know, and it has not been waited for long."""
+    return denial in UNKNOWN and waited_s < UNKNOWN_WAIT_S
 
 
 def position_target(target: Decimal, weight: Decimal, lot: Decimal, places: int) -> Decimal | None:

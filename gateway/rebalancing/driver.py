@@ -23,6 +23,7 @@ from gateway.rebalancing.domain import (
     Filled,
     LegOrder,
     end_of,
+    is_asked_again,
     limit_price,
     order_id,
     position_target,
@@ -105,6 +106,7 @@ class RunDriver:
                 return True
             if closed.view in (orderpb.ORDER_VIEW_DENIED, orderpb.ORDER_VIEW_REJECTED):
                 return self._refused(order, closed)
+            self.prices.forget()
         return self._stop(order, f"NOT_FILLED: {missing} missing after {TRIES} tries")
 
     def _book(self, order: LegOrder, status: orderpb.OrderStatus) -> Decimal:
@@ -116,7 +118,7 @@ class RunDriver:
 
     def _refused(self, order: LegOrder, status: orderpb.OrderStatus) -> bool:
         """A rule or the venue said no: the leg ends, and the run where the rule is about all of it."""
-        name = orderpb.Denial.Name(status.denial).removeprefix("DENIAL_") if status.denial else "REJECTED"
+        name = _denial(status) or "REJECTED"
         if name in STOPPING:
             self._stopped = self._stopped or f"{name}: {status.message}"[:500]
         return self._stop(order, f"{name}: {status.message}")
@@ -126,8 +128,12 @@ class RunDriver:
         return False
 
     async def _send(self, order: LegOrder, key: orderpb.OrderKey, quantity: Decimal) -> orderpb.OrderStatus | None:
-        """The order's status once it was taken; None: the leg cannot be sent."""
+        """The order's status once it was taken or denied; None: the leg cannot be sent, and says why."""
+        begun = self.clock.monotonic()
         while True:
+            if self.canceling.is_set():
+                self._stop(order, "CANCELED")
+                return None
             try:
                 wanted = await self._order(order, key, quantity)
                 if wanted is None:
@@ -135,9 +141,16 @@ class RunDriver:
                     return None
                 metadata = (("x-allow-live", "true"),) if self.run.allow_live else ()
                 answer = await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata)
-                return answer.status
-            except Conflict:  # another tenure sent it at another price
-                return await self._known(key)
+                if not is_asked_again(_denial(answer.status), self.clock.monotonic() - begun):
+                    return answer.status
+                log.warning("rebalance_order_waits", run=self.run.run_id, order=key.client_order_id,
+                            error=answer.status.message)  # fmt: skip
+                await self._pause(LOOK_MAX_S)
+            except Conflict as error:  # another tenure sent it at another price
+                known = await self._known(key)
+                if known is None:
+                    self._stop(order, f"{error.reason}: {error.message}")
+                return known
             except AWAY as error:
                 log.warning(
                     "rebalance_order_not_sent", run=self.run.run_id, order=key.client_order_id, error=str(error)
@@ -243,6 +256,11 @@ class RunDriver:
             account=self.run.account, world_id=order.world_id, strategy_id=order.strategy_id,
             client_order_id=order_id(self.run.run_id, order.leg, part, attempt),
         )  # fmt: skip
+
+
+def _denial(status: orderpb.OrderStatus) -> str:
+    """The name of what denied an order; "" if nothing did."""
+    return orderpb.Denial.Name(status.denial).removeprefix("DENIAL_") if status.denial else ""
 
 
 def orders_of(plan: rebalancepb.RebalancePlan) -> list[LegOrder]:

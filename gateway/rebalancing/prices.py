@@ -36,6 +36,10 @@ class Prices:
     _instruments: dict[str, instrumentpb.Instrument] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
+    def forget(self) -> None:
+        """A limit made from these marks was not met: the next one is made from new ones."""
+        self._read_at = float("-inf")
+
     async def of(self, symbol: str) -> Price | None:
         """None: no price is known. Raises NotFound (E_INSTRUMENT_UNKNOWN), Unavailable."""
         now = self.clock.monotonic()

@@ -110,7 +110,7 @@ class BudgetKeeper:
         equity = state.equity
         if equity is None or state.day != self._today():
             equity = fraction_of((await self._broker.portfolio(account)).equity or "0", "equity")
-        budgets = _budgets_to_proto(budgets_of(found.shares, equity, facts.leverage_max))
+        budgets = _budgets_to_proto(budgets_of(found.shares.over(facts.worlds), equity, facts.leverage_max))
         made = replace(state, equity=equity, leverage_max=facts.leverage_max, day=self._today())
         if not await self._db.write(lambda conn: self._put(conn, made, facts, budgets)):
             return False  # the shares moved on meanwhile: whoever set them sends theirs

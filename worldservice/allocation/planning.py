@@ -53,7 +53,7 @@ class Planner:
         stored = await self.db.read(lambda conn: _load(conn, wanted, facts, now))
         budgets: tuple[Budget, ...] = ()
         if stored.newest is not None and stored.budgets is not None and stored.budgets.equity is not None:
-            budgets = budgets_of(stored.newest, stored.budgets.equity, stored.budgets.leverage_max)
+            budgets = budgets_of(stored.newest.over(facts.worlds), stored.budgets.equity, stored.budgets.leverage_max)
         constraints = constraints_of(wanted.rows, traded.instruments)
         asked = wanted.asked(stored.scales, stored.changes, traded.now)
         found = plan_of(traded.book, asked, Rules(constraints, stored.standing, budgets), traded.now)

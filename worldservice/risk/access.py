@@ -15,8 +15,8 @@ from worldservice.risk.domain.exposure import world_of_id
 from worldservice.risk.domain.report import StrategyRisk
 from worldservice.risk.domain.scope import NAME_MAX, Scope, ScopeKind, account_scope, world_scope
 from worldservice.risk.domain.snapshot import CASH, Exposure
-from worldservice.worlds.acts import Act, world_to_read, world_to_write
-from worldservice.worlds.domain.roles import Caller, effective_role, require_account_role
+from worldservice.worlds.acts import Act, unread_worlds, world_to_read, world_to_write
+from worldservice.worlds.domain.roles import Caller, require_account_role
 from worldservice.worlds.store.roles import grants_of
 
 
@@ -53,10 +53,9 @@ def require_writer(conn: Connection, act: Act, scope: Scope, want: Role = Role.O
 
 def hidden_worlds(conn: Connection, caller: Caller, scope: Scope, ids: Iterable[str]) -> frozenset[str]:
     """Worlds of an account's strategies in which the caller may not read; none in the scope of a world."""
-    if scope.kind is ScopeKind.WORLD or caller.own_act:
+    if scope.kind is ScopeKind.WORLD:
         return frozenset()
-    worlds = {world_of_id(scope, name) for name in ids if name != CASH}
-    return frozenset(one for one in worlds if effective_role(caller, grants_of(conn, f"world:{one}")) < Role.READER)
+    return unread_worlds(conn, caller, (world_of_id(scope, name) for name in ids if name != CASH))
 
 
 def shown_id(scope: Scope, strategy_id: str, hidden: frozenset[str]) -> str:

@@ -1,5 +1,6 @@
 """Acts: who does what, and when. Every write is authorised, stored and audited under one; reads only authorise."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -16,7 +17,7 @@ from qmtl.core.roles import Role
 from qmtl.rpc.auth.call import Call, current_call
 from qmtl.wire.instants import require_times
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.domain.roles import Caller, require_role, world_scope
+from worldservice.worlds.domain.roles import Caller, effective_role, require_role, world_scope
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store.audit import append_audit
 from worldservice.worlds.store.roles import grants_of
@@ -105,6 +106,14 @@ def world_to_read(conn: Connection, caller: Caller, world_id: str, want: Role = 
     world = get_world(conn, world_id)
     _require_role(conn, caller, world_id, want)
     return world
+
+
+def unread_worlds(conn: Connection, caller: Caller, world_ids: Iterable[str]) -> frozenset[str]:
+    """Of these worlds those in which the caller is no reader; none of a service's own act."""
+    if caller.own_act:
+        return frozenset()
+    named = set(world_ids)
+    return frozenset(one for one in named if effective_role(caller, grants_of(conn, world_scope(one))) < Role.READER)
 
 
 def audit_write(conn: Connection, act: Act, detail: str = "") -> None:

@@ -9,6 +9,7 @@ from gateway.rebalancing.domain import (
     Filled,
     LegOrder,
     end_of,
+    is_asked_again,
     limit_price,
     order_id,
     position_target,
@@ -22,6 +23,13 @@ BUYS = LegOrder(2, "w1", "s2", "BTC", (D("0.5"),), False, D("1.5"))
 
 def test_an_order_is_named_by_its_place_in_the_plan() -> None:
     assert order_id("cut-w1", 3, 0, 2) == "rb-cut-w1-3-0-2"
+
+
+def test_a_gate_that_does_not_know_yet_is_asked_again_for_half_a_minute() -> None:
+    assert is_asked_again("GATE_ACTIVATION_UNKNOWN", 29.9)
+    assert is_asked_again("GATE_ACTIVATION_STALE", 0.0)
+    assert not is_asked_again("GATE_ACTIVATION_UNKNOWN", 30.0)
+    assert not any(is_asked_again(name, 0.0) for name in ("", "FENCED", "GATE_FROZEN", "GATE_SESSION_LAPSED"))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from qmtl.world.v1 import allocation_pb2 as allocationpb
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
+from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.allocation.accounts import AccountsWithBooks
 from tests.worldservice.harness import WorldHarness, eventually, make_trading
@@ -124,6 +125,9 @@ async def test_operators_of_account_and_worlds_only(allocating: WorldHarness, ac
     await grant(account="main")
     assert await reason_of(ben.allocations.UpsertAllocations(request)) == "E_ROLE_REQUIRED"
     await grant(world_id="w1")
+    assert await reason_of(ben.allocations.UpsertAllocations(request)) == "E_ROLE_REQUIRED", "it leaves w2 nothing"
+    assert accounts.account.limits_revision == 0
+    await grant(world_id="w2")
     await ben.allocations.UpsertAllocations(request)
     request = upsert("r2", 1, {"w1": "0.2"})
     request.terms.two_person = True
@@ -136,6 +140,71 @@ async def test_operators_of_account_and_worlds_only(allocating: WorldHarness, ac
     )
     audit = await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))
     assert all(entry.event != "UpsertAllocations" for entry in audit.entries)
+
+
+async def test_an_operator_of_the_account_neither_trades_nor_sees_the_world_of_others(
+    allocating: WorldHarness, accounts: AccountsWithBooks
+) -> None:
+    ann = await traded(allocating, accounts)
+    accounts.held = [("w1", "s1", "BTC-USD", "1"), ("w2", "s3", "BTC-USD", "2")]
+    await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.2", "w2": "0.4"}, s1="0.1"))
+    await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.1"}, s1="0.1"))
+    ben = await allocating.stub(Role.NONE, "ben")
+    for scope in ({"account": "main"}, {"world_id": "w1"}):
+        await ann.access.Grant(accessservicepb.GrantRequest(subject="ben", role=commonpb.ROLE_OPERATOR, **scope))
+
+    theirs = scaled("0.5")
+    theirs.explicit.worlds[0].world_id = "w2"
+    for number, rebalance in enumerate((theirs, change(1, 2))):  # the second closes w2, which revision 2 leaves out
+        plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=rebalance))).plan
+        assert await reason_of(ben.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=rebalance))) == (
+            "E_ROLE_REQUIRED"
+        )
+        request = PB.ApplyRebalanceRequest(
+            rebalance=rebalance, run_id=f"go{number}", plan_hash=plan.plan_hash, reason="why", closes=plan.closes
+        )
+        assert await reason_of(ben.allocations.ApplyRebalance(request)) == "E_ROLE_REQUIRED"
+        assert not (await ann.allocations.ListRebalances(PB.ListRebalancesRequest(account="main"))).runs
+
+    await ann.allocations.ApplyRebalance(request)
+    start = progressservicepb.StartRebalanceRequest(account="main", run_id="go1")
+    assert await reason_of(ben.rebalances.StartRebalance(start)) == "E_ROLE_REQUIRED"
+    got = PB.GetRebalanceRequest(account="main", run_id="go1")
+    assert (await ann.allocations.GetRebalance(got)).run.state == rebalancepb.REBALANCE_STATE_RECORDED
+    assert await reason_of(ben.allocations.GetRebalance(got)) == "E_ROLE_REQUIRED"
+    (listed,) = (await ben.allocations.ListRebalances(PB.ListRebalancesRequest(account="main"))).runs
+    assert (listed.state, list(listed.world_ids)) == (rebalancepb.REBALANCE_STATE_RECORDED, [])
+
+    cy = await allocating.stub(Role.NONE, "cy")
+    await ann.access.Grant(accessservicepb.GrantRequest(subject="cy", role=commonpb.ROLE_READER, account="main"))
+    shown = await cy.allocations.GetAllocations(PB.GetAllocationsRequest(account="main"))
+    assert [row.world_id for row in shown.allocations.worlds] == ["w1"]
+    assert not shown.allocations.strategies
+    assert [(row.world_id, row.strategy_id) for row in shown.capital] == [("w1", ""), ("w2", "")]
+    history = await cy.allocations.ListAllocations(PB.ListAllocationsRequest(account="main"))
+    assert not any(each.strategies for each in history.allocations)
+
+
+async def test_what_a_set_leaves_out_is_closed_only_if_that_is_said(
+    allocating: WorldHarness, accounts: AccountsWithBooks
+) -> None:
+    ann = await traded(allocating, accounts)
+    accounts.held = [("w1", "s1", "BTC-USD", "1"), ("w1", "s2", "BTC-USD", "1"), ("w2", "s3", "BTC-USD", "2")]
+    await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.2"}, s1="0.1", s2="0.1"))
+    await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.2"}, s1="0.1"))
+    plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=change(1, 2)))).plan
+    assert list(plan.closes) == ["w1/s2", "w2"]
+    assert [warning.split(",")[0] for warning in plan.warnings[:2]] == [
+        "CLOSES: the set after does not name w1/s2",
+        "CLOSES: the set after does not name w2",
+    ]
+    request = PB.ApplyRebalanceRequest(rebalance=change(1, 2), run_id="go", plan_hash=plan.plan_hash, reason="why")
+    assert await reason_of(ann.allocations.ApplyRebalance(request)) == "E_CLOSES_UNSAID"
+    request.closes.append("w2")
+    assert await reason_of(ann.allocations.ApplyRebalance(request)) == "E_CLOSES_UNSAID"
+    assert not (await ann.allocations.ListRebalances(PB.ListRebalancesRequest(account="main"))).runs
+    request.closes.append("w1/s2")
+    assert (await ann.allocations.ApplyRebalance(request)).run.state == rebalancepb.REBALANCE_STATE_RECORDED
 
 
 async def test_capital_and_its_use(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
@@ -163,7 +232,7 @@ async def test_budgets_are_pending_while_brokerage_is_away_and_told_when_it_is_b
 
     async def told() -> bool:
         allocating.clock.advance(2.0)
-        return accounts.budgets() == {("w1", ""): "200000"}
+        return accounts.budgets() == {("w1", ""): "200000", ("w2", ""): "0"}
 
     await eventually(told)
 
@@ -175,13 +244,14 @@ async def test_budgets_and_limits_that_people_put_do_not_undo_each_other(
     accounts.account.limits.symbol_max = "0.5"  # it was opened with it
     accounts.account.limits_revision = 3
     await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.25"}))
-    assert (accounts.budgets(), accounts.account.limits.symbol_max) == ({("w1", ""): "500000"}, "0.5")
+    budgets = {("w1", ""): "500000", ("w2", ""): "0"}  # who is left out has share 0
+    assert (accounts.budgets(), accounts.account.limits.symbol_max) == (budgets, "0.5")
     put = riskservicepb.PutAccountLimitsRequest(account="main", reason="a test", limits={"gross_max": "900000"})
     told = (await ann.risk.PutAccountLimits(put)).limits
-    assert (accounts.budgets(), told.limits_pending) == ({("w1", ""): "500000"}, False)
+    assert (accounts.budgets(), told.limits_pending) == (budgets, False)
     assert (accounts.account.limits.gross_max, accounts.account.limits.symbol_max) == ("900000", "")
     await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.1"}))
-    assert (accounts.budgets(), accounts.account.limits.gross_max) == ({("w1", ""): "200000"}, "900000")
+    assert (accounts.budgets()["w1", ""], accounts.account.limits.gross_max) == ("200000", "900000")
     assert accounts.account.limits_revision == told.revision + 1, "one revision has both"
 
 
@@ -194,7 +264,7 @@ async def test_budgets_follow_equity_at_the_next_day_and_at_once_after_a_fall(
     def following(budget: str) -> object:
         async def told() -> bool:
             allocating.clock.advance(31.0)
-            return accounts.budgets() == {("w1", ""): budget}
+            return accounts.budgets() == {("w1", ""): budget, ("w2", ""): "0"}
 
         return told
 

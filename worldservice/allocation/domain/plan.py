@@ -6,6 +6,7 @@ plan made again has it too unless one of these moved; marks, times and costs may
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -126,7 +127,9 @@ class LegCost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan. `warnings` begin with a name and go on for people."""
+    """A whole plan. `warnings` begin with a name and go on for people. `closes`: worlds, and strategies as
+    world/strategy, whose positions it closes only because the set after does not name them.
+    """
 
     account: str
     sequence: int
@@ -141,6 +144,7 @@ class Plan:
     created_at: datetime
     valid_until: datetime
     plan_hash: str
+    closes: tuple[str, ...] = ()
 
     @property
     def dropped(self) -> tuple[PlannedLeg, ...]:
@@ -165,10 +169,12 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     before = _totals(book, held, ())
     after = _totals(book, held, planned)
     costs = tuple(LegCost(index, _cost(row, asked)) for index, row in enumerate(planned) if not row.is_dropped)
-    warnings = (*_warnings(planned, choices, costs), *_account_warnings(book, after))
+    closes = _closes(legs, asked)
+    warnings = (*map(_closing, closes.items()), *_warnings(planned, choices, costs), *_account_warnings(book, after))
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
         tuple(choices), warnings, now, now + asked.valid_for, _hash(book.account, asked, planned, orders),
+        tuple(closes),
     )  # fmt: skip
 
 
@@ -275,6 +281,21 @@ def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> 
 def _cost(row: PlannedLeg, asked: Asked) -> Cost | None:
     market = asked.markets.get(row.leg.symbol)
     return None if market is None else cost_of(market, decimal_of(row.rounded), asked.days)
+
+
+def _closes(legs: Sequence[Leg], asked: Asked) -> dict[str, int]:
+    """How many positions are closed of each world and strategy that nobody named, by name."""
+    if asked.approach is Approach.OVERLAY:
+        return {}
+    found = Counter(asked.scales.left_out(leg.owner) for leg in legs if leg.scale.g == 0)
+    return {name: found[name] for name in sorted(found) if name}
+
+
+def _closing(closed: tuple[str, int]) -> str:
+    name, positions = closed
+    return (
+        f"CLOSES: the set after does not name {name}, so its share is 0 and all its positions are closed ({positions})"
+    )
 
 
 def _warnings(planned: Sequence[PlannedLeg], choices: Sequence[Choice], costs: Sequence[LegCost]) -> tuple[str, ...]:

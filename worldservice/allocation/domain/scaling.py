@@ -37,6 +37,10 @@ class Scales(Protocol):
 
     def of(self, owner: Owner, mode: ScaleMode) -> Scale: ...
 
+    def left_out(self, owner: Owner) -> str:
+        """What is without a share after the change because nobody named it: a world, or world/strategy. Else ""."""
+        ...
+
 
 def ratio(before: Fraction, after: Fraction) -> Fraction:
     """after / before; from nothing: 1 if there is something now, else 0."""
@@ -66,6 +70,13 @@ class ShareChange:
         own = ratio(self.before.strategy(owner), self.after.strategy(owner)) if named else world
         return scale(world, own, mode)
 
+    def left_out(self, owner: Owner) -> str:
+        """The world, or the strategy that only the set before names."""
+        if owner.world_id not in self.after.worlds:
+            return owner.world_id
+        dropped = owner in self.before.strategies and owner not in self.after.strategies
+        return f"{owner.world_id}/{owner.strategy_id}" if dropped else ""
+
 
 @dataclass(frozen=True, slots=True)
 class ExplicitScales:
@@ -78,3 +89,7 @@ class ExplicitScales:
         """The scale of a position of this owner."""
         world = self.worlds.get(owner.world_id, ONE)
         return scale(world, self.strategies.get(owner, world), mode)
+
+    def left_out(self, owner: Owner) -> str:
+        """Nobody: a scale of 0 was asked for."""
+        return ""

@@ -6,7 +6,7 @@ Who is absent from a set has share 0. Nothing here trades, opens or closes anyth
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
@@ -34,6 +34,15 @@ class Shares:
 
     worlds: Mapping[str, Fraction] = field(default_factory=dict)
     strategies: Mapping[Owner, Fraction] = field(default_factory=dict)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Worlds that have a share or whose strategies have."""
+        return frozenset({*self.worlds, *(owner.world_id for owner in self.strategies)})
+
+    def over(self, world_ids: Iterable[str]) -> Shares:
+        """With 0 written for those of these worlds that are absent."""
+        return replace(self, worlds={**dict.fromkeys(world_ids, ZERO), **self.worlds})
 
     def world(self, world_id: str) -> Fraction:
         """The share of a world."""
@@ -116,8 +125,7 @@ def check_shares(shares: Shares, terms: Terms) -> None:
 
 def check_known(shares: Shares, served: Collection[str], bound: Collection[Owner], account: str) -> None:
     """Raises NotFound (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN) naming all that the account or its worlds do not have."""
-    named = {*shares.worlds, *(owner.world_id for owner in shares.strategies)}
-    if strangers := sorted(named - set(served)):
+    if strangers := sorted(shares.named - set(served)):
         raise NotFound("E_WORLD_UNKNOWN", f"account {account} does not serve {_list(strangers)}")
     known = set(bound)
     if unbound := sorted(f"{o.world_id}/{o.strategy_id}" for o in shares.strategies if o not in known):

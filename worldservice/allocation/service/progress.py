@@ -19,11 +19,11 @@ from worldservice.allocation.broker_accounts import BrokerAccounts
 from worldservice.allocation.domain.amounts import fraction_of
 from worldservice.allocation.domain.run import LegProgress, Report, Run, RunState, canceled, reported, started
 from worldservice.allocation.events import rebalance_state_changed
-from worldservice.allocation.service.access import account_to_write, of_account
+from worldservice.allocation.service.access import account_to_write, of_account, shown_run
 from worldservice.allocation.store import runs
 from worldservice.allocation.wire.plan import run_to_proto
 from worldservice.tables import outbox
-from worldservice.worlds.acts import Act, audit_write
+from worldservice.worlds.acts import Act, audit_write, unread_worlds
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 ENDS = (RunState.COMPLETED, RunState.PARTIAL, RunState.CANCELED)
@@ -61,13 +61,14 @@ class RebalanceProgressServicer(AuditedServicer, rebalancerpc.RebalanceProgressS
     ) -> progressservicepb.StopRebalanceResponse:
         act, account = of_account(act, request.account), require_text(request.account, "account")
 
-        def work(conn: Connection) -> tuple[Run, Run]:
+        def work(conn: Connection) -> tuple[Run, Run, frozenset[str]]:
             known = runs.get_run(conn, account, request.run_id, lock=True).run
             account_to_write(conn, act, account, (), Role.OPERATOR)
-            return known, _store(conn, act, known, canceled(known, act.actor, act.now))
+            hidden = unread_worlds(conn, act.caller, known.world_ids)
+            return known, _store(conn, act, known, canceled(known, act.actor, act.now)), hidden
 
-        known, run = await self.writes.db.write(work)
-        return progressservicepb.StopRebalanceResponse(run=self._told(run, known))
+        known, run, hidden = await self.writes.db.write(work)
+        return progressservicepb.StopRebalanceResponse(run=shown_run(self._told(run, known), hidden))
 
     @audited
     async def ReportRebalance(

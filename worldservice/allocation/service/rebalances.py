@@ -22,13 +22,19 @@ from worldservice.allocation.domain.run import Run, RunState, expired
 from worldservice.allocation.domain.trading.netting import Execution
 from worldservice.allocation.events import rebalance_state_changed, rebalancing_planned
 from worldservice.allocation.planning import Planner
-from worldservice.allocation.service.access import account_to_read, account_to_write, of_account
+from worldservice.allocation.service.access import (
+    account_to_read,
+    account_to_write,
+    of_account,
+    shown_run,
+    worlds_to_read,
+)
 from worldservice.allocation.store import runs, sets
 from worldservice.allocation.store.runs import Recorded
 from worldservice.allocation.wire.plan import plan_to_proto, run_to_proto
 from worldservice.allocation.wire.request import WantedPlan, wanted_from_proto
 from worldservice.tables import outbox
-from worldservice.worlds.acts import Act, audit_write, caller_of
+from worldservice.worlds.acts import Act, audit_write, caller_of, unread_worlds
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 WATCH_POLL_S = 1.0
@@ -50,6 +56,8 @@ class RebalanceRpcs(AuditedServicer):
         wanted, caller = wanted_from_proto(request.rebalance), caller_of(current_call())
         await self.writes.db.read(lambda conn: account_to_read(conn, caller, wanted.account))
         plan = await self.planner.plan(wanted, self.writes.clock.now())
+        worlds = _worlds_of(wanted, plan)
+        await self.writes.db.read(lambda conn: worlds_to_read(conn, caller, worlds))
         return allocationservicepb.PlanRebalanceResponse(
             plan=plan_to_proto(plan, wanted.approach, wanted.slice_interval)
         )
@@ -63,7 +71,8 @@ class RebalanceRpcs(AuditedServicer):
         if not _RUN_ID.fullmatch(request.run_id):
             raise refused("E_FIELD", "run_id", repr(request.run_id[:40]), "[a-z0-9][a-z0-9-]{0,31}")
         reason = require_text(request.reason, "reason", REASON_MAX)
-        content = f"{wanted.content} {request.plan_hash} {reason}"
+        closes = sorted(set(request.closes))
+        content = f"{wanted.content} {request.plan_hash} {','.join(closes)} {reason}"
         known = await self.writes.db.read(lambda conn: _known(conn, act, wanted.account, request.run_id, content))
         if known is None:
             _check_executable(wanted)
@@ -73,6 +82,12 @@ class RebalanceRpcs(AuditedServicer):
                     "E_PLAN_MOVED",
                     f"the plan of account {wanted.account} is {plan.plan_hash} now, got {request.plan_hash[:80]}",
                     hint="plan again and look at what moved",
+                )
+            if closes != list(plan.closes):
+                raise NotReady(
+                    "E_CLOSES_UNSAID",
+                    f"closes is {closes}, want {list(plan.closes)}, which the plan closes and the set after omits",
+                    hint="name it in the set, or say that it is meant to be closed",
                 )
             asked = _asked(request, wanted, plan, act, content)
             known = await self.writes.db.write(lambda conn: _record(conn, act, asked, plan))
@@ -91,13 +106,17 @@ class RebalanceRpcs(AuditedServicer):
         account, caller = require_text(request.account, "account"), caller_of(current_call())
         page, now = page_from_proto(request, (int,)), self.writes.clock.now()
 
-        def work(conn: Connection) -> list[Recorded]:
+        def work(conn: Connection) -> tuple[list[Recorded], frozenset[str]]:
             account_to_read(conn, caller, account)
-            return list(runs.list_runs(conn, account, page))
+            found = list(runs.list_runs(conn, account, page))
+            return found, unread_worlds(conn, caller, {one for each in found for one in each.run.world_ids})
 
-        rows = await self.writes.db.read(work)
+        rows, hidden = await self.writes.db.read(work)
         shown, info = page_of(
-            rows, page, lambda found: (found.sequence,), lambda found: run_to_proto(expired(found.run, now))
+            rows,
+            page,
+            lambda found: (found.sequence,),
+            lambda found: shown_run(run_to_proto(expired(found.run, now)), hidden),
         )
         return allocationservicepb.ListRebalancesResponse(runs=shown, page=info)
 
@@ -127,7 +146,9 @@ class RebalanceRpcs(AuditedServicer):
 
         def work(conn: Connection) -> Recorded:
             account_to_read(conn, caller, account)
-            return runs.get_run(conn, account, run_id)
+            found = runs.get_run(conn, account, run_id)
+            worlds_to_read(conn, caller, found.run.world_ids)
+            return found
 
         found = await self.writes.db.read(work)
         return replace(found, run=expired(found.run, now))
@@ -136,6 +157,12 @@ class RebalanceRpcs(AuditedServicer):
         self.writes.metrics.rebalance_runs.labels(RunState.RECORDED.value).inc()
         for row in plan.dropped:
             self.writes.metrics.legs_dropped.labels(row.reasons[-1].value).inc()
+
+
+def _worlds_of(wanted: WantedPlan, plan: Plan) -> tuple[str, ...]:
+    """Worlds that the request names or that have legs, by name."""
+    named = {*wanted.explicit.worlds, *(owner.world_id for owner in wanted.explicit.strategies)}
+    return tuple(sorted({*named, *(row.leg.owner.world_id for row in plan.legs)}))
 
 
 def _check_executable(wanted: WantedPlan) -> None:
@@ -159,7 +186,7 @@ def _asked(
 ) -> Recorded:
     run = Run(
         wanted.account, request.run_id, RunState.RECORDED, 1, plan.plan_hash, content, request.reason, act.actor,
-        act.now, plan.valid_until,
+        act.now, plan.valid_until, _worlds_of(wanted, plan),
     )  # fmt: skip
     told = plan_to_proto(plan, wanted.approach, wanted.slice_interval)
     return Recorded(run, request.rebalance.SerializeToString(deterministic=True), told.SerializeToString())
@@ -167,14 +194,13 @@ def _asked(
 
 def _record(conn: Connection, act: Act, asked: Recorded, plan: Plan) -> Recorded:
     sets.lock_account(conn, asked.run.account)
-    worlds = {plan.legs[index].leg.owner.world_id for order in plan.orders for index in order.legs}
-    account_to_write(conn, act, asked.run.account, worlds, Role.OPERATOR)
+    account_to_write(conn, act, asked.run.account, asked.run.world_ids, Role.OPERATOR)
     again = _known(conn, act, asked.run.account, asked.run.run_id, asked.run.content)
     if again is not None:
         return again
     newest = sets.newest_set(conn, asked.run.account)
     two_person = newest is not None and newest.terms.two_person
-    run = replace(asked.run, two_person=two_person, world_ids=tuple(sorted(worlds)))
+    run = replace(asked.run, two_person=two_person)
     recorded = replace(asked, run=run)
     runs.insert_run(conn, recorded)
     marks = sorted({f"{row.leg.symbol} {float(row.leg.mark.price):.10g}" for row in plan.legs})

@@ -25,11 +25,18 @@ from worldservice.allocation.domain.shares import (
     check_shares,
 )
 from worldservice.allocation.events import allocation_updated
-from worldservice.allocation.service.access import account_to_read, account_to_write, of_account
+from worldservice.allocation.service.access import (
+    account_to_read,
+    account_to_write,
+    of_account,
+    shown_set,
+    worlds_of_set,
+    worlds_to_read,
+)
 from worldservice.allocation.store import sets
 from worldservice.allocation.wire import shares as wire
 from worldservice.tables import outbox
-from worldservice.worlds.acts import Act, audit_write, caller_of
+from worldservice.worlds.acts import Act, audit_write, caller_of, unread_worlds
 from worldservice.worlds.store.bindings import active_bindings
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, beside
 
@@ -66,18 +73,22 @@ class ShareRpcs(AuditedServicer):
         if request.revision < 0:
             raise refused("E_FIELD", "revision", str(request.revision), "0 or more")
 
-        def work(conn: Connection) -> tuple[AllocationSet, sets.BudgetState | None]:
+        def work(conn: Connection) -> tuple[AllocationSet, sets.BudgetState | None, frozenset[str]]:
             account_to_read(conn, caller, account)
-            return sets.get_set(conn, account, request.revision), sets.budget_state(conn, account)
+            found = sets.get_set(conn, account, request.revision)
+            hidden = unread_worlds(conn, caller, found.shares.named)
+            return found, sets.budget_state(conn, account), hidden
 
-        found, state = await self.writes.db.read(work)
+        found, state, hidden = await self.writes.db.read(work)
         reply = allocationservicepb.GetAllocationsResponse(
-            allocations=wire.set_to_proto(found), budgets_pending=state is None or state.is_pending
+            allocations=shown_set(wire.set_to_proto(found), hidden), budgets_pending=state is None or state.is_pending
         )
         if state is not None and state.equity is not None:
             gross = gross_of(await self.broker.portfolio(account))
+            whole = found.shares.over(owner.world_id for owner, _ in gross if owner.world_id)
+            rows = wire.capital_to_proto(whole, state.equity, state.leverage_max, gross)
             reply.equity = text_of(state.equity)
-            reply.capital.extend(wire.capital_to_proto(found.shares, state.equity, state.leverage_max, gross))
+            reply.capital.extend(row for row in rows if not row.strategy_id or row.world_id not in hidden)
         return reply
 
     async def ListAllocations(
@@ -86,12 +97,15 @@ class ShareRpcs(AuditedServicer):
         account, caller = require_text(request.account, "account"), caller_of(current_call())
         page = page_from_proto(request, (int,))
 
-        def work(conn: Connection) -> list[AllocationSet]:
+        def work(conn: Connection) -> tuple[list[AllocationSet], frozenset[str]]:
             account_to_read(conn, caller, account)
-            return list(sets.list_sets(conn, account, page))
+            found = list(sets.list_sets(conn, account, page))
+            return found, unread_worlds(conn, caller, {one for each in found for one in each.shares.named})
 
-        rows = await self.writes.db.read(work)
-        shown, info = page_of(rows, page, lambda found: (found.revision,), wire.set_to_proto)
+        rows, hidden = await self.writes.db.read(work)
+        shown, info = page_of(
+            rows, page, lambda found: (found.revision,), lambda found: shown_set(wire.set_to_proto(found), hidden)
+        )
         return allocationservicepb.ListAllocationsResponse(allocations=shown, page=info)
 
     async def ProposeAllocations(
@@ -102,6 +116,7 @@ class ShareRpcs(AuditedServicer):
 
         def work(conn: Connection) -> AllocationSet | None:
             account_to_read(conn, caller, account)
+            worlds_to_read(conn, caller, {row.world_id for row in request.covariance.strategies})
             return sets.newest_set(conn, account)
 
         newest = await self.writes.db.read(work)
@@ -131,10 +146,10 @@ def _record(conn: Connection, act: Act, wanted: AllocationSet, expected: int, fa
     state = sets.lock_account(conn, wanted.account)
     known = sets.set_of_run(conn, wanted.account, wanted.run_id)
     newest = sets.newest_set(conn, wanted.account)
-    named = {*wanted.shares.worlds, *(owner.world_id for owner in wanted.shares.strategies)}
+    named = wanted.shares.named
     lowers_guard = newest is not None and newest.terms.two_person and not wanted.terms.two_person
     want = Role.OWNER if lowers_guard and known is None else Role.OPERATOR
-    account_to_write(conn, act, wanted.account, named & set(facts.worlds), want)
+    account_to_write(conn, act, wanted.account, worlds_of_set(conn, facts.worlds, named), want)
     if known is not None:
         if known.content != wanted.content:
             raise Conflict("E_RUN_CONFLICT", f"run {wanted.run_id} of account {wanted.account} set other shares")

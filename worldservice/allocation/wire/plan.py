@@ -30,6 +30,7 @@ def plan_to_proto(plan: Plan, approach: Approach, slice_interval: timedelta | No
         before=_totals(plan.before),
         after=_totals(plan.after),
         warnings=plan.warnings,
+        closes=plan.closes,
         created_at=instant_to_proto(plan.created_at),
         valid_until=instant_to_proto(plan.valid_until),
         plan_hash=plan.plan_hash,

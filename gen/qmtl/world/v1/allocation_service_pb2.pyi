@@ -117,16 +117,18 @@ class PlanRebalanceResponse(_message.Message):
     def __init__(self, plan: _Optional[_Union[_rebalance_pb2.RebalancePlan, _Mapping]] = ...) -> None: ...
 
 class ApplyRebalanceRequest(_message.Message):
-    __slots__ = ("rebalance", "run_id", "plan_hash", "reason")
+    __slots__ = ("rebalance", "run_id", "plan_hash", "reason", "closes")
     REBALANCE_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_FIELD_NUMBER: _ClassVar[int]
     rebalance: _rebalance_pb2.RebalanceRequest
     run_id: str
     plan_hash: str
     reason: str
-    def __init__(self, rebalance: _Optional[_Union[_rebalance_pb2.RebalanceRequest, _Mapping]] = ..., run_id: _Optional[str] = ..., plan_hash: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    closes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rebalance: _Optional[_Union[_rebalance_pb2.RebalanceRequest, _Mapping]] = ..., run_id: _Optional[str] = ..., plan_hash: _Optional[str] = ..., reason: _Optional[str] = ..., closes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ApplyRebalanceResponse(_message.Message):
     __slots__ = ("run",)

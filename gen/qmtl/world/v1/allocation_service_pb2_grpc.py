@@ -90,8 +90,8 @@ class AllocationServiceServicer:
 
     def UpsertAllocations(self, request, context):
         """Sets the shares of an account, whole. Idempotent on run_id: the same body has the same answer for ever. Budgets are in
-        brokerage before the answer, else `budgets_pending`, and told again until they are. Needs operator of the account and
-        of each world named; owner to take back two_person.
+        brokerage before the answer, else `budgets_pending`, and told again until they are. A world that is left out has share
+        and budget 0. Needs operator of the account and of each world that it serves; owner to take back two_person.
 
         Errors: INVALID_ARGUMENT (E_SHARE, E_DUPLICATE_KEY, E_FIELD); NOT_FOUND (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN,
         E_ACCOUNT_UNKNOWN); ABORTED (E_RUN_CONFLICT: the run_id had another body; E_ETAG_MISMATCH: read the set and decide
@@ -102,7 +102,8 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAllocations(self, request, context):
-        """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account.
+        """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account;
+        strategies are shown of worlds that the caller may read.
 
         Errors: NOT_FOUND (E_ALLOCATION_UNKNOWN): the account has no such set; UNAVAILABLE: brokerage is away.
         """
@@ -111,7 +112,7 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAllocations(self, request, context):
-        """Sets of an account, newest first. Needs reader of the account.
+        """Sets of an account, newest first. Needs reader of the account; strategies as in GetAllocations.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
@@ -121,7 +122,7 @@ class AllocationServiceServicer:
 
     def ProposeAllocations(self, request, context):
         """Shares by a method over a covariance, within caps, floors, a band and a target of volatility. Has no expected returns
-        and stores nothing. Needs reader of the account.
+        and stores nothing. Needs reader of the account and of each world named.
 
         Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
         (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
@@ -131,7 +132,8 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlanRebalance(self, request, context):
-        """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account.
+        """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
+        and of each world of its legs.
 
         Errors: FAILED_PRECONDITION (E_MARK_MISSING, E_MARK_STALE): no plan on half a book; NOT_FOUND (E_ALLOCATION_UNKNOWN,
         E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_CONSTRAINT, E_PACE, E_OVERLAY_PROXY, E_OVERLAY_DUPLICATE, E_DUPLICATE_KEY,
@@ -142,18 +144,19 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplyRebalance(self, request, context):
-        """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of every
-        world that the plan trades in.
+        """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of each world
+        that the request names or the plan has legs of.
 
         Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-        FAILED_PRECONDITION (E_REBALANCE_STATE): nothing executes a NETTED, OVERLAY or HYBRID plan yet.
+        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+        plan closes what the revision after does not name, and the request does not say so).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRebalance(self, request, context):
-        """A run with its plan and what came of it. Needs reader of the account.
+        """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN).
         """
@@ -162,7 +165,8 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRebalances(self, request, context):
-        """Runs of an account without their plans, newest first. Needs reader of the account.
+        """Runs of an account without their plans, newest first. Needs reader of the account; of a run with worlds that the caller
+        may not read only state, times and people are told.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
@@ -171,7 +175,7 @@ class AllocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRebalance(self, request, context):
-        """A run after each change, until it is closed. Needs reader of the account.
+        """A run after each change, until it is closed. Needs reader of the account and of the run's worlds.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): watch again after the last revision.
         """

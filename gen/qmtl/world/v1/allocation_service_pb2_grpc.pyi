@@ -37,56 +37,60 @@ class AllocationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AllocationServiceAsyncStub: ...
     UpsertAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.UpsertAllocationsRequest, _allocation_service_pb2.UpsertAllocationsResponse]
     """Sets the shares of an account, whole. Idempotent on run_id: the same body has the same answer for ever. Budgets are in
-    brokerage before the answer, else `budgets_pending`, and told again until they are. Needs operator of the account and
-    of each world named; owner to take back two_person.
+    brokerage before the answer, else `budgets_pending`, and told again until they are. A world that is left out has share
+    and budget 0. Needs operator of the account and of each world that it serves; owner to take back two_person.
 
     Errors: INVALID_ARGUMENT (E_SHARE, E_DUPLICATE_KEY, E_FIELD); NOT_FOUND (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN,
     E_ACCOUNT_UNKNOWN); ABORTED (E_RUN_CONFLICT: the run_id had another body; E_ETAG_MISMATCH: read the set and decide
     again); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS); UNAVAILABLE: brokerage did not say what the account serves.
     """
     GetAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationsRequest, _allocation_service_pb2.GetAllocationsResponse]
-    """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account.
+    """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account;
+    strategies are shown of worlds that the caller may read.
 
     Errors: NOT_FOUND (E_ALLOCATION_UNKNOWN): the account has no such set; UNAVAILABLE: brokerage is away.
     """
     ListAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]
-    """Sets of an account, newest first. Needs reader of the account.
+    """Sets of an account, newest first. Needs reader of the account; strategies as in GetAllocations.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     ProposeAllocations: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ProposeAllocationsRequest, _allocation_service_pb2.ProposeAllocationsResponse]
     """Shares by a method over a covariance, within caps, floors, a band and a target of volatility. Has no expected returns
-    and stores nothing. Needs reader of the account.
+    and stores nothing. Needs reader of the account and of each world named.
 
     Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
     (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
     """
     PlanRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.PlanRebalanceRequest, _allocation_service_pb2.PlanRebalanceResponse]
-    """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account.
+    """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
+    and of each world of its legs.
 
     Errors: FAILED_PRECONDITION (E_MARK_MISSING, E_MARK_STALE): no plan on half a book; NOT_FOUND (E_ALLOCATION_UNKNOWN,
     E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_CONSTRAINT, E_PACE, E_OVERLAY_PROXY, E_OVERLAY_DUPLICATE, E_DUPLICATE_KEY,
     E_FIELD, E_DECIMAL, E_ENUM); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS); UNAVAILABLE: brokerage is away.
     """
     ApplyRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ApplyRebalanceRequest, _allocation_service_pb2.ApplyRebalanceResponse]
-    """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of every
-    world that the plan trades in.
+    """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of each world
+    that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE): nothing executes a NETTED, OVERLAY or HYBRID plan yet.
+    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+    plan closes what the revision after does not name, and the request does not say so).
     """
     GetRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]
-    """A run with its plan and what came of it. Needs reader of the account.
+    """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN).
     """
     ListRebalances: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.ListRebalancesRequest, _allocation_service_pb2.ListRebalancesResponse]
-    """Runs of an account without their plans, newest first. Needs reader of the account.
+    """Runs of an account without their plans, newest first. Needs reader of the account; of a run with worlds that the caller
+    may not read only state, times and people are told.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     WatchRebalance: _grpc.UnaryStreamMultiCallable[_allocation_service_pb2.WatchRebalanceRequest, _allocation_service_pb2.WatchRebalanceResponse]
-    """A run after each change, until it is closed. Needs reader of the account.
+    """A run after each change, until it is closed. Needs reader of the account and of the run's worlds.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): watch again after the last revision.
     """
@@ -100,56 +104,60 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.UpsertAllocationsRequest, _allocation_service_pb2.UpsertAllocationsResponse]  # type: ignore[assignment]
     """Sets the shares of an account, whole. Idempotent on run_id: the same body has the same answer for ever. Budgets are in
-    brokerage before the answer, else `budgets_pending`, and told again until they are. Needs operator of the account and
-    of each world named; owner to take back two_person.
+    brokerage before the answer, else `budgets_pending`, and told again until they are. A world that is left out has share
+    and budget 0. Needs operator of the account and of each world that it serves; owner to take back two_person.
 
     Errors: INVALID_ARGUMENT (E_SHARE, E_DUPLICATE_KEY, E_FIELD); NOT_FOUND (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN,
     E_ACCOUNT_UNKNOWN); ABORTED (E_RUN_CONFLICT: the run_id had another body; E_ETAG_MISMATCH: read the set and decide
     again); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS); UNAVAILABLE: brokerage did not say what the account serves.
     """
     GetAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetAllocationsRequest, _allocation_service_pb2.GetAllocationsResponse]  # type: ignore[assignment]
-    """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account.
+    """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account;
+    strategies are shown of worlds that the caller may read.
 
     Errors: NOT_FOUND (E_ALLOCATION_UNKNOWN): the account has no such set; UNAVAILABLE: brokerage is away.
     """
     ListAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ListAllocationsRequest, _allocation_service_pb2.ListAllocationsResponse]  # type: ignore[assignment]
-    """Sets of an account, newest first. Needs reader of the account.
+    """Sets of an account, newest first. Needs reader of the account; strategies as in GetAllocations.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     ProposeAllocations: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ProposeAllocationsRequest, _allocation_service_pb2.ProposeAllocationsResponse]  # type: ignore[assignment]
     """Shares by a method over a covariance, within caps, floors, a band and a target of volatility. Has no expected returns
-    and stores nothing. Needs reader of the account.
+    and stores nothing. Needs reader of the account and of each world named.
 
     Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
     (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
     """
     PlanRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.PlanRebalanceRequest, _allocation_service_pb2.PlanRebalanceResponse]  # type: ignore[assignment]
-    """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account.
+    """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
+    and of each world of its legs.
 
     Errors: FAILED_PRECONDITION (E_MARK_MISSING, E_MARK_STALE): no plan on half a book; NOT_FOUND (E_ALLOCATION_UNKNOWN,
     E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_CONSTRAINT, E_PACE, E_OVERLAY_PROXY, E_OVERLAY_DUPLICATE, E_DUPLICATE_KEY,
     E_FIELD, E_DECIMAL, E_ENUM); RESOURCE_EXHAUSTED (E_TOO_MANY_ROWS); UNAVAILABLE: brokerage is away.
     """
     ApplyRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ApplyRebalanceRequest, _allocation_service_pb2.ApplyRebalanceResponse]  # type: ignore[assignment]
-    """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of every
-    world that the plan trades in.
+    """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of each world
+    that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE): nothing executes a NETTED, OVERLAY or HYBRID plan yet.
+    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+    plan closes what the revision after does not name, and the request does not say so).
     """
     GetRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]  # type: ignore[assignment]
-    """A run with its plan and what came of it. Needs reader of the account.
+    """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN).
     """
     ListRebalances: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.ListRebalancesRequest, _allocation_service_pb2.ListRebalancesResponse]  # type: ignore[assignment]
-    """Runs of an account without their plans, newest first. Needs reader of the account.
+    """Runs of an account without their plans, newest first. Needs reader of the account; of a run with worlds that the caller
+    may not read only state, times and people are told.
 
     Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     WatchRebalance: _aio.UnaryStreamMultiCallable[_allocation_service_pb2.WatchRebalanceRequest, _allocation_service_pb2.WatchRebalanceResponse]  # type: ignore[assignment]
-    """A run after each change, until it is closed. Needs reader of the account.
+    """A run after each change, until it is closed. Needs reader of the account and of the run's worlds.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): watch again after the last revision.
     """
@@ -166,8 +174,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.UpsertAllocationsResponse, _abc.Awaitable[_allocation_service_pb2.UpsertAllocationsResponse]]:
         """Sets the shares of an account, whole. Idempotent on run_id: the same body has the same answer for ever. Budgets are in
-        brokerage before the answer, else `budgets_pending`, and told again until they are. Needs operator of the account and
-        of each world named; owner to take back two_person.
+        brokerage before the answer, else `budgets_pending`, and told again until they are. A world that is left out has share
+        and budget 0. Needs operator of the account and of each world that it serves; owner to take back two_person.
 
         Errors: INVALID_ARGUMENT (E_SHARE, E_DUPLICATE_KEY, E_FIELD); NOT_FOUND (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN,
         E_ACCOUNT_UNKNOWN); ABORTED (E_RUN_CONFLICT: the run_id had another body; E_ETAG_MISMATCH: read the set and decide
@@ -180,7 +188,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.GetAllocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.GetAllocationsResponse, _abc.Awaitable[_allocation_service_pb2.GetAllocationsResponse]]:
-        """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account.
+        """The newest set or one of a revision, with capital in money and how much of it is used. Needs reader of the account;
+        strategies are shown of worlds that the caller may read.
 
         Errors: NOT_FOUND (E_ALLOCATION_UNKNOWN): the account has no such set; UNAVAILABLE: brokerage is away.
         """
@@ -191,7 +200,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.ListAllocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.ListAllocationsResponse, _abc.Awaitable[_allocation_service_pb2.ListAllocationsResponse]]:
-        """Sets of an account, newest first. Needs reader of the account.
+        """Sets of an account, newest first. Needs reader of the account; strategies as in GetAllocations.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
@@ -203,7 +212,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.ProposeAllocationsResponse, _abc.Awaitable[_allocation_service_pb2.ProposeAllocationsResponse]]:
         """Shares by a method over a covariance, within caps, floors, a band and a target of volatility. Has no expected returns
-        and stores nothing. Needs reader of the account.
+        and stores nothing. Needs reader of the account and of each world named.
 
         Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
         (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
@@ -215,7 +224,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.PlanRebalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.PlanRebalanceResponse, _abc.Awaitable[_allocation_service_pb2.PlanRebalanceResponse]]:
-        """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account.
+        """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
+        and of each world of its legs.
 
         Errors: FAILED_PRECONDITION (E_MARK_MISSING, E_MARK_STALE): no plan on half a book; NOT_FOUND (E_ALLOCATION_UNKNOWN,
         E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_CONSTRAINT, E_PACE, E_OVERLAY_PROXY, E_OVERLAY_DUPLICATE, E_DUPLICATE_KEY,
@@ -228,11 +238,12 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.ApplyRebalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.ApplyRebalanceResponse, _abc.Awaitable[_allocation_service_pb2.ApplyRebalanceResponse]]:
-        """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of every
-        world that the plan trades in.
+        """Plans again and records the run. Idempotent on run_id. Sends no order. Needs operator of the account and of each world
+        that the request names or the plan has legs of.
 
         Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-        FAILED_PRECONDITION (E_REBALANCE_STATE): nothing executes a NETTED, OVERLAY or HYBRID plan yet.
+        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+        plan closes what the revision after does not name, and the request does not say so).
         """
 
     @_abc_1.abstractmethod
@@ -241,7 +252,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.GetRebalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.GetRebalanceResponse, _abc.Awaitable[_allocation_service_pb2.GetRebalanceResponse]]:
-        """A run with its plan and what came of it. Needs reader of the account.
+        """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN).
         """
@@ -252,7 +263,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.ListRebalancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_allocation_service_pb2.ListRebalancesResponse, _abc.Awaitable[_allocation_service_pb2.ListRebalancesResponse]]:
-        """Runs of an account without their plans, newest first. Needs reader of the account.
+        """Runs of an account without their plans, newest first. Needs reader of the account; of a run with worlds that the caller
+        may not read only state, times and people are told.
 
         Errors: INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
@@ -263,7 +275,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _allocation_service_pb2.WatchRebalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_allocation_service_pb2.WatchRebalanceResponse], _abc.AsyncIterator[_allocation_service_pb2.WatchRebalanceResponse]]:
-        """A run after each change, until it is closed. Needs reader of the account.
+        """A run after each change, until it is closed. Needs reader of the account and of the run's worlds.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN); UNAVAILABLE (E_GOING_AWAY): watch again after the last revision.
         """

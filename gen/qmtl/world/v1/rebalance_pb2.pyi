@@ -262,7 +262,7 @@ class RebalanceTotals(_message.Message):
     def __init__(self, gross: _Optional[str] = ..., net: _Optional[str] = ...) -> None: ...
 
 class RebalancePlan(_message.Message):
-    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval")
+    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval", "closes")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +276,7 @@ class RebalancePlan(_message.Message):
     VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
     PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
     SLICE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_FIELD_NUMBER: _ClassVar[int]
     account: str
     account_event_number: int
     execution: RebalanceExecution
@@ -289,7 +290,8 @@ class RebalancePlan(_message.Message):
     valid_until: _timestamp_pb2.Timestamp
     plan_hash: str
     slice_interval: _duration_pb2.Duration
-    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    closes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LegProgress(_message.Message):
     __slots__ = ("filled", "notional", "fees", "reason")

@@ -80,10 +80,17 @@ def apply(
     file: Annotated[Path, typer.Argument(help="What alloc plan saved.")],
     run_id: Annotated[str, typer.Option("--run", help="Idempotency key, part of the ids of orders.")],
     reason: Reason,
+    closes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="WORLD or WORLD/STRATEGY that the plan closes as the set after does not name it. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Record a saved plan as a run. Planned again, it must trade the same. Sends no order."""
     request = saved_plan(file)
     request.run_id, request.reason = run_id, reason
+    request.closes.extend(closes or [])
 
     async def call(channel: MeshChannel) -> rebalancepb.RebalanceRun:
         return (await allocationrpc.AllocationServiceStub(channel).ApplyRebalance(request)).run
@@ -149,7 +156,10 @@ def runs(access: Access, account: AccountName, limit: Limit = 50) -> None:
 
 
 def show_plan(found: rebalancepb.RebalancePlan) -> None:
-    """Print a plan for people."""
+    """Print a plan for people: first what it closes without having been asked by name."""
+    closing = [warning for warning in found.warnings if warning.startswith("CLOSES:")]
+    for warning in closing:
+        typer.echo(f"warning {warning}")
     rows = [
         (
             leg.world_id,
@@ -171,7 +181,7 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
         ("net", found.before.net, found.after.net),
     ]
     show_table(f"{len(found.orders)} orders, {found.plan_hash}", ("exposure", "before", "after"), totals)
-    for warning in found.warnings:
+    for warning in found.warnings[len(closing) :]:
         typer.echo(f"warning {warning}")
 
 

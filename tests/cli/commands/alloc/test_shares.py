@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qmtl.cli.commands.alloc.rebalances import add_scale, saved_plan
+from qmtl.cli.commands.alloc.rebalances import add_scale, saved_plan, show_plan
 from qmtl.cli.commands.alloc.shares import document_of, request_from
 from qmtl.cli.show.drawing.share_pictures import draw_history, draw_plan
 from qmtl.core.errors import InvalidRequest
@@ -57,6 +57,14 @@ def test_scales_of_worlds_and_strategies() -> None:
     assert (request.explicit.strategies[0].strategy_id, request.explicit.strategies[0].share) == ("s1", "2")
     with pytest.raises(InvalidRequest, match="want WORLD=G"):
         add_scale(request, "w1:0.5")
+
+
+def test_what_a_plan_closes_unasked_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = ["CLOSES: the set after does not name w2", "COST_UNKNOWN: BTC-USD"]
+    leg = rebalancepb.RebalanceLeg(world_id="w2", strategy_id="s1", symbol="BTC-USD", quantity="1", rounded="-1")
+    show_plan(rebalancepb.RebalancePlan(account="main", legs=[leg], warnings=warnings))
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == (f"warning {warnings[0]}", f"warning {warnings[1]}")
 
 
 def test_pictures(tmp_path: Path) -> None:
