@@ -8,8 +8,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 
 TRIES = 3
-SLIPPAGE_MAX = Decimal("0.0020")
-"""Of the mark: the farthest that a limit lies from it."""
+SLIPPAGE_BPS = Decimal(20)
+"""The farthest that a limit lies from the mark where a request does not say."""
 STOPPING = frozenset({
     "FENCED", "TRADING_HALTED", "GATE_ACTIVATION_UNKNOWN", "GATE_ACTIVATION_STALE", "GATE_FROZEN",
     "GATE_SESSION_LAPSED",
@@ -74,9 +74,10 @@ def order_id(run_id: str, leg: int, part: int, attempt: int) -> str:
     return f"rb-{run_id}-{leg}-{part}-{attempt}"
 
 
-def limit_price(mark: Decimal, tick: Decimal, *, buys: bool) -> Decimal:
+def limit_price(mark: Decimal, tick: Decimal, *, buys: bool, slippage_bps: Decimal = SLIPPAGE_BPS) -> Decimal:
     """The worst price within the slippage allowed, at a tick that is not beyond it."""
-    worst = mark * (1 + SLIPPAGE_MAX if buys else 1 - SLIPPAGE_MAX)
+    slippage = slippage_bps.scaleb(-4)
+    worst = mark * (1 + slippage if buys else 1 - slippage)
     ticks = (worst / tick).to_integral_value(ROUND_FLOOR if buys else ROUND_CEILING)
     return max(ticks, Decimal(1)) * tick
 

@@ -17,6 +17,7 @@ from gateway.orders.gate import OrderGate
 from gateway.orders.wire import gated_order_from_proto
 from gateway.peers import Peers
 from gateway.rebalancing.domain import (
+    SLIPPAGE_BPS,
     STOPPING,
     TRIES,
     End,
@@ -107,7 +108,8 @@ class RunDriver:
             if closed.view in (orderpb.ORDER_VIEW_DENIED, orderpb.ORDER_VIEW_REJECTED):
                 return self._refused(order, closed)
             self.prices.forget()
-        return self._stop(order, f"NOT_FILLED: {missing} missing after {TRIES} tries")
+        last = f"the last {orderpb.OrderView.Name(closed.view).removeprefix('ORDER_VIEW_')} {closed.message}".rstrip()
+        return self._stop(order, f"NOT_FILLED: {missing} missing after {TRIES} tries, {last}")
 
     def _book(self, order: LegOrder, status: orderpb.OrderStatus) -> Decimal:
         quantity = Decimal(status.cumulative_quantity or "0")
@@ -165,7 +167,8 @@ class RunDriver:
         price = await self.prices.of(order.symbol)
         if price is None:
             return None
-        limit = limit_price(price.mark, price.tick, buys=order.buys)
+        slippage = Decimal(self.run.request.slippage_max_bps or SLIPPAGE_BPS)
+        limit = limit_price(price.mark, price.tick, buys=order.buys, slippage_bps=slippage)
         wanted = orderpb.Order(
             account=key.account, world_id=key.world_id, strategy_id=key.strategy_id,
             client_order_id=key.client_order_id, symbol=order.symbol,

@@ -46,6 +46,10 @@ def test_a_limit_is_a_tick_within_twenty_basis_points(mark: str, tick: str, buys
     assert limit_price(D(mark), D(tick), buys=buys) == D(limit)
 
 
+def test_a_request_may_let_limits_lie_farther() -> None:
+    assert limit_price(D(60_000), D("0.01"), buys=True, slippage_bps=D("100.5")) == D("60603.00")
+
+
 @pytest.mark.parametrize("weight", ["1", "0.8", "0.3", "0.07"])
 @pytest.mark.parametrize("target", ["1.5", "-1.5", "0.001"])
 def test_a_target_before_scaling_is_not_below_the_target_after(target: str, weight: str) -> None:

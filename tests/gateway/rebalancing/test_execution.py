@@ -48,7 +48,9 @@ class Desk:
     def scaled(self, factor: str, *, slices: int = 1, horizon_s: float = 0.0) -> rebalancepb.RebalanceRequest:
         world = allocationpb.WorldShare(world_id=self.trading.world, share=factor)
         request = rebalancepb.RebalanceRequest(
-            account=self.trading.world, explicit=rebalancepb.ExplicitScales(worlds=[world])
+            account=self.trading.world,
+            explicit=rebalancepb.ExplicitScales(worlds=[world]),
+            slippage_max_bps="1000",  # bars of a quarter of an hour come ten a second
         )
         if slices > 1:
             request.pace.slices = slices

@@ -326,6 +326,9 @@ async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accou
     unknown = PB.PlanRebalanceRequest(rebalance=change(1, 2))
     assert await reason_of(plans(unknown)) == "E_ALLOCATION_UNKNOWN"
     assert await reason_of(plans(PB.PlanRebalanceRequest())) == "E_FIELD"
+    far = scaled("0.5")
+    for far.slippage_max_bps in ("0", "1000.1"):
+        assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=far))) == "E_FIELD"
     got = PB.GetRebalanceRequest(account="main", run_id="nope")
     assert await reason_of(ann.allocations.GetRebalance(got)) == "E_RUN_UNKNOWN"
     allocating.clock.advance(901.0)

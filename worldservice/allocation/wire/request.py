@@ -26,6 +26,7 @@ from worldservice.allocation.domain.trading.overlay import COST_MAX_BPS, Proxy
 from worldservice.allocation.domain.trading.pace import Aversion, left_after, urgency
 
 SCALE_MAX = 1_000
+SLIPPAGE_MAX_BPS = 1_000
 HORIZON_MAX = timedelta(days=1)
 
 
@@ -80,6 +81,7 @@ def wanted_from_proto(message: rebalancepb.RebalanceRequest) -> WantedPlan:
     if kind is None:
         raise refused("E_FIELD", "rebalance.scales", "unset", "revisions or explicit")
     pace = message.pace
+    _check_slippage(message.slippage_max_bps)
     return WantedPlan(
         require_text(message.account, "rebalance.account"),
         digest(message.SerializeToString(deterministic=True)),
@@ -244,6 +246,12 @@ def _number(text: str, path: str, default: Fraction) -> Fraction:
 
 def _decimal(text: str, path: str, default: Decimal) -> Decimal:
     return parse_decimal(text, path) if text else default
+
+
+def _check_slippage(text: str) -> None:
+    """The executor reads it of the recorded request."""
+    if text and not 0 < parse_decimal(text, "rebalance.slippage_max_bps") <= SLIPPAGE_MAX_BPS:
+        raise refused("E_FIELD", "rebalance.slippage_max_bps", text, f"above 0, at most {SLIPPAGE_MAX_BPS}")
 
 
 def _days(text: str) -> Decimal:

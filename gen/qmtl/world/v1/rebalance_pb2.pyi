@@ -166,7 +166,7 @@ class Pace(_message.Message):
     def __init__(self, slices: _Optional[int] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., risk_aversion: _Optional[str] = ..., volatility: _Optional[str] = ..., eta: _Optional[str] = ..., gamma: _Optional[str] = ...) -> None: ...
 
 class RebalanceRequest(_message.Message):
-    __slots__ = ("account", "revisions", "explicit", "mode", "execution", "approach", "band", "constraints", "valid_for", "price_age_max", "markets", "days", "cost_max_bps", "proxies", "pace")
+    __slots__ = ("account", "revisions", "explicit", "mode", "execution", "approach", "band", "constraints", "valid_for", "price_age_max", "markets", "days", "cost_max_bps", "proxies", "pace", "slippage_max_bps")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     REVISIONS_FIELD_NUMBER: _ClassVar[int]
     EXPLICIT_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +182,7 @@ class RebalanceRequest(_message.Message):
     COST_MAX_BPS_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
+    SLIPPAGE_MAX_BPS_FIELD_NUMBER: _ClassVar[int]
     account: str
     revisions: ShareRevisions
     explicit: ExplicitScales
@@ -197,7 +198,8 @@ class RebalanceRequest(_message.Message):
     cost_max_bps: str
     proxies: _containers.RepeatedCompositeFieldContainer[OverlayProxy]
     pace: Pace
-    def __init__(self, account: _Optional[str] = ..., revisions: _Optional[_Union[ShareRevisions, _Mapping]] = ..., explicit: _Optional[_Union[ExplicitScales, _Mapping]] = ..., mode: _Optional[_Union[ScaleMode, str]] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., band: _Optional[str] = ..., constraints: _Optional[_Iterable[_Union[OrderConstraint, _Mapping]]] = ..., valid_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., price_age_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., markets: _Optional[_Iterable[_Union[SymbolMarket, _Mapping]]] = ..., days: _Optional[str] = ..., cost_max_bps: _Optional[str] = ..., proxies: _Optional[_Iterable[_Union[OverlayProxy, _Mapping]]] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ...) -> None: ...
+    slippage_max_bps: str
+    def __init__(self, account: _Optional[str] = ..., revisions: _Optional[_Union[ShareRevisions, _Mapping]] = ..., explicit: _Optional[_Union[ExplicitScales, _Mapping]] = ..., mode: _Optional[_Union[ScaleMode, str]] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., band: _Optional[str] = ..., constraints: _Optional[_Iterable[_Union[OrderConstraint, _Mapping]]] = ..., valid_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., price_age_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., markets: _Optional[_Iterable[_Union[SymbolMarket, _Mapping]]] = ..., days: _Optional[str] = ..., cost_max_bps: _Optional[str] = ..., proxies: _Optional[_Iterable[_Union[OverlayProxy, _Mapping]]] = ..., pace: _Optional[_Union[Pace, _Mapping]] = ..., slippage_max_bps: _Optional[str] = ...) -> None: ...
 
 class RebalanceLeg(_message.Message):
     __slots__ = ("world_id", "strategy_id", "venue", "symbol", "quantity", "delta_numerator", "delta_denominator", "rounded", "reduce_only", "scale", "reasons", "mark_price", "mark_time", "notional", "cost_bps")

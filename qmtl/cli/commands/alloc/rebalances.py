@@ -42,13 +42,14 @@ def plan(
     scale: Annotated[list[str] | None, typer.Option(help="WORLD=G or WORLD/STRATEGY=G. Repeatable.")] = None,
     netted: Annotated[bool, typer.Option("--netted", help="One order a symbol. To look at only.")] = False,
     band: Annotated[str, typer.Option(help="Legs whose scale is within it of 1 are dropped.")] = "",
+    slippage: Annotated[str, typer.Option(help="Farthest limit from the mark, basis points. Default: 20.")] = "",
     save: Annotated[Path | None, typer.Option(help="Write request and hash, for alloc apply.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw exposure before and after by symbol.")] = None,
 ) -> None:
     """Show what a change of shares would trade: legs, what is dropped and why, cost. Changes nothing."""
     if bool(after) == bool(scale):
         raise InvalidRequest("E_ALLOCATION_OPTION", "give either --to (and --from) or --scale")
-    request = rebalancepb.RebalanceRequest(account=account, band=band)
+    request = rebalancepb.RebalanceRequest(account=account, band=band, slippage_max_bps=slippage)
     if after:
         request.revisions.before_revision, request.revisions.after_revision = before, after
     for text in scale or []:
