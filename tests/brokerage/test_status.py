@@ -35,7 +35,19 @@ async def test_a_status_names_no_session_of_a_world_the_token_is_not_for(tmp_pat
         assert await _said(mesh, ["w2"]) == "1 feeds of other worlds are broken"
 
 
-async def _said(mesh: Mesh, worlds: list[str] | None) -> str:
-    """What GetStatus says of seamless to a token."""
+async def test_a_risk_hub_that_is_away_is_told_with_the_scope_to_who_may_hear_of_it(
+    tmp_path: Path, nats_url: str
+) -> None:
+    async with running_mesh(tmp_path, nats_url) as mesh:
+        await mesh.start()
+        await mesh.client().open()
+        said = await until(lambda: _said(mesh, None, "risk-hub"), lambda found: "world:w1" in found)
+        assert said.startswith("account:acc PAPER since ")
+        assert "E_UNAVAILABLE" in said
+        assert await _said(mesh, ["w2"], "risk-hub") == "2 snapshots of other worlds"
+
+
+async def _said(mesh: Mesh, worlds: list[str] | None, of: str = "seamless") -> str:
+    """What GetStatus says of a dependency to a token."""
     status = (await mesh.client(worlds=worlds).status.GetStatus(brokerstatusservicepb.GetStatusRequest())).status
-    return next(one.detail for one in status.dependencies if one.name == "seamless")
+    return next(one.detail for one in status.dependencies if one.name == of)
