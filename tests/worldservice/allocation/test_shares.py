@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound
 from tests.worldservice.allocation.books import F, shares
-from worldservice.allocation.domain.amounts import exact_text, fraction_of, text_of
+from worldservice.allocation.domain.amounts import exact_text, fraction_of, text_of, total
 from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
 from worldservice.allocation.domain.shares import Owner, Terms, check_known, check_shares, share_of, shares_of
 
@@ -79,3 +81,9 @@ def test_texts() -> None:
     assert fraction_of("-12.50", "x") == F(-25, 2)
     with pytest.raises(ValueError, match="no exact decimal form"):
         exact_text(F(1, 3))
+
+
+def test_a_total_is_the_exact_sum() -> None:
+    values = [Fraction(1, 3), Fraction(-1, 7), Fraction(2, 3), Fraction(5), Fraction(1, 7)]
+    assert total(values) == sum(values, Fraction(0)) == 6
+    assert total([]) == 0

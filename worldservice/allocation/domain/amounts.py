@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
@@ -32,6 +33,15 @@ def exact_text(value: Fraction) -> str:
     if Fraction(number) != value:
         raise ValueError(f"{value} has no exact decimal form")
     return format_decimal(number)
+
+
+def total(values: Iterable[Fraction]) -> Fraction:
+    """The exact sum, whose terms meet as whole numbers over each denominator: thousands have a few."""
+    by_denominator: dict[int, int] = {}
+    for value in values:
+        at = value.denominator
+        by_denominator[at] = by_denominator.get(at, 0) + value.numerator
+    return sum((Fraction(top, at) for at, top in by_denominator.items()), Fraction(0))
 
 
 def steps_toward_zero(value: Fraction, step: Fraction) -> int:

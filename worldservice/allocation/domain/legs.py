@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
@@ -29,16 +29,16 @@ class LegReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The price that a symbol is valued at, and when it was true; `value` is price x multiplier."""
+    """The price that a symbol is valued at, and when it was true; `value`, money of one unit, is price x multiplier."""
 
     price: Fraction
     multiplier: Fraction
     time: datetime
+    value: Fraction = field(init=False, repr=False, compare=False)
 
-    @property
-    def value(self) -> Fraction:
-        """Money of one unit."""
-        return self.price * self.multiplier
+    def __post_init__(self) -> None:
+        """Multiplied once: a plan values each position many times."""
+        object.__setattr__(self, "value", self.price * self.multiplier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from fractions import Fraction
 
 from qmtl.core.errors import Exhausted, refused
 from qmtl.core.identity.canonical import canonical_json, digest
-from worldservice.allocation.domain.amounts import decimal_of
+from worldservice.allocation.domain.amounts import decimal_of, total
 from worldservice.allocation.domain.budgets import Budget
 from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark, check_marks, legs_of
 from worldservice.allocation.domain.scaling import ScaleMode, Scales
@@ -266,14 +266,14 @@ def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> 
     for each in held:
         if each.mark is not None:
             at[(*each.owner, each.venue, each.symbol)] = (each.quantity, each.mark)
-    start = sum((abs(quantity) * mark.value for quantity, mark in at.values()), Fraction(0))
+    begun = list(at.values())
     for row in planned:
         quantity = at.get(row.leg.key, (Fraction(0), row.leg.mark))[0]
         at[row.leg.key] = (quantity + row.rounded, row.leg.mark)
-    gross = sum((abs(quantity) * mark.value for quantity, mark in at.values()), Fraction(0))
-    net = sum((quantity * mark.value for quantity, mark in at.values()), Fraction(0))
-    headroom = None
+    money = [quantity * mark.value for quantity, mark in at.values()]
+    gross, net, headroom = total(map(abs, money)), total(money), None
     if book.used_margin is not None and book.equity > 0:
+        start = total(abs(quantity * mark.value) for quantity, mark in begun)
         headroom = 1 - book.used_margin * (gross / start if start else 1) / book.equity
     return Totals(gross, net, headroom)
 
