@@ -13,6 +13,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
+from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 
 
 def event_line(event: controlpb.ControlEvent, *, is_state: bool = False) -> str:
@@ -74,6 +75,14 @@ def summary(event: controlpb.ControlEvent) -> str:
             return f"limits revision {limits.revision} by {limits.updated_by}{pending}"
         case "campaign_updated" | "promotion_updated":
             return _campaign(event)
+        case "allocation_updated":
+            shares = event.allocation_updated.allocations
+            told = ", ".join(f"{one.world_id} {one.share}" for one in shares.worlds) or "no world has any"
+            return f"shares revision {shares.revision} by {shares.actor}: {told}"
+        case "rebalancing_planned":
+            return _rebalance(event.rebalancing_planned.run)
+        case "rebalance_state_changed":
+            return _rebalance(event.rebalance_state_changed.run)
         case "exit_signal_emitted":
             signal = event.exit_signal_emitted
             return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()
@@ -89,6 +98,11 @@ def _campaign(event: controlpb.ControlEvent) -> str:
     promotion = event.promotion_updated.promotion
     state = enum_word(campaignpb.PromotionState, promotion.state)
     return f"promotion {promotion.run_id} {state} {promotion.message}".rstrip()
+
+
+def _rebalance(run: rebalancepb.RebalanceRun) -> str:
+    state = enum_word(rebalancepb.RebalanceState, run.state)
+    return f"run {run.run_id} {state} by {run.executed_by or run.applied_by} {'; '.join(run.reasons)}".rstrip()
 
 
 def _activation(activation: activationpb.ActivationEnvelope) -> str:
