@@ -23,13 +23,13 @@ DECLARED = {
     "seamless": seamless_tables,
     "worldservice": worldservice_tables,
 }
-EVERY_STORE = "qmtl_store_check"
+EVERY_STORE = ("qmtl_store_check", "applied_revisions")
 
 
 @pytest.mark.parametrize("service", DECLARED)
 async def test_the_migration_makes_the_tables_that_the_code_declares(service: str, database_url: str) -> None:
     def differences(conn: sa.Connection) -> list[object]:
-        context = MigrationContext.configure(conn, opts={"include_name": lambda name, *_: name != EVERY_STORE})
+        context = MigrationContext.configure(conn, opts={"include_name": lambda name, *_: name not in EVERY_STORE})
         return list(compare_metadata(context, DECLARED[service]))
 
     importlib.import_module(f"{service}.__main__")  # declares the tables of every room

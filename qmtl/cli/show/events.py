@@ -60,6 +60,21 @@ def summary(event: controlpb.ControlEvent) -> str:
             return f"{step}: {cycle.message}" if cycle.message else step
         case "sentinel_weight_updated":
             return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
+        case "risk_snapshot_updated" | "risk_breached" | "account_limits_updated":
+            return _risk(event)
+        case "campaign_updated" | "promotion_updated":
+            return _campaign(event)
+        case "allocation_updated" | "rebalancing_planned" | "rebalance_state_changed":
+            return _capital(event)
+        case "exit_signal_emitted":
+            signal = event.exit_signal_emitted
+            return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()
+    return ""
+
+
+def _risk(event: controlpb.ControlEvent) -> str:
+    """A snapshot with its VaR, a breach of a rule, or limits of an account."""
+    match event.WhichOneof("payload"):
         case "risk_snapshot_updated":
             header = event.risk_snapshot_updated.header
             figures = {one.name: one.value for one in header.figures}
@@ -73,8 +88,12 @@ def summary(event: controlpb.ControlEvent) -> str:
             limits = event.account_limits_updated.limits
             pending = f", pending: {limits.pending_reason}" if limits.limits_pending else ""
             return f"limits revision {limits.revision} by {limits.updated_by}{pending}"
-        case "campaign_updated" | "promotion_updated":
-            return _campaign(event)
+    return ""
+
+
+def _capital(event: controlpb.ControlEvent) -> str:
+    """Shares of an account, or where a run of rebalancing stands."""
+    match event.WhichOneof("payload"):
         case "allocation_updated":
             shares = event.allocation_updated.allocations
             told = ", ".join(f"{one.world_id} {one.share}" for one in shares.worlds) or "no world has any"
@@ -83,9 +102,6 @@ def summary(event: controlpb.ControlEvent) -> str:
             return _rebalance(event.rebalancing_planned.run)
         case "rebalance_state_changed":
             return _rebalance(event.rebalance_state_changed.run)
-        case "exit_signal_emitted":
-            signal = event.exit_signal_emitted
-            return f"leave {enum_word(commonpb.Side, signal.side).lower()}: {signal.rule} {signal.message}".rstrip()
     return ""
 
 
