@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from qmtl.core.errors import refused
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind, source_series
 from qmtl.sdk.data.event_order import events_of
@@ -18,7 +19,12 @@ from qmtl.sdk.graph.dag import Dag
 
 
 def outputs_of(dag: Dag, data: Bars | Iterable[Bars], *, streaming: bool, chunk: int) -> Outputs:
-    """Every vertex's series: event by event, so many instants at a time, or, where `chunk` is 0, all at once."""
+    """Every vertex's series: event by event, so many instants at a time, or, where `chunk` is 0, all at once.
+
+    Raises InvalidRequest (E_FIELD) for a chunk below 0.
+    """
+    if chunk < 0:
+        raise refused("E_FIELD", "chunk", chunk, "how many instants at a time; 0: all at once")
     if streaming:
         return stream_outputs(dag, data)
     return chunked_outputs(dag, data, chunk) if chunk > 0 else batch_outputs(dag, data)

@@ -54,6 +54,7 @@ class Exchange:
         self.orders: dict[tuple[str, int], Order] = {}
         self.last: dict[str, Decimal] = {}
         self.unlisted: set[tuple[str, int]] = set()  # trades by symbol and id that its lists do not have yet
+        self.unreadable_brackets: set[str] = set()  # symbols whose margin brackets are told without their rates
         self.watchers: list[Callable[[str, Decimal, Decimal], None]] = []  # told of each new bid and ask
         self._executions: dict[str, list[Execution]] = defaultdict(list)
         self._trades: dict[str, int] = defaultdict(int)

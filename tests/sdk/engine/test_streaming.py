@@ -13,7 +13,7 @@ from qmtl.sdk import Bars, CacheView, Late, Node, StreamInput, TagQuery, node, s
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.event_order import events_of
-from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, stream_outputs
+from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, outputs_of, stream_outputs
 from qmtl.sdk.engine.chunks import ChunkRun
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
@@ -77,6 +77,11 @@ def folds() -> Dag:
 def test_a_graph_fed_in_chunks_equals_batch(btc: Bars, eth: Bars, rows: int) -> None:
     dag = folds()
     assert same_outputs(dag, chunked_outputs(dag, [btc, eth], rows), batch_outputs(dag, [btc, eth]))
+
+
+def test_a_chunk_below_nothing_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="chunk is -5, want how many instants"):
+        outputs_of(folds(), walk(60, 1, "BTC-USD"), streaming=False, chunk=-5)
 
 
 def test_a_graph_with_nodes_of_ones_own_is_fed_event_by_event() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -41,8 +42,6 @@ from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import sessions
 from worldservice.worlds.store.bindings import get_active_binding
 from worldservice.worlds.writes import Writes
-
-ONE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +151,12 @@ def _live_version(conn: Connection, source: Source) -> str:
 def _weights(conn: Connection, world: World, strategy_id: str) -> tuple[str, ...]:
     """Quantities of a replay are not scaled by a weight."""
     entries = load_activation(conn, world.world_id, world.created_at).entries
-    found = sorted(
-        {e.weight for e in entries if e.strategy_id == strategy_id and e.active and e.weight not in (0.0, ONE)}
-    )
+    found = sorted({e.weight for e in entries if e.strategy_id == strategy_id and e.active and not _is_plain(e.weight)})
     return tuple(f"the strategy trades at weight {weight:g}, the replay at 1" for weight in found)
+
+
+def _is_plain(weight: float) -> bool:
+    return any(math.isclose(weight, plain, abs_tol=1e-12) for plain in (0.0, 1.0))
 
 
 def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.DivergenceReport:

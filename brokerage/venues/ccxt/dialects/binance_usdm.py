@@ -36,8 +36,8 @@ from brokerage.venues.ccxt.dialects.dialect import (
 from brokerage.venues.ccxt.dialects.usdm import algo
 from brokerage.venues.ccxt.dialects.usdm.listen_key import ListenKey
 from brokerage.venues.listings import ListedOrder, ListedPayment, ListedTrade
-from qmtl.core.decimals import to_scaled
-from qmtl.core.errors import Exhausted, Unavailable
+from qmtl.core.decimals import INT64_MAX, from_scaled, to_scaled
+from qmtl.core.errors import Exhausted, InvalidRequest, Unavailable
 from qmtl.exchanges.budgets import Purpose
 from qmtl.exchanges.connection import Connection, NoSuchOrder, VenueRefused
 
@@ -244,14 +244,25 @@ class BinanceUsdm:
         listed = rows(rows([answer])[0].get("symbols"))
         found = [_instrument(at, row) for row in listed if text(row, "contractType") == "PERPETUAL"]
         tiers = await self._tiers(at)
-        return [replace(one, margin_tiers=tiers.get(one.symbol, NO_TIERS)) for one in found]
+        known = ((one, tiers.get(one.symbol, NO_TIERS)) for one in found)
+        return [replace(one, margin_tiers=its) for one, its in known if its is not None]
 
-    async def _tiers(self, at: Connection) -> dict[str, MarginTiers]:
-        """The margin tiers of the account by symbol."""
+    async def _tiers(self, at: Connection) -> dict[str, MarginTiers | None]:
+        """The margin tiers of the account by symbol. None: they cannot be read, so it is no instrument, and told: its
+        margin would be guessed, and one symbol's brackets keep nobody from the others.
+        """
         endpoint = at.exchange.fapiprivate_get_leveragebracket
         listed = rows(await at.call(endpoint, {}, purpose=Purpose.RECONCILE))
-        known = ((at.exchange.safe_market(text(row, "symbol"), None, None, "swap"), row) for row in listed)
-        return {str(market["symbol"]): _tiers_of(str(market["settle"]), row) for market, row in known}
+        found = dict[str, MarginTiers | None]()
+        for row in listed:
+            market = at.exchange.safe_market(text(row, "symbol"), None, None, "swap")
+            symbol = str(market["symbol"])
+            try:
+                found[symbol] = _tiers_of(str(market["settle"]), row)
+            except (Unavailable, InvalidRequest) as error:
+                found[symbol] = None
+                log.warning("no_instrument_without_margin_brackets", symbol=symbol, error=error.message)
+        return found
 
     async def told(self, at: Connection) -> None:
         await self._key.told(at)
@@ -325,12 +336,15 @@ def _payment(at: Connection, row: Row) -> ListedPayment:
 
 
 def _tiers_of(currency: str, row: Row) -> MarginTiers:
-    """A symbol's brackets. Numbers there are no decimal text: of so few digits that their text is exact."""
+    """A symbol's brackets. Numbers there are no decimal text: of so few digits that their text is exact. A cap above
+    all money there can be, as the last one often has, is that much. Raises Unavailable, InvalidRequest.
+    """
     scale = currency_scale(currency)
+    most = from_scaled(INT64_MAX, scale)
     return MarginTiers(
         tuple(
             MarginTier(
-                to_scaled(json_number(one, "notionalCap"), scale),
+                to_scaled(min(json_number(one, "notionalCap"), most), scale),
                 whole(one, "initialLeverage"),
                 to_scaled(json_number(one, "maintMarginRatio"), RATE_SCALE),
                 to_scaled(json_number(one, "cum"), scale),

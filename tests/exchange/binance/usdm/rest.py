@@ -175,7 +175,12 @@ class BinanceUsdm:
 
     def _brackets(self, account: Account, params: Params) -> object:
         listed = [one for one in self._exchange.listings.values() if one.contract]
-        return [words.leverage_bracket(one) for one in listed if params.get("symbol", one.symbol) == one.symbol]
+        broken = self._exchange.unreadable_brackets
+        return [
+            words.leverage_bracket(one, readable=one.symbol not in broken)
+            for one in listed
+            if params.get("symbol", one.symbol) == one.symbol
+        ]
 
     def _balance(self, account: Account, params: Params) -> object:
         return words.balances(account)

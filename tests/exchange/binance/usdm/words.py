@@ -47,7 +47,11 @@ CODES = {
     "SAME_MODE": -4059,
     "IMMEDIATELY": -2021,
 }
-BRACKETS = (("50000", "20", "0.01", "0"), ("250000", "10", "0.025", "750"), ("1000000", "5", "0.05", "7000"))
+BRACKETS = (
+    ("50000", "20", "0.01", "0"),
+    ("250000", "10", "0.025", "750"),
+    ("9223372036854775807", "5", "0.05", "7000"),
+)
 """Notional cap, highest leverage, maintenance rate, and the amount that makes the tiers meet: an example's."""
 
 
@@ -158,7 +162,7 @@ def income(one: Income) -> dict[str, object]:
     }
 
 
-def leverage_bracket(listing: Listing) -> dict[str, object]:
+def leverage_bracket(listing: Listing, *, readable: bool = True) -> dict[str, object]:
     floor, brackets = "0", []
     for number, (cap, leverage, rate, cum) in enumerate(BRACKETS, 1):
         brackets.append(
@@ -167,7 +171,7 @@ def leverage_bracket(listing: Listing) -> dict[str, object]:
                 "initialLeverage": int(leverage),
                 "notionalCap": int(cap),
                 "notionalFloor": int(floor),
-                "maintMarginRatio": float(rate),  # as it is written there
+                "maintMarginRatio": float(rate) if readable else None,  # a float, as it is written there
                 "cum": float(cum),
             }
         )

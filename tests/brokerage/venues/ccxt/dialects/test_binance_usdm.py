@@ -96,6 +96,15 @@ async def test_margin_brackets_are_those_of_the_exchange(usdm: Usdm) -> None:
         assert Decimal(margin.to_hold(value * unit)) / unit == value * Decimal(rate) - cum
 
 
+async def test_brackets_that_cannot_be_read_keep_their_own_symbol_out_and_no_other(usdm: Usdm) -> None:
+    usdm.exchange.unreadable_brackets.add("BTCUSDT")
+    with capture_logs() as told:
+        [other] = await usdm.dialect.instruments(usdm.at)
+    assert other.symbol != BTC
+    assert other.margin_tiers.tiers[-1].notional_cap == 2**63 - 1, "a cap above all money there can be"
+    assert [(one["event"], one["symbol"]) for one in told] == [("no_instrument_without_margin_brackets", BTC)]
+
+
 async def test_an_order_that_waits_stays_the_same_once_it_is_triggered(usdm: Usdm) -> None:
     usdm.buy()
     asked = replace(STOP, type=OrderType.STOP_LIMIT, limit=Decimal(95), quantity=Decimal("0.1"))
