@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from examples.demo.capital import tell_promotion
+from examples.demo.capital import tell_promotion, tell_shares
 from examples.demo.ingestion import conformance_report, rule_word
 from examples.demo.narration import Narration, chapter
 from examples.demo.report import BitcoinResult, write_report
@@ -67,6 +67,8 @@ class Story:
             bitcoin = BitcoinResult(cross, trend, paper)
             self._pictures(bitcoin)
             await self._stocks(bitcoin)
+            ids = (cross.strategy_id, trend.strategy_id)
+            await tell_shares(self._console, client, WORLD, paper.account.account, ids)
             await tell_promotion(self._console, client, WORLD, POLICY, cross)
 
     async def _data(self, client: Client) -> datasetspb.Dataset:

@@ -24,6 +24,7 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.rpc.client.gateway import open_gateway, unreachable
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
@@ -63,6 +64,7 @@ class Client:
     activation: activationrpc.ActivationServiceAsyncStub
     applies: applyrpc.ApplyServiceAsyncStub
     audit: auditrpc.AuditServiceAsyncStub
+    allocations: allocationrpc.AllocationServiceAsyncStub
     campaigns: campaignrpc.CampaignServiceAsyncStub
     accounts: accountrpc.AccountServiceAsyncStub
     instruments: instrumentrpc.InstrumentServiceAsyncStub
@@ -101,6 +103,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             activationrpc.ActivationServiceStub(channel),
             applyrpc.ApplyServiceStub(channel),
             auditrpc.AuditServiceStub(channel),
+            allocationrpc.AllocationServiceStub(channel),
             campaignrpc.CampaignServiceStub(channel),
             accountrpc.AccountServiceStub(channel),
             instrumentrpc.InstrumentServiceStub(channel),

@@ -47,6 +47,7 @@ from qmtl.sdk.mesh.client import Client
 from qmtl.wire.instants import ns_to_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
@@ -129,6 +130,7 @@ class FakeMesh:
             cast("activationrpc.ActivationServiceAsyncStub", _stub(world, "")),
             cast("applyrpc.ApplyServiceAsyncStub", _stub(world, "")),
             cast("auditrpc.AuditServiceAsyncStub", _stub(world, "")),
+            cast("allocationrpc.AllocationServiceAsyncStub", _stub(world, "")),
             cast("campaignrpc.CampaignServiceAsyncStub", _stub(world, "")),
             cast("accountrpc.AccountServiceAsyncStub", _stub(brokerage, "")),
             cast("instrumentrpc.InstrumentServiceAsyncStub", _stub(brokerage, "")),
