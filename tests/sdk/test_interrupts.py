@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ BACKTEST = HEAD + "Runner.backtest(Endless(), DATA)\n"
 SWEEP = HEAD + (
     "if __name__ == '__main__':\n    Runner.sweep(Endless, {'fast': [2, 3]}, DATA, workers=2, store=sys.argv[1])\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Also where whoever started the tests has it ignored, as a shell does for what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(
