@@ -106,7 +106,27 @@ class Lease:
         return self._mine.epoch if self._mine else 0
 
     async def acquire(self) -> int | None:
-        """Try once; the epoch when held now, None when somebody else holds it. Raises Unavailable."""
+        """Try once; the epoch when held now, None when somebody else holds it. Raises Unavailable.
+
+        Who is cancelled meanwhile holds nothing: what the broker may have taken is given up.
+        """
+        trying = asyncio.ensure_future(self._try())
+        try:
+            return await asyncio.shield(trying)
+        except asyncio.CancelledError:
+            await self._disown(trying)
+            raise
+
+    async def _disown(self, trying: asyncio.Future[int | None]) -> None:
+        """Wait for the broker's answer, which says what there is to give up; cancelled again it is not waited for."""
+        try:
+            await asyncio.wait({trying})
+        finally:
+            await end(trying)
+        if not trying.cancelled() and trying.exception() is None:
+            await self.release()
+
+    async def _try(self) -> int | None:
         present = await self._slot.read()
         if present is None:
             won = await self._write(0, 0)

@@ -44,6 +44,25 @@ async def test_of_many_contenders_one_wins(bus: Bus) -> None:
     assert sum(epoch is not None for epoch in await asyncio.gather(*(lease.acquire() for lease in leases))) == 1
 
 
+async def test_who_is_cancelled_while_it_acquires_leaves_nothing_behind(bus: Bus) -> None:
+    """At whichever step: between what was written and its answer the lease would else be held until it expires."""
+    steps = 0
+    while True:
+        one, other = two(bus, ttl_s=10)
+        acquiring = asyncio.create_task(one.acquire())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if acquiring.done():
+            break
+        acquiring.cancel()
+        await asyncio.gather(acquiring, return_exceptions=True)
+        assert acquiring.cancelled()
+        assert not one.held
+        assert await other.acquire(), f"cancelled after {steps} steps"
+        steps += 1
+    assert steps > 5
+
+
 async def test_an_expired_lease_is_taken_over_with_a_higher_epoch_and_the_old_holder_knows_first(bus: Bus) -> None:
     one, other = two(bus)
     epochs: list[int] = []
