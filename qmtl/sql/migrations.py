@@ -5,9 +5,9 @@ A service has only `<package>/migrations/versions/NNNN_<name>.py`. The caller ho
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import threading
+import tokenize
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ _APPLIED = Table(
     "applied_revisions", MetaData(), Column("revision", String(16), primary_key=True), Column("content", String(64))
 )
 """What each revision said when it was applied: before 0.1.0 one may be written anew under its number."""
+_SAYS_NOTHING = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING)
 _ONE = threading.Lock()  # alembic keeps the migration under way in a global of the process
 
 
@@ -63,7 +64,9 @@ def _contents(versions: Path) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _content(path: Path, written_ns: int) -> str:
-    return hashlib.sha256(ast.dump(ast.parse(path.read_text(encoding="utf-8"))).encode()).hexdigest()
+    with path.open("rb") as file:
+        words = [(one.type, one.string) for one in tokenize.tokenize(file.readline) if one.type not in _SAYS_NOTHING]
+    return hashlib.sha256(repr(words).encode()).hexdigest()
 
 
 def _refuse_another_build(conn: Connection, revisions: dict[str, str], present: str) -> None:
