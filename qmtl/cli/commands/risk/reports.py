@@ -220,7 +220,7 @@ def _show_report(reply: riskservicepb.GetReportResponse) -> None:
         f"by {header.actor}{stored}"
     )
     rows = [
-        (name, *(_percent(getattr(tail, field)) for field in ("var_99", "es_99", "var_975", "es_975")))
+        (name, *map(_percent, (tail.var_99, tail.es_99, tail.var_975, tail.es_975)))
         for name, tail, there in (
             ("normal", report.normal, report.HasField("normal")),
             ("historical", report.historical, report.HasField("historical")),
@@ -240,7 +240,10 @@ def _show_report(reply: riskservicepb.GetReportResponse) -> None:
 
 
 def _strategy(one: riskpb.StrategyRisk) -> tuple[str, ...]:
-    known = [_percent(getattr(one, name) if one.HasField(name) else None) for name in ("vol", "component")]
+    known = [
+        _percent(one.vol if one.HasField("vol") else None),
+        _percent(one.component if one.HasField("component") else None),
+    ]
     share = share_bar(max(0.0, min(1.0, one.component_share))) if one.HasField("component_share") else NONE
     return (
         one.strategy_id,

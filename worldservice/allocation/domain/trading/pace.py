@@ -33,9 +33,15 @@ def urgency(aversion: Aversion) -> Decimal:
 
     Raises InvalidRequest (E_PACE) for a term below 0, and where the permanent impact is so large that no pace is best.
     """
-    for name in ("risk_aversion", "volatility", "eta", "gamma"):
-        if getattr(aversion, name) < 0:
-            raise refused("E_PACE", f"pace.{name}", str(getattr(aversion, name)), "0 or more")
+    terms = {
+        "risk_aversion": aversion.risk_aversion,
+        "volatility": aversion.volatility,
+        "eta": aversion.eta,
+        "gamma": aversion.gamma,
+    }
+    for name, term in terms.items():
+        if term < 0:
+            raise refused("E_PACE", f"pace.{name}", str(term), "0 or more")
     with localcontext(MONEY):
         eta = aversion.eta - aversion.gamma / 2
         if eta <= 0:
