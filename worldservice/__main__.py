@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from controlbus.bus import Bus
+from controlbus.coordination.tenures import Tenures
 from controlbus.outbox.relay import Relay
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
@@ -158,7 +160,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         _add_evidence(server, evaluation, DivergenceServicer(ReportMaker(writes, replays)))
         starter, notices = (
-            _add_campaigns(server, runtime, writes, rules, fences, RiskBlocks(_snapshot_files(settings))),
+            _add_campaigns(server, runtime, bus, (writes, rules, fences), RiskBlocks(_snapshot_files(settings))),
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
@@ -229,17 +231,18 @@ def _add_evidence(server: Server, evaluation: EvaluationServicer, divergence: Di
 def _add_campaigns(
     server: Server,
     runtime: Runtime,
-    writes: Writes,
-    rules: _Rules,
-    fences: FenceKeeper,
+    bus: Bus,
+    writing: tuple[Writes, _Rules, FenceKeeper],
     risk: RiskBlocks,
 ) -> ApplyStarter:
     """Campaigns, and what starts an apply for whoever nothing bars, by `risk` too."""
+    writes, rules, fences = writing
     starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), share_blocks, risk), canary_blocks)
     evidence = LiveEvidence(risk.files)
     campaigns = Campaigns(rules.decisions, (share_blocks, risk), evidence)
     promotions, canary = Promotions(campaigns, starter), Canary(campaigns, starter)
-    servicer = CampaignServicer(writes, campaigns, promotions, canary, fences)
+    loops = Tenures(bus, writes.clock, lambda world_id: f"{SERVICE}/campaigns/{world_id}")
+    servicer = CampaignServicer(writes, campaigns, promotions, canary, fences, loops)
     server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))
     keeper = CampaignKeeper(writes.db, writes.clock, promotions, canary, Demotions(rules.decisions, evidence))
     runtime.background("campaigns", keeper.run)

@@ -22,6 +22,7 @@ from hashlib import blake2b
 import structlog
 
 from controlbus.bus import Bus
+from controlbus.coordination.tenures import lease_lost
 from controlbus.jetstream.ordered_reader import Start, TooOld, check_had, control_info, read
 from controlbus.records.data_queue import (
     PREVIOUS,
@@ -34,7 +35,6 @@ from controlbus.records.data_queue import (
     next_record,
     span,
 )
-from controlbus.records.producer_leases import lease_lost
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotReady, Violation
 from qmtl.data.v1 import records_pb2 as recordspb
 

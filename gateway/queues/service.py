@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
+from controlbus.coordination.tenures import TTL_S, Tenure
 from controlbus.records.data_queue import From, span
-from controlbus.records.producer_leases import TTL_S, Tenure
 from controlbus.records.records import AlreadyCommitted, Follows, RecordWriter, Written, read_records
 from gateway.queues.catalogue import KnownQueue, QueueCatalogue
 from qmtl.core.errors import Exhausted, InvalidRequest, QmtlError, Unavailable, Violation
@@ -132,7 +132,7 @@ class QueueServicer(queuerpc.QueueServiceServicer):
 
 def _lease(tenure: Tenure) -> queueservicepb.ProducerLease:
     return queueservicepb.ProducerLease(
-        compute_key=tenure.compute_key,
+        compute_key=tenure.name,
         lease_epoch=tenure.epoch,
         expires_at=instant_to_proto(tenure.expires_at),
         acquired=tenure.acquired,

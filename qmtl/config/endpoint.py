@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qmtl.config.home import find_home, gateway_address, live_record, user_token_path
+from qmtl.config.home import find_home, gateway_address, live_record, subject_token_path, user_token_path
 from qmtl.config.settings import is_loopback, split_address
 from qmtl.core.errors import InvalidRequest, NotReady, Unauthenticated, Violation
 from qmtl.core.roles import Role
@@ -43,6 +43,7 @@ class EndpointOptions:
     home: Path | None = None
     config: Path | None = None
     role: Role = Role.OPERATOR
+    subject: str = ""  # of a machine that has a local token of its own; empty: the role's
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _home_token(given: EndpointOptions, address: str, source: str, home: Path | 
     if not is_loopback(address):
         raise Unauthenticated("E_TOKEN_MISSING", f"no token for {address} ({source}): none of {tried} is given")
     place = home or find_home(given.home, given.config)
-    path = user_token_path(place, given.role)
+    path = subject_token_path(place, given.subject) if given.subject else user_token_path(place, given.role)
     if not path.exists():
         if home is not None and live_record(home) is None:
             raise not_running(home, "no other is named")

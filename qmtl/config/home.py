@@ -57,6 +57,11 @@ def user_token_path(home: Path, role: Role) -> Path:
     return home / "tokens" / f"{role.name.lower()}.jwt"
 
 
+def subject_token_path(home: Path, subject: str) -> Path:
+    """Where `qmtl up` leaves the token of a machine that acts under a name of its own."""
+    return home / "tokens" / f"{subject}.jwt"
+
+
 def write_record(home: Path, record: Record) -> None:
     """Replace the record in one step."""
     write_private(record_path(home), json.dumps(asdict(record), indent=1))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qmtl.config.endpoint import EndpointOptions, find_endpoint
-from qmtl.config.home import Record, Running, process_stamp, user_token_path, write_record
+from qmtl.config.home import Record, Running, process_stamp, subject_token_path, user_token_path, write_record
 from qmtl.core.errors import InvalidRequest, NotReady, Unauthenticated
 from qmtl.core.roles import Role
 
@@ -21,6 +21,7 @@ def home(tmp_path: Path) -> Path:
     path = user_token_path(tmp_path, Role.OPERATOR)
     path.parent.mkdir()
     path.write_text("local\n")
+    subject_token_path(tmp_path, "campaign-loop").write_text("local\n")
     here = Running("supervisor", "", os.getpid(), process_stamp(os.getpid()) or "")
     write_record(tmp_path, Record(here, "", True, (Running("gateway", "127.0.0.1:7070", 1, ""),)))
     return tmp_path
@@ -48,6 +49,8 @@ def test_a_token_is_given_or_the_environments_or_the_homes(home: Path, tmp_path:
         (EndpointOptions(), {"QMTL_TOKEN": "b"}, ("b", None)),
         (EndpointOptions(), {"QMTL_TOKEN_FILE": str(file)}, ("", file)),
         (EndpointOptions(home=home), {}, ("", home / "tokens" / "operator.jwt")),
+        (EndpointOptions(home=home, subject="campaign-loop"), {}, ("", home / "tokens" / "campaign-loop.jwt")),
+        (EndpointOptions(home=home, subject="campaign-loop"), {"QMTL_TOKEN": "b"}, ("b", None)),
         (EndpointOptions("127.0.0.1:1", home=home), {}, ("", home / "tokens" / "operator.jwt")),
     ]
     for options, environ, wanted in cases:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
 
+from controlbus.coordination.tenures import Tenures
 from qmtl.core.errors import Unavailable, refused
 from qmtl.core.roles import Role
 from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import require_text
-from qmtl.wire.instants import instant_from_proto
+from qmtl.wire.instants import instant_from_proto, span_to_proto
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
@@ -42,7 +44,7 @@ from worldservice.campaigns.wire import (
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.campaign.terms import CampaignTerms
-from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.acts import Act, act_of, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.store import bindings
@@ -50,6 +52,8 @@ from worldservice.worlds.store.bindings import get_active_binding
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
 
 REASON_MAX = 200
+HOLDER_MAX = 64
+LOOP_TTL_S = 15
 WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 
 
@@ -57,9 +61,16 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
     """It recommends and records; what trades is changed by the one apply that a promotion starts."""
 
     def __init__(
-        self, writes: Writes, campaigns: Campaigns, promotions: Promotions, canary: Canary, fences: FenceKeeper
+        self,
+        writes: Writes,
+        campaigns: Campaigns,
+        promotions: Promotions,
+        canary: Canary,
+        fences: FenceKeeper,
+        loops: Tenures,
     ) -> None:
         super().__init__(writes)
+        self._loops = loops
         self._campaigns, self._promotions, self._canary, self._fences = campaigns, promotions, canary, fences
 
     async def GetCampaign(
@@ -212,6 +223,42 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         bound = bindings.active_bindings(conn, world.world_id)
         news = [one for name, one in sorted(bound.items()) if revisions.get(name, 0) > seen.get(name, -1)]
         return self._campaigns.told(conn, world, news, self.writes.clock.now()) if news or not seen else []
+
+    async def AcquireLoop(
+        self, request: campaignservicepb.AcquireLoopRequest, context: object
+    ) -> campaignservicepb.AcquireLoopResponse:
+        """Whose loop it is stands in the audit log whenever it changes hands."""
+        act, holder = await self._loop_of(request)
+        before = await self._loops.current(act.world_id)
+        tenure = await self._loops.acquire(act.world_id, holder, LOOP_TTL_S)
+        if tenure.acquired and (before is None or before.epoch != tenure.epoch):
+            said = f"the loop of {act.world_id} is {holder}'s, epoch {tenure.epoch}"
+            await self.writes.db.write(lambda conn: audit_write(conn, act, said))
+        left = max(tenure.expires_at - self.writes.clock.now(), timedelta(0))
+        return campaignservicepb.AcquireLoopResponse(
+            acquired=tenure.acquired,
+            holder=tenure.holder,
+            lease_epoch=tenure.epoch,
+            valid_for=span_to_proto(left),
+        )
+
+    async def ReleaseLoop(
+        self, request: campaignservicepb.ReleaseLoopRequest, context: object
+    ) -> campaignservicepb.ReleaseLoopResponse:
+        act, holder = await self._loop_of(request)
+        present = await self._loops.current(act.world_id)
+        if present is not None and present.holder == holder:
+            await self._loops.release(act.world_id, present.epoch)
+        return campaignservicepb.ReleaseLoopResponse()
+
+    async def _loop_of(
+        self, request: campaignservicepb.AcquireLoopRequest | campaignservicepb.ReleaseLoopRequest
+    ) -> tuple[Act, str]:
+        """The act of an operator and its holder, which no other subject can name."""
+        act = act_of("AcquireLoop", request.world_id, request, self.writes.clock)
+        holder = f"{act.actor}/{require_text(request.holder, 'holder', HOLDER_MAX)}"
+        await self.writes.db.read(lambda conn: world_to_read(conn, act.caller, act.world_id, Role.OPERATOR))
+        return act, holder
 
     @audited
     async def PauseCampaign(

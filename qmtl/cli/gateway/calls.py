@@ -21,16 +21,16 @@ LIVE_KEY = "x-allow-live"
 QUIET_S = 0.4  # a call that takes longer is looked after: with the look a person hears why within two seconds
 
 
-def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    """Run one exchange with the gateway.
+def ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]], subject: str = "") -> Answer:
+    """Run one exchange with the gateway; `subject`: as whom, where the home's own token would be used.
 
     Raises what the gateway answered, what `find_endpoint` refuses, Unavailable (E_GATEWAY_UNREACHABLE) with the cause
     where the gateway cannot be reached, NotReady (E_NOT_RUNNING) where the local mesh is meant and does not run.
     """
-    return asyncio.run(_ask(access, call))
+    return asyncio.run(_ask(access, call, subject))
 
 
-def endpoint_options(access: Access) -> EndpointOptions:
+def endpoint_options(access: Access, subject: str = "") -> EndpointOptions:
     """What the options of a command say of the gateway."""
     return EndpointOptions(
         address=access.address,
@@ -42,11 +42,12 @@ def endpoint_options(access: Access) -> EndpointOptions:
         home=access.home,
         config=access.config,
         role=Role[access.role.name],
+        subject=subject,
     )
 
 
-async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]]) -> Answer:
-    endpoint = find_endpoint(endpoint_options(access))
+async def _ask(access: Access, call: Callable[[MeshChannel], Awaitable[Answer]], subject: str) -> Answer:
+    endpoint = find_endpoint(endpoint_options(access, subject))
     async with open_gateway(endpoint) as channel:
         asking = asyncio.ensure_future(call(channel))
         try:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from sqlalchemy import Connection
 
-from qmtl.cli.commands.campaign.scheduling import tick_once
+from qmtl.cli.commands.campaign.loop_lease import LoopLease
+from qmtl.cli.commands.campaign.scheduling import keep_ticking
+from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
+from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
+from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from tests.support.processes import python_env
 from tests.worldservice.campaigns.test_service import EASY, _is, campaign, governed, reasons, shown_on_paper
-from tests.worldservice.harness import WorldHarness, eventually
+from tests.worldservice.harness import WorldHarness, eventually, make_world
 from tests.worldservice.samples import NOW
 from worldservice.allocation.domain.shares import AllocationSet, Owner, Shares, Terms
 from worldservice.allocation.store import sets
@@ -24,25 +32,96 @@ AUTO = EASY + "governance: {live_promotion: {mode: auto_apply}}\n"
 async def test_two_loops_do_each_act_once(harness: WorldHarness, capsys: pytest.CaptureFixture[str]) -> None:
     ann = await governed(harness, AUTO)
     await shown_on_paper(harness, ann)
-    loops = [(await harness.stub(Role.OPERATOR, name)).campaigns for name in ("loop-1", "loop-2")]
-    said: list[set[str]] = [set(), set()]
+    stubs = [(await harness.stub(Role.OPERATOR, name)).campaigns for name in ("loop-1", "loop-2")]
 
     async def both() -> None:
-        await asyncio.gather(
-            *(tick_once(stub, "w1", told, allow_live=True) for stub, told in zip(loops, said, strict=True))
-        )
+        leases = [(stub, LoopLease(stub, "w1")) for stub in stubs]
+        await asyncio.gather(*(keep_ticking(*each, 60.0, once=True, allow_live=True) for each in leases))
 
     await both()
     asked = (await campaign(ann)).promotion
-    assert (asked.state, asked.run_id.startswith("camp-w1-s-paper-")) == (campaignpb.PROMOTION_STATE_REQUESTED, True)
+    assert asked.run_id.startswith("camp-w1-s-paper-")
     await both()
     await eventually(lambda: _is(ann, "APPLIED"))
     after = await campaign(ann)
     assert (after.promotion.run_id, after.promotion.apply_run_id) == (asked.run_id, f"promo-{asked.run_id}")
     assert after.phase == campaignpb.CAMPAIGN_PHASE_LIVE_CANARY
-    capsys.readouterr()
+    done = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("done")]
+    assert sorted(done) == ["APPLY_PROMOTION", "REQUEST_PROMOTION"]
     await both()  # nothing is due: the canary waits for its days
-    assert capsys.readouterr().out == ""
+    assert "done" not in capsys.readouterr().out
+
+
+async def test_the_lease_of_a_loop_has_one_holder_who_may_extend_it(harness: WorldHarness) -> None:
+    await make_world(harness, "leased")
+    stubs = {name: (await harness.stub(Role.OPERATOR, name)).campaigns for name in ("one", "two")}
+
+    async def acquire(name: str, holder: str = "run") -> campaignservicepb.AcquireLoopResponse:
+        return await stubs[name].AcquireLoop(campaignservicepb.AcquireLoopRequest(world_id="leased", holder=holder))
+
+    first = await acquire("one")
+    assert (first.acquired, first.holder) == (True, "one/run")
+    assert 5.0 < first.valid_for.ToTimedelta().total_seconds() < 15.0
+    assert (await acquire("one")).lease_epoch == first.lease_epoch
+    for other in (await acquire("two"), await acquire("one", "another run")):  # a name is its subject's
+        assert (other.acquired, other.holder, other.lease_epoch) == (False, "one/run", first.lease_epoch)
+    released = campaignservicepb.ReleaseLoopRequest(world_id="leased", holder="run")
+    await stubs["two"].ReleaseLoop(released)  # not two's to give up
+    assert not (await acquire("two")).acquired
+    await stubs["one"].ReleaseLoop(released)
+    second = await acquire("two")
+    assert (second.acquired, second.lease_epoch > first.lease_epoch) == (True, True)
+    log = await (await harness.stub()).audit.ListAudit(auditservicepb.ListAuditRequest(world_id="leased"))
+    taken = [(row.actor, row.message) for row in log.entries if row.event == "AcquireLoop"]
+    assert [subject for subject, _ in taken] == ["two", "one"]
+    reader = (await harness.stub(Role.READER, "eve")).campaigns
+    with pytest.raises(PermissionDenied):
+        await reader.AcquireLoop(campaignservicepb.AcquireLoopRequest(world_id="leased", holder="run"))
+
+
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.soak)])
+async def test_loops_of_two_processes_do_each_act_once_and_one_follows_the_other(
+    harness: WorldHarness, killed: bool
+) -> None:
+    """`killed`: who has the lease dies without giving it up, and the other has it when it ran out."""
+    ann = await governed(harness, AUTO)
+    processes = {name: loop_process(harness, name) for name in ("loop-1", "loop-2")}
+    try:
+        said = dict(zip(processes, await asyncio.gather(*map(_line, processes.values())), strict=True))
+        first, second = sorted(said, key=lambda name: said[name].startswith("wait"))
+        assert said[first].startswith("due   EVALUATE s")
+        assert said[second].startswith(f"wait  the loop of w1 is {first}/")
+        (processes[first].kill if killed else processes[first].terminate)()
+        assert (await _line(processes[second])).startswith("due   EVALUATE s")  # it has the lease now
+        await shown_on_paper(harness, ann)
+        await eventually(lambda: _is(ann, "APPLIED"), 30.0)
+    finally:
+        for process in processes.values():
+            process.terminate()
+    left = [await asyncio.to_thread(processes[name].communicate) for name in (first, second)]
+    done = [line.split()[1] for out, _ in left for line in out.splitlines() if line.startswith("done")]
+    assert done == ["REQUEST_PROMOTION", "APPLY_PROMOTION"]
+    asked = (await campaign(ann)).promotion
+    assert (asked.requested_by, asked.applied_by) == (second, second)
+    log = await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))
+    assert sum("APPLYING by" in row.message for row in log.entries) == 1
+
+
+def loop_process(harness: WorldHarness, name: str) -> subprocess.Popen[str]:
+    """`keep_ticking` in a process of its own, as an operator of that name."""
+    user = mint_user_token(harness.home, Role.OPERATOR, name, clock=harness.clock)
+    service = mint_service_token(harness.home, "gateway", clock=harness.clock)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.worldservice.campaigns.loop_process", harness.addresses["worldservice"]],
+        env={**python_env(), "USER_TOKEN": user, "SERVICE_TOKEN": service, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 40.0)
 
 
 async def test_a_strategy_without_a_share_in_the_sets_of_its_world_is_barred(harness: WorldHarness) -> None:

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 from qmtl.world.v1 import campaign_pb2 as qmtl_dot_world_dot_v1_dot_campaign__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/world/v1/campaign_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1cqmtl/world/v1/campaign.proto\"P\n\x12GetCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\"J\n\x13GetCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"b\n\x14ListCampaignsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"|\n\x15ListCampaignsResponse\x12\x35\n\tcampaigns\x18\x01 \x03(\x0b\x32\x17.qmtl.world.v1.CampaignR\tcampaigns\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"V\n\x0bTickRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12,\n\x03now\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03now\"G\n\x0cTickResponse\x12\x37\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x1d.qmtl.world.v1.CampaignActionR\x07\x61\x63tions\"\x84\x01\n\x17RequestPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"R\n\x18RequestPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\x85\x01\n\x18WithdrawPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"S\n\x19WithdrawPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\xbf\x01\n\x17\x41pprovePromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x39\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"R\n\x18\x41pprovePromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\x83\x01\n\x16RejectPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"Q\n\x17RejectPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"j\n\x14PauseCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"L\n\x15PauseCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"k\n\x15ResumeCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"M\n\x16ResumeCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"R\n\x14PlanPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\"I\n\x15PlanPromotionResponse\x12\x30\n\x04plan\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.PromotionPlanR\x04plan\"\x98\x01\n\x15\x41pplyPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x14\n\x05\x66orce\x18\x04 \x01(\x08R\x05\x66orce\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\"P\n\x16\x41pplyPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"i\n\x14\x41\x64vanceCanaryRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\"n\n\x15\x41\x64vanceCanaryResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\x12 \n\x0c\x61pply_run_id\x18\x02 \x01(\tR\napplyRunId\"2\n\x15WatchCampaignsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"M\n\x16WatchCampaignsResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"\xf8\x01\n\x19OverrideEvaluationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12!\n\x0crun_revision\x18\x04 \x01(\rR\x0brunRevision\x12\x12\n\x04rule\x18\x05 \x01(\tR\x04rule\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\x12\x39\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"[\n\x1aOverrideEvaluationResponse\x12=\n\x08override\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.EvaluationOverrideR\x08override\"(\n\x10PutTrialsRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"K\n\x11PutTrialsResponse\x12\x36\n\x07summary\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.TrialsSummaryR\x07summary2\xb0\x0c\n\x0f\x43\x61mpaignService\x12]\n\x0bGetCampaign\x12!.qmtl.world.v1.GetCampaignRequest\x1a\".qmtl.world.v1.GetCampaignResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x63\n\rListCampaigns\x12#.qmtl.world.v1.ListCampaignsRequest\x1a$.qmtl.world.v1.ListCampaignsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12H\n\x04Tick\x12\x1a.qmtl.world.v1.TickRequest\x1a\x1b.qmtl.world.v1.TickResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10RequestPromotion\x12&.qmtl.world.v1.RequestPromotionRequest\x1a\'.qmtl.world.v1.RequestPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12o\n\x11WithdrawPromotion\x12\'.qmtl.world.v1.WithdrawPromotionRequest\x1a(.qmtl.world.v1.WithdrawPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12l\n\x10\x41pprovePromotion\x12&.qmtl.world.v1.ApprovePromotionRequest\x1a\'.qmtl.world.v1.ApprovePromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12i\n\x0fRejectPromotion\x12%.qmtl.world.v1.RejectPromotionRequest\x1a&.qmtl.world.v1.RejectPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rPauseCampaign\x12#.qmtl.world.v1.PauseCampaignRequest\x1a$.qmtl.world.v1.PauseCampaignResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x66\n\x0eResumeCampaign\x12$.qmtl.world.v1.ResumeCampaignRequest\x1a%.qmtl.world.v1.ResumeCampaignResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rPlanPromotion\x12#.qmtl.world.v1.PlanPromotionRequest\x1a$.qmtl.world.v1.PlanPromotionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x66\n\x0e\x41pplyPromotion\x12$.qmtl.world.v1.ApplyPromotionRequest\x1a%.qmtl.world.v1.ApplyPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rAdvanceCanary\x12#.qmtl.world.v1.AdvanceCanaryRequest\x1a$.qmtl.world.v1.AdvanceCanaryResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12h\n\x0eWatchCampaigns\x12$.qmtl.world.v1.WatchCampaignsRequest\x1a%.qmtl.world.v1.WatchCampaignsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12r\n\x12OverrideEvaluation\x12(.qmtl.world.v1.OverrideEvaluationRequest\x1a).qmtl.world.v1.OverrideEvaluationResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12z\n\tPutTrials\x12\x1f.qmtl.world.v1.PutTrialsRequest\x1a .qmtl.world.v1.PutTrialsResponse\"(\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18\x1d\n\x14qmtl.world.v1.Trials\x10\x80\x80\x80\x04\x18\x01(\x01\x42\x62\n\x10io.qmtl.world.v1B\x19WorldCampaignServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$qmtl/world/v1/campaign_service.proto\x12\rqmtl.world.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1cqmtl/world/v1/campaign.proto\"P\n\x12GetCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\"J\n\x13GetCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"b\n\x14ListCampaignsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"|\n\x15ListCampaignsResponse\x12\x35\n\tcampaigns\x18\x01 \x03(\x0b\x32\x17.qmtl.world.v1.CampaignR\tcampaigns\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"V\n\x0bTickRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12,\n\x03now\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03now\"G\n\x0cTickResponse\x12\x37\n\x07\x61\x63tions\x18\x01 \x03(\x0b\x32\x1d.qmtl.world.v1.CampaignActionR\x07\x61\x63tions\"\x84\x01\n\x17RequestPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"R\n\x18RequestPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\x85\x01\n\x18WithdrawPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"S\n\x19WithdrawPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\xbf\x01\n\x17\x41pprovePromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x39\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"R\n\x18\x41pprovePromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"\x83\x01\n\x16RejectPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"Q\n\x17RejectPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"j\n\x14PauseCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"L\n\x15PauseCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"k\n\x15ResumeCampaignRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"M\n\x16ResumeCampaignResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"R\n\x14PlanPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\"I\n\x15PlanPromotionResponse\x12\x30\n\x04plan\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.PromotionPlanR\x04plan\"\x98\x01\n\x15\x41pplyPromotionRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x14\n\x05\x66orce\x18\x04 \x01(\x08R\x05\x66orce\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\"P\n\x16\x41pplyPromotionResponse\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"i\n\x14\x41\x64vanceCanaryRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\"n\n\x15\x41\x64vanceCanaryResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\x12 \n\x0c\x61pply_run_id\x18\x02 \x01(\tR\napplyRunId\"G\n\x12\x41\x63quireLoopRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\"\xa2\x01\n\x13\x41\x63quireLoopResponse\x12\x1a\n\x08\x61\x63quired\x18\x01 \x01(\x08R\x08\x61\x63quired\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\x12\x1f\n\x0blease_epoch\x18\x03 \x01(\x04R\nleaseEpoch\x12\x36\n\tvalid_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08validFor\"G\n\x12ReleaseLoopRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x16\n\x06holder\x18\x02 \x01(\tR\x06holder\"\x15\n\x13ReleaseLoopResponse\"2\n\x15WatchCampaignsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"M\n\x16WatchCampaignsResponse\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"\xf8\x01\n\x19OverrideEvaluationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x15\n\x06run_id\x18\x03 \x01(\tR\x05runId\x12!\n\x0crun_revision\x18\x04 \x01(\rR\x0brunRevision\x12\x12\n\x04rule\x18\x05 \x01(\tR\x04rule\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\x12\x39\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"[\n\x1aOverrideEvaluationResponse\x12=\n\x08override\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.EvaluationOverrideR\x08override\"(\n\x10PutTrialsRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"K\n\x11PutTrialsResponse\x12\x36\n\x07summary\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.TrialsSummaryR\x07summary2\xee\r\n\x0f\x43\x61mpaignService\x12]\n\x0bGetCampaign\x12!.qmtl.world.v1.GetCampaignRequest\x1a\".qmtl.world.v1.GetCampaignResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x63\n\rListCampaigns\x12#.qmtl.world.v1.ListCampaignsRequest\x1a$.qmtl.world.v1.ListCampaignsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12H\n\x04Tick\x12\x1a.qmtl.world.v1.TickRequest\x1a\x1b.qmtl.world.v1.TickResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10RequestPromotion\x12&.qmtl.world.v1.RequestPromotionRequest\x1a\'.qmtl.world.v1.RequestPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12o\n\x11WithdrawPromotion\x12\'.qmtl.world.v1.WithdrawPromotionRequest\x1a(.qmtl.world.v1.WithdrawPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12l\n\x10\x41pprovePromotion\x12&.qmtl.world.v1.ApprovePromotionRequest\x1a\'.qmtl.world.v1.ApprovePromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12i\n\x0fRejectPromotion\x12%.qmtl.world.v1.RejectPromotionRequest\x1a&.qmtl.world.v1.RejectPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rPauseCampaign\x12#.qmtl.world.v1.PauseCampaignRequest\x1a$.qmtl.world.v1.PauseCampaignResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x66\n\x0eResumeCampaign\x12$.qmtl.world.v1.ResumeCampaignRequest\x1a%.qmtl.world.v1.ResumeCampaignResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rPlanPromotion\x12#.qmtl.world.v1.PlanPromotionRequest\x1a$.qmtl.world.v1.PlanPromotionResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12\x66\n\x0e\x41pplyPromotion\x12$.qmtl.world.v1.ApplyPromotionRequest\x1a%.qmtl.world.v1.ApplyPromotionResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12\x63\n\rAdvanceCanary\x12#.qmtl.world.v1.AdvanceCanaryRequest\x1a$.qmtl.world.v1.AdvanceCanaryResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0b\x41\x63quireLoop\x12!.qmtl.world.v1.AcquireLoopRequest\x1a\".qmtl.world.v1.AcquireLoopResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0bReleaseLoop\x12!.qmtl.world.v1.ReleaseLoopRequest\x1a\".qmtl.world.v1.ReleaseLoopResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12h\n\x0eWatchCampaigns\x12$.qmtl.world.v1.WatchCampaignsRequest\x1a%.qmtl.world.v1.WatchCampaignsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12r\n\x12OverrideEvaluation\x12(.qmtl.world.v1.OverrideEvaluationRequest\x1a).qmtl.world.v1.OverrideEvaluationResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12z\n\tPutTrials\x12\x1f.qmtl.world.v1.PutTrialsRequest\x1a .qmtl.world.v1.PutTrialsResponse\"(\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18\x1d\n\x14qmtl.world.v1.Trials\x10\x80\x80\x80\x04\x18\x01(\x01\x42\x62\n\x10io.qmtl.world.v1B\x19WorldCampaignServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,72 +61,84 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ApplyPromotion']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['AdvanceCanary']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['AdvanceCanary']._serialized_options = b'\220\002\002\250\273\030\001'
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['AcquireLoop']._loaded_options = None
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['AcquireLoop']._serialized_options = b'\220\002\002\250\273\030\001'
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['ReleaseLoop']._loaded_options = None
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['ReleaseLoop']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['WatchCampaigns']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['WatchCampaigns']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['OverrideEvaluation']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['OverrideEvaluation']._serialized_options = b'\220\002\002\250\273\030\001'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['PutTrials']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['PutTrials']._serialized_options = b'\220\002\002\250\273\030\001\312\273\030\035\n\024qmtl.world.v1.Trials\020\200\200\200\004\030\001'
-  _globals['_GETCAMPAIGNREQUEST']._serialized_start=177
-  _globals['_GETCAMPAIGNREQUEST']._serialized_end=257
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=259
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=333
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=335
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=433
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=435
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=559
-  _globals['_TICKREQUEST']._serialized_start=561
-  _globals['_TICKREQUEST']._serialized_end=647
-  _globals['_TICKRESPONSE']._serialized_start=649
-  _globals['_TICKRESPONSE']._serialized_end=720
-  _globals['_REQUESTPROMOTIONREQUEST']._serialized_start=723
-  _globals['_REQUESTPROMOTIONREQUEST']._serialized_end=855
-  _globals['_REQUESTPROMOTIONRESPONSE']._serialized_start=857
-  _globals['_REQUESTPROMOTIONRESPONSE']._serialized_end=939
-  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_start=942
-  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_end=1075
-  _globals['_WITHDRAWPROMOTIONRESPONSE']._serialized_start=1077
-  _globals['_WITHDRAWPROMOTIONRESPONSE']._serialized_end=1160
-  _globals['_APPROVEPROMOTIONREQUEST']._serialized_start=1163
-  _globals['_APPROVEPROMOTIONREQUEST']._serialized_end=1354
-  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_start=1356
-  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_end=1438
-  _globals['_REJECTPROMOTIONREQUEST']._serialized_start=1441
-  _globals['_REJECTPROMOTIONREQUEST']._serialized_end=1572
-  _globals['_REJECTPROMOTIONRESPONSE']._serialized_start=1574
-  _globals['_REJECTPROMOTIONRESPONSE']._serialized_end=1655
-  _globals['_PAUSECAMPAIGNREQUEST']._serialized_start=1657
-  _globals['_PAUSECAMPAIGNREQUEST']._serialized_end=1763
-  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_start=1765
-  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_end=1841
-  _globals['_RESUMECAMPAIGNREQUEST']._serialized_start=1843
-  _globals['_RESUMECAMPAIGNREQUEST']._serialized_end=1950
-  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_start=1952
-  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_end=2029
-  _globals['_PLANPROMOTIONREQUEST']._serialized_start=2031
-  _globals['_PLANPROMOTIONREQUEST']._serialized_end=2113
-  _globals['_PLANPROMOTIONRESPONSE']._serialized_start=2115
-  _globals['_PLANPROMOTIONRESPONSE']._serialized_end=2188
-  _globals['_APPLYPROMOTIONREQUEST']._serialized_start=2191
-  _globals['_APPLYPROMOTIONREQUEST']._serialized_end=2343
-  _globals['_APPLYPROMOTIONRESPONSE']._serialized_start=2345
-  _globals['_APPLYPROMOTIONRESPONSE']._serialized_end=2425
-  _globals['_ADVANCECANARYREQUEST']._serialized_start=2427
-  _globals['_ADVANCECANARYREQUEST']._serialized_end=2532
-  _globals['_ADVANCECANARYRESPONSE']._serialized_start=2534
-  _globals['_ADVANCECANARYRESPONSE']._serialized_end=2644
-  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_start=2646
-  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_end=2696
-  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_start=2698
-  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_end=2775
-  _globals['_OVERRIDEEVALUATIONREQUEST']._serialized_start=2778
-  _globals['_OVERRIDEEVALUATIONREQUEST']._serialized_end=3026
-  _globals['_OVERRIDEEVALUATIONRESPONSE']._serialized_start=3028
-  _globals['_OVERRIDEEVALUATIONRESPONSE']._serialized_end=3119
-  _globals['_PUTTRIALSREQUEST']._serialized_start=3121
-  _globals['_PUTTRIALSREQUEST']._serialized_end=3161
-  _globals['_PUTTRIALSRESPONSE']._serialized_start=3163
-  _globals['_PUTTRIALSRESPONSE']._serialized_end=3238
-  _globals['_CAMPAIGNSERVICE']._serialized_start=3241
-  _globals['_CAMPAIGNSERVICE']._serialized_end=4825
+  _globals['_GETCAMPAIGNREQUEST']._serialized_start=209
+  _globals['_GETCAMPAIGNREQUEST']._serialized_end=289
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=291
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=365
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=367
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=465
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=467
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=591
+  _globals['_TICKREQUEST']._serialized_start=593
+  _globals['_TICKREQUEST']._serialized_end=679
+  _globals['_TICKRESPONSE']._serialized_start=681
+  _globals['_TICKRESPONSE']._serialized_end=752
+  _globals['_REQUESTPROMOTIONREQUEST']._serialized_start=755
+  _globals['_REQUESTPROMOTIONREQUEST']._serialized_end=887
+  _globals['_REQUESTPROMOTIONRESPONSE']._serialized_start=889
+  _globals['_REQUESTPROMOTIONRESPONSE']._serialized_end=971
+  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_start=974
+  _globals['_WITHDRAWPROMOTIONREQUEST']._serialized_end=1107
+  _globals['_WITHDRAWPROMOTIONRESPONSE']._serialized_start=1109
+  _globals['_WITHDRAWPROMOTIONRESPONSE']._serialized_end=1192
+  _globals['_APPROVEPROMOTIONREQUEST']._serialized_start=1195
+  _globals['_APPROVEPROMOTIONREQUEST']._serialized_end=1386
+  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_start=1388
+  _globals['_APPROVEPROMOTIONRESPONSE']._serialized_end=1470
+  _globals['_REJECTPROMOTIONREQUEST']._serialized_start=1473
+  _globals['_REJECTPROMOTIONREQUEST']._serialized_end=1604
+  _globals['_REJECTPROMOTIONRESPONSE']._serialized_start=1606
+  _globals['_REJECTPROMOTIONRESPONSE']._serialized_end=1687
+  _globals['_PAUSECAMPAIGNREQUEST']._serialized_start=1689
+  _globals['_PAUSECAMPAIGNREQUEST']._serialized_end=1795
+  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_start=1797
+  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_end=1873
+  _globals['_RESUMECAMPAIGNREQUEST']._serialized_start=1875
+  _globals['_RESUMECAMPAIGNREQUEST']._serialized_end=1982
+  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_start=1984
+  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_end=2061
+  _globals['_PLANPROMOTIONREQUEST']._serialized_start=2063
+  _globals['_PLANPROMOTIONREQUEST']._serialized_end=2145
+  _globals['_PLANPROMOTIONRESPONSE']._serialized_start=2147
+  _globals['_PLANPROMOTIONRESPONSE']._serialized_end=2220
+  _globals['_APPLYPROMOTIONREQUEST']._serialized_start=2223
+  _globals['_APPLYPROMOTIONREQUEST']._serialized_end=2375
+  _globals['_APPLYPROMOTIONRESPONSE']._serialized_start=2377
+  _globals['_APPLYPROMOTIONRESPONSE']._serialized_end=2457
+  _globals['_ADVANCECANARYREQUEST']._serialized_start=2459
+  _globals['_ADVANCECANARYREQUEST']._serialized_end=2564
+  _globals['_ADVANCECANARYRESPONSE']._serialized_start=2566
+  _globals['_ADVANCECANARYRESPONSE']._serialized_end=2676
+  _globals['_ACQUIRELOOPREQUEST']._serialized_start=2678
+  _globals['_ACQUIRELOOPREQUEST']._serialized_end=2749
+  _globals['_ACQUIRELOOPRESPONSE']._serialized_start=2752
+  _globals['_ACQUIRELOOPRESPONSE']._serialized_end=2914
+  _globals['_RELEASELOOPREQUEST']._serialized_start=2916
+  _globals['_RELEASELOOPREQUEST']._serialized_end=2987
+  _globals['_RELEASELOOPRESPONSE']._serialized_start=2989
+  _globals['_RELEASELOOPRESPONSE']._serialized_end=3010
+  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_start=3012
+  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_end=3062
+  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_start=3064
+  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_end=3141
+  _globals['_OVERRIDEEVALUATIONREQUEST']._serialized_start=3144
+  _globals['_OVERRIDEEVALUATIONREQUEST']._serialized_end=3392
+  _globals['_OVERRIDEEVALUATIONRESPONSE']._serialized_start=3394
+  _globals['_OVERRIDEEVALUATIONRESPONSE']._serialized_end=3485
+  _globals['_PUTTRIALSREQUEST']._serialized_start=3487
+  _globals['_PUTTRIALSREQUEST']._serialized_end=3527
+  _globals['_PUTTRIALSRESPONSE']._serialized_start=3529
+  _globals['_PUTTRIALSRESPONSE']._serialized_end=3604
+  _globals['_CAMPAIGNSERVICE']._serialized_start=3607
+  _globals['_CAMPAIGNSERVICE']._serialized_end=5381
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
@@ -213,6 +214,38 @@ class AdvanceCanaryResponse(_message.Message):
     campaign: _campaign_pb2.Campaign
     apply_run_id: str
     def __init__(self, campaign: _Optional[_Union[_campaign_pb2.Campaign, _Mapping]] = ..., apply_run_id: _Optional[str] = ...) -> None: ...
+
+class AcquireLoopRequest(_message.Message):
+    __slots__ = ("world_id", "holder")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    holder: str
+    def __init__(self, world_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class AcquireLoopResponse(_message.Message):
+    __slots__ = ("acquired", "holder", "lease_epoch", "valid_for")
+    ACQUIRED_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    LEASE_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VALID_FOR_FIELD_NUMBER: _ClassVar[int]
+    acquired: bool
+    holder: str
+    lease_epoch: int
+    valid_for: _duration_pb2.Duration
+    def __init__(self, acquired: _Optional[bool] = ..., holder: _Optional[str] = ..., lease_epoch: _Optional[int] = ..., valid_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ReleaseLoopRequest(_message.Message):
+    __slots__ = ("world_id", "holder")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    holder: str
+    def __init__(self, world_id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class ReleaseLoopResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class WatchCampaignsRequest(_message.Message):
     __slots__ = ("world_id",)

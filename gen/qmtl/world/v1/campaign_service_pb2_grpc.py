@@ -96,6 +96,16 @@ class CampaignServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.FromString,
                 _registered_method=True)
+        self.AcquireLoop = channel.unary_unary(
+                '/qmtl.world.v1.CampaignService/AcquireLoop',
+                request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopResponse.FromString,
+                _registered_method=True)
+        self.ReleaseLoop = channel.unary_unary(
+                '/qmtl.world.v1.CampaignService/ReleaseLoop',
+                request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopResponse.FromString,
+                _registered_method=True)
         self.WatchCampaigns = channel.unary_stream(
                 '/qmtl.world.v1.CampaignService/WatchCampaigns',
                 request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.SerializeToString,
@@ -217,6 +227,25 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcquireLoop(self, request, context):
+        """Takes or extends the lease of a world's loop: who has it carries out what a tick tells, the others wait. Asked
+        again by its holder it is extended. It excludes nobody from an act: each act has one run_id. Needs operator.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the holder; ABORTED (E_LEASE_CONTENDED): again;
+        UNAVAILABLE: the broker is away, so nobody may count on a lease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseLoop(self, request, context):
+        """Gives the lease up at once, where it is the caller's still. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+        INVALID_ARGUMENT (E_FIELD); UNAVAILABLE: it then ends by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchCampaigns(self, request, context):
         """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
         (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
@@ -307,6 +336,16 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.AdvanceCanary,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.SerializeToString,
+            ),
+            'AcquireLoop': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcquireLoop,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopResponse.SerializeToString,
+            ),
+            'ReleaseLoop': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLoop,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopResponse.SerializeToString,
             ),
             'WatchCampaigns': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchCampaigns,
@@ -650,6 +689,60 @@ class CampaignService:
             '/qmtl.world.v1.CampaignService/AdvanceCanary',
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AdvanceCanaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcquireLoop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.CampaignService/AcquireLoop',
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.AcquireLoopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseLoop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.CampaignService/ReleaseLoop',
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.ReleaseLoopResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,17 @@ class CampaignServiceStub:
     Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
     E_NO_CAMPAIGN); as ApplyService.Apply.
     """
+    AcquireLoop: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.AcquireLoopRequest, _campaign_service_pb2.AcquireLoopResponse]
+    """Takes or extends the lease of a world's loop: who has it carries out what a tick tells, the others wait. Asked
+    again by its holder it is extended. It excludes nobody from an act: each act has one run_id. Needs operator.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the holder; ABORTED (E_LEASE_CONTENDED): again;
+    UNAVAILABLE: the broker is away, so nobody may count on a lease.
+    """
+    ReleaseLoop: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.ReleaseLoopRequest, _campaign_service_pb2.ReleaseLoopResponse]
+    """Gives the lease up at once, where it is the caller's still. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+    INVALID_ARGUMENT (E_FIELD); UNAVAILABLE: it then ends by itself.
+    """
     WatchCampaigns: _grpc.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]
     """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
     (E_WORLD_UNKNOWN); FAILED_PRECONDITION (E_NO_CAMPAIGN); UNAVAILABLE (E_GOING_AWAY): watch again.
@@ -150,6 +161,17 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 
     Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
     E_NO_CAMPAIGN); as ApplyService.Apply.
+    """
+    AcquireLoop: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.AcquireLoopRequest, _campaign_service_pb2.AcquireLoopResponse]  # type: ignore[assignment]
+    """Takes or extends the lease of a world's loop: who has it carries out what a tick tells, the others wait. Asked
+    again by its holder it is extended. It excludes nobody from an act: each act has one run_id. Needs operator.
+
+    Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the holder; ABORTED (E_LEASE_CONTENDED): again;
+    UNAVAILABLE: the broker is away, so nobody may count on a lease.
+    """
+    ReleaseLoop: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ReleaseLoopRequest, _campaign_service_pb2.ReleaseLoopResponse]  # type: ignore[assignment]
+    """Gives the lease up at once, where it is the caller's still. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+    INVALID_ARGUMENT (E_FIELD); UNAVAILABLE: it then ends by itself.
     """
     WatchCampaigns: _aio.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]  # type: ignore[assignment]
     """Campaigns of a world: each as it is, then again whenever its campaign_revision rises. Errors: NOT_FOUND
@@ -289,6 +311,29 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: FAILED_PRECONDITION (E_PHASE: no canary; E_PROMOTION_BLOCKED with every block, E_CAMPAIGN_PAUSED,
         E_NO_CAMPAIGN); as ApplyService.Apply.
+        """
+
+    @_abc_1.abstractmethod
+    def AcquireLoop(
+        self,
+        request: _campaign_service_pb2.AcquireLoopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaign_service_pb2.AcquireLoopResponse, _abc.Awaitable[_campaign_service_pb2.AcquireLoopResponse]]:
+        """Takes or extends the lease of a world's loop: who has it carries out what a tick tells, the others wait. Asked
+        again by its holder it is extended. It excludes nobody from an act: each act has one run_id. Needs operator.
+
+        Errors: NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): the holder; ABORTED (E_LEASE_CONTENDED): again;
+        UNAVAILABLE: the broker is away, so nobody may count on a lease.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseLoop(
+        self,
+        request: _campaign_service_pb2.ReleaseLoopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaign_service_pb2.ReleaseLoopResponse, _abc.Awaitable[_campaign_service_pb2.ReleaseLoopResponse]]:
+        """Gives the lease up at once, where it is the caller's still. Needs operator. Errors: NOT_FOUND (E_WORLD_UNKNOWN);
+        INVALID_ARGUMENT (E_FIELD); UNAVAILABLE: it then ends by itself.
         """
 
     @_abc_1.abstractmethod

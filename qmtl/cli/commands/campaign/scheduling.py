@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qmtl.cli.commands.campaign.loop_lease import RENEW_S, LoopLease
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.gateway.ids import whole_strategy_id
-from qmtl.cli.options import Access, AllowLive, StrategyId, WorldId, with_access
+from qmtl.cli.local.tokens import CAMPAIGN_LOOP
+from qmtl.cli.options import Access, AllowLive, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
 
 REASON = "qmtl campaign loop"
+MAY_PASS = (Conflict, DeadlineExceeded, Exhausted, Unavailable)  # a loop goes on after them
 
 
 @with_access
@@ -60,30 +64,58 @@ def loop(
 ) -> None:
     """Carry out what ticks tell and the policy leaves to a scheduler; the rest is told.
 
-    Any number may run: each act has one run id, so it is done once. Without --allow-live nothing is applied.
+    Any number may run: one of them has the world's lease and acts, the others wait for it. Without --allow-live nothing
+    is applied. With the home's own tokens it acts as campaign-loop.
     """
 
     async def call(channel: MeshChannel) -> None:
         stub = campaignrpc.CampaignServiceStub(channel)
-        said = set[str]()
+        await keep_ticking(stub, LoopLease(stub, world_id), every, once=once, allow_live=allow_live)
+
+    ask(access, call, CAMPAIGN_LOOP if access.role is RoleName.OPERATOR else "")
+
+
+async def keep_ticking(
+    stub: CampaignServiceAsyncStub, lease: LoopLease, every: float, *, once: bool, allow_live: bool
+) -> None:
+    """Ticks while the lease is held, for ever or once; the lease is given up at the end."""
+    said, due = set[str](), 0.0
+    try:
         while True:
-            await tick_once(stub, world_id, said, allow_live=allow_live)
+            try:
+                if not await lease.keep():
+                    if lease.news:
+                        typer.echo(f"wait  the loop of {lease.world_id} is {lease.holder}'s")
+                elif time.monotonic() >= due:
+                    await tick_once(stub, lease, said, allow_live=allow_live)
+                    due = time.monotonic() + every
+            except MAY_PASS as error:
+                if once:
+                    raise
+                typer.echo(f"wait  {error.reason}: {error.message}", err=True)
+                due = max(due, time.monotonic() + RENEW_S)
             if once:
                 return
-            await asyncio.sleep(every)
+            wait = due - time.monotonic() if lease.held else every
+            await asyncio.sleep(min(max(wait, 0.0), RENEW_S))
+    finally:
+        await lease.release()
 
-    ask(access, call)
 
+async def tick_once(stub: CampaignServiceAsyncStub, lease: LoopLease, said: set[str], *, allow_live: bool) -> None:
+    """One tick with its acts; `said` are keys of acts that were told already. A refusal is told, and no end.
 
-async def tick_once(stub: CampaignServiceAsyncStub, world_id: str, said: set[str], *, allow_live: bool) -> None:
-    """One tick with its acts; `said` are keys of acts that were told already. A refusal is told, and no end."""
-    for action in (await stub.Tick(campaignservicepb.TickRequest(world_id=world_id))).actions:
+    Whose lease ends meanwhile leaves the rest to the next holder.
+    """
+    for action in (await stub.Tick(campaignservicepb.TickRequest(world_id=lease.world_id))).actions:
         kind = enum_word(campaignpb.CampaignActionKind, action.kind)
         if not action.automatic:
             if action.idempotency_key not in said:
                 typer.echo(f"due   {kind} {action.strategy_id}: {action.message}")
             said.add(action.idempotency_key)
             continue
+        if not await lease.keep():
+            return
         try:
             await _carry_out(stub, action, allow_live=allow_live)
         except QmtlError as error:
