@@ -50,6 +50,7 @@ OPERATOR = frozenset(
         "Apply", "FreezeWorld", "DrainWorld", "Resume", "UpsertWorldNode", "DeleteWorldNode", "PutValidation",
         "InvalidateValidations", "PutEdgeOverride", "DeleteEdgeOverride",
         "RequestPromotion", "WithdrawPromotion", "PauseCampaign", "ResumeCampaign", "ApplyPromotion", "PutTrials",
+        "AcquireLoop", "ReleaseLoop",
         "CreateDivergenceReport", "AdvanceCanary",
     }
 )  # fmt: skip
@@ -116,6 +117,8 @@ def promotion_requests() -> dict[str, Message]:
         "RejectPromotion": campaignservicepb.RejectPromotionRequest(**named, run_id="p"),
         "ApplyPromotion": campaignservicepb.ApplyPromotionRequest(**named, run_id="p"),
         "AdvanceCanary": campaignservicepb.AdvanceCanaryRequest(world_id="w1", strategy_id="s", run_id="p"),
+        "AcquireLoop": campaignservicepb.AcquireLoopRequest(world_id="w1", holder="run"),
+        "ReleaseLoop": campaignservicepb.ReleaseLoopRequest(world_id="w1", holder="run"),
         "PauseCampaign": campaignservicepb.PauseCampaignRequest(**named),
         "ResumeCampaign": campaignservicepb.ResumeCampaignRequest(**named),
         "OverrideEvaluation": campaignservicepb.OverrideEvaluationRequest(

@@ -44,7 +44,7 @@ from worldservice.campaigns.wire import (
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.campaign.terms import CampaignTerms
-from worldservice.worlds.acts import Act, act_of, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.store import bindings
@@ -224,11 +224,12 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         news = [one for name, one in sorted(bound.items()) if revisions.get(name, 0) > seen.get(name, -1)]
         return self._campaigns.told(conn, world, news, self.writes.clock.now()) if news or not seen else []
 
+    @audited
     async def AcquireLoop(
-        self, request: campaignservicepb.AcquireLoopRequest, context: object
+        self, request: campaignservicepb.AcquireLoopRequest, act: Act
     ) -> campaignservicepb.AcquireLoopResponse:
         """Whose loop it is stands in the audit log whenever it changes hands."""
-        act, holder = await self._loop_of(request)
+        holder = await self._loop_holder(request.holder, act)
         before = await self._loops.current(act.world_id)
         tenure = await self._loops.acquire(act.world_id, holder, LOOP_TTL_S)
         if tenure.acquired and (before is None or before.epoch != tenure.epoch):
@@ -242,23 +243,20 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
             valid_for=span_to_proto(left),
         )
 
+    @audited
     async def ReleaseLoop(
-        self, request: campaignservicepb.ReleaseLoopRequest, context: object
+        self, request: campaignservicepb.ReleaseLoopRequest, act: Act
     ) -> campaignservicepb.ReleaseLoopResponse:
-        act, holder = await self._loop_of(request)
+        holder = await self._loop_holder(request.holder, act)
         present = await self._loops.current(act.world_id)
         if present is not None and present.holder == holder:
             await self._loops.release(act.world_id, present.epoch)
         return campaignservicepb.ReleaseLoopResponse()
 
-    async def _loop_of(
-        self, request: campaignservicepb.AcquireLoopRequest | campaignservicepb.ReleaseLoopRequest
-    ) -> tuple[Act, str]:
-        """The act of an operator and its holder, which no other subject can name."""
-        act = act_of("AcquireLoop", request.world_id, request, self.writes.clock)
-        holder = f"{act.actor}/{require_text(request.holder, 'holder', HOLDER_MAX)}"
+    async def _loop_holder(self, name: str, act: Act) -> str:
+        """An operator's holder, which no other subject can name."""
         await self.writes.db.read(lambda conn: world_to_read(conn, act.caller, act.world_id, Role.OPERATOR))
-        return act, holder
+        return f"{act.actor}/{require_text(name, 'holder', HOLDER_MAX)}"
 
     @audited
     async def PauseCampaign(
