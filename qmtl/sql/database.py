@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from sqlalchemy import Connection, make_url
 
 from qmtl.core.errors import InvalidRequest, Violation
 from qmtl.sql.health import make_check_table, write_check
+from qmtl.sql.jobs import Call
 from qmtl.sql.locks import Held
 from qmtl.sql.migrations import upgrade
 from qmtl.sql.pages import BEFORE_USE_BYTES_MAX
@@ -54,7 +54,7 @@ class Database:
     ) -> None:
         """`pages_before_use_max`: an SQLite file of more bytes is read for damage beside its use, not before it."""
         parsed = make_url(url)
-        self._listeners: dict[str, list[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]] = {}
+        self._listeners: dict[str, list[Call]] = {}
         self._store: SqliteStore | PostgresStore
         match parsed.get_backend_name():
             case "sqlite":
@@ -88,7 +88,7 @@ class Database:
             upgrade(conn, script_location)
             make_check_table(conn)
 
-        await self._store.in_thread(lambda: self._store.exclusively(prepare))
+        await self._store.exclusively(prepare)
 
     async def check(self) -> str:
         """Commit a row, as every write does: "" when the store takes it and no page was found damaged.
@@ -104,11 +104,11 @@ class Database:
         Raises what fn raised (its work undone), Exhausted (E_DATABASE_BUSY) when too many writes wait, Unavailable when
         the database is locked for too long, full or gone. A cancelled caller's write may still be done.
         """
-        return await _settled(self._store.submit_write(fn))
+        return await self._store.submit_write(fn)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run fn in a read-only transaction that sees every write returned before. Raises as `write` does."""
-        return await _settled(self._store.submit_read(fn))
+        return await self._store.submit_read(fn)
 
     async def try_lock(self, name: str) -> Held | None:
         """Try to become the one process of this store that does the job `name`; None if another one is."""
@@ -125,11 +125,8 @@ class Database:
         """Finish what was accepted and close every connection."""
         await asyncio.to_thread(self._store.close)
 
-    def _notify(self, names: set[str]) -> None:
-        for name in names:
-            for loop, callback in tuple(self._listeners.get(name, ())):
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(callback)
+    def _notify(self, names: set[str]) -> list[Call]:
+        return [call for name in names for call in tuple(self._listeners.get(name, ()))]
 
 
 class StoreSettings(Protocol):
@@ -174,10 +171,6 @@ async def open_database(host: Host) -> AsyncIterator[Database]:
         yield db
     finally:
         await db.close()
-
-
-async def _settled(done: Future[T]) -> T:
-    return await asyncio.wrap_future(done)
 
 
 def sqlite_url(path: Path) -> str:

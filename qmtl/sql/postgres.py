@@ -7,15 +7,14 @@ import math
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
+from qmtl.sql.jobs import Job, Threads, hand_back
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
 from qmtl.sql.statements.pipeline import BEGIN, hear, pipelined
 from qmtl.sql.transactions import Notify, T, Work, raised_signals
@@ -56,13 +55,17 @@ class PostgresStore:
         _ask_the_idle(self._engine)
         pipelined(self._engine)
         self._lock_engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=PATIENCE)
-        self._threads = BoundedPool(pool_size, pending_max, "postgres")
+        self._threads = Threads(pool_size, pending_max, "postgres")
 
-    def submit_write(self, fn: Work[T]) -> Future[T]:
-        return self._threads.submit(lambda: self._write(fn))
+    def submit_write(self, fn: Work[T]) -> asyncio.Future[T]:
+        return self._submitted(Job(lambda _: self._write(fn)))
 
-    def submit_read(self, fn: Work[T]) -> Future[T]:
-        return self._threads.submit(lambda: self._read(fn))
+    def submit_read(self, fn: Work[T]) -> asyncio.Future[T]:
+        return self._submitted(Job(lambda _: self._read(fn)))
+
+    def _submitted(self, job: Job[None, T]) -> asyncio.Future[T]:
+        self._threads.add(job)
+        return job.done
 
     def _read(self, fn: Work[T]) -> T:
         try:
@@ -71,12 +74,12 @@ class PostgresStore:
         except DBAPIError as error:
             raise translated(error) from error
 
-    def exclusively(self, fn: Work[None]) -> None:
+    async def exclusively(self, fn: Work[None]) -> None:
         def locked(conn: Connection) -> None:
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("qmtl.migrate")})
             fn(conn)
 
-        self._write(locked)
+        await asyncio.to_thread(self._write, locked)
 
     def refuse_damage(self) -> None:
         """PostgreSQL tells of damaged pages by itself, where they are read."""
@@ -116,7 +119,7 @@ class PostgresStore:
                 result = _done(conn, fn)
             signals = set(raised_signals(conn))
         if signals:
-            self._notify(signals)
+            hand_back(self._notify(signals))
         return result
 
 

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -15,9 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from qmtl.config.files import private_file, private_folder
 from qmtl.core.errors import DataLoss, InvalidRequest, Unavailable, Violation
-from qmtl.sql.bounded_pool import BoundedPool
 from qmtl.sql.errors import corrupt, translated
 from qmtl.sql.group_commit import GroupWriter
+from qmtl.sql.jobs import Job, Threads
 from qmtl.sql.locks import LOCK_WAIT_S, Held, try_file_lock
 from qmtl.sql.pages import PageCheck
 from qmtl.sql.statements.prepared import execute
@@ -41,7 +40,12 @@ class SqliteStore:
                 f"synchronous is {synchronous!r}",
                 violations=[Violation("sqlite_synchronous", synchronous, "one of " + ", ".join(SYNCHRONOUS))],
             )
-        pragmas = ["PRAGMA journal_mode=WAL", f"PRAGMA synchronous={synchronous}", "PRAGMA foreign_keys=ON"]
+        pragmas = [
+            "PRAGMA journal_mode=WAL",
+            f"PRAGMA synchronous={synchronous}",
+            "PRAGMA foreign_keys=ON",
+            "PRAGMA temp_store=MEMORY",  # else a savepoint that changes 16 pages makes a file of its own
+        ]
         self._write_engine = _sqlite_engine(url, "BEGIN IMMEDIATE", pragmas, pool_size=1)
         self._read_engine = _sqlite_engine(url, "BEGIN", [*pragmas, "PRAGMA query_only=ON"], pool_size + 1)
         try:
@@ -52,15 +56,19 @@ class SqliteStore:
             self._write_engine.dispose()
             raise _opening_failed(self._path, error) from error
         self._pages = PageCheck(self._path, self._read_engine, pages_before_use_max)
-        self._readers = BoundedPool(min(pool_size, 4), pending_max, "sqlite-reader")
+        self._readers = Threads(min(pool_size, 4), pending_max, "sqlite-reader")
         self._reading = _Reading()
         self._opened: list[Connection] = []
 
-    def submit_write(self, fn: Work[T]) -> Future[T]:
-        return self._writer.submit(fn)
+    def submit_write(self, fn: Work[T]) -> asyncio.Future[T]:
+        job = Job(fn)
+        self._writer.add(job)
+        return job.done
 
-    def submit_read(self, fn: Work[T]) -> Future[T]:
-        return self._readers.submit(lambda: self._read(fn))
+    def submit_read(self, fn: Work[T]) -> asyncio.Future[T]:
+        job: Job[None, T] = Job(lambda _: self._read(fn))
+        self._readers.add(job)
+        return job.done
 
     def _read(self, fn: Work[T]) -> T:
         """On the thread's own connection: to take one from the pool and give it back costs more than a small query."""
@@ -77,9 +85,9 @@ class SqliteStore:
             conn.close()
             raise translated(error) from error
 
-    def exclusively(self, fn: Work[None]) -> None:
+    async def exclusively(self, fn: Work[None]) -> None:
         """On the writer's connection: BEGIN IMMEDIATE keeps other processes out until the commit."""
-        self._writer.submit(fn).result()
+        await self.submit_write(fn)
 
     def refuse_damage(self) -> None:
         """Read every page, of a large file beside its use: see PageCheck. Raises DataLoss (E_DATABASE_CORRUPT)."""

@@ -7,9 +7,11 @@ from typing import TypeVar, cast
 
 from sqlalchemy import Connection
 
+from qmtl.sql.jobs import Call
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-Notify = Callable[[set[str]], None]
+Notify = Callable[[set[str]], list[Call]]  # the calls that signals make
 
 
 SIGNALS = "signals"

@@ -193,18 +193,62 @@ def test_what_the_driver_itself_says_is_translated_as_what_comes_through_sqlalch
 
 
 async def test_work_whose_savepoint_is_gone_fails_alone(tmp_path: Path) -> None:
-    """The next work of the writer finds no trace of it."""
+    """The next work of the writer, of the same group and after it, finds no trace of it."""
+    started, release = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        started.set()
+        release.wait(10)
 
     def leave(conn: Connection) -> None:
         conn.exec_driver_sql("RELEASE qmtl_job")
 
     db = Database(f"sqlite:///{tmp_path / 'left.db'}")
     await db.write(lambda conn: conn.execute(text("CREATE TABLE notes (id, text)")))
+    holding = asyncio.create_task(db.write(hold))
+    await asyncio.to_thread(started.wait, 5)
+    leaving, beside = (asyncio.create_task(db.write(work)) for work in (leave, note("beside")))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(holding, beside)
     with pytest.raises(sqlite3.OperationalError, match="no such savepoint"):
-        await db.write(leave)
+        await leaving
+    await db.write(note("after"))
+    assert await db.read(count) == 2
+    await db.close()
+
+
+async def test_work_that_is_alone_is_undone_whole(tmp_path: Path, migrations: str) -> None:
+    def half(conn: Connection) -> None:
+        note("half")(conn)
+        signal(conn, "half")
+        raise LookupError("midway")
+
+    db = Database(f"sqlite:///{tmp_path / 'alone.db'}")
+    await db.migrate(migrations)
+    heard: list[str] = []
+    db.on_signal("half", lambda: heard.append("half"))
+    with pytest.raises(LookupError):
+        await db.write(half)
     await db.write(note("after"))
     assert await db.read(count) == 1
+    assert heard == []
     await db.close()
+
+
+async def test_a_caller_that_leaves_before_its_turn_is_not_served_and_holds_up_nobody(db: Database) -> None:
+    release = threading.Event()
+    holding = [asyncio.create_task(db.write(lambda _: release.wait(10))) for _ in range(8)]
+    await asyncio.sleep(0)
+    left = [asyncio.create_task(db.write(note(f"left {i}"))) for i in range(3)]
+    await asyncio.sleep(0)
+    for task in left:
+        task.cancel()
+    await asyncio.sleep(0)
+    after = asyncio.create_task(db.write(note("after")))
+    release.set()
+    await asyncio.gather(*holding, after)
+    assert await db.read(count) == 1
 
 
 async def test_a_closed_database_says_so(tmp_path: Path) -> None:
