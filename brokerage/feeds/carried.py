@@ -14,8 +14,10 @@ from brokerage.accounts import store as accounts_store
 from brokerage.books.payments import Numbered, save_payments
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
+from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.ticks import MarketEvent, ends_ns
 from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
@@ -49,6 +51,13 @@ class CarriedAccount:
         payments = self._carry.advance(until_ns)
         if payments:
             self._paid += [(self._fills(done), payment) for payment in payments]
+
+    def pass_by(self, event: MarketEvent, mark: Mark | None) -> None:
+        """Move the money with a bar or tick that does nothing to orders; `mark` is the price that it leaves."""
+        self.advance(event.start_ns if isinstance(event, Bar) else event.at_ns, ())
+        if mark is not None:
+            self.view.marks[self.symbol] = mark
+        self.advance(ends_ns(event), ())
 
     def act(
         self, action: Split | Dividend, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import store as accounts_store
 from brokerage.books.drawdown import watch_drawdown
+from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account, AccountFeed, TradingState
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import Mark, day_of, mark_of
@@ -80,24 +81,60 @@ def _show_account(
                 moved, made = _move(conn, market, moved, feed, shown)
                 fills += made
     except QmtlError as error:
-        _halt(conn, account, feeds, shown, error)
+        _halt(conn, market, account, feeds, shown, str(error))
         return 0
     return fills
 
 
-def _halt(conn: Connection, account: Account, feeds: Sequence[AccountFeed], shown: Shown, error: QmtlError) -> None:
+def _halt(
+    conn: Connection, market: MarketContext, account: Account, feeds: Sequence[AccountFeed], shown: Shown, error: str
+) -> None:
     """Take an account out of trading that could not take its bars: it is moved past them with its orders as they were,
-    and an operator decides.
+    and an operator decides. What time costs and brings goes on as far as it can be told.
     """
-    missed_ns = account.missed_ns
-    for feed in feeds:
-        fresh, progress = shown.beyond(feed)
-        _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress, fresh)
-        missed_ns = max(missed_ns, progress)
-    accounts_store.save_account(conn, replace(account, trading_state=TradingState.HALTED, missed_ns=missed_ns))
+    ends = [shown.beyond(feed)[1] for feed in feeds]
+    account = replace(account, trading_state=TradingState.HALTED, missed_ns=max([account.missed_ns, *ends]))
+    accounts_store.save_account(conn, account)
     detail = f"bars up to {max(map(ends_ns, shown.bars), default=shown.watermark_ns)} ns had no effect: {error}"
     audit.record(conn, shown.now_ns, ("brokerage", ""), "feed_failed", account.account, detail)
-    log.error("feed_failed", account=account.account, error=str(error))
+    log.error("feed_failed", account=account.account, error=error)
+    try:
+        with conn.begin_nested():
+            for feed in feeds:
+                account = _pass_by(conn, market, account, feed, shown)
+    except QmtlError as unpaid:
+        log.error("money_not_carried", account=account.account, error=str(unpaid))
+        for feed in feeds:
+            fresh, progress = shown.beyond(feed)
+            _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress, fresh)
+        return
+    try:
+        with conn.begin_nested():
+            if market.of(account).kind is VenueKind.PAPER:
+                account = call_margin(conn, market, account, shown.now_ns)
+            _watched(conn, market, account, shown.bars, shown.now_ns)
+    except QmtlError as unknown:
+        log.error("margin_not_judged", account=account.account, error=str(unknown))
+
+
+def _pass_by(conn: Connection, market: MarketContext, account: Account, feed: AccountFeed, shown: Shown) -> Account:
+    """Move an account past the bars or ticks of a feed without its orders: its money goes on, unless a company acts
+    meanwhile, after which old shares have new prices.
+    """
+    fresh, progress = shown.beyond(feed)
+    last_ns, actions = max(map(ends_ns, fresh), default=0), market.of(account).actions.values()
+    acts = any(feed.position_ns < action.at_ns <= last_ns for each in actions for action in each)
+    left = price_after(fresh, feed.mark)
+    moved = account.moved(_save_progress(conn, account.account, feed, left, progress, fresh))
+    if acts or not fresh or market.of(account).kind is not VenueKind.PAPER:
+        return moved
+    money = CarriedAccount(account, load_view(conn, market, account), feed.symbol)
+    for event, mark in zip(fresh, prices_of(fresh, feed.mark), strict=True):
+        money.pass_by(event, mark)
+    account = money.carried(moved)
+    accounts_store.save_account(conn, account)
+    money.save(conn, account, shown.now_ns)
+    return account
 
 
 def _move(

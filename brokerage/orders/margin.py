@@ -30,14 +30,17 @@ def call_margin(conn: Connection, market: MarketContext, account: Account, now_n
     while orders of an earlier call are open.
 
     An act of the brokerage itself: the fence of the moment is asked, and while it lets nothing go the call waits for
-    the next bar. An account without equity opens nothing until an operator sets it ACTIVE again.
+    the next bar; so it does while the account is HALTED, which is told of its margin all the same. An account without
+    equity opens nothing until an operator sets it ACTIVE again.
     """
-    if account.type is AccountType.CASH or account.trading_state is TradingState.HALTED:
+    if account.type is AccountType.CASH:
         return account
     market = market.of(account)
     view = load_view(conn, market, account)
     margin = account_margin(view)
     account = _warned(conn, account, margin, now_ns)
+    if account.trading_state is TradingState.HALTED:
+        return account
     call = margin_call(view, margin)
     if call is None or _called(conn, market, account):
         return account
@@ -89,7 +92,7 @@ def _reduce(
     time = account.time(now_ns, instrument.symbol)
     order = Order(
         owner=owner,
-        client_order_id=f"margin-call-{instrument.symbol}-{time.at_ns}",
+        client_order_id=f"margin-call-{instrument.symbol}-{time.at_ns}-{account.event_sequence + 1}",
         symbol=instrument.symbol,
         side=Side.BUY if reduction.quantity > 0 else Side.SELL,
         quantity=instrument.quantity_decimal(abs(reduction.quantity)),

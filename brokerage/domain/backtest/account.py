@@ -310,10 +310,10 @@ class SimulatedAccount:
         call = margin_call(self.view, self.margin)
         if call is None or any(MARGIN_CALL in record.order.tags for record in self.open_orders()):
             return None
-        for reduction in call.reductions:
+        for number, reduction in enumerate(call.reductions, 1):
             instrument, side = reduction.instrument, Side.BUY if reduction.quantity > 0 else Side.SELL
             quantity = instrument.quantity_decimal(abs(reduction.quantity))
-            name = f"{MARGIN_CALL}-{instrument.symbol}-{at_ns}"
+            name = f"{MARGIN_CALL}-{instrument.symbol}-{at_ns}-{number}"
             order = Order(reduction.owner, name, instrument.symbol, side, quantity)
             self.submit(replace(order, reduce_only=True, tags=(MARGIN_CALL,)), at_ns)
         return call

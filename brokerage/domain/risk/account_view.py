@@ -94,7 +94,8 @@ class AccountView:
 
     def committed(self, currency: str) -> int:
         """What all open orders hold of a currency; under margin, beyond what their positions hold already."""
-        return sum(self._committed(owner, book, currency) for owner, book in self.books.items())
+        together: dict[str, int] = {}
+        return sum(self._committed(owner, book, currency, together) for owner, book in self.books.items())
 
     def held_at_worst(self, owner: Owner, instrument: Instrument, more: OpenOrderTotals, side: Side) -> int:
         """What one owner's position in an instrument, its open orders and `more` on a side hold of the equity; with
@@ -102,14 +103,17 @@ class AccountView:
         """
         added = owner, more, side
         if not self.profile.funding.by_tiers(instrument):
-            return self._worst_of(owner, instrument, added)
-        return sum(self._worst_of(one, instrument, added) for one in {owner: None, **dict.fromkeys(self.books)})
+            return self._worst_of(owner, instrument, 0, added)
+        self.book(owner)
+        together = self._together(instrument, added)
+        return sum(self._worst_of(one, instrument, together, added) for one in self.books)
 
-    def _worst_of(self, owner: Owner, instrument: Instrument, added: _Added) -> int:
-        book, mark = self.book(owner), self.marks.get(instrument.symbol)
+    def _worst_of(self, owner: Owner, instrument: Instrument, together: int, added: _Added = None) -> int:
+        """What one owner holds of the equity in an instrument. `together`: see the method of this name."""
+        mark, held = self.marks.get(instrument.symbol), self.book(owner).held(instrument.symbol)
         price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
-        held, (buys, sells) = book.held(instrument.symbol), self._sides(owner, instrument.symbol, added)
-        beside = self._beside(owner, instrument, price, added)
+        buys, sells = self._sides(owner, instrument.symbol, added)
+        beside = together - self._gross(owner, instrument, added) if together else 0
         return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns, beside)
 
     def _sides(self, owner: Owner, symbol: str, added: _Added) -> tuple[OpenOrderTotals, OpenOrderTotals]:
@@ -119,22 +123,23 @@ class AccountView:
             return buys, sells
         return (buys + added[1], sells) if added[2] is Side.BUY else (buys, sells + added[1])
 
-    def _beside(self, owner: Owner, instrument: Instrument, price: int, added: _Added = None) -> int:
-        """The most notional that other owners hold or work in an instrument whose tier goes by all of it."""
+    def _together(self, instrument: Instrument, added: _Added = None) -> int:
+        """The most notional that all owners hold or work in an instrument whose tier goes by all of it; else 0."""
         if not self.profile.funding.by_tiers(instrument):
             return 0
-        total, symbol = 0, instrument.symbol
-        for other, book in self.books.items():
-            if other != owner:
-                held, sides = book.held(symbol), self._sides(other, symbol, added)
-                reaches = [totals.reach(side, held) for side, totals in zip(Side, sides, strict=True)]
-                total += exposure_of(instrument, price, held, *reaches).gross
-        return total
+        return sum(self._gross(owner, instrument, added) for owner in self.books)
+
+    def _gross(self, owner: Owner, instrument: Instrument, added: _Added = None) -> int:
+        """The most notional that one owner holds or works in an instrument, at its mark."""
+        symbol, mark = instrument.symbol, self.marks.get(instrument.symbol)
+        held, sides = self.book(owner).held(symbol), self._sides(owner, symbol, added)
+        reaches = [totals.reach(side, held) for side, totals in zip(Side, sides, strict=True)]
+        return exposure_of(instrument, mark.price if mark else 0, held, *reaches).gross
 
     def held_beside(self, owner: Owner, instrument: Instrument) -> int:
         """The most notional that other owners may hold in an instrument, at its mark; 0 where it has no tiers."""
-        mark = self.marks.get(instrument.symbol)
-        return 0 if mark is None else self._beside(owner, instrument, mark.price)
+        together = self._together(instrument)
+        return together - self._gross(owner, instrument) if together and owner in self.books else together
 
     def equity(self) -> int:
         """Cash, settled or not, and positions at their marks, in base currency. What cannot be valued adds nothing if
@@ -205,13 +210,15 @@ class AccountView:
 
     def _held_at_worst(self) -> int | None:
         """What positions and open orders hold of the equity; None if it cannot be told."""
-        total = 0
+        total, together = 0, dict[str, int]()
         for owner, book in self.books.items():
             for symbol in book.symbols():
                 instrument = self.instruments.find(symbol) or book.ledger.instruments.get(symbol)
                 if instrument is None or (book.held(symbol) and symbol not in self.marks):
                     return None
-                held = self.in_base(self._worst_of(owner, instrument, None), instrument.quote)
+                if symbol not in together:
+                    together[symbol] = self._together(instrument)
+                held = self.in_base(self._worst_of(owner, instrument, together[symbol]), instrument.quote)
                 if held is None:
                     return None
                 total += held
@@ -229,17 +236,20 @@ class AccountView:
                     found.append((position_worth(instrument, position, mark.price), instrument.quote))
         return found
 
-    def _committed(self, owner: Owner, book: StrategyBook, currency: str) -> int:
+    def _committed(self, owner: Owner, book: StrategyBook, currency: str, together: dict[str, int]) -> int:
+        """What the open orders of one owner hold of a currency; `together` keeps what was summed over all owners."""
         funding, total = self.profile.funding, 0
         for symbol in {symbol for symbol, _ in book.totals}:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
-            if instrument is not None and instrument.quote == currency:
-                buys, sells = (book.open_totals(symbol, side) for side in Side)
-                price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
-                held, beside = book.held(symbol), self._beside(owner, instrument, price)
-                if funding.kind is BuyingPower.CASH:
-                    total += funding.committed(buys, instrument, price)
-                else:
-                    alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns, beside))
-                    total += funding.at_worst(instrument, price, held, buys, sells, at_ns, beside) - alone
+            if instrument is None or instrument.quote != currency:
+                continue
+            price, at_ns, held = mark.price if mark else 0, mark.at_ns if mark else 0, book.held(symbol)
+            if funding.kind is BuyingPower.CASH:
+                total += funding.committed(book.open_totals(symbol, Side.BUY), instrument, price)
+                continue
+            if symbol not in together:
+                together[symbol] = self._together(instrument)
+            beside = together[symbol] - self._gross(owner, instrument) if together[symbol] else 0
+            alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns, beside))
+            total += self._worst_of(owner, instrument, together[symbol]) - alone
         return total

@@ -167,13 +167,18 @@ class Carry:
     def _of_position(
         self, owner: Owner, instrument: Instrument, position: Position, price: int, at_ns: int
     ) -> Iterator[Payment]:
-        profile, value = self._view.profile, position_value(instrument, position, price)
+        profile, day, found = self._view.profile, at_ns % DAY_NS == 0, list[tuple[CashKind, int]]()
         rate = self._funding.get(instrument.symbol, {}).get(at_ns)
-        found = [(CashKind.FUNDING, 0 if rate is None else funding_payment(value, rate))]
-        if at_ns % DAY_NS == 0:
+        borrows = day and instrument.symbol in profile.borrow
+        if rate is None and not borrows and not (day and instrument.pays_profit_only):
+            return
+        value = position_value(instrument, position, price)
+        if rate is not None:
+            found.append((CashKind.FUNDING, funding_payment(value, rate)))
+        if borrows:
             found.append((CashKind.BORROW, borrow_cost(value, profile.borrowed(instrument.symbol, at_ns - 1))))
-            if instrument.pays_profit_only:
-                found.append((CashKind.VARIATION, value - position.cost))
+        if day and instrument.pays_profit_only:
+            found.append((CashKind.VARIATION, value - position.cost))
         for kind, amount in found:
             if amount:
                 yield Payment(owner, instrument.symbol, kind, instrument.quote, amount, at_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.corporate import Split
 from brokerage.domain.models.financing import BorrowRate
 from brokerage.domain.models.profile import EVERY_CLASS, BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin
@@ -125,7 +127,7 @@ async def test_what_a_position_costs_waits_for_its_own_bars_only(tmp_path: Path)
         assert await book.verify() > 0
 
 
-async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next_that_has_one(tmp_path: Path) -> None:
+async def test_what_falls_due_in_a_bar_without_effect_is_paid_all_the_same(tmp_path: Path) -> None:
     async with open_book(sqlite_url(tmp_path / "store.db"), market(loans=ibkr_equities().loans)) as book:
         await book.open(replace(ACCOUNT, starting_cash=10_000 * 10**8, feeds=LIVE[:1]))
         await move(book, LIVE[0], 21)
@@ -134,7 +136,43 @@ async def test_what_fell_due_in_a_bar_without_effect_is_paid_with_the_next_that_
         await move(book, LIVE[0], 23, price=10**11)  # 150 shares are more than can be counted
         account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
         assert (account.trading_state, account.missed_ns) == (TradingState.HALTED, MONDAY + DAY)
-        await move(book, LIVE[0], 24)  # at its start the price before counts
-        assert await paid(book) == []
-        await move(book, LIVE[0], 25)
         assert await paid(book) == [("INTEREST", "", 24)]
+        await move(book, LIVE[0], 24)
+        assert await paid(book) == [("INTEREST", "", 24)]
+        assert await book.verify() > 0
+
+
+async def test_what_cannot_be_counted_is_paid_with_the_next_bar_that_can(tmp_path: Path) -> None:
+    """A short's borrow goes by a price that no amount holds."""
+    borrow = {"AAPL": (Dated(0, BorrowRate(fee=rate("0.1"))),)}
+    async with open_book(sqlite_url(tmp_path / "store.db"), market(borrow=borrow)) as book:
+        await book.open(replace(ACCOUNT, feeds=LIVE[:1]))
+        await move(book, LIVE[0], 21)
+        await book.submit(order("short", Side.SELL, quantity=150))
+        await move(book, LIVE[0], 22)
+        await move(book, LIVE[0], 23, price=10**11)
+        assert await paid(book) == []
+        await move(book, LIVE[0], 24)
+        await move(book, LIVE[0], 25)
+        assert await paid(book) == [("BORROW", "AAPL", 24)]
+        assert await book.verify() > 0
+
+
+async def test_nothing_is_charged_in_a_bar_without_effect_in_which_shares_were_split(tmp_path: Path) -> None:
+    """Between them old shares would be charged at the price of new ones."""
+    borrow = {"AAPL": (Dated(0, BorrowRate(fee=rate("0.1"))),)}
+    actions = {"AAPL": (Split("AAPL", MONDAY + 22 * HOUR + HOUR // 2, Fraction(2)),)}
+    async with open_book(sqlite_url(tmp_path / "store.db"), replace(market(borrow=borrow), actions=actions)) as book:
+        await book.open(replace(ACCOUNT, feeds=LIVE[:1]))
+        await move(book, LIVE[0], 20)
+        await book.submit(order("short", Side.SELL, quantity=150))
+        await move(book, LIVE[0], 21)
+        start, source = MONDAY + 22 * HOUR, (LIVE[0].preset, "")
+        odd = Bar(start, start + 2 * HOUR, 5_000, 5_000, 5_000, 5_000, 10**9)  # when it opened is not known
+        await book.db.write(lambda conn: show.show_bars(conn, book.market, source, [odd], 0, 7))
+        account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
+        assert account.trading_state is TradingState.HALTED
+        assert await paid(book) == []
+        await move(book, LIVE[0], 24, price=5_000)
+        assert sorted(await paid(book)) == [("BORROW", "AAPL", 24), ("SPLIT", "AAPL", 22)]
+        assert await book.verify() > 0

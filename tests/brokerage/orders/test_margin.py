@@ -62,6 +62,34 @@ async def test_the_biggest_loser_is_closed_as_far_as_equity_does_not_cover_it(da
         assert await book.verify() > 0
 
 
+async def test_what_the_venue_takes_in_several_orders_only_is_closed_by_several(database_url: str) -> None:
+    capped = replace(market(), instruments=Instruments([replace(STOCK, quantity_max=2_000)]))
+    async with open_book(database_url, capped) as book:
+        await book.open()
+        await book.show(bar(0, 99))
+        for number in range(3):
+            await book.submit(order(f"short{number}", Side.SELL, 1_700))
+        await book.show(bar(1, 100, volume=10**9))
+        await book.show(bar(2, 130))
+        [told] = await calls(book)
+        names = told.split("orders: ")[1].split(", ")
+        assert len(set(names)) == 3
+        assert [(await book.order(name)).order.quantity for name in names] == [1_700] * 3
+        await book.show(bar(3, 130, volume=10**9))
+        assert await held(book) == 0
+        assert await book.verify() > 0
+
+
+async def test_a_halted_account_is_told_of_its_margin_and_called_once_it_trades(database_url: str) -> None:
+    async with short(database_url) as book:
+        await book.set_trading(TradingState.HALTED)
+        await book.show(bar(2, 109))
+        assert await acts(book) == ["margin_warning"]
+        await book.set_trading(TradingState.ACTIVE)
+        await book.show(bar(3, 109))
+        assert await acts(book) == ["margin_warning", "margin_call"]
+
+
 async def test_a_frozen_world_is_called_at_the_first_bar_after_it(database_url: str) -> None:
     async with short(database_url) as book:
         await book.fence(fence(2, FenceState.FROZEN))

@@ -6,11 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.buying_power.margins import Held
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.crypto import binance_usdm
@@ -19,7 +22,8 @@ from brokerage.domain.orders.order import Owner, Side
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS, OpenOrderTotals
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.maintenance import MarginState, account_margin, liquidation_prices
-from brokerage.domain.risk.margin_call import Reduction, margin_call
+from brokerage.domain.risk.margin_call import PARTS_MAX, Reduction, margin_call
+from tests.support.shared.examples import examples
 
 FIRST, SECOND, THIRD = (Owner("acc", "w", name) for name in ("s1", "s2", "s3"))
 USDT = 10**8
@@ -267,3 +271,86 @@ def test_orders_of_all_owners_decide_on_the_tier_they_open_in() -> None:
 
 def fee(profile: BrokerageProfile, quantity: int) -> int:
     return profile.fee.bound(ETH, quantity * USDT, quantity, 1)
+
+
+def test_a_reduction_above_the_largest_order_is_cut_into_even_ones() -> None:
+    """Short 10 at 1,000 with nothing left: the venue takes 4, or 3,000 USDT at 1,000."""
+    for capped, parts in (
+        (replace(ETH, quantity_max=4_000), [3_333, 3_333, 3_334]),
+        (replace(ETH, notional_max=3_000 * USDT), [2_500] * 4),
+        (replace(ETH, quantity_max=4_000, notional_max=3_000 * USDT), [2_500] * 4),
+        (replace(ETH, lot=10, quantity_max=4_007), [3_330, 3_330, 3_340]),
+        (replace(ETH, quantity_max=10_000), [10_000]),
+        (replace(ETH, quantity_max=100), [100] * PARTS_MAX),
+        (replace(ETH, quantity_min=10_001), []),
+    ):
+        call = margin_call(view := view_of("0", (FIRST, capped, "-10", "1000"), ETH="1000"), account_margin(view))
+        assert call is not None
+        assert call.ruined
+        assert [part.quantity for part in call.reductions] == parts
+
+
+def test_a_reduction_is_no_less_than_the_venue_takes() -> None:
+    """Long 10 at 1,000 with the mark at 996: 10 of equity, 49.8 kept, so that 39.8 / 49.8 of it, up, is to go."""
+    for least, taken in ((1, [7_992]), (9_000, [9_000]), (10_001, None)):
+        tightened = replace(ETH, quantity_min=least)
+        view = view_of("50", (FIRST, tightened, "10", "1000"), ETH="996")
+        margin = account_margin(view)
+        call = margin_call(view, margin)
+        assert (None if call is None else [-part.quantity for part in call.reductions]) == taken
+
+
+@settings(max_examples=examples(25, 500), deadline=None)
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6), st.data())
+def test_what_all_owners_hold_is_what_it_comes_to_one_by_one(
+    rows: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    """By the tiers of an instrument each owner's margin goes by what the others hold and work beside it."""
+    view = view_of("1000000", ETH="1000", BTC="30000")
+    owners = [Owner("acc", "w", f"s{number}") for number in range(len(rows))]
+    for owner, (held, buys, sells) in zip(owners, rows, strict=True):
+        book = view.book(owner)
+        book.ledger.restore(ETH, Position(held * 1_000, ETH.notional(100_000, held * 1_000)))
+        for side, size in ((Side.BUY, buys), (Side.SELL, sells)):
+            if size:
+                book.totals["ETH", side] = OpenOrderTotals(1, size * 10_000, 1, 0, size * 10_000)
+    funding, total = view.profile.funding, 0
+    for owner in owners:
+        beside = sum(_gross(view, other) for other in owners if other != owner)
+        assert view.held_beside(owner, ETH) == beside
+        total += _worst(view, owner, beside)
+    assert view.free("USDT") == view.equity() - total
+    newcomer = data.draw(st.sampled_from([*owners, Owner("acc", "w", "new")]))
+    more = OpenOrderTotals(1, 5_000, 1, 0, 5_000)
+    found = view.held_at_worst(newcomer, ETH, more, Side.BUY)
+    book = view.book(newcomer)
+    book.totals["ETH", Side.BUY] = book.open_totals("ETH", Side.BUY) + more
+    everyone = list(view.books)
+    assert found == sum(
+        _worst(view, owner, sum(_gross(view, other) for other in everyone if other != owner)) for owner in everyone
+    )
+    alone = {
+        owner: funding.initial(
+            Held(ETH, view.book(owner).held("ETH"), ETH.notional(100_000, view.book(owner).held("ETH")), 1, beside)
+        )
+        for owner in everyone
+        for beside in [sum(_gross(view, other) for other in everyone if other != owner)]
+        if view.book(owner).totals
+    }
+    assert view.committed("USDT") == sum(
+        _worst(view, owner, sum(_gross(view, other) for other in everyone if other != owner)) - margin
+        for owner, margin in alone.items()
+    )
+
+
+def _gross(view: AccountView, owner: Owner) -> int:
+    book, held = view.book(owner), view.book(owner).held("ETH")
+    up = held + book.open_totals("ETH", Side.BUY).quantity
+    down = held - book.open_totals("ETH", Side.SELL).quantity
+    return max(abs(ETH.notional(100_000, up)), abs(ETH.notional(100_000, down)))
+
+
+def _worst(view: AccountView, owner: Owner, beside: int) -> int:
+    book = view.book(owner)
+    buys, sells = (book.open_totals("ETH", side) for side in Side)
+    return view.profile.funding.at_worst(ETH, 100_000, book.held("ETH"), buys, sells, 1, beside)
