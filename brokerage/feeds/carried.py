@@ -15,10 +15,9 @@ from brokerage.books.payments import Numbered, save_payments
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.ticks import MarketEvent, ends_ns
-from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
+from brokerage.domain.models.corporate import CorporateAction, Dividend, Ending, Split, action_text
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Owner
@@ -27,7 +26,6 @@ from brokerage.domain.simulation.carry import Carry, Clocks, Payment, book_payme
 from brokerage.domain.simulation.corporate import apply_action, conversion_of, end_orders, pay_out, waits_for
 from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import NotFound
-from qmtl.core.instants import from_ns, timestamp_text
 
 
 class CarriedAccount:
@@ -75,7 +73,7 @@ class CarriedAccount:
             for payment in payments:
                 book_payment(lambda owner: self.view.book(owner).ledger, self._purse, payment)
                 self._paid.append((fills, payment))
-                self._told.append(told(instrument, action, payment))
+                self._told.append(told(action, payment))
             made += [(book, event) for event in events]
         if isinstance(action, Split):
             self.view.marks[action.symbol] = Mark(price, action.at_ns)
@@ -102,7 +100,7 @@ class CarriedAccount:
             for payment in [] if terms is None else pay_out(book, owner, action, terms):
                 book_payment(lambda owner: self.view.book(owner).ledger, self._purse, payment)
                 self._paid.append((self._fills(done), payment))
-                self._told.append(told(instrument, action, payment))
+                self._told.append(told(action, payment))
         return made
 
     def _fills(self, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> int:
@@ -124,18 +122,8 @@ class CarriedAccount:
             cash.settle(conn, self.account.account, self._carry.clocks.carried_ns)
 
 
-def told(instrument: Instrument, action: CorporateAction, payment: Payment) -> str:
+def told(action: CorporateAction, payment: Payment) -> str:
     """One line of what an action did to a position."""
-    match action:
-        case Split():
-            what = f"split {action.ratio}"
-        case Dividend():
-            what = f"dividend {action.amount:f}"
-        case Delisting():
-            what = f"delisting at {action.price:f}"
-        case ShareExchange():
-            what = f"exchange for {action.ratio} {action.into}" if action.into else "exchange for cash"
     owner, amount = payment.owner, from_scaled(payment.amount, currency_scale(payment.currency))
     whose = f"{owner.world_id}/{owner.strategy_id}" if owner else ""
-    at = timestamp_text(from_ns(action.at_ns))
-    return f"{instrument.symbol} {what} at {at}: {whose}, cash {amount:f} {payment.currency}"
+    return f"{action_text(action)}: {whose}, cash {amount:f} {payment.currency}"

@@ -14,7 +14,9 @@ from blake3 import blake3
 from brokerage.domain.market.bars import BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
+from brokerage.domain.models.corporate import CorporateAction, Ending, PriceAdjustment, beside_prices
 from qmtl.core.decimals import to_decimal
+from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S
 from qmtl.core.volumes import VolumeUnit
 
@@ -28,7 +30,8 @@ OHLCV = ("open", "high", "low", "close", "volume")
 class SealedBars:
     """Bars of one instrument as they came: Arrow tables with open_time, open, high, low, close and volume.
 
-    `preset` serves them, `coverage` is the share of expected bars that are there.
+    `preset` serves them, `coverage` is the share of expected bars that are there; `adjustment` is what was done to
+    prices, None where that is not told.
     """
 
     instrument: Instrument
@@ -37,6 +40,7 @@ class SealedBars:
     parts: Sequence[pa.Table]
     preset: str = ""
     coverage: float = 0.0
+    adjustment: PriceAdjustment | None = None
 
     @property
     def rows(self) -> int:
@@ -48,6 +52,21 @@ class SealedBars:
         """Open of the first bar and close of the last; None without bars."""
         times = self._opens()
         return (int(times[0]), int(times[-1]) + self.interval_s * NS_PER_S) if len(times) else None
+
+    def beside(self, actions: Sequence[CorporateAction], until_ns: int) -> list[CorporateAction]:
+        """Of the actions in the instrument those while its bars go on, and its end by an instant, as far as the prices
+        have them not in them.
+
+        Raises InvalidRequest (E_FIELD) where there are any and it is not told what was done to the prices.
+        """
+        if self.span_ns is None:
+            return []
+        first_ns, last_ns = self.span_ns
+        ends = [one for one in actions if isinstance(one, Ending) and one.at_ns <= until_ns]
+        acts = [one for one in actions if not isinstance(one, Ending) and first_ns < one.at_ns <= last_ns]
+        if acts and self.adjustment is None:
+            raise refused("E_FIELD", f"adjustment of {self.preset}", "not told", "RAW, SPLIT or TOTAL_RETURN")
+        return beside_prices([*acts, *ends], self.adjustment or PriceAdjustment.RAW, self.instrument)
 
     def digest(self) -> str:
         """Of the bars as they came, whatever parts they came in."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from brokerage.domain.market.symbols import Instruments
+from brokerage.domain.models.corporate import PriceAdjustment
 from brokerage.replay.bars import SealedBars
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady, refused
@@ -22,6 +23,13 @@ from qmtl.wire.volumes import volume_unit_from_proto
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_ADJUSTMENTS = {
+    datasetspb.ADJUSTMENT_RAW: PriceAdjustment.RAW,
+    datasetspb.ADJUSTMENT_SPLIT: PriceAdjustment.SPLIT,
+    datasetspb.ADJUSTMENT_TOTAL_RETURN: PriceAdjustment.TOTAL_RETURN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,8 @@ class SealedData:
             )
         parts, coverage = await self._parts(request, rows_max)
         unit = volume_unit_from_proto(preset.volume_unit)
-        return SealedBars(instrument, preset.interval.seconds, unit, parts, preset.name, coverage)
+        adjusted = _ADJUSTMENTS.get(preset.terms.adjustment)
+        return SealedBars(instrument, preset.interval.seconds, unit, parts, preset.name, coverage, adjusted)
 
     async def _parts(self, request: dataservicepb.FetchRequest, rows_max: int) -> tuple[list[pa.Table], float]:
         import pyarrow as pa

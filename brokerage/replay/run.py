@@ -22,10 +22,10 @@ from qmtl.stats.trades import closed_trips
 def run(
     market: MarketContext, asked: Replay, bars: Sequence[SealedBars], allowance: Allowance
 ) -> list[replayservicepb.ReplayOrdersResponse]:
-    """What becomes of an order list over bars, in an account of its own.
+    """What becomes of an order list over bars, in an account of its own, while companies do what the settings say.
 
-    Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol; E_TOO_LARGE), NotFound
-    (E_PROFILE_TABLE_MISSING).
+    Raises InvalidRequest (E_CURRENCIES; E_FIELD: two fingerprints of one symbol, or an action that the bars contradict;
+    E_TOO_LARGE), NotFound (E_PROFILE_TABLE_MISSING).
     """
     account = asked.account
     profile = market.profile_of(account)
@@ -41,8 +41,13 @@ def run(
     cash = {account.base_currency: from_scaled(account.starting_cash, currency_scale(account.base_currency))}
     simulated = SimulatedAccount(profile, cash, instruments=known.values(), owner=asked.owner)
     timeline = Timeline(one.columns() for one in bars)
-    replay = OrderListReplay(simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend)
+    until_ns = max((one.span_ns[1] for one in bars if one.span_ns is not None), default=0)
+    of = market.actions
+    actions = [action for one in bars for action in one.beside(of.get(one.instrument.symbol, ()), until_ns)]
+    replay = OrderListReplay(
+        simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend, actions=actions
+    )
     found = replay.run(asked.equity_after_ns)
     multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
-    trips = closed_trips(fill_events(found, known), account.base_currency, multipliers)
+    trips = closed_trips(fill_events(found, known), account.base_currency, multipliers, found.steps)
     return list(replies(found, trips, bars, account.base_currency, profile))

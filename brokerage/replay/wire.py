@@ -12,10 +12,12 @@ import numpy as np
 
 from brokerage.accounts.wire import ACCOUNT_TYPES, VENUE, costs_of, fee_rate_of, leverage_of, starting_money
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
+from brokerage.domain.backtest.actions import ActionResult
 from brokerage.domain.backtest.fill_view import view_fill
 from brokerage.domain.backtest.order_list import Act, Cancel, OrderStep, ReplayedOrders, acts_of
 from brokerage.domain.backtest.timeline import Steps
 from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.models.corporate import action_text
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_SCALE, currency_scale
@@ -40,6 +42,7 @@ FINGERPRINTS_MAX = 16
 PART_ROWS = 1_000
 EQUITY_ROWS = 32_768
 MARGIN_CALLS_MAX = 1_000
+ACTIONS_MAX = 1_000
 
 M = TypeVar("M")
 Reply = replayservicepb.ReplayOrdersResponse
@@ -215,7 +218,14 @@ def _summary(found: ReplayedOrders, currency: str, scale: int) -> replaypb.Repla
         fill_count=len(found.fills),
         equity_count=len(found.times),
         invested_count=found.invested,
+        corporate_actions=[_acted(one, currency, scale) for one in found.acted[:ACTIONS_MAX]],
+        not_tradable=found.stuck,
     )
+
+
+def _acted(result: ActionResult, currency: str, scale: int) -> str:
+    amount = from_scaled(sum(payment.amount for payment in result.payments), scale)
+    return f"{action_text(result.action)}: cash {format_decimal(amount)} {currency}"
 
 
 def _instrument(bars: SealedBars) -> replaypb.ReplayedInstrument:

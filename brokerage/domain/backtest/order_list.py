@@ -1,8 +1,8 @@
 """A list of orders and cancels over bars: what a backtest that sent them would have been.
 
-Acts are decided at the close of a bar or later, before the next close: bars come first, then margin calls, then what
-was decided, in the order of the list. The code is that of the simulated account; bars at whose close
-nothing can happen are passed by.
+Acts are decided at the close of a bar or later, before the next close: what companies did and bars come first, then
+margin calls, then what was decided, in the order of the list. The code is that of the simulated account; bars at whose
+close nothing can happen are passed by.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.backtest.actions import ActionResult, CorporateActions
 from brokerage.domain.backtest.quiet import Why, next_visit
 from brokerage.domain.backtest.timeline import Steps, Timeline
 from brokerage.domain.backtest.valuation import EquityCurve
+from brokerage.domain.models.corporate import CorporateAction
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import Order
 from brokerage.domain.simulation.carry import Payment
+from qmtl.stats.trades import ShareStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class OrderStep:
 class ReplayedOrders:
     """What became of a list: fills and denials in order, margin calls as time and sentence, what time paid by kind, and
     equity at closes, scaled, `invested` of them with an open position. `ended` says why it ended before its data did;
-    `visited` counts closes by `Why`.
+    `visited` counts closes by `Why`. `acted` is what companies did, `steps` that for the round trips, and `stuck` a
+    sentence for each symbol that is held and trades no more.
     """
 
     fills: list[OrderStep] = field(default_factory=list)
@@ -58,6 +62,9 @@ class ReplayedOrders:
     equity: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     invested: int = 0
     visited: dict[str, int] = field(default_factory=dict)
+    acted: list[ActionResult] = field(default_factory=list)
+    steps: list[ShareStep] = field(default_factory=list)
+    stuck: tuple[str, ...] = ()
 
 
 Act = Cancel | Sequence[Order]
@@ -79,8 +86,10 @@ def acts_of(orders: Sequence[Order], cancels: Sequence[Cancel]) -> list[tuple[in
 
 
 class OrderListReplay:
-    """One list over one time line in one account. `every`: look at every close. `spend` is told before each visit how
-    many orders are looked at; what it raises ends the replay.
+    """One list over one time line in one account, while companies act. `every`: look at every close. `spend` is told
+    before each visit how many orders are looked at; what it raises ends the replay.
+
+    Raises InvalidRequest (E_FIELD) for `actions` that the bars contradict, as `CorporateActions` says.
     """
 
     def __init__(
@@ -92,9 +101,11 @@ class OrderListReplay:
         *,
         every: bool = False,
         spend: Callable[[int], None] | None = None,
+        actions: Iterable[CorporateAction] = (),
     ) -> None:
         self._account, self._timeline, self._currency, self._every = account, timeline, currency, every
         self._spend = spend
+        self._actions = CorporateActions(account, actions, timeline.columns)
         self._curve = EquityCurve(timeline, account.book.ledger, currency)
         self._told = ReplayedOrders()
         self._acts: dict[int, list[tuple[int, Act]]] = {}
@@ -124,16 +135,20 @@ class OrderListReplay:
         if begin < end:
             self._told.times = self._timeline.ends[begin:end]
             self._told.equity, self._told.invested = self._curve.between(begin, end)
+        self._told.stuck = self._actions.stuck()
         return self._told
 
     def _next(self, step: int, end: int) -> tuple[int, Why | None]:
         """The next step to visit and why; all before it are passed by."""
         if self._every:
             return step, Why.EVERY
-        if self._told.ended:
-            return step, Why.ENDING
+        if self._told.ended or self._actions.waits:
+            return step, Why.ENDING if self._told.ended else Why.ACTION
         at, why = int(np.searchsorted(self._due, step)), Why.DECISION
         found = min(int(self._due[at]), end) if at < len(self._due) else end
+        acts_ns = self._actions.next_ns()
+        if acts_ns is not None and (acts := self._timeline.step_after(acts_ns, step)) < found:
+            found, why = acts, Why.ACTION
         sooner, other = next_visit(self._account, self._timeline, step, found, self._currency)
         if sooner < found:
             return self._pass_by(step, sooner), other
@@ -148,12 +163,16 @@ class OrderListReplay:
     def _visit(self, step: int) -> None:
         account, time_ns = self._account, int(self._timeline.ends[step])
         bars = self._timeline.bars_at(step)
-        self._pay(account.advance(min(bar.start_ns for _, bar in bars)))
+        begin_ns = min(bar.start_ns for _, bar in bars)
+        self._pay(account.advance(begin_ns))
+        self._acted(self._actions.end(begin_ns, len(self._told.fills)))
         for symbol, bar in bars:
+            self._acted(self._actions.before(symbol, bar, len(self._told.fills)))
             self._take(account.on_bar(symbol, bar))
         self._pay(account.advance(time_ns))
+        self._acted(self._actions.end(time_ns, len(self._told.fills)))
         call = account.margin_call(time_ns)
-        if call is not None:
+        if call is not None and (call.reductions or not self._told.ended):  # what nobody can close is told once
             self._told.margin_calls.append((time_ns, call.message))
             self._told.ended = self._told.ended or (call.message if call.ruined else "")
         self._decide(step)
@@ -171,6 +190,13 @@ class OrderListReplay:
             else:
                 self._take(self._account.submit_list(act, at_ns))
 
+    def _acted(self, results: Iterable[ActionResult]) -> None:
+        for result in results:
+            self._take(result.events)
+            self._pay(result.payments)
+            self._told.acted.append(result)
+            self._told.steps += result.steps
+
     def _take(self, events: Iterable[OrderEvent]) -> None:
         records = self._account.book.records
         for event in events:
@@ -181,6 +207,6 @@ class OrderListReplay:
 
     def _pay(self, payments: Iterable[Payment]) -> None:
         for payment in payments:
-            if payment.currency == self._currency:
+            if payment.currency == self._currency and payment.amount:
                 kind = payment.kind.value
                 self._told.carried[kind] = self._told.carried.get(kind, 0) + payment.amount

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from math import ceil, floor
 
@@ -11,6 +13,7 @@ from brokerage.domain.accounts.position import Position
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import divide, fit
 from brokerage.domain.orders.order import Side
+from qmtl.core.instants import from_ns, timestamp_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,56 @@ class Delisting:
 CorporateAction = Split | Dividend | ShareExchange | Delisting
 Ending = ShareExchange | Delisting
 """What a symbol does not outlive."""
+
+
+class PriceAdjustment(Enum):
+    """What was done to prices for splits and dividends."""
+
+    RAW = "RAW"
+    SPLIT = "SPLIT"
+    TOTAL_RETURN = "TOTAL_RETURN"
+
+
+def beside_prices(
+    actions: Iterable[CorporateAction], adjustment: PriceAdjustment, instrument: Instrument
+) -> list[CorporateAction]:
+    """Of all actions in an instrument until its last price, in order, those that its prices have not in them.
+
+    All, of prices as they were traded. Of prices that are adjusted for splits no split, and a dividend is what it is
+    for the shares of the last price: divided by the ratios of the later splits, half to even at the price scale. Where
+    dividends are taken out of the prices too, endings only.
+    """
+    known = sorted(actions, key=lambda one: one.at_ns)
+    if adjustment is PriceAdjustment.RAW:
+        return known
+    left, shares = list[CorporateAction](), Fraction(1)
+    for one in reversed(known):
+        if isinstance(one, Split):
+            shares *= one.ratio
+        elif isinstance(one, Dividend) and adjustment is PriceAdjustment.SPLIT:
+            left.append(replace(one, amount=_per_new_share(one.amount, shares, instrument)))
+        elif isinstance(one, Ending):
+            left.append(one)
+    return left[::-1]
+
+
+def _per_new_share(amount: Decimal, shares: Fraction, instrument: Instrument) -> Decimal:
+    units = instrument.price_units(amount, "dividend")
+    return amount if shares == 1 else instrument.price_decimal(divide(units * shares.denominator, shares.numerator))
+
+
+def action_text(action: CorporateAction) -> str:
+    """What an action is and when, for a line of people's."""
+    match action:
+        case Split():
+            what = f"split {action.ratio}"
+        case Dividend():
+            what = f"dividend {action.amount:f}"
+        case Delisting():
+            what = "delisting, kept" if action.price is None else f"delisting at {action.price:f}"
+        case ShareExchange():
+            what = f"exchange for {action.ratio} {action.into}" if action.into else "exchange for cash"
+    return f"{action.symbol} {what} at {timestamp_text(from_ns(action.at_ns))}"
 
 
 @dataclass(frozen=True, slots=True)

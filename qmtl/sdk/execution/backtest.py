@@ -7,7 +7,6 @@ the statistics made afterwards. Results are research, never authoritative: a wor
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -15,18 +14,15 @@ import numpy as np
 
 from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.backtest.account import SimulatedAccount
+from brokerage.domain.backtest.actions import ActionResult, CorporateActions
 from brokerage.domain.backtest.quiet import Why, next_visit
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import EquityCurve
-from brokerage.domain.market.bars import Bar, BarColumns
+from brokerage.domain.market.bars import BarColumns
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.models.corporate import Dividend, Ending, Split
-from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.risk.maintenance import MarginState
-from brokerage.domain.simulation.corporate import acted_before
-from qmtl.core.decimals import from_scaled
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import to_ns
@@ -43,13 +39,11 @@ from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
 from qmtl.sdk.execution.stepping.commands import CommandTable, first_command_ns
-from qmtl.sdk.execution.stepping.endings import Endings
 from qmtl.sdk.execution.stepping.traded import columns_of, one_currency, traded_bars, undecided
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
 from qmtl.sdk.strategy.strategy import Strategy
-from qmtl.stats.trades import SplitStep
 
 _NEVER = 2**63
 
@@ -152,14 +146,9 @@ class _AccountReplay:
         )
         self._timeline = Timeline(repeats.columns_of(self._data[one.symbol], one) for one in traded)
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
-        self._actions: dict[str, deque[Split | Dividend]] = {}
-        traded_actions = (action for action in terms.actions if action.symbol in self._data)
-        for action in sorted(traded_actions, key=lambda one: one.at_ns):
-            if not isinstance(action, Ending):
-                self._actions.setdefault(action.symbol, deque()).append(action)
-        self._endings = Endings(self._account, terms.actions, self._timeline.columns)
+        self._actions = CorporateActions(self._account, terms.actions, self._timeline.columns)
         self._short_step = -2  # the last at whose close margin was short
-        self._passes_by = not (self._why_every or self._acts)
+        self._passes_by = not (self._why_every or self._actions.any)
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
@@ -191,7 +180,7 @@ class _AccountReplay:
             elif step < end:
                 step, why = (step, Why.EVERY) if self._every else self._next(commands, step, end)
         self._finish(begin, end)
-        self._record.stuck = self._endings.stuck()
+        self._record.stuck = self._actions.stuck()
         self._record.path = self._path(stretches, compiled, end)
         return self._record
 
@@ -219,7 +208,7 @@ class _AccountReplay:
                 end = step + 1
                 break
         self._finish(end if begin is None else begin, end)
-        self._record.stuck = self._endings.stuck()
+        self._record.stuck = self._actions.stuck()
         self._record.path = self._why_every
         return self._record
 
@@ -241,14 +230,9 @@ class _AccountReplay:
         return {node_id: int(times[-1]) for node_id, times in series.items() if len(times)}
 
     def _stretches(self, commands: CommandTable) -> Stretches:
-        compiling = Compiling.NEVER if self._acts else self._compiling
+        compiling = Compiling.NEVER if self._actions.any else self._compiling
         account, logic, timeline = self._account, self._logic, self._timeline
         return Stretches(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
-
-    @property
-    def _acts(self) -> bool:
-        """Whether a company does anything during the run."""
-        return bool(self._actions) or self._endings.any
 
     def _follow(self, made: Stretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
@@ -268,7 +252,7 @@ class _AccountReplay:
         if self._why_every:
             return self._why_every
         if stretches.why:
-            return f"past quiet bars: {'corporate actions' if self._acts else stretches.why}"
+            return f"past quiet bars: {'corporate actions' if self._actions.any else stretches.why}"
         return f"{'compiled' if stretches.compiled else 'in integers'}: {compiled:,} of {end:,} bars"
 
     def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
@@ -283,20 +267,20 @@ class _AccountReplay:
         rows = timeline.rows_at(step)
         begin_ns = min(timeline.columns[symbol].start_ns.item(row) for symbol, row in rows)
         self._record.pay(self.currency, self._account.advance(begin_ns))
-        self._end(begin_ns)
+        self._acted(self._actions.end(begin_ns, len(self._record.fills)))
         for symbol, row in rows:
             if self._passes_by and self._account.is_idle(symbol):
                 self._account.pass_by({symbol: timeline.mark_of(symbol, row)})
                 continue
             bar = timeline.columns[symbol].bar(row)
-            self._act(symbol, bar)
+            self._acted(self._actions.before(symbol, bar, len(self._record.fills)))
             direct = self._account.fill_direct(symbol, bar)
             if direct is None:
                 self._take(self._account.on_bar(symbol, bar))
             else:
                 self._tell(fill_event(direct))
         self._record.pay(self.currency, self._account.advance(time_ns))
-        self._end(time_ns)
+        self._acted(self._actions.end(time_ns, len(self._record.fills)))
 
     def _decide(self, step: int, time_ns: int, due: list[Command]) -> None:
         self._call_margin(step, time_ns)
@@ -308,10 +292,8 @@ class _AccountReplay:
         found, why = step, self._here()
         if why is None:
             found, why = commands.next_change(step, end), Why.DECISION
-            ends_ns = self._endings.next_ns()
-            acts = [waiting[0].at_ns for waiting in self._actions.values() if waiting]
-            acts += [] if ends_ns is None else [ends_ns]
-            if acts and (at := self._timeline.step_after(min(acts), step)) < found:
+            acts_ns = self._actions.next_ns()
+            if acts_ns is not None and (at := self._timeline.step_after(acts_ns, step)) < found:
                 found, why = at, Why.ACTION
             at, other = next_visit(self._account, self._timeline, step, found, self.currency)
             if at < found:
@@ -325,7 +307,7 @@ class _AccountReplay:
         """Why the very next step has to be visited whatever comes; None: it has not."""
         if self._record.ended:
             return Why.ENDING
-        if self._endings.waits:
+        if self._actions.waits:
             return Why.ACTION
         return None if self._logic.settled else Why.DECISION
 
@@ -339,34 +321,12 @@ class _AccountReplay:
             self._record.times = self._timeline.ends[begin:end]
             self._record.equity, self._record.invested = self._curve.between(begin, end)
 
-    def _act(self, symbol: str, bar: Bar) -> None:
-        """Apply the corporate actions that came before the open of a bar of a symbol."""
-        for paid, steps in self._endings.exchange(symbol, bar, len(self._record.fills)):
-            self._record.pay(self.currency, paid)
-            self._record.steps += steps
-        waiting = self._actions.get(symbol)
-        if not waiting:
-            return
-        for action in acted_before(self._account.instrument(symbol), bar, waiting):
-            waiting.popleft()
-            held = self._account.position(symbol)
-            events, paid = self._account.act(action, bar.open)
-            self._take(events)
-            self._record.pay(self.currency, paid)
-            if isinstance(action, Split) and held:
-                self._record.steps.append(self._split_step(action, sum(payment.amount for payment in paid)))
-
-    def _end(self, until_ns: int) -> None:
-        """End the symbols that trade no more from an instant on."""
-        for events, paid, steps in self._endings.end(until_ns, len(self._record.fills)):
-            self._take(events)
-            self._record.pay(self.currency, paid)
-            self._record.steps += steps
-
-    def _split_step(self, action: Split, cash: int) -> SplitStep:
-        symbol, paid = action.symbol, from_scaled(cash, currency_scale(self.currency))
-        held = self._account.position(symbol)
-        return SplitStep(symbol, len(self._record.fills), action.at_ns, action.ratio, held, paid)
+    def _acted(self, results: Iterable[ActionResult]) -> None:
+        """Write down what companies did."""
+        for result in results:
+            self._take(result.events)
+            self._record.pay(self.currency, result.payments)
+            self._record.steps += result.steps
 
     def _call_margin(self, step: int, time_ns: int) -> None:
         """Tell of margin that becomes short, and close what equity no longer covers; with no equity left the run ends

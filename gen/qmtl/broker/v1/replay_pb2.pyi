@@ -91,7 +91,7 @@ class ReplayedMarginCall(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ReplaySummary(_message.Message):
-    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count", "invested_count", "instruments", "terms")
+    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count", "invested_count", "instruments", "terms", "corporate_actions", "not_tradable")
     class CarriedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +110,8 @@ class ReplaySummary(_message.Message):
     INVESTED_COUNT_FIELD_NUMBER: _ClassVar[int]
     INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
+    CORPORATE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    NOT_TRADABLE_FIELD_NUMBER: _ClassVar[int]
     equity: str
     base_currency: str
     ended: str
@@ -121,7 +123,9 @@ class ReplaySummary(_message.Message):
     invested_count: int
     instruments: _containers.RepeatedCompositeFieldContainer[ReplayedInstrument]
     terms: ReplayedTerms
-    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ...) -> None: ...
+    corporate_actions: _containers.RepeatedScalarFieldContainer[str]
+    not_tradable: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ..., corporate_actions: _Optional[_Iterable[str]] = ..., not_tradable: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ReplayedInstrument(_message.Message):
     __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio", "last_price", "bars_digest")

@@ -55,7 +55,8 @@ class ReplayServiceServicer:
 
     def ReplayOrders(self, request_iterator, context):
         """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
-        that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+        that is gone afterwards: fills, denials, trades and equity follow from the list, the data and what the settings say that
+        companies did. A payload has at most
         8 MiB. One replay runs at a time; others wait.
 
         Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,

@@ -37,7 +37,8 @@ class ReplayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReplayServiceAsyncStub: ...
     ReplayOrders: _grpc.StreamStreamMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]
     """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
-    that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+    that is gone afterwards: fills, denials, trades and equity follow from the list, the data and what the settings say that
+    companies did. A payload has at most
     8 MiB. One replay runs at a time; others wait.
 
     Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
@@ -66,7 +67,8 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayOrders: _aio.StreamStreamMultiCallable[_replay_service_pb2.ReplayOrdersRequest, _replay_service_pb2.ReplayOrdersResponse]  # type: ignore[assignment]
     """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
-    that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+    that is gone afterwards: fills, denials, trades and equity follow from the list, the data and what the settings say that
+    companies did. A payload has at most
     8 MiB. One replay runs at a time; others wait.
 
     Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
@@ -98,7 +100,8 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replay_service_pb2.ReplayOrdersResponse], _abc.AsyncIterator[_replay_service_pb2.ReplayOrdersResponse]]:
         """Runs an order list over sealed bars with the code of local backtests and of the paper venue, in an account of its own
-        that is gone afterwards: fills, denials, trades and equity follow from the list and the data alone. A payload has at most
+        that is gone afterwards: fills, denials, trades and equity follow from the list, the data and what the settings say that
+        companies did. A payload has at most
         8 MiB. One replay runs at a time; others wait.
 
         Errors: INVALID_ARGUMENT (E_FIELD, E_ORDER_MALFORMED, E_ORDER_LIST_MALFORMED, E_DECIMAL, E_ENUM, E_NAME, E_CURRENCIES,
