@@ -35,7 +35,8 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.simulated import order_list
 from tests.brokerage.samples import OWNER
 from tests.sdk.execution import test_fast_path as fast_path
-from tests.sdk.execution.test_fast_path import MARGINS, SPOTS, START_NS, STEP_NS, Case
+from tests.sdk.execution.test_fast_path import MARGINS, SPOTS, Case
+from tests.sdk.market import START_NS, STEP_NS
 from tests.support.shared.examples import examples
 
 Parts = list[replayservicepb.ReplayOrdersResponse]
