@@ -27,14 +27,54 @@ both changed the same lines both stay, between markers, and the command ends wit
 stays deleted. In a git work tree files that would change must be committed, and git is the way back; elsewhere the
 old files are copied to `.qmtl-backup/`. A command that is cut leaves the old project or the new one.
 
-`qmtl project layer validate` builds the strategy in a process of its own, without a network, and reports every
-finding at once: a layer that imports upwards, a function that is missing or returns the wrong kind, NodeIDs that
-differ between two builds, a value that looks ahead, a file with what looks like a key, a live guard that is off.
+Before the differences an update names the templates whose version stepped, and for a major step what their
+`migrations.md` says of it. Templates render with the qmtl that is installed, so `--to VERSION` refuses to update to
+any other; install that one first. A project of a newer qmtl is not touched. A patch step never changes a strategy's
+NodeIDs.
 
-Templates of other packages come by the entry point `qmtl.templates`, which names a package with the same folders. A
-template is data: its language has output, conditions, loops and filters, and calls nothing.
+`.qmtl-base.tgz` is stored without compression: compressors of different versions make different bytes of one file,
+and git compresses it anyway, and better, since it sees what changed.
+
+`qmtl project layer validate` builds the strategy in two processes with 30 s in all, and reports every finding at
+once: a layer that is missing or imports upwards, a function that is missing or returns the wrong kind, NodeIDs that
+differ between two builds or two processes, a value that looks ahead, an extra that is not installed, a file with what
+looks like a key, a live guard that is off. A call of the clock or of an unseeded generator in a layer is a warning.
+These processes refuse to open a connection, to start a process and to write a file outside of a scratch folder: that
+keeps a mistake from doing harm and says it, and is no sandbox for code that means harm.
+
+Answers are written into the project and committed, so no template may ask for a secret and no answer may look like
+one.
 
 Bars that come with a template are a random walk and say SYNTHETIC in file, symbol and README.
+
+Three files of a project are in the form that a program reads, where a form of our own would be read by nobody: limits
+of an account are JSON (`qmtl risk limits set --file`), those of a world are part of its policy, alerts are rules of
+Prometheus. There is no file that chooses where experiments are tracked: `qmtl sweep --store FILE` keeps every trial
+under the hash of code, parameters and bars, goes on with those that are not there yet and never mixes two versions of
+a strategy; `--csv FILE` writes the table that a notebook, a spreadsheet or an MLflow of yours reads. A tracker beside
+them would be a second, poorer record of the same trials.
+
+## Templates of your own
+
+A package offers templates and presets by the entry point `qmtl.templates`, which names a package with folders as
+here:
+
+```toml
+[project.entry-points."qmtl.templates"]
+acme = "acme_templates"
+```
+
+with `acme_templates/<layer>/<template>/template.toml` and `acme_templates/presets/<preset>.toml`, all of it in the
+wheel. Nothing of it is imported or run. A template is data: its language has output, conditions, loops and filters,
+and calls nothing. It renders by the same rules, is listed with its package and version, and a project is only ever
+updated with the package that it was made with. A name that qmtl has stays qmtl's, one that two packages have is
+nobody's; a template that is broken is left out and named on standard error, and the others work.
+
+`template.toml` has `name` and `layer` (as its folders say), `summary`, `version`, `qmtl` (versions it is for),
+`docs`, and may have `requires` (layers beside those that its own layer needs), `conflicts` (templates), `extras` (of
+qmtl), `tags`, `parameters` (`type`, `default`, `help`, `min`, `max`, `choices`, `pattern`) and `files` (source by
+path; a source that ends with `.jinja` is rendered). From version 2.0.0 on `migrations.md` beside it has a section `##
+2.0.0` for each major step. An unknown key is refused.
 
 ## Layers
 

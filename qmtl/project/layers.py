@@ -56,11 +56,6 @@ def missing(chosen: Collection[Layer]) -> tuple[Layer, ...]:
     return tuple(layer for layer in Layer if layer in wanted and layer not in chosen)
 
 
-def needed_by(layer: Layer, chosen: Collection[Layer]) -> tuple[Layer, ...]:
-    """Those of the chosen layers that cannot be without this one."""
-    return tuple(other for other in Layer if other in chosen and layer in below(other))
-
-
 def below(layer: Layer) -> tuple[Layer, ...]:
     """Every layer that this one builds on, lowest first: what it may import."""
     return missing([layer])

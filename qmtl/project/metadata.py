@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.project.layers import Layer
 from qmtl.project.parameters import Answer, Parameter, ParameterKind
+from qmtl.project.secret_shapes import names_secret
 
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -24,13 +25,17 @@ PLACES = (FRAME, *Layer, ADDITION)
 
 @dataclass(frozen=True, slots=True)
 class TemplateFacts:
-    """`qmtl`: versions it is for. `files`: the source of each file by its path in the project."""
+    """`qmtl`: versions it is for. `requires`: layers it cannot be without, beside those that its own layer needs.
+
+    `files`: the source of each file by its path in the project.
+    """
 
     name: str
     place: str
     summary: str
     version: Version
     qmtl: SpecifierSet
+    requires: tuple[Layer, ...]
     conflicts: tuple[str, ...]
     extras: tuple[str, ...]
     tags: tuple[str, ...]
@@ -64,6 +69,7 @@ def template_from_toml(text: str, where: str) -> TemplateFacts:
         summary=table.text("summary"),
         version=table.made("version", Version, InvalidVersion, "a version such as 1.0.0"),
         qmtl=table.made("qmtl", SpecifierSet, InvalidSpecifier, "versions such as >=0.1,<1"),
+        requires=table.layers("requires"),
         conflicts=table.texts("conflicts"),
         extras=table.texts("extras"),
         tags=table.texts("tags"),
@@ -106,6 +112,9 @@ def _parameters(tables: Mapping[str, object], where: str) -> dict[str, Parameter
         place = f"{where}: parameters.{name}"
         if not isinstance(fields, dict) or not NAME.fullmatch(name):
             raise InvalidRequest("E_TEMPLATE_METADATA", f"{place} is not a table of a lower-case name")
+        if names_secret(name):
+            message = f"{place} asks for a secret, and answers are committed: name a file or a variable instead"
+            raise InvalidRequest("E_TEMPLATE_METADATA", message)
         table = _Table(fields, place)
         parameter = Parameter(
             name=name,
@@ -167,6 +176,12 @@ class _Table:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self.refuse(field, repr(value), "a list of texts")
         return tuple(value)
+
+    def layers(self, field: str) -> tuple[Layer, ...]:
+        names = self.texts(field)
+        if not set(names) <= set(Layer):
+            self.refuse(field, repr(list(names)), f"some of {', '.join(Layer)}")
+        return tuple(layer for layer in Layer if layer in names)
 
     def table(self, field: str) -> dict[str, object]:
         value = self._fields.pop(field, {})

@@ -6,28 +6,29 @@ import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
+
+from packaging.version import Version
 
 from qmtl.core.errors import Conflict, DataLoss, InvalidRequest, NotFound, NotReady
 from qmtl.project.archive import packed, unpacked
-from qmtl.project.layers import Layer, needed_by
+from qmtl.project.layers import Layer
 from qmtl.project.merging import Change, Outcome, merged
-from qmtl.project.metadata import FRAME
+from qmtl.project.metadata import ADDITION
+from qmtl.project.migrations import notes_between
 from qmtl.project.parameters import Answer
 from qmtl.project.project_file import (
     BASE_FILE,
     PROJECT_FILE,
+    RUNNING,
     ProjectFile,
     digest,
     project_file_text,
     read_project_file,
 )
-from qmtl.project.selection import DEFAULTS, Selection, completed, selected_before
+from qmtl.project.selection import DEFAULTS, Selection, called, completed, needs, selected_before
 from qmtl.project.shelf import Shelf
 from qmtl.project.writing import create, finish, replace_files
-
-RUNNING = version("qmtl")
 
 
 def new_project(folder: Path, selection: Selection) -> dict[str, bytes]:
@@ -44,6 +45,12 @@ def whole(selection: Selection) -> dict[str, bytes]:
     return {**files, PROJECT_FILE: project_file_text(project), BASE_FILE: packed(files)}
 
 
+def first_commands(files: Mapping[str, bytes]) -> list[str]:
+    """What a new project is looked at with: the first code block of its README, but for the line that installs it."""
+    block = files["README.md"].decode().split("```")[1]
+    return [line for line in block.strip().splitlines() if not line.startswith("pip ")]
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """A project in a folder: its file, what was rendered, and what the author has made of it."""
@@ -55,6 +62,7 @@ class Project:
     @classmethod
     def opened(cls, folder: Path) -> Project:
         """Finishes what an earlier command left. Raises as read_project_file; DataLoss for a damaged archive."""
+        read_project_file(folder, RUNNING)  # nothing is written into a project of a newer version
         finish(folder)
         file = read_project_file(folder, RUNNING)
         archive = folder / BASE_FILE
@@ -151,9 +159,7 @@ def with_layer(shelf: Shelf, project: Project, layer: Layer, template: str, *, w
     before = selected_before(shelf, project.file, RUNNING)
     chosen = {one: used.facts.name for one, used in before.templates.items()}
     chosen[layer] = template or DEFAULTS[layer]
-    chosen = completed(chosen, with_requires)
-    templates = {one: shelf.template(one, chosen[one]) for one in Layer if one in chosen}
-    return replace(before, templates=templates)
+    return replace(before, templates=completed(shelf, chosen, before.additions, with_requires=with_requires))
 
 
 def without_layer(shelf: Shelf, project: Project, layer: Layer) -> Selection:
@@ -162,26 +168,34 @@ def without_layer(shelf: Shelf, project: Project, layer: Layer) -> Selection:
         raise InvalidRequest(
             "E_LAYER_UNKNOWN", f"the project has no {layer}", hint=f"it has {', '.join(project.layers)}"
         )
-    needing = needed_by(layer, project.layers)
-    rest = [one for one in project.layers if one is not layer]
-    if needing or not rest:
+    before = selected_before(shelf, project.file, RUNNING)
+    needing = [called(one) for one in before.all_templates if layer in needs(one)]
+    if needing or project.layers == (layer,):
         why = f"{', '.join(needing)} cannot be without it" if needing else "it is the only layer"
         raise NotReady("E_LAYER_NEEDED", f"{layer} stays: {why}")
-    before = selected_before(shelf, project.file, RUNNING)
     templates = {one: used for one, used in before.templates.items() if one is not layer}
     known = replace(before, templates=templates, answers={}).parameters
     return replace(before, templates=templates, answers={k: v for k, v in before.answers.items() if k in known})
 
 
 def version_steps(project: Project, selection: Selection) -> list[str]:
-    """Templates whose version differs from what the project was made with, as "signal/x 1.0.0 -> 2.0.0"."""
-    before = {**project.file.templates}
+    """What an author should know of an update before its differences.
+
+    Templates of another version than the project was made with, as "signal/x 1.0.0 -> 2.0.0", with the notes of their
+    migrations; answers that no template asks for any more.
+    """
+    used = {f"{place}/{one.template}": one for place, one in project.file.templates.items()}
+    used |= {f"{ADDITION}/{one.template}": one for one in project.file.additions}
     steps = []
-    for place, template in ((FRAME, selection.frame), *selection.templates.items()):
-        used = before.get(str(place))
-        if used is not None and used.version != str(template.facts.version):
-            steps.append(f"{template.facts.key} {used.version} -> {template.facts.version}")
-    return steps
+    for template in selection.all_templates:
+        before = used.get(template.facts.key)
+        if before is None or before.version == str(template.facts.version):
+            continue
+        steps.append(f"{template.facts.key} {before.version} -> {template.facts.version}")
+        steps += notes_between(template.migrations, Version(before.version), template.facts.version)
+    asked = selection.parameters
+    dropped = {name: answer for name, answer in project.file.answers.items() if name not in asked}
+    return steps + [f"no template asks for {name} any more; it was {answer!r}" for name, answer in dropped.items()]
 
 
 def _git(folder: Path, *words: str) -> set[str] | None:

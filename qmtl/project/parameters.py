@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from qmtl.core.errors import refused
+from qmtl.project.secret_shapes import secret_in
 
 Answer: TypeAlias = str | int | float | bool
 LENGTH_MAX = 200
@@ -65,6 +66,9 @@ class Parameter:
                 return answer
             case ParameterKind.NUMBER, int() | float() if math.isfinite(answer) and self._inside(answer):
                 return float(answer)
+            case ParameterKind.TEXT, str() if kind := secret_in(answer):
+                want = "no secret: answers are committed with the project"
+                raise refused("E_PARAMETER", self.name, kind, want)
             case ParameterKind.TEXT, str() if self._spells(answer):
                 return answer
             case _:

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import tomli_w
@@ -14,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from qmtl.core.errors import DataLoss, NotFound, NotReady
 from qmtl.project.parameters import Answer
 
+RUNNING = version("qmtl")
 PROJECT_FILE, BASE_FILE = "qmtl-project.toml", ".qmtl-base.tgz"
 SCHEMA = 1
 _HEAD = "# Written by `qmtl project`; change it by its commands: `qmtl project show`, `qmtl project update --set`.\n"
@@ -69,23 +71,34 @@ def read_project_file(folder: Path, running: str) -> ProjectFile:
     if not path.is_file():
         hint = "qmtl project init --path P makes one"
         raise NotFound("E_PROJECT_UNKNOWN", f"{folder} has no {PROJECT_FILE}", hint=hint)
+    return project_from_text(path.read_bytes(), str(path), running)
+
+
+def project_from_text(content: bytes, path: str, running: str) -> ProjectFile:
+    """What a project file says; `path`: where errors say it is. Raises as `read_project_file`."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        version, schema = Version(document["qmtl"]), int(document["schema"])
-        if version > Version(running) or schema > SCHEMA:
-            message = f"{path} is of qmtl {version} (schema {schema}), this is qmtl {running} (schema {SCHEMA})"
-            raise NotReady("E_PROJECT_NEWER", message, hint=f"pip install 'qmtl>={version}'")
+        document = tomllib.loads(content.decode())
+        made_by, schema = Version(document["qmtl"]), int(document["schema"])
+        if made_by > Version(running) or schema > SCHEMA:
+            message = f"{path} is of qmtl {made_by} (schema {schema}), this is qmtl {running} (schema {SCHEMA})"
+            raise NotReady("E_PROJECT_NEWER", message, hint=f"pip install 'qmtl>={made_by}'")
         return ProjectFile(
             qmtl=str(document["qmtl"]),
             preset=str(document["preset"]),
-            templates={place: Used(**fields) for place, fields in document["templates"].items()},
-            additions=tuple(Used(**fields) for fields in document["additions"]),
+            templates={place: _used_before(fields) for place, fields in document["templates"].items()},
+            additions=tuple(_used_before(fields) for fields in document["additions"]),
             answers=dict(document["answers"]),
             files={name: str(value) for name, value in document["files"].items()},
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, InvalidVersion) as error:
         what = f"{type(error).__name__}: {error}"
         raise DataLoss("E_PROJECT_DAMAGED", f"{path} cannot be read: {what}", hint="restore it from git") from None
+
+
+def _used_before(fields: Mapping[str, str]) -> Used:
+    used = Used(**fields)
+    Version(used.version)
+    return used
 
 
 def _used(one: Used) -> dict[str, str]:

@@ -7,15 +7,16 @@ no object and grows no text but by what it writes, which is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from packaging.version import Version
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.project.parameters import Answer
-from qmtl.project.project_file import BASE_FILE, PROJECT_FILE
+from qmtl.project.project_file import BASE_FILE, PROJECT_FILE, RUNNING
 from qmtl.project.shelf import Template
 
 FILES_MAX = 200
@@ -52,7 +53,8 @@ def rendered(templates: Iterable[Template], answers: Mapping[str, Answer], layer
     """
     environment = _environment()
     templates = tuple(templates)
-    values = {**answers, "layers": tuple(layers), "chosen": tuple(template.facts.key for template in templates)}
+    chosen = tuple(template.facts.key for template in templates)
+    values = {**answers, "layers": tuple(layers), "chosen": chosen, "requirement": requirement(templates)}
     found: dict[str, bytes] = {}
     for template in templates:
         for written_path, source in template.facts.files.items():
@@ -71,6 +73,13 @@ def rendered(templates: Iterable[Template], answers: Mapping[str, Answer], layer
             found[path] = content
     _check_sizes(found)
     return dict(sorted(found.items()))
+
+
+def requirement(templates: Sequence[Template]) -> str:
+    """The package of this version up to the next major one, with the extras of the templates, as pip reads it."""
+    extras = sorted({extra for template in templates for extra in template.facts.extras})
+    listed = f"[{','.join(extras)}]" if extras else ""
+    return f"qmtl{listed}>={Version(RUNNING).base_version},<{Version(RUNNING).major + 1}"
 
 
 def _check_sizes(found: Mapping[str, bytes]) -> None:

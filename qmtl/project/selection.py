@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
-from qmtl.core.errors import Conflict, InvalidRequest, NotReady
-from qmtl.project.layers import FACTS, Layer, layer_named, missing
+from qmtl.core.errors import AlreadyExists, Conflict, InvalidRequest, NotFound, NotReady
+from qmtl.project.layers import Layer, layer_named, missing
 from qmtl.project.metadata import ADDITION, FRAME
 from qmtl.project.parameters import Answer, Parameter, answered
 from qmtl.project.project_file import ProjectFile, Used
@@ -92,11 +92,11 @@ def select(
             message = f"a template of {layer} is named and the layer is not chosen"
             raise InvalidRequest("E_LAYER_UNKNOWN", message, hint=f"--layers {','.join([*chosen, layer])}")
         chosen[layer] = name
-    chosen = completed(chosen, with_requires)
+    additions = tuple(shelf.template(ADDITION, name) for name in (begun.additions if begun else ()))
     selection = Selection(
         preset=preset,
-        templates={layer: shelf.template(layer, chosen[layer]) for layer in Layer if layer in chosen},
-        additions=tuple(shelf.template(ADDITION, name) for name in (begun.additions if begun else ())),
+        templates=completed(shelf, chosen, additions, with_requires=with_requires),
+        additions=additions,
         frame=shelf.template(FRAME, FRAME_TEMPLATE),
         answers={**(begun.answers if begun else {}), **(answers or {})},
     )
@@ -104,17 +104,46 @@ def select(
     return selection
 
 
-def completed(chosen: Mapping[Layer, str], with_requires: bool) -> dict[Layer, str]:
-    """The chosen layers with those they need. Raises NotReady (E_LAYER_REQUIRES) where those are not to be added."""
+def completed(
+    shelf: Shelf, chosen: Mapping[Layer, str], additions: Sequence[Template], *, with_requires: bool
+) -> dict[Layer, Template]:
+    """Templates of the chosen layers and of those that they need, lowest first.
+
+    Raises InvalidRequest (E_LAYER_UNKNOWN) for none, NotReady (E_LAYER_REQUIRES; metadata: layers) where layers are
+    needed and not to be added, NotFound (E_TEMPLATE_UNKNOWN).
+    """
     if not chosen:
         raise InvalidRequest("E_LAYER_UNKNOWN", "no layer is chosen", hint=f"--layers {','.join(list(Layer)[:2])}")
-    absent = missing(chosen)
-    if absent and not with_requires:
-        needing = [layer for layer in Layer if layer in chosen and set(absent) & set(_all_needs(layer))]
-        message = f"{', '.join(needing)} cannot be without {', '.join(absent)}"
-        raise NotReady("E_LAYER_REQUIRES", message, hint=f"add {', '.join(absent)}, or --with-requires",
-                       metadata={"layers": ",".join(absent)})  # fmt: skip
-    return {**chosen, **{layer: DEFAULTS[layer] for layer in absent}}
+    templates = {layer: shelf.template(layer, name) for layer, name in chosen.items()}
+    while absent := lacking((*templates.values(), *additions)):
+        templates |= {layer: shelf.template(layer, DEFAULTS[layer]) for layer in absent}
+    added = [layer for layer in Layer if layer in templates and layer not in chosen]
+    if added and not with_requires:
+        given = (*(templates[layer] for layer in chosen), *additions)
+        needing = [called(one) for one in given if needs(one).intersection(added)]
+        message = f"{', '.join(needing)} cannot be without {', '.join(added)}"
+        raise NotReady("E_LAYER_REQUIRES", message, hint=f"add {', '.join(added)}, or --with-requires",
+                       metadata={"layers": ",".join(added)})  # fmt: skip
+    return {layer: templates[layer] for layer in Layer if layer in templates}
+
+
+def lacking(templates: Sequence[Template]) -> tuple[Layer, ...]:
+    """Layers that these templates need and that none of them is of, lowest first."""
+    there = {Layer(one.facts.place) for one in templates if one.facts.place in set(Layer)}
+    wanted = {need for one in templates for need in needs(one)}
+    return tuple(layer for layer in Layer if layer in wanted and layer not in there)
+
+
+def called(template: Template) -> str:
+    """What a person knows a template by: its layer, where that alone says what it needs."""
+    plain = template.facts.place in set(Layer) and not template.facts.requires
+    return template.facts.place if plain else template.facts.key
+
+
+def needs(template: Template) -> frozenset[Layer]:
+    """Every layer that a template cannot be without, by its own layer or by what it says."""
+    named = {*template.facts.requires, *(layer for layer in Layer if layer == template.facts.place)}
+    return frozenset({*template.facts.requires, *missing(named)})
 
 
 def selected_before(shelf: Shelf, project: ProjectFile, running: str) -> Selection:
@@ -122,12 +151,10 @@ def selected_before(shelf: Shelf, project: ProjectFile, running: str) -> Selecti
     selection = Selection(
         preset=project.preset,
         templates={
-            layer: shelf.template(layer, project.templates[layer].template)
-            for layer in Layer
-            if layer in project.templates
+            layer: _again(shelf, layer, project.templates[layer]) for layer in Layer if layer in project.templates
         },
-        additions=tuple(shelf.template(ADDITION, one.template) for one in project.additions),
-        frame=shelf.template(FRAME, project.templates[FRAME].template),
+        additions=tuple(_again(shelf, ADDITION, one) for one in project.additions),
+        frame=_again(shelf, FRAME, project.templates[FRAME]),
         answers={},
     )
     known = selection.parameters
@@ -151,8 +178,18 @@ def check(selection: Selection, running: str) -> None:
     selection.parameters  # noqa: B018 - refuses templates that differ in a parameter
 
 
-def _all_needs(layer: Layer) -> Collection[Layer]:
-    return (*FACTS[layer].needs, *missing([layer]))
+def _again(shelf: Shelf, place: str, used: Used) -> Template:
+    """The template that a project was made with, of the same package and of no other."""
+    package = used.source.rpartition(" ")[0]
+    try:
+        template = shelf.template(place, used.template)
+    except NotFound as error:
+        error.hint = f"pip install {package}"
+        raise
+    if template.source.package != package:
+        message = f"{template.facts.key} of this project is of {package}, here it is of {template.source}"
+        raise AlreadyExists("E_TEMPLATE_TAKEN", message, hint=f"pip install {package}")
+    return template
 
 
 def _used(template: Template) -> Used:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,9 @@ import pytest
 
 from qmtl.core.errors import QmtlError
 from qmtl.project.archive import packed, unpacked
-from qmtl.project.layers import Layer, missing, needed_by
+from qmtl.project.layers import Layer, missing
 from qmtl.project.merging import Outcome, merged
 from qmtl.project.operations import (
-    RUNNING,
     Project,
     new_project,
     planned,
@@ -27,9 +25,10 @@ from qmtl.project.operations import (
     with_layer,
     without_layer,
 )
+from qmtl.project.project_file import RUNNING
 from qmtl.project.selection import select
 from qmtl.project.writing import BACKUP, STAGE, finish, replace_files
-from tests.project.shelves import OWN, edited, preset
+from tests.project.shelves import OWN, preset
 
 CUTTER = """
 import os, sys
@@ -118,37 +117,6 @@ def test_five_backups_are_kept(tmp_path: Path) -> None:
     kept = sorted(int(folder.name) for folder in (tmp_path / BACKUP).iterdir())
     assert kept == [3, 4, 5, 6, 7]
     assert (tmp_path / BACKUP / "7" / "a").read_bytes() == b"6"
-
-
-def no_line_is_lost(tmp_path: Path, seeds: range) -> None:
-    before = preset("production").files()
-    after = preset("production", entry=0.75, canary_weight=0.2, symbol="ETH-USD", name="other").files()
-    texts = {path: content for path, content in before.items() if not path.endswith(".csv")}
-    seen = set()
-    for number in seeds:
-        seed = random.Random(number)
-        ours, owned = {}, {}
-        for path, content in texts.items():
-            made, owned[path] = edited(content, seed)
-            if made is not None:
-                ours[path] = made
-        for change in merged(before, after, ours):
-            seen.add(change.outcome)
-            result = (change.content or b"").decode()
-            assert all(line in result for line in owned.get(change.path, ())), (number, change)
-            if change.outcome is Outcome.LEFT_DELETED:
-                assert change.path not in ours
-    assert {Outcome.KEPT, Outcome.MERGED, Outcome.REPLACED, Outcome.LEFT_DELETED, Outcome.CONFLICT} <= seen
-
-
-def test_no_line_of_an_author_is_lost(tmp_path: Path) -> None:
-    no_line_is_lost(tmp_path, range(12))
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-def test_no_line_of_an_author_is_lost_in_two_thousand_projects(tmp_path: Path) -> None:
-    no_line_is_lost(tmp_path, range(2_000))
 
 
 def test_layers_in_any_order_make_the_project_that_all_at_once_make(tmp_path: Path) -> None:
@@ -269,7 +237,6 @@ def test_an_archive_says_its_files_again_and_depends_on_nothing_else() -> None:
 def test_layers_need_what_is_below_them(tmp_path: Path) -> None:
     assert missing([Layer.BROKERAGE]) == (Layer.DATA, Layer.SIGNAL, Layer.EXECUTION)
     assert missing([Layer.MONITORING]) == ()
-    assert needed_by(Layer.SIGNAL, list(Layer)) == (Layer.EXECUTION, Layer.BROKERAGE)
     with pytest.raises(QmtlError, match="E_LAYER_REQUIRES"):
         select(OWN, RUNNING, layers=["execution"])
     assert list(select(OWN, RUNNING, layers=["execution"], with_requires=True).templates) == [

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from qmtl.project.layers import Layer
-from qmtl.project.operations import RUNNING, new_project
+from qmtl.project.operations import new_project
+from qmtl.project.project_file import RUNNING
 from qmtl.project.selection import Selection, select
 from tests.cli.conftest import ROOT, environment
 from tests.project.shelves import OWN, preset

@@ -19,7 +19,8 @@ PYTHONS = ("python3.11", "python3.12", "python3.13")
 PRESETS = ("minimal", "production", "research")
 RENDERER = """
 import hashlib, sys
-from qmtl.project.operations import RUNNING, whole
+from qmtl.project.operations import whole
+from qmtl.project.project_file import RUNNING
 from qmtl.project.selection import select
 from qmtl.project.shelf import installed_shelf
 for name in sys.argv[1:]:

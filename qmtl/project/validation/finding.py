@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+RESULT = "result.json"
+"""File of a process's findings in its scratch folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

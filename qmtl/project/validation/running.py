@@ -1,8 +1,8 @@
 """Rules that are seen when a project's strategy is built: the author's code runs here, in a process of its own.
 
-    python -m qmtl.project.validation.running FOLDER
+    python -m qmtl.project.validation.running whole FOLDER SCRATCH
 
-prints its findings as one line of JSON. It opens no connection: the interpreter refuses it to.
+writes its findings and the strategy's NodeIDs into SCRATCH/result.json; `again` writes the NodeIDs of another build.
 """
 
 from __future__ import annotations
@@ -16,34 +16,41 @@ from pathlib import Path
 
 from qmtl.core.errors import QmtlError
 from qmtl.project.layers import FACTS, Layer
-from qmtl.project.validation.finding import Finding
-from qmtl.sdk import Node, SemanticKind, Strategy, StreamInput, Vertex
+from qmtl.project.validation.finding import RESULT, Finding
+from qmtl.project.validation.guard import guard
+from qmtl.sdk import AccountTerms, Node, SemanticKind, Strategy, StreamInput, Vertex
 from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.research.sample import sample_bars
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 
 TRADED = (SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)
 DECISIONS = (SemanticKind.DECISION_VALUE, SemanticKind.CAUSAL_STREAM)
-_NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"})
 
 
-def running_findings(folder: Path) -> list[Finding]:
-    """What the layers return, and whether the strategy builds, repeats itself and looks only back."""
-    sys.addaudithook(_no_network)
+def built(folder: Path, scratch: Path) -> dict[str, object]:
+    """What the layers return, whether the strategy builds, repeats itself and looks only back; its NodeIDs.
+
+    `scratch`: the one folder that the author's code may write into.
+    """
+    guard(scratch)
     sys.path.insert(0, str(folder))
     try:
         found = list(_kinds())
     except Exception as error:  # noqa: BLE001 - the author's code may raise anything
         found = [_raised("layer_kinds", folder, error)]
+    ids: list[str] = []
     try:
-        return found + list(_strategy())
+        found += _strategy(ids)
     except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-        return [*found, _raised("strategy", folder, error)]
+        found.append(_raised("strategy", folder, error))
+    return {"findings": [one.document for one in found], "node_ids": ids}
 
 
-def _no_network(event: str, _: object) -> None:
-    if event in _NETWORK:
-        raise PermissionError("a strategy that is built opens no connection")
+def rebuilt(folder: Path, scratch: Path) -> dict[str, object]:
+    """NodeIDs alone. Raises whatever the author's code raises."""
+    guard(scratch)
+    sys.path.insert(0, str(folder))
+    return {"findings": [], "node_ids": _ids(assemble(_kind_of_strategy()[0]()))}
 
 
 def _kinds() -> Iterator[Finding]:
@@ -73,25 +80,38 @@ def _kind(layer: Layer, value: object) -> Iterator[Finding]:
                 yield Finding("layer_kinds", file, 0, found, "a decision, or a causal stream that execution sizes")
     elif layer is Layer.EXECUTION and not (isinstance(value, Vertex) and value.kind in TRADED):
         yield Finding("layer_kinds", file, 0, f"orders() returns {_shown(value)}", "a decision of what to hold")
+    elif layer is Layer.BROKERAGE and not isinstance(value, AccountTerms):
+        yield Finding("layer_kinds", file, 0, f"profile() returns {_shown(value)}", "AccountTerms")
+    elif layer is Layer.MONITORING and not _names(value):
+        yield Finding("layer_kinds", file, 0, f"monitors() returns {_shown(value)}", "names of metrics")
 
 
-def _strategy() -> Iterator[Finding]:
-    module = importlib.import_module("strategy")
-    kinds = [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, Strategy) and one.__module__ == module.__name__
-    ]
+def _names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+
+
+def _strategy(ids: list[str]) -> Iterator[Finding]:
+    kinds = _kind_of_strategy()
     if len(kinds) != 1:
         yield Finding("strategy", "strategy.py", 0, f"{len(kinds)} subclasses of Strategy", "one")
         return
     first, second = assemble(kinds[0]()), assemble(kinds[0]())
-    if _ids(first) != _ids(second):
+    ids += _ids(first)
+    if ids != _ids(second):
         yield Finding("node_ids", "strategy.py", 0, "two builds have other NodeIDs", "the same from the same code")
         return
     for leak in find_look_ahead(first.dag, sample_bars(first.dag)):
         yield Finding("look_ahead", "strategy.py", 0, f"{leak.node} changes with its future", "values of the past only",
                       "qmtl check strategy.py")  # fmt: skip
+
+
+def _kind_of_strategy() -> list[type[Strategy]]:
+    module = importlib.import_module("strategy")
+    return [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Strategy) and one.__module__ == module.__name__
+    ]
 
 
 def _ids(assembled: Assembled) -> list[str]:
@@ -114,10 +134,13 @@ def _raised(rule: str, folder: Path, error: Exception) -> Finding:
 
 
 def main() -> None:
-    """Print the findings of a folder."""
-    found = running_findings(Path(sys.argv[1]).resolve())
-    sys.stdout.write("\n" + json.dumps([one.document for one in found]) + "\n")
+    """Write what a build came to into the scratch folder."""
+    how, folder, scratch = BUILDS[sys.argv[1]], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+    result = json.dumps(how(folder, scratch))
+    (scratch / RESULT).write_text(result, encoding="utf-8")
 
+
+BUILDS = {"whole": built, "again": rebuilt}
 
 if __name__ == "__main__":
     main()

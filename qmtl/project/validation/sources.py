@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-import math
-import re
 import shutil
 import subprocess
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -18,37 +15,27 @@ from packaging.requirements import Requirement
 from qmtl.core.errors import QmtlError
 from qmtl.project.layers import FACTS, Layer, below, missing
 from qmtl.project.project_file import BASE_FILE, PROJECT_FILE, ProjectFile
-from qmtl.project.selection import selected_before
+from qmtl.project.secret_shapes import secret_in
+from qmtl.project.selection import lacking, selected_before
 from qmtl.project.shelf import Shelf
+from qmtl.project.validation.clock import changing_calls
 from qmtl.project.validation.finding import Finding
 
-SECRET_SHAPES = (
-    ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
-    ("a GitHub token", re.compile(r"\bgh[pousr]_[0-9A-Za-z]{36,}\b|\bgithub_pat_\w{22,}")),
-    ("a Slack token", re.compile(r"\bxox[abprs]-[0-9A-Za-z-]{10,}")),
-    ("a live payment key", re.compile(r"\b[rs]k_live_[0-9A-Za-z]{16,}")),
-    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
-    ("a JSON web token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-)
-_ASSIGNED = re.compile(
-    r"(?i)\b[\w-]*(?:secret|token|passw(?:or)?d|api_?key|private_?key)[\w-]*[\"']?\s*[:=]\s*[\"']([^\"'\s]{20,})[\"']"
-)
-ENTROPY_BITS = 3.5
-"""Shannon entropy a character of values that keys have and words have not."""
 SCANNED_BYTES_MAX = 1024 * 1024
+DECIDING = (Layer.DATA, Layer.SIGNAL, Layer.EXECUTION)
+"""Layers whose values a strategy trades by."""
 _SKIPPED = frozenset({".git", ".venv", ".qmtl", ".qmtl-stage", ".qmtl-backup", "__pycache__"})
 
 
 def source_findings(folder: Path, project: ProjectFile, shelf: Shelf, running: str) -> Iterator[Finding]:
     """Every finding of the rules of this file, rule by rule."""
     layers = tuple(layer for layer in Layer if layer in project.templates)
-    for absent in missing(layers):
-        yield Finding("layers_complete", PROJECT_FILE, 0, f"no layer {absent}", "every layer that another needs",
-                      f"qmtl project layer add {absent}")  # fmt: skip
+    yield from map(_absent_layer, missing(layers))
     yield from _templates(project, shelf, running)
     for layer in layers:
         yield from _function(folder, layer)
     yield from _imports(folder)
+    yield from _clock(folder)
     yield from _secrets(folder)
     yield from _live_guard(folder)
 
@@ -59,12 +46,19 @@ def _templates(project: ProjectFile, shelf: Shelf, running: str) -> Iterator[Fin
     except QmtlError as error:
         yield Finding("templates", PROJECT_FILE, 0, error.message, "templates that are installed", error.hint)
         return
+    absent_layers = set(lacking(selection.all_templates)).difference(missing(selection.templates))
+    yield from map(_absent_layer, sorted(absent_layers))
     for template in selection.all_templates:
         for extra in template.facts.extras:
             for name in _absent(extra):
                 hint = f"pip install 'qmtl[{extra}]'"
                 yield Finding("extras", "pyproject.toml", 0, f"{name} is not installed", f"what {template.facts.key} "
                               "uses", hint)  # fmt: skip
+
+
+def _absent_layer(layer: Layer) -> Finding:
+    hint = f"qmtl project layer add {layer}"
+    return Finding("layers_complete", PROJECT_FILE, 0, f"no layer {layer}", "every layer that another needs", hint)
 
 
 def _absent(extra: str) -> Iterator[str]:
@@ -124,6 +118,15 @@ def _imports(folder: Path) -> Iterator[Finding]:
                     yield Finding("imports", str(path.relative_to(folder)), line, f"{layer} imports {other}", want)
 
 
+def _clock(folder: Path) -> Iterator[Finding]:
+    layers = [path for layer in DECIDING for path in sorted((folder / "layers" / layer).rglob("*.py"))]
+    for path in (folder / "strategy.py", *layers):
+        tree = _tree(path)
+        for line, name in changing_calls(tree) if isinstance(tree, ast.Module) else ():
+            want = "what the bars and a seed say, which is the same again"
+            yield Finding("clock", str(path.relative_to(folder)), line, f"{name}()", want, error=False)
+
+
 def _imported(tree: ast.Module, depth: int) -> Iterator[tuple[int, str]]:
     """Names of modules below `layers` that are imported, with the line; `depth`: folders above the file."""
     for node in ast.walk(tree):
@@ -146,22 +149,6 @@ def _secrets(folder: Path) -> Iterator[Finding]:
             if kind:
                 hint = "take it out of the file and of the history; name a file or a variable of the environment"
                 yield Finding("E_SECRET_IN_FILE", str(path.relative_to(folder)), number, kind, "no secret", hint)
-
-
-def secret_in(line: str) -> str:
-    """What kind of secret a line seems to hold; empty for none."""
-    for kind, shape in SECRET_SHAPES:
-        if shape.search(line):
-            return kind
-    for value in _ASSIGNED.findall(line):
-        if entropy(value) >= ENTROPY_BITS and not value.startswith(("/", "./", "~", "$", "{")):
-            return "a value that looks like a key"
-    return ""
-
-
-def entropy(text: str) -> float:
-    """Shannon entropy in bits a character: -sum(p log2 p) over the frequencies of its characters."""
-    return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())
 
 
 def _tracked(folder: Path) -> Iterable[Path]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qmtl.core.errors import Conflict, refused
+from qmtl.core.errors import Conflict, NotReady, refused
 from qmtl.project.merging import Change, Outcome
 from qmtl.project.operations import Plan
-from qmtl.project.shelf import installed_shelf
+from qmtl.project.selection import Selection
+from qmtl.project.shelf import Shelf, installed_shelf
 from qmtl.project.validation.validate import findings
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
@@ -28,6 +29,30 @@ def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
             raise refused("E_FIELD", option, text, "KEY=VALUE")
         found[key] = value
     return found
+
+
+def known() -> Shelf:
+    """Templates and presets of this package and of others; what of those cannot be used is said on standard error."""
+    shelf = installed_shelf()
+    for fault in shelf.faults:
+        typer.echo(f"warning: {fault}", err=True)
+    return shelf
+
+
+def asked_for_layers(choose: Callable[..., Selection], with_requires: bool, command: str) -> Selection:
+    """A selection; layers that it lacks are asked about on a terminal.
+
+    Raises as `choose`; NotReady (E_LAYER_REQUIRES) has the `command` that adds them as its hint.
+    """
+    try:
+        return choose(with_requires=with_requires)
+    except NotReady as error:
+        if error.reason != "E_LAYER_REQUIRES":
+            raise
+        if sys.stdin.isatty() and typer.confirm(f"{error.message}. Add {error.metadata['layers']} too?"):
+            return choose(with_requires=True)
+        error.hint = command
+        raise
 
 
 def carry_out(plan: Plan, *, steps: Sequence[str] = (), write: bool, yes: bool) -> None:

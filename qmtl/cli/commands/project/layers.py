@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qmtl.cli.commands.project.changes import Yes, carry_out, report
+from qmtl.cli.commands.project.changes import Yes, asked_for_layers, carry_out, known, report
 from qmtl.cli.commands.project.projects import Json, Place
-from qmtl.core.errors import NotReady
 from qmtl.project.layers import FACTS, Layer, layer_named
 from qmtl.project.operations import Project, planned, with_layer, without_layer
-from qmtl.project.selection import Selection
-from qmtl.project.shelf import Shelf, installed_shelf
 from qmtl.project.validation.validate import findings
 
 Name = Annotated[str, typer.Argument(metavar="LAYER", help=f"One of {', '.join(Layer)}.")]
@@ -37,30 +36,22 @@ def add(
     yes: Yes = False,
 ) -> None:
     """Add a layer to a project."""
-    shelf, project = installed_shelf(), Project.opened(path)
-    selection = _with(shelf, project, layer_named(layer), template, with_requires=with_requires)
+    shelf, project = known(), Project.opened(path)
+    named = ["--template", template] if template else []
+    selection = asked_for_layers(
+        partial(with_layer, shelf, project, layer_named(layer), template),
+        with_requires,
+        shlex.join(["qmtl", "project", "layer", "add", layer, "--path", str(path), *named, "--with-requires"]),
+    )
     for added in selection.templates:
         if added not in project.layers and added != layer:
             typer.echo(f"added {added}: {layer} needs it")
     carry_out(planned(project, selection, theirs or (), ours or ()), write=True, yes=yes)
 
 
-def _with(shelf: Shelf, project: Project, layer: Layer, template: str, *, with_requires: bool) -> Selection:
-    try:
-        return with_layer(shelf, project, layer, template, with_requires=with_requires)
-    except NotReady as error:
-        if error.reason != "E_LAYER_REQUIRES":
-            raise
-        question = f"{error.message}. Add {error.metadata['layers']} too?"
-        if sys.stdin.isatty() and typer.confirm(question):
-            return with_layer(shelf, project, layer, template, with_requires=True)
-        error.hint = f"qmtl project layer add {layer} --path {project.folder} --with-requires"
-        raise
-
-
 def remove(layer: Name, path: Place = Path(), yes: Yes = False) -> None:
     """Take a layer from a project; files that the author changed stay and are named."""
-    shelf, project = installed_shelf(), Project.opened(path)
+    shelf, project = known(), Project.opened(path)
     carry_out(planned(project, without_layer(shelf, project, layer_named(layer))), write=True, yes=yes)
 
 
@@ -70,15 +61,15 @@ def list_layers(
     as_json: Json = False,
 ) -> None:
     """The layers that a project can have."""
-    shelf = installed_shelf()
+    shelf = known()
     rows = []
     for layer, facts in FACTS.items():
         row: dict[str, object] = {"layer": layer.value, "summary": facts.summary, "function": facts.function}
         if requires or as_json:
             row["requires"] = [need.value for need in facts.needs]
         if templates or as_json:
-            known = [one for one in shelf.templates.values() if one.facts.place == layer]
-            row["templates"] = {one.facts.name: f"{one.facts.summary} [{one.source}]" for one in known}
+            offered = [one for one in shelf.templates.values() if one.facts.place == layer]
+            row["templates"] = {one.facts.name: f"{one.facts.summary} [{one.source}]" for one in offered}
         rows.append(row)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -94,7 +85,7 @@ def list_layers(
 def validate(path: Place = Path(), as_json: Json = False) -> None:
     """Whether a project keeps the rules of its layers; 1 where one is broken."""
     if as_json:
-        found = findings(path, installed_shelf())
+        found = findings(path, known())
         typer.echo(json.dumps([one.document for one in found], indent=2))
         passed = not any(one.error for one in found)
     else:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qmtl.cli.commands.project.changes import Yes, carry_out, pairs
+from qmtl.cli.commands.project.changes import Yes, asked_for_layers, carry_out, known, pairs
 from qmtl.core.errors import NotReady
 from qmtl.project.metadata import Preset
-from qmtl.project.operations import RUNNING, Project, new_project, planned, version_steps, whole, with_answers
+from qmtl.project.operations import Project, first_commands, new_project, planned, version_steps, whole, with_answers
 from qmtl.project.parameters import parsed_answers
-from qmtl.project.project_file import Used
+from qmtl.project.project_file import RUNNING, Used
 from qmtl.project.selection import Selection, select
-from qmtl.project.shelf import Shelf, installed_shelf
+from qmtl.project.shelf import Shelf
 from qmtl.project.writing import require_empty
 
 Place = Annotated[Path, typer.Option("--path", help="The project's folder.")]
@@ -40,7 +43,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make a project from layers, ready to test and to run."""
-    shelf = installed_shelf()
+    shelf = known()
     given = pairs(answers, "--set")
     if not (preset or layers) and sys.stdin.isatty():
         preset = typer.prompt("Preset", default="minimal")
@@ -49,16 +52,27 @@ def init(
     chosen = [part.strip() for part in layers.split(",") if part.strip()]
     named = pairs(template, "--template")
     preset = preset or ("" if chosen else "minimal")
-    selection = select(shelf, RUNNING, preset=preset, layers=chosen, named=named, with_requires=with_requires)
-    selection = select(
-        shelf, RUNNING, preset=preset, layers=chosen, named=named, with_requires=with_requires,
-        answers=parsed_answers(selection.parameters, given),
-    )  # fmt: skip
-    folder = path or Path(str(given.get("name", "my-strategy")))
+    folder = path or Path(given.get("name", "my-strategy"))
+    selection = asked_for_layers(
+        partial(select, shelf, RUNNING, preset=preset, layers=chosen, named=named),
+        with_requires,
+        f"{_typed(folder, preset, chosen, named, given)} --with-requires",
+    )
+    selection = replace(selection, answers={**selection.answers, **parsed_answers(selection.parameters, given)})
     if dry_run:
         require_empty(folder)
     files = whole(selection) if dry_run else new_project(folder, selection)
     typer.echo(_made(folder, selection, files, chosen, dry_run=dry_run, as_json=as_json))
+
+
+def _typed(folder: Path, preset: str, layers: Sequence[str], named: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """The command as a person types it."""
+    words = ["qmtl", "project", "init", "--path", str(folder)]
+    words += ["--preset", preset] if preset else []
+    words += ["--layers", ",".join(layers)] if layers else []
+    words += [word for key, value in named.items() for word in ("--template", f"{key}={value}")]
+    words += [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+    return shlex.join(words)
 
 
 def _made(
@@ -74,13 +88,13 @@ def _made(
     said = "would be made" if dry_run else "made"
     lines.append(f"{folder} {said}: {len(files)} files, layers {', '.join(layers)}")
     if not dry_run:
-        lines += ["next:", f"  cd {folder}", "  pytest", "  the commands of its README.md"]
+        lines += ["next:", f"  cd {shlex.quote(str(folder))}", *(f"  {line}" for line in first_commands(files))]
     return "\n".join(lines)
 
 
 def list_presets(as_json: Json = False) -> None:
     """Presets: choices of layers and templates that fit each other."""
-    presets = installed_shelf().presets
+    presets = known().presets
     if as_json:
         found = [_preset(one, str(source)) for one, source in presets.values()]
         typer.echo(json.dumps(found, indent=2))
@@ -125,7 +139,7 @@ def _used(used: Used) -> str:
 
 def diff(path: Place = Path(), answers: Set = None) -> None:
     """What an update would change, without writing it."""
-    shelf, project = installed_shelf(), Project.opened(path)
+    shelf, project = known(), Project.opened(path)
     plan = planned(project, _changed(shelf, project, answers))
     carry_out(plan, steps=version_steps(project, plan.selection), write=False, yes=False)
 
@@ -146,7 +160,7 @@ def update(
     """Bring in what is new in the templates, and changed answers; what the author wrote is kept or marked."""
     if to and to != RUNNING:
         raise NotReady("E_PROJECT_NEWER", f"--to is {to}, this is qmtl {RUNNING}", hint=f"pip install qmtl=={to}")
-    shelf, project = installed_shelf(), Project.opened(path)
+    shelf, project = known(), Project.opened(path)
     plan = planned(project, _changed(shelf, project, answers), theirs or (), ours or ())
     if check:
         typer.echo("an update waits" if plan.waits else "up to date")
@@ -155,5 +169,5 @@ def update(
 
 
 def _changed(shelf: Shelf, project: Project, answers: list[str] | None) -> Selection:
-    known = with_answers(shelf, project, {}).parameters
-    return with_answers(shelf, project, parsed_answers(known, pairs(answers, "--set")))
+    parameters = with_answers(shelf, project, {}).parameters
+    return with_answers(shelf, project, parsed_answers(parameters, pairs(answers, "--set")))

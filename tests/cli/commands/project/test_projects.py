@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from qmtl.project.project_file import RUNNING, read_project_file
 from tests.cli.conftest import Invoke
+from tests.project.packages import ACME, install
 
 Edit = Callable[[Path], None]
 
@@ -40,6 +42,28 @@ def test_what_there_is_to_choose_from_is_listed(invoke: Invoke) -> None:
     listed = invoke("project", "layer", "list", "--show-templates", "--show-requires").stdout
     assert "signal      indicators, transforms, models; no orders (needs data)" in listed
     assert "canary_guard" in listed
+
+
+def test_a_template_of_another_package_goes_the_whole_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, invoke: Invoke
+) -> None:
+    packages = tmp_path / "site-packages"
+    install(packages, "acme-templates", ACME)
+    install(packages, "rotten", {"data/mine/template.toml": "name = 1"})
+    monkeypatch.syspath_prepend(packages)
+    presets = json.loads(invoke("project", "list-presets", "--json").stdout)
+    assert ("acme", "acme-templates 1.2.0") in [(one["name"], one["source"]) for one in presets]
+    listed = invoke("project", "layer", "list", "--show-templates")
+    assert "breakout           of a test [acme-templates 1.2.0]" in listed.stdout
+    assert "warning: rotten 1.2.0: data/mine is left out: E_TEMPLATE_METADATA" in listed.stderr
+    folder = tmp_path / "p"
+    made = invoke("project", "init", "--preset", "acme", "--path", folder)
+    assert made.returncode == 0, made.stderr
+    assert "MARGIN = 0.02" in (folder / "layers" / "signal" / "__init__.py").read_text()
+    used = read_project_file(folder, RUNNING).templates["signal"]
+    assert (used.template, used.source) == ("breakout", "acme-templates 1.2.0")
+    assert invoke("project", "layer", "validate", "--path", folder).stdout == "validate: 0 errors, 0 warnings\n"
+    assert invoke("project", "update", "--check", "--path", folder).stdout == "up to date\n"
 
 
 def test_a_layer_is_added_and_an_update_waits_only_where_something_changes(folder: Path, invoke: Invoke) -> None:
