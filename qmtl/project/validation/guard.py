@@ -35,7 +35,7 @@ def guard(scratch: Path) -> None:
         if event in _PROCESSES:
             raise PermissionError("a strategy that is built starts no process")
         for path in _changed(event, arguments):
-            if path not in _HARMLESS and not os.path.realpath(path).startswith(inside):
+            if path not in _HARMLESS and not f"{os.path.realpath(path)}{os.sep}".startswith(f"{inside}{os.sep}"):
                 raise PermissionError(f"a strategy that is built writes no file: {path}")
 
     sys.addaudithook(refuse)

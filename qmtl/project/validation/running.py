@@ -18,7 +18,7 @@ from qmtl.core.errors import QmtlError
 from qmtl.project.layers import FACTS, Layer
 from qmtl.project.validation.finding import RESULT, Finding
 from qmtl.project.validation.guard import guard
-from qmtl.sdk import AccountTerms, Node, SemanticKind, Strategy, StreamInput, Vertex
+from qmtl.sdk import AccountTerms, SemanticKind, Strategy, StreamInput, Vertex
 from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.research.sample import sample_bars
 from qmtl.sdk.strategy.assembly import Assembled, assemble
@@ -115,7 +115,7 @@ def _kind_of_strategy() -> list[type[Strategy]]:
 
 
 def _ids(assembled: Assembled) -> list[str]:
-    return sorted(node.node_id for node in assembled.dag.nodes if isinstance(node, Node | StreamInput))
+    return sorted(node.node_id for node in assembled.dag.nodes)
 
 
 def _shown(value: object) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from qmtl.project.project_file import RUNNING, read_project_file
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, environment
 from tests.project.packages import ACME, install
 
 Edit = Callable[[Path], None]
@@ -20,7 +24,6 @@ def folder(tmp_path: Path, invoke: Invoke) -> Path:
     """A minimal project."""
     made = invoke("project", "init", "--preset", "minimal", "--set", "name=first", "--path", tmp_path / "first")
     assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines()[-4:-2] == ["next:", f"  cd {tmp_path / 'first'}"]
     return tmp_path / "first"
 
 
@@ -30,6 +33,7 @@ def test_a_dry_run_writes_nothing_and_a_folder_in_use_is_refused(tmp_path: Path,
     assert not (tmp_path / "p").exists()
     refused = invoke("project", "init", "--layers", "signal", "--path", tmp_path / "p")
     assert "E_LAYER_REQUIRES: signal cannot be without data" in refused.stderr
+    assert f"qmtl project init --path {tmp_path / 'p'} --layers signal --with-requires" in refused.stderr
     assert "E_PARAMETER" in invoke("project", "init", "--path", tmp_path / "p", "--set", "fast=0").stderr
     assert "E_FIELD" in invoke("project", "init", "--path", tmp_path / "p", "--set", "fast").stderr
     (tmp_path / "p").write_text("in use")
@@ -117,14 +121,40 @@ PLANTED: dict[str, tuple[Edit, str]] = {
         "strategy",
     ),
     "a mistake": (_append("strategy.py", "\n1 / 0\n"), "strategy"),
+    "an end": (_append("strategy.py", "\nimport sys\nsys.exit(0)\n"), "strategy"),
+    "a process": (_append("strategy.py", "\nimport os\nos.system('true')\n"), "strategy"),
+    "a file": (_append("strategy.py", "\nopen('left.txt', 'w')\n"), "strategy"),
+    "a delayed stream": (
+        _append(
+            "layers/signal/__init__.py",
+            "\n\ndef signals(inputs):\n    from qmtl.sdk import labels\n    price = inputs['price']\n"
+            "    return {'target': labels.triple_barrier(price, ta.rolling_vol(price, 9), 9, profit=1.0, loss=1.0)}\n",
+        ),
+        "layer_kinds",
+    ),
+    "the order of a set": (
+        _append(
+            "layers/signal/__init__.py",
+            "\n\n_signals = signals\n\n\ndef signals(inputs):\n    names = {f'n{i}' for i in range(30)}\n"
+            "    price = inputs['price']\n    average = ta.ema(price, 2 + list(names).index('n0'))\n"
+            "    direction = decisions.trend(average, ta.ema(price, SLOW))\n"
+            "    return {'target': decisions.position_target(direction, long=LONG, short=0.0)}\n",
+        ),
+        "node_ids",
+    ),
 }
 
 
 def test_validate_finds_everything_that_is_planted_at_once(folder: Path, invoke: Invoke) -> None:
     for name in ("a secret", "a secret in a setting", "an import upwards", "a wrong kind", "a mistake"):
         PLANTED[name][0](folder)
+    _append("layers/data/more.py", "import time\nprint(time.time())\n")(folder)
     found = json.loads(invoke("project", "layer", "validate", "--path", folder, "--json").stdout)
-    assert {one["rule"] for one in found} == {"E_SECRET_IN_FILE", "imports", "layer_kinds", "strategy"}
+    errors = {one["rule"] for one in found if one["error"]}
+    assert errors == {"E_SECRET_IN_FILE", "imports", "layer_kinds", "strategy"}
+    assert [(one["rule"], one["line"], one["found"]) for one in found if not one["error"]] == [
+        ("clock", 3, "time.time()")
+    ]
     assert [one["line"] for one in found if one["file"] == "notes.md"] == [2]
     assert {one["file"] for one in found} == {"notes.md", "my.toml", "layers/data/more.py", "layers/signal/__init__.py",
                                               "strategy.py"}  # fmt: skip
@@ -138,3 +168,63 @@ def test_validate_finds_each_thing_that_is_planted(folder: Path, invoke: Invoke,
     done = invoke("project", "layer", "validate", "--path", folder)
     assert done.returncode == 1
     assert rule in done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("layer", ["brokerage", "monitoring"])
+def test_validate_knows_what_a_layer_that_no_node_is_made_of_returns(
+    tmp_path: Path, invoke: Invoke, layer: str
+) -> None:
+    folder = tmp_path / "p"
+    invoke("project", "init", "--layers", layer, "--with-requires", "--path", folder)
+    function = {"brokerage": "profile", "monitoring": "monitors"}[layer]
+    _append(f"layers/{layer}/__init__.py", f"\n\ndef {function}():\n    return 1\n")(folder)
+    done = invoke("project", "layer", "validate", "--path", folder)
+    assert (done.returncode, "layer_kinds: " in done.stdout) == (1, True), done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+def test_validate_ends_a_strategy_that_never_ends(folder: Path, invoke: Invoke) -> None:
+    _append("strategy.py", "\nwhile True:\n    pass\n")(folder)
+    done = invoke("project", "layer", "validate", "--path", folder)
+    assert (done.returncode, "not built after 30 s" in done.stdout) == (1, True)
+
+
+def on_a_terminal(folder: Path, typed: str, *words: str) -> str:
+    """What a person on a terminal sees who types these lines."""
+    seen = b""
+    process, terminal = pty.fork()
+    if not process:
+        os.chdir(folder)
+        os.execve(sys.executable, [sys.executable, "-m", "qmtl.cli", "project", *words], environment())
+    os.write(terminal, typed.encode())
+    with suppress(OSError):  # the end of a terminal whose process has ended
+        while part := os.read(terminal, 4096):
+            seen += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, seen
+    return seen.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.timeout(60)
+def test_on_a_terminal_a_project_is_asked_for(tmp_path: Path) -> None:
+    seen = on_a_terminal(tmp_path, "\nasked\nhere\n", "init")
+    assert all(question in seen for question in ("Preset [minimal]:", "Name [my-strategy]:", "World [research]:"))
+    answers = read_project_file(tmp_path / "asked", RUNNING).answers
+    assert (answers["name"], answers["world"]) == ("asked", "here")
+    assert seen.splitlines()[-4:] == [
+        "next:", "  cd asked", "  pytest", "  qmtl backtest strategy.py --data data/SYNTHETIC.csv --quote USD"
+    ]  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(60)
+def test_on_a_terminal_a_layer_that_is_needed_is_offered(tmp_path: Path) -> None:
+    seen = on_a_terminal(tmp_path, "y\n", "init", "--layers", "execution", "--path", "p")
+    assert "execution cannot be without data, signal. Add data,signal too? [y/N]:" in seen
+    assert "added data: the chosen layers need it" in seen
+    seen = on_a_terminal(tmp_path, "y\ny\n", "layer", "add", "brokerage", "--path", "p")
+    assert "Write it? [y/N]" in seen
+    assert set(read_project_file(tmp_path / "p", RUNNING).templates) > {"execution", "brokerage"}
