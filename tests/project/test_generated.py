@@ -25,6 +25,7 @@ CHECKS = (
     ["mypy", "--cache-dir", "../mypy"],
     ["qmtl.cli", "project", "layer", "validate"],
 )
+RUFF = Path(sys.executable).with_name("ruff")
 Choice = dict[Layer, str]
 
 
@@ -73,11 +74,28 @@ def keeps_every_rule(folder: Path, selection: Selection) -> None:
         assert "warning" not in done.stdout.replace("0 warnings", ""), done.stdout
 
 
+def test_presets_are_clean_as_they_are_written(tmp_path: Path) -> None:
+    for name in ("minimal", "research", "production"):
+        new_project(tmp_path / name, preset(name))
+    for words in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([RUFF, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["minimal", "research", "production"])
 def test_a_preset_keeps_every_rule_and_passes_its_own_tests(tmp_path: Path, name: str) -> None:
     keeps_every_rule(tmp_path / "p", preset(name))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "data"), [("research", "stream_input"), ("minimal", "synthetic"), ("research", "seamless")]
+)
+def test_a_preset_keeps_every_rule_with_another_data_layer(tmp_path: Path, name: str, data: str) -> None:
+    keeps_every_rule(tmp_path / "p", select(OWN, RUNNING, preset=name, named={"data": data}))
 
 
 @pytest.mark.soak

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from qmtl.project.operations import new_project
 from tests.cli.conftest import environment
 from tests.project.shelves import preset
+from tools.template_table import PAGE
 
 BLOCK = "```"
 LIVE = (
@@ -61,3 +63,33 @@ def test_a_project_runs_by_the_lines_of_its_readme(tmp_path: Path, name: str) ->
     done = typed(folder, [*lines[:-1], *LIVE, lines[-1]])
     assert done.returncode == 0, done.stdout
     assert "E_LIVE_FORBIDDEN" in done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_page_of_templates_run_as_they_stand(tmp_path: Path) -> None:
+    commands = PAGE.read_text(encoding="utf-8").split(BLOCK)[1].strip().splitlines()
+    assert len(commands) >= 5
+    for command in commands:
+        done = typed(tmp_path, [command])
+        assert done.returncode == 0, done.stdout
+    assert "FAST, SLOW = 12, 96" in (tmp_path / "my-strategy" / "layers" / "signal" / "__init__.py").read_text()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_project_is_made_in_a_second_and_tested_in_half_a_minute(tmp_path: Path) -> None:
+    """Processor time, which a busy machine does not stretch as it does the clock's."""
+
+    def seconds(*words: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, env=environment(), check=False)
+        assert done.returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    made = seconds("qmtl.cli", "project", "init", "--path", "p")
+    assert made <= 1.0
+    tested = seconds("pytest", "-q", "--rootdir", "p", "-c", "p/pyproject.toml", "p/tests")
+    run = seconds("qmtl.cli", "backtest", "p/strategy.py", "--data", "p/data/SYNTHETIC.csv", "--quote", "USD")
+    assert made + tested + run <= 30.0

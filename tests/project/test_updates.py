@@ -185,8 +185,8 @@ def test_migrations_between_two_versions_are_all_shown_and_no_others(tmp_path: P
         written(folder, {"monitoring/m/template.toml": metadata, "monitoring/m/f": f"# {version}\n",
                          "monitoring/m/migrations.md": notes})  # fmt: skip
         shelves[version] = Shelf([own, Source("acme", "1.0", folder)])
-    chosen = {"layers": ["monitoring"], "named": {"monitoring": "m"}}
-    new_project(tmp_path / "p", select(shelves["2.5.0"], RUNNING, **chosen))
+    before = select(shelves["2.5.0"], RUNNING, layers=["monitoring"], named={"monitoring": "m"})
+    new_project(tmp_path / "p", before)
     project = Project.opened(tmp_path / "p")
     steps = version_steps(project, with_answers(shelves["3.1.0"], project, {}))
     assert steps == ["monitoring/m 2.5.0 -> 3.1.0", "3.0.0: second"]
