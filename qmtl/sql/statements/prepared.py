@@ -11,21 +11,22 @@ Only inside a transaction, as in `Database.read` and `Database.write`.
 from __future__ import annotations
 
 import copy
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from qmtl.sql.errors import wrapped
 from qmtl.sql.statements.pipeline import drain, hear
+from qmtl.sql.statements.rows import Make, Rows
 
 Clause = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
-AnyResult: TypeAlias = "sa.Result[*tuple[Any, ...]]"
 Values = Mapping[str, Any]
 Converter = Callable[[Any], Any]
 T = TypeVar("T")
@@ -37,11 +38,11 @@ POSTGRESQL: Final = "postgresql"
 def execute(conn: Connection, text: str, arguments: Any = (), *, many: bool = False) -> Any:
     """Hand text to the driver within the connection's transaction; its cursor. Raises DBAPIError."""
     driver: Any = conn.connection.dbapi_connection
-    dbapi: Any = conn.dialect.loaded_dbapi
-    cursor = dbapi.RawCursor(driver) if conn.dialect.name == POSTGRESQL else driver.cursor()
+    dialect: Any = conn.dialect
+    cursor = dialect.loaded_dbapi.RawCursor(driver) if dialect.name == POSTGRESQL else driver.cursor()
     try:
         (cursor.executemany if many else cursor.execute)(text, arguments)
-    except dbapi.Error as error:
+    except dialect.loaded_dbapi.Error as error:
         drain(conn)
         raise wrapped(conn, text, arguments, error) from error
     return cursor
@@ -54,10 +55,16 @@ class Prepared:
         self._clause = sa.text(clause) if isinstance(clause, str) else clause
         self._lists: tuple[str, ...] | None = None  # found at first use: a service has a hundred statements
         self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._last: _Plan | None = None  # of a statement without lists: nearly always the next one's, too
 
-    def rows(self, conn: Connection, values: Values = NOTHING) -> AnyResult:
+    def rows(self, conn: Connection, values: Values = NOTHING) -> Rows:
         """What a query finds. Raises DBAPIError."""
-        return self.ask(conn, values).rows()
+        plan, values = self._planned(conn, values)
+        arguments = plan.arguments(values)
+        cursor = execute(conn, plan.text, arguments)
+        if not plan.has_answer(cursor):
+            hear(conn)
+        return _heard(conn, plan, arguments, cursor)
 
     def ask(self, conn: Connection, values: Values = NOTHING) -> Answer:
         """Let a query run now; what it finds is to be heard later. On PostgreSQL the answers to all that was asked and
@@ -111,6 +118,9 @@ class Prepared:
         return execute(conn, plan.text, [plan.arguments(each) for each in values], many=True)
 
     def _planned(self, conn: Connection, values: Values) -> tuple[_Plan, Values]:
+        last = self._last
+        if last is not None and last.names == values.keys() and last.dialect == conn.dialect.name:
+            return last, values
         if self._lists is None:
             self._lists = _lists_of(self._clause)
         for name in self._lists:
@@ -119,6 +129,8 @@ class Prepared:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = _compiled(self._clause, conn.dialect, values, self._lists)
+        if not self._lists:
+            self._last = plan
         return plan, values
 
 
@@ -130,9 +142,9 @@ class Answer:
     _plan: _Plan
     _arguments: Any
     _cursor: Any
-    _found: AnyResult | None = None
+    _found: Rows | None = None
 
-    def rows(self) -> AnyResult:
+    def rows(self) -> Rows:
         """All rows, once. Raises DBAPIError."""
         if self._found is None:
             if not self._plan.has_answer(self._cursor):
@@ -145,10 +157,15 @@ class Answer:
         """Read the rows, if they are there. Raises DBAPIError."""
         if not self._plan.has_answer(self._cursor):
             return
-        try:
-            self._found = self._plan.result(self._cursor)
-        except self._conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
-            raise wrapped(self._conn, self._plan.text, self._arguments, error) from error
+        self._found = _heard(self._conn, self._plan, self._arguments, self._cursor)
+
+
+def _heard(conn: Connection, plan: _Plan, arguments: Any, cursor: Any) -> Rows:
+    """The rows that are there. Raises DBAPIError."""
+    try:
+        return plan.result(cursor)
+    except conn.dialect.loaded_dbapi.Error as error:  # SQLite finds each row as it is fetched
+        raise wrapped(conn, plan.text, arguments, error) from error
 
 
 @dataclass(slots=True)
@@ -161,36 +178,53 @@ class _Plan:
     """
 
     text: str
-    is_later: bool  # answers come later than the statement leaves
-    positions: tuple[str, ...]  # of the values in the text
+    dialect: str
+    names: frozenset[str]  # of the values it is given
     fixed: Values
     converters: Mapping[str, Converter]
     lists: Mapping[str, Sequence[str]]
     columns: Sequence[Converter | None]
-    described: SimpleResultMetaData | None = None
+    pick: Callable[[Values], Any]  # the values in the order of the positions
+    whole: bool  # the driver takes the values as they are given
+    described: tuple[Sequence[str], Make] | None = None
 
     def has_answer(self, cursor: Any) -> bool:
-        """Whether what a query finds is there."""
-        return not self.is_later or cursor.pgresult is not None
+        """Whether what a query finds is there: PostgreSQL answers later than the statement leaves."""
+        return self.dialect != POSTGRESQL or cursor.pgresult is not None
 
     def arguments(self, values: Values) -> Any:
         """The values as the driver takes them."""
+        if self.whole:
+            return self.pick(values)
         found = {**self.fixed, **values}
         for name, items in self.lists.items():
             found.update(zip(items, found.pop(name), strict=True))
         for name, convert in self.converters.items():
             found[name] = convert(found[name])
-        return [found[name] for name in self.positions]
+        return self.pick(found)
 
-    def result(self, cursor: Any) -> AnyResult:
+    def result(self, cursor: Any) -> Rows:
         """All that the cursor has."""
         if self.described is None:
-            self.described = SimpleResultMetaData(tuple(column[0] for column in cursor.description))
+            self.described = _described(cursor)
+        names, make = self.described
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.close()
         if self.columns:
-            rows = [tuple(map(_converted, self.columns, row)) for row in rows]
-        return IteratorResult(self.described, iter(rows))
+            return Rows(names, [make(map(_converted, self.columns, row)) for row in rows])
+        return Rows(names, [make(row) for row in rows])
+
+
+def _described(cursor: Any) -> tuple[Sequence[str], Make]:
+    names = tuple(column[0] for column in cursor.description)
+    made: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # known when the query has run
+    return names, made._make
+
+
+def _picking(positions: Sequence[str]) -> Callable[[Values], Any]:
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda values: tuple(values[name] for name in positions)
 
 
 def _numbered(dialect: sa.Dialect) -> sa.Dialect:
@@ -202,12 +236,11 @@ def _numbered(dialect: sa.Dialect) -> sa.Dialect:
 
 
 def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterable[str]) -> _Plan:
-    is_later = dialect.name == POSTGRESQL
-    if is_later:
+    if dialect.name == POSTGRESQL:
         dialect = _numbered(dialect)
     columns = clause.selected_columns if isinstance(clause, sa.Select | sa.CompoundSelect) else ()
     types = [column.type.dialect_impl(dialect) for column in columns]
-    results = [each.result_processor(dialect, None) for each in types]
+    results = [None if _is_native(each, dialect) else each.result_processor(dialect, None) for each in types]
     compiled = clause.compile(dialect=dialect, column_keys=list(values))
     assert isinstance(compiled, SQLCompiler)
     state = compiled.construct_expanded_state(values)
@@ -217,12 +250,14 @@ def _compiled(clause: Clause, dialect: sa.Dialect, values: Values, lists: Iterab
     fixed = {name: value for name, value in state.parameters.items() if name not in given}
     return _Plan(
         text=state.statement,
-        is_later=is_later,
-        positions=tuple(state.positiontup or ()),
+        dialect=dialect.name,
+        names=frozenset(values),
         fixed={name: _converted(converters.pop(name, None), value) for name, value in fixed.items()},
         converters=converters,
         lists=items,
         columns=results if any(results) else (),
+        pick=_picking(state.positiontup or ()),
+        whole=not (fixed or converters or items),
     )
 
 
@@ -230,8 +265,13 @@ def _converters(compiled: SQLCompiler, dialect: sa.Dialect, lists: Iterable[str]
     """Of the values that are not lists: those of a list's items are the expanded state's."""
     names = {name for name in compiled.bind_names.values() if not compiled.binds[name].expanding}
     types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in sorted(names.difference(lists))}
-    found = {name: of.bind_processor(dialect) for name, of in types.items()}
+    found = {name: of.bind_processor(dialect) for name, of in types.items() if not _is_native(of, dialect)}
     return {name: convert for name, convert in found.items() if convert is not None}
+
+
+def _is_native(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> bool:
+    """Bytes are bytes for SQLite's driver, both ways; SQLAlchemy would wrap and copy them."""
+    return dialect.name == "sqlite" and type(kind) is sa.LargeBinary
 
 
 def _converted(convert: Converter | None, value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, MultipleResultsFound, NoResultFound
 
 from qmtl.sql.database import Database
 from qmtl.sql.statements.lists import any_of
@@ -109,6 +109,32 @@ async def test_values_are_stored_as_their_types_convert_them(things: Database) -
 async def test_a_row_has_its_columns_by_name(things: Database) -> None:
     row = await things.read(lambda conn: Prepared(OF_KIND).rows(conn, {"kind": "odd"}).one())
     assert (row.name, row.open, row.price, row.body) == ("n1", True, 1, b"\x01")
+
+
+async def test_what_one_row_is_asked_of_is_told_as_sqlalchemy_tells_it(things: Database) -> None:
+    named = Prepared(sa.select(THINGS.c.name, THINGS.c.amount).where(THINGS.c.amount >= sa.bindparam("from_")))
+
+    def told(conn: Connection) -> None:
+        only, several, none = (named.rows(conn, {"from_": amount}) for amount in (5, 4, 9))
+        assert (only.one(), only.first(), only.scalar_one(), only.scalar_one_or_none()) == (
+            ("n5", 5), ("n5", 5), "n5", "n5",
+        )  # fmt: skip
+        assert only.mappings().one_or_none() == {"name": "n5", "amount": 5}
+        assert (none.first(), none.one_or_none(), none.scalar_one_or_none(), none.all()) == (None, None, None, [])
+        assert sorted(several.scalars()) == ["n4", "n5"]
+        for ask in (several.one, several.one_or_none, several.scalar_one, several.scalar_one_or_none):
+            with pytest.raises(MultipleResultsFound):
+                ask()
+        for ask in (none.one, none.scalar_one, none.scalars().one):
+            with pytest.raises(NoResultFound):
+                ask()
+
+    await things.read(told)
+
+
+async def test_columns_whose_names_no_attribute_can_have_are_rows_by_place(things: Database) -> None:
+    twice = Prepared("SELECT name, name, amount + 1 FROM things WHERE name = :name")
+    assert await things.read(lambda conn: tuple(twice.rows(conn, {"name": "n1"}).one())) == ("n1", "n1", 2)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])

@@ -64,7 +64,8 @@ def audit_page(conn: Connection, world_id: str, page: Page[tuple[int]]) -> Page[
 
 def recorded_revision(conn: Connection, world_id: str) -> int | None:
     """The revision of the newest record of a world's activation; None when it has none."""
-    return _RECORDED.rows(conn, {"world": world_id}).scalar_one_or_none()
+    revision: int | None = _RECORDED.rows(conn, {"world": world_id}).scalar_one_or_none()
+    return revision
 
 
 def records_until(conn: Connection, world_id: str, revision: int) -> Iterator[bytes]:
