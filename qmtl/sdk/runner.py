@@ -136,13 +136,15 @@ class Runner:
     async def run_async(
         strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SessionOptions]
     ) -> SessionResult:
-        """Go on live in a world's paper session, as far as its activation allows, until the session ends.
+        """Go on live in a world's session, as far as its activation allows, until the session ends.
 
         Submits first (or attaches to what is live), waits for an operator's activation, continues every node from
-        history, then trades bar by bar. Survives restarts of every service and of this process. Options:
-        qmtl.sdk.mesh.options.SessionOptions. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP), and what submit_async raises.
+        history, then trades bar by bar: on paper, or with `allow_live=True` at an exchange where the world has made the
+        strategy LIVE. Moved from one to the other it goes on there. Survives restarts of every service and of this
+        process. Options: qmtl.sdk.mesh.options.SessionOptions. Raises NotReady (E_NOT_ACTIVATED, E_WARMUP),
+        PermissionDenied (E_LIVE_GUARD): it is LIVE and that was not meant; and what submit_async raises.
         """
-        from qmtl.sdk.mesh.session.session import run
+        from qmtl.sdk.mesh.session.run import run
 
         options["gateway"] = _gateway(options.get("gateway"), address)
         return await run(strategy, world=world, **options)
@@ -150,9 +152,7 @@ class Runner:
     @staticmethod
     def run(strategy: Strategy, *, world: str, address: str = "", **options: Unpack[SessionOptions]) -> SessionResult:
         """As run_async, waiting for the end of the session. Ctrl-C: KeyboardInterrupt, which says what stays bound."""
-        return _wait(
-            f"paper session in world {world}", Runner.run_async(strategy, world=world, address=address, **options)
-        )
+        return _wait(f"session in world {world}", Runner.run_async(strategy, world=world, address=address, **options))
 
     @staticmethod
     def read_recording(

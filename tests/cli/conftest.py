@@ -22,7 +22,7 @@ from qmtl.cli.main import app, explain
 from qmtl.core.errors import QmtlError
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from tests.support.logbook import logging_put_back
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,5 +143,5 @@ def cli_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliMesh]:
         cross, trend = (one["strategy_id"] for one in submitted)
         cli_mesh.ask("world", "activate", WORLD, cross, "--stage", "paper")
         gateway = Gateway(address=mesh.address("gateway"), home=mesh.home)
-        paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=PaperTerms(bars_per_second=1000.0))
+        paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=SessionTerms(bars_per_second=1000.0))
         yield replace(cli_mesh, cross=cross, trend=trend, account=paper.account.account)

@@ -27,7 +27,7 @@ from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.session.result import SessionResult
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -137,7 +137,7 @@ async def test_loop_completes_although_every_process_is_killed_once(own_mesh: Me
         await prepare(client)
         cross = await submit(EmaCross(), gateway)
         activation = await activate(client, cross.strategy_id)
-        slow = PaperTerms(bars_per_second=20.0)  # slow enough that each is killed while it runs
+        slow = SessionTerms(bars_per_second=20.0)  # slow enough that each is killed while it runs
         paper_run = asyncio.create_task(Runner.run_async(EmaCross(), world=WORLD, terms=slow, gateway=gateway))
         killing = asyncio.create_task(kill_each_once(own_mesh, paper_run))
         trend = await submit(EmaTrend(), gateway)

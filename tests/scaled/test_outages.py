@@ -19,7 +19,7 @@ from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.result import SessionResult
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
 from tests.scaled.scaled_mesh import ScaledMesh
 from tests.scaled.test_story import level
@@ -146,7 +146,7 @@ async def session(
         if isinstance(event, BarDone) and trading is not None:
             trading.set()
 
-    terms = PaperTerms(bars_per_second=pace)
+    terms = SessionTerms(bars_per_second=pace)
     return await Runner.run_async(EmaCross(), world=world, gateway=gateway, terms=terms, on_event=on_event)
 
 

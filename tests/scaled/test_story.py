@@ -21,7 +21,7 @@ from qmtl.rpc.metadata import bearer
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from tests.cli.conftest import CUT, POLICY, PRESET
 from tests.scaled.scaled_mesh import ScaledMesh
 from tests.support.processes import ROOT
@@ -71,7 +71,7 @@ async def test_a_story_outlives_a_replica_and_the_renewal_of_every_secret(scaled
             bars = event.bars
             troubles.pop(bars, lambda: None)()
 
-    terms = PaperTerms(bars_per_second=200.0)
+    terms = SessionTerms(bars_per_second=200.0)
     await Runner.run_async(EmaCross(), world=WORLD, gateway=gateway, terms=terms, on_event=on_event)
     assert troubles == {}
     assert bars > 300

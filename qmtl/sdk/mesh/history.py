@@ -23,7 +23,6 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import bars_from_arrow
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_to_proto
-from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import session_pb2 as sessionpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from seamless.domain.fingerprints import world_digest
@@ -83,9 +82,9 @@ class WorldData:
         self._client = retrying.client
         self._world = world
 
-    async def market(self, assembled: Assembled, data: str | None, *, in_session: bool = False) -> Market:
-        """The data of the run: of the preset named, else of the world's first. `in_session`: of a universe what the
-        world's paper session was opened with, where one is open.
+    async def market(self, assembled: Assembled, data: str | None, session: sessionpb.Session | None = None) -> Market:
+        """The data of the run: of the preset named, else of the world's first; of a universe in a session what that was
+        opened with.
 
         Raises NotFound (E_PRESET_UNKNOWN, E_DATA_MISSING), NotReady (E_DATASET_UNAVAILABLE).
         """
@@ -97,7 +96,7 @@ class WorldData:
             raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {known}")
         if not found.available:
             raise NotReady("E_DATASET_UNAVAILABLE", f"{found.name}: {found.message}")
-        names = (await self._played(found.name) if in_session and found.members else ()) or found.members
+        names = (await self._played(found.name, session) if session and found.members else ()) or found.members
         whole = Market(found, tuple(one for one in presets if one.name in (names or (found.name,))))
         read = [whole.member(source.symbol, source.interval_s).name for source in assembled.dag.sources]
         return Market(found, tuple(one for one in whole.members if one.name in read))
@@ -110,20 +109,11 @@ class WorldData:
                 raise NotFound("E_PRESET_UNKNOWN", f"no data preset {name!r}", hint=f"one of {', '.join(known)}")
         return Market(known[names[0]], tuple(known[name] for name in names))
 
-    async def _played(self, universe: str) -> Sequence[str]:
-        """The presets that the world's open paper session on a universe was opened with; empty: there is none."""
-        asked = activationservicepb.GetActivationRequest(world_id=self._world)
-        told = await self._retrying.ask(lambda: self._client.activation.GetActivation(asked), "activation")
-        open_now = [
-            session.session_id
-            for session in told.activation.sessions
-            if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
-            and session.state == sessionpb.SESSION_STATE_OPEN
-            and session.data_preset == universe
-        ]
-        if not open_now:
+    async def _played(self, universe: str, session: sessionpb.Session) -> Sequence[str]:
+        """The presets that a session on a universe was opened with; empty: it is on another, or not opened yet."""
+        if session.data_preset != universe:
             return ()
-        known = datasessionservicepb.GetDataSessionRequest(session_id=open_now[0])
+        known = datasessionservicepb.GetDataSessionRequest(session_id=session.session_id)
         try:
             reply = await self._retrying.ask(lambda: self._client.data_sessions.GetDataSession(known), "data session")
         except NotFound:  # nobody has opened it yet
@@ -199,14 +189,15 @@ def history_request(context: commonpb.ComputeContext, span: History) -> dataserv
 
 
 def warm_up_request(session: sessionpb.Session) -> dataservicepb.FetchRequest:
-    """All history before a session, as the session's context may see it."""
+    """All history before a session, as the session's context may see it; live there is no snapshot to keep to."""
+    is_live = session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE
     return dataservicepb.FetchRequest(
         range=commonpb.TimeRange(end=session.start),
         context=commonpb.ComputeContext(
             world_id=session.world_id,
-            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
-            as_of=session.start,
-            dataset_fingerprint=session.dataset_fingerprint,
+            execution_domain=commonpb.EXECUTION_DOMAIN_LIVE if is_live else commonpb.EXECUTION_DOMAIN_DRYRUN,
+            as_of=None if is_live else session.start,
+            dataset_fingerprint="" if is_live else session.dataset_fingerprint,
         ),
         session_id=session.session_id,
     )

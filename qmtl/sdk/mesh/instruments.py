@@ -8,8 +8,8 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 
 
-async def instrument_of(retrying: RetryingClient, symbol: str) -> Instrument:
-    """The properties of a symbol. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
+async def instrument_of(retrying: RetryingClient, symbol: str, venue: str = "") -> Instrument:
+    """The properties of a symbol at a venue; empty: on paper. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
+    request = instrumentservicepb.GetInstrumentRequest(symbol=symbol, venue=venue)
     reply = await retrying.ask(lambda: retrying.client.instruments.GetInstrument(request), "instrument")
     return instrument_from_proto(reply.instrument)

@@ -1,4 +1,4 @@
-"""What submissions and paper sessions take beside their world, each named, typed and explained once."""
+"""What submissions and sessions take beside their world, each named, typed and explained once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.session.events import OnEvent
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -27,12 +27,14 @@ class SubmitOptions(TypedDict, total=False):
 
 
 class SessionOptions(TypedDict, total=False):
-    """What a paper session takes beside its world: `data` and `gateway` as of SubmitOptions.
+    """What a run takes beside its world: `data` and `gateway` as of SubmitOptions.
 
-    `terms.until` ends it early. `on_event` hears of each bar, fill and denied order as it comes.
+    `terms.until` ends it early. `on_event` hears of each bar, fill and denied order as it comes. A strategy that the
+    world has made LIVE is run only with `allow_live`, and its orders go to an exchange.
     """
 
     data: str | None
-    terms: PaperTerms | None
+    terms: SessionTerms | None
     gateway: Gateway | None
     on_event: OnEvent | None
+    allow_live: bool

@@ -25,7 +25,7 @@ from qmtl.rpc.client.channel import connect
 from qmtl.sdk import Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.mesh.client import Gateway, open_client
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -104,7 +104,7 @@ async def test_a_strategy_trades_on_paper_over_a_live_feed(live: LiveMesh) -> No
         activation = (await client.activation.SetActivation(changed)).activation
         start = activation.sessions[0].start.ToDatetime(UTC)
         until = max(start, datetime.now(UTC)) + timedelta(seconds=SESSION_S)
-        paper = await Runner.run_async(Seconds(), world="seconds", terms=PaperTerms(until=until), gateway=gateway)
+        paper = await Runner.run_async(Seconds(), world="seconds", terms=SessionTerms(until=until), gateway=gateway)
         (bars,) = paper.bars
         assert len(bars) >= SESSION_S
         assert set((bars.open_ns[1:] - bars.open_ns[:-1]).tolist()) == {10**9}

@@ -35,7 +35,7 @@ from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.recordings import read_recording
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.result import SessionResult
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -147,7 +147,7 @@ async def traded(live: LiveMesh, client: Client, gateway: Gateway, bars: int) ->
             tape.flat[-1:] = [(start_ms, at_ms)] if end_ms > at_ms else [(start_ms, end_ms), (at_ms, FOREVER_MS)]
 
     until = datetime.now(UTC) + timedelta(seconds=600)
-    terms = PaperTerms(until=until)
+    terms = SessionTerms(until=until)
     run = asyncio.create_task(Runner.run_async(Seconds(), world="seconds", terms=terms, gateway=gateway, on_event=hear))
     try:
         await pass_bars(2)

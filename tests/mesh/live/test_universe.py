@@ -30,7 +30,7 @@ from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.recordings import read_recording
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.result import SessionResult
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -117,7 +117,7 @@ async def traded(live: LiveMesh, client: Client, gateway: Gateway, bars: int) ->
             under_way.set()
 
     began = max(session.start.ToDatetime(UTC), datetime.now(UTC))
-    terms = PaperTerms(until=began + timedelta(milliseconds=EVERY_MS * bars))
+    terms = SessionTerms(until=began + timedelta(milliseconds=EVERY_MS * bars))
     run = asyncio.create_task(
         Runner.run_async(Seconds(), world="seconds", terms=terms, gateway=gateway, on_event=heard)
     )

@@ -96,6 +96,8 @@ class FakeMesh:
         self.data_session_open = False
         self.before_bar: Callable[[int], Awaitable[None]] | None = None  # is waited for before a bar is played
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
+        self.exchange_accounts: dict[str, list[str]] = {}  # the symbols that each is fed
+        self.consents: list[object] = []  # of each order: whether live trading was meant
         self.orders: dict[str, orderpb.OrderStatus] = {}
         self.repeated_orders = 0
         self.fills: list[orderpb.Fill] = []
@@ -144,20 +146,23 @@ class FakeMesh:
             "in this process",
         )
 
-    def activate(self, strategy_id: str, *, active: bool = True, freeze: bool = False) -> None:
-        """Set the strategy's long side, and open the world's session."""
+    def activate(
+        self, strategy_id: str, *, active: bool = True, freeze: bool = False, live: bool = False, drain: bool = False
+    ) -> None:
+        """Set the strategy's long side, and open the world's session in its domain."""
         entry = activationpb.ActivationEntry(
             strategy_id=strategy_id,
             side=commonpb.SIDE_LONG,
-            effective_mode=commonpb.EFFECTIVE_MODE_PAPER,
+            effective_mode=commonpb.EFFECTIVE_MODE_LIVE if live else commonpb.EFFECTIVE_MODE_PAPER,
             weight="1.0",
             active=active,
             freeze=freeze,
+            drain=drain,
         )
         session = sessionpb.Session(
-            session_id="session-1",
+            session_id="session-live" if live else "session-1",
             world_id="w",
-            execution_domain=commonpb.EXECUTION_DOMAIN_DRYRUN,
+            execution_domain=commonpb.EXECUTION_DOMAIN_LIVE if live else commonpb.EXECUTION_DOMAIN_DRYRUN,
             start=ns_to_proto(self.start_ns),
             data_preset=PRESET.name,
             state=sessionpb.SESSION_STATE_OPEN,

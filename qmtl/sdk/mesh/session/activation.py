@@ -26,8 +26,13 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 T = TypeVar("T")
-TRADING = frozenset({commonpb.EFFECTIVE_MODE_PAPER, commonpb.EFFECTIVE_MODE_LIVE})
-"""Modes in which orders are sent; in SHADOW and all others none is, not even one that reduces."""
+DOMAINS = {
+    commonpb.EFFECTIVE_MODE_LIVE: commonpb.EXECUTION_DOMAIN_LIVE,
+    commonpb.EFFECTIVE_MODE_PAPER: commonpb.EXECUTION_DOMAIN_DRYRUN,
+}
+"""Modes in which orders are sent, and the domain of their session; in SHADOW and all others none is, not even one that
+reduces. Live comes first: a strategy that trades in both has money there.
+"""
 
 
 class FollowedActivation:
@@ -54,12 +59,15 @@ class FollowedActivation:
             raise NotReady(
                 "E_NOT_ACTIVATED",
                 f"{what} within {limit_s:g} s",
-                hint="an operator sets the strategy's activation to stage PAPER",
+                hint="an operator sets the strategy's activation to stage PAPER, an apply to LIVE",
             ) from None
 
-    def entries(self, strategy_id: str, now_ns: int) -> list[activationpb.ActivationEntry]:
-        """Entries under which the strategy may send orders now: neither frozen nor outside their window."""
-        return [e for e in self.envelope.entries if e.strategy_id == strategy_id and _is_open(e, now_ns)]
+    def entries(
+        self, strategy_id: str, now_ns: int, domain: commonpb.ExecutionDomain
+    ) -> list[activationpb.ActivationEntry]:
+        """Entries under which the strategy may send orders in a domain now: neither frozen nor outside their window."""
+        mine = [e for e in self.envelope.entries if e.strategy_id == strategy_id and _is_open(e, now_ns)]
+        return [entry for entry in mine if DOMAINS.get(entry.effective_mode) == domain]
 
     def weight(self, strategy_id: str, side: commonpb.Side, known: Decimal) -> Decimal:
         """The weight of a strategy on a side; where it has no entry, the one that was known."""
@@ -68,21 +76,23 @@ class FollowedActivation:
                 return parse_decimal(entry.weight or "0", "entry.weight")
         return known
 
-    def allows(self, strategy_id: str, side: commonpb.Side, *, reduces: bool, now_ns: int) -> bool:
-        """Whether an order on a side may be sent; a draining side only reduces."""
-        entries = [e for e in self.entries(strategy_id, now_ns) if e.side == side]
+    def allows(
+        self, strategy_id: str, side: commonpb.Side, *, reduces: bool, now_ns: int, domain: commonpb.ExecutionDomain
+    ) -> bool:
+        """Whether an order on a side may be sent in a domain; a draining side only reduces."""
+        entries = [e for e in self.entries(strategy_id, now_ns, domain) if e.side == side]
         return any(reduces or not entry.drain for entry in entries)
 
 
-def paper_session(envelope: activationpb.ActivationEnvelope, strategy_id: str) -> sessionpb.Session | None:
-    """The open DRYRUN session of the world, once the strategy is active in PAPER."""
-    sessions = [
-        session
-        for session in envelope.sessions
-        if session.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
-        and session.state == sessionpb.SESSION_STATE_OPEN
-    ]
-    return sessions[0] if strategy_id in followers(envelope) and sessions else None
+def trading_session(envelope: activationpb.ActivationEnvelope, strategy_id: str) -> sessionpb.Session | None:
+    """The open session of the domain that a strategy trades in, LIVE or DRYRUN; None: it trades in none.
+
+    One that drains trades until it holds nothing.
+    """
+    modes = {e.effective_mode for e in envelope.entries if e.strategy_id == strategy_id and (e.active or e.drain)}
+    domain = next((domain for mode, domain in DOMAINS.items() if mode in modes), None)
+    is_open = sessionpb.SESSION_STATE_OPEN
+    return next((s for s in envelope.sessions if s.execution_domain == domain and s.state == is_open), None)
 
 
 def followers(envelope: activationpb.ActivationEnvelope) -> list[str]:
@@ -137,5 +147,5 @@ def _resume_token(frame: eventpb.Frame) -> str:
 def _is_open(entry: activationpb.ActivationEntry, now_ns: int) -> bool:
     starts = ns_from_proto(entry.valid_from, "entry.valid_from") if entry.HasField("valid_from") else now_ns
     ends = ns_from_proto(entry.valid_until, "entry.valid_until") if entry.HasField("valid_until") else now_ns + 1
-    trades = entry.effective_mode in TRADING and (entry.active or entry.drain) and not entry.freeze
+    trades = (entry.active or entry.drain) and not entry.freeze
     return trades and starts <= now_ns < ends

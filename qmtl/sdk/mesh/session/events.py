@@ -24,7 +24,15 @@ class BarDone:
     end_ns: int
 
 
-SessionEvent = BarDone | FillEvent | DeniedOrder
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """So many closes before `time_ns` were followed and not acted on, because newer ones were known."""
+
+    time_ns: int
+    bars: int
+
+
+SessionEvent = BarDone | FillEvent | DeniedOrder | CaughtUp
 OnEvent = Callable[[SessionEvent], None]
 
 

@@ -49,10 +49,10 @@ from qmtl.sdk.execution.port import (
 )
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.account_profile import profile_of
+from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio, quantity_held
+from qmtl.sdk.mesh.session.account.profile import is_live, profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
-from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio, quantity_held
 from qmtl.sdk.mesh.wire.orders import is_open, list_to_proto, open_quantity, order_key, order_to_proto
 
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
@@ -61,25 +61,32 @@ FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for deni
 OTHERS = frozenset({MARGIN_CALL, OPERATOR})
 """Tags of orders that others have sent for the strategy: a margin call, and a flatten by hand."""
 
+LIVE_CONSENT = (("x-allow-live", "true"),)
+"""Says to the gateway's live guard that live trading is meant: whoever runs the session has said so."""
+
 log = logging.getLogger("qmtl.sdk.mesh.session")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionMarket:
-    """What a session trades: instruments as the brokerage knows them, and what its account is charged."""
+    """What a session trades: instruments as the brokerage knows them, what its account is charged, and whether orders
+    go to an exchange.
+    """
 
     instruments: Mapping[str, Instrument]
     fee: FeeModel
+    is_live: bool = False
+
+    @property
+    def domain(self) -> commonpb.ExecutionDomain:
+        """The execution domain of its orders."""
+        return commonpb.EXECUTION_DOMAIN_LIVE if self.is_live else commonpb.EXECUTION_DOMAIN_DRYRUN
 
 
 async def session_market(retrying: RetryingClient, account: accountpb.Account, symbols: Iterable[str]) -> SessionMarket:
     """The market of a session, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    return SessionMarket(await session_instruments(retrying, symbols), profile_of(account).fee)
-
-
-async def session_instruments(retrying: RetryingClient, symbols: Iterable[str]) -> dict[str, Instrument]:
-    """Instruments by symbol, asked of the brokerage. Raises NotFound (E_INSTRUMENT_UNKNOWN)."""
-    return {symbol: await instrument_of(retrying, symbol) for symbol in symbols}
+    found = {symbol: await instrument_of(retrying, symbol, account.venue) for symbol in symbols}
+    return SessionMarket(found, profile_of(account).fee, is_live(account))
 
 
 class MeshExecution:
@@ -98,6 +105,7 @@ class MeshExecution:
         self._activation = activation
         self._portfolio = portfolio
         self._market = market
+        self._consent = LIVE_CONSENT if market.is_live else ()
         self._cancelled: list[orderpb.OrderStatus] = []
         self._weights = WHOLE
 
@@ -150,7 +158,9 @@ class MeshExecution:
         now_ns = to_ns(self._retrying.clock.now())
 
         def allows(side: commonpb.Side, *, reduces: bool) -> bool:
-            return self._activation.allows(self._owner.strategy_id, side, reduces=reduces, now_ns=now_ns)
+            return self._activation.allows(
+                self._owner.strategy_id, side, reduces=reduces, now_ns=now_ns, domain=self._market.domain
+            )
 
         return Permission(
             long=allows(commonpb.SIDE_LONG, reduces=False),
@@ -191,7 +201,7 @@ class MeshExecution:
 
         async def call() -> tradingservicepb.SubmitOrderResponse:
             with _retried():
-                return await self._retrying.client.trading.SubmitOrder(request)
+                return await self._retrying.client.trading.SubmitOrder(request, metadata=self._consent)
 
         return _replied([(await self._retrying.ask(call, "order")).status])
 
@@ -200,7 +210,7 @@ class MeshExecution:
 
         async def call() -> tradingservicepb.SubmitOrderListResponse:
             with _retried():
-                return await self._retrying.client.trading.SubmitOrderList(request)
+                return await self._retrying.client.trading.SubmitOrderList(request, metadata=self._consent)
 
         return _replied((await self._retrying.ask(call, "list")).statuses)
 

@@ -1,10 +1,10 @@
-"""The result of a paper session: orders, fills and portfolio as brokerage has them, and the equity curve."""
+"""The result of a session: orders, fills and portfolio as brokerage has them, and the equity curve."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionResult:
-    """A paper session of one strategy. `retries` counts the calls and streams that were taken up again.
+    """A session of one strategy. `retries` counts the calls and streams that were taken up again.
 
     `bars` are those of each source, as far as they were played; at the closes of `late_ns` nothing was decided, because
-    they came with newer ones, were missed, or were played before this run came. `evaluation` is what the world answered
-    to its metrics, at stage PAPER.
+    newer ones were known, they were missed, or they were played before this run came. `evaluation` is what the world
+    answered to its metrics, at stage PAPER or LIVE. `held` is what all fills come to, signed, by symbol. Live the
+    equity begins with the account's when this run came, and moves by what the strategy makes. `earlier`: the sessions
+    of this run before the world moved the strategy between paper and live, oldest first.
     """
 
     name: str
@@ -51,6 +54,8 @@ class SessionResult:
     retries: int
     evaluation: evaluationpb.EvaluationRun | None = None
     late_ns: frozenset[int] = frozenset()
+    held: Mapping[str, Decimal] = field(default_factory=dict)
+    earlier: tuple[SessionResult, ...] = ()
 
     @property
     def strategy_id(self) -> str:
@@ -66,9 +71,24 @@ class SessionResult:
         return parse_decimal(self.portfolio.equity, "portfolio.equity")
 
     @property
+    def is_live(self) -> bool:
+        """Whether its orders went to an exchange."""
+        return self.session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE
+
+    @property
     def books_agree(self) -> bool:
-        """The curve rebuilt here from the fills ends at brokerage's own equity, to the last digit."""
+        """The curve rebuilt here from the fills ends at brokerage's own equity, to the last digit; live, where others
+        share the account, the strategy's positions are those that its fills come to.
+        """
+        if self.is_live:
+            mine = [one for one in self.portfolio.positions if one.strategy_id == self.strategy_id]
+            told = {one.symbol: parse_decimal(one.quantity, "position.quantity") for one in mine}
+            return all(told.get(symbol, Decimal(0)) == quantity for symbol, quantity in self.held.items())
         return bool(self.replay.equity) and self.replay.equity[-1] == self.equity
+
+    @property
+    def _kind(self) -> str:
+        return "live" if self.is_live else "on paper"
 
     def to_json(self) -> str:
         """Everything, as a JSON document: envelopes in proto JSON with the contract's field names."""
@@ -84,6 +104,7 @@ class SessionResult:
             "evaluation": as_json(self.evaluation) if self.evaluation else None,
             "books_agree": self.books_agree,
             "retries": self.retries,
+            "late": len(self.late_ns),
             "replay": replay_json(self.replay),
         }
         return json.dumps(document, indent=2)
@@ -92,12 +113,12 @@ class SessionResult:
         """Draw equity, drawdown and trades on price into a picture file; needs the extra [demo]."""
         from qmtl.sdk.reports.plots import draw_replay
 
-        return draw_replay(f"{self.name}, paper in {self.owner.world_id}", self.replay, self.bars, Path(path))
+        return draw_replay(f"{self.name}, {self._kind} in {self.owner.world_id}", self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         problem = shortfall(self.replay)
         yield (
-            f"[bold]{self.name}[/bold] traded on paper as {self.strategy_id} in world {self.owner.world_id}"
+            f"[bold]{self.name}[/bold] traded {self._kind} as {self.strategy_id} in world {self.owner.world_id}"
             f"{f', [red]{problem}[/red]' if problem else ''}"
         )
         yield from assumption_lines(self.replay)
@@ -108,13 +129,15 @@ class SessionResult:
         yield fills_table(self.replay)
         agree = "is" if self.books_agree else "is NOT"
         equity = f"{self.portfolio.equity} {self.account.base_currency}"
-        yield f"book  equity {equity}, which {agree} what the fills come to"
+        yield f"book  {'positions' if self.is_live else 'equity'} {equity}, which {agree} what the fills come to"
+        if self.late_ns:
+            yield f"late  {len(self.late_ns):,} closes were followed, not acted on"
         yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"
         yield from denial_lines(self.replay)
         yield f"breaks  calls and streams taken up again {self.retries} times"
         yield metrics_table(self.metrics)
         if self.evaluation is not None:
-            yield "paper " + next(lines := evaluation_lines(self.evaluation))
+            yield f"{'live' if self.is_live else 'paper'} " + next(lines := evaluation_lines(self.evaluation))
             yield from lines
         yield f"activation  {activation_line(self.activation, self.strategy_id)}"
 

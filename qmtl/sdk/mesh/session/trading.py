@@ -18,7 +18,7 @@ from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.port import DeniedOrder, conclude_async
 from qmtl.sdk.mesh.data_clock import Step
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.equity import SessionBook
+from qmtl.sdk.mesh.session.account.equity import SessionBook
 from qmtl.sdk.mesh.session.execution import FINAL_DENIALS, MeshExecution
 from qmtl.sdk.mesh.session.order_events import list_orders
 

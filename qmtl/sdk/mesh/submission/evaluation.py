@@ -88,24 +88,25 @@ def order_list(
     )
 
 
-def paper_report(
+def session_report(
     session: sessionpb.Session, owner: Owner, bars: Bars, metrics: dict[str, float]
 ) -> evaluationservicepb.EvaluateRequest:
-    """The report of one paper session as far as it was played; the same stretch of it is the same run. Its metrics are
-    claims: the world computes its own from the books of the owner's account.
+    """The report of one session as far as it was played; the same stretch of it is the same run. Its metrics are
+    claims: of paper the world computes its own from the books of the owner's account.
     """
     end_ns = int(bars.close_ns[-1])
     expected = (end_ns - ns_from_proto(session.start, "session.start")) // (bars.interval_s * NS_PER_S)
     name = digest(session.session_id.encode()).removeprefix("blake3:")[:16]
+    is_live = session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE
     return evaluationservicepb.EvaluateRequest(
         world_id=session.world_id,
         strategy_id=owner.strategy_id,
-        run_id=f"paper-{name}-{end_ns // NS_PER_S}",
-        stage=bindingpb.STAGE_PAPER,
+        run_id=f"{'live' if is_live else 'paper'}-{name}-{end_ns // NS_PER_S}",
+        stage=bindingpb.STAGE_LIVE if is_live else bindingpb.STAGE_PAPER,
         metrics=[evaluationpb.Metric(name=name, value=value) for name, value in sorted(metrics.items())],
         dataset_fingerprint=session.dataset_fingerprint,
         data_start=session.start,
         data_end=ns_to_proto(end_ns),
         coverage_ratio=min(1.0, len(bars) / expected) if expected > 0 else 0.0,
-        paper_books=evaluationpb.PaperBooks(account=owner.account, session_id=session.session_id),
+        paper_books=None if is_live else evaluationpb.PaperBooks(account=owner.account, session_id=session.session_id),
     )

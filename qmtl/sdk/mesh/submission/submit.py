@@ -39,7 +39,7 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.reuse.node_work import ROWS_MAX
 from qmtl.sdk.mesh.reuse.shared_nodes import SharedNodes
 from qmtl.sdk.mesh.submission.assumptions import model_of, world_terms
-from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, order_list, paper_report
+from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, order_list, session_report
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.strategy.assembly import Assembled, assemble
@@ -249,13 +249,13 @@ class Submitter:
     async def _evaluate(self, request: evaluationservicepb.EvaluateRequest) -> evaluationpb.EvaluationRun:
         return (await self.retrying.ask(lambda: self.client.evaluation.Evaluate(request), "evaluate")).run
 
-    async def evaluate_paper(
+    async def evaluate_session(
         self, session: sessionpb.Session, owner: Owner, bars: Bars, metrics: dict[str, float]
     ) -> evaluationpb.EvaluationRun | None:
-        """Report what a paper session came to; None when there is nothing to say, or the strategy was unbound."""
+        """Report what a session came to; None when there is nothing to say, or the strategy was unbound."""
         if not metrics:
             return None
-        request = paper_report(session, owner, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
+        request = session_report(session, owner, bars, {**metrics, CROSS_CONTEXT_HITS: 0})  # it reads no queue
         try:
             return await self._evaluate(request)
         except NotFound as error:

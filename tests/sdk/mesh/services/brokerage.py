@@ -46,6 +46,25 @@ class FakeBrokerage:
         self.mesh.passed("OpenPaperAccount")
         return accountservicepb.OpenPaperAccountResponse(account=self._account(request.account))
 
+    def _at_exchange(self, name: str) -> accountpb.Account:
+        account = self._account(name)
+        account.venue, account.starting_cash, account.worlds[:] = "main", "0", ["w"]
+        account.feeds.extend(accountpb.AccountFeed(symbol=symbol) for symbol in self.mesh.exchange_accounts[name])
+        return account
+
+    async def ListAccounts(
+        self, request: accountservicepb.ListAccountsRequest
+    ) -> accountservicepb.ListAccountsResponse:
+        on_paper = self._account("paper-1")
+        on_paper.venue = "paper"
+        found = [on_paper, *map(self._at_exchange, self.mesh.exchange_accounts)]
+        return accountservicepb.ListAccountsResponse(accounts=found)
+
+    async def AddFeed(self, request: accountservicepb.AddFeedRequest) -> accountservicepb.AddFeedResponse:
+        assert not request.data_session_id, "an account at an exchange outlives every session"
+        self.mesh.exchange_accounts[request.account].append(self.mesh.preset.symbol)
+        return accountservicepb.AddFeedResponse(account=self._at_exchange(request.account))
+
     async def GetInstrument(
         self, request: instrumentservicepb.GetInstrumentRequest
     ) -> instrumentservicepb.GetInstrumentResponse:

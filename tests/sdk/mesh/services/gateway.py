@@ -112,8 +112,11 @@ class FakeGateway:
         notice = eventpb.Notice(kind=eventpb.NOTICE_KIND_GOING_AWAY, resume_token="r")
         yield eventservicepb.SubscribeEventsResponse(frame=eventpb.Frame(notice=notice))
 
-    async def SubmitOrder(self, request: tradingservicepb.SubmitOrderRequest) -> tradingservicepb.SubmitOrderResponse:
+    async def SubmitOrder(
+        self, request: tradingservicepb.SubmitOrderRequest, metadata: object = ()
+    ) -> tradingservicepb.SubmitOrderResponse:
         mesh, order = self.mesh, request.order
+        mesh.consents.append(metadata)
         known = mesh.orders.get(order.client_order_id)
         if known is not None:
             assert known.order == order, "one id, two orders"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from brokerage.domain.market.instrument import instrument
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.mesh.session.equity import equity_record
+from qmtl.sdk.mesh.session.account.equity import equity_record
 from tests.sdk.market import walk
 
 BARS = walk(4, seed=3)

@@ -30,9 +30,9 @@ from qmtl.sdk.execution.port import (
     Weights,
 )
 from qmtl.sdk.mesh.retrying import RetryingClient
+from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.execution import MeshExecution, session_market
-from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
 from tests.sdk.mesh.samples import STEP_NS

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from qmtl.sdk.mesh.session.session import trade
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.run import trade
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.mesh.fakes import FakeMesh
 from tests.sdk.mesh.session.test_session import BARS, START, Cross, active_mesh, orders_of, run, submitter
@@ -29,7 +29,7 @@ async def test_interrupted_while_it_trades_it_stays_and_goes_on(known_before: bo
     mesh = await active_mesh() if known_before else FakeMesh(BARS, START)
     under_way = asyncio.Event()
     waiting = asyncio.create_task(
-        trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), lambda _: under_way.set())
+        trade(submitter(mesh), assemble(Cross()), None, SessionTerms(), lambda _: under_way.set())
     )
     if not known_before:
         await mesh.watched.wait()

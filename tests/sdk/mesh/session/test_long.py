@@ -13,8 +13,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.sdk import Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
-from qmtl.sdk.mesh.session.session import trade
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.run import trade
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.market import walk
 from tests.sdk.mesh.fakes import FakeMesh
@@ -64,7 +64,7 @@ async def test_a_late_bar_costs_what_an_early_one_does(bars: int, orders: int) -
     mesh, meter = await active(bars), Meter(bars // 10)
     tracemalloc.start()
     try:
-        result = await trade(submitter(mesh), assemble(Busy()), None, PaperTerms(), meter)
+        result = await trade(submitter(mesh), assemble(Busy()), None, SessionTerms(), meter)
     finally:
         tracemalloc.stop()
     assert len(result.orders) >= orders
@@ -94,12 +94,12 @@ async def test_a_freeze_and_a_shadow_send_nothing_and_the_session_goes_on_with_i
         await eventually(lambda: len(mesh.resumed_from) >= subscribed + 2)  # one has told it whole, and ended
 
     mesh.before_bar = change
-    result = await trade(submitter(mesh), assemble(Busy()), None, PaperTerms())
+    result = await trade(submitter(mesh), assemble(Busy()), None, SessionTerms())
     frozen, thawed, shadowed, back = changed
     decided = [one.order.decided_at.ToNanoseconds() for one in result.orders]
     spans = ((0, frozen), (frozen, thawed), (thawed, shadowed), (shadowed, back), (back, 2**63))
     sent = [sum(after < at <= until for at in decided) for after, until in spans]
     assert [count > 0 for count in sent] == [True, False, True, False, True], sent
-    calm = await trade(submitter(await active(300)), assemble(Busy()), None, PaperTerms())
+    calm = await trade(submitter(await active(300)), assemble(Busy()), None, SessionTerms())
     assert result.bars[0].values.tobytes() == calm.bars[0].values.tobytes()
     assert result.books_agree

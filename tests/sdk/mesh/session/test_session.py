@@ -28,8 +28,8 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.result import SessionResult
-from qmtl.sdk.mesh.session.session import trade
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.run import trade
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -74,7 +74,7 @@ def submitter(mesh: FakeMesh) -> Submitter:
 
 
 async def run(mesh: FakeMesh, strategy: Strategy | None = None, **terms: object) -> SessionResult:
-    return await trade(submitter(mesh), assemble(strategy or Cross()), None, PaperTerms(**terms))  # type: ignore[arg-type] # the tests' own terms
+    return await trade(submitter(mesh), assemble(strategy or Cross()), None, SessionTerms(**terms))  # type: ignore[arg-type] # the tests' own terms
 
 
 async def active_mesh() -> FakeMesh:
@@ -104,7 +104,7 @@ async def test_every_bar_is_played_once_and_the_books_agree() -> None:
 async def test_a_listener_hears_of_every_bar_fill_and_refusal_once() -> None:
     mesh, heard = await active_mesh(), list[SessionEvent]()
     mesh.denials = [orderpb.DENIAL_GATE_FROZEN]
-    result = await trade(submitter(mesh), assemble(Cross()), None, PaperTerms(), heard.append)
+    result = await trade(submitter(mesh), assemble(Cross()), None, SessionTerms(), heard.append)
     bars = [event for event in heard if isinstance(event, BarDone)]
     assert [bar.time_ns for bar in bars] == BARS.close_ns[START:].tolist()
     assert (bars[0].bars, bars[-1].bars) == (1, len(BARS) - START)

@@ -16,7 +16,7 @@ from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.data_clock import Step
-from qmtl.sdk.mesh.session.equity import SessionBook
+from qmtl.sdk.mesh.session.account.equity import SessionBook
 from qmtl.sdk.mesh.session.trading import StateInStep
 from qmtl.sdk.mesh.wire.bars import LiveBar
 from qmtl.sdk.strategy.assembly import assemble

@@ -15,7 +15,7 @@ from qmtl.core.clock import SystemClock
 from qmtl.core.errors import Unavailable
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.portfolio import FollowedPortfolio
+from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.streams import beside
 from tests.sdk.mesh.fakes import Replies
 

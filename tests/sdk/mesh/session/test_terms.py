@@ -7,8 +7,9 @@ import pytest
 from brokerage.domain.models.profiles.generic import at_least, spot
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.mesh.session.account_profile import profile_of
-from qmtl.sdk.mesh.session.terms import PaperTerms, paper_account
+from qmtl.sdk.mesh.session.account.opening import paper_account
+from qmtl.sdk.mesh.session.account.profile import profile_of
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.world.v1 import decision_pb2 as decisionpb
 
 MARGIN = accountpb.AccountModel(
@@ -18,7 +19,7 @@ MARGIN = accountpb.AccountModel(
 
 def asked(model: accountpb.AccountModel | None, **terms: object) -> tuple[object, ...]:
     decision = decisionpb.DecisionEnvelope(world_id="w", account_model=model)
-    made = paper_account(decision, PaperTerms(**terms))  # type: ignore[arg-type]  # by name
+    made = paper_account(decision, SessionTerms(**terms))  # type: ignore[arg-type]  # by name
     return made.type, made.leverage, made.starting_cash, made.fee_rate, made.profile
 
 
@@ -38,7 +39,7 @@ def test_an_account_asks_for_the_costs_that_a_backtest_has() -> None:
     least = ("0.0002", "0.002", "0.0005", "0.02")
     fields = ("maker_fee_rate_min", "taker_fee_rate_min", "slippage_rate_min", "participation_max")
     model = accountpb.AccountModel(starting_cash="1", **dict(zip(fields, least, strict=True)))  # type: ignore[arg-type]
-    made = paper_account(decisionpb.DecisionEnvelope(world_id="w", account_model=model), PaperTerms())
+    made = paper_account(decisionpb.DecisionEnvelope(world_id="w", account_model=model), SessionTerms())
     assert tuple(getattr(made, field) for field in fields) == least
     opened = accountpb.Account(fee_rate=made.fee_rate, **dict(zip(fields, least, strict=True)))  # type: ignore[arg-type]
     assert profile_of(opened) == at_least(spot(), *least)

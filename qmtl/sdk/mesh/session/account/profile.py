@@ -1,4 +1,4 @@
-"""The brokerage profile of a paper account, as its brokerage has it."""
+"""What kind of account it is: at an exchange or on paper, and its brokerage profile as its brokerage has it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import at_least
 from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_SCALE
+from brokerage.domain.orders.venue_traits import PAPER
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import parse_decimal, to_scaled
+
+
+def is_live(account: accountpb.Account) -> bool:
+    """Whether its orders go to an exchange."""
+    return account.venue not in ("", PAPER.name)
 
 
 def profile_of(account: accountpb.Account) -> BrokerageProfile:

@@ -1,12 +1,14 @@
-"""A paper session's equity, bar by bar, from its fills: the brokerage's own accounting run over them again.
+"""A session's equity, bar by bar, from its fills: the brokerage's own accounting run over them again.
 
-Exact decimals and the same rounding, so the last value equals the equity the brokerage reports.
+Exact decimals and the same rounding, so that on paper the last value equals the equity the brokerage reports. At an
+exchange an account has other money in it, and time brings what the exchange says: there it is what the strategy made.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 
 from brokerage.domain.accounts.ledger import Ledger
@@ -30,7 +32,7 @@ from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.records.traces import Trace
 from qmtl.sdk.execution.run_record import RunRecord
-from qmtl.sdk.mesh.session.account_profile import profile_of
+from qmtl.sdk.mesh.session.account.profile import is_live, profile_of
 
 NOBODY = Owner("", "", "")
 
@@ -41,8 +43,12 @@ def equity_record(
     traded: Sequence[Bars],
     fills: Iterable[FillEvent],
     denials: Iterable[DeniedOrder],
+    capital: Decimal | None = None,
 ) -> RunRecord:
-    """The record of a session: equity at each close of a traded symbol, after what its bar filled and time brought."""
+    """The record of a session: equity at each close of a traded symbol, after what its bar filled and time brought.
+
+    `capital`: what the curve is to begin with; None: the cash that the account was opened with.
+    """
     currency, waiting = account.base_currency, sorted(fills, key=lambda fill: fill.booked_ns)
     book = SessionBook(account, instruments, waiting)
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
@@ -60,12 +66,21 @@ def equity_record(
         times.append(end_ns)
         equity.append(book.ledger.equity(currency, closes))
         record.invested += any(book.ledger.position(symbol).quantity != 0 for symbol in by_symbol)
-    record.times, record.equity = times, equity
+    more = 0 if capital is None or not equity else to_scaled(capital, currency_scale(currency)) - equity[0]
+    record.times, record.equity = times, [each + more for each in equity]
     return record
 
 
+def held_from(instruments: Iterable[Instrument], fills: Iterable[FillEvent]) -> dict[str, Decimal]:
+    """What fills come to of each symbol, signed; a fee that was taken in what was bought is off."""
+    ledger, by_symbol = Ledger(), {instrument.symbol: instrument for instrument in instruments}
+    for fill in fills:
+        _book(ledger, by_symbol[fill.symbol], fill)
+    return {symbol: one.quantity_decimal(ledger.position(symbol).quantity) for symbol, one in by_symbol.items()}
+
+
 class SessionBook:
-    """A paper account's books from its fills, stepped bar by bar as its venue steps."""
+    """An account's books from its fills, stepped bar by bar; on paper as its venue steps."""
 
     def __init__(
         self, account: accountpb.Account, instruments: Sequence[Instrument], fills: Iterable[FillEvent]
@@ -74,7 +89,7 @@ class SessionBook:
         self.ledger = ledger = Ledger(profile.settles)
         books, unsettled = {NOBODY: StrategyBook(ledger)}, ledger.book_of_cash.on_its_way
         self._view = AccountView(profile, Instruments(instruments), currency, ledger.cash, unsettled, books=books)
-        self._carry = Carry(self._view, ledger, in_progress(self._view))
+        self._carry = None if is_live(account) else Carry(self._view, ledger, in_progress(self._view))
         scale = currency_scale(currency)
         ledger.deposit(currency, to_scaled(parse_decimal(account.starting_cash, "account.starting_cash"), scale))
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
@@ -82,13 +97,16 @@ class SessionBook:
 
     def step(self, end_ns: int, bars: Sequence[tuple[str, Bar]]) -> list[Payment]:
         """Take the bars of one close: what they filled, and what time brought until then."""
-        paid = self._carry.advance(min(bar.start_ns for _, bar in bars))
+        paid = self._advance(min(bar.start_ns for _, bar in bars))
         while self._waiting and self._waiting[0].booked_ns <= end_ns:
             fill = self._waiting.popleft()
             _book(self.ledger, self._instruments[fill.symbol], fill)
         for symbol, bar in bars:
             self._view.marks[symbol] = mark_of(bar)
-        return paid + self._carry.advance(end_ns)
+        return paid + self._advance(end_ns)
+
+    def _advance(self, time_ns: int) -> list[Payment]:
+        return [] if self._carry is None else self._carry.advance(time_ns)
 
     def holding(self, symbol: str) -> Holding:
         """What is held of a symbol at the last close."""
@@ -113,8 +131,8 @@ def _steps(
 
 
 def _book(ledger: Ledger, instrument: Instrument, fill: FillEvent) -> None:
-    in_quote = fill.fee_currency == instrument.quote
-    fee_scale = currency_scale(instrument.quote) if in_quote else instrument.quantity_scale
+    withheld = instrument.withholds(fill.fee_currency)
+    fee_scale = instrument.quantity_scale if withheld else currency_scale(fill.fee_currency or instrument.quote)
     booked = Fill(
         trade_id=fill.trade_id,
         quantity=to_scaled(abs(fill.quantity), instrument.quantity_scale),

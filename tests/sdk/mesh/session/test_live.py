@@ -1,0 +1,152 @@
+"""A run of what its world has made LIVE: only where that is meant, with the exchange's account, and from paper on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from qmtl.common.v1 import common_pb2 as commonpb
+from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
+from qmtl.core.instants import from_ns
+from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.session.run import trade
+from qmtl.sdk.mesh.session.terms import SessionTerms
+from qmtl.sdk.strategy.assembly import assemble
+from qmtl.world.v1 import binding_pb2 as bindingpb
+from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.session.test_session import BARS, START, Cross, submitter
+from tests.support.waiting import eventually
+
+UNTIL = from_ns(int(BARS.close_ns[600]))
+CONSENT = (("x-allow-live", "true"),)
+
+
+async def live_mesh(*accounts: str) -> FakeMesh:
+    mesh = FakeMesh(BARS, START)
+    mesh.exchange_accounts = {name: [] for name in accounts}
+    bound = await submitter(mesh).bind(assemble(Cross()))
+    mesh.activate(bound.strategy.strategy_id, live=True)
+    return mesh
+
+
+async def run(mesh: FakeMesh, *, allow_live: bool = True, **terms: object) -> SessionResult:
+    asked = SessionTerms(**{"until": UNTIL, **terms})  # type: ignore[arg-type] # the tests' own terms
+    return await trade(submitter(mesh), assemble(Cross()), None, asked, allow_live=allow_live)
+
+
+async def test_what_is_live_is_not_run_unless_that_is_meant() -> None:
+    mesh = await live_mesh("acc")
+    with pytest.raises(PermissionDenied, match="E_LIVE_GUARD: strategy s-1 is LIVE in world w"):
+        await run(mesh, allow_live=False)
+    assert not mesh.orders
+    assert not mesh.calls["Subscribe"]
+
+
+async def test_it_trades_with_the_exchanges_account_on_live_data_and_says_that_this_is_meant() -> None:
+    mesh = await live_mesh("acc")
+    result = await run(mesh)
+    assert result.is_live
+    assert result.replay.fills
+    assert {status.order.account for status in result.orders} == {"acc"}
+    assert set(mesh.consents) == {CONSENT}
+    assert mesh.exchange_accounts == {"acc": ["BTC-USD"]}
+    assert not mesh.calls["OpenPaperAccount"]
+    context = mesh.fetches[-1].context
+    assert (context.execution_domain, context.HasField("as_of")) == (commonpb.EXECUTION_DOMAIN_LIVE, False)
+    assert mesh.evaluations[-1].stage == bindingpb.STAGE_LIVE
+    assert not mesh.evaluations[-1].HasField("paper_books")
+    assert "traded live as s-1" in str(result)
+    assert (await run(await live_mesh("acc"))).to_json() == result.to_json()
+
+
+async def test_on_paper_nothing_says_that_live_trading_is_meant() -> None:
+    mesh = await live_mesh("acc")
+    mesh.activate("s-1")
+    assert (await run(mesh)).replay.fills
+    assert set(mesh.consents) == {()}
+
+
+async def test_its_orders_are_those_of_paper_and_its_curve_begins_with_the_accounts_equity() -> None:
+    live, paper = await run(await live_mesh("acc")), await live_mesh()
+    paper.activate("s-1")
+    on_paper = await run(paper)
+    assert [fill.quantity for fill in live.replay.fills] == [fill.quantity for fill in on_paper.replay.fills]
+    assert live.replay.equity == on_paper.replay.equity  # the stand-in's account begins with as much
+    assert live.books_agree
+    assert live.held == {"BTC-USD": sum((fill.quantity for fill in live.replay.fills), Decimal(0))}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "terms", "error"),
+    [
+        ((), {}, "E_ACCOUNT_UNKNOWN: world w may use no account at an exchange"),
+        (("a", "b"), {}, "E_FIELD: terms.account is none, want one of a, b"),
+        (("a", "b"), {"account": "paper-1"}, "E_FIELD: terms.account is paper-1, want one of a, b"),
+        (("a",), {"cash": Decimal(1)}, "E_FIELD: terms.cash is 1"),
+        (("a",), {"fee_rate": Decimal(0)}, "E_FIELD: terms.fee_rate is 0"),
+        (("a",), {"profile": "coinbase_spot"}, "E_FIELD: terms.profile is coinbase_spot"),
+    ],
+)
+async def test_the_account_is_never_guessed(accounts: tuple[str, ...], terms: dict[str, object], error: str) -> None:
+    mesh = await live_mesh(*accounts)
+    with pytest.raises((InvalidRequest, NotFound), match=error):
+        await run(mesh, **terms)
+    assert not mesh.orders
+
+
+async def test_of_several_accounts_the_one_that_is_named_is_traded_with() -> None:
+    mesh = await live_mesh("a", "b")
+    await run(mesh, account="b")
+    assert {status.order.account for status in mesh.orders.values()} == {"b"}
+    assert mesh.exchange_accounts == {"a": [], "b": ["BTC-USD"]}
+
+
+async def moved_at(mesh: FakeMesh, bar: int, **to: bool) -> None:
+    """Let the world move the strategy before a bar is played, once the runner is told."""
+
+    async def move(at: int) -> None:
+        if at != bar or mesh.calls["moved"]:
+            return
+        mesh.calls["moved"] += 1
+        mesh.activate("s-1", **to)
+        subscribed = len(mesh.resumed_from)
+        await eventually(lambda: len(mesh.resumed_from) >= subscribed + 2)  # one has told it whole, and ended
+
+    mesh.before_bar = move
+
+
+async def test_promoted_while_it_runs_it_goes_on_live() -> None:
+    mesh = await live_mesh("acc")
+    mesh.activate("s-1")
+    await moved_at(mesh, 40, live=True)
+    result = await run(mesh)
+    (paper,) = result.earlier
+    assert (paper.is_live, result.is_live) == (False, True)
+    assert len(paper.bars[0]) in (40, 41)
+    by_account = {status.order.account: status for status in mesh.orders.values()}
+    assert set(by_account) == {paper.account.account, "acc"}
+    moved_ns = int(paper.bars[0].close_ns[-1])
+    assert by_account["acc"].order.decided_at.ToNanoseconds() > moved_ns - 1
+
+
+async def test_promoted_without_consent_it_ends_on_paper() -> None:
+    mesh = await live_mesh("acc")
+    mesh.activate("s-1")
+    await moved_at(mesh, 40, live=True)
+    result = await run(mesh, allow_live=False)
+    assert not result.is_live
+    assert not result.earlier
+    assert len(result.bars[0]) in (40, 41)
+    assert {status.order.account for status in mesh.orders.values()} == {result.account.account}
+
+
+async def test_one_that_is_demoted_drains_live_and_then_goes_on_on_paper() -> None:
+    mesh = await live_mesh("acc")
+    mesh.activate("s-1", live=True, active=False, drain=True)
+    drained = await run(mesh)
+    assert drained.is_live
+    assert not mesh.orders
+    await moved_at(mesh, 40)
+    result = await run(mesh)
+    assert [one.is_live for one in (*result.earlier, result)] == [True, False]
