@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import FillEvent
-from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
+from qmtl.sdk.mesh.session.events import BarDone, CaughtUp, SessionEvent
 from qmtl.sdk.reports.documents import iso
 
 
@@ -47,6 +47,8 @@ class Narration:
             side, colour = ("bought", "green") if event.quantity > 0 else ("sold", "red")
             shown = f"{abs(event.quantity).normalize():f} at {event.price:,}, fee {event.fee:.2f} {event.fee_currency}"
             self._say(f"  {iso(event.time_ns)}  [{colour}]{side:<6}[/{colour}] {shown}")
+        elif isinstance(event, CaughtUp):
+            self._say(f"  {iso(event.time_ns)}  [yellow]{event.bars} closes before were followed only[/yellow]")
         else:
             self._say(f"  {iso(event.time_ns)}  [yellow]not now: {event.rule}[/yellow]")
 

@@ -40,11 +40,33 @@ class Archive:
         months = dict(fingerprints.by_month(table))
         hashes = {}
         for leaf in manifest.leaves:
-            path = self.leaf_path(manifest.dataset, leaf)
-            if path.exists():
-                hashes[leaf.month] = _hash_of_kept(path, months[leaf.month])
-            else:
-                hashes[leaf.month] = write_file(path, parquet(months[leaf.month]))
+            path, rows = self.leaf_path(manifest.dataset, leaf), months[leaf.month]
+            hashes[leaf.month] = self.keep(manifest.dataset, leaf, rows) or _hash_of_kept(path, rows)
+        self._describe(manifest, hashes)
+
+    def keep(self, dataset: str, leaf: Leaf, rows: Bars) -> str:
+        """Make the rows of a leaf durable; the hash of their file, empty if it was there already.
+
+        Raises Exhausted (E_DISK_SMALL). A file that no manifest comes to name is found again by its rows.
+        """
+        path = self.leaf_path(dataset, leaf)
+        return "" if path.exists() else write_file(path, parquet(rows))
+
+    def write_kept(self, manifest: Manifest) -> None:
+        """Make a manifest durable whose leaves are kept already; each is read once more.
+
+        Raises Exhausted (E_DISK_SMALL), DataLoss (E_STORED_FILE) if a file has other rows than its name says.
+        """
+        self._describe(manifest, {leaf.month: self._hash_of_leaf(manifest.dataset, leaf) for leaf in manifest.leaves})
+
+    def _hash_of_leaf(self, dataset: str, leaf: Leaf) -> str:
+        path = self.leaf_path(dataset, leaf)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if fingerprints.leaf_digest(dataset, leaf.month, bars_of(read_frame(path, sha256))) != leaf.digest:
+            raise _other_rows(path)
+        return sha256
+
+    def _describe(self, manifest: Manifest, hashes: Mapping[str, str]) -> None:
         described = self.manifest_path(manifest)
         if not described.exists() or (not manifest.cut_of and hashes_of(described)[1].get("cut_of")):
             document = description(manifest)
@@ -115,10 +137,12 @@ def _hash_of_kept(path: Path, rows: Bars) -> str:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     kept = bars_of(read_frame(path, sha256)).columns()[:-1]  # all but the flags: they are no part of a fingerprint
     if not all(np.array_equal(ours, theirs) for ours, theirs in zip(kept, rows.columns()[:-1], strict=True)):
-        raise DataLoss(
-            "E_STORED_FILE", f"{path} is not what was written: its rows differ", metadata={"file": str(path)}
-        )
+        raise _other_rows(path)
     return sha256
+
+
+def _other_rows(path: Path) -> DataLoss:
+    return DataLoss("E_STORED_FILE", f"{path} is not what was written: its rows differ", metadata={"file": str(path)})
 
 
 def _overlaps(month: str, span: Span) -> bool:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from qmtl.calendars.spans import Span, intersect
+from qmtl.calendars.spans import Coverage, Span, intersect
 from qmtl.core.errors import Conflict, NotReady, Unavailable
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.core.paging import Page
@@ -22,10 +22,10 @@ from seamless.artifacts import store
 from seamless.artifacts.archive import Archive
 from seamless.conformance import store as conformance_store
 from seamless.conformance import wire as conformance_wire
-from seamless.domain.bars import Bars
+from seamless.domain.bars import Bars, coverage_of
 from seamless.domain.conformance.conform import RULE_VERSION
 from seamless.domain.conformance.report import ConformanceReport
-from seamless.domain.fingerprints import Leaf, leaves, month_span, range_digest
+from seamless.domain.fingerprints import Leaf, by_month, leaves, month_span, range_digest
 from seamless.domain.manifests import Manifest, cut, record
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Preset, Presets
@@ -88,9 +88,9 @@ class Inventory:
             if await self.newest(preset) is not None:
                 self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
 
-    async def newest(self, preset: Preset) -> Manifest | None:
-        """The newest artifact of a preset's dataset, whatever its state."""
-        key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset)))
+    async def newest(self, preset: Preset, as_of_ns: int | None = None) -> Manifest | None:
+        """The newest artifact of a preset's dataset, or the newest that an as_of sees, whatever the dataset's state."""
+        key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset), as_of_ns))
         return await self.artifact(key) if key else None
 
     async def seen_at(self, preset: Preset, as_of_ns: int | None) -> Manifest:
@@ -99,8 +99,7 @@ class Inventory:
         Raises Unavailable (E_DATASET_INGESTING), NotReady (E_DATASET_UNAVAILABLE, E_ARTIFACT_MISSING).
         """
         self.require_ready(preset)
-        key = await self._db.read(lambda conn: store.seen_at(conn, str(preset.dataset), as_of_ns))
-        found = await self.artifact(key) if key else None
+        found = await self.newest(preset, as_of_ns)
         if found is None:
             raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset}: nothing was sealed at or before that as_of")
         return found
@@ -147,10 +146,25 @@ class Inventory:
 
     async def seal_recording(self, preset: Preset, bars: Bars) -> Manifest:
         """Seal rows as a run was given them: a run that names the fingerprint is given the same again."""
-        made = await asyncio.to_thread(
-            record,
+        parts = await asyncio.to_thread(self.keep, preset, bars)
+        return await self.seal_kept(preset, parts, coverage_of(bars.time_ns, preset.dataset.interval_ns))
+
+    def keep(self, preset: Preset, bars: Bars) -> tuple[Leaf, ...]:
+        """Keep rows that are to be sealed with others; their leaves. Raises Exhausted (E_DISK_SMALL)."""
+        dataset, parts = str(preset.dataset), leaves(str(preset.dataset), bars)
+        for leaf, (_, rows) in zip(parts, by_month(bars), strict=True):
+            self.archive.keep(dataset, leaf, rows)
+        return parts
+
+    async def seal_kept(self, preset: Preset, parts: Sequence[Leaf], coverage: Coverage) -> Manifest:
+        """Seal leaves that are kept, in order, and the spans they cover, as what a run was given.
+
+        Raises DataLoss (E_STORED_FILE) if a file is not what was kept.
+        """
+        made = record(
             str(preset.dataset),
-            bars,
+            parts,
+            coverage,
             preset.calendar,
             rule_version=RULE_VERSION,
             policy=preset.policy.name,
@@ -159,7 +173,7 @@ class Inventory:
         known = await self.artifact(made.fingerprint)
         if known is not None:
             return known
-        await asyncio.to_thread(self.archive.write, made, bars)
+        await asyncio.to_thread(self.archive.write_kept, made)
         await self._db.write(lambda conn: store.add_artifact(conn, made))
         return made
 

@@ -5,6 +5,7 @@ A segment is immutable. Its `as_of` is the close of its newest bar, so the same 
 older `as_of` sees never changes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qmtl.calendars.calendars import Calendar
@@ -100,21 +101,28 @@ def cut(parent: Manifest, table: Bars, calendar: Calendar) -> Manifest:
     )
 
 
-def record(dataset: str, table: Bars, calendar: Calendar, *, rule_version: str, policy: str, producer: str) -> Manifest:
-    """Rows as a run was given them, from several places, as a segment of their own."""
-    if len(table) == 0:
+def record(
+    dataset: str,
+    parts: Sequence[Leaf],
+    coverage: Coverage,
+    calendar: Calendar,
+    *,
+    rule_version: str,
+    policy: str,
+    producer: str,
+) -> Manifest:
+    """Rows as a run was given them, from several places, as a segment of their own, by leaves and spans covered."""
+    if not parts or not coverage:
         raise ValueError("a recording needs rows")
-    parts = fingerprints.leaves(dataset, table)
-    interval_ns = parse_dataset(dataset).interval_ns
-    span = Span(int(table.time_ns[0]), int(table.time_ns[-1]) + interval_ns)
+    span = Span(coverage[0].start_ns, coverage[-1].end_ns)
     return Manifest(
         dataset=dataset,
         fingerprint=fingerprints.range_digest(parts, calendar, rule_version),
         as_of_ns=span.end_ns,
         span=span,
-        rows=len(table),
-        coverage=coverage_of(table.time_ns, interval_ns),
-        leaves=parts,
+        rows=sum(leaf.rows for leaf in parts),
+        coverage=coverage,
+        leaves=tuple(parts),
         rule_version=rule_version,
         policy=policy,
         calendar=calendar.name,

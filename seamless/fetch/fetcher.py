@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -20,15 +21,13 @@ from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.admission import MIXING
-from seamless.domain.bars import Bars
 from seamless.domain.fetch_plan import FetchPlan, FetchQuery, GapKind
-from seamless.domain.fingerprints import Leaf
+from seamless.domain.fingerprints import Leaf, leaves
 from seamless.domain.manifests import Manifest
 from seamless.domain.sla import FetchMode, Phase
-from seamless.fetch import rows
 from seamless.fetch.filler import Filler
 from seamless.fetch.phases import Phases
-from seamless.fetch.rows import Rows
+from seamless.fetch.rows import ArrowChunk, Rows, Taken
 from seamless.fetch.sight import Sight, Sights
 from seamless.fetch.trailer import Delivered, trailer
 from seamless.live.sessions import LiveSessions
@@ -53,13 +52,12 @@ class _Planned:
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """Rows on their way, and what they are known by once all have gone: the artifact that has them, else the leaves
-    that were hashed meanwhile, else the rows themselves.
+    that were made of them meanwhile.
     """
 
-    parts: AsyncGenerator[rows.ArrowChunk, None]
+    parts: AsyncGenerator[ArrowChunk, None]
     sealed: Manifest | None = None
-    hashed: Sequence[Leaf] = ()
-    bars: Bars | None = None
+    leaves: Sequence[Leaf] = ()
 
 
 class Fetcher:
@@ -181,25 +179,22 @@ class Fetcher:
         return ask.range.over(Span(ask.range.start_ns, max(ask.range.start_ns, newest_ns)), interval_ns)
 
     async def _read(self, preset: Preset, planned: _Planned, phases: Phases) -> _Reading:
-        """The rows a part at a time; of several places, those of a dry run at once, for they are sealed."""
+        """The rows a part at a time; those of a dry run from several places are kept as they go, to be sealed."""
         plan, manifest = planned.plan, planned.sight.manifest
         if manifest is not None and not plan.mixed:
             return _Reading(self._rows.sealed(manifest, plan.hull, phases), manifest)
-        if planned.sight.domain is not ExecutionDomain.DRYRUN:
-            hashed: list[Leaf] = []
-            return _Reading(self._rows.monthly(preset.dataset, plan, manifest, phases, hashed), hashed=hashed)
-        async with phases.within(Phase.STORAGE):
-            bars = await self._rows.mixed(preset.dataset, plan, manifest)
-        return _Reading(rows.of_bars(bars, phases), bars=bars)
+        keeps = planned.sight.domain is ExecutionDomain.DRYRUN
+        taken = Taken(partial(self._inventory.keep, preset) if keeps else partial(leaves, str(preset.dataset)))
+        return _Reading(self._rows.monthly(preset.dataset, plan, manifest, phases, taken), leaves=taken.leaves)
 
     async def _identity(self, preset: Preset, planned: _Planned, reading: _Reading) -> tuple[str, str]:
         """The fingerprint of the rows, and of the artifact that has them; a dry run's stored rows are sealed first."""
         if reading.sealed is not None:
             digest = await self._inventory.range_digest(reading.sealed, planned.plan.hull, preset)
             return digest, reading.sealed.fingerprint
-        if reading.bars is None:
-            return self._inventory.digest_of(preset, reading.hashed), ""
-        recorded = await self._inventory.seal_recording(preset, reading.bars)
+        if planned.sight.domain is not ExecutionDomain.DRYRUN:
+            return self._inventory.digest_of(preset, reading.leaves), ""
+        recorded = await self._inventory.seal_kept(preset, reading.leaves, planned.plan.have)
         return recorded.fingerprint, recorded.fingerprint
 
 

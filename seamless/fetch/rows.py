@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,7 +19,7 @@ from seamless.domain.admission import Origin
 from seamless.domain.bars import Bars, concatenated, no_bars
 from seamless.domain.datasets import DatasetId
 from seamless.domain.fetch_plan import FetchPlan
-from seamless.domain.fingerprints import Leaf, leaves, months_of
+from seamless.domain.fingerprints import Leaf, months_of
 from seamless.domain.manifests import Manifest
 from seamless.domain.sla import Phase
 from seamless.fetch.phases import Phases
@@ -34,6 +34,19 @@ class ArrowChunk:
     rows: int
     flagged: int
     body: bytes
+
+
+class Taken:
+    """The leaves of rows as they go by, month after month; `leaves_of` makes them, and may keep the rows."""
+
+    def __init__(self, leaves_of: Callable[[Bars], Sequence[Leaf]]) -> None:
+        self._leaves_of = leaves_of
+        self.leaves: list[Leaf] = []
+
+    def add(self, bars: Bars) -> None:
+        """The rows of one month, after those of all before it."""
+        if len(bars):
+            self.leaves += self._leaves_of(bars)
 
 
 class Rows:
@@ -67,17 +80,17 @@ class Rows:
         return rows
 
     async def monthly(
-        self, dataset: DatasetId, plan: FetchPlan, manifest: Manifest | None, phases: Phases, hashed: list[Leaf]
+        self, dataset: DatasetId, plan: FetchPlan, manifest: Manifest | None, phases: Phases, taken: Taken
     ) -> AsyncGenerator[ArrowChunk, None]:
-        """All rows of a plan in batches, a month of them held at a time; `hashed` gets the leaves of what was given.
+        """All rows of a plan in batches, a month of them held at a time; `taken` gets their leaves.
 
-        Raises as `mixed`.
+        Raises as `mixed`, and what `taken` raises.
         """
         for month in months_of(plan.hull):
             async with phases.within(Phase.STORAGE):
                 bars = await self.mixed(dataset, plan.within(month), manifest)
-                hashed += await asyncio.to_thread(leaves, str(dataset), bars)
-            async with aclosing(of_bars(bars, phases)) as chunks:
+                await asyncio.to_thread(taken.add, bars)
+            async with aclosing(_of_bars(bars, phases)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
@@ -91,7 +104,7 @@ def _planned(rows: Bars, plan: FetchPlan) -> Bars:
     return rows.take(np.flatnonzero((place >= 0) & (rows.time_ns < ends[place])))
 
 
-def of_bars(bars: Bars, phases: Phases) -> AsyncGenerator[ArrowChunk, None]:
+def _of_bars(bars: Bars, phases: Phases) -> AsyncGenerator[ArrowChunk, None]:
     """Rows that were read, in batches."""
     return _encoded(frame_of(bars).iter_slices(BATCH_ROWS) if len(bars) else iter(()), phases)
 

@@ -119,10 +119,15 @@ class Sights:
         return Sight(domain, access, await self._sessions.source(replay, replay.members[place]))
 
     async def _mixed(self, preset: Preset, domain: ExecutionDomain, access: Admission) -> Sight:
-        """Sealed and stored bars together. Raises as `Inventory.seen_at` where there is neither."""
+        """Sealed and stored bars together; a dry run has the version of its as_of, if one was sealed by then.
+
+        Raises as `Inventory.seen_at` where there is neither.
+        """
         self._inventory.require_ready(preset)
         stored = await self._storage.coverage(preset.dataset)
         newest = await self._inventory.newest(preset) if stored.have else await self._inventory.seen_at(preset, None)
+        if newest is not None and access.horizon_ns is not None and access.as_of_ns is not None:
+            newest = await self._inventory.newest(preset, access.as_of_ns) or newest
         return Sight(domain, access, newest, stored, self._live.began_ns(preset.name))
 
     async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:

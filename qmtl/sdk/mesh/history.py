@@ -199,7 +199,7 @@ def warm_up_request(session: sessionpb.Session) -> dataservicepb.FetchRequest:
             as_of=None if is_live else session.start,
             dataset_fingerprint="" if is_live else session.dataset_fingerprint,
         ),
-        session_id=session.session_id,
+        session_id="" if is_live else session.session_id,
     )
 
 

@@ -6,6 +6,7 @@ The matrix: bars 0 to 40 are sealed, 0 to 60 stored (30 to 32 corrected since), 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,15 +16,16 @@ import pytest
 
 from controlbus.bus import Bus, connected
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import InvalidRequest, NotReady
+from qmtl.core.errors import DataLoss, InvalidRequest, NotReady
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.paging import Page
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto
 from seamless.artifacts.verification import damages
-from seamless.domain.bars import of_values
+from seamless.domain.bars import Bars, of_values
 from seamless.domain.fetch_plan import FetchQuery
 from seamless.domain.fingerprints import leaves
 from seamless.domain.ranges import Range
@@ -167,9 +169,7 @@ async def test_what_a_dry_run_was_given_is_seen_once_it_is_sealed(bus: Bus, db: 
 
 async def test_stored_rows_of_several_months_leave_month_by_month_and_are_what_was_stored(rig: ExchangeRig) -> None:
     first_ns = int(datetime(2025, 10, 31, 23, tzinfo=UTC).timestamp()) * 10**9
-    times = first_ns + MINUTE_NS * np.arange(120, dtype=np.int64)
-    values = [np.linspace(low, low + 1.0, 120) for low in (100.0, 101.0, 99.0, 100.0, 5.0)]
-    stored = of_values(times, values, np.zeros(120, np.uint8))
+    stored = minutes_from(first_ns, 120)
     span = Span(first_ns, first_ns + 120 * MINUTE_NS)
     await rig.storage.write(rig.preset.dataset, stored, span, Provenance("test"))
     ask = FetchQuery(rig.preset.name, Range(span.start_ns, span.end_ns), LIVE)
@@ -182,3 +182,76 @@ async def test_stored_rows_of_several_months_leave_month_by_month_and_are_what_w
     tables = [pa.ipc.open_stream(part.arrow_ipc).read_all() for part in parts]
     assert [len(table) for table in tables] == [60, 60]
     assert pa.concat_tables(tables)["close"].to_pylist() == stored.close.tolist()
+
+
+async def test_what_a_dry_run_is_given_of_several_months_is_sealed_as_it_leaves(rig: ExchangeRig) -> None:
+    first_ns = int(datetime(2025, 10, 31, 23, tzinfo=UTC).timestamp()) * 10**9
+    stored = minutes_from(first_ns, 120)
+    span = Span(first_ns, first_ns + 120 * MINUTE_NS)
+    await rig.storage.write(rig.preset.dataset, stored, span, Provenance("test"))
+    ask = FetchQuery(rig.preset.name, Range(span.start_ns, span.end_ns), DRYRUN, as_of_ns=span.end_ns - 10 * MINUTE_NS)
+    replies = rig.fetcher.fetch(ask)
+    await anext(replies)
+    await replies.aclose()  # who leaves in the middle has sealed nothing
+    assert len(await sealed_by(rig)) == 1
+    *parts, last = [reply async for reply in rig.fetcher.fetch(ask)]
+    assert [pa.ipc.open_stream(part.arrow_ipc).read_all().num_rows for part in parts] == [60, 50]
+    given = stored.take(slice(0, 110))
+    digest = rig.inventory.digest_of(rig.preset, leaves(str(rig.preset.dataset), given))
+    assert last.metadata.artifact_fingerprint == last.metadata.dataset_fingerprint == digest
+    manifest = await rig.inventory.artifact(digest)
+    assert manifest is not None
+    assert (manifest.rows, manifest.coverage) == (110, (Span(first_ns, first_ns + 110 * MINUTE_NS),))
+    assert damages(rig.inventory.archive, manifest) == []
+    by_name = FetchQuery(rig.preset.name, Range(None, None), BACKTEST, fingerprint=digest)
+    again = (await last_of(rig.fetcher.fetch(by_name))).metadata
+    assert (sources(again), again.dataset_fingerprint) == ([(ARTIFACT, 110)], digest)
+    damaged = rig.inventory.archive.leaf_path(manifest.dataset, manifest.leaves[0])
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(DataLoss, match="E_STORED_FILE"):  # a kept file is not trusted by its name
+        await last_of(rig.fetcher.fetch(replace(ask, as_of_ns=span.end_ns)))
+
+
+@pytest.mark.parametrize("domain", [BACKTEST, DRYRUN, LIVE, SHADOW])
+async def test_each_as_of_has_the_version_of_its_time_under_one_name(rig: ExchangeRig, domain: ExecutionDomain) -> None:
+    """Versions: 40 bars, then 58 of which two were corrected, then the same 58 with another correction."""
+    first = (await rig.fetch(0, 1)).artifact_fingerprint
+    second = await rig.fill(0, 60)
+    more = await rig.storage.read(rig.preset.dataset, Span(at(20), at(21)))
+    await rig.storage.write(rig.preset.dataset, corrected(more, 2.0), Span(at(20), at(21)), Provenance("later"))
+    third = await rig.fill(0, 60)
+    manifests = [await rig.inventory.artifact(key) for key in (first, second, third)]
+    as_ofs = [one.as_of_ns for one in manifests if one is not None]
+    assert as_ofs == [at(40), at(58), at(58) + 1_000]
+    asked = [at(39), as_ofs[0], as_ofs[1] - 1, as_ofs[1], as_ofs[1] + 999, as_ofs[2], at(90)]
+    told: list[str] = []
+    for as_of_ns in asked:
+        ask = FetchQuery(rig.preset.name, Range(at(0), at(35)), domain, as_of_ns=as_of_ns)
+        if domain is BACKTEST and as_of_ns < as_ofs[0]:
+            with pytest.raises(NotReady, match="nothing was sealed at or before that as_of"):
+                await last_of(rig.fetcher.fetch(ask))
+            continue
+        told.append((await last_of(rig.fetcher.fetch(ask))).metadata.dataset_fingerprint)
+    ranges = [
+        await rig.inventory.range_digest(one, Span(at(0), at(35)), rig.preset) for one in manifests if one is not None
+    ]
+    assert len(set(ranges)) == 3
+    versions = [0, 0, 1, 1, 2, 2] if domain in (BACKTEST, DRYRUN) else [2] * 7
+    seen = told[1:] if domain is DRYRUN else told  # before the first version it has what is known of the bars by then
+    assert seen == [ranges[version] for version in versions]
+
+
+def minutes_from(first_ns: int, count: int) -> Bars:
+    times = first_ns + MINUTE_NS * np.arange(count, dtype=np.int64)
+    values = [np.linspace(low, low + 1.0, count) for low in (100.0, 101.0, 99.0, 100.0, 5.0)]
+    return of_values(times, values, np.zeros(count, np.uint8))
+
+
+async def last_of(replies: AsyncIterator[dataservicepb.FetchResponse]) -> dataservicepb.FetchResponse:
+    return [reply async for reply in replies][-1]
+
+
+async def sealed_by(rig: ExchangeRig) -> list[str]:
+    """Everything sealed of the dataset."""
+    found = await rig.inventory.artifacts(rig.preset, Page(100, None))
+    return [one.fingerprint for one in found]

@@ -19,6 +19,7 @@ from tests.sdk.mesh.session.test_session import BARS, START, Cross, submitter
 from tests.support.waiting import eventually
 
 UNTIL = from_ns(int(BARS.close_ns[600]))
+TERMS = SessionTerms(until=UNTIL)
 CONSENT = (("x-allow-live", "true"),)
 
 
@@ -30,9 +31,8 @@ async def live_mesh(*accounts: str) -> FakeMesh:
     return mesh
 
 
-async def run(mesh: FakeMesh, *, allow_live: bool = True, **terms: object) -> SessionResult:
-    asked = SessionTerms(**{"until": UNTIL, **terms})  # type: ignore[arg-type] # the tests' own terms
-    return await trade(submitter(mesh), assemble(Cross()), None, asked, allow_live=allow_live)
+async def run(mesh: FakeMesh, terms: SessionTerms = TERMS, *, allow_live: bool = True) -> SessionResult:
+    return await trade(submitter(mesh), assemble(Cross()), None, terms, allow_live=allow_live)
 
 
 async def test_what_is_live_is_not_run_unless_that_is_meant() -> None:
@@ -53,6 +53,7 @@ async def test_it_trades_with_the_exchanges_account_on_live_data_and_says_that_t
     assert mesh.exchange_accounts == {"acc": ["BTC-USD"]}
     assert not mesh.calls["OpenPaperAccount"]
     context = mesh.fetches[-1].context
+    assert not mesh.fetches[-1].session_id, "a data session is what a dry run is given a context by"
     assert (context.execution_domain, context.HasField("as_of")) == (commonpb.EXECUTION_DOMAIN_LIVE, False)
     assert mesh.evaluations[-1].stage == bindingpb.STAGE_LIVE
     assert not mesh.evaluations[-1].HasField("paper_books")
@@ -80,24 +81,24 @@ async def test_its_orders_are_those_of_paper_and_its_curve_begins_with_the_accou
 @pytest.mark.parametrize(
     ("accounts", "terms", "error"),
     [
-        ((), {}, "E_ACCOUNT_UNKNOWN: world w may use no account at an exchange"),
-        (("a", "b"), {}, "E_FIELD: terms.account is none, want one of a, b"),
-        (("a", "b"), {"account": "paper-1"}, "E_FIELD: terms.account is paper-1, want one of a, b"),
-        (("a",), {"cash": Decimal(1)}, "E_FIELD: terms.cash is 1"),
-        (("a",), {"fee_rate": Decimal(0)}, "E_FIELD: terms.fee_rate is 0"),
-        (("a",), {"profile": "coinbase_spot"}, "E_FIELD: terms.profile is coinbase_spot"),
+        ((), SessionTerms(), "E_ACCOUNT_UNKNOWN: world w may use no account at an exchange"),
+        (("a", "b"), SessionTerms(), "E_FIELD: terms.account is none, want one of a, b"),
+        (("a", "b"), SessionTerms(account="paper-1"), "E_FIELD: terms.account is paper-1, want one of a, b"),
+        (("a",), SessionTerms(cash=Decimal(1)), "E_FIELD: terms.cash is 1"),
+        (("a",), SessionTerms(fee_rate=Decimal(0)), "E_FIELD: terms.fee_rate is 0"),
+        (("a",), SessionTerms(profile="coinbase_spot"), "E_FIELD: terms.profile is coinbase_spot"),
     ],
 )
-async def test_the_account_is_never_guessed(accounts: tuple[str, ...], terms: dict[str, object], error: str) -> None:
+async def test_the_account_is_never_guessed(accounts: tuple[str, ...], terms: SessionTerms, error: str) -> None:
     mesh = await live_mesh(*accounts)
     with pytest.raises((InvalidRequest, NotFound), match=error):
-        await run(mesh, **terms)
+        await run(mesh, terms)
     assert not mesh.orders
 
 
 async def test_of_several_accounts_the_one_that_is_named_is_traded_with() -> None:
     mesh = await live_mesh("a", "b")
-    await run(mesh, account="b")
+    await run(mesh, SessionTerms(account="b", until=UNTIL))
     assert {status.order.account for status in mesh.orders.values()} == {"b"}
     assert mesh.exchange_accounts == {"a": [], "b": ["BTC-USD"]}
 
