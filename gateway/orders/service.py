@@ -19,7 +19,7 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
-from qmtl.rpc.auth.roles import WorldRoles
+from qmtl.rpc.auth.roles import AWAY, WorldRoles
 from qmtl.rpc.server.streaming import write_within
 
 Context = Any  # grpc.aio.ServicerContext, for its metadata and its writes
@@ -56,7 +56,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self, request: tradingservicepb.SubmitOrderRequest, context: Context
     ) -> tradingservicepb.SubmitOrderResponse:
         gated = gated_order_from_proto(request.order)
-        await self._roles.require_known(request.order.world_id, Role.OPERATOR)
+        await self._require_sender(request.order.world_id)
         answer = await self._gate.submit(request.order, gated, context.invocation_metadata())
         return tradingservicepb.SubmitOrderResponse(status=answer.status, duplicate=answer.duplicate)
 
@@ -64,13 +64,13 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         self, request: tradingservicepb.SubmitOrderListRequest, context: Context
     ) -> tradingservicepb.SubmitOrderListResponse:
         gated = gated_list_from_proto(request.orders)
-        await self._roles.require_known(request.orders[0].world_id, Role.OPERATOR)
+        await self._require_sender(request.orders[0].world_id)
         return await self._gate.submit_list(request.orders, gated, context.invocation_metadata())
 
     async def ReplaceOrder(
         self, request: tradingservicepb.ReplaceOrderRequest, context: Context
     ) -> tradingservicepb.ReplaceOrderResponse:
-        await self._roles.require_known(request.key.world_id, Role.OPERATOR)
+        await self._require_sender(request.key.world_id)
         return await self._gate.replace(request, context.invocation_metadata())
 
     async def CancelOrder(
@@ -87,7 +87,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
 
         async def submit(order: orderpb.Order) -> Act:
             gated = gated_order_from_proto(order)
-            await self._roles.require_known(order.world_id, Role.OPERATOR)
+            await self._require_sender(order.world_id)
 
             async def act() -> tradingservicepb.TradeStreamResponse:
                 answer = await self._gate.submit(order, gated, metadata)
@@ -97,7 +97,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
 
         async def submit_list(request: tradingservicepb.SubmitOrderListRequest) -> Act:
             gated = gated_list_from_proto(request.orders)
-            await self._roles.require_known(request.orders[0].world_id, Role.OPERATOR)
+            await self._require_sender(request.orders[0].world_id)
 
             async def act() -> tradingservicepb.TradeStreamResponse:
                 answer = await self._gate.submit_list(request.orders, gated, metadata)
@@ -106,7 +106,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
             return act
 
         async def replace(request: tradingservicepb.ReplaceOrderRequest) -> Act:
-            await self._roles.require_known(request.key.world_id, Role.OPERATOR)
+            await self._require_sender(request.key.world_id)
 
             async def act() -> tradingservicepb.TradeStreamResponse:
                 return tradingservicepb.TradeStreamResponse(replaced=await self._gate.replace(request, metadata))
@@ -128,6 +128,17 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         async with aclosing(call.replies(request_iterator)) as replies:
             async for reply in replies:
                 await write_within(self._limits.write_s, context, reply)
+
+    async def _require_sender(self, world_id: str) -> None:
+        """Demand operator of an order's world. While worldservice cannot be asked and the gate has lapsed, so that only
+        what reduces passes, as for a cancel: who asks is told of the denial, and can get out.
+        """
+        try:
+            await self._roles.require_known(world_id, Role.OPERATOR)
+        except AWAY:
+            if self._gate.activations.session_valid:
+                raise
+            await self._roles.require_for_cancel(world_id)
 
     async def ReportFills(
         self, request_iterator: AsyncIterator[tradingservicepb.ReportFillsRequest], context: object

@@ -19,7 +19,7 @@ from qmtl.sdk.strategy.bracket import Bracket, Limit
 from qmtl.sdk.strategy.events import OrderRole, OrderState, OrderUpdate, Signal
 from qmtl.sdk.strategy.rules import Sizing
 from qmtl.sdk.strategy.strategy import Strategy
-from qmtl.sdk.streams import latest, resample
+from qmtl.sdk.streams import feature, latest, resample
 
 __all__ = [
     "OHLCV",
@@ -49,6 +49,7 @@ __all__ = [
     "TagQuery",
     "Vertex",
     "WalkForward",
+    "feature",
     "generators",
     "indicators",
     "instrument",

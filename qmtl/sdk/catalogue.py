@@ -38,6 +38,7 @@ from qmtl.sdk.indicators import (
 from qmtl.sdk.labels import barriers
 from qmtl.sdk.strategy import quotes as quote_rules
 from qmtl.sdk.strategy import rules
+from qmtl.sdk.streams.features import FEATURE
 from qmtl.sdk.streams.latest import LATEST
 from qmtl.sdk.streams.resampling import RESAMPLE
 
@@ -72,6 +73,7 @@ BUILTINS: tuple[Builtin, ...] = (
     levels.ICHIMOKU,
     levels.KALMAN_TREND,
     LATEST,
+    FEATURE,
     RESAMPLE,
     arithmetic.ADD,
     arithmetic.SUBTRACT,

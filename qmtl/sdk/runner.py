@@ -22,6 +22,7 @@ from qmtl.sdk.interrupts import interruptible, run_beside
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.sdk.streams.features import bind_features
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,14 +52,17 @@ class Runner:
         *,
         terms: AccountTerms | None = None,
         instruments: Iterable[Instrument] = (),
+        features: Mapping[str, pl.DataFrame] | None = None,
         streaming: bool = False,
     ) -> BacktestResult:
         """Run a strategy over local bars, without a mesh. Not authoritative.
 
         `instruments`: what is traded beside the instruments that the library knows by name and those of the terms.
+        `features`: rows of each feature that the graph reads, by the name of its node, as `read_feature` gives them.
         `streaming` True drives the graph event by event instead of in batch: slower, the same result bit for bit.
         """
         assembled = assemble(strategy)
+        bind_features(assembled.dag, features or {})
         bars = _bars_of(data)
         terms = terms or AccountTerms()
         terms = replace(terms, instruments=(*terms.instruments, *instruments))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk import Strategy, StreamInput, indicators, labels
+from qmtl.sdk import Strategy, StreamInput, feature, indicators, labels
 from qmtl.sdk.strategy.assembly import assemble
 
 BTC, ETH = StreamInput("BTC-USD", interval="15m"), StreamInput("ETH-USD", interval="15m")
@@ -42,6 +42,11 @@ def twice(strategy: Strategy) -> None:
         (lambda strategy: strategy.publish("both", BTC - ETH), "sources BTC-USD, ETH-USD, want a node of one source"),
         (lambda strategy: strategy.publish("label", labels.time_barrier(BTC, 4)), "want a causal stream"),
         (twice, "slow twice"),
+        (
+            lambda strategy: strategy.publish("more", feature(BTC, "slow") * 2.0),
+            "which reads feature slow, want a node of bars only",
+        ),
+        (lambda strategy: strategy.publish("same", feature(BTC, "slow")), "want a causal stream"),
         (lambda strategy: strategy.publish("held", indicators.ema(strategy.position(BTC), 3)), "want a causal stream"),
         (lambda strategy: strategy.publish("held", strategy.position(BTC)), "want a causal stream"),
     ],

@@ -7,7 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Unavailable
@@ -18,11 +21,13 @@ from qmtl.data.v1 import features_pb2 as featurespb
 from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.engine.series import Outputs
+from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.names import parse_interval
-from qmtl.sdk.mesh.client import Gateway, open_client
+from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.strategy.features import PublishRule
+from qmtl.sdk.streams.features import features_of
 from qmtl.wire.graph import params_to_struct
 from qmtl.wire.instants import ns_to_proto
 
@@ -68,9 +73,7 @@ async def publish_features(
         domain = commonpb.ExecutionDomain.Name(context.execution_domain)
         log.info("%d features are not published: %s only reads them", len(rules), domain)
         return ()
-    where = commonpb.ComputeContext()
-    where.CopyFrom(context)
-    where.as_of.CopyFrom(fetched.metadata.as_of)
+    where = seen_in(context, fetched.metadata.as_of)
     places = {(bars.symbol, bars.interval_s): place for place, bars in enumerate(fetched.bars)}
     made = []
     for rule in rules:
@@ -94,6 +97,14 @@ async def publish_features(
     return tuple(made)
 
 
+def seen_in(context: commonpb.ComputeContext, as_of: Timestamp) -> commonpb.ComputeContext:
+    """A context pinned to a snapshot of its data."""
+    pinned = commonpb.ComputeContext()
+    pinned.CopyFrom(context)
+    pinned.as_of.CopyFrom(as_of)
+    return pinned
+
+
 async def _published(
     retrying: RetryingClient, chunks: Chunked[featureservicepb.PublishFeatureRequest]
 ) -> featureservicepb.PublishFeatureResponse:
@@ -104,21 +115,33 @@ async def read_feature(
     gateway: Gateway, world: str, name: FeatureName, as_of: datetime | None, fingerprint: str
 ) -> pl.DataFrame:
     """Rows of a feature: `time` (UTC) and its values. With as_of what a backtest there sees, else the newest."""
-    import polars as pl
-
     domain = commonpb.EXECUTION_DOMAIN_LIVE if as_of is None else commonpb.EXECUTION_DOMAIN_BACKTEST
     where = commonpb.ComputeContext(world_id=world, execution_domain=domain)
     if as_of is not None:
         where.as_of.CopyFrom(ns_to_proto(to_ns(as_of)))
-    request = featureservicepb.ReadFeatureRequest(context=where, key=name.key(fingerprint))
     async with open_client(gateway) as client:
-        parts, feature = [], None
-        with scoped(client.features.ReadFeature(request)) as replies:
-            async for reply in replies:
-                if reply.WhichOneof("part") == "feature":
-                    feature = reply.feature
-                else:
-                    parts.append(pl.read_ipc_stream(io.BytesIO(reply.arrow_ipc)))
+        return await _rows(client, featureservicepb.ReadFeatureRequest(context=where, key=name.key(fingerprint)))
+
+
+async def bind_published(retrying: RetryingClient, where: commonpb.ComputeContext, dag: Dag) -> None:
+    """Give each node that reads a feature the rows that a context sees. Raises NotReady (E_FEATURE_MISSING)."""
+    for column in features_of(dag).values():
+        source = column.source
+        name = FeatureName(source.factor, source.instrument, source.interval_s, source.params)
+        request = featureservicepb.ReadFeatureRequest(context=where, key=name.key(""))
+        column.bind(await retrying.ask(partial(_rows, retrying.client, request), "feature"))
+
+
+async def _rows(client: Client, request: featureservicepb.ReadFeatureRequest) -> pl.DataFrame:
+    import polars as pl
+
+    parts, feature = [], None
+    with scoped(client.features.ReadFeature(request)) as replies:
+        async for reply in replies:
+            if reply.WhichOneof("part") == "feature":
+                feature = reply.feature
+            else:
+                parts.append(pl.read_ipc_stream(io.BytesIO(reply.arrow_ipc)))
     if feature is None:
         raise Unavailable("E_STREAM_ENDED", "the answers ended before it was said what the feature is")
     empty = pl.DataFrame(schema={"time_ns": pl.Int64, **dict.fromkeys(feature.columns, pl.Float64())})

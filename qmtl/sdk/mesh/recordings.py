@@ -6,9 +6,10 @@ A strategy that is run over them locally decides where the recorded run could: n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,8 +33,12 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.sdk.streams.features import bind_features
 from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import session_pb2 as sessionpb
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +56,13 @@ class RecordedSession:
     late_ns: frozenset[int]
     instruments: tuple[Instrument, ...] = ()
 
-    def replay(self, strategy: Strategy, terms: AccountTerms | None = None) -> RunResult:
+    def replay(
+        self,
+        strategy: Strategy,
+        terms: AccountTerms | None = None,
+        *,
+        features: Mapping[str, pl.DataFrame] | None = None,
+    ) -> RunResult:
         """Run a strategy over the recorded bars as the recorded session could have: it starts at the session's start,
         and at a late close nothing is decided. Raises what Runner.backtest does.
         """
@@ -60,7 +71,9 @@ class RecordedSession:
         given = {one.symbol for one in base.instruments}
         known = tuple(one for one in self.instruments if one.symbol not in given)
         terms = replace(base, start=self.start, late=self.late_ns, instruments=(*base.instruments, *known))
-        return replay(assemble(strategy), whole, terms)
+        assembled = assemble(strategy)
+        bind_features(assembled.dag, features or {})
+        return replay(assembled, whole, terms)
 
 
 async def read_recording(

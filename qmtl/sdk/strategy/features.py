@@ -24,7 +24,7 @@ class PublishRule:
 
 def publish_rule(factor: str, node: Vertex, params: Mapping[str, Json], schema: str) -> PublishRule:
     """Raises InvalidRequest (E_FIELD) for a node that is no causal stream of one source: a feature is known at its
-    instant, and its key names one instrument and one fingerprint.
+    instant, and its key names one instrument and one fingerprint, so it is made of no other feature.
     """
     if node.kind is not SemanticKind.CAUSAL_STREAM:
         raise refused(
@@ -33,6 +33,10 @@ def publish_rule(factor: str, node: Vertex, params: Mapping[str, Json], schema: 
             f"{node.name} ({node.kind.value})",
             "a causal stream: neither labels nor what reads a position",
         )
+    features = [vertex.name for vertex in _above(node) if vertex.kind is SemanticKind.IMMUTABLE_ARTIFACT]
+    if features:
+        found = f"{node.name}, which reads feature {', '.join(features)}"
+        raise refused("E_FIELD", "node", found, "a node of bars only")
     sources = {vertex.node_id: vertex for vertex in _above(node) if isinstance(vertex, StreamInput)}
     if len(sources) != 1:
         read = ", ".join(sorted(source.symbol for source in sources.values())) or "none"

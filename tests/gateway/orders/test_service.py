@@ -24,6 +24,7 @@ from tests.mesh.gateway_client import GatewayClient
 from tests.support.waiting import eventually
 
 LAPSE_S = 4.0  # a gate session's ttl without its margin
+ROLE_FORGOTTEN_S = 11.0
 
 
 BUY, SELL = orderpb.ORDER_SIDE_BUY, orderpb.ORDER_SIDE_SELL
@@ -122,8 +123,13 @@ async def test_gate_shuts_by_itself_when_worldservice_stays_away(harness: Gatewa
 
     await eventually(lapsed)
     assert asyncio.get_running_loop().time() - stopped <= LAPSE_S + 2.0
+    harness.clock.slept_s = ROLE_FORGOTTEN_S  # and nobody can be asked for the role
+    assert await lapsed()
     assert await passes(ann, world, strategy_id, SELL), "what reduces goes to brokerage, whose fence and book decide"
     assert not await gates_hold(ann)
+    bob = await harness.client(Role.READER, "bob")
+    with pytest.raises(PermissionDenied):
+        await bob.trading.SubmitOrder(order(world, strategy_id, SELL))
 
 
 async def test_canceled_strategy_loses_its_entry(harness: GatewayHarness) -> None:

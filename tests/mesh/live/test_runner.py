@@ -93,6 +93,10 @@ def is_fill(event: SessionEvent) -> bool:
     return isinstance(event, FillEvent)
 
 
+def is_bar(event: SessionEvent) -> bool:
+    return isinstance(event, BarDone)
+
+
 def is_lapse(event: SessionEvent) -> bool:
     return isinstance(event, DeniedOrder) and event.rule == "GATE_SESSION_LAPSED"
 
@@ -189,7 +193,7 @@ async def test_a_run_trades_live_through_an_outage_of_worldservice_until_it_has_
         pid = mesh.kill("worldservice", signal.SIGSTOP)  # it answers nobody, and nobody starts another
         await heard.next(run, is_lapse)
         before = promoted.sent()
-        await heard.next(run, is_lapse)
+        await heard.next(run, is_bar)
         assert promoted.sent() == before, "sent though nobody vouches for the activation any more"
         os.kill(pid, signal.SIGCONT)
         await heard.next(run, is_fill)

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import polars as pl
+
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.orders.events import OrderEvent
@@ -35,6 +37,7 @@ from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
+from qmtl.data.v1 import feature_service_pb2 as featureservicepb
 from qmtl.data.v1 import feature_service_pb2_grpc as featurerpc
 from qmtl.data.v1 import records_pb2 as recordspb
 from qmtl.gateway.v1 import event_service_pb2_grpc as eventrpc
@@ -85,6 +88,8 @@ class FakeMesh:
         self.warnings: list[str] = []
         self.profile = ""  # that its account was opened with
         self.fetches: list[dataservicepb.FetchRequest] = []
+        self.features: dict[str, pl.DataFrame] = {}  # rows by factor, `time_ns` first
+        self.feature_reads: list[featureservicepb.ReadFeatureRequest] = []
         self.denials: list[orderpb.Denial] = []
         self.drop_after_bars: list[int] = []
         self.watermark_ns = self.start_ns
@@ -141,7 +146,7 @@ class FakeMesh:
             cast("datarpc.DataServiceAsyncStub", _stub(data, "Fetch Subscribe")),
             cast("datasessionrpc.DataSessionServiceAsyncStub", _stub(data, "")),
             cast("cataloguerpc.CatalogueServiceAsyncStub", _stub(data, "")),
-            cast("featurerpc.FeatureServiceAsyncStub", _stub(data, "")),
+            cast("featurerpc.FeatureServiceAsyncStub", _stub(data, "ReadFeature")),
             cast("queuecataloguerpc.QueueCatalogueServiceAsyncStub", _stub(FakeQueueCatalogue(self), "")),
             "in this process",
         )

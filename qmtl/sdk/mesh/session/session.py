@@ -32,6 +32,7 @@ from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.execution.run_record import result_of
 from qmtl.sdk.mesh.data_clock import DataClock, Step
+from qmtl.sdk.mesh.features import bind_published
 from qmtl.sdk.mesh.history import Market, warm_up_request
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.account.equity import SessionBook, equity_record, held_from
@@ -218,10 +219,9 @@ class Session:
 
     async def _warm_up(self, session: sessionpb.Session) -> None:
         """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""
-        history, dag = (
-            (await self._submitter.data.fetch(self._market, warm_up_request(session))).bars,
-            self._assembled.dag,
-        )
+        request, dag = warm_up_request(session), self._assembled.dag
+        await bind_published(self._submitter.retrying, request.context, dag)
+        history = (await self._submitter.data.fetch(self._market, request)).bars
         for source, bars in ((source, bind(dag, history)[source.node_id]) for source in dag.sources):
             needed = dag.warmup_of(source)
             if len(bars) < needed:

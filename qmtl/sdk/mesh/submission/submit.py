@@ -32,7 +32,7 @@ from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
-from qmtl.sdk.mesh.features import publish_features
+from qmtl.sdk.mesh.features import bind_published, publish_features, seen_in
 from qmtl.sdk.mesh.history import Fetched, History, Market, WorldData, history_request
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
@@ -114,6 +114,7 @@ class Submitter:
         terms: AccountTerms | None,
     ) -> SubmitResult:
         fetched = await self.data.fetch(market, history_request(bound.outcome.context, history))
+        await bind_published(self.retrying, seen_in(bound.outcome.context, fetched.metadata.as_of), assembled.dag)
         keys = queue_keys(bound)
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)

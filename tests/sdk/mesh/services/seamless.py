@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from brokerage.domain.market.bars import bar_from_doubles
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import (
-    NotFound,
-    Unavailable,
-)
+from qmtl.core.errors import NotFound, NotReady, Unavailable
 from qmtl.data.v1 import bars_pb2 as barspb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.data.v1 import feature_service_pb2 as featureservicepb
+from qmtl.data.v1 import features_pb2 as featurespb
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
 from tests.sdk.mesh.samples import PRESET, STEP_NS, ipc
 
@@ -34,6 +33,17 @@ class FakeSeamless:
     ) -> catalogueservicepb.ListPresetsResponse:
         away = datasetspb.Preset(name="test.away", message="not installed")
         return catalogueservicepb.ListPresetsResponse(presets=[self.mesh.preset, away])
+
+    async def ReadFeature(
+        self, request: featureservicepb.ReadFeatureRequest
+    ) -> AsyncIterator[featureservicepb.ReadFeatureResponse]:
+        self.mesh.feature_reads.append(request)
+        self.mesh.passed("ReadFeature")
+        frame = self.mesh.features.get(request.key.factor)
+        if frame is None:
+            raise NotReady("E_FEATURE_MISSING", f"world {request.context.world_id} has no {request.key.factor}")
+        yield featureservicepb.ReadFeatureResponse(arrow_ipc=frame.write_ipc_stream(None).getvalue())
+        yield featureservicepb.ReadFeatureResponse(feature=featurespb.Feature(columns=frame.columns[1:]))
 
     async def Fetch(self, request: dataservicepb.FetchRequest) -> AsyncIterator[dataservicepb.FetchResponse]:
         self.mesh.fetches.append(request)
