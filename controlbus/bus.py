@@ -14,7 +14,7 @@ whatever needs it meanwhile raises Unavailable (publish) or waits (subscribe, fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,8 +42,8 @@ log = structlog.stdlib.get_logger("qmtl.controlbus")
 IN_HAND_MAX = 128
 KEYS_MAX = 200  # more filters than this cost the broker more than a filter per type
 READY_S = 10.0
-WRITE_EVERY_S = 0.5
-WRITE_TIMEOUT_S = 2.5  # with the pause three seconds: who asks twice in five sees an outage
+WRITE_EVERY_S = 1.0
+WRITE_TIMEOUT_S = 2.0  # with the pause three seconds: who asks twice in five sees an outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class Bus:
 
     async def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until connected with all streams in place. Raises Unavailable after the timeout."""
+        if self._ready.is_set():
+            return
         try:
             async with asyncio.timeout(timeout_s):
                 await self._ready.wait()
@@ -182,6 +184,14 @@ class Bus:
         except (Unavailable, Conflict) as error:
             return error.message
         return ""
+
+    async def nudge(self) -> None:
+        """Call what the other processes of this service gave to `on_nudge`; at most once, and lost without a broker."""
+        await self.link.nudge()
+
+    def on_nudge(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have it called when another process of this service nudges; returns what ends that."""
+        return self.link.on_nudge(call)
 
     async def close(self) -> None:
         """End the connection; waiting calls raise Unavailable."""

@@ -11,7 +11,7 @@ import itertools
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,6 +118,11 @@ def inbox_prefix(service: str) -> str:
     return f"_INBOX.{token(service)}"
 
 
+def nudge_subject(service: str) -> str:
+    """Where the processes of one service wake each other."""
+    return f"{inbox_prefix(service)}.nudge"
+
+
 def _config(field: str, value: str, want: str) -> InvalidRequest:
     violation = Violation(field, value, want)
     return InvalidRequest("E_CONFIG", str(violation), violations=[violation])
@@ -145,6 +150,7 @@ class Link:
         self.forbidden: set[str] = set()  # subjects in lower case that were refused on this connection
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._refusable: dict[asyncio.Future[Any], str] = {}  # calls of any result, by what they publish to
+        self._nudged: list[Callable[[], None]] = []
         self._tokens = itertools.count(1)
         self._inbox = ""
         self._closing = False
@@ -167,6 +173,7 @@ class Link:
                     await self._connect(closed)
                 self._inbox = self.nc.new_inbox()
                 await self.nc.subscribe(f"{self._inbox}.*", cb=self._on_ack)
+                await self.nc.subscribe(nudge_subject(self.service), cb=self._on_nudge)
                 await self._came_up()
                 await self._given_up(closed)
             except TimeoutError:
@@ -179,8 +186,24 @@ class Link:
         self._closing = True
         self._fail_waiting()
 
+    async def nudge(self) -> None:
+        """See `Bus.nudge`. It comes back to its sender, too."""
+        with suppress(nats.errors.Error, OSError):
+            await self.nc.publish(nudge_subject(self.service))
+
+    def on_nudge(self, call: Callable[[], None]) -> Callable[[], None]:
+        """See `Bus.on_nudge`."""
+        self._nudged.append(call)
+        return lambda: self._nudged.remove(call)
+
+    async def _on_nudge(self, _: Msg) -> None:
+        for call in tuple(self._nudged):
+            call()
+
     async def wait_up(self, timeout_s: float | None = None) -> int:
         """Wait for the connection; returns its generation. Raises Unavailable after `timeout_s`."""
+        if self.up:
+            return self.generation
         try:
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(lambda: self.up)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlbus.jetstream import subjects
+from controlbus.jetstream.connection import nudge_subject
 from qmtl.config.files import write_private
 
 API = "$JS.API"
@@ -76,8 +77,9 @@ def publish_subjects(service: str) -> list[str]:
     """What a service may publish to. Raises KeyError for an unknown service."""
     rights = RIGHTS[service]
     if rights.operates:
-        return ["qmtl.>", f"{API}.>", "$JS.ACK.>", "$KV.>"]
+        return ["qmtl.>", f"{API}.>", "$JS.ACK.>", "$KV.>", nudge_subject(service)]
     return [
+        nudge_subject(service),
         *(f"{subjects.CONTROL}.{kind}.>" for kind in rights.types),
         *rights.publishes,
         f"{subjects.DLQ}.>",

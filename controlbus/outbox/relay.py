@@ -5,7 +5,8 @@
 
 One relay per store leads (db.try_lock); the others stand by and take over when it dies. A row is published under its
 own message id until the broker acknowledges it, then marked; a crash in between publishes it again, which the broker
-drops within two minutes and consumers drop by revision after that. Broker down: rows wait, `status().degraded`.
+drops within two minutes and consumers drop by revision after that. Commits wake the leader: those of its own process
+by a signal, those of others by a nudge over the bus. Broker down: rows wait, `status().degraded`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ log = structlog.stdlib.get_logger("qmtl.controlbus.outbox")
 T = TypeVar("T")
 
 WINDOW = 512  # rows in memory, and the most that are in flight at once
-POLL_S = {"sqlite": 1.0, "postgresql": 0.25}  # for commits of other processes on the store: they send no signal
+POLL_S = 1.0  # should a nudge be lost
 STANDBY_S = 1.0
 REPORT_S = 2.0
 ALIVE_S = 1.0
@@ -97,7 +98,7 @@ class Window:
 
 
 class Relay:
-    """See the module. Commits of this process wake it by themselves.
+    """See the module.
 
     `gather_s`: how long it waits for more after a commit. Where events are many and nobody waits for one, a few
     milliseconds spare a read for each commit.
@@ -133,14 +134,14 @@ class Relay:
 
     async def run(self) -> None:
         """Stand by, lead, stand by again, until cancelled."""
-        unsubscribe = self._db.on_signal(SIGNAL, self.wake)
+        ends = (self._db.on_signal(SIGNAL, self.wake), self._bus.on_nudge(self._nudged))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._report())
                 while True:
                     held = await self._patiently(partial(self._db.try_lock, f"relay-{self._service}"))
                     if held is None:
-                        await self._clock.sleep(STANDBY_S)
+                        await self._stand_by()
                         continue
                     try:
                         await self._lead(held)
@@ -148,7 +149,23 @@ class Relay:
                         self._leading = False
                         await asyncio.to_thread(held.release)
         finally:
-            unsubscribe()
+            for end in ends:
+                end()
+
+    def _nudged(self) -> None:
+        """Another process committed: of those that hear it the leader looks."""
+        if self._leading:
+            self.wake()
+
+    async def _stand_by(self) -> None:
+        """For a while tell the leader of what this process commits."""
+        until = self._clock.monotonic() + STANDBY_S
+        while (left_s := until - self._clock.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._awake.wait()
+                    self._awake.clear()
+                    await self._bus.nudge()
 
     async def _lead(self, held: Held) -> None:
         log.info("relay_leads", service=self._service)
@@ -169,7 +186,7 @@ class Relay:
                     keys.add(task)
                     task.add_done_callback(keys.discard)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S[self._db.dialect]):
+                    async with asyncio.timeout(POLL_S):
                         await self._awake.wait()
                         await self._clock.sleep(self._gather_s)
             for task in (marker, *keys):

@@ -94,16 +94,17 @@ class Probes:
             CHECK, healthpb.HealthCheckRequest.SerializeToString, healthpb.HealthCheckResponse.FromString
         )
         try:
-            whole, outages = await asyncio.gather(
-                check(healthpb.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S),
-                check(healthpb.HealthCheckRequest(service=OUTAGES), timeout=PROBE_TIMEOUT_S),
-            )
+            well = await check(healthpb.HealthCheckRequest(service=OUTAGES), timeout=PROBE_TIMEOUT_S)
+            if well.status == healthpb.HealthCheckResponse.SERVING:
+                serving = True
+            else:
+                whole = await check(healthpb.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S)
+                serving = whole.status == healthpb.HealthCheckResponse.SERVING
         except QmtlError as error:
             self._note(name, error.message)
             return
-        serving = whole.status == healthpb.HealthCheckResponse.SERVING
         self._note(name, "" if serving else "not serving: its status says what is away")
-        if serving and outages.status != healthpb.HealthCheckResponse.SERVING:
+        if serving and well.status != healthpb.HealthCheckResponse.SERVING:
             self._troubled.add(name)
         else:
             self._troubled.discard(name)

@@ -1,7 +1,7 @@
 """The standard health service, one status per service on the server and one for the whole.
 
-While something vital is away (its store) all are NOT_SERVING. `qmtl.outages` is SERVING only while nothing is away at
-all: a peer asks for it to know that a service which answers is not well; GetStatus of the service says why.
+While something vital is away (its store) all are NOT_SERVING. `qmtl.outages` is SERVING only while the server is and
+nothing is away at all: a peer asks for it to know that a service which answers is not well; GetStatus says why.
 
 `Watch` ends when the server drains, so that a watcher cannot hold up a graceful stop.
 """
@@ -74,6 +74,6 @@ class Health(healthrpc.HealthServicer):
     def _status(self, service: str) -> int | None:
         found = self._outages.current().values() if self._outages is not None else ()
         if service == OUTAGES:
-            return NOT_SERVING if found or self._draining else SERVING
+            return NOT_SERVING if found or self._draining else self._statuses[""]
         status = self._statuses.get(service)
         return NOT_SERVING if status == SERVING and any(outage.vital for outage in found) else status

@@ -77,7 +77,32 @@ async def test_a_commit_wakes_the_relay(sqlite_db: Database, nats_url: str) -> N
                 took.append(asyncio.get_running_loop().time() - begin)
                 assert delivery.event.revision == revision
                 await delivery.ack()
-        assert statistics.median(took) < POLL_S["sqlite"] / 5  # polling alone would take half of it on average
+        assert statistics.median(took) < POLL_S / 5  # polling alone would take half of it on average
+
+
+async def test_a_commit_of_another_process_of_the_service_wakes_the_relay(postgres_url: str, nats_url: str) -> None:
+    world, leads, stands_by = unique("w"), Database(postgres_url), Database(postgres_url)
+    await leads.write(OUTBOX.rows.metadata.create_all)
+    service = unique("t")
+    async with (
+        connected(nats_url, service=service) as bus,
+        connected(nats_url, service=service) as other_bus,
+        relaying(leads, bus) as relay,
+    ):
+        await eventually(lambda: relay.status().leading)
+        async with relaying(stands_by, other_bus) as other, bus.subscribe(["policy_updated"], keys=[world]) as events:
+            took = []
+            for revision in range(1, 10):
+                begin = asyncio.get_running_loop().time()
+                await stands_by.write(partial(OUTBOX.append, draft=policy(world)))
+                delivery = await anext(events)
+                took.append(asyncio.get_running_loop().time() - begin)
+                assert delivery.event.revision == revision
+                await delivery.ack()
+            assert not other.status().leading
+            assert statistics.median(took) < POLL_S / 5
+    await leads.close()
+    await stands_by.close()
 
 
 async def test_a_broker_that_is_down_or_killed_loses_and_doubles_nothing(
