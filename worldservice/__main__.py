@@ -76,9 +76,12 @@ from worldservice.apply.starting import ApplyStarter
 from worldservice.bindings.service import BindingServicer
 from worldservice.campaigns.canary import Canary, canary_blocks
 from worldservice.campaigns.demoting import Demotions
+from worldservice.campaigns.dossier.checking import DossierChecker
+from worldservice.campaigns.dossier.telling import Dossiers
 from worldservice.campaigns.facts import CampaignBlocks
 from worldservice.campaigns.keeper import CampaignKeeper
 from worldservice.campaigns.live.evidence import LiveEvidence
+from worldservice.campaigns.live.risk_change import CandidateRisks
 from worldservice.campaigns.live.shares import share_blocks
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.reports.making import ReportMaker
@@ -158,9 +161,10 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         evaluation = EvaluationServicer(
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
-        _add_evidence(server, evaluation, DivergenceServicer(ReportMaker(writes, replays)))
+        maker = ReportMaker(writes, replays)
+        _add_evidence(server, evaluation, DivergenceServicer(maker))
         starter, notices = (
-            _add_campaigns(server, runtime, bus, (writes, rules, fences), RiskBlocks(_snapshot_files(settings))),
+            _add_campaigns(server, runtime, bus, (maker, rules, fences), RiskBlocks(_snapshot_files(settings))),
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
@@ -232,17 +236,19 @@ def _add_campaigns(
     server: Server,
     runtime: Runtime,
     bus: Bus,
-    writing: tuple[Writes, _Rules, FenceKeeper],
+    writing: tuple[ReportMaker, _Rules, FenceKeeper],
     risk: RiskBlocks,
 ) -> ApplyStarter:
     """Campaigns, and what starts an apply for whoever nothing bars, by `risk` too."""
-    writes, rules, fences = writing
+    maker, rules, fences = writing
+    writes = maker.writes
     starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), share_blocks, risk), canary_blocks)
     evidence = LiveEvidence(risk.files)
-    campaigns = Campaigns(rules.decisions, (share_blocks, risk), evidence)
+    campaigns = Campaigns(rules.decisions, (share_blocks, risk), evidence, CandidateRisks(risk))
     promotions, canary = Promotions(campaigns, starter), Canary(campaigns, starter)
     loops = Tenures(bus, writes.clock, lambda world_id: f"{SERVICE}/campaigns/{world_id}")
-    servicer = CampaignServicer(writes, campaigns, promotions, canary, fences, loops)
+    dossiers = Dossiers(DossierChecker(maker))
+    servicer = CampaignServicer(writes, campaigns, promotions, canary, fences, loops, dossiers)
     server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))
     keeper = CampaignKeeper(writes.db, writes.clock, promotions, canary, Demotions(rules.decisions, evidence))
     runtime.background("campaigns", keeper.run)

@@ -64,6 +64,7 @@ RIGHTS: Mapping[str, Rights] = {
             "exit_signal_emitted",
             "campaign_updated",
             "promotion_updated",
+            "divergence_reported",
         ),
         reads=("ORDERS", "FILLS"),
     ),

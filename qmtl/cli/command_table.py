@@ -112,6 +112,8 @@ COMMANDS = {
     "campaign pause": "campaign.promotions:pause",
     "campaign resume": "campaign.promotions:resume",
     "campaign trials": "campaign.trials:trials",
+    "campaign report": "campaign.divergence:report",
+    "campaign dossier": "campaign.dossier:dossier",
     "risk show": "risk.reports:show",
     "risk stress": "risk.reports:stress",
     "risk explain": "risk.reports:explain",

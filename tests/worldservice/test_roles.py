@@ -129,6 +129,7 @@ def promotion_requests() -> dict[str, Message]:
         ),
         "GetDivergenceReport": divergenceservicepb.GetDivergenceReportRequest(world_id="w1", strategy_id="s"),
         "GetCampaign": campaignservicepb.GetCampaignRequest(world_id="w1", strategy_id="s"),
+        "GetDossier": campaignservicepb.GetDossierRequest(world_id="w1", strategy_id="s"),
         "PlanPromotion": campaignservicepb.PlanPromotionRequest(world_id="w1", strategy_id="s"),
         "PutTrials": trials("w1", "s"),
     }

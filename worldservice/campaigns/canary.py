@@ -81,10 +81,12 @@ class Canary:
                 f"{strategy_id} is in phase {campaign.phase.value}, want LIVE_CANARY",
                 hint="only a canary has a next step",
             )
-        refuse_blocked(self.campaigns.told(conn, world, [binding], act.now)[0].blocks)
+        told = self.campaigns.told(conn, world, [binding], act.now)[0]
+        refuse_blocked(told.blocks)
         verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
         looked = WorldCampaigns(conn, world, self.campaigns.settings, terms, verdicts)
-        targets = (*standing_targets(looked, strategy_id), *step_targets(campaign, terms.live.canary))
+        mine = step_targets(campaign, terms.live.canary)
+        targets = (*standing_targets(looked, strategy_id), *mine)
         content = content_of(targets, False, True)
         asked = ApplyRun(
             world.world_id, f"{CANARY}{run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
@@ -92,7 +94,9 @@ class Canary:
         after = replace(campaign, advance_run=asked.run_id, advancing=True, revision=campaign.revision + 1)
         record_campaign(conn, act, after)
         self.starter.start(conn, act, asked, "", evaluate=False)
-        audit_write(conn, act, f"canary of {strategy_id} from step {campaign.step} on by {asked.run_id}")
+        risk = self.campaigns.risk_change(conn, world, mine).sentence()
+        said = f"canary of {strategy_id} from step {campaign.step} on by {asked.run_id}"
+        audit_write(conn, act, f"{said}, after {told.live_days} live data days; {risk}")
         return after
 
     def follow(self, conn: Connection, act: Act, strategy_id: str) -> None:

@@ -121,7 +121,8 @@ class Promotions:
         known = self._let_in(conn, act, world, policy, known, reason, force=force)
         verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
         looked = WorldCampaigns(conn, world, self.campaigns.settings, _terms(policy), verdicts)
-        targets = (*standing_targets(looked, binding.strategy_id), *candidate_targets(looked, binding))
+        mine = candidate_targets(looked, binding)
+        targets = (*standing_targets(looked, binding.strategy_id), *mine)
         content = content_of(targets, False, True)
         asked = ApplyRun(
             world.world_id, f"{PROMO}{known.run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
@@ -132,7 +133,8 @@ class Promotions:
         campaign = store.find_campaign(conn, world.world_id, known.strategy_id)
         store.save_campaign(conn, replace(campaign, weights=_weights(looked, binding)))
         record_promotion(conn, act, after)
-        audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPLYING by {run.run_id}")
+        risk = self.campaigns.risk_change(conn, world, mine).sentence()
+        audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPLYING by {run.run_id}; {risk}")
         return after, run
 
     def _let_in(

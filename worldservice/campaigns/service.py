@@ -29,6 +29,7 @@ from worldservice.campaigns.domain.actions import Action, in_order
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
+from worldservice.campaigns.dossier.telling import Dossiers
 from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
@@ -68,9 +69,10 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         canary: Canary,
         fences: FenceKeeper,
         loops: Tenures,
+        dossiers: Dossiers,
     ) -> None:
         super().__init__(writes)
-        self._loops = loops
+        self._loops, self._dossiers = loops, dossiers
         self._campaigns, self._promotions, self._canary, self._fences = campaigns, promotions, canary, fences
 
     async def GetCampaign(
@@ -123,14 +125,17 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
             terms = self._campaigns.policy(conn, world).campaign or CampaignTerms()
             verdicts = decide_world(conn, world, self._campaigns.settings, now)
             looked = WorldCampaigns(conn, world, self._campaigns.settings, terms, verdicts)
-            targets = (*standing_targets(looked, binding.strategy_id), *candidate_targets(looked, binding))
+            mine = candidate_targets(looked, binding)
+            targets = (*standing_targets(looked, binding.strategy_id), *mine)
+            risk = self._campaigns.risk_change(conn, world, mine)
             steps = terms.live.canary
             return campaignpb.PromotionPlan(
                 blocks=blocks_to_proto(told.blocks),
                 targets=[target_to_proto(target) for target in targets],
                 canary_step=0,
                 canary_share=f"{steps[0].share:f}" if steps else "1",
-                notes=share_notes(conn, world),
+                notes=[*share_notes(conn, world), *([] if risk.figures else [risk.sentence()])],
+                risk=[campaignpb.RiskFigureChange(figure=o.name, before=o.before, after=o.after) for o in risk.figures],
             )
 
         return campaignservicepb.PlanPromotionResponse(plan=await self.writes.db.read(work))
@@ -223,6 +228,12 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         bound = bindings.active_bindings(conn, world.world_id)
         news = [one for name, one in sorted(bound.items()) if revisions.get(name, 0) > seen.get(name, -1)]
         return self._campaigns.told(conn, world, news, self.writes.clock.now()) if news or not seen else []
+
+    async def GetDossier(
+        self, request: campaignservicepb.GetDossierRequest, context: object
+    ) -> AsyncIterator[campaignservicepb.GetDossierResponse]:
+        for part in await self._dossiers.told(request, caller_of(current_call()), self.writes.clock.now()):
+            yield part
 
     @audited
     async def AcquireLoop(

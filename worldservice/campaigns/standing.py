@@ -28,6 +28,7 @@ from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import Readiness, blocks_of
 from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.live.evidence import LiveEvidence
+from worldservice.campaigns.live.risk_change import CandidateRisks, RiskChange
 from worldservice.campaigns.live.shares import SHARE_UNKNOWN, sets_naming
 from worldservice.campaigns.wire import (
     action_to_proto,
@@ -85,6 +86,12 @@ class Campaigns:
     settings: DecisionSettings
     blocks: tuple[LiveBlocks, ...] = ()
     evidence: LiveEvidence = field(default_factory=LiveEvidence)
+    risks: CandidateRisks = field(default_factory=CandidateRisks)
+
+    def risk_change(self, conn: Connection, world: World, targets: Sequence[Target]) -> RiskChange:
+        """What the sides of one strategy do to the world's live book."""
+        weights = [Decimal(repr(target.weight)) for target in targets]
+        return self.risks.of(conn, world, targets[0].strategy_id if targets else "", weights)
 
     def policy(self, conn: Connection, world: World) -> Policy:
         """The policy with its section campaign. Raises NotReady (E_NO_CAMPAIGN)."""

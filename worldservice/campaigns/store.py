@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
-from qmtl.sql.instants import micros
+from qmtl.sql.instants import instant, micros
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
@@ -130,6 +130,40 @@ def trials_of(conn: Connection, world_id: str, strategy_id: str) -> TrialsSummar
     where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id)
     text = conn.execute(sa.select(trials.c.summary).where(*where)).scalar_one_or_none()
     return None if text is None else _SUMMARY.validate_json(text)
+
+
+def trials_until(
+    conn: Connection, world_id: str, strategy_id: str, at: datetime
+) -> list[tuple[datetime, TrialsSummary]]:
+    """What the trials of a strategy that were stored by an instant come to, each with when, oldest first."""
+    where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id, trials.c.put_us <= micros(at))
+    rows = conn.execute(sa.select(trials.c.put_us, trials.c.summary).where(*where).order_by(trials.c.put_us))
+    return [(instant(row.put_us), _SUMMARY.validate_json(row.summary)) for row in rows]
+
+
+def trials_body(conn: Connection, world_id: str, strategy_id: str, trials_hash: str) -> bytes:
+    """A stored table of trials. Raises NotFound (E_TRIALS_TABLE)."""
+    query = sa.select(trials.c.body, trials.c.summary)
+    rows = conn.execute(query.where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id))
+    for row in rows:
+        if _SUMMARY.validate_json(row.summary).trials_hash == trials_hash:
+            return bytes(row.body)
+    raise NotFound("E_TRIALS_TABLE", f"no trials {trials_hash} of {strategy_id} are stored in world {world_id}")
+
+
+def promotions_until(conn: Connection, world_id: str, strategy_id: str, at: datetime) -> list[Promotion]:
+    """Those of a strategy that were asked for by an instant, oldest first, as they are now."""
+    where = (promotions.c.world_id == world_id, promotions.c.strategy_id == strategy_id)
+    rows = conn.execute(sa.select(promotions.c.promotion).where(*where).order_by(promotions.c.sequence)).scalars()
+    return [one for one in map(_PROMOTION.validate_json, rows) if one.requested_at <= at]
+
+
+def overrides_of(conn: Connection, world_id: str, strategy_id: str) -> list[Override]:
+    """Every one of a strategy, oldest first."""
+    table = evaluation_overrides
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id)
+    rows = conn.execute(sa.select(table.c.override).where(*where).order_by(table.c.sequence)).scalars()
+    return [_OVERRIDE.validate_json(text) for text in rows]
 
 
 def append_override(conn: Connection, override: Override) -> None:

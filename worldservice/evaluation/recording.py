@@ -78,4 +78,5 @@ def _run(act: Act, strategy_id: str, revision: int, evidence: Evidence, verdicts
 def _detail(run: EvaluationRun, decision: Decision, fresh: bool) -> str:
     summary = "not judged: no policy" if run.report is None else run.report.summary.value
     again = "" if fresh else " again, unchanged"
-    return f"run {run.evidence.run_id} revision {run.revision}{again}: {summary}; world {decision.effective_mode.value}"
+    named = f"run {run.evidence.run_id} of {run.strategy_id} revision {run.revision}{again}"
+    return f"{named}: {summary}; world {decision.effective_mode.value}"

@@ -1,6 +1,7 @@
 """Rows of evaluation runs and decisions; revisions and decisions are appended, never changed."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -104,6 +105,13 @@ def runs_of_stage(conn: Connection, world_id: str, strategy_id: str, stage: Stag
     newest = sa.select(sa.func.max(table.c.sequence)).where(*where).group_by(table.c.run_id)
     query = sa.select(table).where(table.c.sequence.in_(newest.scalar_subquery())).order_by(table.c.sequence.desc())
     return [_run(row) for row in conn.execute(query.limit(RUNS_MAX)).mappings()]
+
+
+def runs_until(conn: Connection, world_id: str, strategy_id: str, at: datetime) -> list[EvaluationRun]:
+    """Every revision of a strategy's runs that was recorded by an instant, oldest first."""
+    table = evaluation_runs
+    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.created_us <= micros(at))
+    return [_run(row) for row in conn.execute(sa.select(table).where(*where).order_by(table.c.sequence)).mappings()]
 
 
 def versions_evaluated(conn: Connection, world_id: str, strategy_id: str) -> frozenset[str]:

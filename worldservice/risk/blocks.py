@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import NotReady, QmtlError
 from worldservice.policy.domain.risk.terms import RiskTerms
 from worldservice.policy.store import policy_of
 from worldservice.risk.answers import backtest_tests, explained, incremental_figures
+from worldservice.risk.domain.candidate import CandidateRisk
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.report import RiskReport, risk_report
 from worldservice.risk.domain.scope import Scope
@@ -71,17 +72,39 @@ class RiskBlocks:
             found += [Block(_reason(error), one.strategy_id, error.message) for one in entering]
         return found
 
+    def candidate(self, conn: Connection, world: World, one: EnteringLive) -> CandidateRisk:
+        """The world's live book before and after a strategy joins it, under its policy's limits or without any.
+
+        Raises NotReady (E_SNAPSHOT_MISSING, E_RISK_INPUT, E_RISK_SAMPLE_SHORT), InvalidRequest (E_FIELD): no share.
+        """
+        policy, scope = policy_of(conn, world), Scope(f"world:{world.world_id}")
+        header = snapshots.newest(conn, scope, RiskStage.LIVE)
+        if header is None:
+            raise NotReady("E_SNAPSHOT_MISSING", f"{scope} has no snapshot of LIVE", hint="put one")
+        book = whole(snapshots.load_snapshot(conn, header), self.files)
+        terms = RiskTerms() if policy is None or policy.risk is None else policy.risk
+        return explained(
+            book, self._others(conn, scope), one.strategy_id, self._share(conn, world.world_id, one, terms)
+        )
+
+    def _others(self, conn: Connection, scope: Scope) -> list[Snapshot]:
+        """Snapshots that may have the returns of who is not live yet."""
+        paper = snapshots.newest(conn, scope, RiskStage.PAPER)
+        return [] if paper is None else [whole(snapshots.load_snapshot(conn, paper), self.files)]
+
+    def _share(self, conn: Connection, world_id: str, one: EnteringLive, terms: RiskTerms) -> float:
+        share = self.share_of(conn, world_id, one.strategy_id)
+        return float(one.weight) * (terms.candidate_share if share is None else share)
+
     def _of_book(
         self, conn: Connection, book: Snapshot, terms: RiskTerms, entering: Sequence[EnteringLive], now: datetime
     ) -> Iterator[Block]:
         report = risk_report(book)
-        paper = snapshots.newest(conn, book.scope, RiskStage.PAPER)
-        others = [] if paper is None else [whole(snapshots.load_snapshot(conn, paper), self.files)]
+        others = self._others(conn, book.scope)
         tests = backtest_tests(conn, book, RiskStage.LIVE, now)
         joined = book  # with those before it in, so that two that fit one by one do not pass together
         for one in entering:
-            share = self.share_of(conn, book.scope.name, one.strategy_id)
-            share = float(one.weight) * (terms.candidate_share if share is None else share)
+            share = self._share(conn, book.scope.name, one, terms)
             if book.invested():
                 yield from _short(report, one.strategy_id)
             found = list(_candidate(joined, others, terms, one.strategy_id, share, report.figures))

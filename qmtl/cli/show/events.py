@@ -12,6 +12,7 @@ from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 
@@ -62,7 +63,7 @@ def summary(event: controlpb.ControlEvent) -> str:
             return ", ".join(_sentinel(one) for one in event.sentinel_weight_updated.sentinels)
         case "risk_snapshot_updated" | "risk_breached" | "account_limits_updated":
             return _risk(event)
-        case "campaign_updated" | "promotion_updated":
+        case "campaign_updated" | "promotion_updated" | "divergence_reported":
             return _campaign(event)
         case "allocation_updated" | "rebalancing_planned" | "rebalance_state_changed":
             return _capital(event)
@@ -106,11 +107,15 @@ def _capital(event: controlpb.ControlEvent) -> str:
 
 
 def _campaign(event: controlpb.ControlEvent) -> str:
-    """A campaign's phase with the rule that lowered it, or where a promotion stands."""
+    """A campaign's phase with the rule that lowered it, where a promotion stands, or a report's verdict."""
     if event.WhichOneof("payload") == "campaign_updated":
         campaign = event.campaign_updated.campaign
         phase = enum_word(campaignpb.CampaignPhase, campaign.phase)
         return f"{phase} step {campaign.canary_step} {campaign.demoted_by}".rstrip()
+    if event.WhichOneof("payload") == "divergence_reported":
+        report = event.divergence_reported.report
+        verdict = enum_word(divergencepb.DivergenceVerdict, report.verdict)
+        return f"divergence {verdict} {'; '.join(report.reasons)}".rstrip()
     promotion = event.promotion_updated.promotion
     state = enum_word(campaignpb.PromotionState, promotion.state)
     return f"promotion {promotion.run_id} {state} {promotion.message}".rstrip()

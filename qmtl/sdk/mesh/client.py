@@ -29,6 +29,7 @@ from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
 from qmtl.world.v1 import policy_service_pb2_grpc as policyrpc
 from qmtl.world.v1 import world_service_pb2_grpc as worldrpc
@@ -66,6 +67,7 @@ class Client:
     audit: auditrpc.AuditServiceAsyncStub
     allocations: allocationrpc.AllocationServiceAsyncStub
     campaigns: campaignrpc.CampaignServiceAsyncStub
+    divergence: divergencerpc.DivergenceServiceAsyncStub
     accounts: accountrpc.AccountServiceAsyncStub
     instruments: instrumentrpc.InstrumentServiceAsyncStub
     orders: orderrpc.OrderServiceAsyncStub
@@ -105,6 +107,7 @@ async def open_client(gateway: Gateway, environ: Mapping[str, str] = os.environ)
             auditrpc.AuditServiceStub(channel),
             allocationrpc.AllocationServiceStub(channel),
             campaignrpc.CampaignServiceStub(channel),
+            divergencerpc.DivergenceServiceStub(channel),
             accountrpc.AccountServiceStub(channel),
             instrumentrpc.InstrumentServiceStub(channel),
             orderrpc.OrderServiceStub(channel),

@@ -17,11 +17,13 @@ from brokerage.domain.market.instrument import Instrument
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, QmtlError, Unavailable, refused
 from qmtl.core.identity.canonical import digest
-from qmtl.core.instants import from_ns
+from qmtl.core.instants import NS_PER_S, from_ns, to_ns
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import data_sessions_pb2 as datasessionspb
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
@@ -31,7 +33,7 @@ from qmtl.sdk.mesh.history import WorldData, warm_up_request
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.wire.bars import LiveBar, bar_from_proto, subscription
-from qmtl.sdk.strategy.assembly import assemble
+from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.sdk.streams.features import bind_features
 from qmtl.wire.instants import ns_from_proto
@@ -46,7 +48,7 @@ class RecordedSession:
     """What a session was told of each preset from `start` on, after the history before it.
 
     `history` is what is known of it now. `late_ns`: the closes that it was told of together with later ones.
-    `instruments`: those of its symbols that the mesh knows.
+    `instruments`: those of its symbols that the mesh knows. `presets`: of `bars`, in their order.
     """
 
     session_id: str
@@ -55,6 +57,12 @@ class RecordedSession:
     bars: tuple[Bars, ...]
     late_ns: frozenset[int]
     instruments: tuple[Instrument, ...] = ()
+    presets: tuple[str, ...] = ()
+
+    def until(self, end: datetime) -> RecordedSession:
+        """The session without the bars that close after `end`."""
+        kept = [one.between(None, to_ns(end) - one.interval_s * NS_PER_S + 1) for one in self.bars]
+        return replace(self, bars=tuple(kept))
 
     def replay(
         self,
@@ -66,14 +74,19 @@ class RecordedSession:
         """Run a strategy over the recorded bars as the recorded session could have: it starts at the session's start,
         and at a late close nothing is decided. Raises what Runner.backtest does.
         """
+        assembled = assemble(strategy)
+        bind_features(assembled.dag, features or {})
+        return self.replay_with_outputs(assembled, terms)[0]
+
+    def replay_with_outputs(self, assembled: Assembled, terms: AccountTerms | None = None) -> tuple[RunResult, Outputs]:
+        """As `replay`, and every node's values over history and recorded bars."""
         whole = [_joined(before, after) for before, after in zip(self.history, self.bars, strict=True)]
         base = terms or AccountTerms()
         given = {one.symbol for one in base.instruments}
         known = tuple(one for one in self.instruments if one.symbol not in given)
         terms = replace(base, start=self.start, late=self.late_ns, instruments=(*base.instruments, *known))
-        assembled = assemble(strategy)
-        bind_features(assembled.dag, features or {})
-        return replay(assembled, whole, terms)
+        outputs = batch_outputs(assembled.dag, whole)
+        return replay(assembled, whole, terms, outputs=outputs), outputs
 
 
 async def read_recording(
@@ -104,7 +117,9 @@ async def read_recording(
         )
         start = from_ns(ns_from_proto(session.start_time, "session.start_time"))
         instruments = await _instruments(retrying, {member.symbol for member in market.members})
-        return RecordedSession(session.recorded_session_id, start, history.bars, bars, late_ns, instruments)
+        return RecordedSession(
+            session.recorded_session_id, start, history.bars, bars, late_ns, instruments, tuple(names)
+        )
 
 
 async def _instruments(retrying: RetryingClient, symbols: Iterable[str]) -> tuple[Instrument, ...]:

@@ -13,6 +13,7 @@ from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.modes import ExecutionDomain
 from qmtl.core.roles import Role
@@ -25,7 +26,7 @@ from worldservice.campaigns.domain.divergence.report import Evidence, report_of
 from worldservice.campaigns.domain.divergence.verdict import Ground
 from worldservice.campaigns.reports import store
 from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
-from worldservice.campaigns.reports.wire import Source, report_to_proto
+from worldservice.campaigns.reports.wire import Source, head_of, report_to_proto
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.replay import store as replays
 from worldservice.evaluation.replay.numbers import Replayed
@@ -34,13 +35,17 @@ from worldservice.evaluation.replay.request import replay_request
 from worldservice.evaluation.wire import account_to_proto
 from worldservice.graph.store.edges import version_of
 from worldservice.policy.domain.campaign.terms import CampaignTerms
-from worldservice.policy.store import policy_of
-from worldservice.worlds.acts import Act, audit_write, world_to_read, world_to_write
+from worldservice.policy.domain.evidence import terms_in_words
+from worldservice.policy.domain.policy import Policy
+from worldservice.policy.store import compiled, get_policy, policy_of
+from worldservice.tables import outbox
+from worldservice.worlds.acts import Act, audit_write, draft, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import sessions
 from worldservice.worlds.store.bindings import get_active_binding
+from worldservice.worlds.store.worlds import get_world
 from worldservice.worlds.writes import Writes
 
 
@@ -77,12 +82,30 @@ class ReportMaker:
 
     async def made(self, act: Act, source: Source) -> divergencepb.DivergenceReport:
         """The report on a list, as stored. Raises what CreateDivergenceReport tells."""
-        basis = await self.writes.db.read(lambda conn: _basis(conn, act, source))
+
+        def read(conn: Connection) -> _Basis:
+            world = world_to_read(conn, act.caller, source.world_id, Role.OPERATOR)
+            get_active_binding(conn, world.world_id, source.strategy_id)
+            return _basis(conn, world, source, policy_of(conn, world), world.default_policy_version)
+
+        report = await self._compared(source, await self.writes.db.read(read))
+        return await self.writes.db.write(lambda conn: _stored(conn, act, report))
+
+    async def compared(self, source: Source, policy_version: int) -> divergencepb.DivergenceReport:
+        """What a report comes to now under a version of the policy; nothing is stored."""
+
+        def read(conn: Connection) -> _Basis:
+            policy = compiled(get_policy(conn, source.world_id, policy_version).document)
+            return _basis(conn, get_world(conn, source.world_id), source, policy, policy_version)
+
+        return await self._compared(source, await self.writes.db.read(read))
+
+    async def _compared(self, source: Source, basis: _Basis) -> divergencepb.DivergenceReport:
+        """Asks brokerage for both sides, and compares them."""
         _, end = basis.window
         live, orders = await self._live(source, basis, end)
         told = Told(live, orders, await self._replayed(source, basis), basis.request.orders)
-        report = await asyncio.to_thread(_compared, basis, told, source)
-        return await self.writes.db.write(lambda conn: _stored(conn, act, report))
+        return await asyncio.to_thread(_compared, basis, told, source)
 
     async def _live(self, source: Source, basis: _Basis, end: datetime) -> tuple[Replayed, list[replaypb.BookedOrder]]:
         request = replayservicepb.ReplayBooksRequest(
@@ -114,11 +137,8 @@ class ReportMaker:
         return found
 
 
-def _basis(conn: Connection, act: Act, source: Source) -> _Basis:
-    world = world_to_read(conn, act.caller, source.world_id, Role.OPERATOR)
+def _basis(conn: Connection, world: World, source: Source, policy: Policy | None, policy_version: int) -> _Basis:
     name = source.strategy_id
-    get_active_binding(conn, world.world_id, name)
-    policy = policy_of(conn, world)
     if policy is None or policy.campaign is None:
         raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
     body = replays.get_list(conn, world.world_id, name, source.order_list)
@@ -133,8 +153,8 @@ def _basis(conn: Connection, act: Act, source: Source) -> _Basis:
         request=replay_request(body, model),
         session=session,
         terms=policy.campaign,
-        model_text=policy.account.text(execution),
-        policy_version=world.default_policy_version,
+        model_text=terms_in_words(policy.account.text(execution)),
+        policy_version=policy_version,
         version=version,
         live_version=_live_version(conn, source) or version,
         unequal=_weights(conn, world, name),
@@ -173,7 +193,7 @@ def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.Diverge
         cut=len(lasts) < len(instruments) or min(lasts, default=start) < end,
         unlike=(*unlike(told, start, end), *basis.unequal),
     )
-    evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground)
+    evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground, features=source.features)
     whole = replace(source, recordings=prints, execution_model=basis.model_text, policy_version=basis.policy_version)
     return report_to_proto(report_of(evidence, basis.terms), whole)
 
@@ -188,5 +208,7 @@ def _stored(conn: Connection, act: Act, report: divergencepb.DivergenceReport) -
     report.created_at.CopyFrom(instant_to_proto(act.now))
     report.created_by = act.actor
     store.append_report(conn, report)
-    audit_write(conn, act, f"report {report.report_id} of {report.strategy_id}: {word}; {'; '.join(report.reasons)}")
+    key = f"{world.world_id}/{report.strategy_id}"
+    outbox.append(conn, draft(key, controlpb.DivergenceReported(report=head_of(report)), act))
+    audit_write(conn, act, f"report {report.report_id} of {report.strategy_id}: {'; '.join([word, *report.reasons])}")
     return report

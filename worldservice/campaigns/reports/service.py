@@ -13,7 +13,7 @@ from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from worldservice.campaigns.reports import store
 from worldservice.campaigns.reports.making import ReportMaker
-from worldservice.campaigns.reports.wire import Source
+from worldservice.campaigns.reports.wire import Source, features_from_proto, head_of
 from worldservice.worlds.acts import Act, caller_of, world_to_read
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.writes import AuditedServicer, audited
@@ -37,6 +37,7 @@ class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceService
             require_text(request.order_list, "order_list"),
             require_text(request.account, "account"),
             require_text(request.session_id, "session_id"),
+            features=features_from_proto(request.features),
         )
         return divergenceservicepb.CreateDivergenceReportResponse(report=await self._maker.made(act, source))
 
@@ -66,11 +67,5 @@ class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceService
             return store.list_reports(conn, world.world_id, request.strategy_id, page)
 
         found = await self.writes.db.read(work)
-        shown, info = page_of(found, page, lambda row: (row[0],), lambda row: _head(row[1]))
+        shown, info = page_of(found, page, lambda row: (row[0],), lambda row: head_of(row[1]))
         return divergenceservicepb.ListDivergenceReportsResponse(reports=shown, page=info)
-
-
-def _head(report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
-    for name in ("days", "live_slippage_bps", "replay_slippage_bps"):
-        report.ClearField(name)
-    return report

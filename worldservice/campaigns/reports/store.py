@@ -39,3 +39,11 @@ def list_reports(
         query = query.where(table.c.sequence < page.after[0])
     rows = conn.execute(query.order_by(table.c.sequence.desc()).limit(page.size + 1))
     return [(row.sequence, divergencepb.DivergenceReport.FromString(row.report)) for row in rows]
+
+
+def all_reports(conn: Connection, world_id: str, strategy_id: str) -> list[divergencepb.DivergenceReport]:
+    """Every report on a strategy, oldest first."""
+    table = divergence_reports
+    query = sa.select(table.c.report).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id)
+    rows = conn.execute(query.order_by(table.c.sequence)).scalars()
+    return [divergencepb.DivergenceReport.FromString(body) for body in rows]

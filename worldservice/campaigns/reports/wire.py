@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
+from qmtl.stats.drift import POPULATION_BINS
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns.domain.divergence.attribution import Attribution
-from worldservice.campaigns.domain.divergence.report import DivergenceReport
+from worldservice.campaigns.domain.divergence.report import DivergenceReport, FeatureDrift
+
+FEATURES_MAX, NODE_MAX = 100, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,34 @@ class Source:
     recordings: tuple[str, ...] = ()
     execution_model: str = ""
     policy_version: int = 0
+    features: tuple[FeatureDrift, ...] = ()
+
+
+def features_from_proto(told: Sequence[divergencepb.FeatureCounts]) -> tuple[FeatureDrift, ...]:
+    """Counts of features. Raises InvalidRequest (E_FIELD)."""
+    if len(told) > FEATURES_MAX:
+        raise refused("E_FIELD", "features", len(told), f"at most {FEATURES_MAX}")
+    found = list[FeatureDrift]()
+    for place, one in enumerate(told):
+        path, bins = f"features[{place}]", len(one.reference_counts)
+        if not 0 < len(one.node) <= NODE_MAX or one.node in {known.node for known in found}:
+            raise refused("E_FIELD", f"{path}.node", one.node[:80], f"1 to {NODE_MAX} characters, each node once")
+        if not 2 <= bins <= POPULATION_BINS or len(one.live_counts) != bins:
+            told_bins = f"{bins} and {len(one.live_counts)} bins"
+            raise refused("E_FIELD", f"{path}.live_counts", told_bins, f"2 to {POPULATION_BINS} bins of both")
+        if not any(one.reference_counts) or not any(one.live_counts):
+            raise refused("E_FIELD", f"{path}.live_counts", "no value in any bin", "values of both")
+        found.append(FeatureDrift(one.node, tuple(one.reference_counts), tuple(one.live_counts)))
+    return tuple(found)
+
+
+def head_of(report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
+    """A copy without days and without the slippage of single pairs."""
+    head = divergencepb.DivergenceReport()
+    head.CopyFrom(report)
+    for name in ("days", "live_slippage_bps", "replay_slippage_bps"):
+        head.ClearField(name)
+    return head
 
 
 def report_to_proto(report: DivergenceReport, source: Source) -> divergencepb.DivergenceReport:
@@ -55,6 +88,7 @@ def report_to_proto(report: DivergenceReport, source: Source) -> divergencepb.Di
         live_slippage_bps=report.slippages_bps,
         replay_slippage_bps=report.model_slippages_bps,
         policy_version=source.policy_version,
+        drift=[divergencepb.FeatureDrift(node=node, psi=psi) for node, psi in sorted(report.drift.items())],
     )
     made.report_id = digest(made.SerializeToString(deterministic=True))
     return made

@@ -30,6 +30,9 @@ class AccountKind(Enum):
     MARGIN = "margin"
 
 
+COSTS = ("maker fee", "taker fee", "slippage", "participation")
+
+
 @dataclass(frozen=True, slots=True)
 class WorldAccount:
     """The account of a world's backtests and paper; `kind` None and `leverage` 0: as the profile is."""
@@ -45,6 +48,13 @@ class WorldAccount:
         costs = [asked.profile] if asked.profile else [*asked.costs.values(), asked.participation]
         shown = [cost if isinstance(cost, str) else "" if cost is None else format_decimal(cost) for cost in costs]
         return "/".join([kind, str(self.leverage), format_decimal(self.starting_cash), *shown])
+
+
+def terms_in_words(text: str) -> str:
+    """What WorldAccount.text says, for people; what no policy asked is left out."""
+    names = ("kind", "leverage", "starting cash", *(("profile",) if text.count("/") == 3 else COSTS))
+    told = [f"{name} {part}" for name, part in zip(names, text.split("/"), strict=False) if part not in ("", "0")]
+    return ", ".join(told) or "as they come"
 
 
 def parse_evidence(root: Document) -> EvidenceRule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
@@ -46,6 +47,20 @@ def list_audit(conn: Connection, world_id: str, page: Page[tuple[int]]) -> list[
     if page.after is not None:
         query = query.where(audit_log.c.sequence < page.after[0])
     return [_audit(row) for row in conn.execute(query.limit(page.size + 1)).mappings()]
+
+
+def rows_naming(conn: Connection, world_id: str, named: str, at: datetime, most: int) -> tuple[list[AuditRow], int]:
+    """The newest rows of a world until an instant that name something in request or detail, oldest first, and how many
+    older ones there are. Records of the activation are not read.
+    """
+    table = audit_log.c
+    names = sa.or_(table.request.contains(named, autoescape=True), table.detail.contains(named, autoescape=True))
+    where = (table.world_id == world_id, table.time_us <= micros(at), names)
+    columns = [column for column in audit_log.columns if column.name != "record"]
+    query = sa.select(*columns, sa.null().label("record")).where(*where)
+    rows = [_audit(row) for row in conn.execute(query.order_by(table.sequence.desc()).limit(most)).mappings()]
+    counted = conn.execute(sa.select(sa.func.count()).select_from(audit_log).where(*where)).scalar_one()
+    return rows[::-1], counted - len(rows)
 
 
 def audit_page(conn: Connection, world_id: str, page: Page[tuple[int]]) -> Page[tuple[int]]:

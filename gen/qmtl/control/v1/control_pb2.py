@@ -31,12 +31,13 @@ from qmtl.world.v1 import activation_pb2 as qmtl_dot_world_dot_v1_dot_activation
 from qmtl.world.v1 import allocation_pb2 as qmtl_dot_world_dot_v1_dot_allocation__pb2
 from qmtl.world.v1 import campaign_pb2 as qmtl_dot_world_dot_v1_dot_campaign__pb2
 from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb2
+from qmtl.world.v1 import divergence_pb2 as qmtl_dot_world_dot_v1_dot_divergence__pb2
 from qmtl.world.v1 import evaluation_pb2 as qmtl_dot_world_dot_v1_dot_evaluation__pb2
 from qmtl.world.v1 import policy_pb2 as qmtl_dot_world_dot_v1_dot_policy__pb2
 from qmtl.world.v1 import rebalance_pb2 as qmtl_dot_world_dot_v1_dot_rebalance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/control/v1/control.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x17qmtl/dag/v1/queue.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\x1a\x17qmtl/risk/v1/risk.proto\x1a\x1eqmtl/world/v1/activation.proto\x1a\x1eqmtl/world/v1/allocation.proto\x1a\x1cqmtl/world/v1/campaign.proto\x1a\x1cqmtl/world/v1/decision.proto\x1a\x1eqmtl/world/v1/evaluation.proto\x1a\x1aqmtl/world/v1/policy.proto\x1a\x1dqmtl/world/v1/rebalance.proto\"\xe9\x0e\n\x0c\x43ontrolEvent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n\x08revision\x18\x04 \x01(\x04R\x08revision\x12%\n\x0eschema_version\x18\x05 \x01(\rR\rschemaVersion\x12.\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12%\n\x0e\x63orrelation_id\x18\x07 \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x08 \x01(\tR\x0b\x63\x61usationId\x12S\n\x12\x61\x63tivation_updated\x18\n \x01(\x0b\x32\".qmtl.control.v1.ActivationUpdatedH\x00R\x11\x61\x63tivationUpdated\x12M\n\x10\x61\x63tivation_acked\x18\x0b \x01(\x0b\x32 .qmtl.control.v1.ActivationAckedH\x00R\x0f\x61\x63tivationAcked\x12G\n\x0epolicy_updated\x18\x0c \x01(\x0b\x32\x1e.qmtl.control.v1.PolicyUpdatedH\x00R\rpolicyUpdated\x12M\n\x10\x64\x65\x63ision_updated\x18\r \x01(\x0b\x32 .qmtl.control.v1.DecisionUpdatedH\x00R\x0f\x64\x65\x63isionUpdated\x12\x44\n\rqueue_updated\x18\x0e \x01(\x0b\x32\x1d.qmtl.control.v1.QueueUpdatedH\x00R\x0cqueueUpdated\x12J\n\x0fqueue_lifecycle\x18\x0f \x01(\x0b\x32\x1f.qmtl.control.v1.QueueLifecycleH\x00R\x0equeueLifecycle\x12`\n\x17sentinel_weight_updated\x18\x10 \x01(\x0b\x32&.qmtl.control.v1.SentinelWeightUpdatedH\x00R\x15sentinelWeightUpdated\x12]\n\x16\x65valuation_run_updated\x18\x11 \x01(\x0b\x32%.qmtl.control.v1.EvaluationRunUpdatedH\x00R\x14\x65valuationRunUpdated\x12]\n\x16strategy_state_changed\x18\x12 \x01(\x0b\x32%.qmtl.control.v1.StrategyStateChangedH\x00R\x14strategyStateChanged\x12T\n\x13\x65xit_signal_emitted\x18\x13 \x01(\x0b\x32\".qmtl.control.v1.ExitSignalEmittedH\x00R\x11\x65xitSignalEmitted\x12W\n\x14world_queues_updated\x18\x14 \x01(\x0b\x32#.qmtl.control.v1.WorldQueuesUpdatedH\x00R\x12worldQueuesUpdated\x12Z\n\x15risk_snapshot_updated\x18\x17 \x01(\x0b\x32$.qmtl.control.v1.RiskSnapshotUpdatedH\x00R\x13riskSnapshotUpdated\x12\x44\n\rrisk_breached\x18\x18 \x01(\x0b\x32\x1d.qmtl.control.v1.RiskBreachedH\x00R\x0criskBreached\x12]\n\x16\x61\x63\x63ount_limits_updated\x18\x19 \x01(\x0b\x32%.qmtl.control.v1.AccountLimitsUpdatedH\x00R\x14\x61\x63\x63ountLimitsUpdated\x12V\n\x13rebalancing_planned\x18\x16 \x01(\x0b\x32#.qmtl.control.v1.RebalancingPlannedH\x00R\x12rebalancingPlanned\x12S\n\x12\x61llocation_updated\x18\x1a \x01(\x0b\x32\".qmtl.control.v1.AllocationUpdatedH\x00R\x11\x61llocationUpdated\x12`\n\x17rebalance_state_changed\x18\x1b \x01(\x0b\x32&.qmtl.control.v1.RebalanceStateChangedH\x00R\x15rebalanceStateChanged\x12M\n\x10\x63\x61mpaign_updated\x18\x1c \x01(\x0b\x32 .qmtl.control.v1.CampaignUpdatedH\x00R\x0f\x63\x61mpaignUpdated\x12P\n\x11promotion_updated\x18\x1d \x01(\x0b\x32!.qmtl.control.v1.PromotionUpdatedH\x00R\x10promotionUpdatedB\t\n\x07payload\"F\n\x0f\x43\x61mpaignUpdated\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"J\n\x10PromotionUpdated\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"K\n\x13RiskSnapshotUpdated\x12\x34\n\x06header\x18\x01 \x01(\x0b\x32\x1c.qmtl.risk.v1.SnapshotHeaderR\x06header\"@\n\x0cRiskBreached\x12\x30\n\x06\x62reach\x18\x01 \x01(\x0b\x32\x18.qmtl.risk.v1.RiskBreachR\x06\x62reach\"N\n\x14\x41\x63\x63ountLimitsUpdated\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32\x1e.qmtl.risk.v1.HubAccountLimitsR\x06limits\"V\n\x11\x41\x63tivationUpdated\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\xd9\x01\n\x0f\x41\x63tivationAcked\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12%\n\x0e\x61pply_sequence\x18\x03 \x01(\x04R\rapplySequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\x12\x35\n\x08\x61\x63ked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x61\x63kedAt\"\xa2\x01\n\rPolicyUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0epolicy_version\x18\x02 \x01(\rR\rpolicyVersion\x12\x1a\n\x08\x63hecksum\x18\x03 \x01(\tR\x08\x63hecksum\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.PolicyStatusR\x06status\"N\n\x0f\x44\x65\x63isionUpdated\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"\x85\x01\n\x0cQueueUpdated\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"y\n\x12WorldQueuesUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"\x84\x01\n\x0eQueueLifecycle\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x37\n\x04step\x18\x02 \x01(\x0e\x32#.qmtl.control.v1.QueueLifecycleStepR\x04step\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"m\n\x15SentinelWeightUpdated\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x33\n\tsentinels\x18\x02 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\"F\n\x14\x45valuationRunUpdated\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\xbc\x01\n\x14StrategyStateChanged\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1b\n\tworld_ids\x18\x04 \x03(\tR\x08worldIds\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\"\xa7\x01\n\x11\x45xitSignalEmitted\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x12\n\x04rule\x18\x04 \x01(\tR\x04rule\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\"C\n\x12RebalancingPlanned\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.RebalanceRunR\x03run\"S\n\x11\x41llocationUpdated\x12>\n\x0b\x61llocations\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.AllocationSetR\x0b\x61llocations\"F\n\x15RebalanceStateChanged\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.RebalanceRunR\x03run*\xb8\x02\n\x12QueueLifecycleStep\x12$\n QUEUE_LIFECYCLE_STEP_UNSPECIFIED\x10\x00\x12 \n\x1cQUEUE_LIFECYCLE_STEP_CREATED\x10\x01\x12&\n\"QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE\x10\x02\x12#\n\x1fQUEUE_LIFECYCLE_STEP_RECOMPUTED\x10\x03\x12!\n\x1dQUEUE_LIFECYCLE_STEP_RELEASED\x10\x04\x12!\n\x1dQUEUE_LIFECYCLE_STEP_ARCHIVED\x10\x05\x12 \n\x1cQUEUE_LIFECYCLE_STEP_DROPPED\x10\x06\x12%\n!QUEUE_LIFECYCLE_STEP_RECORDS_LOST\x10\x07*\xbf\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_QUEUED\x10\x01\x12\x1d\n\x19STRATEGY_STATE_PROCESSING\x10\x02\x12\x1c\n\x18STRATEGY_STATE_COMPLETED\x10\x03\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x04\x12\x1b\n\x17STRATEGY_STATE_CANCELED\x10\x05\x42[\n\x12io.qmtl.control.v1B\x0c\x43ontrolProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqmtl/control/v1/control.proto\x12\x0fqmtl.control.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x17qmtl/dag/v1/queue.proto\x1a\x1aqmtl/dag/v1/sentinel.proto\x1a\x17qmtl/risk/v1/risk.proto\x1a\x1eqmtl/world/v1/activation.proto\x1a\x1eqmtl/world/v1/allocation.proto\x1a\x1cqmtl/world/v1/campaign.proto\x1a\x1cqmtl/world/v1/decision.proto\x1a\x1eqmtl/world/v1/divergence.proto\x1a\x1eqmtl/world/v1/evaluation.proto\x1a\x1aqmtl/world/v1/policy.proto\x1a\x1dqmtl/world/v1/rebalance.proto\"\xc1\x0f\n\x0c\x43ontrolEvent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x1a\n\x08revision\x18\x04 \x01(\x04R\x08revision\x12%\n\x0eschema_version\x18\x05 \x01(\rR\rschemaVersion\x12.\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12%\n\x0e\x63orrelation_id\x18\x07 \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x08 \x01(\tR\x0b\x63\x61usationId\x12S\n\x12\x61\x63tivation_updated\x18\n \x01(\x0b\x32\".qmtl.control.v1.ActivationUpdatedH\x00R\x11\x61\x63tivationUpdated\x12M\n\x10\x61\x63tivation_acked\x18\x0b \x01(\x0b\x32 .qmtl.control.v1.ActivationAckedH\x00R\x0f\x61\x63tivationAcked\x12G\n\x0epolicy_updated\x18\x0c \x01(\x0b\x32\x1e.qmtl.control.v1.PolicyUpdatedH\x00R\rpolicyUpdated\x12M\n\x10\x64\x65\x63ision_updated\x18\r \x01(\x0b\x32 .qmtl.control.v1.DecisionUpdatedH\x00R\x0f\x64\x65\x63isionUpdated\x12\x44\n\rqueue_updated\x18\x0e \x01(\x0b\x32\x1d.qmtl.control.v1.QueueUpdatedH\x00R\x0cqueueUpdated\x12J\n\x0fqueue_lifecycle\x18\x0f \x01(\x0b\x32\x1f.qmtl.control.v1.QueueLifecycleH\x00R\x0equeueLifecycle\x12`\n\x17sentinel_weight_updated\x18\x10 \x01(\x0b\x32&.qmtl.control.v1.SentinelWeightUpdatedH\x00R\x15sentinelWeightUpdated\x12]\n\x16\x65valuation_run_updated\x18\x11 \x01(\x0b\x32%.qmtl.control.v1.EvaluationRunUpdatedH\x00R\x14\x65valuationRunUpdated\x12]\n\x16strategy_state_changed\x18\x12 \x01(\x0b\x32%.qmtl.control.v1.StrategyStateChangedH\x00R\x14strategyStateChanged\x12T\n\x13\x65xit_signal_emitted\x18\x13 \x01(\x0b\x32\".qmtl.control.v1.ExitSignalEmittedH\x00R\x11\x65xitSignalEmitted\x12W\n\x14world_queues_updated\x18\x14 \x01(\x0b\x32#.qmtl.control.v1.WorldQueuesUpdatedH\x00R\x12worldQueuesUpdated\x12Z\n\x15risk_snapshot_updated\x18\x17 \x01(\x0b\x32$.qmtl.control.v1.RiskSnapshotUpdatedH\x00R\x13riskSnapshotUpdated\x12\x44\n\rrisk_breached\x18\x18 \x01(\x0b\x32\x1d.qmtl.control.v1.RiskBreachedH\x00R\x0criskBreached\x12]\n\x16\x61\x63\x63ount_limits_updated\x18\x19 \x01(\x0b\x32%.qmtl.control.v1.AccountLimitsUpdatedH\x00R\x14\x61\x63\x63ountLimitsUpdated\x12V\n\x13rebalancing_planned\x18\x16 \x01(\x0b\x32#.qmtl.control.v1.RebalancingPlannedH\x00R\x12rebalancingPlanned\x12S\n\x12\x61llocation_updated\x18\x1a \x01(\x0b\x32\".qmtl.control.v1.AllocationUpdatedH\x00R\x11\x61llocationUpdated\x12`\n\x17rebalance_state_changed\x18\x1b \x01(\x0b\x32&.qmtl.control.v1.RebalanceStateChangedH\x00R\x15rebalanceStateChanged\x12M\n\x10\x63\x61mpaign_updated\x18\x1c \x01(\x0b\x32 .qmtl.control.v1.CampaignUpdatedH\x00R\x0f\x63\x61mpaignUpdated\x12P\n\x11promotion_updated\x18\x1d \x01(\x0b\x32!.qmtl.control.v1.PromotionUpdatedH\x00R\x10promotionUpdated\x12V\n\x13\x64ivergence_reported\x18\x1e \x01(\x0b\x32#.qmtl.control.v1.DivergenceReportedH\x00R\x12\x64ivergenceReportedB\t\n\x07payload\"F\n\x0f\x43\x61mpaignUpdated\x12\x33\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x17.qmtl.world.v1.CampaignR\x08\x63\x61mpaign\"J\n\x10PromotionUpdated\x12\x36\n\tpromotion\x18\x01 \x01(\x0b\x32\x18.qmtl.world.v1.PromotionR\tpromotion\"M\n\x12\x44ivergenceReported\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x06report\"K\n\x13RiskSnapshotUpdated\x12\x34\n\x06header\x18\x01 \x01(\x0b\x32\x1c.qmtl.risk.v1.SnapshotHeaderR\x06header\"@\n\x0cRiskBreached\x12\x30\n\x06\x62reach\x18\x01 \x01(\x0b\x32\x18.qmtl.risk.v1.RiskBreachR\x06\x62reach\"N\n\x14\x41\x63\x63ountLimitsUpdated\x12\x36\n\x06limits\x18\x01 \x01(\x0b\x32\x1e.qmtl.risk.v1.HubAccountLimitsR\x06limits\"V\n\x11\x41\x63tivationUpdated\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\xd9\x01\n\x0f\x41\x63tivationAcked\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12%\n\x0e\x61pply_sequence\x18\x03 \x01(\x04R\rapplySequence\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12\x17\n\x07\x62oot_id\x18\x05 \x01(\tR\x06\x62ootId\x12\x35\n\x08\x61\x63ked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x61\x63kedAt\"\xa2\x01\n\rPolicyUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0epolicy_version\x18\x02 \x01(\rR\rpolicyVersion\x12\x1a\n\x08\x63hecksum\x18\x03 \x01(\tR\x08\x63hecksum\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.PolicyStatusR\x06status\"N\n\x0f\x44\x65\x63isionUpdated\x12;\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"\x85\x01\n\x0cQueueUpdated\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x15.qmtl.dag.v1.TagQueryR\x05query\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"y\n\x12WorldQueuesUpdated\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12*\n\x06queues\x18\x02 \x03(\x0b\x32\x12.qmtl.dag.v1.QueueR\x06queues\x12\x1c\n\ttruncated\x18\x03 \x01(\x08R\ttruncated\"\x84\x01\n\x0eQueueLifecycle\x12\x1f\n\x0b\x63ompute_key\x18\x01 \x01(\tR\ncomputeKey\x12\x37\n\x04step\x18\x02 \x01(\x0e\x32#.qmtl.control.v1.QueueLifecycleStepR\x04step\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"m\n\x15SentinelWeightUpdated\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x33\n\tsentinels\x18\x02 \x03(\x0b\x32\x15.qmtl.dag.v1.SentinelR\tsentinels\"F\n\x14\x45valuationRunUpdated\x12.\n\x03run\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.EvaluationRunR\x03run\"\xbc\x01\n\x14StrategyStateChanged\x12\x1f\n\x0bstrategy_id\x18\x01 \x01(\tR\nstrategyId\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.qmtl.control.v1.StrategyStateR\x05state\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1b\n\tworld_ids\x18\x04 \x03(\tR\x08worldIds\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\"\xa7\x01\n\x11\x45xitSignalEmitted\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12(\n\x04side\x18\x03 \x01(\x0e\x32\x14.qmtl.common.v1.SideR\x04side\x12\x12\n\x04rule\x18\x04 \x01(\tR\x04rule\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\"C\n\x12RebalancingPlanned\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.RebalanceRunR\x03run\"S\n\x11\x41llocationUpdated\x12>\n\x0b\x61llocations\x18\x01 \x01(\x0b\x32\x1c.qmtl.world.v1.AllocationSetR\x0b\x61llocations\"F\n\x15RebalanceStateChanged\x12-\n\x03run\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.RebalanceRunR\x03run*\xb8\x02\n\x12QueueLifecycleStep\x12$\n QUEUE_LIFECYCLE_STEP_UNSPECIFIED\x10\x00\x12 \n\x1cQUEUE_LIFECYCLE_STEP_CREATED\x10\x01\x12&\n\"QUEUE_LIFECYCLE_STEP_RECOMPUTE_DUE\x10\x02\x12#\n\x1fQUEUE_LIFECYCLE_STEP_RECOMPUTED\x10\x03\x12!\n\x1dQUEUE_LIFECYCLE_STEP_RELEASED\x10\x04\x12!\n\x1dQUEUE_LIFECYCLE_STEP_ARCHIVED\x10\x05\x12 \n\x1cQUEUE_LIFECYCLE_STEP_DROPPED\x10\x06\x12%\n!QUEUE_LIFECYCLE_STEP_RECORDS_LOST\x10\x07*\xbf\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_QUEUED\x10\x01\x12\x1d\n\x19STRATEGY_STATE_PROCESSING\x10\x02\x12\x1c\n\x18STRATEGY_STATE_COMPLETED\x10\x03\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x04\x12\x1b\n\x17STRATEGY_STATE_CANCELED\x10\x05\x42[\n\x12io.qmtl.control.v1B\x0c\x43ontrolProtoP\x01Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,48 +45,50 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.control.v1.control_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022io.qmtl.control.v1B\014ControlProtoP\001Z5github.com/qmtl/qmtl/gen/go/qmtl/control/v1;controlv1'
-  _globals['_QUEUELIFECYCLESTEP']._serialized_start=4394
-  _globals['_QUEUELIFECYCLESTEP']._serialized_end=4706
-  _globals['_STRATEGYSTATE']._serialized_start=4709
-  _globals['_STRATEGYSTATE']._serialized_end=4900
-  _globals['_CONTROLEVENT']._serialized_start=406
-  _globals['_CONTROLEVENT']._serialized_end=2303
-  _globals['_CAMPAIGNUPDATED']._serialized_start=2305
-  _globals['_CAMPAIGNUPDATED']._serialized_end=2375
-  _globals['_PROMOTIONUPDATED']._serialized_start=2377
-  _globals['_PROMOTIONUPDATED']._serialized_end=2451
-  _globals['_RISKSNAPSHOTUPDATED']._serialized_start=2453
-  _globals['_RISKSNAPSHOTUPDATED']._serialized_end=2528
-  _globals['_RISKBREACHED']._serialized_start=2530
-  _globals['_RISKBREACHED']._serialized_end=2594
-  _globals['_ACCOUNTLIMITSUPDATED']._serialized_start=2596
-  _globals['_ACCOUNTLIMITSUPDATED']._serialized_end=2674
-  _globals['_ACTIVATIONUPDATED']._serialized_start=2676
-  _globals['_ACTIVATIONUPDATED']._serialized_end=2762
-  _globals['_ACTIVATIONACKED']._serialized_start=2765
-  _globals['_ACTIVATIONACKED']._serialized_end=2982
-  _globals['_POLICYUPDATED']._serialized_start=2985
-  _globals['_POLICYUPDATED']._serialized_end=3147
-  _globals['_DECISIONUPDATED']._serialized_start=3149
-  _globals['_DECISIONUPDATED']._serialized_end=3227
-  _globals['_QUEUEUPDATED']._serialized_start=3230
-  _globals['_QUEUEUPDATED']._serialized_end=3363
-  _globals['_WORLDQUEUESUPDATED']._serialized_start=3365
-  _globals['_WORLDQUEUESUPDATED']._serialized_end=3486
-  _globals['_QUEUELIFECYCLE']._serialized_start=3489
-  _globals['_QUEUELIFECYCLE']._serialized_end=3621
-  _globals['_SENTINELWEIGHTUPDATED']._serialized_start=3623
-  _globals['_SENTINELWEIGHTUPDATED']._serialized_end=3732
-  _globals['_EVALUATIONRUNUPDATED']._serialized_start=3734
-  _globals['_EVALUATIONRUNUPDATED']._serialized_end=3804
-  _globals['_STRATEGYSTATECHANGED']._serialized_start=3807
-  _globals['_STRATEGYSTATECHANGED']._serialized_end=3995
-  _globals['_EXITSIGNALEMITTED']._serialized_start=3998
-  _globals['_EXITSIGNALEMITTED']._serialized_end=4165
-  _globals['_REBALANCINGPLANNED']._serialized_start=4167
-  _globals['_REBALANCINGPLANNED']._serialized_end=4234
-  _globals['_ALLOCATIONUPDATED']._serialized_start=4236
-  _globals['_ALLOCATIONUPDATED']._serialized_end=4319
-  _globals['_REBALANCESTATECHANGED']._serialized_start=4321
-  _globals['_REBALANCESTATECHANGED']._serialized_end=4391
+  _globals['_QUEUELIFECYCLESTEP']._serialized_start=4593
+  _globals['_QUEUELIFECYCLESTEP']._serialized_end=4905
+  _globals['_STRATEGYSTATE']._serialized_start=4908
+  _globals['_STRATEGYSTATE']._serialized_end=5099
+  _globals['_CONTROLEVENT']._serialized_start=438
+  _globals['_CONTROLEVENT']._serialized_end=2423
+  _globals['_CAMPAIGNUPDATED']._serialized_start=2425
+  _globals['_CAMPAIGNUPDATED']._serialized_end=2495
+  _globals['_PROMOTIONUPDATED']._serialized_start=2497
+  _globals['_PROMOTIONUPDATED']._serialized_end=2571
+  _globals['_DIVERGENCEREPORTED']._serialized_start=2573
+  _globals['_DIVERGENCEREPORTED']._serialized_end=2650
+  _globals['_RISKSNAPSHOTUPDATED']._serialized_start=2652
+  _globals['_RISKSNAPSHOTUPDATED']._serialized_end=2727
+  _globals['_RISKBREACHED']._serialized_start=2729
+  _globals['_RISKBREACHED']._serialized_end=2793
+  _globals['_ACCOUNTLIMITSUPDATED']._serialized_start=2795
+  _globals['_ACCOUNTLIMITSUPDATED']._serialized_end=2873
+  _globals['_ACTIVATIONUPDATED']._serialized_start=2875
+  _globals['_ACTIVATIONUPDATED']._serialized_end=2961
+  _globals['_ACTIVATIONACKED']._serialized_start=2964
+  _globals['_ACTIVATIONACKED']._serialized_end=3181
+  _globals['_POLICYUPDATED']._serialized_start=3184
+  _globals['_POLICYUPDATED']._serialized_end=3346
+  _globals['_DECISIONUPDATED']._serialized_start=3348
+  _globals['_DECISIONUPDATED']._serialized_end=3426
+  _globals['_QUEUEUPDATED']._serialized_start=3429
+  _globals['_QUEUEUPDATED']._serialized_end=3562
+  _globals['_WORLDQUEUESUPDATED']._serialized_start=3564
+  _globals['_WORLDQUEUESUPDATED']._serialized_end=3685
+  _globals['_QUEUELIFECYCLE']._serialized_start=3688
+  _globals['_QUEUELIFECYCLE']._serialized_end=3820
+  _globals['_SENTINELWEIGHTUPDATED']._serialized_start=3822
+  _globals['_SENTINELWEIGHTUPDATED']._serialized_end=3931
+  _globals['_EVALUATIONRUNUPDATED']._serialized_start=3933
+  _globals['_EVALUATIONRUNUPDATED']._serialized_end=4003
+  _globals['_STRATEGYSTATECHANGED']._serialized_start=4006
+  _globals['_STRATEGYSTATECHANGED']._serialized_end=4194
+  _globals['_EXITSIGNALEMITTED']._serialized_start=4197
+  _globals['_EXITSIGNALEMITTED']._serialized_end=4364
+  _globals['_REBALANCINGPLANNED']._serialized_start=4366
+  _globals['_REBALANCINGPLANNED']._serialized_end=4433
+  _globals['_ALLOCATIONUPDATED']._serialized_start=4435
+  _globals['_ALLOCATIONUPDATED']._serialized_end=4518
+  _globals['_REBALANCESTATECHANGED']._serialized_start=4520
+  _globals['_REBALANCESTATECHANGED']._serialized_end=4590
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from qmtl.world.v1 import activation_pb2 as _activation_pb2
 from qmtl.world.v1 import allocation_pb2 as _allocation_pb2
 from qmtl.world.v1 import campaign_pb2 as _campaign_pb2
 from qmtl.world.v1 import decision_pb2 as _decision_pb2
+from qmtl.world.v1 import divergence_pb2 as _divergence_pb2
 from qmtl.world.v1 import evaluation_pb2 as _evaluation_pb2
 from qmtl.world.v1 import policy_pb2 as _policy_pb2
 from qmtl.world.v1 import rebalance_pb2 as _rebalance_pb2
@@ -56,7 +57,7 @@ STRATEGY_STATE_FAILED: StrategyState
 STRATEGY_STATE_CANCELED: StrategyState
 
 class ControlEvent(_message.Message):
-    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated", "risk_snapshot_updated", "risk_breached", "account_limits_updated", "rebalancing_planned", "allocation_updated", "rebalance_state_changed", "campaign_updated", "promotion_updated")
+    __slots__ = ("event_id", "source", "key", "revision", "schema_version", "time", "correlation_id", "causation_id", "activation_updated", "activation_acked", "policy_updated", "decision_updated", "queue_updated", "queue_lifecycle", "sentinel_weight_updated", "evaluation_run_updated", "strategy_state_changed", "exit_signal_emitted", "world_queues_updated", "risk_snapshot_updated", "risk_breached", "account_limits_updated", "rebalancing_planned", "allocation_updated", "rebalance_state_changed", "campaign_updated", "promotion_updated", "divergence_reported")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +85,7 @@ class ControlEvent(_message.Message):
     REBALANCE_STATE_CHANGED_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_UPDATED_FIELD_NUMBER: _ClassVar[int]
     PROMOTION_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    DIVERGENCE_REPORTED_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     source: str
     key: str
@@ -111,7 +113,8 @@ class ControlEvent(_message.Message):
     rebalance_state_changed: RebalanceStateChanged
     campaign_updated: CampaignUpdated
     promotion_updated: PromotionUpdated
-    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ..., risk_snapshot_updated: _Optional[_Union[RiskSnapshotUpdated, _Mapping]] = ..., risk_breached: _Optional[_Union[RiskBreached, _Mapping]] = ..., account_limits_updated: _Optional[_Union[AccountLimitsUpdated, _Mapping]] = ..., rebalancing_planned: _Optional[_Union[RebalancingPlanned, _Mapping]] = ..., allocation_updated: _Optional[_Union[AllocationUpdated, _Mapping]] = ..., rebalance_state_changed: _Optional[_Union[RebalanceStateChanged, _Mapping]] = ..., campaign_updated: _Optional[_Union[CampaignUpdated, _Mapping]] = ..., promotion_updated: _Optional[_Union[PromotionUpdated, _Mapping]] = ...) -> None: ...
+    divergence_reported: DivergenceReported
+    def __init__(self, event_id: _Optional[str] = ..., source: _Optional[str] = ..., key: _Optional[str] = ..., revision: _Optional[int] = ..., schema_version: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., activation_updated: _Optional[_Union[ActivationUpdated, _Mapping]] = ..., activation_acked: _Optional[_Union[ActivationAcked, _Mapping]] = ..., policy_updated: _Optional[_Union[PolicyUpdated, _Mapping]] = ..., decision_updated: _Optional[_Union[DecisionUpdated, _Mapping]] = ..., queue_updated: _Optional[_Union[QueueUpdated, _Mapping]] = ..., queue_lifecycle: _Optional[_Union[QueueLifecycle, _Mapping]] = ..., sentinel_weight_updated: _Optional[_Union[SentinelWeightUpdated, _Mapping]] = ..., evaluation_run_updated: _Optional[_Union[EvaluationRunUpdated, _Mapping]] = ..., strategy_state_changed: _Optional[_Union[StrategyStateChanged, _Mapping]] = ..., exit_signal_emitted: _Optional[_Union[ExitSignalEmitted, _Mapping]] = ..., world_queues_updated: _Optional[_Union[WorldQueuesUpdated, _Mapping]] = ..., risk_snapshot_updated: _Optional[_Union[RiskSnapshotUpdated, _Mapping]] = ..., risk_breached: _Optional[_Union[RiskBreached, _Mapping]] = ..., account_limits_updated: _Optional[_Union[AccountLimitsUpdated, _Mapping]] = ..., rebalancing_planned: _Optional[_Union[RebalancingPlanned, _Mapping]] = ..., allocation_updated: _Optional[_Union[AllocationUpdated, _Mapping]] = ..., rebalance_state_changed: _Optional[_Union[RebalanceStateChanged, _Mapping]] = ..., campaign_updated: _Optional[_Union[CampaignUpdated, _Mapping]] = ..., promotion_updated: _Optional[_Union[PromotionUpdated, _Mapping]] = ..., divergence_reported: _Optional[_Union[DivergenceReported, _Mapping]] = ...) -> None: ...
 
 class CampaignUpdated(_message.Message):
     __slots__ = ("campaign",)
@@ -124,6 +127,12 @@ class PromotionUpdated(_message.Message):
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     promotion: _campaign_pb2.Promotion
     def __init__(self, promotion: _Optional[_Union[_campaign_pb2.Promotion, _Mapping]] = ...) -> None: ...
+
+class DivergenceReported(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: _divergence_pb2.DivergenceReport
+    def __init__(self, report: _Optional[_Union[_divergence_pb2.DivergenceReport, _Mapping]] = ...) -> None: ...
 
 class RiskSnapshotUpdated(_message.Message):
     __slots__ = ("header",)

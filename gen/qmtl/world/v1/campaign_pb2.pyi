@@ -233,15 +233,27 @@ class EvaluationOverride(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., run_revision: _Optional[int] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ..., granted_by: _Optional[str] = ..., granted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PromotionPlan(_message.Message):
-    __slots__ = ("blocks", "targets", "canary_step", "canary_share", "notes")
+    __slots__ = ("blocks", "targets", "canary_step", "canary_share", "notes", "risk")
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     CANARY_STEP_FIELD_NUMBER: _ClassVar[int]
     CANARY_SHARE_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    RISK_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[CampaignBlock]
     targets: _containers.RepeatedCompositeFieldContainer[_apply_pb2.ApplyTarget]
     canary_step: int
     canary_share: str
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[_apply_pb2.ApplyTarget, _Mapping]]] = ..., canary_step: _Optional[int] = ..., canary_share: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    risk: _containers.RepeatedCompositeFieldContainer[RiskFigureChange]
+    def __init__(self, blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[_apply_pb2.ApplyTarget, _Mapping]]] = ..., canary_step: _Optional[int] = ..., canary_share: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., risk: _Optional[_Iterable[_Union[RiskFigureChange, _Mapping]]] = ...) -> None: ...
+
+class RiskFigureChange(_message.Message):
+    __slots__ = ("figure", "before", "after")
+    FIGURE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    figure: str
+    before: float
+    after: float
+    def __init__(self, figure: _Optional[str] = ..., before: _Optional[float] = ..., after: _Optional[float] = ...) -> None: ...

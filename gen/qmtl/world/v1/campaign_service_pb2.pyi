@@ -5,6 +5,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.world.v1 import campaign_pb2 as _campaign_pb2
+from qmtl.world.v1 import dossier_pb2 as _dossier_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -282,6 +283,32 @@ class OverrideEvaluationResponse(_message.Message):
     OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     override: _campaign_pb2.EvaluationOverride
     def __init__(self, override: _Optional[_Union[_campaign_pb2.EvaluationOverride, _Mapping]] = ...) -> None: ...
+
+class GetDossierRequest(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "at", "verify")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    VERIFY_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    at: _timestamp_pb2.Timestamp
+    verify: bool
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verify: _Optional[bool] = ...) -> None: ...
+
+class GetDossierResponse(_message.Message):
+    __slots__ = ("lines", "at", "dossier_hash", "differences", "verified_count")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    DOSSIER_HASH_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[_dossier_pb2.DossierLine]
+    at: _timestamp_pb2.Timestamp
+    dossier_hash: str
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    verified_count: int
+    def __init__(self, lines: _Optional[_Iterable[_Union[_dossier_pb2.DossierLine, _Mapping]]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dossier_hash: _Optional[str] = ..., differences: _Optional[_Iterable[str]] = ..., verified_count: _Optional[int] = ...) -> None: ...
 
 class PutTrialsRequest(_message.Message):
     __slots__ = ("chunk",)

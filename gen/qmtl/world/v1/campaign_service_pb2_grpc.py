@@ -121,6 +121,11 @@ class CampaignServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsResponse.FromString,
                 _registered_method=True)
+        self.GetDossier = channel.unary_stream(
+                '/qmtl.world.v1.CampaignService/GetDossier',
+                request_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierResponse.FromString,
+                _registered_method=True)
 
 
 class CampaignServiceServicer:
@@ -274,6 +279,14 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDossier(self, request, context):
+        """All that led a strategy to where it stood at an instant; the same instant, the same lines. Errors: NOT_FOUND
+        (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CampaignServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -361,6 +374,11 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.PutTrials,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsResponse.SerializeToString,
+            ),
+            'GetDossier': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetDossier,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -824,6 +842,33 @@ class CampaignService:
             '/qmtl.world.v1.CampaignService/PutTrials',
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_campaign__service__pb2.PutTrialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDossier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/qmtl.world.v1.CampaignService/GetDossier',
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_campaign__service__pb2.GetDossierResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -108,6 +108,10 @@ class CampaignServiceStub:
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
     """
+    GetDossier: _grpc.UnaryStreamMultiCallable[_campaign_service_pb2.GetDossierRequest, _campaign_service_pb2.GetDossierResponse]
+    """All that led a strategy to where it stood at an instant; the same instant, the same lines. Errors: NOT_FOUND
+    (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
+    """
 
 @_typing.type_check_only
 class CampaignServiceAsyncStub(CampaignServiceStub):
@@ -188,6 +192,10 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     payload has at most 8 MiB.
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
+    """
+    GetDossier: _aio.UnaryStreamMultiCallable[_campaign_service_pb2.GetDossierRequest, _campaign_service_pb2.GetDossierResponse]  # type: ignore[assignment]
+    """All that led a strategy to where it stood at an instant; the same instant, the same lines. Errors: NOT_FOUND
+    (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
     """
 
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -368,6 +376,16 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         payload has at most 8 MiB.
 
         Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDossier(
+        self,
+        request: _campaign_service_pb2.GetDossierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_campaign_service_pb2.GetDossierResponse], _abc.AsyncIterator[_campaign_service_pb2.GetDossierResponse]]:
+        """All that led a strategy to where it stood at an instant; the same instant, the same lines. Errors: NOT_FOUND
+        (E_WORLD_UNKNOWN, E_BINDING_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
         """
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

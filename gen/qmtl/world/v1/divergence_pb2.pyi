@@ -24,7 +24,7 @@ DIVERGENCE_VERDICT_FAIL: DivergenceVerdict
 DIVERGENCE_VERDICT_UNKNOWN: DivergenceVerdict
 
 class DivergenceReport(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version")
+    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version", "drift")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class DivergenceReport(_message.Message):
     LIVE_SLIPPAGE_BPS_FIELD_NUMBER: _ClassVar[int]
     REPLAY_SLIPPAGE_BPS_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DRIFT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     report_id: str
@@ -71,7 +72,26 @@ class DivergenceReport(_message.Message):
     live_slippage_bps: _containers.RepeatedScalarFieldContainer[float]
     replay_slippage_bps: _containers.RepeatedScalarFieldContainer[float]
     policy_version: int
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ...) -> None: ...
+    drift: _containers.RepeatedCompositeFieldContainer[FeatureDrift]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ..., drift: _Optional[_Iterable[_Union[FeatureDrift, _Mapping]]] = ...) -> None: ...
+
+class FeatureDrift(_message.Message):
+    __slots__ = ("node", "psi")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    PSI_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    psi: float
+    def __init__(self, node: _Optional[str] = ..., psi: _Optional[float] = ...) -> None: ...
+
+class FeatureCounts(_message.Message):
+    __slots__ = ("node", "reference_counts", "live_counts")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    reference_counts: _containers.RepeatedScalarFieldContainer[int]
+    live_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, node: _Optional[str] = ..., reference_counts: _Optional[_Iterable[int]] = ..., live_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DivergenceFigures(_message.Message):
     __slots__ = ("pair_count", "shifted_count", "only_live_count", "only_replay_count", "match_rate", "fill_ratio", "live_slippage_bps", "replay_slippage_bps", "tracking_error", "day_count", "mean_difference", "mean_t")

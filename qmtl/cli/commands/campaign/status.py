@@ -85,6 +85,8 @@ def plan(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
             for one in found.targets
         ]
         show_table(f"targets at canary share {found.canary_share}", ("strategy", "side", "weight", "stage"), rows)
+        for change in found.risk:
+            typer.echo(f"  {change.figure} of the live book: {change.before:.3%} before, {change.after:.3%} with it")
         _say_blocks(found)
     if found.blocks:
         raise typer.Exit(1)

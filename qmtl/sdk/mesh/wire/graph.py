@@ -13,7 +13,16 @@ from qmtl.wire.graph import dag_to_proto
 
 def graph_to_proto(dag: Dag) -> dagpb.Dag:
     """A graph as it is submitted, checked as the gateway will check it. Raises InvalidRequest as check_dag does."""
-    return dag_to_proto(identity_dag.check_dag([_node(dag, vertex) for vertex in dag.nodes]))
+    return dag_to_proto(identity_dag.check_dag(_nodes(dag)))
+
+
+def graph_digest(dag: Dag) -> str:
+    """The digest by which the gateway knows a graph."""
+    return identity_dag.dag_digest(_nodes(dag))
+
+
+def _nodes(dag: Dag) -> list[DagNode]:
+    return [_node(dag, vertex) for vertex in dag.nodes]
 
 
 def _node(dag: Dag, vertex: Vertex) -> DagNode:

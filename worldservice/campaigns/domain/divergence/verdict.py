@@ -96,7 +96,8 @@ def _at_least(name: str, value: float, least: float) -> tuple[Verdict, str]:
     sentence = f"{name} is {value:.4g}, want at least {least:g}"
     if value < least:
         return Verdict.FAIL, sentence
-    return (Verdict.WARN if 1.0 - value > WARN_SHARE * (1.0 - least) else Verdict.PASS), sentence
+    near = 1.0 - value > WARN_SHARE * (1.0 - least)
+    return (Verdict.WARN, f"{sentence}: near it") if near else (Verdict.PASS, sentence)
 
 
 def _at_most(name: str, value: float, most: float) -> tuple[Verdict, str]:
@@ -105,7 +106,7 @@ def _at_most(name: str, value: float, most: float) -> tuple[Verdict, str]:
     sentence = f"{name} is {value:.4g}, want at most {most:g}"
     if value > most:
         return Verdict.FAIL, sentence
-    return (Verdict.WARN if value > WARN_SHARE * most else Verdict.PASS), sentence
+    return (Verdict.WARN, f"{sentence}: near it") if value > WARN_SHARE * most else (Verdict.PASS, sentence)
 
 
 def _by_t(t: float) -> tuple[Verdict, str]:
