@@ -155,14 +155,13 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         server = runtime.server()
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
-        replays = replayrpc.ReplayServiceStub(runtime.channel("brokerage"))
-        replayer = Replayer(writes, rules.decisions, rules.narrow_to, replays, presets)
+        maker = ReportMaker(writes, replayrpc.ReplayServiceStub(runtime.channel("brokerage")))
+        replayer = Replayer(writes, rules.decisions, rules.narrow_to, maker.brokerage, presets)
         _add_worlds(server, writes, presets, fences)
         evaluation = EvaluationServicer(
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
-        maker = ReportMaker(writes, replays)
-        _add_evidence(server, evaluation, DivergenceServicer(maker))
+        _add_evidence(server, evaluation, maker)
         starter, notices = (
             _add_campaigns(server, runtime, bus, (maker, rules, fences), RiskBlocks(_snapshot_files(settings))),
             HoldNotices(bus, UnwrittenHolds(clock)),
@@ -226,8 +225,9 @@ def _add_worlds(server: Server, writes: Writes, presets: DataPresets, fences: Fe
     )
 
 
-def _add_evidence(server: Server, evaluation: EvaluationServicer, divergence: DivergenceServicer) -> None:
+def _add_evidence(server: Server, evaluation: EvaluationServicer, maker: ReportMaker) -> None:
     """What strategies have shown, and how paper differs from its replay."""
+    divergence = DivergenceServicer(maker)
     server.add(evaluationrpc.add_EvaluationServiceServicer_to_server, evaluation, service_of(evaluationservicepb))
     server.add(divergencerpc.add_DivergenceServiceServicer_to_server, divergence, service_of(divergenceservicepb))
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from qmtl.core.errors import NotFound
+from qmtl.core.errors import NotFound, refused
 from qmtl.sql.instants import instant, micros
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
@@ -142,13 +142,13 @@ def trials_until(
 
 
 def trials_body(conn: Connection, world_id: str, strategy_id: str, trials_hash: str) -> bytes:
-    """A stored table of trials. Raises NotFound (E_TRIALS_TABLE)."""
+    """A stored table of trials. Raises InvalidRequest (E_TRIALS_TABLE) where it is not there."""
     query = sa.select(trials.c.body, trials.c.summary)
     rows = conn.execute(query.where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id))
     for row in rows:
         if _SUMMARY.validate_json(row.summary).trials_hash == trials_hash:
             return bytes(row.body)
-    raise NotFound("E_TRIALS_TABLE", f"no trials {trials_hash} of {strategy_id} are stored in world {world_id}")
+    raise refused("E_TRIALS_TABLE", "trials_hash", trials_hash, f"that of a table stored for {strategy_id}")
 
 
 def promotions_until(conn: Connection, world_id: str, strategy_id: str, at: datetime) -> list[Promotion]:

@@ -63,9 +63,6 @@ async def test_a_dossier_says_who_did_what_on_which_evidence_and_stays_as_it_was
     ann = await promoted(harness)
     eve, at = await harness.stub(Role.READER, "eve"), harness.clock.now()
     told = await dossier(eve, at)
-    assert [line.section for line in lines_of(told)] == sorted(
-        [line.section for line in lines_of(told)], key=[line.section for line in lines_of(told)].index
-    )
     judged = texts(told, "What was judged")
     assert judged[0].startswith("BACKTEST: run run-1 revision 1 of version ")
     assert any("data sha256:" in text and "of its bars there" in text for text in judged)
@@ -86,9 +83,7 @@ async def test_a_dossier_says_who_did_what_on_which_evidence_and_stays_as_it_was
 
     harness.clock.advance(3_600.0)
     ann = await harness.stub(Role.OWNER, "ann")
-    await ann.campaigns.WithdrawPromotion(
-        campaignservicepb.WithdrawPromotionRequest(**NAMED, run_id="p1", reason="second thoughts")
-    )
+    await ann.campaigns.PauseCampaign(campaignservicepb.PauseCampaignRequest(**NAMED, reason="second thoughts"))
     again = await dossier(ann, at)
     assert [part.SerializeToString(deterministic=True) for part in again] == [
         part.SerializeToString(deterministic=True) for part in told
