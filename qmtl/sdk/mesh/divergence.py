@@ -27,7 +27,7 @@ from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched
 from qmtl.sdk.mesh.recordings import RecordedSession, read_recording
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.session import account_name
+from qmtl.sdk.mesh.session.account.opening import account_name
 from qmtl.sdk.mesh.submission.assumptions import world_terms
 from qmtl.sdk.mesh.submission.evaluation import order_list
 from qmtl.sdk.mesh.wire.graph import graph_digest

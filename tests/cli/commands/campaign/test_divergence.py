@@ -11,7 +11,7 @@ import pytest
 from examples.ema_cross import EmaCross
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
-from qmtl.sdk.mesh.session.terms import PaperTerms
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from tests.cli.conftest import CUT, PRESET, ROOT, CliMesh, Done
 
 pytestmark = pytest.mark.timeout(180)
@@ -38,7 +38,7 @@ def test_twenty_basis_points_that_the_model_does_not_have_are_found_as_execution
     name = cli_mesh.json("submit", CODE, "--world", WORLD, "--end", CUT.isoformat())["strategy_id"]
     cli_mesh.ask("world", "activate", WORLD, name, "--stage", "paper")
     gateway = Gateway(address=cli_mesh.mesh.address("gateway"), home=cli_mesh.mesh.home)
-    paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=PaperTerms(bars_per_second=1000.0))
+    paper = Runner.run(EmaCross(), world=WORLD, gateway=gateway, terms=SessionTerms(bars_per_second=1000.0))
     assert len(paper.replay.fills) >= 4
     assert "E_DIVERGENCE_UNKNOWN" in cli_mesh.refused("campaign", "report", WORLD, name)
 
