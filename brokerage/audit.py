@@ -24,6 +24,13 @@ def calling_actor() -> Actor:
     return Actor(call.actor, call.correlation_id)
 
 
+def is_recorded(conn: Connection, act: str, subject: str, detail: str) -> bool:
+    """Whether an act was recorded with these very words. Looks at the whole log: for what is rare."""
+    of = t.audit_log.c
+    same = sa.select(of.id).where(of.act == act, of.subject == subject, of.detail == detail).limit(1)
+    return conn.scalar(same) is not None
+
+
 def record(conn: Connection, now_ns: int, who: tuple[str, str], act: str, subject: str, detail: str) -> None:
     """Record who did what; `who` is the actor and the correlation id."""
     conn.execute(

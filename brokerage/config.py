@@ -46,6 +46,9 @@ class InstrumentEntry(BaseModel):
     # ISO 10383 code of the exchange (XNYS, XNAS, CMES): its sessions end DAY orders and have the auctions
     calendar: str = ""
     asset_class: Literal["CRYPTO", "EQUITY", "FOREX", "FUTURE"] = "EQUITY"
+    # when it begins to trade and from when on it does no more, of a future its expiry, with the offset from UTC
+    listed_at: AwareDatetime | None = None
+    delisted_at: AwareDatetime | None = None
     # what tests its stops on paper feeds of quotes and trades: the last trade, the ask (to buy) or bid, the mark price
     trigger_price: Literal["last", "quote", "mark"] = "last"
     # margin of MARGIN accounts by notional, as its venue publishes it; none: 1 / leverage

@@ -125,6 +125,13 @@ def accounts_on(conn: Connection, preset: str, session_id: str, *, lock: bool = 
     return _among(locked, _accounts_of(conn.execute(_SELECT.where(on_it))))
 
 
+def live_accounts_of(conn: Connection, symbol: str) -> list[Account]:
+    """Accounts with a live feed of a symbol, locked, in the order locks are taken."""
+    on_it = t.accounts.c.account.in_(sa.select(_FEED.account).where(_FEED.symbol == symbol, _FEED.session_id == ""))
+    locked = set(conn.execute(_LOCK.where(on_it)).scalars())
+    return _among(locked, _accounts_of(conn.execute(_SELECT.where(on_it))))
+
+
 def sources(conn: Connection) -> list[tuple[str, str, str]]:
     """Preset and replay session of every feed, each with a world whose account is on it."""
     worlds = t.account_worlds.c

@@ -17,14 +17,14 @@ from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.ticks import MarketEvent, ends_ns
-from brokerage.domain.models.corporate import CorporateAction, Dividend, Ending, Split, action_text
+from brokerage.domain.models.corporate import CorporateAction, Dividend, Ending, Expiry, Split, action_text
 from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.carry import Carry, Clocks, Payment, book_payment
 from brokerage.domain.simulation.corporate import apply_action, conversion_of, end_orders, pay_out, waits_for
-from qmtl.core.decimals import from_scaled
+from qmtl.core.decimals import format_decimal, from_scaled
 from qmtl.core.errors import NotFound
 
 
@@ -43,6 +43,7 @@ class CarriedAccount:
         self._carry = Carry(view, self._purse, partial(account.behind, symbol), clocks)
         self._paid: list[Numbered] = []
         self._told: list[str] = []
+        self._kept: list[str] = []
 
     def advance(self, until_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]) -> None:
         """Pay what is due by an instant, after the events that were done so far."""
@@ -80,10 +81,17 @@ class CarriedAccount:
         return made
 
     def end(
-        self, action: Ending, price: int, received_ns: int, done: Sequence[tuple[StrategyBook, OrderEvent]]
+        self,
+        action: Ending,
+        price: int,
+        received_ns: int,
+        done: Sequence[tuple[StrategyBook, OrderEvent]],
+        *,
+        tells: bool = True,
     ) -> list[tuple[StrategyBook, OrderEvent]]:
         """End a symbol for every owner, after the events that were done so far, and pay out what its position becomes,
-        once there is a `price` of that: the first of the symbol that the account is shown. What it did to orders.
+        once there is a price of that: the first (`price`) of the symbol that the account is shown, or of a contract its
+        last. What it did to orders. `tells`: what is kept is told, once.
         """
         time, name, made = (
             EventTime(action.at_ns, received_ns),
@@ -96,7 +104,12 @@ class CarriedAccount:
             if not book.held(action.symbol) or name not in ("", self.symbol):
                 continue
             instrument, into = book.ledger.instruments[action.symbol], self.view.instruments.find(name)
-            terms = conversion_of(action, instrument, into, price if name else 0)
+            mark = self.view.marks.get(action.symbol) if isinstance(action, Expiry) else None
+            terms = conversion_of(action, instrument, into, price if name else mark.price if mark else 0)
+            if terms is None and tells:
+                held = format_decimal(instrument.quantity_decimal(book.held(action.symbol)))
+                whose = f"{owner.world_id}/{owner.strategy_id}"
+                self._kept.append(f"{action_text(action)}: {whose}, {held} kept, which cannot be traded")
             for payment in [] if terms is None else pay_out(book, owner, action, terms):
                 book_payment(lambda owner: self.view.book(owner).ledger, self._purse, payment)
                 self._paid.append((self._fills(done), payment))
@@ -114,7 +127,8 @@ class CarriedAccount:
 
     def save(self, conn: Connection, account: Account, now_ns: int) -> None:
         """Store what was paid, and settle what is due. The fills that came between are stored already."""
-        for detail in self._told:
+        kept = (one for one in self._kept if not audit.is_recorded(conn, "corporate_action", account.account, one))
+        for detail in [*self._told, *kept]:
             audit.record(conn, now_ns, ("brokerage", ""), "corporate_action", account.account, detail)
         accounts_store.save_carried(conn, self.account, account)
         save_payments(conn, self.account.account, self.view, self._paid)

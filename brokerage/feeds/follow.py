@@ -21,7 +21,9 @@ from brokerage.commit_notices import Pulse
 from brokerage.domain.market.bars import Bar, bar_from_doubles
 from brokerage.domain.market.ticks import Tick
 from brokerage.domain.market.volumes import volume_in_base
+from brokerage.domain.models.corporate import Ending
 from brokerage.feeds import show as feeds_show
+from brokerage.feeds.endings import end_symbol
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.feeds.ticks import tick_from_proto
 from brokerage.market.context import MarketContext
@@ -96,6 +98,7 @@ class FeedFollower:
         self._measures = measures
         self._sender = Dispatcher(db, market, partial(PaperVenue, db, market, clock), clock, measures.wire)
         self._accounts = Pulse(db, accounts_store.ACCOUNTS_SIGNAL)
+        self._endings = {one for each in market.actions.values() for one in each if isinstance(one, Ending)}
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}
 
@@ -117,12 +120,20 @@ class FeedFollower:
                         if feed not in self.feeds:
                             self.feeds[feed] = FeedStatus(False, "connecting")
                             tasks.create_task(self._follow(feed), name=f"feed {feed.preset} {feed.session_id}")
+                    await self.end_symbols()
                     await self._next_look(opened)
                 raise Unavailable("E_DATABASE_UNAVAILABLE", "the lock of the paper venue was lost with its connection")
         finally:
             self.leading = False
             self.feeds.clear()
             await asyncio.to_thread(held.release)
+
+    async def end_symbols(self) -> None:
+        """End the symbols whose time has come, each until it has ended for every account."""
+        now_ns = to_ns(self._clock.now())
+        for action in sorted((one for one in self._endings if one.at_ns <= now_ns), key=lambda one: one.at_ns):
+            if await self._db.write(partial(end_symbol, market=self._market, action=action, now_ns=now_ns)):
+                self._endings.discard(action)
 
     async def _next_look(self, opened: asyncio.Event) -> None:
         """Another process may open accounts too, so this one looks by itself from time to time."""

@@ -11,7 +11,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import mark_of
 from brokerage.domain.market.ticks import MarketEvent, SeenMarket, Tick, as_instant, ends_ns, first_price, tested_bar
-from brokerage.domain.models.corporate import Ending, Split
+from brokerage.domain.models.corporate import Ending, Expiry, Split
 from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.simulation.corporate import acted_before, opened_before
@@ -85,16 +85,23 @@ class AccountSteps:
         if self._instrument is None:
             return False
         opened = opened_ns(self._instrument, bar) if self._endings else 0
+        before = opened_before(self._instrument, self._money.view.marks.get(self._symbol))
         for ending in self._endings:
-            if ending.at_ns <= opened:
-                self._done += self._money.end(ending, bar.open, self._now_ns, self._done)
+            if ending.at_ns <= opened and self._has_last_price(ending):
+                tells = before is None or before < ending.at_ns  # the first bar of the feed after it
+                self._done += self._money.end(ending, bar.open, self._now_ns, self._done, tells=tells)
         if not self._actions:
             return False
-        before = opened_before(self._instrument, self._money.view.marks.get(self._symbol))
         due = acted_before(self._instrument, bar, self._actions, before)
         for action in due:
             self._done += self._money.act(action, bar.open, self._now_ns, self._done)
         return any(isinstance(action, Split) for action in due)
+
+    def _has_last_price(self, ending: Ending) -> bool:
+        """Whether what an ending is settled at is known: of a contract that expires the last of its prices."""
+        if not isinstance(ending, Expiry) or ending.symbol == self._symbol:
+            return True
+        return self._account.has_come(ending.symbol, ending.at_ns, self._now_ns)
 
     def _let_go(self, book: StrategyBook, event: MarketEvent) -> list[OrderEvent]:
         """The stops watched here that an event reaches."""

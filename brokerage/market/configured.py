@@ -13,7 +13,15 @@ from brokerage.domain.market.instrument import AssetClass, Instrument, TriggerPr
 from brokerage.domain.market.mark import SECOND_NS
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
+from brokerage.domain.models.corporate import (
+    CorporateAction,
+    Delisting,
+    Dividend,
+    Ending,
+    ShareExchange,
+    Split,
+    ending_of,
+)
 from brokerage.domain.models.latency import Link
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.slippage.model import ConstantSlippage
@@ -51,6 +59,8 @@ def market_of(
             calendar=entry.calendar,
             asset_class=AssetClass(entry.asset_class),
             trigger=TriggerPrice(entry.trigger_price.upper()),
+            listed_ns=to_ns(entry.listed_at) if entry.listed_at else 0,
+            delisted_ns=to_ns(entry.delisted_at) if entry.delisted_at else 0,
             tiers=[
                 (tier.notional_cap, tier.leverage_max, tier.maintenance_rate, tier.maintenance_amount)
                 for tier in entry.margin_tiers
@@ -93,7 +103,7 @@ def market_of(
 
 
 def actions_of(settings: Settings, known: Instruments) -> dict[str, tuple[CorporateAction, ...]]:
-    """What companies do as set, by symbol in order of time.
+    """What companies do as set, and instruments that end by themselves, by symbol in order of time.
 
     Raises NotFound (E_INSTRUMENT_UNKNOWN), InvalidRequest for a number that is none, is not above 0, or has more places
     than prices.
@@ -108,6 +118,10 @@ def actions_of(settings: Settings, known: Instruments) -> dict[str, tuple[Corpor
                 hint=f'add [brokerage.instruments."{entry.symbol[:80]}"] to qmtl.toml',
             )
         found.setdefault(entry.symbol, []).append(_action(entry, one, known))
+    for one in known.listed():
+        ends = ending_of(one)
+        if ends is not None and not any(isinstance(action, Ending) for action in found.get(one.symbol, ())):
+            found.setdefault(one.symbol, []).append(ends)
     for symbol, actions in found.items():
         if len({(type(action), action.at_ns) for action in actions}) < len(actions):
             raise refused("E_FIELD", f"brokerage.actions of {symbol}", "two of one kind at one instant", "one")

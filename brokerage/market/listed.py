@@ -19,6 +19,7 @@ _ROW = t.venue_instruments.c
 _NUMBERS = (
     *("price_scale", "quantity_scale", "tick", "lot", "quantity_min", "quantity_max", "notional_min", "notional_max"),
 )
+_TIMES = ("listed_ns", "delisted_ns")
 _WORDS = ("base", "quote", "sector", "calendar")
 
 
@@ -75,7 +76,7 @@ def _changes(before: Instrument, after: Instrument) -> list[str]:
 
 
 def _text_of(one: Instrument) -> str:
-    values: dict[str, str | int] = {name: getattr(one, name) for name in (*_NUMBERS, *_WORDS)}
+    values: dict[str, str | int] = {name: getattr(one, name) for name in (*_NUMBERS, *_TIMES, *_WORDS)}
     tiers = [astuple(tier) for tier in one.margin_tiers.tiers]
     return json.dumps(
         {**values, "asset_class": one.asset_class.value, "multiplier": str(one.multiplier), "tiers": tiers}

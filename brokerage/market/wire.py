@@ -7,6 +7,7 @@ from brokerage.domain.market.symbols import Source
 from brokerage.domain.money import RATE_SCALE, money_text
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.core.decimals import format_decimal, from_scaled
+from qmtl.wire.instants import ns_to_proto
 
 
 def instrument_to_proto(instrument: Instrument, venue: str, source: Source) -> instrumentpb.Instrument:
@@ -27,6 +28,8 @@ def instrument_to_proto(instrument: Instrument, venue: str, source: Source) -> i
         source=f"INSTRUMENT_SOURCE_{source.name}",
         quantity_places=instrument.quantity_scale,
         calendar=instrument.calendar,
+        listed_at=ns_to_proto(instrument.listed_ns) if instrument.listed_ns else None,
+        delisted_at=ns_to_proto(instrument.delisted_ns) if instrument.delisted_ns else None,
         margin_tiers=[
             instrumentpb.MarginTier(
                 notional_cap=money_text(instrument.quote, tier.notional_cap),

@@ -155,9 +155,11 @@ class Book:
     async def show(self, *bars: MarketEvent, watermark_ns: int = 0) -> int:
         return await self.db.write(lambda conn: feeds_show.show_bars(conn, self.market, FEED, bars, watermark_ns, 7))
 
-    async def submit(self, wanted: Order, gate: GateStamp = GATE) -> StoredOrder:
+    async def submit(self, wanted: Order, gate: GateStamp = GATE, now_ns: int = 6) -> StoredOrder:
         seen = (await self.db.read(lambda conn: change.current(conn, wanted.owner.world_id)))[0].limits
-        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, wanted, gate, 6, seen)))[0]
+        return (await self.db.write(lambda conn: orders_submit.submit(conn, self.market, wanted, gate, now_ns, seen)))[
+            0
+        ]
 
     async def book_fills(self, *fills: reportedfillservicepb.ReportedFill) -> tuple[int, int]:
         reports = [reported_fills.report_from_proto(fill) for fill in fills]

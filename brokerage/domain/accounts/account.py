@@ -124,6 +124,15 @@ class Account:
         others = (feed for feed in self.feeds if feed.symbol != symbol)
         return {feed.symbol: feed.position_ns for feed in others if feed.waits_for(until_ns)}
 
+    def has_come(self, symbol: str, at_ns: int, now_ns: int) -> bool:
+        """Whether no bar of a symbol that closes by an instant is waited for any more: its feed has come there, has
+        ended, or is live and more than two of its bars late by the clock.
+        """
+        feed = self.feed(symbol)
+        if feed is None or feed.ended or feed.position_ns >= at_ns:
+            return True
+        return not feed.session_id and now_ns >= at_ns + WAITED_BARS * feed.interval_s * SECOND_NS
+
     def moved(self, feed: AccountFeed) -> Account:
         """The account with one of its feeds further along."""
         return replace(self, feeds=tuple(feed if one.symbol == feed.symbol else one for one in self.feeds))

@@ -142,7 +142,9 @@ class LotSplit:
 
 @dataclass(frozen=True, slots=True)
 class LotsConverted:
-    """All lots as they became shares of another symbol and cash: the cash, and the cost that went with the shares."""
+    """All lots as they became shares of another symbol and cash: the cash, of contracts their value, and the cost that
+    went with the shares.
+    """
 
     cash: int
     cost: int

@@ -25,7 +25,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.market.ticks import SeenMarket, Tick
-from brokerage.domain.models.corporate import Conversion, Dividend, Ending, ShareExchange, Split
+from brokerage.domain.models.corporate import Conversion, Dividend, Ending, Expiry, ShareExchange, Split
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.money import RATE_ONE, currency_scale
 from brokerage.domain.orders.events import EventTime, OrderEvent
@@ -257,7 +257,9 @@ class SimulatedAccount:
         time = EventTime(action.at_ns, action.at_ns)
         self.view.endings[action.symbol] = action.at_ns
         events = end_orders(self.book, action, time)
-        terms = None if waits_for(action) else conversion_of(action, self.instrument(action.symbol), None)
+        mark, instrument = self.view.marks.get(action.symbol), self.instrument(action.symbol)
+        last = mark.price if mark and isinstance(action, Expiry) else 0
+        terms = None if waits_for(action) else conversion_of(action, instrument, None, last)
         return events + self._settle(time), [] if terms is None else self._pay_out(action, terms)
 
     def exchange(self, action: ShareExchange, price: int) -> list[Payment]:

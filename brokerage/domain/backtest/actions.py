@@ -13,9 +13,11 @@ from brokerage.domain.models.corporate import (
     Delisting,
     Dividend,
     Ending,
+    Expiry,
     ShareExchange,
     Split,
     convert,
+    ending_of,
 )
 from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.money import currency_scale
@@ -41,8 +43,9 @@ class ActionResult:
 class CorporateActions:
     """The actions in the symbols that an account trades, in order of time, and what became of each.
 
-    A split or a dividend acts before the first bar that opens at or after its time; a symbol ends at the first bar of
-    any that opens at or after its time, and becomes other shares at the first open of those.
+    An instrument that ends by itself does so too, where no action says how. A split or a dividend acts before the first
+    bar that opens at or after its time; a symbol ends at the first bar of any that opens or closes at or after its
+    time, and becomes other shares at the first open of those.
 
     Raises InvalidRequest (E_FIELD) for an ending whose new shares are not traded: what is held would have no price; for
     bars that go on after their symbol has ended; and for two endings of one symbol.
@@ -51,7 +54,10 @@ class CorporateActions:
     def __init__(
         self, account: SimulatedAccount, actions: Iterable[CorporateAction], columns: Mapping[str, BarColumns]
     ) -> None:
-        mine = sorted((one for one in actions if one.symbol in columns), key=lambda one: one.at_ns)
+        told = [one for one in actions if one.symbol in columns]
+        named = {one.symbol for one in told if isinstance(one, Ending)}
+        ends = (ending_of(each.instrument) for symbol, each in columns.items() if symbol not in named)
+        mine = sorted([*told, *(one for one in ends if one is not None)], key=lambda one: one.at_ns)
         self._account = account
         self._acting: dict[str, deque[Split | Dividend]] = {}
         for one in mine:
@@ -65,6 +71,7 @@ class CorporateActions:
         symbols = [action.symbol for action in self._to_come]
         if len(set(symbols)) < len(symbols):
             raise refused("E_FIELD", "actions", f"two endings of one of {', '.join(sorted(set(symbols)))}", "one")
+        account.view.endings.update({action.symbol: action.at_ns for action in self._to_come})
         self.any = bool(mine)
 
     @property
@@ -133,13 +140,16 @@ class CorporateActions:
         account, instrument = self._account, self._account.instrument(action.symbol)
         name = waits_for(action)
         into = account.instrument(name) if name and price else None
-        terms = None if name and not price else conversion_of(action, instrument, into, price)
+        mark = account.view.marks.get(action.symbol)
+        last = mark.price if mark and isinstance(action, Expiry) else price
+        terms = None if name and not price else conversion_of(action, instrument, into, last)
         position = account.book.ledger.position(action.symbol)
         if terms is None or not position.quantity:
             return ()
         made = convert(position, instrument, terms)
         received = into.quantity_decimal(made.quantity) if into is not None else instrument.quantity_decimal(0)
-        cash = from_scaled(made.cash, currency_scale(instrument.quote))
+        value = made.cash + (position.cost if instrument.pays_profit_only else 0)
+        cash = from_scaled(value, currency_scale(instrument.quote))
         return (ConversionStep(action.symbol, fills, action.at_ns, name, received, cash, made.kept),)
 
 

@@ -95,7 +95,7 @@ class DirectOrders:
             return False
         if mark.at_ns != ticket.at_ns or book.has_open_orders or instrument.quote != view.base_currency:
             return False
-        if instrument.margin_tiers:
+        if instrument.margin_tiers or instrument.listed_ns or instrument.delisted_ns or ticket.symbol in view.endings:
             return False
         try:
             quantity = self._sized(ticket, instrument)

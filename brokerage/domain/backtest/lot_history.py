@@ -48,7 +48,8 @@ class LotHistory:
             moved = converted_lots(self.book(instrument).lots, into, ratio, made.quantity, made.kept)
             received = (LotReceived(lot, payment.at_ns) for lot in moved)
             self._steps.setdefault(into.symbol, []).extend(received)
-        step = LotsConverted(payment.amount, sum(lot.cost for lot in moved))
+        value = payment.amount + (position.cost if instrument.pays_profit_only else 0)
+        step = LotsConverted(value, sum(lot.cost for lot in moved))
         self._steps.setdefault(instrument.symbol, []).append(step)
 
     def book(self, instrument: Instrument) -> FifoBook:

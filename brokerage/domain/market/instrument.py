@@ -51,7 +51,8 @@ class Instrument:
 
     `price_scale` is finer than the tick: orders are placed at ticks, market data has the digits it has. `calendar` is
     the ISO 10383 code of the exchange whose sessions end its DAY orders; empty: none is known, or it never closes.
-    `margin_tiers` set its margin on accounts whose profile has no rule of its own; none: its margin is 1 / leverage.
+    `margin_tiers` set its margin on accounts whose profile has no rule of its own; none: its margin is 1 / leverage. It
+    trades from `listed_ns` to before `delisted_ns`, of a future its expiry; 0: that is not known, or never.
     """
 
     symbol: str
@@ -71,6 +72,8 @@ class Instrument:
     calendar: str = ""
     trigger: TriggerPrice = TriggerPrice.LAST
     margin_tiers: MarginTiers = NO_TIERS
+    listed_ns: int = 0
+    delisted_ns: int = 0
     _up: int = field(init=False, repr=False, compare=False)
     _down: int = field(init=False, repr=False, compare=False)
     _tick_places: int = field(init=False, repr=False, compare=False)
@@ -78,6 +81,8 @@ class Instrument:
     def __post_init__(self) -> None:
         if self.tick <= 0 or self.lot <= 0 or self.multiplier <= 0:
             raise InvalidRequest("E_INSTRUMENT_INVALID", f"{self.symbol}: tick, lot and multiplier must be positive")
+        if self.delisted_ns and self.delisted_ns <= self.listed_ns:
+            raise InvalidRequest("E_INSTRUMENT_INVALID", f"{self.symbol}: want delisted after it was listed")
         numerator, denominator = self.multiplier.as_integer_ratio()
         shift = currency_scale(self.quote) - self.price_scale - self.quantity_scale
         object.__setattr__(self, "_up", numerator * 10 ** max(shift, 0))
@@ -158,6 +163,8 @@ def instrument(
     calendar: str = "",
     trigger: TriggerPrice = TriggerPrice.LAST,
     tiers: Iterable[tuple[str, int, str, str]] = (),
+    listed_ns: int = 0,
+    delisted_ns: int = 0,
 ) -> Instrument:
     """Build an instrument from decimal text, `tiers` as of `margin_tiers`. Prices are kept at `price_places` or at the
     places of the tick, whichever is finer, quantities at the places of the lot or at `quantity_places`: a fee in base
@@ -180,6 +187,8 @@ def instrument(
         calendar=calendar,
         trigger=trigger,
         margin_tiers=margin_tiers(quote, tiers),
+        listed_ns=listed_ns,
+        delisted_ns=delisted_ns,
     )
 
 

@@ -60,9 +60,25 @@ class Delisting:
     price: Decimal | None = None
 
 
-CorporateAction = Split | Dividend | ShareExchange | Delisting
-Ending = ShareExchange | Delisting
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """From an instant on a contract trades no more. What is held is settled in cash at the last price there was."""
+
+    symbol: str
+    at_ns: int
+
+
+CorporateAction = Split | Dividend | ShareExchange | Delisting | Expiry
+Ending = ShareExchange | Delisting | Expiry
 """What a symbol does not outlive."""
+
+
+def ending_of(instrument: Instrument) -> Ending | None:
+    """How an instrument ends by itself: a contract is settled, all else is kept. None: it does not, or not known."""
+    if not instrument.delisted_ns:
+        return None
+    ends = Expiry if instrument.pays_profit_only else Delisting
+    return ends(instrument.symbol, instrument.delisted_ns)
 
 
 class PriceAdjustment(Enum):
@@ -112,6 +128,8 @@ def action_text(action: CorporateAction) -> str:
             what = "delisting, kept" if action.price is None else f"delisting at {action.price:f}"
         case ShareExchange():
             what = f"exchange for {action.ratio} {action.into}" if action.into else "exchange for cash"
+        case Expiry():
+            what = "expiry"
     return f"{action.symbol} {what} at {timestamp_text(from_ns(action.at_ns))}"
 
 
@@ -174,7 +192,8 @@ def convert(position: Position, instrument: Instrument, terms: Conversion) -> Co
 
     quantity x ratio is cut to whole lots of the new shares toward zero and the rest is paid in cash. Cost is shared by
     what the two are worth: the new shares at `price`, the cash as it is; without cash all of it goes with the shares.
-    What the cash earned beyond its cost is realised, so profit at that price is the same before and after.
+    What the cash earned beyond its cost is realised, so profit at that price is the same before and after. A contract
+    is settled for nothing but its profit.
     """
     quantity, rest = 0, Fraction(0)
     if terms.into is not None:
@@ -191,6 +210,8 @@ def convert(position: Position, instrument: Instrument, terms: Conversion) -> Co
         kept = Fraction(worth, worth + abs(cash)) if cash else Fraction(bool(quantity))
     cost = divide(position.cost * kept.numerator, kept.denominator)
     realised = fit(position.realised + cash - (position.cost - cost), "realised profit")
+    if instrument.pays_profit_only:
+        cash -= position.cost
     return Converted(Position(0, 0, realised, position.fees, position.fills), quantity, cost, fit(cash, "cash"), kept)
 
 

@@ -34,13 +34,16 @@ def supported(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | No
 
 
 def tradable(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
-    """The symbol still trades."""
-    if now.view.tradable(order.symbol, now.at_ns):
+    """The symbol trades already, and still does."""
+    listed_ns, known = now.instrument.listed_ns, (now.view.endings.get(order.symbol), now.instrument.delisted_ns)
+    if now.at_ns < listed_ns:
+        return Refusal(Denial.NOT_TRADABLE, f"{order.symbol} is listed at {timestamp_text(from_ns(listed_ns))} only")
+    ends_ns = min((one for one in known if one), default=None)
+    if ends_ns is None or now.at_ns < ends_ns:
         return None
-    ended = timestamp_text(from_ns(now.view.endings[order.symbol]))
-    return Refusal(
-        Denial.NOT_TRADABLE, f"{order.symbol} trades no more since {ended}: it was delisted, or is others now"
-    )
+    ended = timestamp_text(from_ns(ends_ns))
+    told = f"{order.symbol} trades no more since {ended}: it was delisted, has expired, or is others now"
+    return Refusal(Denial.NOT_TRADABLE, told)
 
 
 def trading_state(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:

@@ -16,6 +16,8 @@ from brokerage.domain.models.corporate import (
     Delisting,
     Dividend,
     Ending,
+    Expiry,
+    ShareExchange,
     Split,
     convert,
     dividend,
@@ -121,16 +123,23 @@ def end_orders(book: StrategyBook, action: Ending, time: EventTime) -> list[Orde
 
 def waits_for(action: Ending) -> str:
     """The symbol by whose first price what is held is converted; empty: no price is needed, or nothing is converted."""
-    return "" if isinstance(action, Delisting) or not action.ratio else action.into
+    return action.into if isinstance(action, ShareExchange) and action.ratio else ""
 
 
 def conversion_of(action: Ending, instrument: Instrument, into: Instrument | None, price: int = 0) -> Conversion | None:
-    """What a share becomes when its symbol ends; `price` is the first of `into` after it. None: it is kept.
+    """What one share or contract becomes when its symbol ends; `price` is the first of `into` after it, or the last of
+    a contract that expires. None: it is kept.
 
-    Raises InvalidRequest (E_FIELD) for contracts, and for shares that are quoted in different currencies.
+    Raises InvalidRequest (E_FIELD) for contracts that are exchanged, for what expires and is no contract, and for
+    shares that are quoted in different currencies.
     """
     of = f"actions of {action.symbol}"
-    if instrument.pays_profit_only or (into is not None and into.pays_profit_only):
+    if isinstance(action, Expiry):
+        if not instrument.pays_profit_only:
+            raise refused("E_FIELD", of, f"an expiry of {instrument.asset_class.value}", "of a future")
+        return Conversion(None, Fraction(0), price) if price else None
+    contract = instrument.pays_profit_only or (into is not None and into.pays_profit_only)
+    if isinstance(action, ShareExchange) and contract:
         raise refused("E_FIELD", of, "a contract", "shares: contracts are rolled, not exchanged")
     if into is not None and into.quote != instrument.quote:
         raise refused("E_FIELD", of, f"{instrument.quote} into {into.quote}", "one quote currency")
@@ -144,7 +153,7 @@ def pay_out(book: StrategyBook, owner: Owner, action: Ending, terms: Conversion)
     if not book.held(action.symbol):
         return []
     instrument = book.ledger.instruments[action.symbol]
-    kind = CashKind.DELISTING if isinstance(action, Delisting) else CashKind.EXCHANGE
+    kind = CashKind.EXCHANGE if isinstance(action, ShareExchange) else CashKind.DELISTING
     cash = convert(book.ledger.position(action.symbol), instrument, terms).cash
     return [Payment(owner, action.symbol, kind, instrument.quote, cash, action.at_ns, conversion=terms)]
 

@@ -8,7 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from brokerage import schema as t
 from brokerage.accounts import cash as accounts_cash
 from brokerage.books import store as books_store
 from brokerage.books.payments import load_payments
@@ -16,15 +18,16 @@ from brokerage.domain.accounts.account import AccountFeed
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
-from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.market.symbols import Instruments
-from brokerage.domain.models.corporate import Delisting, Ending, ShareExchange
+from brokerage.domain.models.corporate import Delisting, Ending, ShareExchange, ending_of
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Side
 from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.simulation.corporate import ENDED_BY_ENDING
 from brokerage.feeds import show
+from brokerage.feeds.endings import end_symbol
 from brokerage.market.context import MarketContext
 from qmtl.sql.database import sqlite_url
 from tests.brokerage.samples import ACCOUNT, FEED, MINUTE, OWNER, STOCK, Book, bar, open_book, order
@@ -119,3 +122,107 @@ async def test_shares_without_a_price_are_kept_shown_and_not_traded(tmp_path: Pa
         late = (await book.submit(order("late", Side.SELL))).record
     assert (kept.quantity, kept.end_time.seconds) == ("10", 180)
     assert (late.state, late.denial) == (OrderState.DENIED, Denial.NOT_TRADABLE)
+
+
+FUTURE = instrument("ESH", base="ESH", quote="USD", price_places=2, multiplier="5", asset_class=AssetClass.FUTURE)
+SHARE = replace(FUTURE, asset_class=AssetClass.EQUITY, delisted_ns=3 * MINUTE)
+EXPIRES = replace(FUTURE, delisted_ns=3 * MINUTE)
+LIVE = ("live-es", "")
+DATED = replace(ACCOUNT, feeds=(AccountFeed(*LIVE, symbol="ESH", interval_s=60),))
+
+
+def dated(*known: Instrument) -> MarketContext:
+    """The market of the settings, by whose dates instruments end."""
+    ends = {one.symbol: (end,) for one in known if (end := ending_of(one)) is not None}
+    return MarketContext(Instruments(known), PROFILE, actions=ends)
+
+
+async def on(book: Book, source: tuple[str, str], *bars: Bar) -> None:
+    await book.db.write(lambda conn: show.show_bars(conn, book.market, source, bars, 0, 7))
+
+
+async def by_the_clock(book: Book, now_ns: int) -> bool:
+    [[action]] = book.market.actions.values()
+    assert isinstance(action, Ending)
+    return await book.db.write(lambda conn: end_symbol(conn, book.market, action, now_ns))
+
+
+async def audited(book: Book) -> list[str]:
+    acts = t.audit_log.c
+    query = sa.select(acts.detail).where(acts.act.in_(["corporate_action", "ending_failed"])).order_by(acts.id)
+    return list(await book.db.read(lambda conn: conn.execute(query).scalars().all()))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_future_expires_by_the_clock_at_its_last_price_though_nobody_calls(tmp_path: Path, late: bool) -> None:
+    """10 at 50, times 5: its last bar closes at 54, or never comes and the one before counts after two more minutes."""
+    async with open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book:
+        await book.open(DATED)
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50))
+        await book.submit(order("away", symbol="ESH", type=OrderType.LIMIT, limit_price=Decimal(9)), now_ns=2 * MINUTE)
+        cash = (await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc")))["USD"]
+        assert not await by_the_clock(book, 3 * MINUTE)  # its last bar is on its way
+        assert await book.state("away") is OrderState.ACCEPTED
+        assert (await book.submit(order("late", symbol="ESH"), now_ns=3 * MINUTE)).record.denial is Denial.NOT_TRADABLE
+        if late:
+            assert not await by_the_clock(book, 5 * MINUTE - 1)
+            assert await by_the_clock(book, 5 * MINUTE)
+        else:
+            await on(book, LIVE, bar(2, 53))
+            assert await by_the_clock(book, 3 * MINUTE + 5)
+        closed = 51 if late else 54  # bars close one above their open
+        after = (await book.db.read(lambda conn: accounts_cash.load_cash(conn, "acc")))["USD"]
+        assert (after - cash) // 10**8 == 10 * 5 * (closed - 50)
+        assert ((await positions(book))["ESH"].quantity, await book.state("away")) == (0, OrderState.CANCELED)
+        assert await by_the_clock(book, 9 * MINUTE)  # again: nothing
+        [told] = await audited(book)
+        assert told.startswith("ESH expiry at 1970-01-01T00:03:00Z: w1/s1, cash ")
+        assert await book.verify() > 0
+
+
+async def test_what_is_delisted_without_a_price_is_kept_and_told_once_by_the_clock_or_a_bar(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), dated(SHARE)) as book:
+        await book.open(DATED)
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50), bar(2, 50))
+        await book.submit(order("away", symbol="ESH", type=OrderType.LIMIT, limit_price=Decimal(9)), now_ns=2 * MINUTE)
+        for now_ns in (3 * MINUTE, 4 * MINUTE):
+            assert await by_the_clock(book, now_ns)
+        await on(book, LIVE, bar(3, 50))
+        await on(book, LIVE, bar(4, 50))
+        assert await audited(book) == [
+            "ESH delisting, kept at 1970-01-01T00:03:00Z: w1/s1, 10 kept, which cannot be traded"
+        ]
+        assert ((await positions(book))["ESH"].quantity, await book.state("away")) == (10, OrderState.CANCELED)
+
+
+async def test_a_replay_ends_symbols_by_its_own_time_not_by_the_clock(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book:
+        played = ("demo-es", "session")
+        await book.open(replace(DATED, feeds=(AccountFeed(*played, symbol="ESH", interval_s=60),)))
+        await on(book, played, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"))
+        await on(book, played, bar(1, 50))
+        assert await by_the_clock(book, 10 * MINUTE)
+        assert (await positions(book))["ESH"].quantity == 10
+        await on(book, played, bar(2, 53), bar(3, 99))
+        assert (await positions(book))["ESH"].quantity == 0
+        [told] = await audited(book)
+        assert told.endswith("cash 200.00000000 USD")
+
+
+async def test_what_an_ending_fails_for_is_told_and_the_others_end(tmp_path: Path) -> None:
+    """A store whose books name a contract that the settings now have as a share: it cannot expire."""
+    async with open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book:
+        await book.open(DATED)
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50), bar(2, 50))
+        book.market = replace(book.market, instruments=Instruments([SHARE]))
+        for _ in range(2):
+            assert await by_the_clock(book, 3 * MINUTE)
+        [told] = await audited(book)
+        assert "E_FIELD: actions of ESH is an expiry of EQUITY" in told

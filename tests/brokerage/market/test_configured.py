@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from brokerage.config import ActionEntry, InstrumentEntry, Settings
 from brokerage.domain.accounts.account import AccountType
 from brokerage.domain.models.buying_power.model import BuyingPower
-from brokerage.domain.models.corporate import Delisting, Dividend, ShareExchange, Split
+from brokerage.domain.models.corporate import Delisting, Dividend, Expiry, ShareExchange, Split
 from brokerage.market.configured import market_of
 from qmtl.core.errors import InvalidRequest, QmtlError
 from qmtl.core.instants import to_ns
@@ -148,3 +148,25 @@ def test_settings_name_margin_tiers() -> None:
     steep = entry.model_copy(update={"margin_tiers": entry.margin_tiers[::-1]})
     with pytest.raises(InvalidRequest, match="E_INSTRUMENT_INVALID: margin tier 1: maintenance amount 50"):
         market_of(Settings(instruments={"BTCUSDT": steep}))
+
+
+def test_instruments_end_by_their_own_dates_where_no_action_says_how() -> None:
+    listed, ends = datetime(2024, 1, 2, 14, 30, tzinfo=UTC), datetime(2024, 3, 15, 13, 30, tzinfo=UTC)
+    known = {
+        "ESH4": InstrumentEntry(base="ESH4", asset_class="FUTURE", listed_at=listed, delisted_at=ends),
+        "GONE": InstrumentEntry(base="GONE", delisted_at=ends),
+        "PAID": InstrumentEntry(base="PAID", delisted_at=ends),
+    }
+    told = ActionEntry(symbol="PAID", at=listed, delisting="0.12")
+    market = market_of(Settings(instruments=known, actions=(told,)))
+    found = market.instruments.find("ESH4")
+    assert found is not None
+    assert (found.listed_ns, found.delisted_ns) == (to_ns(listed), to_ns(ends))
+    assert market.actions == {
+        "ESH4": (Expiry("ESH4", to_ns(ends)),),
+        "GONE": (Delisting("GONE", to_ns(ends)),),
+        "PAID": (Delisting("PAID", to_ns(listed), Decimal("0.12")),),
+    }
+    assert market.endings == {"ESH4": to_ns(ends), "GONE": to_ns(ends), "PAID": to_ns(listed)}
+    with pytest.raises(ValidationError):
+        InstrumentEntry(base="ESH4", delisted_at=datetime(2024, 3, 15))  # noqa: DTZ001  # of no zone

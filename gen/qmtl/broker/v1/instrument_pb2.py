@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/broker/v1/instrument.proto\x12\x0eqmtl.broker.v1\"\xac\x01\n\nMarginTier\x12!\n\x0cnotional_cap\x18\x01 \x01(\tR\x0bnotionalCap\x12!\n\x0cleverage_max\x18\x02 \x01(\rR\x0bleverageMax\x12)\n\x10maintenance_rate\x18\x03 \x01(\tR\x0fmaintenanceRate\x12-\n\x12maintenance_amount\x18\x04 \x01(\tR\x11maintenanceAmount\"\xd3\x04\n\nInstrument\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12;\n\x0b\x61sset_class\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.AssetClassR\nassetClass\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12%\n\x0equote_currency\x18\x05 \x01(\tR\rquoteCurrency\x12\x12\n\x04tick\x18\x06 \x01(\tR\x04tick\x12\x10\n\x03lot\x18\x07 \x01(\tR\x03lot\x12\x1e\n\nmultiplier\x18\x08 \x01(\tR\nmultiplier\x12!\n\x0cquantity_min\x18\t \x01(\tR\x0bquantityMin\x12!\n\x0cquantity_max\x18\n \x01(\tR\x0bquantityMax\x12!\n\x0cnotional_min\x18\x0b \x01(\tR\x0bnotionalMin\x12!\n\x0cnotional_max\x18\x0c \x01(\tR\x0bnotionalMax\x12\x38\n\x06source\x18\r \x01(\x0e\x32 .qmtl.broker.v1.InstrumentSourceR\x06source\x12\'\n\x0fquantity_places\x18\x0e \x01(\rR\x0equantityPlaces\x12\x1a\n\x08\x63\x61lendar\x18\x0f \x01(\tR\x08\x63\x61lendar\x12=\n\x0cmargin_tiers\x18\x10 \x03(\x0b\x32\x1a.qmtl.broker.v1.MarginTierR\x0bmarginTiers*\x88\x01\n\nAssetClass\x12\x1b\n\x17\x41SSET_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41SSET_CLASS_CRYPTO\x10\x01\x12\x16\n\x12\x41SSET_CLASS_EQUITY\x10\x02\x12\x15\n\x11\x41SSET_CLASS_FOREX\x10\x03\x12\x16\n\x12\x41SSET_CLASS_FUTURE\x10\x04*\x94\x01\n\x10InstrumentSource\x12!\n\x1dINSTRUMENT_SOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fINSTRUMENT_SOURCE_CONFIGURATION\x10\x01\x12\x1b\n\x17INSTRUMENT_SOURCE_TABLE\x10\x02\x12\x1b\n\x17INSTRUMENT_SOURCE_VENUE\x10\x03\x42[\n\x11io.qmtl.broker.v1B\x0fInstrumentProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/broker/v1/instrument.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\nMarginTier\x12!\n\x0cnotional_cap\x18\x01 \x01(\tR\x0bnotionalCap\x12!\n\x0cleverage_max\x18\x02 \x01(\rR\x0bleverageMax\x12)\n\x10maintenance_rate\x18\x03 \x01(\tR\x0fmaintenanceRate\x12-\n\x12maintenance_amount\x18\x04 \x01(\tR\x11maintenanceAmount\"\xc9\x05\n\nInstrument\x12\x14\n\x05venue\x18\x01 \x01(\tR\x05venue\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12;\n\x0b\x61sset_class\x18\x03 \x01(\x0e\x32\x1a.qmtl.broker.v1.AssetClassR\nassetClass\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12%\n\x0equote_currency\x18\x05 \x01(\tR\rquoteCurrency\x12\x12\n\x04tick\x18\x06 \x01(\tR\x04tick\x12\x10\n\x03lot\x18\x07 \x01(\tR\x03lot\x12\x1e\n\nmultiplier\x18\x08 \x01(\tR\nmultiplier\x12!\n\x0cquantity_min\x18\t \x01(\tR\x0bquantityMin\x12!\n\x0cquantity_max\x18\n \x01(\tR\x0bquantityMax\x12!\n\x0cnotional_min\x18\x0b \x01(\tR\x0bnotionalMin\x12!\n\x0cnotional_max\x18\x0c \x01(\tR\x0bnotionalMax\x12\x38\n\x06source\x18\r \x01(\x0e\x32 .qmtl.broker.v1.InstrumentSourceR\x06source\x12\'\n\x0fquantity_places\x18\x0e \x01(\rR\x0equantityPlaces\x12\x1a\n\x08\x63\x61lendar\x18\x0f \x01(\tR\x08\x63\x61lendar\x12=\n\x0cmargin_tiers\x18\x10 \x03(\x0b\x32\x1a.qmtl.broker.v1.MarginTierR\x0bmarginTiers\x12\x37\n\tlisted_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08listedAt\x12;\n\x0b\x64\x65listed_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndelistedAt*\x88\x01\n\nAssetClass\x12\x1b\n\x17\x41SSET_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41SSET_CLASS_CRYPTO\x10\x01\x12\x16\n\x12\x41SSET_CLASS_EQUITY\x10\x02\x12\x15\n\x11\x41SSET_CLASS_FOREX\x10\x03\x12\x16\n\x12\x41SSET_CLASS_FUTURE\x10\x04*\x94\x01\n\x10InstrumentSource\x12!\n\x1dINSTRUMENT_SOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fINSTRUMENT_SOURCE_CONFIGURATION\x10\x01\x12\x1b\n\x17INSTRUMENT_SOURCE_TABLE\x10\x02\x12\x1b\n\x17INSTRUMENT_SOURCE_VENUE\x10\x03\x42[\n\x11io.qmtl.broker.v1B\x0fInstrumentProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,12 +33,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.broker.v1.instrument_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\017InstrumentProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
-  _globals['_ASSETCLASS']._serialized_start=825
-  _globals['_ASSETCLASS']._serialized_end=961
-  _globals['_INSTRUMENTSOURCE']._serialized_start=964
-  _globals['_INSTRUMENTSOURCE']._serialized_end=1112
-  _globals['_MARGINTIER']._serialized_start=52
-  _globals['_MARGINTIER']._serialized_end=224
-  _globals['_INSTRUMENT']._serialized_start=227
-  _globals['_INSTRUMENT']._serialized_end=822
+  _globals['_ASSETCLASS']._serialized_start=976
+  _globals['_ASSETCLASS']._serialized_end=1112
+  _globals['_INSTRUMENTSOURCE']._serialized_start=1115
+  _globals['_INSTRUMENTSOURCE']._serialized_end=1263
+  _globals['_MARGINTIER']._serialized_start=85
+  _globals['_MARGINTIER']._serialized_end=257
+  _globals['_INSTRUMENT']._serialized_start=260
+  _globals['_INSTRUMENT']._serialized_end=973
 # @@protoc_insertion_point(module_scope)

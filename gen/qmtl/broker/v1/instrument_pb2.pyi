@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -44,7 +47,7 @@ class MarginTier(_message.Message):
     def __init__(self, notional_cap: _Optional[str] = ..., leverage_max: _Optional[int] = ..., maintenance_rate: _Optional[str] = ..., maintenance_amount: _Optional[str] = ...) -> None: ...
 
 class Instrument(_message.Message):
-    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar", "margin_tiers")
+    __slots__ = ("venue", "symbol", "asset_class", "base_currency", "quote_currency", "tick", "lot", "multiplier", "quantity_min", "quantity_max", "notional_min", "notional_max", "source", "quantity_places", "calendar", "margin_tiers", "listed_at", "delisted_at")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     ASSET_CLASS_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +64,8 @@ class Instrument(_message.Message):
     QUANTITY_PLACES_FIELD_NUMBER: _ClassVar[int]
     CALENDAR_FIELD_NUMBER: _ClassVar[int]
     MARGIN_TIERS_FIELD_NUMBER: _ClassVar[int]
+    LISTED_AT_FIELD_NUMBER: _ClassVar[int]
+    DELISTED_AT_FIELD_NUMBER: _ClassVar[int]
     venue: str
     symbol: str
     asset_class: AssetClass
@@ -77,4 +82,6 @@ class Instrument(_message.Message):
     quantity_places: int
     calendar: str
     margin_tiers: _containers.RepeatedCompositeFieldContainer[MarginTier]
-    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ..., quantity_places: _Optional[int] = ..., calendar: _Optional[str] = ..., margin_tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ...) -> None: ...
+    listed_at: _timestamp_pb2.Timestamp
+    delisted_at: _timestamp_pb2.Timestamp
+    def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., asset_class: _Optional[_Union[AssetClass, str]] = ..., base_currency: _Optional[str] = ..., quote_currency: _Optional[str] = ..., tick: _Optional[str] = ..., lot: _Optional[str] = ..., multiplier: _Optional[str] = ..., quantity_min: _Optional[str] = ..., quantity_max: _Optional[str] = ..., notional_min: _Optional[str] = ..., notional_max: _Optional[str] = ..., source: _Optional[_Union[InstrumentSource, str]] = ..., quantity_places: _Optional[int] = ..., calendar: _Optional[str] = ..., margin_tiers: _Optional[_Iterable[_Union[MarginTier, _Mapping]]] = ..., listed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delisted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

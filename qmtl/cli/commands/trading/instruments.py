@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
@@ -16,7 +17,9 @@ from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
 from qmtl.cli.show.tables import show_pairs
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.rpc.client.channel import MeshChannel
+from qmtl.wire.instants import ns_from_proto
 
 LIST_MAX = 1_000
 Venue = Annotated[str, typer.Option("--venue", help="Name of the venue. Default: paper.")]
@@ -92,9 +95,15 @@ def instrument_pairs(one: instrumentpb.Instrument) -> list[tuple[str, str]]:
         ("multiplier", one.multiplier),
         ("quantity", f"{one.quantity_min or 'any'} to {one.quantity_max or 'any'}"),
         ("notional", f"{one.notional_min or 'any'} to {one.notional_max or 'any'}"),
+        *((("listed", _time(one.listed_at)),) if one.HasField("listed_at") else ()),
+        *((("trades until", _time(one.delisted_at)),) if one.HasField("delisted_at") else ()),
         *((f"margin tier {number}", tier_line(tier)) for number, tier in enumerate(one.margin_tiers, 1)),
         ("from", enum_word(instrumentpb.InstrumentSource, one.source)),
     ]
+
+
+def _time(message: Timestamp) -> str:
+    return timestamp_text(from_ns(ns_from_proto(message, "instrument")))
 
 
 def tier_line(tier: instrumentpb.MarginTier) -> str:

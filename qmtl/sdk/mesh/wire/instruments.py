@@ -10,6 +10,7 @@ from brokerage.domain.money import currency_scale, rate
 from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.core.decimals import parse_decimal, to_scaled
 from qmtl.wire.fields import known_enum
+from qmtl.wire.instants import ns_from_proto
 
 _CLASSES = {instrumentpb.AssetClass.Value(f"ASSET_CLASS_{entry.name}"): entry for entry in AssetClass}
 
@@ -35,6 +36,8 @@ def instrument_from_proto(message: instrumentpb.Instrument) -> Instrument:
         multiplier=message.multiplier,
         quantity_places=message.quantity_places,
         calendar=message.calendar,
+        listed_ns=ns_from_proto(message.listed_at, "listed_at") if message.HasField("listed_at") else 0,
+        delisted_ns=ns_from_proto(message.delisted_at, "delisted_at") if message.HasField("delisted_at") else 0,
         asset_class=known_enum(_CLASSES, message.asset_class, "instrument.asset_class"),
     )
     return replace(made, margin_tiers=MarginTiers(tuple(tiers)))

@@ -40,3 +40,11 @@ def test_margin_tiers_come_over_as_the_venue_has_them() -> None:
     kept = [(one.maintenance_rate, one.maintenance_amount) for one in message.margin_tiers]
     assert kept == [("0.004", "0"), ("0.005", "51")]
     assert instrument_from_proto(message).margin_tiers == tiered.margin_tiers
+
+
+def test_dates_of_listing_and_expiry_come_over() -> None:
+    known = Instruments().find("ES")
+    assert known is not None
+    dated = replace(known, listed_ns=5, delisted_ns=10**18)
+    told = instrument_from_proto(instrument_to_proto(dated, "paper", Source.TABLE))
+    assert (told.listed_ns, told.delisted_ns) == (5, 10**18)
