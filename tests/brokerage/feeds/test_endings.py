@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from grpc.aio import insecure_channel
+from prometheus_client import CollectorRegistry
 
 from brokerage import schema as t
 from brokerage.accounts import cash as accounts_cash
@@ -28,7 +30,13 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.simulation.corporate import ENDED_BY_ENDING
 from brokerage.feeds import show
 from brokerage.feeds.endings import end_symbol
+from brokerage.feeds.follow import BarSource, FeedFollower
+from brokerage.feeds.metrics import FeedMetrics
 from brokerage.market.context import MarketContext
+from qmtl.core.clock import VirtualClock
+from qmtl.core.instants import from_ns
+from qmtl.data.v1 import data_service_pb2_grpc as datarpc
+from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.sql.database import sqlite_url
 from tests.brokerage.samples import ACCOUNT, FEED, MINUTE, OWNER, STOCK, Book, bar, open_book, order
 
@@ -226,3 +234,24 @@ async def test_what_an_ending_fails_for_is_told_and_the_others_end(tmp_path: Pat
             assert await by_the_clock(book, 3 * MINUTE)
         [told] = await audited(book)
         assert "E_FIELD: actions of ESH is an expiry of EQUITY" in told
+
+
+async def test_the_paper_venue_looks_by_itself_for_what_ends(tmp_path: Path) -> None:
+    clock = VirtualClock(from_ns(3 * MINUTE - 1_000))
+    async with (
+        open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book,
+        insecure_channel("127.0.0.1:1") as nobody,
+    ):
+        await book.open(DATED)
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50))
+        source = BarSource(datarpc.DataServiceStub(nobody), datasessionrpc.DataSessionServiceStub(nobody))
+        venue = FeedFollower(book.db, book.market, source, clock, FeedMetrics(CollectorRegistry()))
+        await venue.end_symbols()
+        clock.advance(120)
+        await venue.end_symbols()
+        assert (await positions(book))["ESH"].quantity == 10  # two bars late is a microsecond away
+        clock.advance(1)
+        await venue.end_symbols()
+        assert (await positions(book))["ESH"].quantity == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal as D
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_a_future_is_settled_at_its_last_price_when_it_expires(side: Side, every
     assert found.equity.tolist()[-1] == (100_000 + 450 * side.sign) * 10**8
     assert account.lots("F").profit == 450 * side.sign * 10**8
     assert account.lots("F").lots == ()
-    assert found.steps == [ConversionStep("F", 1, BEGIN + 7 * MINUTE, "", D(0), 10_450 * side.sign, D(0))]
+    assert found.steps == [ConversionStep("F", 1, BEGIN + 7 * MINUTE, "", D(0), D(10_450 * side.sign), Fraction(0))]
     assert not found.stuck
 
 
@@ -79,7 +80,7 @@ def test_a_share_that_is_delisted_is_kept_and_told() -> None:
     ]
     orders = [an_order("one", "S", 1), an_order("in", "S", 3.5, Side.SELL)]
     found, account = replayed(dated, orders)
-    assert (account.position("S"), account.cash("USD")) == (2, 99_980)
+    assert (account.position("S"), account.cash("USD")) == (D(2), D(99_980))
     assert [step.order.client_order_id for step in found.denials] == ["in"]
     assert len(found.stuck) == 1
     assert found.stuck[0].startswith("2 S cannot be sold: it trades no more since ")
