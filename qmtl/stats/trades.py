@@ -36,7 +36,8 @@ class SplitStep:
 @dataclass(frozen=True, slots=True)
 class ConversionStep:
     """A held position that became other shares and cash after so many fills of the run: the signed quantity of `into`
-    (empty: none), the cash (negative: paid by a short), and the share of the cost that went with the shares.
+    (empty: none), the cash (negative: paid by a short; of a contract its value), the share of the cost that went with
+    the shares, and how many of them one share became.
     """
 
     symbol: str
@@ -46,6 +47,7 @@ class ConversionStep:
     received: Decimal
     cash: Decimal
     kept: Fraction
+    ratio: Fraction = Fraction(0)
 
 
 ShareStep = SplitStep | ConversionStep

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Context
 from decimal import Decimal as D
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from qmtl.core.fills import FillEvent
 from qmtl.stats.lot_trades import LotTrade, LotTrades, excursions, lot_trades
+from qmtl.stats.trades import ConversionStep, ShareStep, SplitStep
 
 PAIRS = {"BTC-USD": ("BTC", "USD"), "ETH-USD": ("ETH", "USD"), "ES": ("", "USD")}
 
@@ -134,3 +137,65 @@ def test_a_fee_of_a_whole_lot_is_never_cut_and_no_fee_is_in_no_currency() -> Non
     (trade,) = made(fill("1", "100", fee), fill("-1", "100", "0", currency="BNB")).trades
     assert trade.fees == D(fee)
     assert made(fill("1", "100", "0", currency="BNB")).other_fees == {}
+
+
+def acted(*steps: ShareStep, fills: Sequence[FillEvent], size: str = "1") -> LotTrades:
+    """All lots of the symbols in whole `size`s."""
+    return lot_trades(fills, PAIRS, {"ES": D(50)}, steps, {"BTC-USD": D(size), "ETH-USD": D(size)})
+
+
+def opened(found: LotTrades, symbol: str) -> list[tuple[D, D, int, D, D]]:
+    return [(one.quantity, one.price, one.time_ns, one.fees, one.paid) for one in found.open_lots.get(symbol, ())]
+
+
+def test_lots_go_on_in_the_shares_of_a_split_and_its_rest_is_a_trade() -> None:
+    """3 and 4 at 3:2 are 10.5: ten, the first lot 4 of its 4.5, and half a one paid at 70."""
+    bought = [fill("3", "100", "3", 10), fill("4", "110", "4", 20)]
+    split = SplitStep("BTC-USD", 2, 30, Fraction(3, 2), D(10), D(35))
+    found = acted(split, fills=[*bought, fill("-10", "80", "10", 40)])
+    kept, gone = D("266.666666666666"), D(300) - D("266.666666666666")
+    assert rows(found) == [
+        (D("0.5"), gone * 2, D(70), D(35) - gone, D(0)),
+        (D(4), D("66.666666666666"), D(80), D(320) - kept, D(3) + D(4)),
+        (D(6), D("73.333333333333"), D(80), D(480) - D(440), D(4) + D(6)),
+    ]
+    assert [one.entry_ns for one in found.trades] == [10, 10, 20]
+    assert sum(one.net for one in found.trades) == -300 - 440 + 35 + 800 - 3 - 4 - 10
+    whole = acted(SplitStep("BTC-USD", 2, 30, Fraction(2), D(14), D(0)), fills=bought)
+    assert opened(whole, "BTC-USD") == [(D(6), D(50), 10, D(3), D(300)), (D(8), D(55), 20, D(4), D(440))]
+    assert not whole.trades
+
+
+def test_a_lot_that_a_reverse_split_leaves_nothing_of_gives_its_cost_to_the_next() -> None:
+    sold = [fill("-3", "10", "1", 1), fill("-9", "20", "2", 2)]
+    found = acted(SplitStep("BTC-USD", 2, 5, Fraction(1, 4), D(-3), D(0)), fills=[*sold, fill("3", "60", "0", 9)])
+    assert rows(found) == [(D(-3), D("-210") / -3, D(60), D(210 - 180), D(3))]
+    assert found.trades[0].entry_ns == 2
+
+
+def test_lots_become_those_of_another_symbol_and_the_cash_beside_is_a_trade() -> None:
+    """Each of 10 becomes half a share and 4 in cash, a fifth of its worth: four fifths of the cost go on."""
+    bought = [fill("6", "20", "6", 1), fill("4", "30", "4", 2)]
+    merged = ConversionStep("BTC-USD", 3, 7, "ETH-USD", D(5), D(40), Fraction(4, 5), Fraction(1, 2))
+    short = fill("-1", "50", "1", 3, of="ETH-USD")
+    found = acted(merged, fills=[*bought, short, fill("-4", "60", "0", 9, of="ETH-USD")])
+    assert [(one.symbol, *row) for one, row in zip(found.trades, rows(found), strict=True)] == [
+        ("ETH-USD", D(-1), D(50), D(32), D(18), D(1) + D(2)),  # the first that comes in closes what was short
+        ("BTC-USD", D(2), D(24), D(20), D(40) - D(48), D(0)),
+        ("ETH-USD", D(2), D(32), D(60), D(56), D(4)),
+        ("ETH-USD", D(2), D(48), D(60), D(24), D(4)),
+    ]
+    assert [one.entry_ns for one in found.trades] == [3, 1, 1, 2]
+    assert sum(one.net for one in found.trades) == -120 - 120 + 50 + 40 + 240 - 11
+
+
+def test_lots_that_end_for_cash_are_trades_and_a_contract_has_its_value() -> None:
+    bought = [fill("1", "20", "1", 1), fill("2", "30", "2", 2)]
+    ended = acted(ConversionStep("BTC-USD", 2, 7, "", D(0), D(75), Fraction(0)), fills=bought)
+    assert rows(ended) == [(D(1), D(20), D(25), D(5), D(1)), (D(2), D(30), D(25), D(-10), D(2))]
+    assert not ended.open_lots
+    future = fill("-2", "5000", "1", of="ES")
+    settled = acted(ConversionStep("ES", 1, 7, "", D(0), D(-498_000), Fraction(0)), fills=[future])
+    assert rows(settled) == [(D(-2), D(5000), D(4980), D(2_000), D(1))]
+    kept = acted(ConversionStep("ETH-USD", 1, 7, "", D(0), D(5), Fraction(0)), fills=bought)
+    assert len(kept.open_lots["BTC-USD"]) == 2

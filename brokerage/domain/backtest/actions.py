@@ -150,7 +150,7 @@ class CorporateActions:
         received = into.quantity_decimal(made.quantity) if into is not None else instrument.quantity_decimal(0)
         value = made.cash + (position.cost if instrument.pays_profit_only else 0)
         cash = from_scaled(value, currency_scale(instrument.quote))
-        return (ConversionStep(action.symbol, fills, action.at_ns, name, received, cash, made.kept),)
+        return (ConversionStep(action.symbol, fills, action.at_ns, name, received, cash, made.kept, terms.ratio),)
 
 
 def _require(account: SimulatedAccount, action: Ending, columns: Mapping[str, BarColumns]) -> None:

@@ -50,7 +50,7 @@ class RunResult:
     `sessions`: the days that its ratios are of. `calendars`: the exchange of each symbol traded, empty where it never
     closes. `undecided`: which symbols no target ever came for, and of how many bars: a sentence each. `stuck`: what is
     held at the end of symbols that trade no more, valued at their last prices: a sentence each. `multipliers`: the
-    value of one unit per unit of price, by symbol.
+    value of one unit per unit of price, by symbol. `steps`: splits and conversions of what was held, in order.
     """
 
     currency: str
@@ -74,6 +74,7 @@ class RunResult:
     undecided: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
     multipliers: Mapping[str, Decimal] = field(default_factory=dict)
+    steps: tuple[ShareStep, ...] = ()
 
     @property
     def equity_floats(self) -> Floats:
@@ -155,6 +156,7 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         record.undecided,
         record.stuck,
         record.multipliers,
+        steps=tuple(record.steps),
     )
 
 

@@ -55,7 +55,7 @@ class BacktestResult:
 
     @property
     def trade_rows(self) -> list[TradeRow]:
-        """Each closed lot, exact. Raises InvalidRequest (E_FIELD) for a run with splits."""
+        """Each closed lot, exact."""
         return trade_rows(self.replay, local_report(self.replay, self.bars, self.terms), self.bars)
 
     @property

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
-from brokerage.domain.models.corporate import Dividend, Split
 from brokerage.domain.orders.order import order_id
-from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
 from qmtl.sdk.data.bars import Bars
@@ -22,11 +20,12 @@ from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.reports.trades import TradedWith, TradeReport, trade_report
 from qmtl.stats.lot_trades import LotTrade
+from qmtl.stats.trades import ShareStep, SplitStep
 
 if TYPE_CHECKING:
     import polars as pl
 
-SIGNAL, CALLED, OTHER = "target changed", "margin call", "other"
+SIGNAL, CALLED, ACTED, OTHER = "target changed", "margin call", "corporate action", "other"
 EXITS = {STOP: "stop", TRAIL: "trailing stop", TARGET: "take profit"}
 
 
@@ -42,24 +41,23 @@ class TradeRow:
 
 
 def local_report(replay: RunResult, bars: Sequence[Bars], terms: AccountTerms) -> TradeReport:
-    """The trades of a run by lots, first in first out, exact.
-
-    Raises InvalidRequest (E_FIELD) for a run with splits, exchanges or delistings, over which lots are not
-    followed.
+    """The trades of a run by lots, first in first out, exact; over splits, exchanges and delistings lots go on in the
+    shares that they became, and what was paid in cash for shares is a trade.
     """
-    symbols = sorted({fill.symbol for fill in replay.fills})
-    for action in terms.actions:
-        if not isinstance(action, Dividend) and action.symbol in symbols:
-            what = "a split" if isinstance(action, Split) else "an exchange or delisting"
-            raise refused("E_FIELD", "actions", f"{what} of {action.symbol}", "none: use replay.trades")
+    symbols = sorted({fill.symbol for fill in replay.fills} | {_into(step) for step in replay.steps} - {""})
     account = SimulatedAccount(terms.brokerage, {}, instruments=terms.instruments)
     traded = {symbol: account.instrument(symbol) for symbol in symbols}
     with_what = TradedWith(
         {symbol: (one.base, one.quote) for symbol, one in traded.items()},
         {symbol: one.multiplier for symbol, one in traded.items()},
         terms.cash,
+        {symbol: one.quantity_decimal(one.lot) for symbol, one in traded.items()},
     )
-    return trade_report(replay.fills, with_what, _traded_bars(bars, symbols))
+    return trade_report(replay.fills, with_what, _traded_bars(bars, symbols), replay.steps)
+
+
+def _into(step: ShareStep) -> str:
+    return "" if isinstance(step, SplitStep) else step.into
 
 
 def trade_rows(replay: RunResult, report: TradeReport, bars: Sequence[Bars]) -> list[TradeRow]:
@@ -136,6 +134,7 @@ class _Reasons:
             fills.setdefault((fill.symbol, fill.time_ns), []).append(fill)
         self._fills = fills
         self._called = bool(replay.margin_calls)
+        self._acted = {(step.symbol, step.time_ns) for step in replay.steps}
 
     def of(self, trade: LotTrade) -> str:
         for fill in self._fills.get((trade.symbol, trade.exit_ns), ()):
@@ -144,4 +143,4 @@ class _Reasons:
                 if name is None:
                     return CALLED if self._called else OTHER
                 return next((said for suffix, said in EXITS.items() if name.endswith(suffix)), SIGNAL)
-        return OTHER
+        return ACTED if (trade.symbol, trade.exit_ns) in self._acted else OTHER

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.sdk.reports.plots import Curve, draw_curve
 from qmtl.stats.lot_trades import EXACT, LotTrade, LotTrades, excursions, lot_trades
+from qmtl.stats.trades import ShareStep, SplitStep
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats
@@ -27,11 +28,14 @@ _HIGH, _LOW, _CLOSE = OHLCV.column("high"), OHLCV.column("low"), OHLCV.column("c
 
 @dataclass(frozen=True, slots=True)
 class TradedWith:
-    """Base and quote of each symbol, the value of one unit per unit of price, and the money that it began with."""
+    """Base and quote of each symbol, the value of one unit per unit of price, the money that it began with, and the
+    least quantities.
+    """
 
     currencies: Mapping[str, tuple[str, str]]
     multipliers: Mapping[str, Decimal]
     start: Decimal = ZERO
+    lot_sizes: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,26 @@ class TradeReport:
         return draw_curve(title, curve, (*bars, *bare), path)
 
 
-def trade_report(fills: Sequence[FillEvent], traded: TradedWith, bars: Sequence[Bars] = ()) -> TradeReport:
-    """The report of fills in the order they were booked."""
-    found = lot_trades(fills, traded.currencies, traded.multipliers)
+def trade_report(
+    fills: Sequence[FillEvent], traded: TradedWith, bars: Sequence[Bars] = (), steps: Sequence[ShareStep] = ()
+) -> TradeReport:
+    """The report of fills in the order they were booked, and of splits and conversions of what was held."""
+    found = lot_trades(fills, traded.currencies, traded.multipliers, steps, traded.lot_sizes)
     known = {series.symbol: series for series in bars}
-    reaches = (_reach(one, known.get(one.symbol), traded.multipliers.get(one.symbol, ONE)) for one in found.trades)
+    reaches = (
+        None if _changed(one, steps) else _reach(one, known.get(one.symbol), traded.multipliers.get(one.symbol, ONE))
+        for one in found.trades
+    )
     return TradeReport(found, tuple(reaches), traded)
+
+
+def _changed(trade: LotTrade, steps: Iterable[ShareStep]) -> bool:
+    """Whether its shares became others meanwhile: prices before are of other shares."""
+    return any(
+        trade.symbol in (step.symbol, "" if isinstance(step, SplitStep) else step.into)
+        and trade.entry_ns <= step.time_ns <= trade.exit_ns
+        for step in steps
+    )
 
 
 def equity_curve(fills: Sequence[FillEvent], traded: TradedWith, bars: Sequence[Bars], currency: str) -> Curve:

@@ -33,6 +33,8 @@ from qmtl.core.volumes import VolumeUnit
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.run_record import RunResult
 from qmtl.sdk.execution.simulated import order_list
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.reports.trade_frame import local_report
 from tests.brokerage.samples import OWNER
 from tests.sdk.execution import test_fast_path as fast_path
 from tests.sdk.execution.test_fast_path import MARGINS, SPOTS, Case
@@ -124,6 +126,25 @@ def test_a_list_over_bars_while_companies_act_is_the_backtest_that_made_it(case:
     assert list(summary.not_tradable) == list(result.stuck)
     assert (summary.ended, summary.margin_call_count) == (result.ended or "", len(result.margin_calls))
     assert {kind: D(value) for kind, value in summary.carried.items()} == dict(result.carried)
+
+
+@given(case=ACTING)
+@settings(deadline=None, max_examples=examples(10, 200))
+def test_lots_over_what_companies_do_add_up_to_the_equity(case: Case) -> None:
+    """What trades by lots brought, what open lots would at the last prices, and what time paid: to a unit of money a
+    fill, by which each is rounded.
+    """
+    data = fast_path.data_of(case)
+    result, _ = fast_path.run(case)
+    if not result.fills:
+        return
+    report = local_report(result, data, AccountTerms(profile=case.profile))
+    last = {one.symbol: D(str(one.values[-1, 3])) for one in data if len(one)}
+    worth = sum((one.net for one in report.trades.trades), D(0))
+    for symbol, lots in report.trades.open_lots.items():
+        worth += sum((lot.quantity * last[symbol] - lot.paid - lot.fees for lot in lots), D(0))
+    told = sum(amount for kind, amount in result.carried.items() if kind not in ("SPLIT", "EXCHANGE", "DELISTING"))
+    assert abs(case.cash + worth + told - result.equity[-1]) <= D("1e-8") * (len(result.fills) + 9)
 
 
 DAYS = [100.0, 100.0, 50.0, 50.0, 20.0, 20.0]

@@ -13,7 +13,6 @@ import pytest
 
 from brokerage.domain.models.corporate import Split
 from brokerage.domain.models.profiles.generic import margin, spot
-from qmtl.core.errors import InvalidRequest
 from qmtl.core.instants import from_ns
 from qmtl.sdk import AccountTerms, Bars, Bracket, Runner, Sizing, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.reports.backtest import BacktestResult
@@ -74,12 +73,15 @@ def test_the_frame_has_a_row_a_trade_and_an_empty_run_none() -> None:
     assert result(90, 90, 90).trades.height == 0
 
 
-def test_lots_are_not_followed_over_a_split() -> None:
-    terms = AccountTerms(
-        cash=D(1000), profile=spot("0", participation="0"), actions=(Split("BTC-USD", START_NS, Fraction(2)),)
-    )
-    with pytest.raises(InvalidRequest, match="a split of BTC-USD"):
-        _ = result(90, 101, 102, 90, 90, terms=terms).trade_rows
+def test_lots_are_followed_over_a_split() -> None:
+    split = Split("BTC-USD", START_NS + 3 * STEP_NS, Fraction(2))
+    terms = AccountTerms(cash=D(1000), profile=spot("0", participation="0"), actions=(split,))
+    run = result(90, 101, 102, 52, 45, 44, terms=terms)
+    [row] = run.trade_rows
+    assert row.trade.quantity == 2 * run.replay.fills[0].quantity
+    assert row.trade.entry_price == run.replay.fills[0].price / 2
+    assert row.trade.net == run.replay.equity[-1] - 1000
+    assert (row.mae, row.mfe, row.ended_by) == (None, None, "target changed")
     assert "buy and hold" not in str(result(90, 101, 102, 50, 50, terms=terms))  # half the price, twice the shares
 
 
