@@ -45,29 +45,7 @@ def market_of(
 
     `traits` are of the venues that are set up, `orphans` venues that only accounts name: nothing new reaches those.
     """
-    known = [
-        instrument(
-            symbol,
-            base=entry.base,
-            quote=entry.quote,
-            tick=entry.tick,
-            lot=entry.lot,
-            quantity_places=entry.quantity_places,
-            multiplier=entry.multiplier,
-            notional_min=entry.notional_min,
-            sector=entry.sector,
-            calendar=entry.calendar,
-            asset_class=AssetClass(entry.asset_class),
-            trigger=TriggerPrice(entry.trigger_price.upper()),
-            listed_ns=to_ns(entry.listed_at) if entry.listed_at else 0,
-            delisted_ns=to_ns(entry.delisted_at) if entry.delisted_at else 0,
-            tiers=[
-                (tier.notional_cap, tier.leverage_max, tier.maintenance_rate, tier.maintenance_amount)
-                for tier in entry.margin_tiers
-            ],
-        )
-        for symbol, entry in settings.instruments.items()
-    ]
+    known = instruments_of(settings)
     profile = BrokerageProfile(
         slippage=ConstantSlippage(rate(settings.slippage)),
         participation=rate(settings.participation),
@@ -100,6 +78,33 @@ def market_of(
             traits=taken or PAPER,
         )
     return paper
+
+
+def instruments_of(settings: Settings) -> list[Instrument]:
+    """The instruments that the settings name. Raises InvalidRequest."""
+    return [
+        instrument(
+            symbol,
+            base=entry.base,
+            quote=entry.quote,
+            tick=entry.tick,
+            lot=entry.lot,
+            quantity_places=entry.quantity_places,
+            multiplier=entry.multiplier,
+            notional_min=entry.notional_min,
+            sector=entry.sector,
+            calendar=entry.calendar,
+            asset_class=AssetClass(entry.asset_class),
+            trigger=TriggerPrice(entry.trigger_price.upper()),
+            listed_ns=to_ns(entry.listed_at) if entry.listed_at else 0,
+            delisted_ns=to_ns(entry.delisted_at) if entry.delisted_at else 0,
+            tiers=[
+                (tier.notional_cap, tier.leverage_max, tier.maintenance_rate, tier.maintenance_amount)
+                for tier in entry.margin_tiers
+            ],
+        )
+        for symbol, entry in settings.instruments.items()
+    ]
 
 
 def actions_of(settings: Settings, known: Instruments) -> dict[str, tuple[CorporateAction, ...]]:
