@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -355,7 +356,9 @@ def _costs_of(written: str) -> tuple[str, str, str, str]:
     return maker, taker, slippage, participation
 
 
+@lru_cache(maxsize=128)
 def _limits_of(written: str | None) -> AccountLimits:
+    """Read with every order of the account, and changed seldom."""
     if not written:
         return NO_ACCOUNT_LIMITS
     fields = json.loads(written)

@@ -18,7 +18,7 @@ from qmtl.wire.fields import optional_text, require_text
 from qmtl.wire.instants import ns_to_proto
 
 VENUE = "paper"
-BUDGETS_MAX = 1_000
+BUDGETS_MAX = 5_000
 TRADING_STATES = {accountpb.TradingState.Value(f"TRADING_STATE_{state.name}"): state for state in TradingState}
 ACCOUNT_TYPES = {accountpb.AccountType.Value(f"ACCOUNT_TYPE_{kind.name}"): kind for kind in AccountType}
 CURRENCY = re.compile(r"[A-Z]{3,10}", re.ASCII)
@@ -90,6 +90,7 @@ def limits_to_proto(limits: AccountLimits, currency: str) -> accountpb.AccountLi
                 world_id=budget.world_id,
                 strategy_id=budget.strategy_id,
                 gross_max=_written(budget.gross_max, scale),
+                capital=_written(budget.capital, scale),
             )
             for budget in limits.budgets
         ],
@@ -101,7 +102,8 @@ def _budget_from_proto(message: accountpb.AccountBudget, field: str, scale: int)
     if most is None:
         raise refused("E_DECIMAL", f"{field}.gross_max", "''", "0 or more")
     world_id = require_text(message.world_id, f"{field}.world_id", 128)
-    return Budget(world_id, optional_text(message.strategy_id, f"{field}.strategy_id", 128), most)
+    strategy_id = optional_text(message.strategy_id, f"{field}.strategy_id", 128)
+    return Budget(world_id, strategy_id, most, _most(message.capital, f"{field}.capital", scale))
 
 
 def _most(written: str, field: str, scale: int) -> int | None:

@@ -58,7 +58,21 @@ def portfolio_to_proto(
         time=ns_to_proto(account.shown_ns) if account.shown_ns else None,
         account_event_number=account.event_sequence,
         margin=margin_to_proto(account, view),
+        capital=capital_to_proto(account, world_id),
     )
+
+
+def capital_to_proto(account: Account, world_id: str) -> list[portfoliopb.AllocatedCapital]:
+    """Capital by world and strategy, of one world or of all; none without shares."""
+    return [
+        portfoliopb.AllocatedCapital(
+            world_id=budget.world_id,
+            strategy_id=budget.strategy_id,
+            capital=money_text(account.base_currency, budget.capital),
+        )
+        for budget in account.limits.budgets
+        if budget.capital is not None and world_id in ("", budget.world_id)
+    ]
 
 
 def margin_to_proto(account: Account, view: AccountView) -> portfoliopb.AccountMargin | None:

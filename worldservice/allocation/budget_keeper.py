@@ -150,7 +150,10 @@ def _limits_of(facts: AccountFacts) -> accountpb.AccountLimits:
 def _budgets_to_proto(budgets: Sequence[Budget]) -> list[accountpb.AccountBudget]:
     return [
         accountpb.AccountBudget(
-            world_id=each.world_id, strategy_id=each.strategy_id, gross_max=text_of(_money(each.gross_max))
+            world_id=each.world_id,
+            strategy_id=each.strategy_id,
+            gross_max=text_of(_money(each.gross_max)),
+            capital=text_of(_money(each.capital)),
         )
         for each in budgets
     ]

@@ -297,6 +297,8 @@ def _check_limits(limits: accountpb.AccountLimits) -> None:
             raise refused("E_FIELD", f"limits.budgets[{at}]", "a world and strategy twice", "one budget for each")
         seen.add(key)
         given.append((f"limits.budgets[{at}].gross_max", budget.gross_max))
+        if budget.capital:
+            raise refused("E_FIELD", f"limits.budgets[{at}].capital", budget.capital, "none: it is made of shares")
     for field, text in given:
         if parse_decimal(text, field) < 0:
             raise refused("E_DECIMAL", field, text, "0 or more")

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most gross exposure of a world, or of one strategy in it, in scaled base currency."""
+    """The most gross exposure of a world, or of one strategy in it, in scaled base currency. `capital`: what its new
+    orders are sized by; None: none is told.
+    """
 
     world_id: str
     strategy_id: str
     gross_max: int
+    capital: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

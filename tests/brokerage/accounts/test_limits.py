@@ -18,7 +18,8 @@ from brokerage.accounts import opening
 from brokerage.accounts import store as accounts_store
 from brokerage.accounts.wire import limits_from_proto, limits_to_proto
 from brokerage.books.load import load_view
-from brokerage.domain.accounts.account import AccountFeed
+from brokerage.books.wire import capital_to_proto
+from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.market.symbols import Instruments
@@ -163,7 +164,13 @@ async def test_limits_move_by_revision_only_forward_and_are_kept(database_url: s
 
 AMOUNTS = st.none() | st.integers(0, 10**15)
 BUDGETS = st.lists(
-    st.builds(Budget, st.sampled_from(WORLDS), st.sampled_from(["", "s1"]), st.integers(0, 10**15)),
+    st.builds(
+        Budget,
+        st.sampled_from(WORLDS),
+        st.sampled_from(["", "s1"]),
+        st.integers(0, 10**15),
+        st.none() | st.integers(0, 9),
+    ),
     max_size=4,
     unique_by=lambda budget: (budget.world_id, budget.strategy_id),
 )
@@ -175,6 +182,32 @@ BUDGETS = st.lists(
 def test_limits_survive_the_wire(limits: AccountLimits, currency: str) -> None:
     message = limits_to_proto(limits, currency)
     assert limits_from_proto(message, limits.revision, currency) == limits
+
+
+def test_capital_is_shown_of_the_world_asked_for() -> None:
+    budgets = (
+        Budget("a", "", 900, 5 * MONEY),
+        Budget("a", "s", 900, 2 * MONEY),
+        Budget("b", "", 900),
+        Budget("c", "", 1, 0),
+    )
+    found = Account(
+        "acc",
+        AccountType.MARGIN,
+        "paper",
+        "USD",
+        0,
+        0,
+        1,
+        TradingState.ACTIVE,
+        0,
+        (),
+        limits=AccountLimits(1, budgets=budgets),
+    )
+    rows = [(row.world_id, row.strategy_id, row.capital) for row in capital_to_proto(found, "")]
+    assert rows == [("a", "", "5"), ("a", "s", "2"), ("c", "", "0")]
+    assert [row.strategy_id for row in capital_to_proto(found, "a")] == ["", "s"]
+    assert capital_to_proto(replace(found, limits=AccountLimits()), "") == []
 
 
 @pytest.mark.parametrize(

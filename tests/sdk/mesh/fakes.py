@@ -24,6 +24,7 @@ from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal
@@ -104,6 +105,7 @@ class FakeMesh:
         self.exchange_accounts: dict[str, list[str]] = {}  # the symbols that each is fed
         self.consents: list[object] = []  # of each order: whether live trading was meant
         self.orders: dict[str, orderpb.OrderStatus] = {}
+        self.capital: list[portfoliopb.AllocatedCapital] = []  # none: the account has no shares
         self.repeated_orders = 0
         self.fills: list[orderpb.Fill] = []
         self.activation = activationpb.ActivationEnvelope(world_revision=1)

@@ -200,9 +200,9 @@ def test_increasing_legs_need_an_active_entry_and_an_open_fence() -> None:
 
 @pytest.mark.parametrize("strategy", ["", "s"])
 def test_a_leg_above_a_budget_is_dropped(strategy: str) -> None:
-    rules = Rules(lots("0.1"), {(Owner("a", "s"), 1): Standing.OPEN}, (Budget("a", strategy, F(119_999)),))
+    rules = Rules(lots("0.1"), {(Owner("a", "s"), 1): Standing.OPEN}, (Budget("a", strategy, F(119_999), F(60_000)),))
     assert _with_rules(rules, scaled(a="2")) == (LegReason.OVER_BUDGET,)
-    enough = replace(rules, budgets=(Budget("a", strategy, F(120_000)),))
+    enough = replace(rules, budgets=(Budget("a", strategy, F(120_000), F(60_000)),))
     assert _with_rules(enough, scaled(a="2")) == ()
     assert _with_rules(rules, scaled(a="0.5")) == ()
 

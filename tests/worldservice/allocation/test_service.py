@@ -77,6 +77,8 @@ async def test_a_set_is_recorded_once_and_its_budgets_are_in_brokerage_before_th
     first = await ann.allocations.UpsertAllocations(request)
     assert (first.allocations.revision, first.budgets_pending) == (1, False)
     assert accounts.budgets() == {("w1", ""): "500000", ("w1", "s1"): "200000", ("w2", ""): "1000000"}
+    capital = {(each.world_id, each.strategy_id): each.capital for each in accounts.account.limits.budgets}
+    assert capital == {("w1", ""): "250000", ("w1", "s1"): "100000", ("w2", ""): "500000"}
     assert await ann.allocations.UpsertAllocations(request) == first
     other = upsert("r1", 0, {"w1": "0.2"})
     assert await reason_of(ann.allocations.UpsertAllocations(other)) == "E_RUN_CONFLICT"

@@ -66,8 +66,8 @@ def test_worlds_and_strategies_that_nobody_knows() -> None:
 
 def test_budgets_of_the_example() -> None:
     found = budgets_of(shares({"a": "0.25"}, {"a/s": "0.10"}), F(1_000_000), F(2))
-    assert found == (Budget("a", "", F(500_000)), Budget("a", "s", F(200_000)))
-    assert budgets_of(shares({"a": "0.25"}), F(-1), F(2)) == (Budget("a", "", F(0)),)
+    assert found == (Budget("a", "", F(500_000), F(250_000)), Budget("a", "s", F(200_000), F(100_000)))
+    assert budgets_of(shares({"a": "0.25"}), F(-1), F(2)) == (Budget("a", "", F(0), F(0)),)
 
 
 def test_equity_that_fell_far_is_followed_at_once() -> None:

@@ -31,6 +31,7 @@ from worldservice.risk.reading import current_snapshot, hub_returns, state_of
 from worldservice.risk.realised import HubEvidence
 from worldservice.risk.store import account_limits, forecasts, snapshots
 from worldservice.risk.tables import risk_series, risk_snapshots
+from worldservice.risk.wire.reports import merged_limits
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.store import bindings, worlds
@@ -193,16 +194,19 @@ async def test_limits_and_budgets_share_revisions(db: Database) -> None:
     with pytest.raises(Conflict, match="E_ETAG_MISMATCH"):
         await db.write(lambda conn: put_limits(conn, act, "main", mine, "main-0"))
     added = [
-        accountpb.AccountBudget(world_id="w", gross_max="200"),
+        accountpb.AccountBudget(world_id="w", gross_max="200", capital="100"),
         accountpb.AccountBudget(world_id="w", strategy_id="s", gross_max="50"),
     ]
     stored = await db.write(lambda conn: put_budgets(conn, act, "main", added))
     told = limits_to_proto(stored)
     assert (told.revision, told.limits_pending) == (2, True)
-    assert [(one.world_id, one.strategy_id, one.gross_max) for one in told.limits.budgets] == [
-        ("w", "", "200"),  # of a world's two budgets the tighter
-        ("w", "s", "50"),
+    assert [(one.world_id, one.strategy_id, one.gross_max, one.capital) for one in told.limits.budgets] == [
+        ("w", "", "200", "100"),  # of a world's two budgets the tighter
+        ("w", "s", "50", ""),
     ]
+    tighter = accountpb.AccountLimits(budgets=[accountpb.AccountBudget(world_id="w", gross_max="20")])
+    merged = merged_limits(tighter.SerializeToString(), stored.budgets).budgets
+    assert [(one.gross_max, one.capital) for one in merged] == [("20", "100"), ("50", "")]
     assert await db.read(account_limits.pending_accounts) == ["main"]
     assert not await db.write(lambda conn: account_limits.confirm(conn, "main", 3))
     assert await db.write(lambda conn: account_limits.confirm(conn, "main", 1))

@@ -13,19 +13,24 @@ FALL_AT_ONCE = Fraction(5, 100)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Budget:
-    """The most gross exposure of a world (`strategy_id` empty) or of a strategy in it, in base currency."""
+    """The most gross exposure of a world (`strategy_id` empty) or of a strategy in it, and the capital that its new orders
+    are sized by, in base currency.
+    """
 
     world_id: str
     strategy_id: str
     gross_max: Fraction
+    capital: Fraction
 
 
 def budgets_of(shares: Shares, equity: Fraction, leverage_max: Fraction) -> tuple[Budget, ...]:
-    """share x equity x leverage_max for every world and strategy named, by name. Equity below 0 counts as 0."""
-    money = max(equity, Fraction(0)) * leverage_max
-    of_worlds = [Budget(world_id, "", share * money) for world_id, share in shares.worlds.items()]
-    of_strategies = [Budget(*owner, share * money) for owner, share in shares.strategies.items()]
-    return tuple(sorted(of_worlds + of_strategies))
+    """Capital, share x equity, and the budget, capital x leverage_max, of every world and strategy named, by name.
+    Equity below 0 counts as 0.
+    """
+    money = max(equity, Fraction(0))
+    named = [((world_id, ""), share) for world_id, share in shares.worlds.items()]
+    named += [((*owner,), share) for owner, share in shares.strategies.items()]
+    return tuple(Budget(*key, share * money * leverage_max, share * money) for key, share in sorted(named))
 
 
 def follows_at_once(equity_then: Fraction, equity_now: Fraction) -> bool:

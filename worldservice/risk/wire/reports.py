@@ -128,14 +128,17 @@ def differences(after: Mapping[str, float], before: Mapping[str, float]) -> dict
 
 
 def merged_limits(limits: bytes, budgets: bytes) -> accountpb.AccountLimits:
-    """The limits that people put, with the budgets that allocations add: of a world and strategy the tighter."""
+    """The limits that people put, with the budgets that allocations add: of a world and strategy the tighter. Capital is
+    that of the allocations.
+    """
     message = accountpb.AccountLimits.FromString(limits)
-    tightest: dict[tuple[str, str], accountpb.AccountBudget] = {}
-    for one in (*message.budgets, *accountpb.AccountLimits.FromString(budgets).budgets):
+    tightest = {(one.world_id, one.strategy_id): one for one in message.budgets}
+    for one in accountpb.AccountLimits.FromString(budgets).budgets:
         key = (one.world_id, one.strategy_id)
-        known = tightest.get(key)
-        if known is None or Decimal(one.gross_max) < Decimal(known.gross_max):
-            tightest[key] = one
+        known = tightest.setdefault(key, one)
+        if Decimal(known.gross_max) < Decimal(one.gross_max):
+            one.gross_max = known.gross_max
+        tightest[key] = one
     kept = [tightest[key] for key in sorted(tightest)]
     del message.budgets[:]
     message.budgets.extend(kept)

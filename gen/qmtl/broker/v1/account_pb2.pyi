@@ -67,14 +67,16 @@ class AccountFeed(_message.Message):
     def __init__(self, data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AccountBudget(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "gross_max")
+    __slots__ = ("world_id", "strategy_id", "gross_max", "capital")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     GROSS_MAX_FIELD_NUMBER: _ClassVar[int]
+    CAPITAL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     gross_max: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., gross_max: _Optional[str] = ...) -> None: ...
+    capital: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., gross_max: _Optional[str] = ..., capital: _Optional[str] = ...) -> None: ...
 
 class AccountLimits(_message.Message):
     __slots__ = ("gross_max", "net_max", "leverage_max", "symbol_max", "sector_max", "budgets")

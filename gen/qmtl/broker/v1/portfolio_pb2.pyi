@@ -80,8 +80,18 @@ class AccountMargin(_message.Message):
     warned_at: _timestamp_pb2.Timestamp
     def __init__(self, used: _Optional[str] = ..., state: _Optional[_Union[MarginState, str]] = ..., warned_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class AllocatedCapital(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "capital")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    CAPITAL_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    capital: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., capital: _Optional[str] = ...) -> None: ...
+
 class Portfolio(_message.Message):
-    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin")
+    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin", "capital")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +104,7 @@ class Portfolio(_message.Message):
     TIME_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
+    CAPITAL_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     base_currency: str
@@ -106,4 +117,5 @@ class Portfolio(_message.Message):
     time: _timestamp_pb2.Timestamp
     account_event_number: int
     margin: AccountMargin
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ...) -> None: ...
+    capital: _containers.RepeatedCompositeFieldContainer[AllocatedCapital]
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ..., capital: _Optional[_Iterable[_Union[AllocatedCapital, _Mapping]]] = ...) -> None: ...

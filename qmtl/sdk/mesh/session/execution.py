@@ -49,7 +49,7 @@ from qmtl.sdk.execution.port import (
 )
 from qmtl.sdk.mesh.instruments import instrument_of
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio, quantity_held
+from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio, capital_of, quantity_held
 from qmtl.sdk.mesh.session.account.profile import is_live, profile_of
 from qmtl.sdk.mesh.session.activation import FollowedActivation
 from qmtl.sdk.mesh.session.order_events import list_orders
@@ -194,7 +194,7 @@ class MeshExecution:
         coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
         instrument = self._market.instruments[symbol]
         lot, tick = instrument.quantity_decimal(instrument.lot), instrument.price_decimal(instrument.tick)
-        return HeldPosition(held + coming, parse_decimal(portfolio.equity, "portfolio.equity"), lot, tick)
+        return HeldPosition(held + coming, capital_of(portfolio, self._owner), lot, tick)
 
     async def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))

@@ -99,6 +99,7 @@ class FakeBrokerage:
         return portfoliopb.Portfolio(
             equity=format_decimal(self.mesh.venue.equity("USD")),
             time=ns_to_proto(self.mesh.watermark_ns),
+            capital=self.mesh.capital,
             positions=[
                 portfoliopb.Position(
                     strategy_id=strategy_id,

@@ -13,6 +13,7 @@ import pytest
 from brokerage.domain.market.bars import bar_from_doubles
 from brokerage.domain.orders.order import MARGIN_CALL, OPERATOR, Owner
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1.account_pb2 import Account
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotReady
@@ -125,6 +126,25 @@ async def test_after_a_cancel_the_portfolio_is_read_anew_and_else_taken_from_the
         assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"), Decimal("0.01"))
         assert to.mesh.calls["GetPortfolio"] == 1
         assert await to.open_orders() == ()
+
+
+@pytest.mark.parametrize(
+    ("capital", "want"),
+    [
+        ({}, 100_000),
+        ({"": "250"}, 250),
+        ({"": "250", "s": "100.5"}, Decimal("100.5")),
+        ({"": "250", "other": "100"}, 0),
+        ({"": "0"}, 0),
+    ],
+)
+async def test_orders_are_sized_by_capital_where_the_account_has_shares(capital: dict[str, str], want: Decimal) -> None:
+    async with opened() as to:
+        to.mesh.capital = [
+            portfoliopb.AllocatedCapital(world_id="w", strategy_id=strategy, capital=amount)
+            for strategy, amount in capital.items()
+        ]
+        assert (await to.held()).equity == want
 
 
 @pytest.mark.parametrize("tag", [MARGIN_CALL, OPERATOR])

@@ -69,3 +69,14 @@ def quantity_held(portfolio: portfoliopb.Portfolio, owner: Owner, symbol: str) -
     """The signed quantity that a strategy holds of a symbol."""
     positions = [p for p in portfolio.positions if (p.strategy_id, p.symbol) == (owner.strategy_id, symbol)]
     return sum((parse_decimal(p.quantity, "position.quantity") for p in positions), Decimal(0))
+
+
+def capital_of(portfolio: portfoliopb.Portfolio, owner: Owner) -> Decimal:
+    """What new orders of a strategy are sized by: its capital, its world's where no strategy there has one of its own, or
+    the account's equity where the account has no shares.
+    """
+    if not portfolio.capital:
+        return parse_decimal(portfolio.equity, "portfolio.equity")
+    rows = {row.strategy_id: row.capital for row in portfolio.capital if row.world_id == owner.world_id}
+    of_world = rows.pop("", "0")
+    return parse_decimal(rows.get(owner.strategy_id, "0" if rows else of_world), "portfolio.capital")
