@@ -156,6 +156,7 @@ orders = sa.Table(
     _int("wanted_expire_ns", nullable=True),
     _price("wanted_worst", nullable=True),
     *(_int(name) for name in ("replaces", "generation", "begun")),
+    *_texts("shares", "booked"),  # of a netted order, JSON; else empty
     sa.UniqueConstraint("account", "world_id", "strategy_id", "client_order_id", name="orders_client_order_id"),
     sa.UniqueConstraint("account", "created_sequence", name="orders_created"),
 )

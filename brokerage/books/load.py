@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from sqlalchemy import Connection
 
 from brokerage.accounts import cash
-from brokerage.books import store, totals
+from brokerage.books import netted, store, totals
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import NETTING, Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure
 from brokerage.market.context import MarketContext
@@ -33,7 +33,10 @@ def ask_view(conn: Connection, name: str) -> Callable[[MarketContext, Account], 
         view.cash = money()
         if view.profile.settles is not None:
             view.unsettled = cash.load_unsettled(conn, name)
-        _fill({name: view}, held(), working())
+        open_totals = working()
+        _fill({name: view}, held(), open_totals)
+        if any(owner.strategy_id == NETTING for owner in open_totals):
+            netted.reserve(conn, view, name)
         return view
 
     return view_of

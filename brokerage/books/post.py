@@ -28,6 +28,7 @@ def save_totals(conn: Connection, done: Done) -> None:
 def save_books(conn: Connection, account: Account, done: Done) -> None:
     """Store the positions that fills touched and the cash they moved. A loaded book's own cash is what moved."""
     filled = [(book, book.records[event.order_id].order) for book, event in done if event.fill is not None]
+    filled = [(book, order) for book, order in filled if not order.shares]  # what it brought is its shares'
     for (owner, symbol), book in {(order.owner, order.symbol): book for book, order in filled}.items():
         store.save_position(conn, owner, symbol, book.ledger.position(symbol))
     money = cash.load_cash(conn, account.account)

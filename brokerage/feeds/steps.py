@@ -15,6 +15,7 @@ from brokerage.domain.models.corporate import Ending, Expiry, Split
 from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.simulation.corporate import acted_before, opened_before
+from brokerage.domain.trading.netted import with_shares
 from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import settle_lists
@@ -48,7 +49,12 @@ class AccountSteps:
         if self._seen is not None:
             store.save_seen_market(self._conn, self._account.account, self._symbol, self._seen)
         self._venue.end(self._conn, self._account)
-        return [*self._done, *self._venue.answers(EventTime(progress_ns, self._now_ns), self._then)]
+        answers = self._venue.answers(EventTime(progress_ns, self._now_ns), self._then)
+        return [*self._done, *with_shares(self._money.view, answers)]
+
+    def _book(self, book: StrategyBook, made: Sequence[OrderEvent]) -> None:
+        """Keep what became of one owner's orders, with what it brought the shares of netted ones."""
+        self._done += with_shares(self._money.view, [(book, event) for event in made])
 
     def _bar(self, bar: Bar) -> None:
         self._money.advance(bar.start_ns, self._done)
@@ -57,7 +63,7 @@ class AccountSteps:
         self._money.view.marks[self._symbol] = mark_of(bar)
         for book in self._venue.books:
             made = self._venue.on_bar(book, self._symbol, bar, self._now_ns, self._then)
-            self._done += [(book, event) for event in [*made, *self._let_go(book, bar)]]
+            self._book(book, [*made, *self._let_go(book, bar)])
         self._money.advance(bar.end_ns, self._done)
 
     def _tick(self, tick: Tick) -> None:
@@ -70,7 +76,7 @@ class AccountSteps:
         time = EventTime(tick.at_ns, self._now_ns)
         for book in self._venue.books:
             made = self._venue.arriving(book, self._symbol, seen, time, self._then)
-            self._done += [(book, event) for event in made]
+            self._book(book, made)
         self._money.advance(tick.at_ns, self._done)
         self._venue.show(seen, tick, self._instrument.lot)
         value = seen.value()
@@ -78,7 +84,7 @@ class AccountSteps:
             self._money.view.marks[self._symbol] = value
         for book in self._venue.books:
             made = self._venue.on_tick(book, self._symbol, seen, tick, self._now_ns, self._then)
-            self._done += [(book, event) for event in [*made, *self._let_go(book, tick)]]
+            self._book(book, [*made, *self._let_go(book, tick)])
 
     def _act(self, bar: Bar) -> bool:
         """Apply what the company did before a bar, or a tick as one; whether it split its shares."""

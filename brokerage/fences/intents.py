@@ -7,13 +7,14 @@ first and not the second is on the wire.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.domain.orders.order import venue_order_id
+from brokerage.domain.orders.order import NETTING, venue_order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.reports import VenueAct
 from brokerage.domain.risk.fence import WireIntent
@@ -97,11 +98,17 @@ def unanswered(conn: Connection, order_id: str, act: VenueAct = VenueAct.SUBMIT)
 
 
 def on_the_wire(conn: Connection, world_id: str) -> list[WireIntent]:
-    """Orders and replaces of a world that were sent and whose outcome is not known. Cancels are no risk."""
-    query = sa.select(t.send_intents).where(
-        INTENT.world_id == world_id, UNANSWERED, INTENT.wire_ns.is_not(None), INTENT.act != VenueAct.CANCEL.value
+    """Orders and replaces of a world, and netted orders with a share of it, that were sent and whose outcome is not
+    known. Cancels are no risk.
+    """
+    query = (
+        sa.select(t.send_intents, t.orders.c.shares)
+        .join(t.orders, t.orders.c.order_id == INTENT.order_id)
+        .where(INTENT.world_id.in_((world_id, NETTING)), UNANSWERED)
+        .where(INTENT.wire_ns.is_not(None), INTENT.act != VenueAct.CANCEL.value)
     )
     return [
         WireIntent(row.account, row.strategy_id, row.client_order_id, row.venue_order_id, row.epoch, row.sent_ns)
         for row in conn.execute(query.order_by(INTENT.sent_ns, INTENT.order_id))
+        if not row.shares or world_id in {share[0] for share in json.loads(row.shares)}
     ]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from brokerage import schema as t
-from brokerage.domain.orders.order import EXTERNAL, OPERATOR, OrderName, Owner, Side
+from brokerage.domain.orders.order import EXTERNAL, NETTING, OPERATOR, OrderName, Owner, Side
 from brokerage.domain.orders.states import OrderState
 from brokerage.domain.risk.fence import Fence, FenceState, Standings, of_no_world, unset
 from brokerage.schema import OF, AnyRow
@@ -36,7 +36,7 @@ def load_fence(conn: Connection, world_id: str, *, lock: bool = False) -> tuple[
 
 def ask_fence(conn: Connection, world_id: str, *, lock: bool = False) -> Later[tuple[Fence, int] | None]:
     """As `load_fence`, heard later."""
-    if world_id in (OPERATOR, EXTERNAL):
+    if world_id in (OPERATOR, EXTERNAL, NETTING):
         return lambda: (of_no_world(world_id), 0)
     rows = (_LOCKED_FENCE if lock else _FENCE).ask(conn, {"of": world_id}).rows
 

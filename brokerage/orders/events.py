@@ -34,7 +34,7 @@ def messages(done: Iterable[Happened]) -> list[RawDraft]:
         for order, instrument, event, sequence, fill_sequence in of_owner:
             name = f"{event.order_id}-{event.seq}"
             message = event_to_proto(order, instrument, event, sequence)
-            if event.fill is not None and instrument is not None:
+            if event.fill is not None and instrument is not None and not order.shares:
                 message.fill.account_fill_number = fill_sequence
                 fill = fill_to_proto(order, instrument, event, fill_sequence)
                 body = fill.SerializeToString(deterministic=True)

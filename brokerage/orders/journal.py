@@ -18,14 +18,15 @@ from brokerage.domain.orders.states import EventKind
 from brokerage.fences import intents
 from brokerage.orders import store
 from brokerage.orders.events import Happened, messages
-from brokerage.orders.rows import event_values
+from brokerage.orders.rows import event_values, new_values
 from qmtl.sql.database import signal
 
 
 def record(conn: Connection, account: Account, done: Done, new: Collection[str] = ()) -> Account:
     """Store events in order with the books they changed, and queue them for ORDERS and FILLS.
 
-    `new` are orders whose heads were stored with their events just now.
+    `new` are orders whose heads were stored with their events just now. Those that a netted order brought its shares
+    are stored here.
     """
     rows: list[schema.Values] = []
     filled: list[schema.Values] = []
@@ -40,8 +41,11 @@ def record(conn: Connection, account: Account, done: Done, new: Collection[str] 
     store.add_events(conn, rows)
     store.add_fills(conn, filled)
     schema.outbox.append_raw(conn, messages(told))
+    born = {row["order_id"]: row["sequence"] for row in rows if row["seq"] == 1}
     for order in {event.order_id: book.records[event.order_id] for book, event in done}.values():
-        if order.id not in new:
+        if order.id in born and order.id not in new:
+            store.add_order(conn, {**new_values(order), "created_sequence": born[order.id]})
+        elif order.id not in new:
             store.save_order(conn, order)
     if filled:
         save_books(conn, account, done)

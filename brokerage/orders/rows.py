@@ -9,7 +9,16 @@ from decimal import Decimal
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import Fill, Liquidity, OrderEvent, WorkedTerms
-from brokerage.domain.orders.order import Contingency, Order, Owner, PositionSide, Side, TrailOffsetType, effective
+from brokerage.domain.orders.order import (
+    Contingency,
+    Order,
+    OrderShare,
+    Owner,
+    PositionSide,
+    Side,
+    TrailOffsetType,
+    effective,
+)
 from brokerage.domain.orders.record import OrderRecord, advance, born
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
@@ -54,7 +63,21 @@ def asked_of(row: AnyRow) -> Order:
         parent=row.parent,
         contingency=Contingency(row.contingency) if row.contingency else None,
         linked=tuple(json.loads(row.linked)) if row.linked else (),
+        shares=shares_of(row.shares) if row.shares else (),
     )
+
+
+def shares_of(written: str) -> tuple[OrderShare, ...]:
+    """The shares of a netted order as they are stored."""
+    return tuple(
+        OrderShare(world, strategy, Decimal(quantity), epoch, reduces)
+        for world, strategy, quantity, epoch, reduces in json.loads(written)
+    )
+
+
+def _shares_text(shares: Iterable[OrderShare]) -> str:
+    rows = [[each.world_id, each.strategy_id, str(each.quantity), each.epoch, each.reduce_only] for each in shares]
+    return json.dumps(rows) if rows else ""
 
 
 def asked_values(order: Order) -> dict[str, str | int | bool | None]:
@@ -87,7 +110,13 @@ def asked_values(order: Order) -> dict[str, str | int | bool | None]:
         "contingency": order.contingency.value if order.contingency else "",
         "linked": json.dumps(order.linked) if order.linked else "",
         "tags": json.dumps(order.tags) if order.tags else "",
+        "shares": _shares_text(order.shares),
     }
+
+
+def new_values(record: OrderRecord, epoch: int = 0) -> dict[str, str | int | bool | None]:
+    """The columns of an order that is stored as it stands, but for its place."""
+    return {**asked_values(record.order), **head_values(record), "order_id": record.id, "epoch": epoch}
 
 
 def change_text(change: Change) -> str:
@@ -130,6 +159,7 @@ def record_of(row: AnyRow, instruments: Instruments) -> OrderRecord:
         replaces=row.replaces,
         generation=row.generation,
         begun=row.begun,
+        booked=tuple(json.loads(row.booked)) if row.booked else (),
     )
 
 
@@ -166,6 +196,7 @@ def head_values(record: OrderRecord) -> dict[str, str | int | bool | None]:
         "replaces": record.replaces,
         "generation": record.generation,
         "begun": record.begun,
+        "booked": json.dumps(record.booked) if record.booked else "",
     }
 
 

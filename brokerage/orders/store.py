@@ -12,7 +12,7 @@ from brokerage import schema as t
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import OrderName, Owner
+from brokerage.domain.orders.order import NETTING, OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.orders.rows import event_of, head_values, order_of, record_of
@@ -221,12 +221,14 @@ def events_after(
 def fills_after(
     conn: Connection, of: OrdersOf, sequence: int, limit: int, instruments: Instruments
 ) -> list[tuple[StoredOrder, OrderEvent, int]]:
-    """Fills of an account above a sequence, of the owners asked for."""
+    """Fills of an account above a sequence, of the owners asked for. Those of netted orders are told as what they
+    brought their shares.
+    """
     fills, events = t.fills, t.order_events
     query = (
         sa.select(events, fills.c.sequence.label("fill_sequence"))
         .join(fills, sa.and_(fills.c.order_id == events.c.order_id, fills.c.seq == events.c.seq))
-        .where(fills.c.account == of.account, fills.c.sequence > sequence)
+        .where(fills.c.account == of.account, fills.c.sequence > sequence, fills.c.strategy_id != NETTING)
         .order_by(fills.c.sequence)
         .limit(limit)
     )

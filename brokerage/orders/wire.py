@@ -7,11 +7,13 @@ that is well-formed but breaks a rule of the instrument is a denial and is left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
+from brokerage.domain.orders.attribution import booked_after
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
@@ -20,6 +22,7 @@ from brokerage.domain.orders.order import (
     Contingency,
     Order,
     OrderName,
+    OrderShare,
     Owner,
     PositionSide,
     Side,
@@ -27,6 +30,7 @@ from brokerage.domain.orders.order import (
     require_well_formed,
     venue_order_id,
 )
+from brokerage.domain.orders.record import share_fees, share_units
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import GateStamp
@@ -41,6 +45,7 @@ from qmtl.wire.instants import ns_from_proto, ns_to_proto
 
 TAGS_MAX = 16
 TEXT_MAX = 128
+SHARES_MAX = 2_000
 
 SIDES = {orderpb.ORDER_SIDE_BUY: Side.BUY, orderpb.ORDER_SIDE_SELL: Side.SELL}
 TYPES = {orderpb.OrderType.Value(f"ORDER_TYPE_{kind.name}"): kind for kind in OrderType}
@@ -79,7 +84,29 @@ def listed_orders_from_proto(messages: Sequence[orderpb.Order]) -> list[Order]:
     return orders
 
 
-def _order_from_proto(message: orderpb.Order) -> Order:
+def netted_from_proto(message: orderpb.Order) -> Order:
+    """An order for several strategies. Raises InvalidRequest naming the field."""
+    _require_single(message)
+    if not 0 < len(message.shares) <= SHARES_MAX:
+        raise refused("E_FIELD", "order.shares", len(message.shares), f"1 to {SHARES_MAX}")
+    return _order_from_proto(
+        message, tuple(_share(each, f"order.shares[{n}]") for n, each in enumerate(message.shares))
+    )
+
+
+def _share(message: orderpb.OrderShare, where: str) -> OrderShare:
+    return OrderShare(
+        require_text(message.world_id, f"{where}.world_id", TEXT_MAX),
+        require_text(message.strategy_id, f"{where}.strategy_id", TEXT_MAX),
+        parse_decimal(message.quantity, f"{where}.quantity"),
+        require_int64(message.epoch, f"{where}.epoch"),
+        message.reduce_only,
+    )
+
+
+def _order_from_proto(message: orderpb.Order, shares: tuple[OrderShare, ...] = ()) -> Order:
+    if message.shares and not shares:
+        raise refused("E_ORDER_MALFORMED", "order.shares", len(message.shares), "none but in SubmitNettedOrder")
     order = Order(
         owner=_owner(message, "order"),
         client_order_id=require_text(message.client_order_id, "order.client_order_id", TEXT_MAX),
@@ -110,6 +137,7 @@ def _order_from_proto(message: orderpb.Order) -> Order:
         linked=tuple(
             require_text(link, "order.linked_client_order_ids", TEXT_MAX) for link in message.linked_client_order_ids
         ),
+        shares=shares,
     )
     require_well_formed(order)
     return order
@@ -145,6 +173,16 @@ def order_to_proto(order: Order) -> orderpb.Order:
         parent_client_order_id=order.parent,
         contingency=f"CONTINGENCY_{order.contingency.name}" if order.contingency else None,
         linked_client_order_ids=order.linked,
+        shares=[
+            orderpb.OrderShare(
+                world_id=share.world_id,
+                strategy_id=share.strategy_id,
+                quantity=format_decimal(share.quantity),
+                epoch=share.epoch,
+                reduce_only=share.reduce_only,
+            )
+            for share in order.shares
+        ],
     )
 
 
@@ -203,10 +241,41 @@ def status_to_proto(stored: StoredOrder) -> orderpb.OrderStatus:
         updated_at=ns_to_proto(record.updated_ns),
         venue_order_id=venue_order_id(record.id, record.generation) if sent else "",
         order_event_number=record.seq,
+        share_fills=_share_fills(stored) if stored.order.shares else (),
     )
     if record.filled and instrument is not None:
         status.average_price = format_decimal(instrument.average_price(record.notional, record.filled))
     return status
+
+
+def _share_fills(stored: StoredOrder) -> list[orderpb.ShareFill]:
+    """What each share of a netted order has got, from its fills."""
+    instrument, shares = stored.record.instrument, stored.order.shares
+    if instrument is None:
+        return []
+    units, before = share_units(stored.order, instrument), [0] * len(shares)
+    money: list[Decimal] = [Decimal(0)] * len(shares)
+    fees: list[dict[str, Decimal]] = [{} for _ in shares]
+    for event in stored.events:
+        if event.fill is not None:
+            after = booked_after(units, instrument.lot, event.cumulative, before)
+            booked = [now - was for now, was in zip(after, before, strict=True)]
+            for n, (part, fee) in enumerate(zip(booked, share_fees(instrument, event.fill, booked), strict=True)):
+                money[n] += instrument.quantity_decimal(part) * instrument.price_decimal(event.fill.price)
+                paid = fee_decimal(instrument, replace(event.fill, fee=fee))
+                fees[n][event.fill.fee_currency] = fees[n].get(event.fill.fee_currency, Decimal(0)) + paid
+            before = after
+    return [
+        orderpb.ShareFill(
+            world_id=share.world_id,
+            strategy_id=share.strategy_id,
+            quantity=format_decimal(instrument.quantity_decimal(got)),
+            notional=format_decimal(money[n]),
+            fees={currency: format_decimal(fee) for currency, fee in fees[n].items() if fee},
+        )
+        for n, (share, got) in enumerate(zip(shares, before, strict=True))
+        if got
+    ]
 
 
 def _origin(order: Order) -> orderpb.OrderOrigin:

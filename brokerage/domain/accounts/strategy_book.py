@@ -16,7 +16,8 @@ class StrategyBook:
     """Orders and positions of one owner. Not thread-safe; one caller changes it.
 
     `totals` counts all open orders, also those that were not loaded; `changed` names the totals that moved since they
-    were loaded. `heard` gathers the orders whose outcome at the venue became known.
+    were loaded. `reserved` is what shares of open netted orders may still bring. `heard` gathers the orders whose
+    outcome at the venue became known.
     """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
@@ -24,6 +25,7 @@ class StrategyBook:
         self.records: dict[str, OrderRecord] = {}
         self.totals: dict[tuple[str, Side], OpenOrderTotals] = {}
         self.changed: set[tuple[str, Side]] = set()
+        self.reserved: dict[tuple[str, Side], OpenOrderTotals] = {}
         self.heard: set[str] = set()
         self._open: dict[str, dict[str, OrderRecord]] = {}
         self._lists: dict[str, dict[str, OrderRecord]] = {}
@@ -79,12 +81,17 @@ class StrategyBook:
         return tuple(record for records in self._lists.values() for record in records.values())
 
     def open_totals(self, symbol: str, side: Side) -> OpenOrderTotals:
-        """What the open orders of one side in a symbol come to."""
-        return self.totals.get((symbol, side), NO_OPEN_ORDERS)
+        """What the open orders of one side in a symbol come to, with the shares of netted ones."""
+        own = self.totals.get((symbol, side), NO_OPEN_ORDERS)
+        return own + self.reserved[symbol, side] if (symbol, side) in self.reserved else own
+
+    def reserve(self, symbol: str, side: Side, more: OpenOrderTotals) -> None:
+        """Count a share of an open netted order."""
+        self.reserved[symbol, side] = self.reserved.get((symbol, side), NO_OPEN_ORDERS) + more
 
     def symbols(self) -> set[str]:
         """Symbols in which something is held or ordered."""
-        return {*self.ledger.positions, *(symbol for symbol, _ in self.totals)}
+        return {*self.ledger.positions, *(symbol for symbol, _ in (*self.totals, *self.reserved))}
 
     def held(self, symbol: str) -> int:
         """The signed quantity held."""

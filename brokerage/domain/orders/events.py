@@ -62,7 +62,8 @@ class OrderEvent:
     """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.
 
     `quantity`, `limit`, `stop`, `expire_ns` and `worst` are set on INITIALIZED and UPDATED, where they are worked from
-    then on, and on PENDING_UPDATE, where they are asked for.
+    then on, and on PENDING_UPDATE, where they are asked for. `booked` is what a fill of a netted order brought each of
+    its shares, signed; it follows from the fills, and is not stored.
     """
 
     order_id: str
@@ -82,6 +83,7 @@ class OrderEvent:
     expire_ns: int | None = None
     unresolved: bool = False
     worst: int = 0
+    booked: tuple[int, ...] = ()
 
     @property
     def terms(self) -> WorkedTerms:

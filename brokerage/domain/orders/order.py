@@ -23,6 +23,11 @@ OPERATOR = "@operator"
 EXTERNAL = "@external"
 """Who owns what the venue did without us: orders of other clients, liquidations, deleveraging; also its world."""
 
+NETTING = "@netting"
+"""Who owns an order that is sent for several strategies at once; also its world. Its shares are booked, it holds
+nothing.
+"""
+
 
 class Side(Enum):
     BUY = "BUY"
@@ -66,8 +71,35 @@ class Owner:
 
     @property
     def in_no_world(self) -> bool:
-        """Whether no world's fence is asked: an order by hand that names none, and what the venue did without us."""
-        return self.world_id in (OPERATOR, EXTERNAL)
+        """Whether no world's fence is asked: an order by hand that names none, what the venue did without us, and a
+        netted order, whose shares each ask their own.
+        """
+        return self.world_id in (OPERATOR, EXTERNAL, NETTING)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderShare:
+    """The part of a netted order that is one strategy's: a signed quantity, the epoch that it was gated under, and
+    whether it only takes off what is held.
+    """
+
+    world_id: str
+    strategy_id: str
+    quantity: Decimal
+    epoch: int
+    reduce_only: bool
+
+    @property
+    def side(self) -> Side:
+        """Which way it trades."""
+        return Side.BUY if self.quantity > 0 else Side.SELL
+
+    def owner(self, account: str) -> Owner:
+        """Whose it is."""
+        return Owner(account, self.world_id, self.strategy_id)
+
+    def __str__(self) -> str:
+        return f"share {self.world_id}/{self.strategy_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +111,8 @@ class Order:
     `parent` and `linked` are client order ids of its list: whose fill sends it, and what it is tied to.
 
     `decided_ns` is the close of the bar it was decided on: no bar that starts before it can fill the order.
+
+    `shares` are those of a netted order, which add up to it: its fills are booked to their owners.
     """
 
     owner: Owner
@@ -106,6 +140,12 @@ class Order:
     parent: str = ""
     contingency: Contingency | None = None
     linked: tuple[str, ...] = ()
+    shares: tuple[OrderShare, ...] = ()
+
+    @property
+    def crosses(self) -> bool:
+        """Whether its shares add up to nothing: they trade with each other, and nothing goes to a venue."""
+        return bool(self.shares) and not self.quantity
 
 
 def require_well_formed(order: Order) -> None:
@@ -113,7 +153,7 @@ def require_well_formed(order: Order) -> None:
     wants_limit = order.type in _LIMITED
     wants_stop = order.type in _STOPPED
     wrong: list[Violation] = []
-    if order.quantity <= 0:
+    if order.quantity <= 0 and not order.crosses:
         wrong.append(Violation("quantity", str(order.quantity), "more than 0"))
     for name, price, wanted in (
         ("limit_price", order.limit_price, wants_limit),
@@ -122,12 +162,34 @@ def require_well_formed(order: Order) -> None:
         if (price is not None) != wanted:
             wrong.append(Violation(name, str(price), f"{'a price' if wanted else 'none'} for {order.type.value}"))
     wrong += _trailing_violations(order)
+    if order.shares or order.owner.strategy_id == NETTING:
+        wrong += _share_violations(order)
     if (order.expire_at_ns is not None) != (order.tif is TimeInForce.GTD):
         wrong.append(Violation("expire_at", str(order.expire_at_ns), "a time for GTD, else none"))
     if not order.client_order_id:
         wrong.append(Violation("client_order_id", "''", "an id of yours"))
     if wrong:
         raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
+
+
+def _share_violations(order: Order) -> list[Violation]:
+    """What is wrong with a netted order."""
+    wrong: list[Violation] = []
+    owner, names = order.owner, [(share.world_id, share.strategy_id) for share in order.shares]
+    if (owner.world_id, owner.strategy_id) != (NETTING, NETTING):
+        wrong.append(Violation("strategy_id", owner.strategy_id, f"{NETTING}, of world {NETTING}, with shares"))
+    if not names or names != sorted(set(names)):
+        wrong.append(Violation("shares", f"{len(names)}", "one or more, each once, by world and strategy"))
+    if any(not share.quantity for share in order.shares):
+        wrong.append(Violation("shares.quantity", "0", "other than 0"))
+    net = sum((share.quantity for share in order.shares), Decimal(0))
+    if net != order.quantity * order.side.sign:
+        wrong.append(Violation("shares", f"a sum of {net}", f"{order.quantity * order.side.sign}, the order's"))
+    if order.type is not OrderType.LIMIT or order.tif is not TimeInForce.IOC:
+        wrong.append(Violation("type", f"{order.type.value} {order.tif.value}", "LIMIT IOC with shares"))
+    if order.reduce_only or order.position_target is not None or order.list_id:
+        wrong.append(Violation("reduce_only", "a term of one strategy", "none with shares"))
+    return wrong
 
 
 def _trailing_violations(order: Order) -> list[Violation]:

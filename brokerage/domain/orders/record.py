@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
+from brokerage.domain.orders.attribution import booked_after, split_fee
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Contingency, Order, order_id
@@ -23,6 +25,7 @@ from brokerage.domain.orders.states import (
     after_update,
     view_of,
 )
+from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import Conflict
 
 
@@ -32,7 +35,8 @@ class OrderRecord:
 
     `worst` is the worst price it can trade at, by what was known when it was taken; 0: none, or an order of before.
     `wanted` are the terms of a replace whose outcome is not known; `replaces` counts the replaces that were asked for,
-    and `generation` is the number of the one that works. `begun` is the quantity it was taken with.
+    and `generation` is the number of the one that works. `begun` is the quantity it was taken with; `booked` what the
+    shares of a netted order have got of its fills, signed.
     """
 
     id: str
@@ -60,6 +64,7 @@ class OrderRecord:
     replaces: int = 0
     generation: int = 0
     begun: int = 0
+    booked: tuple[int, ...] = ()
 
     @property
     def terms(self) -> WorkedTerms:
@@ -190,7 +195,29 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         replaces,
         generation,
         record.begun,
+        booked_with(record, event.cumulative) if event.fill is not None and record.order.shares else record.booked,
     )
+
+
+def booked_with(record: OrderRecord, filled: int) -> tuple[int, ...]:
+    """What the shares of a netted order have of it, signed, once so much of it is filled."""
+    if record.instrument is None:
+        return record.booked
+    shares = share_units(record.order, record.instrument)
+    return tuple(booked_after(shares, record.instrument.lot, filled, record.booked or [0] * len(shares)))
+
+
+def share_fees(instrument: Instrument, fill: Fill, booked: Sequence[int]) -> list[int]:
+    """The fee of a fill by what it brought each share; one that is withheld from what is bought, by the buyers."""
+    withheld = instrument.withholds(fill.fee_currency) and fill.fee_currency != instrument.quote
+    buys = fill.quantity and sum(booked) > 0
+    weights = [max(units, 0) if withheld and buys else units for units in booked]
+    return split_fee(fill.fee, weights) if any(weights) else [0] * len(weights)
+
+
+def share_units(order: Order, instrument: Instrument) -> list[int]:
+    """The shares of a netted order in the instrument's scale. Raises InvalidRequest (E_DECIMAL)."""
+    return [to_scaled(share.quantity, instrument.quantity_scale) for share in order.shares]
 
 
 def _replaced(record: OrderRecord, event: OrderEvent) -> tuple[WorkedTerms | None, int, int]:
@@ -243,6 +270,10 @@ def happened(
     """
     worked = (terms or record.terms) if kind in TERMED else _NO_TERMS
     state, filled, flag = _step(record, kind, fill, worked.quantity)
+    booked: tuple[int, ...] = ()
+    if fill is not None and record.order.shares:
+        before = record.booked or (0,) * len(record.order.shares)
+        booked = tuple(now - was for now, was in zip(booked_with(record, filled), before, strict=True))
     event = OrderEvent(
         record.id,
         record.seq + 1,
@@ -261,6 +292,7 @@ def happened(
         worked.expire_ns,
         unresolved,
         worked.worst,
+        booked,
     )
     return _folded(record, event, flag), event
 

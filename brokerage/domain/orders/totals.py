@@ -84,6 +84,8 @@ def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
     """What one order adds to the sum of its side; while a replace is pending, the more of what works and is wanted."""
     if record is None or record.closed or record.instrument is None or record.waiting:
         return NO_OPEN_ORDERS
+    if record.order.shares:  # they count with their owners
+        return OpenOrderTotals(1)
     working = _totals_at(record, record.instrument, record.terms)
     if record.wanted is None:
         return working

@@ -239,7 +239,7 @@ class AccountView:
     def _committed(self, owner: Owner, book: StrategyBook, currency: str, together: dict[str, int]) -> int:
         """What the open orders of one owner hold of a currency; `together` keeps what was summed over all owners."""
         funding, total = self.profile.funding, 0
-        for symbol in {symbol for symbol, _ in book.totals}:
+        for symbol in {symbol for symbol, _ in (*book.totals, *book.reserved)}:
             instrument, mark = self.instruments.find(symbol), self.marks.get(symbol)
             if instrument is None or instrument.quote != currency:
                 continue

@@ -69,6 +69,12 @@ def check_standing(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal
     return supported(order, sized, now) or tradable(order, sized, now) or price_known(order, sized, now)
 
 
+def check_netted(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
+    """What is to be said of a netted order as one; what it does to each of its owners its shares are asked about."""
+    whole = (supported, tradable, bounds, price_known, notional)
+    return next((found for rule in whole if (found := rule(order, sized, now)) is not None), None)
+
+
 def _first(order: Order, sized: SizedOrder, now: RiskContext, world: RiskLimits) -> Refusal | None:
     limits = tightened(now.limits, world, order.side, currency_scale(now.view.base_currency))
     bound = now if limits is now.limits else replace(now, limits=limits)

@@ -29,7 +29,8 @@ def book_report(book: StrategyBook, report: VenueReport) -> OrderEvent:
     if report.fill is not None:
         if record.instrument is None:
             raise NotFound("E_INSTRUMENT_UNKNOWN", f"order {record.id} cannot fill without an instrument")
-        book.ledger.book(record.instrument, record.order.side, report.fill)
+        if not record.order.shares:  # else its shares are booked
+            book.ledger.book(record.instrument, record.order.side, report.fill)
     terms = _terms(record, report) if report.kind in TERMED else None
     after, event = happened(record, report.kind, report.time, fill=report.fill, detail=report.reason, terms=terms)
     book.keep(after)

@@ -16,6 +16,7 @@ from brokerage.domain.orders.states import EventKind
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.fence import Fence
 from brokerage.domain.risk.limits import spans_accounts
+from brokerage.domain.trading.netted import with_shares
 from brokerage.domain.trading.order_lists import Going, settle
 from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
@@ -77,7 +78,9 @@ def record_in(
     events: Sequence[OrderEvent],
     new: Collection[str] = (),
 ) -> Account:
-    """Store events of one owner, with what they make the lists of that owner do; the account then."""
+    """Store events of one owner, with what they make the lists of that owner do and what they bring the shares of
+    netted orders; the account then.
+    """
     if not events:
         return account
     view, book = loaded
@@ -85,4 +88,4 @@ def record_in(
     if any(book.record(event.order_id).order.list_id for event in events):
         last = events[-1]
         made += settle_lists(conn, market, account, view, book, EventTime(last.at_ns, last.received_ns))
-    return journal.record(conn, account, [(book, event) for event in made], new)
+    return journal.record(conn, account, with_shares(view, [(book, event) for event in made]), new)

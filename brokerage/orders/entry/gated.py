@@ -89,10 +89,10 @@ def admit(
         return held.account, denied
     if held.world is None and spans_accounts(market.limits, fence.limits):
         raise moved(fence)
-    return _paced(held.account, market.limits.orders_per_s_max, now_ns, reduces=not act.adding)
+    return counted(held.account, market.limits.orders_per_s_max, now_ns, reduces=not act.adding)
 
 
-def _paced(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:
+def counted(account: Account, per_s: int, now_ns: int, *, reduces: bool) -> tuple[Account, Refusal | None]:
     """Count an act against the account's rate, or refuse it."""
     if not per_s:
         return account, None

@@ -6,6 +6,8 @@ nothing, so a crash between the two is made up for at the next look.
 
 from __future__ import annotations
 
+from functools import partial
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -14,16 +16,18 @@ from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import EXTERNAL, Side
+from brokerage.domain.orders.order import EXTERNAL, NETTING, Side
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.venue_traits import PAPER
-from brokerage.domain.risk.fence import Fence, VenueKind, lets_go
+from brokerage.domain.risk.fence import Fence, VenueKind, lets_go, unset
 from brokerage.domain.risk.protection import withdrawal
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.fences.store import load_fence, locked_fence
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import record_in
+from brokerage.orders.entry.permission import shares_held
+from brokerage.orders.rows import shares_of
 from brokerage.orders.working import load_open_orders
 
 WITHDRAWN = "WITHDRAWN: it could add, and may only reduce"
@@ -38,10 +42,14 @@ def accounts_to_narrow(conn: Connection, venue: str = PAPER.name, at: VenueKind 
         .where(heads.venue == venue, heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
         .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")), heads.strategy_id != EXTERNAL)
     )
-    rows = conn.execute(query.distinct()).all()
+    netted = query.add_columns(heads.shares).where(heads.strategy_id == NETTING)
+    held = {
+        row.account for row in conn.execute(netted) if shares_held(shares_of(row.shares), partial(_known, conn), at)
+    }
+    rows = conn.execute(query.where(heads.strategy_id != NETTING).distinct()).all()
     fences = {world_id: load_fence(conn, world_id) for world_id in {row.world_id for row in rows}}
     barred = [row for row in rows if _only_reduces(fences[row.world_id], row.strategy_id, Side(row.side), at)]
-    return sorted({row.account for row in barred})
+    return sorted(held | {row.account for row in barred})
 
 
 def narrow_account(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:
@@ -54,10 +62,19 @@ def narrow_account(conn: Connection, market: MarketContext, account_name: str, n
             continue
         fence = locked_fence(conn, owner.world_id)
         barred = frozenset(side for side in Side if not lets_go(fence, owner.strategy_id, side, market.kind))
+        if any(
+            shares_held(record.order.shares, partial(locked_fence, conn), market.kind) for record in book.open_orders()
+        ):
+            barred = frozenset(Side)
         events = _narrow(conn, market, account, book, barred, now_ns)
         account = record_in(conn, market, account, (view, book), events)
         touched += len(events)
     return touched
+
+
+def _known(conn: Connection, world_id: str) -> Fence:
+    found = load_fence(conn, world_id)
+    return found[0] if found is not None else unset(world_id)
 
 
 def _only_reduces(found: tuple[Fence, int] | None, strategy_id: str, side: Side, at: VenueKind) -> bool:

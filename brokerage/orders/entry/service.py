@@ -19,6 +19,7 @@ from brokerage.fences import store as fences_store
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry import readiness
 from brokerage.orders.entry.cancel import cancel_all, cancel_order
+from brokerage.orders.entry.netted import submit_netted
 from brokerage.orders.entry.replace import Replaced, replace_order
 from brokerage.orders.entry.submit import submit
 from brokerage.orders.entry.submit_list import submit_list
@@ -26,6 +27,7 @@ from brokerage.orders.store import OrdersOf
 from brokerage.orders.wire import (
     gate_from_proto,
     name_from_proto,
+    netted_from_proto,
     order_from_proto,
     orders_from_proto,
     replace_from_proto,
@@ -38,6 +40,8 @@ from qmtl.core.instants import to_ns
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.rpc.auth.call import require_world
 from qmtl.sql.database import Database
+from qmtl.wire.contexts import DOMAINS
+from qmtl.wire.fields import known_enum
 from qmtl.wire.paging import parts_of
 
 ARRIVAL_S = 2.0
@@ -75,6 +79,18 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
             seen = (await self._come_in_step(order, gate.epoch)).limits
             stored, known = await self._db.write(self._submission(order, gate, seen))
         return orderentryservicepb.SubmitOrderResponse(status=status_to_proto(stored), duplicate=known)
+
+    async def SubmitNettedOrder(
+        self, request: orderentryservicepb.SubmitNettedOrderRequest, context: object
+    ) -> orderentryservicepb.SubmitNettedOrderResponse:
+        order = netted_from_proto(request.order)
+        domain = known_enum(DOMAINS, request.execution_domain, "execution_domain")
+        for share in order.shares:
+            require_world(share.world_id)
+        await self._wait(self._fences, lambda conn: _fences_known(conn, order))
+        now_ns = self._now_ns()
+        stored, known = await self._db.write(lambda conn: submit_netted(conn, self._market, order, domain, now_ns))
+        return orderentryservicepb.SubmitNettedOrderResponse(status=status_to_proto(stored), duplicate=known)
 
     async def SubmitOrderList(
         self, request: orderentryservicepb.SubmitOrderListRequest, context: object
@@ -157,6 +173,11 @@ class OrderEntryService(orderentryrpc.OrderEntryServiceServicer):
 
     def _now_ns(self) -> int:
         return to_ns(self._clock.now())
+
+
+def _fences_known(conn: Connection, order: Order) -> bool:
+    """Whether the fences that the shares of an order were gated under have arrived."""
+    return all(readiness.known_fence(conn, share.world_id, share.epoch) is not None for share in order.shares)
 
 
 def replaced_to_proto(done: Replaced) -> orderentryservicepb.ReplaceOrderResponse:

@@ -54,7 +54,7 @@ def submit(
     market, order = market.of(held.account), placed(order, held.account)
     known = named(market.instruments)
     if known is not None:
-        return _same(known, order), True
+        return same_order(known, order), True
     view, fence = view_of(market, held.account), binding()
     if in_step:
         require_step(held.account, fence, order, gate.epoch)
@@ -78,7 +78,8 @@ def submit(
     return StoredOrder(order, gate.epoch, tuple(events), record), False
 
 
-def _same(known: StoredOrder, order: Order) -> StoredOrder:
+def same_order(known: StoredOrder, order: Order) -> StoredOrder:
+    """An order that was taken before. Raises Conflict (E_ORDER_CONFLICT) where it was another."""
     if known.order == order:
         return known
     raise Conflict(

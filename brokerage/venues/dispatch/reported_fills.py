@@ -85,7 +85,7 @@ def book_fills(
 
 def _book(conn: Connection, market: MarketContext, report: ReportedFill, now_ns: int) -> bool:
     owner = report.name.owner
-    account = accounts_store.account(conn, owner.account, owner.world_id, lock=True)
+    account = accounts_store.account(conn, owner.account, "" if owner.in_no_world else owner.world_id, lock=True)
     stored = orders_store.order(conn, report.name, market.instruments)
     record = stored.record
     fill = _fill(record, report, now_ns)

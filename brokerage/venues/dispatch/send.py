@@ -25,7 +25,7 @@ from brokerage.fences.store import locked_fence
 from brokerage.fences.unprotected import UNPROTECTED
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import fence_of, record_in
-from brokerage.orders.entry.permission import may_go, narrow
+from brokerage.orders.entry.permission import may_go, narrow, shares_barred
 from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.closing import closes_at_once, gave_way, make_way
 from brokerage.venues.dispatch.emulation import HELD, still_reached
@@ -68,6 +68,7 @@ def to_wire(
         way = gave_way(record)  # it stands for the exits that were ended for it: neither epoch nor pace is held to it
         epoch = fence.epoch if way and row.epoch != intents.NO_FENCE else row.epoch
         refused = _refusal(book, account, record, fence, epoch, kind) or _adds(market, book, record)
+        refused = refused or shares_barred(conn, record, kind)
         if refused is None and paced:
             refused = _too_late(record, time.at_ns, 0 if way else now_ns - row.sent_ns)
             if refused is None:

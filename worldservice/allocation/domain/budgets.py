@@ -13,8 +13,8 @@ FALL_AT_ONCE = Fraction(5, 100)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Budget:
-    """The most gross exposure of a world (`strategy_id` empty) or of a strategy in it, and the capital that its new orders
-    are sized by, in base currency.
+    """The most gross exposure of a world (`strategy_id` empty) or of a strategy in it, and the capital that its new
+    orders are sized by, in base currency.
     """
 
     world_id: str

@@ -128,8 +128,8 @@ def differences(after: Mapping[str, float], before: Mapping[str, float]) -> dict
 
 
 def merged_limits(limits: bytes, budgets: bytes) -> accountpb.AccountLimits:
-    """The limits that people put, with the budgets that allocations add: of a world and strategy the tighter. Capital is
-    that of the allocations.
+    """The limits that people put, with the budgets that allocations add: of a world and strategy the tighter. Capital
+    is that of the allocations.
     """
     message = accountpb.AccountLimits.FromString(limits)
     tightest = {(one.world_id, one.strategy_id): one for one in message.budgets}

@@ -29,7 +29,7 @@ from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(qmtl/broker/v1/order_entry_service.proto\x12\x0eqmtl.broker.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\xf7\x01\n\tGateStamp\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x01 \x01(\x04R\nfenceEpoch\x12\x16\n\x06weight\x18\x02 \x01(\tR\x06weight\x12J\n\x10\x65xecution_domain\x18\x03 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12%\n\x0eworld_revision\x18\x05 \x01(\x04R\rworldRevision\x12\x1f\n\x0breduce_only\x18\x06 \x01(\x08R\nreduceOnly\"p\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\x12-\n\x04gate\x18\x02 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"v\n\x16SubmitOrderListRequest\x12-\n\x06orders\x18\x01 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\x12-\n\x04gate\x18\x02 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\"p\n\x17SubmitOrderListResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"\xc9\x01\n\nOrderTerms\x12\x1a\n\x08quantity\x18\x01 \x01(\tR\x08quantity\x12\x1f\n\x0blimit_price\x18\x02 \x01(\tR\nlimitPrice\x12\x1d\n\nstop_price\x18\x03 \x01(\tR\tstopPrice\x12\x37\n\texpire_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x65xpireAtJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06R\x0ctrail_offsetR\x0climit_offset\"\xfe\x01\n\x13ReplaceOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\x12\x30\n\x05terms\x18\x02 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderTermsR\x05terms\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12-\n\x04gate\x18\x04 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"\xb3\x01\n\x14ReplaceOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x1c\n\tduplicate\x18\x04 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"h\n\x10\x43\x61ncelAllRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\"d\n\x11\x43\x61ncelAllResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x16\n\x06orders\x18\x02 \x01(\rR\x06orders2\x8d\x04\n\x11OrderEntryService\x12\x63\n\x0bSubmitOrder\x12\".qmtl.broker.v1.SubmitOrderRequest\x1a#.qmtl.broker.v1.SubmitOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12k\n\x0fSubmitOrderList\x12&.qmtl.broker.v1.SubmitOrderListRequest\x1a\'.qmtl.broker.v1.SubmitOrderListResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12\x62\n\x0cReplaceOrder\x12#.qmtl.broker.v1.ReplaceOrderRequest\x1a$.qmtl.broker.v1.ReplaceOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12\x63\n\x0b\x43\x61ncelOrder\x12\".qmtl.broker.v1.CancelOrderRequest\x1a#.qmtl.broker.v1.CancelOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12]\n\tCancelAll\x12 .qmtl.broker.v1.CancelAllRequest\x1a!.qmtl.broker.v1.CancelAllResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42\x62\n\x11io.qmtl.broker.v1B\x16OrderEntryServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(qmtl/broker/v1/order_entry_service.proto\x12\x0eqmtl.broker.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\"\xf7\x01\n\tGateStamp\x12\x1f\n\x0b\x66\x65nce_epoch\x18\x01 \x01(\x04R\nfenceEpoch\x12\x16\n\x06weight\x18\x02 \x01(\tR\x06weight\x12J\n\x10\x65xecution_domain\x18\x03 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x1d\n\ngateway_id\x18\x04 \x01(\tR\tgatewayId\x12%\n\x0eworld_revision\x18\x05 \x01(\x04R\rworldRevision\x12\x1f\n\x0breduce_only\x18\x06 \x01(\x08R\nreduceOnly\"p\n\x12SubmitOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\x12-\n\x04gate\x18\x02 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\"h\n\x13SubmitOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"\xb2\x01\n\x18SubmitNettedOrderRequest\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x15.qmtl.broker.v1.OrderR\x05order\x12J\n\x10\x65xecution_domain\x18\x02 \x01(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\x0f\x65xecutionDomain\x12\x1d\n\ngateway_id\x18\x03 \x01(\tR\tgatewayId\"n\n\x19SubmitNettedOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"v\n\x16SubmitOrderListRequest\x12-\n\x06orders\x18\x01 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\x12-\n\x04gate\x18\x02 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\"p\n\x17SubmitOrderListResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x1c\n\tduplicate\x18\x02 \x01(\x08R\tduplicate\"\xc9\x01\n\nOrderTerms\x12\x1a\n\x08quantity\x18\x01 \x01(\tR\x08quantity\x12\x1f\n\x0blimit_price\x18\x02 \x01(\tR\nlimitPrice\x12\x1d\n\nstop_price\x18\x03 \x01(\tR\tstopPrice\x12\x37\n\texpire_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x65xpireAtJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06R\x0ctrail_offsetR\x0climit_offset\"\xfe\x01\n\x13ReplaceOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\x12\x30\n\x05terms\x18\x02 \x01(\x0b\x32\x1a.qmtl.broker.v1.OrderTermsR\x05terms\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12-\n\x04gate\x18\x04 \x01(\x0b\x32\x19.qmtl.broker.v1.GateStampR\x04gate\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"\xb3\x01\n\x14ReplaceOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x1c\n\tduplicate\x18\x04 \x01(\x08R\tduplicate\"@\n\x12\x43\x61ncelOrderRequest\x12*\n\x03key\x18\x01 \x01(\x0b\x32\x18.qmtl.broker.v1.OrderKeyR\x03key\"J\n\x13\x43\x61ncelOrderResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x06status\"h\n\x10\x43\x61ncelAllRequest\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12\x19\n\x08world_id\x18\x02 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x03 \x01(\tR\nstrategyId\"d\n\x11\x43\x61ncelAllResponse\x12\x37\n\x08statuses\x18\x01 \x03(\x0b\x32\x1b.qmtl.broker.v1.OrderStatusR\x08statuses\x12\x16\n\x06orders\x18\x02 \x01(\rR\x06orders2\x86\x05\n\x11OrderEntryService\x12\x63\n\x0bSubmitOrder\x12\".qmtl.broker.v1.SubmitOrderRequest\x1a#.qmtl.broker.v1.SubmitOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12k\n\x0fSubmitOrderList\x12&.qmtl.broker.v1.SubmitOrderListRequest\x1a\'.qmtl.broker.v1.SubmitOrderListResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12w\n\x11SubmitNettedOrder\x12(.qmtl.broker.v1.SubmitNettedOrderRequest\x1a).qmtl.broker.v1.SubmitNettedOrderResponse\"\r\x90\x02\x02\xa8\xbb\x18\x02\xb8\xbb\x18\x80\x80@\x12\x62\n\x0cReplaceOrder\x12#.qmtl.broker.v1.ReplaceOrderRequest\x1a$.qmtl.broker.v1.ReplaceOrderResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x02\x12\x63\n\x0b\x43\x61ncelOrder\x12\".qmtl.broker.v1.CancelOrderRequest\x1a#.qmtl.broker.v1.CancelOrderResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x12]\n\tCancelAll\x12 .qmtl.broker.v1.CancelAllRequest\x1a!.qmtl.broker.v1.CancelAllResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x02\xc0\xbb\x18\x01\x42\x62\n\x11io.qmtl.broker.v1B\x16OrderEntryServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERENTRYSERVICE'].methods_by_name['SubmitOrder']._serialized_options = b'\220\002\002\250\273\030\002\300\273\030\001'
   _globals['_ORDERENTRYSERVICE'].methods_by_name['SubmitOrderList']._loaded_options = None
   _globals['_ORDERENTRYSERVICE'].methods_by_name['SubmitOrderList']._serialized_options = b'\220\002\002\250\273\030\002'
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['SubmitNettedOrder']._loaded_options = None
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['SubmitNettedOrder']._serialized_options = b'\220\002\002\250\273\030\002\270\273\030\200\200@'
   _globals['_ORDERENTRYSERVICE'].methods_by_name['ReplaceOrder']._loaded_options = None
   _globals['_ORDERENTRYSERVICE'].methods_by_name['ReplaceOrder']._serialized_options = b'\220\002\002\250\273\030\002'
   _globals['_ORDERENTRYSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
@@ -53,24 +55,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITORDERREQUEST']._serialized_end=576
   _globals['_SUBMITORDERRESPONSE']._serialized_start=578
   _globals['_SUBMITORDERRESPONSE']._serialized_end=682
-  _globals['_SUBMITORDERLISTREQUEST']._serialized_start=684
-  _globals['_SUBMITORDERLISTREQUEST']._serialized_end=802
-  _globals['_SUBMITORDERLISTRESPONSE']._serialized_start=804
-  _globals['_SUBMITORDERLISTRESPONSE']._serialized_end=916
-  _globals['_ORDERTERMS']._serialized_start=919
-  _globals['_ORDERTERMS']._serialized_end=1120
-  _globals['_REPLACEORDERREQUEST']._serialized_start=1123
-  _globals['_REPLACEORDERREQUEST']._serialized_end=1377
-  _globals['_REPLACEORDERRESPONSE']._serialized_start=1380
-  _globals['_REPLACEORDERRESPONSE']._serialized_end=1559
-  _globals['_CANCELORDERREQUEST']._serialized_start=1561
-  _globals['_CANCELORDERREQUEST']._serialized_end=1625
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1627
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1701
-  _globals['_CANCELALLREQUEST']._serialized_start=1703
-  _globals['_CANCELALLREQUEST']._serialized_end=1807
-  _globals['_CANCELALLRESPONSE']._serialized_start=1809
-  _globals['_CANCELALLRESPONSE']._serialized_end=1909
-  _globals['_ORDERENTRYSERVICE']._serialized_start=1912
-  _globals['_ORDERENTRYSERVICE']._serialized_end=2437
+  _globals['_SUBMITNETTEDORDERREQUEST']._serialized_start=685
+  _globals['_SUBMITNETTEDORDERREQUEST']._serialized_end=863
+  _globals['_SUBMITNETTEDORDERRESPONSE']._serialized_start=865
+  _globals['_SUBMITNETTEDORDERRESPONSE']._serialized_end=975
+  _globals['_SUBMITORDERLISTREQUEST']._serialized_start=977
+  _globals['_SUBMITORDERLISTREQUEST']._serialized_end=1095
+  _globals['_SUBMITORDERLISTRESPONSE']._serialized_start=1097
+  _globals['_SUBMITORDERLISTRESPONSE']._serialized_end=1209
+  _globals['_ORDERTERMS']._serialized_start=1212
+  _globals['_ORDERTERMS']._serialized_end=1413
+  _globals['_REPLACEORDERREQUEST']._serialized_start=1416
+  _globals['_REPLACEORDERREQUEST']._serialized_end=1670
+  _globals['_REPLACEORDERRESPONSE']._serialized_start=1673
+  _globals['_REPLACEORDERRESPONSE']._serialized_end=1852
+  _globals['_CANCELORDERREQUEST']._serialized_start=1854
+  _globals['_CANCELORDERREQUEST']._serialized_end=1918
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1920
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1994
+  _globals['_CANCELALLREQUEST']._serialized_start=1996
+  _globals['_CANCELALLREQUEST']._serialized_end=2100
+  _globals['_CANCELALLRESPONSE']._serialized_start=2102
+  _globals['_CANCELALLRESPONSE']._serialized_end=2202
+  _globals['_ORDERENTRYSERVICE']._serialized_start=2205
+  _globals['_ORDERENTRYSERVICE']._serialized_end=2851
 # @@protoc_insertion_point(module_scope)

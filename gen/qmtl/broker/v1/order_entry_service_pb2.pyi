@@ -45,6 +45,24 @@ class SubmitOrderResponse(_message.Message):
     duplicate: bool
     def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
 
+class SubmitNettedOrderRequest(_message.Message):
+    __slots__ = ("order", "execution_domain", "gateway_id")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_ID_FIELD_NUMBER: _ClassVar[int]
+    order: _order_pb2.Order
+    execution_domain: _common_pb2.ExecutionDomain
+    gateway_id: str
+    def __init__(self, order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., gateway_id: _Optional[str] = ...) -> None: ...
+
+class SubmitNettedOrderResponse(_message.Message):
+    __slots__ = ("status", "duplicate")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    status: _order_pb2.OrderStatus
+    duplicate: bool
+    def __init__(self, status: _Optional[_Union[_order_pb2.OrderStatus, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
 class SubmitOrderListRequest(_message.Message):
     __slots__ = ("orders", "gate")
     ORDERS_FIELD_NUMBER: _ClassVar[int]

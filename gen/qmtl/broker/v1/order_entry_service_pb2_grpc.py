@@ -45,6 +45,11 @@ class OrderEntryServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListResponse.FromString,
                 _registered_method=True)
+        self.SubmitNettedOrder = channel.unary_unary(
+                '/qmtl.broker.v1.OrderEntryService/SubmitNettedOrder',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderResponse.FromString,
+                _registered_method=True)
         self.ReplaceOrder = channel.unary_unary(
                 '/qmtl.broker.v1.OrderEntryService/ReplaceOrder',
                 request_serializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.ReplaceOrderRequest.SerializeToString,
@@ -86,6 +91,19 @@ class OrderEntryServiceServicer:
 
         Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
         which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitNettedOrder(self, request, context):
+        """Takes one order for several strategies (Order.shares): LIMIT, IOC. Each share is checked against its own world's fence,
+        entry and budget in the one transaction; one that may not trade denies the order, by a sentence that begins with it.
+        Fills are booked to the shares in whole lots, each as a filled order of its strategy whose client_order_id is that of
+        the order, a dot and a number. Where the shares add up to nothing they trade with each other at the mark, nothing goes
+        to a venue, and the answer is the first share's. Idempotent on client_order_id; epochs may differ.
+
+        Errors: as SubmitOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +154,11 @@ def add_OrderEntryServiceServicer_to_server(servicer, server):
                     servicer.SubmitOrderList,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListResponse.SerializeToString,
+            ),
+            'SubmitNettedOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitNettedOrder,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderResponse.SerializeToString,
             ),
             'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplaceOrder,
@@ -208,6 +231,33 @@ class OrderEntryService:
             '/qmtl.broker.v1.OrderEntryService/SubmitOrderList',
             qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitNettedOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.OrderEntryService/SubmitNettedOrder',
+            qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_order__entry__service__pb2.SubmitNettedOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,15 @@ class OrderEntryServiceStub:
     Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
     which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
     """
+    SubmitNettedOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitNettedOrderRequest, _order_entry_service_pb2.SubmitNettedOrderResponse]
+    """Takes one order for several strategies (Order.shares): LIMIT, IOC. Each share is checked against its own world's fence,
+    entry and budget in the one transaction; one that may not trade denies the order, by a sentence that begins with it.
+    Fills are booked to the shares in whole lots, each as a filled order of its strategy whose client_order_id is that of
+    the order, a dot and a number. Where the shares add up to nothing they trade with each other at the mark, nothing goes
+    to a venue, and the answer is the first share's. Idempotent on client_order_id; epochs may differ.
+
+    Errors: as SubmitOrder.
+    """
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]
     """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
     request_id; the answer is durable. A refusal by a rule is an OK reply that names it: the order works on as it was.
@@ -93,6 +102,15 @@ class OrderEntryServiceAsyncStub(OrderEntryServiceStub):
 
     Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
     which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+    """
+    SubmitNettedOrder: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.SubmitNettedOrderRequest, _order_entry_service_pb2.SubmitNettedOrderResponse]  # type: ignore[assignment]
+    """Takes one order for several strategies (Order.shares): LIMIT, IOC. Each share is checked against its own world's fence,
+    entry and budget in the one transaction; one that may not trade denies the order, by a sentence that begins with it.
+    Fills are booked to the shares in whole lots, each as a filled order of its strategy whose client_order_id is that of
+    the order, a dot and a number. Where the shares add up to nothing they trade with each other at the mark, nothing goes
+    to a venue, and the answer is the first share's. Idempotent on client_order_id; epochs may differ.
+
+    Errors: as SubmitOrder.
     """
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.ReplaceOrderRequest, _order_entry_service_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
     """Changes quantity, prices or end of an open order, checked as an order of what would be left of it. Idempotent on
@@ -146,6 +164,21 @@ class OrderEntryServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: as SubmitOrder, for the list as a whole, and INVALID_ARGUMENT (E_ORDER_LIST_MALFORMED): the violations say
         which orders are tied how; ABORTED (E_ORDER_CONFLICT): an id of an order or the list_id is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitNettedOrder(
+        self,
+        request: _order_entry_service_pb2.SubmitNettedOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_entry_service_pb2.SubmitNettedOrderResponse, _abc.Awaitable[_order_entry_service_pb2.SubmitNettedOrderResponse]]:
+        """Takes one order for several strategies (Order.shares): LIMIT, IOC. Each share is checked against its own world's fence,
+        entry and budget in the one transaction; one that may not trade denies the order, by a sentence that begins with it.
+        Fills are booked to the shares in whole lots, each as a filled order of its strategy whose client_order_id is that of
+        the order, a dot and a number. Where the shares add up to nothing they trade with each other at the mark, nothing goes
+        to a venue, and the answer is the first share's. Idempotent on client_order_id; epochs may differ.
+
+        Errors: as SubmitOrder.
         """
 
     @_abc_1.abstractmethod

@@ -314,7 +314,7 @@ class OrderKey(_message.Message):
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_offset", "trail_offset_type", "limit_offset", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at", "strategy_version", "list_id", "parent_client_order_id", "contingency", "linked_client_order_ids", "position_target")
+    __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "type", "quantity", "limit_price", "stop_price", "trail_offset", "trail_offset_type", "limit_offset", "time_in_force", "expire_at", "reduce_only", "post_only", "position_side", "tags", "decided_at", "strategy_version", "list_id", "parent_client_order_id", "contingency", "linked_client_order_ids", "position_target", "shares")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -342,6 +342,7 @@ class Order(_message.Message):
     CONTINGENCY_FIELD_NUMBER: _ClassVar[int]
     LINKED_CLIENT_ORDER_IDS_FIELD_NUMBER: _ClassVar[int]
     POSITION_TARGET_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     strategy_id: str
@@ -369,7 +370,43 @@ class Order(_message.Message):
     contingency: Contingency
     linked_client_order_ids: _containers.RepeatedScalarFieldContainer[str]
     position_target: str
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_offset_type: _Optional[_Union[TrailOffsetType, str]] = ..., limit_offset: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ..., list_id: _Optional[str] = ..., parent_client_order_id: _Optional[str] = ..., contingency: _Optional[_Union[Contingency, str]] = ..., linked_client_order_ids: _Optional[_Iterable[str]] = ..., position_target: _Optional[str] = ...) -> None: ...
+    shares: _containers.RepeatedCompositeFieldContainer[OrderShare]
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[OrderSide, str]] = ..., type: _Optional[_Union[OrderType, str]] = ..., quantity: _Optional[str] = ..., limit_price: _Optional[str] = ..., stop_price: _Optional[str] = ..., trail_offset: _Optional[str] = ..., trail_offset_type: _Optional[_Union[TrailOffsetType, str]] = ..., limit_offset: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reduce_only: _Optional[bool] = ..., post_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., tags: _Optional[_Iterable[str]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[int] = ..., list_id: _Optional[str] = ..., parent_client_order_id: _Optional[str] = ..., contingency: _Optional[_Union[Contingency, str]] = ..., linked_client_order_ids: _Optional[_Iterable[str]] = ..., position_target: _Optional[str] = ..., shares: _Optional[_Iterable[_Union[OrderShare, _Mapping]]] = ...) -> None: ...
+
+class OrderShare(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "quantity", "epoch", "reduce_only")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    quantity: str
+    epoch: int
+    reduce_only: bool
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., quantity: _Optional[str] = ..., epoch: _Optional[int] = ..., reduce_only: _Optional[bool] = ...) -> None: ...
+
+class ShareFill(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "quantity", "notional", "fees")
+    class FeesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    NOTIONAL_FIELD_NUMBER: _ClassVar[int]
+    FEES_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    quantity: str
+    notional: str
+    fees: _containers.ScalarMap[str, str]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., quantity: _Optional[str] = ..., notional: _Optional[str] = ..., fees: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "client_order_id", "symbol", "venue", "side", "trade_id", "quantity", "price", "fee", "fee_currency", "liquidity_side", "venue_time", "receive_time", "flag", "account_fill_number", "account_time")
@@ -450,7 +487,7 @@ class OrderEvents(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[OrderEvent, _Mapping]]] = ...) -> None: ...
 
 class OrderStatus(_message.Message):
-    __slots__ = ("order", "order_id", "origin", "state", "view", "unresolved", "denial", "message", "working_quantity", "cumulative_quantity", "average_price", "fees", "fence_epoch", "created_at", "updated_at", "venue_order_id", "order_event_number")
+    __slots__ = ("order", "order_id", "origin", "state", "view", "unresolved", "denial", "message", "working_quantity", "cumulative_quantity", "average_price", "fees", "fence_epoch", "created_at", "updated_at", "venue_order_id", "order_event_number", "share_fills")
     class FeesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -475,6 +512,7 @@ class OrderStatus(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     VENUE_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FILLS_FIELD_NUMBER: _ClassVar[int]
     order: Order
     order_id: str
     origin: OrderOrigin
@@ -492,4 +530,5 @@ class OrderStatus(_message.Message):
     updated_at: _timestamp_pb2.Timestamp
     venue_order_id: str
     order_event_number: int
-    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., order_id: _Optional[str] = ..., origin: _Optional[_Union[OrderOrigin, str]] = ..., state: _Optional[_Union[OrderState, str]] = ..., view: _Optional[_Union[OrderView, str]] = ..., unresolved: _Optional[bool] = ..., denial: _Optional[_Union[Denial, str]] = ..., message: _Optional[str] = ..., working_quantity: _Optional[str] = ..., cumulative_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., fees: _Optional[_Mapping[str, str]] = ..., fence_epoch: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., venue_order_id: _Optional[str] = ..., order_event_number: _Optional[int] = ...) -> None: ...
+    share_fills: _containers.RepeatedCompositeFieldContainer[ShareFill]
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., order_id: _Optional[str] = ..., origin: _Optional[_Union[OrderOrigin, str]] = ..., state: _Optional[_Union[OrderState, str]] = ..., view: _Optional[_Union[OrderView, str]] = ..., unresolved: _Optional[bool] = ..., denial: _Optional[_Union[Denial, str]] = ..., message: _Optional[str] = ..., working_quantity: _Optional[str] = ..., cumulative_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., fees: _Optional[_Mapping[str, str]] = ..., fence_epoch: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., venue_order_id: _Optional[str] = ..., order_event_number: _Optional[int] = ..., share_fills: _Optional[_Iterable[_Union[ShareFill, _Mapping]]] = ...) -> None: ...

@@ -72,8 +72,8 @@ def quantity_held(portfolio: portfoliopb.Portfolio, owner: Owner, symbol: str) -
 
 
 def capital_of(portfolio: portfoliopb.Portfolio, owner: Owner) -> Decimal:
-    """What new orders of a strategy are sized by: its capital, its world's where no strategy there has one of its own, or
-    the account's equity where the account has no shares.
+    """What new orders of a strategy are sized by: its capital, its world's where no strategy there has one of its own,
+    or the account's equity where the account has no shares.
     """
     if not portfolio.capital:
         return parse_decimal(portfolio.equity, "portfolio.equity")

@@ -34,6 +34,22 @@ def attributed(shares: Sequence[int], filled: int, before: Sequence[int]) -> lis
     return found
 
 
+def booked_after(shares: Sequence[int], lot: int, filled: int, before: Sequence[int]) -> list[int]:
+    """Signed quantity of each share after `filled` of the order, in whole lots wherever the fill is.
+
+    What a venue fills beyond the order goes to the largest share along it: it is a fact, and somebody's.
+    """
+    whole = sum(shares)
+    step = lot if not any(each % lot for each in (filled, *shares, *before)) else 1
+    most = min(filled, abs(whole))
+    steps = attributed([each // step for each in shares], most // step, [each // step for each in before])
+    found = [each * step for each in steps]
+    if filled > abs(whole):
+        sign = 1 if whole > 0 else -1
+        found[max(range(len(shares)), key=lambda i: (shares[i] * sign, -i))] += sign * (filled - most)
+    return found
+
+
 def split_fee(fee: int, shares: Sequence[int]) -> list[int]:
     """A fee in its smallest units, by |shares|; what is left over goes to the largest, of equal ones to the earlier."""
     weights = [abs(share) for share in shares]
