@@ -13,7 +13,6 @@ from itertools import groupby
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
-from brokerage.domain.orders.attribution import booked_after
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
@@ -37,6 +36,7 @@ from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading.replacement import Change, Replace
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.core.attribution import booked_after
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, refused
 from qmtl.wire.contexts import DOMAINS

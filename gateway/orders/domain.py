@@ -189,6 +189,13 @@ def check_list(verdicts: Sequence[Passed | Refused], orders: Sequence[GatedOrder
     )
 
 
+def check_share(order: GatedOrder, verdict: Passed | Refused) -> Passed | Refused:
+    """The verdict of a share of a netted order, which is not scaled: one that adds passes whole or not at all."""
+    if isinstance(verdict, Refused) or order.reduce_only or not (verdict.reduce_only or verdict.weight <= 0):
+        return verdict
+    return Refused(GateDenial.INACTIVE, f"{order.strategy_id} may only reduce at revision {verdict.revision}")
+
+
 def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:
     """Whether the symbol is routed to the version that asks; `weights` by version, empty without sentinels.
 

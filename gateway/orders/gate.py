@@ -21,6 +21,7 @@ from gateway.orders.domain import (
     check_canary_share,
     check_list,
     check_order,
+    check_share,
 )
 from gateway.peers import Peers
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
@@ -30,6 +31,7 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
+from qmtl.wire.contexts import DOMAIN_NUMBERS
 
 T = TypeVar("T")
 
@@ -52,6 +54,14 @@ class OrderGate:
         `gated` is the order as the gate reads it. Raises PermissionDenied (E_LIVE_GUARD), and what brokerage raises.
         """
         return await self._twice(lambda: self._submit(order, gated, metadata))
+
+    async def submit_netted(
+        self, order: orderpb.Order, metadata: Metadata
+    ) -> orderentryservicepb.SubmitNettedOrderResponse:
+        """The durable answer to an order for several strategies, as `submit`. Each share is gated by its own world's
+        activation, whose epoch it is sent with; one that may not trade refuses the order by its name.
+        """
+        return await self._twice(lambda: self._submit_netted(order, metadata))
 
     async def submit_list(
         self, orders: Sequence[orderpb.Order], gated: Sequence[GatedOrder], metadata: Metadata
@@ -83,6 +93,33 @@ class OrderGate:
             return orderentryservicepb.SubmitOrderResponse(status=wire.refusal_to_proto(order, verdict))
         stamp = self._stamp(verdict, metadata, "the order")
         return await self.peers.order_entry.SubmitOrder(orderentryservicepb.SubmitOrderRequest(order=order, gate=stamp))
+
+    async def _submit_netted(
+        self, order: orderpb.Order, metadata: Metadata
+    ) -> orderentryservicepb.SubmitNettedOrderResponse:
+        gated = [wire.gated_share_from_proto(order, share) for share in order.shares]
+        verdicts = [
+            check_share(one, await self._verdict(share.world_id, one))
+            for one, share in zip(gated, order.shares, strict=True)
+        ]
+        found = check_list(verdicts, gated)
+        if isinstance(found, RefusedOne):
+            status = wire.refused_share_to_proto(order, found)
+            return orderentryservicepb.SubmitNettedOrderResponse(status=status)
+        if found.domain is ExecutionDomain.LIVE and not all(one.reduce_only for one in gated):
+            require_live_consent(metadata, "the order")
+        wanted = orderpb.Order()
+        wanted.CopyFrom(order)
+        for share, verdict in zip(wanted.shares, verdicts, strict=True):
+            assert isinstance(verdict, Passed), "none was refused"
+            share.epoch = verdict.epoch
+        return await self.peers.order_entry.SubmitNettedOrder(
+            orderentryservicepb.SubmitNettedOrderRequest(
+                order=wanted,
+                execution_domain=DOMAIN_NUMBERS[found.domain],
+                gateway_id=self.activations.gateway_id,
+            )
+        )
 
     async def _submit_list(
         self, orders: Sequence[orderpb.Order], gated: Sequence[GatedOrder], metadata: Metadata

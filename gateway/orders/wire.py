@@ -120,6 +120,18 @@ def refusal_to_proto(order: orderpb.Order, refused: Refused) -> orderpb.OrderSta
     )
 
 
+def gated_share_from_proto(order: orderpb.Order, share: orderpb.OrderShare) -> GatedOrder:
+    """What the gate needs of a share of a netted order."""
+    return GatedOrder(share.strategy_id, not share.quantity.startswith("-"), share.reduce_only, None, order.symbol)
+
+
+def refused_share_to_proto(order: orderpb.Order, found: RefusedOne) -> orderpb.OrderStatus:
+    """A refusal of a netted order by the gate, in a sentence that begins with the share it is for."""
+    share, refused = order.shares[found.number], found.refused
+    reason = f"share {share.world_id}/{share.strategy_id}: {refused.reason}"
+    return refusal_to_proto(order, Refused(refused.denial, reason))
+
+
 def refusals_to_proto(orders: Sequence[orderpb.Order], refused: RefusedOne) -> list[orderpb.OrderStatus]:
     """A refusal of a list by the gate: its rule in the order that it refused, LIST_DENIED in the others."""
     statuses = [refusal_to_proto(order, refused.refused) for order in orders]

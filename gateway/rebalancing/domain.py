@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 
+from qmtl.core.attribution import attributed
+
 TRIES = 3
+NETTING = "@netting"
+"""World and strategy of an order for several legs."""
+CROSSED = ".0"
+"""Ends the client_order_id of what each share of an order got whose shares trade with each other only."""
 SLIPPAGE_BPS = Decimal(20)
 """The farthest that a limit lies from the mark where a request does not say."""
 STOPPING = frozenset({
@@ -19,6 +25,17 @@ UNKNOWN = frozenset({"GATE_ACTIVATION_UNKNOWN", "GATE_ACTIVATION_STALE"})
 """Denials of a gateway that does not know yet, or has just lost sight of a peer, as after a start."""
 UNKNOWN_WAIT_S = 30.0
 _EXACT = Context(prec=60)
+
+
+@dataclass(frozen=True, slots=True)
+class LegPart:
+    """What an order, or a slice of one, trades of one leg; the quantity is signed."""
+
+    leg: int
+    world_id: str
+    strategy_id: str
+    quantity: Decimal
+    reduce_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +51,59 @@ class LegOrder:
     target: Decimal
 
     @property
-    def buys(self) -> bool:
-        """Whether it buys."""
-        return sum(self.slices) > 0
+    def parts(self) -> tuple[LegPart, ...]:
+        """Its only leg."""
+        return (self._part(sum(self.slices, Decimal(0))),)
+
+    def slice_parts(self, number: int) -> tuple[LegPart, ...]:
+        """What a slice trades."""
+        return (self._part(self.slices[number]),)
+
+    def _part(self, quantity: Decimal) -> LegPart:
+        return LegPart(self.leg, self.world_id, self.strategy_id, quantity, self.reduce_only)
+
+
+@dataclass(frozen=True, slots=True)
+class NettedOrder:
+    """One order for several legs, by world and strategy; their quantities add up to it, and to 0 where they cross."""
+
+    symbol: str
+    slices: tuple[Decimal, ...]
+    lot: Decimal
+    reduce_only: bool
+    parts: tuple[LegPart, ...]
+
+    @property
+    def leg(self) -> int:
+        """The first leg, which its orders are named by."""
+        return self.parts[0].leg
+
+    def slice_parts(self, number: int) -> tuple[LegPart, ...]:
+        """What a slice trades of each leg: whole steps that follow the slices, and are the legs' at the end."""
+        if not sum(self.slices):
+            return self.parts
+        shares = [int(part.quantity / self.lot) for part in self.parts]
+        before, filled = [0] * len(shares), 0
+        for size in self.slices[: number + 1]:
+            filled += abs(int(size / self.lot))
+            after = attributed(shares, filled, before)
+            taken = [now - was for now, was in zip(after, before, strict=True)]
+            before = after
+        steps = zip(self.parts, taken, strict=True)
+        return tuple(replace(part, quantity=step * self.lot) for part, step in steps if step)
+
+
+PlannedOrder = LegOrder | NettedOrder
+
+
+def net_of(parts: Sequence[LegPart]) -> Decimal:
+    """What the parts of an order come to at its venue."""
+    return sum((part.quantity for part in parts), Decimal(0))
+
+
+def less(part: LegPart, traded: Decimal) -> LegPart:
+    """What is left of a part after a signed quantity of it was traded."""
+    return replace(part, quantity=part.quantity - traded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +117,15 @@ class Filled:
 
     def with_order(self, quantity: Decimal, average_price: Decimal, fees: Mapping[str, Decimal]) -> Filled:
         """Beside one more order."""
+        return self.with_trade(quantity, _EXACT.multiply(quantity, average_price), fees)
+
+    def with_trade(self, quantity: Decimal, notional: Decimal, fees: Mapping[str, Decimal]) -> Filled:
+        """Beside so much more, for so much."""
         sums = dict(self.fees)
         for currency, fee in fees.items():
             sums[currency] = _EXACT.add(sums.get(currency, Decimal(0)), fee)
-        notional = _EXACT.add(self.notional, _EXACT.multiply(quantity, average_price))
-        return replace(self, quantity=self.quantity + quantity, notional=notional, fees=sums)
+        money = _EXACT.add(self.notional, notional)
+        return replace(self, quantity=self.quantity + quantity, notional=money, fees=sums)
 
     def because(self, reason: str) -> Filled:
         """Stopped short."""
@@ -98,20 +169,21 @@ def position_target(target: Decimal, weight: Decimal, lot: Decimal, places: int)
     return asked.copy_sign(target)
 
 
-def end_of(orders: Sequence[LegOrder], filled: Mapping[int, Filled], *, canceled: bool) -> End:
+def end_of(orders: Sequence[PlannedOrder], filled: Mapping[int, Filled], *, canceled: bool) -> End:
     """COMPLETED when every leg is filled to the step; a canceled run is CANCELED whatever was filled."""
     if canceled:
         return End.CANCELED
-    whole = all(filled.get(o.leg, Filled()).quantity == abs(sum(o.slices)) for o in orders)
+    parts = [part for order in orders for part in order.parts]
+    whole = all(filled.get(part.leg, Filled()).quantity == abs(part.quantity) for part in parts)
     return End.COMPLETED if whole else End.PARTIAL
 
 
-def reasons_of(orders: Sequence[LegOrder], filled: Mapping[int, Filled], most: int = 100) -> list[str]:
+def reasons_of(orders: Sequence[PlannedOrder], filled: Mapping[int, Filled], most: int = 100) -> list[str]:
     """Why legs stopped short, one a leg, the first of them."""
     found = []
-    for order in orders:
-        of_leg = filled.get(order.leg, Filled())
-        if of_leg.quantity != abs(sum(order.slices)):
-            named = f"{order.world_id}/{order.strategy_id} {order.symbol}"
-            found.append(f"leg {order.leg} {named}: {of_leg.reason or 'NOT_SENT'}"[:500])
+    for symbol, part in ((order.symbol, part) for order in orders for part in order.parts):
+        of_leg = filled.get(part.leg, Filled())
+        if of_leg.quantity != abs(part.quantity):
+            named = f"{part.world_id}/{part.strategy_id} {symbol}"
+            found.append(f"leg {part.leg} {named}: {of_leg.reason or 'NOT_SENT'}"[:500])
     return found[:most]

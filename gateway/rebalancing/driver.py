@@ -12,25 +12,34 @@ from decimal import Decimal
 
 import structlog
 
+from gateway.admission.live_consent import Metadata
 from gateway.orders.domain import Side
 from gateway.orders.gate import OrderGate
 from gateway.orders.wire import gated_order_from_proto
 from gateway.peers import Peers
 from gateway.rebalancing.domain import (
+    CROSSED,
+    NETTING,
     SLIPPAGE_BPS,
     STOPPING,
     TRIES,
     End,
     Filled,
     LegOrder,
+    LegPart,
+    NettedOrder,
+    PlannedOrder,
     end_of,
     is_asked_again,
+    less,
     limit_price,
+    net_of,
     order_id,
     position_target,
     reasons_of,
 )
 from gateway.rebalancing.prices import Prices
+from gateway.rebalancing.wire import orders_of, shares_to_proto, trades_of
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
@@ -78,58 +87,66 @@ class RunDriver:
         reasons = [] if end is End.COMPLETED else reasons_of(orders, self._filled)
         await self._report(end, [self._stopped, *reasons] if self._stopped else reasons)
 
-    async def _work(self, order: LegOrder, gate: asyncio.Semaphore) -> None:
+    async def _work(self, order: PlannedOrder, gate: asyncio.Semaphore) -> None:
         """All slices of an order, one after the other, at the plan's pace."""
         async with gate:
             interval = self.run.plan.slice_interval.ToTimedelta().total_seconds()
-            for part, quantity in enumerate(order.slices):
-                if part and interval:
+            for number in range(len(order.slices)):
+                if number and interval:
                     await first_of(self.clock.sleep(interval), self.canceling.wait())
-                if not await self._slice(order, part, abs(quantity)):
+                if not await self._slice(order, number):
                     return
 
-    async def _slice(self, order: LegOrder, part: int, quantity: Decimal) -> bool:
+    async def _slice(self, order: PlannedOrder, number: int) -> bool:
         """Up to three tries; whether the next slice may follow."""
-        missing = quantity
+        left = order.slice_parts(number)
         for attempt in range(1, TRIES + 1):
-            key = self._key(order, part, attempt)
+            key = self._key(order, left, number, attempt)
             status = await self._known(key) if self.run.progress else None  # another tenure may have sent it
             if status is None:
                 if self.canceling.is_set() or self._stopped:
                     return self._stop(order, "CANCELED" if self.canceling.is_set() else "STOPPED")
-                status = await self._send(order, key, missing)
+                status = await self._send(order, key, left)
             if status is None:
                 return False
             closed = await self._closed(key, status)
-            missing -= self._book(order, closed)
+            left = self._book(closed, left)
             await self._report(None, [])
-            if missing <= 0:
+            if not left:
                 return True
             if closed.view in (orderpb.ORDER_VIEW_DENIED, orderpb.ORDER_VIEW_REJECTED):
                 return self._refused(order, closed)
             self.prices.forget()
         last = f"the last {orderpb.OrderView.Name(closed.view).removeprefix('ORDER_VIEW_')} {closed.message}".rstrip()
-        return self._stop(order, f"NOT_FILLED: {missing} missing after {TRIES} tries, {last}")
+        return self._stop(order, f"NOT_FILLED: {abs(net_of(left))} missing after {TRIES} tries, {last}")
 
-    def _book(self, order: LegOrder, status: orderpb.OrderStatus) -> Decimal:
-        quantity = Decimal(status.cumulative_quantity or "0")
-        fees = {currency: Decimal(fee) for currency, fee in status.fees.items()}
-        before = self._filled.get(order.leg, Filled())
-        self._filled[order.leg] = before.with_order(quantity, Decimal(status.average_price or "0"), fees)
-        return quantity
+    def _book(self, status: orderpb.OrderStatus, parts: tuple[LegPart, ...]) -> tuple[LegPart, ...]:
+        """Count what an order has traded of its parts; what is left of them."""
+        left = []
+        for part, trade in zip(parts, trades_of(status, parts), strict=True):
+            before = self._filled.get(part.leg, Filled())
+            self._filled[part.leg] = before.with_trade(abs(trade.quantity), abs(trade.notional), trade.fees)
+            if (rest := less(part, trade.quantity)).quantity:
+                left.append(rest)
+        return tuple(left)
 
-    def _refused(self, order: LegOrder, status: orderpb.OrderStatus) -> bool:
-        """A rule or the venue said no: the leg ends, and the run where the rule is about all of it."""
+    def _refused(self, order: PlannedOrder, status: orderpb.OrderStatus) -> bool:
+        """A rule or the venue said no: its legs end, and the run where the rule is about all of it."""
         name = _denial(status) or "REJECTED"
         if name in STOPPING:
             self._stopped = self._stopped or f"{name}: {status.message}"[:500]
         return self._stop(order, f"{name}: {status.message}")
 
-    def _stop(self, order: LegOrder, reason: str) -> bool:
-        self._filled[order.leg] = self._filled.get(order.leg, Filled()).because(reason[:400])
+    def _stop(self, order: PlannedOrder, reason: str) -> bool:
+        for part in order.parts:
+            filled = self._filled.get(part.leg, Filled())
+            if filled.quantity != abs(part.quantity):
+                self._filled[part.leg] = filled.because(reason[:400])
         return False
 
-    async def _send(self, order: LegOrder, key: orderpb.OrderKey, quantity: Decimal) -> orderpb.OrderStatus | None:
+    async def _send(
+        self, order: PlannedOrder, key: orderpb.OrderKey, parts: tuple[LegPart, ...]
+    ) -> orderpb.OrderStatus | None:
         """The order's status once it was taken or denied; None: the leg cannot be sent, and says why."""
         begun = self.clock.monotonic()
         while True:
@@ -137,16 +154,16 @@ class RunDriver:
                 self._stop(order, "CANCELED")
                 return None
             try:
-                wanted = await self._order(order, key, quantity)
+                wanted = await self._order(order, key, parts)
                 if wanted is None:
                     self._stop(order, "MARK_MISSING: no price of the symbol, or a weight of 0")
                     return None
                 metadata = (("x-allow-live", "true"),) if self.run.allow_live else ()
-                answer = await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata)
-                if not is_asked_again(_denial(answer.status), self.clock.monotonic() - begun):
-                    return answer.status
+                status = await self._submitted(wanted, metadata)
+                if not is_asked_again(_denial(status), self.clock.monotonic() - begun):
+                    return status
                 log.warning("rebalance_order_waits", run=self.run.run_id, order=key.client_order_id,
-                            error=answer.status.message)  # fmt: skip
+                            error=status.message)  # fmt: skip
                 await self._pause(LOOK_MAX_S)
             except Conflict as error:  # another tenure sent it at another price
                 known = await self._known(key)
@@ -163,19 +180,32 @@ class RunDriver:
                 self._stop(order, f"{error.reason}: {error.message}")
                 return None
 
-    async def _order(self, order: LegOrder, key: orderpb.OrderKey, quantity: Decimal) -> orderpb.Order | None:
-        price = await self.prices.of(order.symbol)
+    async def _submitted(self, wanted: orderpb.Order, metadata: Metadata) -> orderpb.OrderStatus:
+        if wanted.shares:
+            return (await self.gate.submit_netted(wanted, metadata)).status
+        return (await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata)).status
+
+    async def _order(
+        self, order: PlannedOrder, key: orderpb.OrderKey, parts: tuple[LegPart, ...]
+    ) -> orderpb.Order | None:
+        price, net = await self.prices.of(order.symbol), net_of(parts)
         if price is None:
             return None
         slippage = Decimal(self.run.request.slippage_max_bps or SLIPPAGE_BPS)
-        limit = limit_price(price.mark, price.tick, buys=order.buys, slippage_bps=slippage)
+        limit = limit_price(price.mark, price.tick, buys=net >= 0, slippage_bps=slippage)
         wanted = orderpb.Order(
             account=key.account, world_id=key.world_id, strategy_id=key.strategy_id,
             client_order_id=key.client_order_id, symbol=order.symbol,
-            side=orderpb.ORDER_SIDE_BUY if order.buys else orderpb.ORDER_SIDE_SELL,
-            type=orderpb.ORDER_TYPE_LIMIT, quantity=f"{quantity:f}", limit_price=f"{limit:f}",
-            time_in_force=orderpb.TIME_IN_FORCE_IOC, reduce_only=order.reduce_only, tags=["rebalance"],
+            side=orderpb.ORDER_SIDE_BUY if net >= 0 else orderpb.ORDER_SIDE_SELL,
+            type=orderpb.ORDER_TYPE_LIMIT, quantity=f"{abs(net):f}", limit_price=f"{limit:f}",
+            time_in_force=orderpb.TIME_IN_FORCE_IOC, tags=["rebalance"],
         )  # fmt: skip
+        if isinstance(order, NettedOrder):
+            wanted.world_id = wanted.strategy_id = NETTING
+            wanted.client_order_id = key.client_order_id.removesuffix(CROSSED)
+            wanted.shares.extend(shares_to_proto(parts))
+            return wanted
+        wanted.reduce_only = order.reduce_only
         if not order.reduce_only:
             target = position_target(order.target, self._weight(order), price.lot, price.places)
             if target is None:
@@ -254,25 +284,20 @@ class RunDriver:
             fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()}, reason=filled.reason,
         )  # fmt: skip
 
-    def _key(self, order: LegOrder, part: int, attempt: int) -> orderpb.OrderKey:
+    def _key(self, order: PlannedOrder, parts: tuple[LegPart, ...], number: int, attempt: int) -> orderpb.OrderKey:
+        """The name of a try; of parts that trade with each other only that of what the first gets."""
+        name = order_id(self.run.run_id, order.leg, number, attempt)
+        if isinstance(order, LegOrder):
+            world_id, strategy_id = order.world_id, order.strategy_id
+        elif net_of(parts):
+            world_id = strategy_id = NETTING
+        else:
+            world_id, strategy_id, name = parts[0].world_id, parts[0].strategy_id, name + CROSSED
         return orderpb.OrderKey(
-            account=self.run.account, world_id=order.world_id, strategy_id=order.strategy_id,
-            client_order_id=order_id(self.run.run_id, order.leg, part, attempt),
-        )  # fmt: skip
+            account=self.run.account, world_id=world_id, strategy_id=strategy_id, client_order_id=name
+        )
 
 
 def _denial(status: orderpb.OrderStatus) -> str:
     """The name of what denied an order; "" if nothing did."""
     return orderpb.Denial.Name(status.denial).removeprefix("DENIAL_") if status.denial else ""
-
-
-def orders_of(plan: rebalancepb.RebalancePlan) -> list[LegOrder]:
-    """The orders of a plan PER_WORLD, in its order."""
-    found = []
-    for order in plan.orders:
-        (index,) = order.legs
-        leg = plan.legs[index]
-        target = Decimal(leg.quantity) + Decimal(leg.rounded)
-        slices = tuple(Decimal(each) for each in order.slices)
-        found.append(LegOrder(index, leg.world_id, leg.strategy_id, order.symbol, slices, order.reduce_only, target))
-    return found

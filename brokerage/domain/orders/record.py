@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
-from brokerage.domain.orders.attribution import booked_after, split_fee
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import EventTime, Fill, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Contingency, Order, order_id
@@ -25,6 +24,7 @@ from brokerage.domain.orders.states import (
     after_update,
     view_of,
 )
+from qmtl.core.attribution import booked_after, split_fee
 from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import Conflict
 

@@ -66,7 +66,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(GATES, "OpenGateSession RenewGateSession AckActivation"),
         *_each(SESSIONS, "OpenSession GetSession AdvanceWatermark CloseSession"),
         *_each(WORLD_STATUS, "GetStatus"),
-        *_each(ORDER_ENTRY, "SubmitOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll"),
+        *_each(ORDER_ENTRY, "SubmitOrder SubmitNettedOrder SubmitOrderList ReplaceOrder CancelOrder CancelAll"),
         *_each(ORDERS, "GetOrder ListOrders StreamOrderEvents ListFills"),
         *_each(ACCOUNTS, "GetAccount ListAccounts"),
         *_each(PORTFOLIOS, "GetPortfolio StreamPortfolio"),

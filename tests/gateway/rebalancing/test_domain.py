@@ -8,6 +8,8 @@ from gateway.rebalancing.domain import (
     End,
     Filled,
     LegOrder,
+    LegPart,
+    NettedOrder,
     end_of,
     is_asked_again,
     limit_price,
@@ -15,6 +17,8 @@ from gateway.rebalancing.domain import (
     position_target,
     reasons_of,
 )
+from gateway.rebalancing.wire import shares_to_proto, trades_of
+from qmtl.broker.v1 import order_pb2 as orderpb
 
 D = Decimal
 SELLS = LegOrder(0, "w1", "s1", "BTC", (D("-0.2"), D("-0.1")), True, D("0.7"))
@@ -90,3 +94,43 @@ def test_legs_that_stopped_short_say_why() -> None:
         "leg 2 w1/s2 BTC: NOT_FILLED: 0.4 missing",
     ]
     assert len(reasons_of([SELLS, BUYS], {}, most=1)) == 1
+
+
+def netted(*steps: int, slices: tuple[str, ...] = ("0.8",)) -> NettedOrder:
+    """Legs in steps of .001."""
+    parts = [LegPart(n, "w1", f"s{n}", step * D("0.001"), step < 0) for n, step in enumerate(steps)]
+    return NettedOrder("BTC", tuple(map(D, slices)), D("0.001"), False, tuple(parts))
+
+
+def test_slices_of_a_netted_order_are_whole_steps_of_each_leg() -> None:
+    order = netted(1_000, -400, 200, slices=("0.3", "0.001", "0.499"))
+    taken = [{part.leg: part.quantity for part in order.slice_parts(n)} for n in range(3)]
+    assert taken[0] == {0: D("0.375"), 1: D("-0.150"), 2: D("0.075")}
+    assert [sum(each.values()) for each in taken] == [D("0.3"), D("0.001"), D("0.499")]
+    assert [sum(each.get(leg, D(0)) for each in taken) for leg in range(3)] == [D(1), D("-0.4"), D("0.2")]
+    crossing = netted(300, -300, slices=("0",))
+    assert crossing.slice_parts(0) == crossing.parts
+
+
+def test_what_a_netted_order_traded_is_told_by_leg() -> None:
+    order = netted(1_000, -400, 200)
+    status = orderpb.OrderStatus(order=orderpb.Order(shares=shares_to_proto(order.parts)), cumulative_quantity="0.3")
+    status.share_fills.add(world_id="w1", strategy_id="s0", quantity="0.375", notional="22511.25", fees={"USD": "5"})
+    status.share_fills.add(world_id="w1", strategy_id="s1", quantity="-0.15", notional="-9004.5", fees={"USD": "2"})
+    found = trades_of(status, order.parts)
+    assert [(each.quantity, each.notional) for each in found] == [
+        (D("0.375"), D("22511.25")), (D("-0.15"), D("-9004.5")), (D(0), D(0)),
+    ]  # fmt: skip
+    crossed = orderpb.OrderStatus(view=orderpb.ORDER_VIEW_FILLED, cumulative_quantity="0.3", average_price="60000")
+    assert [each.notional for each in trades_of(crossed, netted(300, -300).parts)] == [18_000, -18_000]
+    denied = orderpb.OrderStatus(view=orderpb.ORDER_VIEW_DENIED)
+    assert [each.quantity for each in trades_of(denied, netted(300, -300).parts)] == [0, 0]
+
+
+def test_a_netted_run_is_complete_once_every_leg_is() -> None:
+    order = netted(1_000, -400, 200)
+    filled = {0: Filled(D(1)), 1: Filled(D("0.4")), 2: Filled(D("0.2"))}
+    assert end_of([order], filled, canceled=False) is End.COMPLETED
+    short = {**filled, 1: Filled(D("0.399"), reason="FENCED: x")}
+    assert end_of([order], short, canceled=False) is End.PARTIAL
+    assert reasons_of([order], short) == ["leg 1 w1/s1 BTC: FENCED: x"]

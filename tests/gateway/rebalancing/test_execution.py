@@ -124,17 +124,22 @@ async def test_runs_of_an_account(harness: GatewayHarness) -> None:
     assert Decimal(run.progress[0].fees["USD"]) > 0
     assert await reason_of(desk.execute(run.run_id)) == "E_REBALANCE_STATE"
     await _completed(desk, "twice", "2")
+    await _completed(desk, "netted", "0.5", netted=True)
+    await _completed(desk, "back", "2", netted=True)
 
     await _canceled_before_and_under_way(desk)
     await _goes_on_after_a_restart(desk)
     await _frozen_under_way(desk)
 
 
-async def _completed(desk: Desk, name: str, factor: str) -> rebalancepb.RebalanceRun:
+async def _completed(desk: Desk, name: str, factor: str, *, netted: bool = False) -> rebalancepb.RebalanceRun:
     """A run that fills to the step; one that met bars without a trade is followed by another, as a person would."""
     for number in range(5):
         run_id, before = f"{name}-{number}", await desk.held()
-        await desk.recorded(run_id, desk.scaled(factor))
+        request = desk.scaled(factor)
+        if netted:
+            request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
+        await desk.recorded(run_id, request)
         await desk.execute(run_id)
         run = await desk.ended(run_id)
         assert await desk.held() == before + Decimal(run.progress[0].filled)

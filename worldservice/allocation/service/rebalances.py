@@ -19,7 +19,6 @@ from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from worldservice.allocation.domain.plan import Approach, Plan
 from worldservice.allocation.domain.run import Run, RunState, expired
-from worldservice.allocation.domain.trading.netting import Execution
 from worldservice.allocation.events import rebalance_state_changed, rebalancing_planned
 from worldservice.allocation.planning import Planner
 from worldservice.allocation.service.access import (
@@ -167,9 +166,8 @@ def _worlds_of(wanted: WantedPlan, plan: Plan) -> tuple[str, ...]:
 
 def _check_executable(wanted: WantedPlan) -> None:
     """Raises NotReady (E_REBALANCE_STATE): what nothing executes is not recorded as if something would."""
-    if wanted.execution is not Execution.PER_WORLD or wanted.approach is not Approach.SCALE:
-        shown = f"{wanted.execution.value} {wanted.approach.value}"
-        raise NotReady("E_REBALANCE_STATE", f"a {shown} plan can be looked at only, want PER_WORLD and SCALE")
+    if wanted.approach is not Approach.SCALE:
+        raise NotReady("E_REBALANCE_STATE", f"a {wanted.approach.value} plan can be looked at only, want SCALE")
 
 
 def _known(conn: Connection, act: Act, account: str, run_id: str, content: str) -> Recorded | None:

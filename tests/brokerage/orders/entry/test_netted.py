@@ -15,12 +15,12 @@ from brokerage.accounts import limits as accounts_limits
 from brokerage.books import store as books_store
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
+from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import NETTING, Order, OrderShare, Owner, Side, order_id
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.risk.fence import FenceState
-from brokerage.market.configured import Link
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry import protection
 from brokerage.orders.entry.netted import submit_netted
