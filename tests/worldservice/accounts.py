@@ -33,7 +33,9 @@ class Accounts(accountrpc.AccountServiceServicer):
         self, request: accountservicepb.GetAccountRequest, context: object
     ) -> accountservicepb.GetAccountResponse:
         stored = self.limits.get(request.account, accountservicepb.SetAccountLimitsRequest())
-        return accountservicepb.GetAccountResponse(account=accountpb.Account(limits_revision=stored.revision))
+        return accountservicepb.GetAccountResponse(
+            account=accountpb.Account(limits_revision=stored.revision, limits=stored.limits)
+        )
 
     def add(self, server: Server) -> None:
         """Serve the two calls that worldservice makes."""

@@ -26,7 +26,7 @@ from worldservice.metrics import WorldMetrics
 from worldservice.risk.events import limits_updated
 from worldservice.risk.store import account_limits as store
 from worldservice.risk.store.account_limits import StoredLimits
-from worldservice.risk.wire.reports import merged_limits
+from worldservice.risk.wire.reports import merged_limits, widened
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, own_act
 
@@ -53,11 +53,12 @@ def put_limits(conn: Connection, act: Act, account: str, limits: accountpb.Accou
 def put_budgets(conn: Connection, act: Act, account: str, budgets: Sequence[accountpb.AccountBudget]) -> StoredLimits:
     """Store the budgets that a set of allocations makes, in place of those before; equal ones change nothing.
 
-    They join the account's limits under one revision. The caller pushes afterwards, with a LimitsSender.
+    They join the account's limits under one revision. The caller pushes afterwards, with a LimitsSender. While
+    brokerage has limits that this store never sent they wait with the others.
     """
     stored = store.lock_limits(conn, account)
     content = accountpb.AccountLimits(budgets=budgets).SerializeToString(deterministic=True)
-    return _save(conn, act, stored, replace(stored, budgets=content))
+    return _save(conn, act, stored, replace(stored, budgets=content), keeps=stored.is_outranked)
 
 
 def limits_to_proto(stored: StoredLimits) -> riskpb.HubAccountLimits:
@@ -95,16 +96,17 @@ class LimitsSender:
         self._retry_s = retry_s
         self._wake = asyncio.Event()
 
-    async def push(self, account: str, *, again: bool = False) -> bool:
+    async def push(self, account: str, *, again: bool = False, said: bool = False) -> bool:
         """Tell brokerage the account's present limits; True once it has confirmed them, False if it could not be told.
 
-        `again`: also when it has: its store may have been restored.
+        `again`: also when it has: its store may have been restored. `said`: a person has put them just now, so they
+        replace whatever brokerage has; without it limits that this store never sent are replaced by narrower ones only.
         """
         for _ in range(ATTEMPTS_MAX):
             stored = await self._db.read(lambda conn: store.load_limits(conn, account))
             if not stored.pending and not again:
                 return True
-            told = await self._tell(stored)
+            told = await self._tell(stored, said)
             if told is not None:
                 return told
         return False
@@ -129,7 +131,7 @@ class LimitsSender:
         self._metrics.limits_pending.set(len(left))
         return not left
 
-    async def _tell(self, stored: StoredLimits) -> bool | None:
+    async def _tell(self, stored: StoredLimits, said: bool) -> bool | None:
         """True: confirmed; False: not to be told now; None: the store has something newer to tell."""
         account, revision = stored.account, stored.revision
         request = accountservicepb.SetAccountLimitsRequest(
@@ -140,7 +142,7 @@ class LimitsSender:
                 await self._broker.SetAccountLimits(request, timeout=self._timeout_s)
         except QmtlError as error:
             if error.reason == STALE:
-                return await self._outrank(stored)
+                return await self._outrank(stored, said)
             log.warning("limits_pending", account=account, revision=revision, error=str(error))
             reason = f"{error.reason}: {error.message}"
             await self._db.write(lambda conn: store.note_pending(conn, account, revision, reason))
@@ -156,8 +158,11 @@ class LimitsSender:
             outbox.append(conn, limits_updated(limits_to_proto(store.load_limits(conn, account)), act))
             audit_write(conn, act, f"revision {revision}")
 
-    async def _outrank(self, stored: StoredLimits) -> bool | None:
-        """Brokerage has a revision that is not ours: this store was restored, or somebody wrote past it. Step above."""
+    async def _outrank(self, stored: StoredLimits, said: bool) -> bool | None:
+        """Brokerage has a revision that is not ours: this store was restored, or somebody wrote past it.
+
+        Step above it where that widens nothing, or a person has just said so; else it stands, and is told.
+        """
         try:
             with as_service():
                 request = accountservicepb.GetAccountRequest(account=stored.account)
@@ -167,16 +172,38 @@ class LimitsSender:
             self._wake.set()
             return False
         theirs = int(reply.account.limits_revision)
+        wider = [] if said else widened(merged_limits(stored.limits, stored.budgets), reply.account.limits)
+        if wider:
+            return await self._db.write(lambda conn: self._refuse(conn, stored, theirs, wider))
         log.warning("limits_outranked", account=stored.account, ours=stored.revision, theirs=theirs)
-        await self._db.write(lambda conn: store.outrank(conn, stored.account, stored.revision, theirs))
+        await self._db.write(lambda conn: store.outrank(conn, stored.account, stored.revision, theirs + 1))
         return None
 
+    def _refuse(self, conn: Connection, stored: StoredLimits, theirs: int, wider: Sequence[str]) -> bool | None:
+        """Keep brokerage's limits; None: the store has something newer to tell. Audited once."""
+        if not store.outrank(conn, stored.account, stored.revision, theirs):
+            return None
+        shown = ", ".join(wider[:5]) + (f" and {len(wider) - 5} more" if len(wider) > 5 else "")
+        reason = (
+            f"{store.OUTRANKED}: brokerage has revision {theirs}, which this store never sent, and these would widen"
+        )
+        reason = f"{reason} {shown}; put the limits again to replace it"
+        if stored.pending_reason != reason[: store.REASON_MAX]:
+            log.error("limits_refused", account=stored.account, theirs=theirs, wider=shown)
+            act = own_act("AccountLimitsRefused", f"account:{stored.account}", self._clock.now())
+            audit_write(conn, act, reason)
+        store.note_pending(conn, stored.account, theirs, reason)
+        return False
 
-def _save(conn: Connection, act: Act, stored: StoredLimits, wanted: StoredLimits) -> StoredLimits:
+
+def _save(
+    conn: Connection, act: Act, stored: StoredLimits, wanted: StoredLimits, *, keeps: bool = False
+) -> StoredLimits:
+    """`keeps`: the revision stays, so that brokerage refuses it until a person has put limits."""
     if stored.revision and (wanted.limits, wanted.budgets) == (stored.limits, stored.budgets):
         audit_write(conn, act, f"limits of {stored.account} again, unchanged")
         return stored
-    saved = store.save_limits(conn, replace(wanted, updated_by=act.actor, updated_at=act.now))
+    saved = store.save_limits(conn, replace(wanted, updated_by=act.actor, updated_at=act.now), keeps=keeps)
     outbox.append(conn, limits_updated(limits_to_proto(saved), act))
     audit_write(conn, act, f"limits of {stored.account} revision {saved.revision}")
     return saved

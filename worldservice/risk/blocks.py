@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.errors import NotReady, QmtlError
 from worldservice.policy.domain.risk.terms import RiskTerms
 from worldservice.policy.store import policy_of
@@ -20,9 +21,8 @@ from worldservice.risk.domain.scope import Scope
 from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
 from worldservice.risk.domain.tail_risk import with_candidate
 from worldservice.risk.files import SnapshotFiles
-from worldservice.risk.reading import inline, whole
+from worldservice.risk.reading import whole
 from worldservice.risk.store import account_limits, snapshots
-from worldservice.risk.wire.reports import merged_limits
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 
@@ -52,17 +52,17 @@ class RiskBlocks:
             return ()
         scope = Scope(f"world:{world.world_id}")
         header = snapshots.newest(conn, scope, RiskStage.LIVE)
-        if header is None:
-            said = "has no live risk snapshot of its world, want one; all of it may be @cash"
-            return [Block("RISK_SNAPSHOT_MISSING", one.strategy_id, said) for one in entering]
         found = [
-            Block(reason, one.strategy_id, sentence)
-            for reason, sentence in freshness(header, policy.risk.max_age, now)
-            for one in entering
-        ]
-        found += [
             Block("ACCOUNT_LIMITS_PENDING", one.strategy_id, f"waits until brokerage has the limits of {account}")
             for account in pending_limits(conn, world.world_id)
+            for one in entering
+        ]
+        if header is None:
+            said = "has no live risk snapshot of its world, want one; all of it may be @cash"
+            return [*found, *(Block("RISK_SNAPSHOT_MISSING", one.strategy_id, said) for one in entering)]
+        found += [
+            Block(reason, one.strategy_id, sentence)
+            for reason, sentence in freshness(header, policy.risk.max_age, now)
             for one in entering
         ]
         try:
@@ -139,13 +139,13 @@ def freshness(header: SnapshotHeader, max_age: timedelta, now: datetime) -> Iter
 
 
 def pending_limits(conn: Connection, world_id: str) -> Iterator[str]:
-    """Accounts of the world whose limits brokerage has not confirmed: known by their budgets, or their snapshot."""
+    """Accounts whose limits brokerage has not confirmed, and that may serve the world. Budgets name every world that an
+    account with shares serves; of one without, nobody here knows, so it counts.
+    """
     for account in account_limits.pending_accounts(conn):
         stored = account_limits.load_limits(conn, account)
-        budgets = merged_limits(stored.limits, stored.budgets).budgets
-        header = snapshots.newest(conn, Scope(f"account:{account}"), RiskStage.LIVE)
-        held = () if header is None else inline(snapshots.load_snapshot(conn, header)).weights
-        if any(one.world_id == world_id for one in budgets) or any(name.startswith(f"{world_id}/") for name in held):
+        named = {one.world_id for one in accountpb.AccountLimits.FromString(stored.budgets).budgets}
+        if not named or world_id in named:
             yield account
 
 

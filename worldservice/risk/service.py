@@ -37,7 +37,7 @@ from worldservice.risk.files import SnapshotFiles
 from worldservice.risk.intake import SNAPSHOT_SIGNAL, Judge, Put, arrival, store_arrival
 from worldservice.risk.reading import current_header, state_of
 from worldservice.risk.store import account_limits, breaches, snapshots
-from worldservice.risk.wire.reports import breach_to_proto
+from worldservice.risk.wire.reports import LIMIT_FIELDS, breach_to_proto
 from worldservice.risk.wire.snapshots import header_to_proto, stage_filter
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of
@@ -46,7 +46,6 @@ from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited
 WATCH_BATCH = 64
 WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 BUDGETS_MAX = 1_000
-LIMIT_FIELDS = ("gross_max", "net_max", "leverage_max", "symbol_max", "sector_max")
 
 
 def _told(request: riskservicepb.PutSnapshotRequest) -> str:
@@ -219,7 +218,7 @@ class RiskServicer(AuditedServicer, riskrpc.RiskServiceServicer):
             put_limits(conn, told, scope.name, request.limits, request.etag)
 
         await self.writes.db.write(work)
-        await self._sender.push(scope.name)
+        await self._sender.push(scope.name, said=True)
         stored = await self.writes.db.read(lambda conn: account_limits.load_limits(conn, scope.name))
         return riskservicepb.PutAccountLimitsResponse(limits=limits_to_proto(stored))
 

@@ -33,6 +33,7 @@ from qmtl.calendars.spans import Span
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
 NO_QUOTE = "NO_QUOTE: a limit-if-touched order fills at a quote, and this feed has none"
+SHORT = "SHORT: the bar had no more volume for it"
 TRAILED = "TRAILED: the stop followed the price"
 
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
@@ -130,7 +131,7 @@ class SimulatedExchange:
             record = book.record(record.id)
         over = _is_over(record, found, bar) or _ends_within(record, bar)
         if tif is not TimeInForce.GTC and over and not record.closed:
-            yield VenueReport(record.id, EventKind.EXPIRED, time)
+            yield VenueReport(record.id, EventKind.EXPIRED, time, reason=_why_short(record, found))
 
 
 def is_withdrawn(before: OrderRecord, record: OrderRecord) -> bool:
@@ -184,6 +185,13 @@ def _moves(record: OrderRecord, found: Match, shown: _Shown) -> Iterator[VenueRe
     if found.stop is not None or found.limit is not None:
         reason = TRAILED if found.stop is not None else ""
         yield VenueReport(record.id, EventKind.UPDATED, shown.time, reason=reason, stop=found.stop, limit=found.limit)
+
+
+def _why_short(record: OrderRecord, found: Match) -> str:
+    """Why an immediate order got nothing of its bar, or not all."""
+    if record.order.tif not in IMMEDIATE:
+        return ""
+    return SHORT if found.why is None else f"{found.why.name}: {found.why.value}"
 
 
 def _is_over(record: OrderRecord, found: Match, bar: Bar) -> bool:

@@ -152,7 +152,7 @@ async def _completed(desk: Desk, name: str, factor: str, *, netted: bool = False
 
 def _quiet(run: rebalancepb.RebalanceRun) -> bool:
     """Whether a run only ended short because nothing traded in the bars of its orders."""
-    return run.state == PARTIAL and all("NOT_FILLED" in reason for reason in run.reasons)
+    return run.state == PARTIAL and all("NO_VOLUME: nothing traded in the bar" in reason for reason in run.reasons)
 
 
 async def _canceled_before_and_under_way(desk: Desk) -> None:

@@ -320,6 +320,7 @@ async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accou
     shown = (await plans(PB.PlanRebalanceRequest(rebalance=netted))).plan
     assert [(order.quantity, list(order.shares)) for order in shown.orders] == [("-0.35", ["-600", "250"])]
     request.rebalance.CopyFrom(netted)
+    request.rebalance.approach = rebalancepb.REBALANCE_APPROACH_OVERLAY
     assert await reason_of(applies(request)) == "E_REBALANCE_STATE"
     request.run_id = "Not An Id"
     assert await reason_of(applies(request)) == "E_FIELD"

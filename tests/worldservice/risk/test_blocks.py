@@ -16,7 +16,7 @@ from qmtl.sql.database import Database
 from tests.worldservice.risk.books import message_of, series, snapshot_of
 from tests.worldservice.samples import DOCUMENT, NOW
 from tests.worldservice.stored import add_strategy, make_trading, open_store, put_policy
-from worldservice.risk.account_limits import put_budgets
+from worldservice.risk.account_limits import put_budgets, put_limits
 from worldservice.risk.blocks import RiskBlocks
 from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
 from worldservice.risk.files import SnapshotFiles
@@ -173,3 +173,17 @@ async def test_limits_that_brokerage_lacks_block(db: Database) -> None:
     found = await blocks(db)
     assert reasons(found) == ["ACCOUNT_LIMITS_PENDING"]
     assert "limits of main" in found[0].sentence
+    shares = [accountpb.AccountBudget(world_id="beta", gross_max="6")]
+    await db.write(lambda conn: put_budgets(conn, act, "main", shares))
+    assert reasons(await blocks(db)) == [], "its budgets name every world that it serves"
+    unknown = accountpb.AccountLimits(gross_max="5")
+    await db.write(lambda conn: put_limits(conn, act, "third", unknown, ""))
+    found = await blocks(db)
+    assert [("limits of third" in one.sentence, one.reason) for one in found] == [(True, "ACCOUNT_LIMITS_PENDING")]
+
+
+async def test_limits_that_are_pending_block_without_a_live_snapshot_too(db: Database) -> None:
+    await db.write(begin)
+    act = own_act("Test", "account:main", NOW)
+    await db.write(lambda conn: put_limits(conn, act, "main", accountpb.AccountLimits(gross_max="5"), ""))
+    assert reasons(await blocks(db)) == ["ACCOUNT_LIMITS_PENDING", "RISK_SNAPSHOT_MISSING"]

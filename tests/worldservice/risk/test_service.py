@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, PermissionDenied, Unavailable
 from qmtl.core.roles import Role
@@ -142,9 +143,47 @@ async def test_limits_reach_brokerage_or_are_pending(harness: WorldHarness) -> N
     await eventually(confirmed)
     assert harness.accounts.limits["main"].limits.gross_max == "400"
     harness.accounts.limits["main"].revision = 40  # somebody wrote past this store
-    wanted.limits.gross_max = "300"
+    wanted.limits.gross_max = "450"
     told = (await ann.risk.PutAccountLimits(wanted)).limits
-    assert (told.revision, told.limits_pending) == (41, False)
+    assert (told.revision, told.limits_pending) == (41, False), "a person has said so"
+
+
+async def test_limits_of_a_store_that_is_behind_never_widen_by_themselves(harness: WorldHarness) -> None:
+    ann = await harness.stub()
+    wanted = riskservicepb.PutAccountLimitsRequest(
+        account="main", limits=accountpb.AccountLimits(gross_max="500", net_max="200"), reason="less risk"
+    )
+    harness.accounts.error = Unavailable("E_UNAVAILABLE", "away")
+    await ann.risk.PutAccountLimits(wanted)
+    newer = accountpb.AccountLimits(gross_max="400", budgets=[accountpb.AccountBudget(world_id="w", gross_max="5")])
+    harness.accounts.limits["main"] = accountservicepb.SetAccountLimitsRequest(account="main", revision=7, limits=newer)
+    harness.accounts.error = None
+    asked = riskservicepb.GetAccountLimitsRequest(account="main")
+
+    async def refused() -> bool:
+        harness.clock.advance(10.0)
+        return "E_LIMITS_OUTRANKED" in (await ann.risk.GetAccountLimits(asked)).limits.pending_reason
+
+    await eventually(refused)
+    told = (await ann.risk.GetAccountLimits(asked)).limits
+    assert told.limits_pending
+    assert "gross_max from 400 to 500, budget of w from 5 to none" in told.pending_reason
+    assert harness.accounts.limits["main"].limits == newer
+    told = (await ann.risk.PutAccountLimits(wanted)).limits
+    assert (told.revision, told.limits_pending, told.pending_reason) == (8, False, ""), "a person has said so again"
+    assert harness.accounts.limits["main"].limits.gross_max == "500"
+    harness.accounts.limits["main"].revision = 20
+    harness.accounts.limits["main"].limits.gross_max = "900"
+    wanted.limits.gross_max = "430"
+    harness.accounts.error = Unavailable("E_UNAVAILABLE", "away")
+    await ann.risk.PutAccountLimits(wanted)
+    harness.accounts.error = None
+
+    async def narrowed() -> bool:
+        harness.clock.advance(10.0)
+        return harness.accounts.limits["main"].limits.gross_max == "430"
+
+    await eventually(narrowed)
 
 
 async def test_an_exit_is_at_brokerage_before_the_put_is_answered(harness: WorldHarness) -> None:

@@ -11,6 +11,9 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.sql.instants import instant, micros
 from worldservice.risk.tables import risk_account_limits
 
+OUTRANKED = "E_LIMITS_OUTRANKED"
+REASON_MAX = 500
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLimits:
@@ -31,6 +34,11 @@ class StoredLimits:
         return self.confirmed_revision < self.revision
 
     @property
+    def is_outranked(self) -> bool:
+        """Whether brokerage has limits that this store never sent, and that these would widen."""
+        return self.pending and self.pending_reason.startswith(OUTRANKED)
+
+    @property
     def etag(self) -> str:
         """Opaque; changes with every revision."""
         return f"{self.account}-{self.revision}"
@@ -49,15 +57,15 @@ def lock_limits(conn: Connection, account: str) -> StoredLimits:
     return load_limits(conn, account, lock=True)
 
 
-def save_limits(conn: Connection, stored: StoredLimits) -> StoredLimits:
-    """Write the next revision. The caller holds the row."""
+def save_limits(conn: Connection, stored: StoredLimits, *, keeps: bool = False) -> StoredLimits:
+    """Write the next revision, or (`keeps`) other content of this one. The caller holds the row."""
     assert stored.updated_at is not None
-    after = replace(stored, revision=stored.revision + 1, pending_reason="")
+    after = stored if keeps else replace(stored, revision=stored.revision + 1, pending_reason="")
     values = {
         "revision": after.revision,
         "limits": after.limits,
         "budgets": after.budgets,
-        "pending_reason": "",
+        "pending_reason": after.pending_reason,
         "updated_by": after.updated_by,
         "updated_us": micros(stored.updated_at),
     }
@@ -65,11 +73,16 @@ def save_limits(conn: Connection, stored: StoredLimits) -> StoredLimits:
     return after
 
 
-def outrank(conn: Connection, account: str, sent: int, theirs: int) -> None:
-    """Step above a revision that brokerage has and this store does not: it was restored, or somebody else wrote."""
+def outrank(conn: Connection, account: str, sent: int, to: int) -> bool:
+    """Step up to a revision, which brokerage has not confirmed, from the one that was sent; False: the store has moved
+    on meanwhile.
+    """
     table = risk_account_limits.c
-    where = (table.account == account, table.revision == sent, table.revision <= theirs)
-    conn.execute(sa.update(risk_account_limits).where(*where).values(revision=theirs + 1))
+    where = (table.account == account, table.revision == sent, table.revision <= to)
+    return (
+        conn.execute(sa.update(risk_account_limits).where(*where).values(revision=to, confirmed_revision=0)).rowcount
+        > 0
+    )
 
 
 def confirm(conn: Connection, account: str, revision: int) -> bool:
@@ -84,7 +97,7 @@ def note_pending(conn: Connection, account: str, revision: int, reason: str) -> 
     """Keep why brokerage has not confirmed a revision."""
     table = risk_account_limits.c
     where = (table.account == account, table.revision == revision, table.confirmed_revision < revision)
-    conn.execute(sa.update(risk_account_limits).where(*where).values(pending_reason=reason[:500]))
+    conn.execute(sa.update(risk_account_limits).where(*where).values(pending_reason=reason[:REASON_MAX]))
 
 
 def pending_accounts(conn: Connection) -> list[str]:

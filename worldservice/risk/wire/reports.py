@@ -127,6 +127,10 @@ def differences(after: Mapping[str, float], before: Mapping[str, float]) -> dict
     return {name: value - before[name] for name, value in after.items() if name in before}
 
 
+LIMIT_FIELDS = ("gross_max", "net_max", "leverage_max", "symbol_max", "sector_max")
+"""Limits that are one number of the whole account."""
+
+
 def merged_limits(limits: bytes, budgets: bytes) -> accountpb.AccountLimits:
     """The limits that people put, with the budgets that allocations add: of a world and strategy the tighter. Capital
     is that of the allocations.
@@ -143,6 +147,20 @@ def merged_limits(limits: bytes, budgets: bytes) -> accountpb.AccountLimits:
     del message.budgets[:]
     message.budgets.extend(kept)
     return message
+
+
+def widened(ours: accountpb.AccountLimits, theirs: accountpb.AccountLimits) -> list[str]:
+    """Where limits let through more than others do, by name and with both numbers."""
+    found = []
+    pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in LIMIT_FIELDS]
+    mine = {(one.world_id, one.strategy_id): one.gross_max for one in ours.budgets}
+    for one in theirs.budgets:
+        name = "/".join(filter(None, ("budget of " + one.world_id, one.strategy_id)))
+        pairs.append((name, mine.get((one.world_id, one.strategy_id), ""), one.gross_max))
+    for name, own, other in pairs:
+        if other and (not own or Decimal(own) > Decimal(other)):
+            found.append(f"{name} from {other} to {own or 'none'}")
+    return found
 
 
 def _ratio(one: LikelihoodRatio) -> riskpb.LikelihoodRatio:

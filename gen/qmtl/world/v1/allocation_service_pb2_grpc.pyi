@@ -75,7 +75,7 @@ class AllocationServiceStub:
     that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
     plan closes what the revision after does not name, and the request does not say so).
     """
     GetRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]
@@ -142,7 +142,7 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
     plan closes what the revision after does not name, and the request does not say so).
     """
     GetRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]  # type: ignore[assignment]
@@ -242,7 +242,7 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that the request names or the plan has legs of.
 
         Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes a NETTED, OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
+        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
         plan closes what the revision after does not name, and the request does not say so).
         """
 

@@ -184,6 +184,21 @@ def test_immediate_orders_decide_on_the_first_eligible_bar(tif: TimeInForce, vol
     assert played(order(tif=tif), shown, bar(2, 100, 105, 99, 103), profile=capped)[0] == want
 
 
+@pytest.mark.parametrize(
+    ("volume", "limit", "why"),
+    [
+        (0, 110, "NO_VOLUME: nothing traded in the bar"),
+        (1000, 90, "NOT_REACHED: the price was not reached"),
+        (50, 110, "SHORT: the bar had no more volume for it"),
+    ],
+)
+def test_an_immediate_order_says_why_it_ended_short(volume: int, limit: int, why: str) -> None:
+    desk = account(margin(1, fee="0", participation="0.1"))
+    desk.submit(order(tif=TimeInForce.IOC, type=OrderType.LIMIT, limit_price=Decimal(limit)), MINUTE)
+    last = desk.on_bar("AAPL", bar(1, 100, 105, 99, 103, volume=volume))[-1]
+    assert (last.kind, last.detail) == (EventKind.EXPIRED, why)
+
+
 def test_gtd_and_day_orders_expire_before_they_match() -> None:
     limit = order(type=OrderType.LIMIT, limit_price=Decimal(95))
     timed = replace(limit, tif=TimeInForce.GTD, expire_at_ns=2 * MINUTE)
