@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from qmtl.core.attribution import attributed
+from qmtl.core.netting.attribution import attributed
 from worldservice.allocation.domain.legs import Held, Mark
 from worldservice.allocation.domain.plan import Asked, Book, Rules, Standing, plan_of
 from worldservice.allocation.domain.proposals.hierarchical import hierarchical

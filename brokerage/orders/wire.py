@@ -36,9 +36,9 @@ from brokerage.domain.risk.fence import GateStamp
 from brokerage.domain.trading.replacement import Change, Replace
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
-from qmtl.core.attribution import booked_after
 from qmtl.core.decimals import format_decimal, parse_decimal, to_scaled
 from qmtl.core.errors import Conflict, refused
+from qmtl.core.netting.attribution import booked_after
 from qmtl.wire.contexts import DOMAINS
 from qmtl.wire.fields import known_enum, optional_text, require_int64, require_text
 from qmtl.wire.instants import ns_from_proto, ns_to_proto

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from enum import Enum
 
-from qmtl.core.attribution import attributed
+from qmtl.core.netting.attribution import attributed
 
 TRIES = 3
 NETTING = "@netting"

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from qmtl.core.attribution import attributed, split_fee
+from qmtl.core.netting.attribution import attributed, split_fee
 
 
 def fills_of(shares: list[int], fills: list[int]) -> list[list[int]]:

@@ -24,9 +24,9 @@ from brokerage.domain.orders.states import (
     after_update,
     view_of,
 )
-from qmtl.core.attribution import booked_after, split_fee
 from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import Conflict
+from qmtl.core.netting.attribution import booked_after, split_fee
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+import pytest
+
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
@@ -14,12 +16,19 @@ from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
-from qmtl.core.errors import Conflict, NotFound, Unavailable
+from qmtl.core.errors import Conflict, NotFound, QmtlError, Unavailable
 from qmtl.rpc.server.server import Server
 from tests.worldservice.accounts import Accounts
 from tests.worldservice.harness import stamp
 
 NOBODY = "nobody: an account of the tests"
+
+
+async def reason_of(call: object) -> str:
+    """The reason that a call is refused for."""
+    with pytest.raises(QmtlError) as refused:
+        await call  # type: ignore[misc]  # an awaitable call
+    return refused.value.reason
 
 
 class AccountsWithBooks(Accounts, portfoliorpc.PortfolioServiceServicer, instrumentrpc.InstrumentServiceServicer):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import NotReady, QmtlError
+from qmtl.core.errors import NotReady
 from qmtl.core.roles import Role
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
@@ -18,7 +18,7 @@ from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.allocation.accounts import AccountsWithBooks
+from tests.worldservice.allocation.accounts import AccountsWithBooks, reason_of
 from tests.worldservice.harness import WorldHarness, eventually, make_trading
 from worldservice.allocation.domain.run import RunState, moved
 from worldservice.allocation.store import runs
@@ -52,12 +52,6 @@ def scaled(factor: str) -> rebalancepb.RebalanceRequest:
     """All of w1 by a factor."""
     scales = rebalancepb.ExplicitScales(worlds=[allocationpb.WorldShare(world_id="w1", share=factor)])
     return rebalancepb.RebalanceRequest(account="main", explicit=scales)
-
-
-async def reason_of(call: object) -> str:
-    with pytest.raises(QmtlError) as refused:
-        await call  # type: ignore[misc]  # an awaitable call
-    return refused.value.reason
 
 
 async def traded(harness: WorldHarness, accounts: AccountsWithBooks) -> WorldStubs:

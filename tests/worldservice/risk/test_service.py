@@ -162,7 +162,7 @@ async def test_limits_of_a_store_that_is_behind_never_widen_by_themselves(harnes
 
     async def refused() -> bool:
         harness.clock.advance(10.0)
-        return "E_LIMITS_OUTRANKED" in (await ann.risk.GetAccountLimits(asked)).limits.pending_reason
+        return "LIMITS_OUTRANKED" in (await ann.risk.GetAccountLimits(asked)).limits.pending_reason
 
     await eventually(refused)
     told = (await ann.risk.GetAccountLimits(asked)).limits

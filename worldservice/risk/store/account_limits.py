@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.sql.instants import instant, micros
 from worldservice.risk.tables import risk_account_limits
 
-OUTRANKED = "E_LIMITS_OUTRANKED"
+OUTRANKED = "LIMITS_OUTRANKED"
 REASON_MAX = 500
 
 

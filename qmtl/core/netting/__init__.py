@@ -1,0 +1,1 @@
+"""How the fills of one order for several are shared out among them."""
