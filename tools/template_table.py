@@ -18,7 +18,7 @@ qmtl project init --preset minimal --path my-strategy --set name=my-strategy
 qmtl project layer add execution --path my-strategy --template canary_guard --yes
 qmtl project layer validate --path my-strategy
 qmtl project diff --path my-strategy --set fast=12
-qmtl project update --path my-strategy --set fast=12
+qmtl project update --path my-strategy --set fast=12 --yes
 ```
 
 An update renders the project anew with today's templates and answers and merges three ways: what was rendered before
@@ -73,8 +73,9 @@ nobody's; a template that is broken is left out and named on standard error, and
 `template.toml` has `name` and `layer` (as its folders say), `summary`, `version`, `qmtl` (versions it is for),
 `docs`, and may have `requires` (layers beside those that its own layer needs), `conflicts` (templates), `extras` (of
 qmtl), `tags`, `parameters` (`type`, `default`, `help`, `min`, `max`, `choices`, `pattern`) and `files` (source by
-path; a source that ends with `.jinja` is rendered). From version 2.0.0 on `migrations.md` beside it has a section `##
-2.0.0` for each major step. An unknown key is refused.
+path; a source that ends with `.jinja` is rendered). A template of data has the parameters `symbol` and `interval`.
+From version 2.0.0 on `migrations.md` beside it has a section `## 2.0.0` for each major step. An unknown key is
+refused.
 
 ## Layers
 

@@ -46,9 +46,8 @@ def whole(selection: Selection) -> dict[str, bytes]:
 
 
 def first_commands(files: Mapping[str, bytes]) -> list[str]:
-    """What a new project is looked at with: the first code block of its README, but for the line that installs it."""
-    block = files["README.md"].decode().split("```")[1]
-    return [line for line in block.strip().splitlines() if not line.startswith("pip ")]
+    """What a new project is looked at with: the first code block of its README."""
+    return files["README.md"].decode().split("```")[1].strip().splitlines()
 
 
 @dataclass(frozen=True, slots=True)

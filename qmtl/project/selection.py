@@ -24,6 +24,8 @@ DEFAULTS = {
     Layer.MONITORING: "notebook_metrics",
 }
 """The template of a layer where none is named."""
+ASKED_BY_DATA = ("symbol", "interval")
+"""Parameters of every template of data: README, notebooks and checks around the layers read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,11 @@ def selected_before(shelf: Shelf, project: ProjectFile, running: str) -> Selecti
 
 
 def check(selection: Selection, running: str) -> None:
-    """Raises NotReady (E_PROJECT_NEWER) for a template of another version, Conflict for two that exclude each other."""
+    """Whether templates can be together.
+
+    Raises NotReady (E_PROJECT_NEWER) for a template of another version, Conflict for two that exclude each other,
+    InvalidRequest (E_TEMPLATE_METADATA) for one of data that does not ask what every other template may read.
+    """
     keys = {template.facts.key for template in selection.all_templates}
     for template in selection.all_templates:
         facts = template.facts
@@ -176,6 +182,11 @@ def check(selection: Selection, running: str) -> None:
         if both:
             raise Conflict("E_TEMPLATE_CONFLICT", f"{facts.key} cannot be beside {', '.join(sorted(both))}")
     selection.parameters  # noqa: B018 - refuses templates that differ in a parameter
+    data = selection.templates.get(Layer.DATA)
+    absent = [name for name in ASKED_BY_DATA if data is not None and name not in data.facts.parameters]
+    if data is not None and absent:
+        message = f"{data.facts.key} has no parameters {', '.join(absent)}, want them of every template of data"
+        raise InvalidRequest("E_TEMPLATE_METADATA", message)
 
 
 def _again(shelf: Shelf, place: str, used: Used) -> Template:

@@ -144,6 +144,20 @@ def test_a_layer_that_comes_and_goes_leaves_the_bytes_of_before(tmp_path: Path) 
     assert contents(tmp_path / "p") == before
 
 
+def test_a_layer_that_goes_leaves_the_files_that_the_author_changed(tmp_path: Path) -> None:
+    new_project(tmp_path / "p", select(OWN, RUNNING, layers=["data", "signal", "monitoring"]))
+    mine = tmp_path / "p" / "layers" / "monitoring" / "__init__.py"
+    mine.write_text(mine.read_text() + "# mine\n")
+    project = Project.opened(tmp_path / "p")
+    plan = planned(project, without_layer(OWN, project, Layer.MONITORING))
+    outcomes = {change.path: change.outcome for change in plan.changes}
+    assert outcomes["layers/monitoring/__init__.py"] is Outcome.KEPT
+    assert outcomes["notebooks/results.ipynb"] is Outcome.REMOVED
+    plan.write()
+    assert "# mine" in mine.read_text()
+    assert not (tmp_path / "p" / "notebooks").exists()
+
+
 def test_what_the_author_changed_survives_an_answer_and_is_marked_where_both_changed(tmp_path: Path) -> None:
     folder = tmp_path / "p"
     new_project(folder, preset("minimal"))

@@ -63,6 +63,17 @@ def test_a_project_runs_by_the_lines_of_its_readme(tmp_path: Path, name: str) ->
     done = typed(folder, [*lines[:-1], *LIVE, lines[-1]])
     assert done.returncode == 0, done.stdout
     assert "E_LIVE_FORBIDDEN" in done.stdout
+    assert name == "production" or "which is what the fills come to" in done.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_a_sweep_runs_by_the_lines_of_its_readme(tmp_path: Path) -> None:
+    new_project(tmp_path / "p", preset("research"))
+    lines = lines_of((tmp_path / "p" / "sweeps" / "README.md").read_text())
+    done = typed(tmp_path / "p", lines)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "p" / "sweeps" / "trials.csv").read_text().count("\n") == 5
 
 
 @pytest.mark.soak

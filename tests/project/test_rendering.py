@@ -11,19 +11,26 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
+from google.protobuf.json_format import ParseDict
 
 from brokerage.domain.models.profiles.generic import spot
+from qmtl.broker.v1.account_pb2 import AccountLimits
 from qmtl.core.errors import QmtlError
 from qmtl.project.layers import Layer
 from qmtl.project.operations import whole
 from qmtl.project.parameters import Parameter, ParameterKind, answered, parsed_answers
-from qmtl.project.project_file import RUNNING
+from qmtl.project.project_file import PROJECT_FILE, RUNNING
 from qmtl.project.rendering import FILE_BYTES_MAX, python_literal, rendered, toml_literal
-from qmtl.project.selection import select
+from qmtl.project.selection import ASKED_BY_DATA, select
+from qmtl.project.shelf import Shelf
 from qmtl.sdk import AccountTerms, Runner, Strategy, StreamInput, signals
 from tests.project.shelves import OWN, preset, template_toml, written
 from tests.sdk.market import prices
 from tools.template_table import PAGE, template_table
+from worldservice.policy.domain.governance import LivePromotion
+from worldservice.policy.domain.policy import parse_policy
+from worldservice.policy.domain.presets import PRESETS as POLICIES
 
 DIGESTS = Path(__file__).with_name("template_digests.json")
 PRESETS = ("minimal", "production", "research")
@@ -85,6 +92,17 @@ def test_a_readme_names_a_file_of_bars_only_where_there_is_one_of_the_interval()
 def test_the_wanted_coverage_is_what_the_script_asks_for() -> None:
     files = preset("production", min_coverage=0.875).files()
     assert b"if found < 0.875:" in files["layers/data/coverage.sh"]
+
+
+def test_the_policy_of_production_is_moderate_and_its_limits_are_those_of_an_account() -> None:
+    files = preset("production", max_gross=9_000).files()
+    text = files["policies/world.yaml"].decode()
+    ours, moderate = yaml.safe_load(text), yaml.safe_load(POLICIES["moderate"].document)
+    assert ours["data_currency"] == moderate["data_currency"]
+    assert all(ours["selection"][key] == moderate["selection"][key] for key in ("gates", "score"))
+    assert parse_policy(text).live_promotion is LivePromotion.MANUAL_APPROVAL
+    limits = ParseDict(json.loads(files["policies/risk_limits.json"]), AccountLimits())
+    assert (limits.gross_max, limits.leverage_max, limits.symbol_max) == ("9000", "1", "0.5")
 
 
 @pytest.mark.parametrize(("template", "held"), [("intent_first", "0.10"), ("canary_guard", "0.02")])
@@ -261,6 +279,57 @@ def test_an_answer_that_is_none_is_refused(key: str, text: str) -> None:
 def test_literals_say_their_text_again(text: str) -> None:
     assert ast.literal_eval(python_literal(text)) == text
     assert tomllib.loads(f"a = {toml_literal(text)}")["a"] == text
+
+
+HOSTILE_ANSWERS = ('"; import os', "{{ name }}", "{% for %}", "\\", "a'''b", '"""', "${HOME}", "$(id)", "é", "# [x]")
+
+
+@pytest.mark.parametrize("answer", HOSTILE_ANSWERS, ids=range(len(HOSTILE_ANSWERS)))
+def test_an_answer_is_text_in_every_file_and_the_project_parses(tmp_path: Path, answer: str) -> None:
+    """A parameter without a pattern takes any line of text."""
+    asked = "".join(
+        f"[parameters.{name}]\ntype = 'text'\ndefault = 'x'\nhelp = 'h'\n" for name in ("remark", *ASKED_BY_DATA)
+    )
+    files = {"a.py": "a.py.jinja", "a.toml": "a.toml.jinja"}
+    shelf = written(
+        tmp_path,
+        {
+            "data/free/template.toml": template_toml("data", "free", files, asked),
+            "data/free/a.py.jinja": "X = {{ remark | python }}\n",
+            "data/free/a.toml.jinja": "x = {{ remark | toml }}\n",
+        },
+    )
+    both = Shelf([OWN.template("data", "seamless").source, shelf.template("data", "free").source])
+    selection = select(both, RUNNING, layers=["data"], named={"data": "free"}, answers={"remark": answer})
+    made = whole(selection)
+    [line] = ast.parse(made["a.py"]).body
+    assert isinstance(line, ast.Assign)
+    assert isinstance(line.value, ast.Constant)
+    assert line.value.value == tomllib.loads(made["a.toml"].decode())["x"] == answer
+    assert tomllib.loads(made[PROJECT_FILE].decode())["answers"]["remark"] == answer
+
+
+def test_a_template_of_data_asks_for_what_the_files_around_it_read(tmp_path: Path) -> None:
+    shelf = written(tmp_path, {"data/mute/template.toml": template_toml("data", "mute", {})})
+    both = Shelf([OWN.template("data", "seamless").source, shelf.template("data", "mute").source])
+    with pytest.raises(QmtlError, match="E_TEMPLATE_METADATA: data/mute has no parameters symbol, interval"):
+        select(both, RUNNING, layers=["data"], named={"data": "mute"})
+
+
+def test_an_answer_that_looks_like_a_secret_is_refused_and_not_repeated() -> None:
+    parameter = Parameter("remark", ParameterKind.TEXT, "x", "")
+    secret = "ghp_" + "a1B2" * 9
+    with pytest.raises(QmtlError, match="E_PARAMETER: remark is a GitHub token, want no secret") as refusal:
+        parameter.checked(f"see {secret}")
+    assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("count", "size", "said"), [(201, 1, "201 files"), (9, 240 * 1024, f"{9 * 240 * 1024} bytes")])
+def test_a_project_has_a_size(tmp_path: Path, count: int, size: int, said: str) -> None:
+    metadata = template_toml("data", "large", {f"{number}.txt": "f" for number in range(count)})
+    shelf = written(tmp_path, {"data/large/template.toml": metadata, "data/large/f": "x" * size})
+    with pytest.raises(QmtlError, match=f"E_TEMPLATE_SIZE: project has {said}"):
+        rendered([shelf.template("data", "large")], {}, ())
 
 
 def test_bounds_are_part_of_a_range() -> None:

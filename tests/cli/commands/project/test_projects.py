@@ -214,8 +214,9 @@ def test_on_a_terminal_a_project_is_asked_for(tmp_path: Path) -> None:
     assert all(question in seen for question in ("Preset [minimal]:", "Name [my-strategy]:", "World [research]:"))
     answers = read_project_file(tmp_path / "asked", RUNNING).answers
     assert (answers["name"], answers["world"]) == ("asked", "here")
-    assert seen.splitlines()[-4:] == [
-        "next:", "  cd asked", "  pytest", "  qmtl backtest strategy.py --data data/SYNTHETIC.csv --quote USD"
+    assert seen.splitlines()[-5:] == [
+        "next:", "  cd asked", f'  pip install "qmtl>={RUNNING},<1" "pytest>=8.4"', "  pytest",
+        "  qmtl backtest strategy.py --data data/SYNTHETIC.csv --quote USD",
     ]  # fmt: skip
 
 
