@@ -142,6 +142,7 @@ class Campaigns:
             live=live,
             canary=None if step is None or campaign.advancing else campaign.step,
             demotion=self._demotion(looked, campaign),
+            paper_auto=looked.terms.paper.auto,
         )
         days = 0 if step is None else step.live_days
         return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(conn, world))

@@ -8,8 +8,9 @@ import signal
 import sys
 
 from qmtl.cli.commands.campaign.loop_lease import LoopLease
-from qmtl.cli.commands.campaign.scheduling import keep_ticking
+from qmtl.cli.commands.campaign.scheduling import LoopStubs, keep_ticking
 from qmtl.rpc.client.channel import connect
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
 
 
@@ -20,7 +21,8 @@ async def run(address: str) -> None:
     tokens = {name: os.environ[f"{name.upper()}_TOKEN"] for name in ("user", "service")}
     async with connect(address, user_token=lambda: tokens["user"], service_token=lambda: tokens["service"]) as channel:
         stub = campaignrpc.CampaignServiceStub(channel)
-        await keep_ticking(stub, LoopLease(stub, "w1"), 1.0, once=False, allow_live=True)
+        stubs = LoopStubs(stub, activationrpc.ActivationServiceStub(channel))
+        await keep_ticking(stubs, LoopLease(stub, "w1"), 1.0, once=False, allow_live=True)
 
 
 if __name__ == "__main__":

@@ -219,3 +219,27 @@ async def test_without_a_campaign_there_is_no_report(harness: WorldHarness) -> N
     books = Books(harness, await opened(harness))
     await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT, make_default=True))
     assert (await refusal(ann, await books.request(ann))).reason == "E_NO_CAMPAIGN"
+
+
+async def test_features_that_moved_fail_a_report_and_none_is_unknown_where_the_policy_asks(
+    harness: WorldHarness,
+) -> None:
+    ann = await governed(harness, EASY + "  divergence: {psi_max: 0.1, min_pairs: 10}\n")
+    books = Books(harness, await opened(harness), slip=Decimal(0))
+    request = await books.request(ann)
+    report = await made(ann, request)
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert report.reasons[0].startswith("no feature was compared")
+    even = [100] * 10
+    request.features.append(divergencepb.FeatureCounts(node="calm", reference_counts=even, live_counts=even))
+    assert (await made(ann, request)).verdict == divergencepb.DIVERGENCE_VERDICT_PASS
+    moved = [2, 4, 6, 8, 10, 11, 12, 14, 16, 17]
+    request.features.append(divergencepb.FeatureCounts(node="moved", reference_counts=[10] * 10, live_counts=moved))
+    report = await made(ann, request)
+    assert [(one.node, round(one.psi, 4)) for one in report.drift] == [("calm", 0.0), ("moved", 0.292)]
+    assert list(report.reasons) == ["feature drift (PSI) is 0.292, want at most 0.1"]
+    for node, counts in (("moved", [1, 1]), ("", [1, 1]), ("one", [1]), ("none", [0, 0])):
+        bad = CreateRequest()
+        bad.CopyFrom(request)
+        bad.features.append(divergencepb.FeatureCounts(node=node, reference_counts=[1, 1], live_counts=counts))
+        assert (await refusal(ann, bad)).reason == "E_FIELD"

@@ -12,17 +12,21 @@ import pytest
 from sqlalchemy import Connection
 
 from qmtl.cli.commands.campaign.loop_lease import LoopLease
-from qmtl.cli.commands.campaign.scheduling import keep_ticking
+from qmtl.cli.commands.campaign.scheduling import LoopStubs, keep_ticking
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.processes import python_env
 from tests.worldservice.campaigns.test_service import EASY, _is, campaign, governed, reasons, shown_on_paper
 from tests.worldservice.harness import WorldHarness, eventually, make_world
-from tests.worldservice.samples import NOW
+from tests.worldservice.samples import DOCUMENT, NOW
 from worldservice.allocation.domain.shares import AllocationSet, Owner, Shares, Terms
 from worldservice.allocation.store import sets
 
@@ -32,10 +36,10 @@ AUTO = EASY + "governance: {live_promotion: {mode: auto_apply}}\n"
 async def test_two_loops_do_each_act_once(harness: WorldHarness, capsys: pytest.CaptureFixture[str]) -> None:
     ann = await governed(harness, AUTO)
     await shown_on_paper(harness, ann)
-    stubs = [(await harness.stub(Role.OPERATOR, name)).campaigns for name in ("loop-1", "loop-2")]
+    stubs = [await harness.stub(Role.OPERATOR, name) for name in ("loop-1", "loop-2")]
 
     async def both() -> None:
-        leases = [(stub, LoopLease(stub, "w1")) for stub in stubs]
+        leases = [(LoopStubs(one.campaigns, one.activation), LoopLease(one.campaigns, "w1")) for one in stubs]
         await asyncio.gather(*(keep_ticking(*each, 60.0, once=True, allow_live=True) for each in leases))
 
     await both()
@@ -50,6 +54,31 @@ async def test_two_loops_do_each_act_once(harness: WorldHarness, capsys: pytest.
     assert sorted(done) == ["APPLY_PROMOTION", "REQUEST_PROMOTION"]
     await both()  # nothing is due: the canary waits for its days
     assert "done" not in capsys.readouterr().out
+
+
+async def test_a_loop_raises_to_paper_what_the_backtest_has_shown(
+    harness: WorldHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = "paper: {window: 30d, min_trades: 1"
+    ann = await governed(harness, EASY)
+    lower = activationpb.ActivationChange(strategy_id="s", side="SIDE_LONG", active=False, stage="STAGE_BACKTEST")
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[lower]))
+    assert (await campaign(ann)).next_action.kind == campaignpb.CAMPAIGN_ACTION_KIND_EVALUATE
+    stubs = LoopStubs(ann.campaigns, ann.activation)
+    for trades, done in (("1000000", 0), ("1", 1)):
+        document = EASY.replace(paper, f"{paper}, auto: true").replace(
+            "min_trades: 1, defl", f"min_trades: {trades}, defl"
+        )
+        put = policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + document, make_default=True)
+        await ann.policies.PutPolicy(put)
+        await keep_ticking(stubs, LoopLease(ann.campaigns, "w1"), 60.0, once=True, allow_live=False)
+        told = capsys.readouterr().out
+        assert told.count("done  RAISE_TO_PAPER s camp-w1-s-backtest-") == done, told
+    activation = await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    entry = next(one for one in activation.activation.entries if one.strategy_id == "s" and one.active)
+    assert (entry.weight, entry.effective_mode) == ("1", commonpb.EFFECTIVE_MODE_PAPER)
+    await keep_ticking(stubs, LoopLease(ann.campaigns, "w1"), 60.0, once=True, allow_live=False)
+    assert "RAISE_TO_PAPER" not in capsys.readouterr().out
 
 
 async def test_the_lease_of_a_loop_has_one_holder_who_may_extend_it(harness: WorldHarness) -> None:

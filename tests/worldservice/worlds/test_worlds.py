@@ -126,7 +126,11 @@ async def test_policies_are_versions_and_the_default_can_be_rolled_back(harness:
         (DOCUMENT + "colour: red\n", "E_POLICY_KEY_UNKNOWN", "colour"),
         (DOCUMENT.replace("sharpe >= 0.6", "sharp >= 0.6"), "E_POLICY_METRIC_UNKNOWN", "selection.gates.and[1]"),
         (DOCUMENT.replace("5m", "5 min"), "E_POLICY_UNIT", "data_currency.max_lag"),
-        (DOCUMENT + "campaign: {paper: {auto: true}}\n", "E_POLICY_SECTION_NOT_BUILT", "campaign.paper.auto"),
+        (
+            DOCUMENT + "position_policy: {on_demote: flat}\n",
+            "E_POLICY_SECTION_NOT_BUILT",
+            "position_policy.on_demote.flat",
+        ),
     ],
 )
 async def test_a_malformed_policy_is_refused_with_its_path(

@@ -23,6 +23,23 @@ _EVALUATED_AWAY = frozenset(
         BlockReason.INSUFFICIENT_TRADES,
     }
 )
+_BARS_PAPER = frozenset(
+    {
+        BlockReason.MISSING_BACKTEST_RUN,
+        BlockReason.BACKTEST_WINDOW_INCOMPLETE,
+        BlockReason.INSUFFICIENT_TRADES,
+        BlockReason.METRIC_MISSING,
+        BlockReason.DEFLATED_SHARPE_LOW,
+        BlockReason.OVERFIT,
+        BlockReason.PBO_UNKNOWN,
+        BlockReason.VALIDATION_FAILED,
+        BlockReason.CROSS_CONTEXT_CACHE_HIT,
+        BlockReason.VERSION_CHANGED,
+        BlockReason.COOLDOWN_ACTIVE,
+        BlockReason.APPLY_RUNNING,
+    }
+)
+"""What a backtest has to show, and who just fell from live waits; the other blocks are of paper and of live."""
 _BEFORE_A_REQUEST = frozenset({BlockReason.APPROVAL_MISSING.value, BlockReason.APPROVAL_EXPIRED.value})
 
 
@@ -30,6 +47,7 @@ class ActionKind(Enum):
     """In the order in which a tick tells them."""
 
     EVALUATE = "EVALUATE"
+    RAISE_TO_PAPER = "RAISE_TO_PAPER"
     REQUEST_PROMOTION = "REQUEST_PROMOTION"
     APPLY_PROMOTION = "APPLY_PROMOTION"
     ADVANCE_CANARY = "ADVANCE_CANARY"
@@ -72,6 +90,7 @@ class Standing:
     live: bool = False
     canary: int | None = None
     demotion: str = ""
+    paper_auto: bool = False
 
 
 def action_of(standing: Standing) -> Action | None:
@@ -96,6 +115,8 @@ def action_of(standing: Standing) -> Action | None:
         return None
     if all(reason in _BEFORE_A_REQUEST for reason in reasons) and standing.stage is Stage.PAPER:
         return _action(standing, ActionKind.REQUEST_PROMOTION, "", "nothing of its evidence is missing")
+    if standing.stage is Stage.BACKTEST and standing.paper_auto and not _BARS_PAPER & set(reasons):
+        return _action(standing, ActionKind.RAISE_TO_PAPER, "", "its backtest has shown what the policy asks of one")
     waits = [block.sentence for block in standing.blocks if block.reason in _EVALUATED_AWAY]
     return _action(standing, ActionKind.EVALUATE, "", "; ".join(waits)) if waits else None
 
@@ -121,7 +142,7 @@ def _action(standing: Standing, kind: ActionKind, run_id: str, message: str, *of
     world_id, strategy_id, stage = standing.world_id, standing.strategy_id, standing.stage
     key = digest(canonical_json([kind.value, world_id, strategy_id, standing.version, stage.value, day, *of]))
     name = run_id or f"camp-{world_id}-{strategy_id}-{stage.value.lower()}-{day}"
-    acts = kind is ActionKind.REQUEST_PROMOTION or (
+    acts = kind in (ActionKind.REQUEST_PROMOTION, ActionKind.RAISE_TO_PAPER) or (
         standing.auto_apply and kind in (ActionKind.APPLY_PROMOTION, ActionKind.ADVANCE_CANARY)
     )
     return Action(kind, world_id, strategy_id, stage, name, key, message, acts)

@@ -43,6 +43,7 @@ class CampaignActionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAMPAIGN_ACTION_KIND_APPLY_PROMOTION: _ClassVar[CampaignActionKind]
     CAMPAIGN_ACTION_KIND_ADVANCE_CANARY: _ClassVar[CampaignActionKind]
     CAMPAIGN_ACTION_KIND_DEMOTE: _ClassVar[CampaignActionKind]
+    CAMPAIGN_ACTION_KIND_RAISE_TO_PAPER: _ClassVar[CampaignActionKind]
 CAMPAIGN_PHASE_UNSPECIFIED: CampaignPhase
 CAMPAIGN_PHASE_BACKTEST: CampaignPhase
 CAMPAIGN_PHASE_PAPER: CampaignPhase
@@ -65,6 +66,7 @@ CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION: CampaignActionKind
 CAMPAIGN_ACTION_KIND_APPLY_PROMOTION: CampaignActionKind
 CAMPAIGN_ACTION_KIND_ADVANCE_CANARY: CampaignActionKind
 CAMPAIGN_ACTION_KIND_DEMOTE: CampaignActionKind
+CAMPAIGN_ACTION_KIND_RAISE_TO_PAPER: CampaignActionKind
 
 class CampaignWindow(_message.Message):
     __slots__ = ("stage", "observed", "required", "progress_ratio")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,13 +16,19 @@ from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.local.tokens import CAMPAIGN_LOOP
 from qmtl.cli.options import Access, AllowLive, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.rpc.client.channel import MeshChannel
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
+from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
 
 if TYPE_CHECKING:
+    from qmtl.world.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
     from qmtl.world.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
 
 REASON = "qmtl campaign loop"
@@ -70,14 +77,21 @@ def loop(
 
     async def call(channel: MeshChannel) -> None:
         stub = campaignrpc.CampaignServiceStub(channel)
-        await keep_ticking(stub, LoopLease(stub, world_id), every, once=once, allow_live=allow_live)
+        stubs = LoopStubs(stub, activationrpc.ActivationServiceStub(channel))
+        await keep_ticking(stubs, LoopLease(stub, world_id), every, once=once, allow_live=allow_live)
 
     ask(access, call, CAMPAIGN_LOOP if access.role is RoleName.OPERATOR else "")
 
 
-async def keep_ticking(
-    stub: CampaignServiceAsyncStub, lease: LoopLease, every: float, *, once: bool, allow_live: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class LoopStubs:
+    """What a loop asks and acts by."""
+
+    campaigns: CampaignServiceAsyncStub
+    activations: ActivationServiceAsyncStub
+
+
+async def keep_ticking(stubs: LoopStubs, lease: LoopLease, every: float, *, once: bool, allow_live: bool) -> None:
     """Ticks while the lease is held, for ever or once; the lease is given up at the end."""
     said, due = set[str](), 0.0
     try:
@@ -87,7 +101,7 @@ async def keep_ticking(
                     if lease.news:
                         typer.echo(f"wait  the loop of {lease.world_id} is {lease.holder}'s")
                 elif time.monotonic() >= due:
-                    await tick_once(stub, lease, said, allow_live=allow_live)
+                    await tick_once(stubs, lease, said, allow_live=allow_live)
                     due = time.monotonic() + every
             except MAY_PASS as error:
                 if once:
@@ -102,12 +116,12 @@ async def keep_ticking(
         await lease.release()
 
 
-async def tick_once(stub: CampaignServiceAsyncStub, lease: LoopLease, said: set[str], *, allow_live: bool) -> None:
+async def tick_once(stubs: LoopStubs, lease: LoopLease, said: set[str], *, allow_live: bool) -> None:
     """One tick with its acts; `said` are keys of acts that were told already. A refusal is told, and no end.
 
     Whose lease ends meanwhile leaves the rest to the next holder.
     """
-    for action in (await stub.Tick(campaignservicepb.TickRequest(world_id=lease.world_id))).actions:
+    for action in (await stubs.campaigns.Tick(campaignservicepb.TickRequest(world_id=lease.world_id))).actions:
         kind = enum_word(campaignpb.CampaignActionKind, action.kind)
         if not action.automatic:
             if action.idempotency_key not in said:
@@ -117,20 +131,42 @@ async def tick_once(stub: CampaignServiceAsyncStub, lease: LoopLease, said: set[
         if not await lease.keep():
             return
         try:
-            await _carry_out(stub, action, allow_live=allow_live)
+            await _carry_out(stubs, action, allow_live=allow_live)
         except QmtlError as error:
             typer.echo(f"not   {kind} {action.strategy_id}: {error.reason}: {error.message}", err=True)
         else:
             typer.echo(f"done  {kind} {action.strategy_id} {action.run_id}: {action.message}")
 
 
-async def _carry_out(stub: CampaignServiceAsyncStub, action: campaignpb.CampaignAction, *, allow_live: bool) -> None:
+async def _carry_out(stubs: LoopStubs, action: campaignpb.CampaignAction, *, allow_live: bool) -> None:
     named: dict[str, Any] = {"world_id": action.world_id, "strategy_id": action.strategy_id, "run_id": action.run_id}
-    live = live_metadata(is_meant=allow_live)
+    live, stub = live_metadata(is_meant=allow_live), stubs.campaigns
     match action.kind:
+        case campaignpb.CAMPAIGN_ACTION_KIND_RAISE_TO_PAPER:
+            await _raise_to_paper(stubs.activations, action, live)
         case campaignpb.CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION:
             await stub.RequestPromotion(campaignservicepb.RequestPromotionRequest(**named, reason=REASON))
         case campaignpb.CAMPAIGN_ACTION_KIND_APPLY_PROMOTION:
             await stub.ApplyPromotion(campaignservicepb.ApplyPromotionRequest(**named), metadata=live)
         case campaignpb.CAMPAIGN_ACTION_KIND_ADVANCE_CANARY:
             await stub.AdvanceCanary(campaignservicepb.AdvanceCanaryRequest(**named), metadata=live)
+
+
+async def _raise_to_paper(
+    stub: ActivationServiceAsyncStub, action: campaignpb.CampaignAction, live: tuple[tuple[str, str], ...]
+) -> None:
+    """Both sides at their whole weight, unless the activation changed meanwhile."""
+    asked = activationservicepb.GetActivationRequest(world_id=action.world_id)
+    changes = [
+        activationpb.ActivationChange(
+            strategy_id=action.strategy_id, side=side, active=True, weight="1", stage=bindingpb.STAGE_PAPER
+        )
+        for side in (commonpb.SIDE_LONG, commonpb.SIDE_SHORT)
+    ]
+    request = activationservicepb.SetActivationRequest(
+        world_id=action.world_id,
+        changes=changes,
+        message=f"{REASON}: {action.message}",
+        etag=(await stub.GetActivation(asked)).activation.etag,
+    )
+    await stub.SetActivation(request, metadata=live)

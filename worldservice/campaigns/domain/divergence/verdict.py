@@ -75,6 +75,8 @@ def _missing(measured: Measured, limits: DivergenceTerms, ground: Ground, covera
         yield f"{measured.pairs} pairs of orders, want {limits.min_pairs}"
     elif math.isnan(measured.slippage_bps):
         yield "no live fill has the mark that its order arrived at"
+    if limits.psi_required and math.isnan(measured.psi):
+        yield "no feature was compared: the strategy publishes none, and the policy writes psi_max"
     if math.isnan(measured.tracking_error):
         yield "fewer than two days with a return of both sides"
 

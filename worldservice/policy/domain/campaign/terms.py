@@ -58,7 +58,10 @@ class LiveTerms:
 
 @dataclass(frozen=True, slots=True)
 class DivergenceTerms:
-    """What live and paper may differ from their replay by; fractions, basis points, a year's tracking error."""
+    """What live and paper may differ from their replay by; fractions, basis points, a year's tracking error.
+
+    `psi_required`: the policy writes psi_max, so a strategy without compared features is UNKNOWN.
+    """
 
     window: timedelta = timedelta(days=20)
     max_age: timedelta = timedelta(days=3)
@@ -68,6 +71,7 @@ class DivergenceTerms:
     tracking_error_max: float = 0.05
     psi_max: float = 0.25
     min_pairs: int = 10
+    psi_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
     section.only("backtest", "paper", "live", "divergence", "demote")
     return CampaignTerms(
         backtest=_backtest(_part(section, "backtest", "window", "min_trades", "deflated_sharpe", "max_pbo")),
-        paper=_paper(_part(section, "paper", "window", "min_trades", "min_coverage")),
+        paper=_paper(_part(section, "paper", "window", "min_trades", "min_coverage", "auto")),
         live=_live(_part(section, "live", "max_slots", "cooldown", "canary")),
         divergence=_divergence(
             _part(
@@ -103,7 +107,8 @@ def parse_campaign(root: Document) -> CampaignTerms | None:
                 "fill_min",
                 "slippage_max_bps",
                 "tracking_error_max",
-                "min_pairs",  # psi_max: refused by name until features are told
+                "psi_max",
+                "min_pairs",
             )
         ),
         demote=parse_demotions(section),
@@ -163,6 +168,7 @@ def _divergence(part: Document) -> DivergenceTerms:
         tracking_error_max=_number(part, "tracking_error_max", usual.tracking_error_max, below=100.0),
         psi_max=_number(part, "psi_max", usual.psi_max, below=100.0),
         min_pairs=_count(part, "min_pairs", usual.min_pairs),
+        psi_required=part.optional("psi_max") is not None,
     )
 
 
