@@ -68,6 +68,7 @@ from worldservice.allocation.broker_accounts import BrokerAccounts
 from worldservice.allocation.budget_keeper import BudgetKeeper
 from worldservice.allocation.service.progress import RebalanceProgressServicer
 from worldservice.allocation.service.servicer import AllocationServicer
+from worldservice.allocation.store.sets import share_in_world
 from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyTimeouts
 from worldservice.apply.driver import ApplyDriver
@@ -162,8 +163,9 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
         _add_evidence(server, evaluation, maker)
+        risks = RiskBlocks(_snapshot_files(settings), share_in_world)
         starter, notices = (
-            _add_campaigns(server, runtime, bus, (maker, rules, fences), RiskBlocks(_snapshot_files(settings))),
+            _add_campaigns(server, runtime, bus, (maker, rules, fences), risks),
             HoldNotices(bus, UnwrittenHolds(clock)),
         )
         _add_activation(server, writes, rules, fences, (starter, notices))
@@ -175,7 +177,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             timeout_s=settings.fence_timeout_s,
             retry_s=settings.fence_retry_s,
         )
-        budgets = _add_allocation(runtime, server, writes, limits)
+        budgets = _add_allocation(runtime, server, writes, limits, _snapshot_files(settings))
         _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
@@ -302,7 +304,9 @@ def _retention(settings: Settings) -> Retention:
     return Retention(timedelta(days=settings.risk_keep_whole_days), timedelta(days=settings.risk_keep_daily_days))
 
 
-def _add_allocation(runtime: Runtime, server: Server, writes: Writes, limits: LimitsSender) -> BudgetKeeper:
+def _add_allocation(
+    runtime: Runtime, server: Server, writes: Writes, limits: LimitsSender, files: SnapshotFiles
+) -> BudgetKeeper:
     """Shares of accounts, and plans and runs of rebalancing."""
     channel = runtime.channel("brokerage")
     broker = BrokerAccounts(
@@ -313,7 +317,7 @@ def _add_allocation(runtime: Runtime, server: Server, writes: Writes, limits: Li
     budgets = BudgetKeeper(writes.db, broker, limits, writes.clock, writes.metrics)
     server.add(
         allocationrpc.add_AllocationServiceServicer_to_server,
-        AllocationServicer(writes, broker, budgets),
+        AllocationServicer(writes, broker, budgets, files),
         service_of(allocationservicepb),
     )
     server.add(

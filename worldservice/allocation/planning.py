@@ -19,8 +19,11 @@ from worldservice.allocation.domain.plan import Plan, Rules, Standing, plan_of
 from worldservice.allocation.domain.scaling import Scales, ShareChange, ratio
 from worldservice.allocation.domain.shares import Owner, Shares
 from worldservice.allocation.domain.trading.constraints import constraints_of
+from worldservice.allocation.hub import PlanRisk, plan_risk
 from worldservice.allocation.store import sets
 from worldservice.allocation.wire.request import WantedPlan
+from worldservice.risk.files import SnapshotFiles
+from worldservice.risk.reading import NO_FILES
 from worldservice.worlds.domain.binding import Side
 from worldservice.worlds.store.worlds import find_world
 
@@ -45,6 +48,7 @@ class Planner:
 
     db: Database
     broker: BrokerAccounts
+    files: SnapshotFiles = NO_FILES
 
     async def plan(self, wanted: WantedPlan, now: datetime) -> Plan:
         """The plan of now. Raises what `plan_of` raises, NotFound, Unavailable."""
@@ -58,6 +62,10 @@ class Planner:
         asked = wanted.asked(stored.scales, stored.changes, traded.now)
         found = plan_of(traded.book, asked, Rules(constraints, stored.standing, budgets), traded.now)
         return found if traded.now == now else _at(found, now, asked.valid_for)
+
+    async def risk(self, plan: Plan, now: datetime) -> PlanRisk:
+        """Risk of the account before and after a plan, by the hub's snapshot of now."""
+        return await self.db.read(lambda conn: plan_risk(conn, plan, now, self.files))
 
 
 def _at(plan: Plan, now: datetime, valid_for: timedelta) -> Plan:

@@ -21,7 +21,7 @@ from tests.support.world_stubs import WorldStubs
 from tests.worldservice.allocation.accounts import AccountsWithBooks, reason_of
 from tests.worldservice.harness import WorldHarness, eventually, make_trading
 from worldservice.allocation.domain.run import RunState, moved
-from worldservice.allocation.store import runs
+from worldservice.allocation.store import runs, sets
 from worldservice.tables import outbox
 
 PB = allocationservicepb
@@ -73,6 +73,9 @@ async def test_a_set_is_recorded_once_and_its_budgets_are_in_brokerage_before_th
     assert accounts.budgets() == {("w1", ""): "500000", ("w1", "s1"): "200000", ("w2", ""): "1000000"}
     capital = {(each.world_id, each.strategy_id): each.capital for each in accounts.account.limits.budgets}
     assert capital == {("w1", ""): "250000", ("w1", "s1"): "100000", ("w2", ""): "500000"}
+    parts: list[float | None] = []
+    await allocating.fill(lambda conn: parts.append(sets.share_in_world(conn, "w1", "s1")))
+    assert parts == [0.4]
     assert await ann.allocations.UpsertAllocations(request) == first
     other = upsert("r1", 0, {"w1": "0.2"})
     assert await reason_of(ann.allocations.UpsertAllocations(other)) == "E_RUN_CONFLICT"

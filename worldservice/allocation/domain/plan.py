@@ -128,7 +128,8 @@ class LegCost:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A whole plan. `warnings` begin with a name and go on for people. `closes`: worlds, and strategies as
-    world/strategy, whose positions it closes only because the set after does not name them.
+    world/strategy, whose positions it closes only because the set after does not name them. `exposures`: gross of each
+    strategy before and after.
     """
 
     account: str
@@ -145,6 +146,7 @@ class Plan:
     valid_until: datetime
     plan_hash: str
     closes: tuple[str, ...] = ()
+    exposures: Mapping[Owner, tuple[Fraction, Fraction]] = field(default_factory=dict)
 
     @property
     def dropped(self) -> tuple[PlannedLeg, ...]:
@@ -174,7 +176,7 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
         tuple(choices), warnings, now, now + asked.valid_for, _hash(book.account, asked, planned, orders),
-        tuple(closes),
+        tuple(closes), _exposures(held, planned),
     )  # fmt: skip
 
 
@@ -276,6 +278,20 @@ def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> 
         start = total(abs(quantity * mark.value) for quantity, mark in begun)
         headroom = 1 - book.used_margin * (gross / start if start else 1) / book.equity
     return Totals(gross, net, headroom)
+
+
+def _exposures(held: Sequence[Held], planned: Sequence[PlannedLeg]) -> dict[Owner, tuple[Fraction, Fraction]]:
+    """Gross exposure of each owner at the marks, before and after."""
+    rows: dict[Owner, tuple[Fraction, Fraction]] = {}
+    for each in held:
+        if each.mark is not None:
+            money = abs(each.quantity) * each.mark.value
+            before, after = rows.get(each.owner, (Fraction(0), Fraction(0)))
+            rows[each.owner] = (before + money, after + money)
+    for row in planned:
+        before, after = rows.get(row.leg.owner, (Fraction(0), Fraction(0)))
+        rows[row.leg.owner] = (before, after + _growth(row))
+    return rows
 
 
 def _cost(row: PlannedLeg, asked: Asked) -> Cost | None:

@@ -20,6 +20,7 @@ from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from worldservice.allocation.domain.plan import Approach, Plan
 from worldservice.allocation.domain.run import Run, RunState, expired
 from worldservice.allocation.events import rebalance_state_changed, rebalancing_planned
+from worldservice.allocation.hub import PlanRisk
 from worldservice.allocation.planning import Planner
 from worldservice.allocation.service.access import (
     account_to_read,
@@ -32,6 +33,7 @@ from worldservice.allocation.store import runs, sets
 from worldservice.allocation.store.runs import Recorded
 from worldservice.allocation.wire.plan import plan_to_proto, run_to_proto
 from worldservice.allocation.wire.request import WantedPlan, wanted_from_proto
+from worldservice.allocation.wire.risk import with_risk
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, unread_worlds
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
@@ -57,8 +59,9 @@ class RebalanceRpcs(AuditedServicer):
         plan = await self.planner.plan(wanted, self.writes.clock.now())
         worlds = _worlds_of(wanted, plan)
         await self.writes.db.read(lambda conn: worlds_to_read(conn, caller, worlds))
+        risk = await self.planner.risk(plan, self.writes.clock.now())
         return allocationservicepb.PlanRebalanceResponse(
-            plan=plan_to_proto(plan, wanted.approach, wanted.slice_interval)
+            plan=with_risk(plan_to_proto(plan, wanted.approach, wanted.slice_interval), risk)
         )
 
     @audited
@@ -88,7 +91,8 @@ class RebalanceRpcs(AuditedServicer):
                     f"closes is {closes}, want {list(plan.closes)}, which the plan closes and the set after omits",
                     hint="name it in the set, or say that it is meant to be closed",
                 )
-            asked = _asked(request, wanted, plan, act, content)
+            risk = await self.planner.risk(plan, act.now)
+            asked = _asked(request, wanted, (plan, risk), act, content)
             known = await self.writes.db.write(lambda conn: _record(conn, act, asked, plan))
             self._count(plan)
         return allocationservicepb.ApplyRebalanceResponse(run=run_to_proto(known.run, known.request, known.plan))
@@ -180,13 +184,18 @@ def _known(conn: Connection, act: Act, account: str, run_id: str, content: str) 
 
 
 def _asked(
-    request: allocationservicepb.ApplyRebalanceRequest, wanted: WantedPlan, plan: Plan, act: Act, content: str
+    request: allocationservicepb.ApplyRebalanceRequest,
+    wanted: WantedPlan,
+    planned: tuple[Plan, PlanRisk],
+    act: Act,
+    content: str,
 ) -> Recorded:
+    plan, risk = planned
     run = Run(
         wanted.account, request.run_id, RunState.RECORDED, 1, plan.plan_hash, content, request.reason, act.actor,
         act.now, plan.valid_until, _worlds_of(wanted, plan),
     )  # fmt: skip
-    told = plan_to_proto(plan, wanted.approach, wanted.slice_interval)
+    told = with_risk(plan_to_proto(plan, wanted.approach, wanted.slice_interval), risk)
     return Recorded(run, request.rebalance.SerializeToString(deterministic=True), told.SerializeToString())
 
 

@@ -25,6 +25,7 @@ from worldservice.allocation.domain.shares import (
     check_shares,
 )
 from worldservice.allocation.events import allocation_updated
+from worldservice.allocation.hub import account_snapshot, hub_covariance, owners_in
 from worldservice.allocation.service.access import (
     account_to_read,
     account_to_write,
@@ -35,6 +36,8 @@ from worldservice.allocation.service.access import (
 )
 from worldservice.allocation.store import sets
 from worldservice.allocation.wire import shares as wire
+from worldservice.risk.domain.snapshot import Snapshot
+from worldservice.risk.files import SnapshotFiles
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, unread_worlds
 from worldservice.worlds.store.bindings import active_bindings
@@ -44,10 +47,11 @@ from worldservice.worlds.writes import AuditedServicer, Writes, audited, beside
 class ShareRpcs(AuditedServicer):
     """Sets are recorded and their budgets told to brokerage; nothing trades."""
 
-    def __init__(self, writes: Writes, broker: BrokerAccounts, budgets: BudgetKeeper) -> None:
+    def __init__(self, writes: Writes, broker: BrokerAccounts, budgets: BudgetKeeper, files: SnapshotFiles) -> None:
         AuditedServicer.__init__(self, writes)
         self.broker = broker
         self.budgets = budgets
+        self.files = files
 
     @audited
     async def UpsertAllocations(
@@ -114,12 +118,19 @@ class ShareRpcs(AuditedServicer):
         """Computed in another thread where it is large; nothing is stored."""
         account, caller = require_text(request.account, "account"), caller_of(current_call())
 
-        def work(conn: Connection) -> AllocationSet | None:
-            account_to_read(conn, caller, account)
-            worlds_to_read(conn, caller, {row.world_id for row in request.covariance.strategies})
-            return sets.newest_set(conn, account)
+        named = [Owner(row.world_id, row.strategy_id) for row in request.covariance.strategies]
+        now = self.writes.clock.now()
 
-        newest = await self.writes.db.read(work)
+        def work(conn: Connection) -> tuple[AllocationSet | None, Snapshot | None]:
+            account_to_read(conn, caller, account)
+            worlds_to_read(conn, caller, {owner.world_id for owner in named})
+            if request.covariance.lower:
+                return sets.newest_set(conn, account), None
+            book = account_snapshot(conn, account, now, self.files)
+            worlds_to_read(conn, caller, {owner.world_id for owner in named or owners_in(book)})
+            return sets.newest_set(conn, account), book
+
+        newest, book = await self.writes.db.read(work)
         today = Shares() if newest is None else newest.shares
         buffer = (Terms() if newest is None else newest.terms).cash_buffer
 
@@ -127,7 +138,10 @@ class ShareRpcs(AuditedServicer):
             asked: allocationservicepb.ProposeAllocationsRequest,
         ) -> allocationservicepb.ProposeAllocationsResponse:
             wish = wire.wish_from_request(asked, buffer)
-            return wire.proposal_to_proto(propose(wire.covariance_from_proto(asked.covariance), wish, today), today)
+            given = wire.covariance_from_proto(asked.covariance) if book is None else hub_covariance(book, named)
+            reply = wire.proposal_to_proto(propose(given, wish, today), today)
+            reply.risk_snapshot = "" if book is None else book.version
+            return reply
 
         return await beside(request, made)
 

@@ -123,6 +123,19 @@ def list_sets(conn: Connection, account: str, page: Page[tuple[int]]) -> Sequenc
     return [_set(row) for row in conn.execute(query).mappings()]
 
 
+def share_in_world(conn: Connection, world_id: str, strategy_id: str) -> float | None:
+    """A strategy's share of its world's capital, by the sets in force: of several accounts the most. None: no account
+    has a set that names the world, or none that names a strategy of it.
+    """
+    found = []
+    for state in budget_states(conn):
+        kept = newest_set(conn, state.account)
+        whole = None if kept is None else kept.shares.world(world_id)
+        if kept is not None and whole and any(owner.world_id == world_id for owner in kept.shares.strategies):
+            found.append(float(kept.shares.strategy(Owner(world_id, strategy_id)) / whole))
+    return max(found, default=None)
+
+
 def _document(found: AllocationSet) -> dict[str, object]:
     return {
         "worlds": {world_id: str(share) for world_id, share in found.shares.worlds.items()},

@@ -95,14 +95,16 @@ class ProposeAllocationsRequest(_message.Message):
     def __init__(self, account: _Optional[str] = ..., method: _Optional[_Union[_allocation_pb2.ProposalMethod, str]] = ..., covariance: _Optional[_Union[_allocation_pb2.StrategyCovariance, _Mapping]] = ..., cap: _Optional[str] = ..., floor: _Optional[str] = ..., bounds: _Optional[_Iterable[_Union[_allocation_pb2.ShareBound, _Mapping]]] = ..., band: _Optional[str] = ..., vol_target: _Optional[str] = ..., total: _Optional[str] = ...) -> None: ...
 
 class ProposeAllocationsResponse(_message.Message):
-    __slots__ = ("strategies", "worlds", "daily_vol")
+    __slots__ = ("strategies", "worlds", "daily_vol", "risk_snapshot")
     STRATEGIES_FIELD_NUMBER: _ClassVar[int]
     WORLDS_FIELD_NUMBER: _ClassVar[int]
     DAILY_VOL_FIELD_NUMBER: _ClassVar[int]
+    RISK_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     strategies: _containers.RepeatedCompositeFieldContainer[_allocation_pb2.ProposedShare]
     worlds: _containers.RepeatedCompositeFieldContainer[_allocation_pb2.WorldShare]
     daily_vol: float
-    def __init__(self, strategies: _Optional[_Iterable[_Union[_allocation_pb2.ProposedShare, _Mapping]]] = ..., worlds: _Optional[_Iterable[_Union[_allocation_pb2.WorldShare, _Mapping]]] = ..., daily_vol: _Optional[float] = ...) -> None: ...
+    risk_snapshot: str
+    def __init__(self, strategies: _Optional[_Iterable[_Union[_allocation_pb2.ProposedShare, _Mapping]]] = ..., worlds: _Optional[_Iterable[_Union[_allocation_pb2.WorldShare, _Mapping]]] = ..., daily_vol: _Optional[float] = ..., risk_snapshot: _Optional[str] = ...) -> None: ...
 
 class PlanRebalanceRequest(_message.Message):
     __slots__ = ("rebalance",)

@@ -125,7 +125,8 @@ class AllocationServiceServicer:
         and stores nothing. Needs reader of the account and of each world named.
 
         Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
-        (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
+        (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT: a volatility is 0, or the hub has no returns of a strategy;
+        E_SNAPSHOT_MISSING, E_SNAPSHOT_EXPIRED, E_RISK_SAMPLE_SHORT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

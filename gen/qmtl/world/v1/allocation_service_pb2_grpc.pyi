@@ -60,7 +60,8 @@ class AllocationServiceStub:
     and stores nothing. Needs reader of the account and of each world named.
 
     Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
-    (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
+    (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT: a volatility is 0, or the hub has no returns of a strategy;
+    E_SNAPSHOT_MISSING, E_SNAPSHOT_EXPIRED, E_RISK_SAMPLE_SHORT).
     """
     PlanRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.PlanRebalanceRequest, _allocation_service_pb2.PlanRebalanceResponse]
     """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
@@ -127,7 +128,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     and stores nothing. Needs reader of the account and of each world named.
 
     Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
-    (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
+    (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT: a volatility is 0, or the hub has no returns of a strategy;
+    E_SNAPSHOT_MISSING, E_SNAPSHOT_EXPIRED, E_RISK_SAMPLE_SHORT).
     """
     PlanRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.PlanRebalanceRequest, _allocation_service_pb2.PlanRebalanceResponse]  # type: ignore[assignment]
     """What a change of shares would trade. Pure: the same book and request have the same plan. Needs reader of the account
@@ -215,7 +217,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         and stores nothing. Needs reader of the account and of each world named.
 
         Errors: INVALID_ARGUMENT (E_COVARIANCE, E_CAPS_INFEASIBLE, E_DUPLICATE_KEY, E_SHARE, E_ENUM); NOT_FOUND
-        (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT): a volatility is 0.
+        (E_STRATEGY_UNKNOWN); FAILED_PRECONDITION (E_RISK_INPUT: a volatility is 0, or the hub has no returns of a strategy;
+        E_SNAPSHOT_MISSING, E_SNAPSHOT_EXPIRED, E_RISK_SAMPLE_SHORT).
         """
 
     @_abc_1.abstractmethod

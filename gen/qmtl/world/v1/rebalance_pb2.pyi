@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qmtl.risk.v1 import risk_pb2 as _risk_pb2
 from qmtl.world.v1 import allocation_pb2 as _allocation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -264,7 +265,7 @@ class RebalanceTotals(_message.Message):
     def __init__(self, gross: _Optional[str] = ..., net: _Optional[str] = ...) -> None: ...
 
 class RebalancePlan(_message.Message):
-    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval", "closes")
+    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval", "closes", "risk_snapshot", "risk_before", "risk_after")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
@@ -279,6 +280,9 @@ class RebalancePlan(_message.Message):
     PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
     SLICE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     CLOSES_FIELD_NUMBER: _ClassVar[int]
+    RISK_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    RISK_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    RISK_AFTER_FIELD_NUMBER: _ClassVar[int]
     account: str
     account_event_number: int
     execution: RebalanceExecution
@@ -293,7 +297,10 @@ class RebalancePlan(_message.Message):
     plan_hash: str
     slice_interval: _duration_pb2.Duration
     closes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ...) -> None: ...
+    risk_snapshot: str
+    risk_before: _containers.RepeatedCompositeFieldContainer[_risk_pb2.RiskFigure]
+    risk_after: _containers.RepeatedCompositeFieldContainer[_risk_pb2.RiskFigure]
+    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., risk_snapshot: _Optional[str] = ..., risk_before: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ..., risk_after: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ...) -> None: ...
 
 class LegProgress(_message.Message):
     __slots__ = ("filled", "notional", "fees", "reason")

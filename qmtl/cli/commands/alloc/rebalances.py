@@ -182,6 +182,12 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
         ("net", found.before.net, found.after.net),
     ]
     show_table(f"{len(found.orders)} orders, {found.plan_hash}", ("exposure", "before", "after"), totals)
+    if found.risk_before:
+        after = {figure.name: figure.value for figure in found.risk_after}
+        rows = [
+            (one.name, f"{one.value:.6f}", f"{after[one.name]:.6f}") for one in found.risk_before if one.name in after
+        ]
+        show_table(f"risk by snapshot {found.risk_snapshot}", ("of capital", "before", "after"), rows)
     for warning in found.warnings[len(closing) :]:
         typer.echo(f"warning {warning}")
 

@@ -100,8 +100,11 @@ def propose(
     access: Access,
     account: AccountName,
     covariance: Annotated[
-        Path, typer.Option(help="JSON: strategies as [world, strategy], lower: rows of the lower triangle, daily.")
-    ],
+        Path | None,
+        typer.Option(
+            help="JSON: strategies as [world, strategy], lower: rows of the lower triangle. Absent: the risk hub's."
+        ),
+    ] = None,
     method: Annotated[str, typer.Option(help="equal, inverse-vol, erc, hrp or min-variance.")] = "erc",
     cap: Annotated[str, typer.Option(help="Most share of a strategy.")] = "",
     floor: Annotated[str, typer.Option(help="Least share of a strategy.")] = "",
@@ -114,7 +117,8 @@ def propose(
     request = allocationservicepb.ProposeAllocationsRequest(
         account=account, method=METHODS[method], cap=cap, floor=floor, band=band, vol_target=vol_target
     )
-    _read_covariance(covariance, request.covariance)
+    if covariance is not None:
+        _read_covariance(covariance, request.covariance)
 
     async def call(channel: MeshChannel) -> allocationservicepb.ProposeAllocationsResponse:
         return await allocationrpc.AllocationServiceStub(channel).ProposeAllocations(request)
