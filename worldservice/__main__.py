@@ -163,11 +163,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             writes, rules.decisions, rules.narrow_to, replayer, HubEvidence(_snapshot_files(settings))
         )
         _add_evidence(server, evaluation, maker)
-        risks = RiskBlocks(_snapshot_files(settings), share_in_world)
-        starter, notices = (
-            _add_campaigns(server, runtime, bus, (maker, rules, fences), risks),
-            HoldNotices(bus, UnwrittenHolds(clock)),
-        )
+        risks, notices = RiskBlocks(_snapshot_files(settings), share_in_world), HoldNotices(bus, UnwrittenHolds(clock))
+        starter = _add_campaigns(server, runtime, bus, (maker, rules, fences), risks)
         _add_activation(server, writes, rules, fences, (starter, notices))
         limits = LimitsSender(
             db,

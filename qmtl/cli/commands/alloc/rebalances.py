@@ -184,10 +184,9 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
     show_table(f"{len(found.orders)} orders, {found.plan_hash}", ("exposure", "before", "after"), totals)
     if found.risk_before:
         after = {figure.name: figure.value for figure in found.risk_after}
-        rows = [
-            (one.name, f"{one.value:.6f}", f"{after[one.name]:.6f}") for one in found.risk_before if one.name in after
-        ]
-        show_table(f"risk by snapshot {found.risk_snapshot}", ("of capital", "before", "after"), rows)
+        told = [one for one in found.risk_before if one.name in after]
+        figures = [(one.name, f"{one.value:.6f}", f"{after[one.name]:.6f}") for one in told]
+        show_table(f"risk by snapshot {found.risk_snapshot}", ("of capital", "before", "after"), figures)
     for warning in found.warnings[len(closing) :]:
         typer.echo(f"warning {warning}")
 
