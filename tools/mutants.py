@@ -26,6 +26,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
+NOT_INSTALLED = 3
+"""How a child ends that could not change what it was to."""
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -143,13 +145,21 @@ def _change(node: ast.expr | ast.stmt) -> str:
 
 
 def install(mutant: Mutant) -> None:
-    """Give the functions of the mutant's module, as they were imported, the changed code."""
+    """Give the functions of the mutant's module, as they were imported, the changed code.
+
+    Raises LookupError where there is none: the tests would pass whatever they test.
+    """
+    gc.unfreeze()  # what tests have frozen out of the collector's sight is out of ours
+    found = False
     codes = {one.co_qualname: one for one in _functions(code(mutant))}
     for made in gc.get_objects():
         if isinstance(made, FunctionType) and made.__module__ == mutant.module:
             changed = codes.get(made.__code__.co_qualname)
             if changed is not None and changed.co_freevars == made.__code__.co_freevars:
+                found |= made.__code__ != changed
                 made.__code__ = changed
+    if not found:
+        raise LookupError(f"{mutant}: nothing that was imported has changed")
 
 
 def _functions(of: CodeType) -> Iterator[CodeType]:
@@ -190,11 +200,16 @@ class Trials:
                 if mutant is not None:
                     install(mutant)
                 self._run(items)
+            except LookupError as error:
+                os.write(2, f"{error}\n".encode())
+                os._exit(NOT_INSTALLED)
             finally:
                 os._exit(self._failed)
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             done, status = os.waitpid(child, os.WNOHANG)
+            if done and os.waitstatus_to_exitcode(status) == NOT_INSTALLED:
+                sys.exit(f"{mutant} is in no module that the tests import")
             if done:
                 return status != 0
             time.sleep(0.02)

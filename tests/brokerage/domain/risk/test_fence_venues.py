@@ -64,3 +64,16 @@ def test_what_brokerage_starts_itself_adds_only_where_its_venue_may_be_added_to(
         assert lets_go(fence, "s", Side.BUY, at) is adds
         assert not lets_go(fence, "s", Side.SELL, at)
         assert lets_go(fence, "s", None, at) is (mode in PAPER_MODES and not frozen and at is not VenueKind.SHUT)
+
+
+def test_who_may_not_add_is_named_unless_nobody_may() -> None:
+    def said(state: FenceState, side: Side) -> str:
+        gate = GateStamp(3, RATE_ONE, ExecutionDomain.DRYRUN, False)
+        found = refusal(fence_of(state, EffectiveMode.PAPER), gate, "s", (side,))
+        assert found is not None
+        return found.message
+
+    where = "the fence of world w is"
+    assert said(FenceState.DRAIN, Side.BUY) == f"{where} DRAIN at epoch 3: only orders that reduce a position pass"
+    who = ", where s may add nothing by a SELL"
+    assert said(FenceState.OPEN, Side.SELL) == f"{where} OPEN at epoch 3{who}: only orders that reduce a position pass"

@@ -240,3 +240,12 @@ def test_rates_are_exact_text() -> None:
     assert rate("0.001") == 100_000
     with pytest.raises(InvalidRequest):
         rate("0.000000001")
+
+
+def test_an_order_whose_worth_no_amount_holds_is_refused_as_such() -> None:
+    boundless = replace(COIN, quantity_max=0, notional_max=0)
+    made = SimulatedAccount(margin(1), {"USD": Decimal(1_000)}, instruments=[boundless])
+    made.on_bar("COIN", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**9))
+    last = made.submit(replace(BASE, quantity=Decimal(10**10)), HOUR)[-1]  # 10^11 dollars of 10^-8
+    assert last.denial is Denial.NOTIONAL_ABOVE_LIMIT
+    assert last.detail == "the notional of BUY 10000000000 COIN is too large to count"
