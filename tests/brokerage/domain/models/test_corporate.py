@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.accounts.position import Position, position_value
-from brokerage.domain.market.instrument import Instrument, instrument
+from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
 from brokerage.domain.models.corporate import Conversion, convert, dividend, split, split_price, split_quantity
 from brokerage.domain.orders.order import Side
 
@@ -140,3 +140,28 @@ def test_a_conversion_keeps_what_is_owned_at_the_new_price(
     assert 0 <= made.kept <= 1
     assert not made.position.quantity
     assert not made.position.cost
+
+
+def test_shares_that_are_counted_finer_become_others_that_are_counted_coarser_and_back() -> None:
+    """1.5 of lots of 0.01 at 2:1 are three of lots of 0.1; three of those at 1:2 are 1.5 again."""
+    fine, coarse = (
+        instrument(name, base=name, quote="USD", lot=lot, price_places=2)
+        for name, lot in (("FINE", "0.01"), ("X", "0.1"))
+    )
+    made = convert(Position(150, 300 * 10**8), fine, Conversion(coarse, Fraction(2), 0, 100_00))
+    assert (made.quantity, made.cost, made.cash) == (30, 300 * 10**8, 0)
+    back = convert(Position(30, 300 * 10**8), coarse, Conversion(fine, Fraction(1, 2), 0, 200_00))
+    assert (back.quantity, back.cost, back.cash) == (150, 300 * 10**8, 0)
+    rest = convert(Position(155, 310 * 10**8), fine, Conversion(coarse, Fraction(2), 0, 100_00))
+    assert (rest.quantity, rest.cash) == (31, 0)
+    part = convert(Position(153, 306 * 10**8), fine, Conversion(coarse, Fraction(2), 0, 100_00))
+    assert (part.quantity, part.cash) == (30, 6 * 10**8)  # 0.06 at 100
+
+
+def test_a_contract_is_settled_for_its_profit_alone() -> None:
+    """Two at 50 with 100 x 2 x 50 entered at 100 and settled at 104: 400, long; short mirrored."""
+    future = instrument("F", base="F", quote="USD", price_places=2, multiplier="50", asset_class=AssetClass.FUTURE)
+    for side in (1, -1):
+        made = convert(Position(2 * side, 10_000 * 10**8 * side), future, Conversion(None, Fraction(0), 104_00))
+        assert (made.cash, made.position.realised) == (400 * 10**8 * side, 400 * 10**8 * side)
+        assert (made.position.quantity, made.position.cost, made.quantity) == (0, 0, 0)
