@@ -39,6 +39,7 @@ def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     weighted = _weighted(order, quantity, now)
     if weighted is None:
         return _imprecise("position_target", str(order.position_target), instrument, instrument.quantity_scale)
+    weighted = floor_to(weighted, instrument.lot)  # what is held may be odd: fees are taken in coins
     if not weighted:
         written, share = (format_decimal(one) for one in (order.quantity, from_scaled(now.weight, RATE_SCALE)))
         return Refusal(Denial.SCALED_TO_ZERO, f"quantity {written} at weight {share} is less than one lot")

@@ -15,6 +15,7 @@ from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
@@ -119,6 +120,25 @@ def test_a_stock_with_lot_size_refuses_a_broken_lot() -> None:
     assert verdict(
         made, replace(BASE, client_order_id="d", symbol="HKS", quantity=Decimal(300), tif=TimeInForce.DAY)
     ) is (Denial.TIME_IN_FORCE_UNSUPPORTED)
+
+
+def test_what_a_fee_in_coins_left_in_hand_makes_no_order_of_a_broken_lot() -> None:
+    coin = instrument("BTC/USDT", base="BTC", quote="USDT", lot="0.01", quantity_places=8, price_places=2)
+    made = SimulatedAccount(profile_named("binance_spot"), {"USDT": Decimal(10**6)}, instruments=[coin])
+
+    def send(name: str, side: Side, quantity: str, target: str, hour: int) -> Decimal:
+        order = Order(LOCAL, name, "BTC/USDT", side, Decimal(quantity), position_target=Decimal(target))
+        made.submit(order, hour * HOUR)
+        taken = next(one for one in made.book.records.values() if one.order.client_order_id == name)
+        sent = coin.quantity_decimal(taken.remaining)
+        made.on_bar("BTC/USDT", Bar(hour * HOUR, (hour + 1) * HOUR, 10_00, 10_00, 10_00, 10_00, 10**12))
+        return sent
+
+    made.on_bar("BTC/USDT", Bar(0, HOUR, 10_00, 10_00, 10_00, 10_00, 10**12))
+    assert send("in", Side.BUY, "1", "1", 1) == 1
+    assert send("out", Side.SELL, "0.99", "0", 2) == Decimal("0.99")
+    assert made.position("BTC/USDT") == Decimal("0.009")
+    assert send("again", Side.BUY, "1", "1", 3) == Decimal("0.99")
 
 
 def test_a_symbol_without_a_price_or_with_an_old_one_is_not_traded() -> None:

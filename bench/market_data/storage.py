@@ -1,6 +1,6 @@
 """Storage in process beside its floors: a year of bars against a bare polars read, coverage of 10,000 spans.
 
-    python bench/storage.py
+    python -m bench.market_data.storage
 
 Each floor is measured in the same run, so that the machine cancels out.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from bench._measuring import best_ms  # noqa: E402 - the checkout is put on the path above

@@ -1,6 +1,6 @@
 """Fetch against a bare polars Parquet read of the same rows, as a ratio; the machine cancels out.
 
-    python bench/seamless.py            # the sample, and one year of one minute bars
+    python -m bench.market_data.fetch     # the sample, and one year of one minute bars
 
 Runs a real seamless process in a temporary home and reads through its contract into client arrays.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from bench._measuring import best_ms  # noqa: E402 - the checkout is put on the path above

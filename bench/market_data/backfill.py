@@ -1,6 +1,6 @@
 """Backfill from the local exchange beside the rate that its limits allow, and beside none.
 
-    python -m bench.backfill
+    python -m bench.market_data.backfill
 
 Runs a broker and the exchange of the tests here, with the real ccxt class as its client. The ceiling is what the shared
 bucket lets through: its burst without what it keeps for trading at once, then its plain rate.
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from random import Random
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from prometheus_client import CollectorRegistry  # noqa: E402 - the checkout is put on the path above
