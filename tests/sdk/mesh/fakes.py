@@ -48,6 +48,7 @@ from qmtl.gateway.v1 import strategy_service_pb2_grpc as strategyrpc
 from qmtl.gateway.v1 import trading_service_pb2_grpc as tradingrpc
 from qmtl.sdk import Bars
 from qmtl.sdk.mesh.client import Client
+from qmtl.sdk.mesh.wire.orders import is_open
 from qmtl.wire.instants import ns_to_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2_grpc as activationrpc
@@ -102,6 +103,8 @@ class FakeMesh:
         self.data_session_open = False
         self.before_bar: Callable[[int], Awaitable[None]] | None = None  # is waited for before a bar is played
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
+        self.working: dict[str, None] = {}  # names of orders that are open
+        self.traders: set[str] = set()  # strategies that have ordered
         self.exchange_accounts: dict[str, list[str]] = {}  # the symbols that each is fed
         self.consents: list[object] = []  # of each order: whether live trading was meant
         self.orders: dict[str, orderpb.OrderStatus] = {}
@@ -197,6 +200,10 @@ class FakeMesh:
             status.working_quantity = format_decimal(done + instrument.quantity_decimal(record.remaining))
             status.state = cast("orderpb.OrderState", orderpb.OrderState.Value(f"ORDER_STATE_{record.state.name}"))
             status.view = cast("orderpb.OrderView", orderpb.OrderView.Value(f"ORDER_VIEW_{record.public.name}"))
+            if is_open(status):
+                self.working[status.order.client_order_id] = None
+            else:
+                self.working.pop(status.order.client_order_id, None)
 
     def _fill(self, status: orderpb.OrderStatus, event: OrderEvent) -> orderpb.Fill:
         view = self.venue.fill_view(event)

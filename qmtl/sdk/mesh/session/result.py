@@ -22,6 +22,7 @@ from qmtl.sdk.mesh.wire.text import activation_line, as_json, evaluation_lines, 
 from qmtl.sdk.reports.denials import assumption_lines, denial_lines, shortfall
 from qmtl.sdk.reports.documents import iso, replay_json
 from qmtl.sdk.reports.tables import metrics_table, render
+from qmtl.wire.instants import ns_from_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import session_pb2 as sessionpb
@@ -37,9 +38,9 @@ class SessionResult:
 
     `bars` are those of each source, as far as they were played; at the closes of `late_ns` nothing was decided, because
     newer ones were known, they were missed, or they were played before this run came. `evaluation` is what the world
-    answered to its metrics, at stage PAPER or LIVE. `held` is what all fills come to, signed, by symbol. Live the
-    equity begins with the account's when this run came, and moves by what the strategy makes. `earlier`: the sessions
-    of this run before the world moved the strategy between paper and live, oldest first.
+    answered to its metrics, at stage PAPER or LIVE. `held` is what the fills come to by the portfolio's time, signed,
+    by symbol. Live the equity begins with the account's when this run came, and moves by what the strategy makes.
+    `earlier`: the sessions of this run before the world moved the strategy between paper and live, oldest first.
     """
 
     name: str
@@ -77,14 +78,20 @@ class SessionResult:
 
     @property
     def books_agree(self) -> bool:
-        """The curve rebuilt here from the fills ends at brokerage's own equity, to the last digit; live, where others
-        share the account, the strategy's positions are those that its fills come to.
+        """The curve rebuilt here from the fills ends at brokerage's own equity, to the last digit.
+
+        Live, where others share the account, and where the brokerage has seen later bars by now, its positions of the
+        strategy are those that the fills come to.
         """
-        if self.is_live:
+        if self.replay.equity and (self.is_live or self._portfolio_ns > int(self.replay.time_ns[-1])):
             mine = [one for one in self.portfolio.positions if one.strategy_id == self.strategy_id]
             told = {one.symbol: parse_decimal(one.quantity, "position.quantity") for one in mine}
             return all(told.get(symbol, Decimal(0)) == quantity for symbol, quantity in self.held.items())
         return bool(self.replay.equity) and self.replay.equity[-1] == self.equity
+
+    @property
+    def _portfolio_ns(self) -> int:
+        return ns_from_proto(self.portfolio.time, "portfolio.time")
 
     @property
     def _kind(self) -> str:
@@ -129,7 +136,7 @@ class SessionResult:
         yield fills_table(self.replay)
         agree = "is" if self.books_agree else "is NOT"
         equity = f"{self.portfolio.equity} {self.account.base_currency}"
-        yield f"book  {'positions' if self.is_live else 'equity'} {equity}, which {agree} what the fills come to"
+        yield f"book  equity {equity}; the book {agree} what the fills come to"
         if self.late_ns:
             yield f"late  {len(self.late_ns):,} closes were followed, not acted on"
         yield f"orders  {len(self.orders)}: {orders_line(self.orders)}"

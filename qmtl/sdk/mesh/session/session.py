@@ -312,6 +312,7 @@ class Session:
         capital: Decimal | None,
     ) -> SessionResult:
         self._catch_up(self._reached_ns)
+        seen_ns = ns_from_proto(portfolio.time, "portfolio.time") if portfolio.HasField("time") else 0
         retrying, instruments = self._another(), list(market.instruments.values())
         booked = await list_fills(retrying, owner)
         fills = sorted(booked, key=lambda fill: (fill.booked_ns, fill.symbol))  # of one instant, feeds race each other
@@ -334,7 +335,7 @@ class Session:
             replay=replay,
             orders=tuple(orders),
             portfolio=portfolio,
-            held=held_from(instruments, fills),
+            held=held_from(instruments, fills if self._is_live else [one for one in fills if one.booked_ns <= seen_ns]),
             evaluation=await self._submitter.evaluate_session(self._session, owner, traded[0], dict(replay.metrics)),
             activation=self._activation.envelope,
             retries=sum(each.outage.retries for each in (*self._clients, self._submitter.retrying)),

@@ -95,7 +95,6 @@ class FakeBrokerage:
         held = view_position(
             venue.instrument("BTC-USD"), venue.book.ledger.position("BTC-USD"), venue.view.marks.get("BTC-USD")
         )
-        strategies = {status.order.strategy_id for status in self.mesh.orders.values()}
         return portfoliopb.Portfolio(
             equity=format_decimal(self.mesh.venue.equity("USD")),
             time=ns_to_proto(self.mesh.watermark_ns),
@@ -108,7 +107,7 @@ class FakeBrokerage:
                     average_price=format_decimal(held.average_price),
                     unrealized_pnl=format_decimal(held.unrealised),
                 )
-                for strategy_id in strategies
+                for strategy_id in self.mesh.traders
             ],
         )
 
@@ -116,7 +115,8 @@ class FakeBrokerage:
         """Two orders a page, newest first."""
         self.mesh.calls["ListOrders open" if request.open_only else "ListOrders all"] += 1
         first = int(request.page.page_token or 0)
-        of_symbol = [s for s in self.mesh.orders.values() if request.symbol in ("", s.order.symbol)]
+        names = self.mesh.working if request.open_only else self.mesh.orders
+        of_symbol = [s for s in map(self.mesh.orders.__getitem__, names) if request.symbol in ("", s.order.symbol)]
         statuses = [status for status in of_symbol if not request.open_only or is_open(status)][::-1]
         more = str(first + 2) if first + 2 < len(statuses) else ""
         page = commonpb.PageInfo(next_page_token=more)

@@ -124,6 +124,7 @@ class FakeGateway:
             return tradingservicepb.SubmitOrderResponse(status=known, duplicate=True)
         status = orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_DENIED, view=orderpb.ORDER_VIEW_DENIED)
         mesh.orders[order.client_order_id] = status
+        mesh.traders.add(order.strategy_id)
         if mesh.denials:
             status.denial = mesh.denials.pop(0)
         else:

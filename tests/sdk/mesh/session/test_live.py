@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -58,7 +59,7 @@ async def test_it_trades_with_the_exchanges_account_on_live_data_and_says_that_t
     assert mesh.evaluations[-1].stage == bindingpb.STAGE_LIVE
     assert not mesh.evaluations[-1].HasField("paper_books")
     assert "traded live as s-1" in str(result)
-    assert (await run(await live_mesh("acc"))).to_json() == result.to_json()
+    assert json.loads(result.to_json())["session"]["execution_domain"] == "EXECUTION_DOMAIN_LIVE"
 
 
 async def test_on_paper_nothing_says_that_live_trading_is_meant() -> None:

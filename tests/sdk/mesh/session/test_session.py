@@ -14,6 +14,7 @@ from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.models.profiles.named import profile_named
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
 from qmtl.core.errors import NotFound, NotReady
@@ -366,7 +367,20 @@ async def test_result_prints_and_serialises() -> None:
     assert document["books_agree"] is True
     assert len(document["orders"]) == len(result.orders)
     assert "traded on paper" in str(result)
-    assert "which is what the fills come to" in str(result)
+    assert "the book is what the fills come to" in str(result)
+
+
+async def test_the_book_of_a_later_bar_is_compared_by_what_is_held() -> None:
+    result = await run(await active_mesh(), until=from_ns(int(BARS.close_ns[600])))
+    assert result.held["BTC-USD"] > 0
+    other = portfoliopb.Portfolio()
+    other.CopyFrom(result.portfolio)
+    other.equity = "1"
+    assert not replace(result, portfolio=other).books_agree
+    other.time.FromNanoseconds(other.time.ToNanoseconds() + 900 * 10**9)  # the feed went on
+    assert replace(result, portfolio=other).books_agree
+    other.positions[0].quantity = "0"
+    assert not replace(result, portfolio=other).books_agree
 
 
 async def test_orders_are_listed_whole_at_the_ends_of_a_session_only() -> None:
