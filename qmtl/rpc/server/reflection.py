@@ -11,10 +11,10 @@ from typing import Any, Final
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
-from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2 as alphapb
 
 from qmtl.reflection.v1 import reflection_pb2 as reflectionpb
+from qmtl.rpc.server.handlers import Handlers
 
 SERVICE: Final = reflectionpb.DESCRIPTOR.services_by_name["ServerReflection"].full_name
 ALPHA_SERVICE: Final = alphapb.DESCRIPTOR.services_by_name["ServerReflection"].full_name
@@ -24,13 +24,13 @@ Request = reflectionpb.ServerReflectionRequest
 Response = reflectionpb.ServerReflectionResponse
 
 
-def add_reflection(services: Iterable[str], server: aio.Server) -> None:
+def add_reflection(services: Iterable[str], handlers: Handlers) -> None:
     """Serve reflection of these services; the messages of v1 and v1alpha have the same bytes."""
     handler = grpc.stream_stream_rpc_method_handler(
         Reflection([*services, SERVICE, ALPHA_SERVICE]).answer_all, Request.FromString, Response.SerializeToString
     )
     for name in (SERVICE, ALPHA_SERVICE):
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {METHOD: handler}),))
+        handlers.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {METHOD: handler}),))
 
 
 class Reflection:

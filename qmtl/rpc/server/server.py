@@ -25,6 +25,7 @@ from qmtl.rpc.auth.verification import Authenticator
 from qmtl.rpc.outages import Outages
 from qmtl.rpc.rules.grants import EDGE
 from qmtl.rpc.rules.methods import STANDARD_RULES, MethodRule, by_name, rules_of
+from qmtl.rpc.server.handlers import Handlers
 from qmtl.rpc.server.health import Health
 from qmtl.rpc.server.inbound import Limits, configured
 from qmtl.rpc.server.interceptor import Admit, MeshInterceptor
@@ -64,7 +65,7 @@ class Server:
         self._rules: dict[str, MethodRule] = dict(STANDARD_RULES)
         self._services: list[str] = []
         self._identities: dict[str, Callable[[str], Identity]] = {}
-        self._adders: list[Callable[[aio.Server], None]] = []
+        self._handlers = Handlers()
         self._grpc: aio.Server | None = None
         self._health: Health | None = None
         self._wanted_serving = True
@@ -89,7 +90,7 @@ class Server:
         self._register(descriptor, planned or {})
         for name, identify in (identities or {}).items():
             self._identities[f"/{descriptor.full_name}/{name}"] = identify
-        self._adders.append(lambda server: add_fn(servicer, server))
+        add_fn(servicer, self._handlers)
 
     def add_generic(
         self, handler: grpc.GenericRpcHandler, descriptors: Sequence[ServiceDescriptor], planned: Mapping[str, str] = {}
@@ -101,7 +102,7 @@ class Server:
         for descriptor in descriptors:
             names = set(descriptor.methods_by_name)
             self._register(descriptor, {name: part for name, part in planned.items() if name in names})
-        self._adders.append(lambda server: server.add_generic_rpc_handlers((handler,)))
+        self._handlers.add_generic_rpc_handlers((handler,))
 
     @property
     def has_reflection(self) -> bool:
@@ -110,17 +111,16 @@ class Server:
 
     async def start(self) -> int:
         """Bind and serve; the bound port. Raises InvalidRequest (E_CONFIG), Unavailable (E_BIND)."""
+        self._health = Health(self._services, self._outages)
+        healthrpc.add_HealthServicer_to_server(self._health, self._handlers)  # type: ignore[arg-type]  # all it adds to
+        if self.has_reflection:
+            add_reflection([*self._services, HEALTH_SERVICE], self._handlers)
         server = aio.server(
+            handlers=[self._handlers],
             interceptors=[*traces.server_interceptors(), self._interceptor()],
             options=_options(self._limits),
             maximum_concurrent_rpcs=4 * (self._limits.calls_max + self._limits.streams_max),
         )
-        for add in self._adders:
-            add(server)
-        self._health = Health(self._services, self._outages)
-        healthrpc.add_HealthServicer_to_server(self._health, server)
-        if self.has_reflection:
-            add_reflection([*self._services, HEALTH_SERVICE], server)
         self.port = self._bind(server)
         await server.start()
         self._grpc = server
