@@ -19,7 +19,6 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -36,6 +35,7 @@ from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 from qmtl.core.tasks.ending import end
 from qmtl.core.tasks.supervision import Ending, Supervised
+from qmtl.rpc.ids import new_id
 
 log = structlog.stdlib.get_logger("qmtl.controlbus")
 
@@ -178,7 +178,7 @@ class Bus:
         subject = f"$KV.{streams.LEASES}.{subjects.token(self.link.service)}.health"
         try:
             async with asyncio.timeout(timeout_s):
-                await self.link.publish(subject, b"", {MESSAGE_ID: f"health-{uuid4().hex}"})
+                await self.link.publish(subject, b"", {MESSAGE_ID: f"health-{new_id()}"})
         except TimeoutError:
             return f"a write was not acknowledged within {timeout_s:g} s: no quorum, a full disk, or it hangs"
         except (Unavailable, Conflict) as error:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
-from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
 
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.rpc.ids import new_id
 from qmtl.rpc.telemetry.traces import current_traceparent
 
 SCHEMA_VERSION = 1
@@ -91,7 +91,7 @@ def check_types(types: tuple[str, ...]) -> None:
 def number(draft: ControlEventDraft, revision: int) -> controlpb.ControlEvent:
     """The event of a draft, with the revision its transaction allocated."""
     event = controlpb.ControlEvent(
-        event_id=uuid4().hex,
+        event_id=new_id(),
         source=draft.source,
         key=draft.key,
         revision=revision,

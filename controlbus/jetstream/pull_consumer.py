@@ -66,8 +66,11 @@ class Puller:
         """The next message. Raises ConsumerGone; what arrived before that is still returned first."""
         while True:
             try:
-                async with asyncio.timeout(SILENCE_S):
-                    message = await self._arrived.get()
+                if self._arrived.empty():
+                    async with asyncio.timeout(SILENCE_S):
+                        message = await self._arrived.get()
+                else:
+                    message = self._arrived.get_nowait()
             except TimeoutError:
                 if time.monotonic() - self._heard > SILENCE_S:
                     raise ConsumerGone("no heartbeat") from None

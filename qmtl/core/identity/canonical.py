@@ -44,10 +44,10 @@ def json_text(value: Json) -> str:
         return str(int(value))
     if isinstance(value, float):
         return double_text(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join([f"{quoted(key)}:{json_text(value[key])}" for key in _sorted_keys(value)]) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join([json_text(item) for item in value]) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{quoted(key)}:{json_text(value[key])}" for key in _sorted_keys(value)]) + "}"
     raise _not_json(f"a {type(value).__name__}", "a JSON value")
 
 

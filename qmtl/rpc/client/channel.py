@@ -7,7 +7,6 @@ beyond this machine: plaintext is for loopback addresses.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from qmtl.rpc.client.calls import ChunkedCall, Policy, RetryBudget, UnaryCall, r
 from qmtl.rpc.client.payloads import Relayed, paced, payload_of
 from qmtl.rpc.client.streams import ReadingCall, TwoWayCall, WritingCall
 from qmtl.rpc.client.transport import Method, Option, Transport
+from qmtl.rpc.ids import new_id
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
 from qmtl.rpc.rules.methods import may_retry
 from qmtl.rpc.telemetry import traces
@@ -104,7 +104,7 @@ class CallMetadata:
         """Tokens, ids, the trace context and what is stated of a payload; what the caller set stays."""
         call = current_call()
         pairs = list(given.items() if isinstance(given, Mapping) else given or ())
-        request_id = call.request_id or secrets.token_hex(16)
+        request_id = call.request_id or new_id()
         extra: dict[str, str] = {
             REQUEST_ID_KEY: request_id,
             CORRELATION_ID_KEY: call.correlation_id or request_id,

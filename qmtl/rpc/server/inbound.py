@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -16,6 +15,7 @@ from grpc import aio
 from qmtl.config.settings import ServiceSettings
 from qmtl.core.errors import Unauthenticated
 from qmtl.rpc.auth.call import Call
+from qmtl.rpc.ids import new_id
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY
 from qmtl.rpc.rules.methods import MethodRule
 
@@ -98,7 +98,7 @@ def inbound_of(rule: MethodRule, kind: str, context: Context) -> Inbound:
 
 def call_of(inbound: Inbound, limits: Limits) -> Call:
     """The call's ids, peer and deadline, without identities yet."""
-    request_id = _id(inbound.metadata, REQUEST_ID_KEY) or secrets.token_hex(16)
+    request_id = _id(inbound.metadata, REQUEST_ID_KEY) or new_id()
     return Call(
         method=inbound.rule.name,
         request_id=request_id,

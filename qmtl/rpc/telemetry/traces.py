@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from grpc import StatusCode, aio
+
+from qmtl.rpc.ids import new_id
 
 if TYPE_CHECKING:
     from qmtl.rpc.telemetry.spans import Spans
@@ -69,8 +70,8 @@ def enter(metadata: Mapping[str, str]) -> None:
     """Make the caller's trace current for the rest of this task, or one of its own: an RPC is a task of its own."""
     given = _TRACEPARENT.fullmatch(metadata.get(TRACEPARENT, ""))
     known = given is not None and not (given[1] == "00" and given[4])  # version 00 has nothing after the flags
-    trace_id, flags = (given[2], given[3]) if given is not None and known else (secrets.token_hex(16), "00")
-    _current.set(Ids(trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"))
+    trace_id, flags = (given[2], given[3]) if given is not None and known else (new_id(), "00")
+    _current.set(Ids(trace_id, f"00-{trace_id}-{new_id(16)}-{flags}"))
 
 
 def server_interceptors() -> list[aio.ServerInterceptor]:
