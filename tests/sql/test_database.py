@@ -218,22 +218,18 @@ async def test_work_whose_savepoint_is_gone_fails_alone(tmp_path: Path) -> None:
     await db.close()
 
 
-async def test_work_that_is_alone_is_undone_whole(tmp_path: Path, migrations: str) -> None:
+async def test_work_that_is_alone_is_undone_whole(db: Database) -> None:
     def half(conn: Connection) -> None:
         note("half")(conn)
         signal(conn, "half")
         raise LookupError("midway")
 
-    db = Database(f"sqlite:///{tmp_path / 'alone.db'}")
-    await db.migrate(migrations)
     heard: list[str] = []
     db.on_signal("half", lambda: heard.append("half"))
     with pytest.raises(LookupError):
         await db.write(half)
     await db.write(note("after"))
-    assert await db.read(count) == 1
-    assert heard == []
-    await db.close()
+    assert (await db.read(count), heard) == (1, [])
 
 
 async def test_a_caller_that_leaves_before_its_turn_is_not_served_and_holds_up_nobody(db: Database) -> None:
