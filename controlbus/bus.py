@@ -35,7 +35,7 @@ from qmtl.core.clock import Clock, SystemClock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
 from qmtl.core.tasks.ending import end
 from qmtl.core.tasks.supervision import Ending, Supervised
-from qmtl.rpc.ids import new_id
+from qmtl.rpc.telemetry.ids import new_id
 
 log = structlog.stdlib.get_logger("qmtl.controlbus")
 

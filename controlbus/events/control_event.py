@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.errors import InvalidRequest, Violation
-from qmtl.rpc.ids import new_id
+from qmtl.rpc.telemetry.ids import new_id
 from qmtl.rpc.telemetry.traces import current_traceparent
 
 SCHEMA_VERSION = 1

@@ -27,10 +27,10 @@ from qmtl.rpc.client.calls import ChunkedCall, Policy, RetryBudget, UnaryCall, r
 from qmtl.rpc.client.payloads import Relayed, paced, payload_of
 from qmtl.rpc.client.streams import ReadingCall, TwoWayCall, WritingCall
 from qmtl.rpc.client.transport import Method, Option, Transport
-from qmtl.rpc.ids import new_id
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY, SERVICE_KEY, USER_KEY
 from qmtl.rpc.rules.methods import may_retry
 from qmtl.rpc.telemetry import traces
+from qmtl.rpc.telemetry.ids import new_id
 from qmtl.rpc.telemetry.metrics import Metrics
 
 REQUEST_BYTES_MAX: Final = 1024 * 1024  # of one message, as every server has it

@@ -15,9 +15,9 @@ from grpc import aio
 from qmtl.config.settings import ServiceSettings
 from qmtl.core.errors import Unauthenticated
 from qmtl.rpc.auth.call import Call
-from qmtl.rpc.ids import new_id
 from qmtl.rpc.metadata import CORRELATION_ID_KEY, REQUEST_ID_KEY
 from qmtl.rpc.rules.methods import MethodRule
+from qmtl.rpc.telemetry.ids import new_id
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Context = aio.ServicerContext[Any, Any]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpc import StatusCode, aio
 
-from qmtl.rpc.ids import new_id
+from qmtl.rpc.telemetry.ids import new_id
 
 if TYPE_CHECKING:
     from qmtl.rpc.telemetry.spans import Spans

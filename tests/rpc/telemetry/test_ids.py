@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from qmtl.rpc.ids import new_id
+from qmtl.rpc.telemetry.ids import new_id
 from tests.support.processes import python_env
 
 
@@ -25,6 +25,6 @@ def test_ids_do_not_come_again_when_the_shared_chance_is_seeded() -> None:
 
 
 def test_a_forked_process_has_ids_of_its_own() -> None:
-    program = "import os; from qmtl.rpc.ids import new_id; os.fork() and os.wait(); print(new_id())"
+    program = "import os; from qmtl.rpc.telemetry.ids import new_id; os.fork() and os.wait(); print(new_id())"
     told = subprocess.run([sys.executable, "-c", program], env=python_env(), capture_output=True, text=True, check=True)
     assert len(set(told.stdout.split())) == 2
