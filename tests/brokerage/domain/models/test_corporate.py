@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -10,7 +11,20 @@ from hypothesis import strategies as st
 
 from brokerage.domain.accounts.position import Position, position_value
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
-from brokerage.domain.models.corporate import Conversion, convert, dividend, split, split_price, split_quantity
+from brokerage.domain.models.corporate import (
+    Conversion,
+    CorporateAction,
+    Delisting,
+    Dividend,
+    PriceAdjustment,
+    Split,
+    beside_prices,
+    convert,
+    dividend,
+    split,
+    split_price,
+    split_quantity,
+)
 from brokerage.domain.orders.order import Side
 
 STOCK = instrument("AAPL", base="AAPL", quote="USD")
@@ -165,3 +179,13 @@ def test_a_contract_is_settled_for_its_profit_alone() -> None:
         made = convert(Position(2 * side, 10_000 * 10**8 * side), future, Conversion(None, Fraction(0), 104_00))
         assert (made.cash, made.position.realised) == (400 * 10**8 * side, 400 * 10**8 * side)
         assert (made.position.quantity, made.position.cost, made.quantity) == (0, 0, 0)
+
+
+def test_actions_beside_adjusted_prices_stay_in_order_and_dividends_are_those_of_the_last_shares() -> None:
+    first, second = Dividend("AAPL", 1, Decimal("0.6")), Dividend("AAPL", 5, Decimal("0.5"))
+    split_, ends = Split("AAPL", 3, Fraction(3)), Delisting("AAPL", 9)
+    told: list[CorporateAction] = [ends, second, split_, first]
+    assert beside_prices(told, PriceAdjustment.RAW, STOCK) == [first, split_, second, ends]
+    adjusted: list[CorporateAction] = [Dividend("AAPL", 1, Decimal("0.2")), second, ends]
+    assert beside_prices(told, PriceAdjustment.SPLIT, STOCK) == adjusted
+    assert beside_prices(told, PriceAdjustment.TOTAL_RETURN, STOCK) == [ends]
