@@ -35,4 +35,14 @@ class WorldMetrics:
         self.legs_dropped = counter(
             "qmtl_world_rebalance_legs_dropped_total", "Dropped legs of recorded plans.", ["reason"]
         )
+        self.allocation_revision = gauge(
+            "qmtl_world_allocation_revision", "Revision of the shares in force.", ["account"]
+        )
+        self.capital_utilisation = gauge(
+            "qmtl_world_capital_utilisation_ratio", "Gross exposure over budget.", ["account", "world_id"]
+        )
+        self.rebalance_slippage = Histogram(
+            "qmtl_world_rebalance_slippage_bps", "Average price of a leg against its plan's mark; above 0 is a loss.",
+            registry=registry, buckets=(-20.0, -5.0, 0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
+        )  # fmt: skip
         self.refusals = counter("qmtl_world_refusals_total", "Refused writes.", ["rpc", "reason"])

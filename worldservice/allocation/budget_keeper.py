@@ -16,11 +16,12 @@ import structlog
 from sqlalchemy import Connection
 
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
-from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts
+from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts, gross_of
 from worldservice.allocation.domain.amounts import cut, fraction_of, text_of
 from worldservice.allocation.domain.budgets import Budget, budgets_of, follows_at_once
 from worldservice.allocation.store import sets
@@ -78,6 +79,7 @@ class BudgetKeeper:
             return False
         pending = 0
         for state in states:
+            self._metrics.allocation_revision.labels(state.account).set(state.set_revision)
             if not await self._follows(state):
                 pending += 1
         self._metrics.budgets_pending.set(pending)
@@ -92,9 +94,23 @@ class BudgetKeeper:
         except QmtlError as error:
             log.warning("equity_unread", account=state.account, error=str(error))
             return True
+        await self._note_use(state, portfolio)
         if follows_at_once(state.equity, fraction_of(portfolio.equity or "0", "equity")):
             return await self._resample(state.account)
         return True
+
+    async def _note_use(self, state: sets.BudgetState, portfolio: portfoliopb.Portfolio) -> None:
+        """How much of its budget each world uses; one with a budget of 0 has no ratio."""
+        kept = await self._db.read(lambda conn: sets.newest_set(conn, state.account))
+        if kept is None or state.equity is None:
+            return
+        used: dict[str, Fraction] = {}
+        for owner, money in gross_of(portfolio):
+            used[owner.world_id] = used.get(owner.world_id, Fraction(0)) + money
+        for budget in budgets_of(kept.shares, state.equity, state.leverage_max):
+            if not budget.strategy_id and budget.gross_max:
+                ratio = used.get(budget.world_id, Fraction(0)) / budget.gross_max
+                self._metrics.capital_utilisation.labels(state.account, budget.world_id).set(float(ratio))
 
     async def _resample(self, account: str) -> bool:
         """Forget the day's equity, so that the next budgets are made of what is there now."""

@@ -17,6 +17,7 @@ from worldservice.allocation.domain.run import (
     expired,
     moved,
     reported,
+    slippage_bps,
     started,
 )
 
@@ -88,3 +89,12 @@ def test_an_executor_that_was_overtaken_reports_nothing_more() -> None:
     with pytest.raises(Conflict) as refused:
         reported(run(RunState.EXECUTING, epoch=4), Report(3, ()), NOW)
     assert refused.value.reason == "E_REBALANCE_EPOCH"
+
+
+def test_slippage_is_against_the_mark_and_above_0_where_it_cost() -> None:
+    bought = LegProgress(Fraction(2), Fraction(200_200))
+    assert slippage_bps(bought, Fraction(100_000)) == 10
+    sold = LegProgress(Fraction(-1), Fraction(-99_900))
+    assert slippage_bps(sold, Fraction(100_000)) == 10
+    assert slippage_bps(LegProgress(), Fraction(100_000)) is None
+    assert slippage_bps(bought, Fraction(0)) is None

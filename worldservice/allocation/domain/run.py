@@ -44,6 +44,14 @@ class LegProgress:
     reason: str = ""
 
 
+def slippage_bps(progress: LegProgress, mark: Fraction) -> Fraction | None:
+    """How much worse than a mark a leg was filled on average, in basis points; below 0: better. None: it was not."""
+    if not progress.filled or mark <= 0:
+        return None
+    price = progress.notional / progress.filled
+    return (price / mark - 1) * 10_000 * (1 if progress.filled > 0 else -1)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run as it stands. `revision` counts its changes from 1; `epoch` is that of the executor's lease."""

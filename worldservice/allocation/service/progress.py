@@ -17,7 +17,16 @@ from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 from qmtl.world.v1 import rebalance_progress_service_pb2_grpc as rebalancerpc
 from worldservice.allocation.broker_accounts import BrokerAccounts
 from worldservice.allocation.domain.amounts import fraction_of
-from worldservice.allocation.domain.run import LegProgress, Report, Run, RunState, canceled, reported, started
+from worldservice.allocation.domain.run import (
+    LegProgress,
+    Report,
+    Run,
+    RunState,
+    canceled,
+    reported,
+    slippage_bps,
+    started,
+)
 from worldservice.allocation.events import rebalance_state_changed
 from worldservice.allocation.service.access import account_to_write, of_account, shown_run
 from worldservice.allocation.store import runs
@@ -77,14 +86,19 @@ class RebalanceProgressServicer(AuditedServicer, rebalancerpc.RebalanceProgressS
         act, account = of_account(act, request.account), require_text(request.account, "account")
         report = _report_from_proto(request)
 
-        def work(conn: Connection) -> tuple[Run, Run]:
+        def work(conn: Connection) -> tuple[Run, Run, list[Fraction]]:
             found = runs.get_run(conn, account, request.run_id, lock=True)
             plan = rebalancepb.RebalancePlan.FromString(found.plan)
             if len(report.progress) != len(plan.legs):
                 raise refused("E_FIELD", "progress", str(len(report.progress)), f"one a leg, {len(plan.legs)}")
-            return found.run, _store(conn, act, found.run, reported(found.run, report, act.now))
+            marks = [fraction_of(leg.mark_price or "0", "mark_price") for leg in plan.legs]
+            return found.run, _store(conn, act, found.run, reported(found.run, report, act.now)), marks
 
-        known, run = await self.writes.db.write(work)
+        known, run, marks = await self.writes.db.write(work)
+        if run.is_closed and not known.is_closed:
+            for each, mark in zip(run.progress, marks, strict=True):
+                if (slipped := slippage_bps(each, mark)) is not None:
+                    self.writes.metrics.rebalance_slippage.observe(float(slipped))
         return progressservicepb.ReportRebalanceResponse(run=self._told(run, known))
 
     async def ListGoingRebalances(
