@@ -71,6 +71,10 @@ def test_a_strategy_that_the_set_dropped_is_closed_and_one_never_named_follows_i
     change = ShareChange(shares({"a": "0.4"}, {"a/gone": "0.2"}), shares({"a": "0.2"}))
     assert change.of(Owner("a", "gone"), ScaleMode.EXACT).g == 0
     assert change.of(Owner("a", "other"), ScaleMode.EXACT).g == F(1, 2)
+    joined = ShareChange(shares({"a": "0.4"}), shares({"a": "0.2"}, {"a/new": "0.1"}))
+    assert joined.of(Owner("a", "new"), ScaleMode.EXACT).g == 1
+    kept = ShareChange(shares({"a": "0.4"}, {"a/s": "0.2"}), shares({"a": "0.2"}, {"a/s": "0.2"}))
+    assert kept.of(Owner("a", "s"), ScaleMode.EXACT).g == 1
 
 
 @pytest.mark.parametrize(
@@ -321,3 +325,24 @@ def test_an_overlay_leaves_the_book_and_hedges_the_world() -> None:
     assert row.rounded == F("-5.5")
     assert legs_of(rows, scaled(a="1"), ScaleMode.EXACT) == []
     assert MARK.value == 60_000
+
+
+def test_an_order_of_all_that_one_may_be_is_not_sliced() -> None:
+    whole = planned([held("a/s", "1")], scaled(a="0"), lots("0.1", order_notional_max="60000"))
+    assert [row.reasons for row in whole.legs] == [()]
+    cut = planned([held("a/s", "1")], scaled(a="0"), lots("0.1", order_notional_max="59999"))
+    assert [row.reasons for row in cut.legs] == [(LegReason.SLICED,)]
+    assert [len(order.slices) for order in cut.orders] == [2]
+
+
+def test_the_account_is_warned_beyond_its_limits_and_not_at_them() -> None:
+    def said(gross_max: int, net_max: int, margin: int) -> list[str]:
+        book = Book("main", 7, F(100_000), (held("a/s", "2"),), F(margin), F(gross_max), F(net_max))
+        asked = Asked("asked", scaled(a="0.5"), {})
+        plan = plan_of(book, asked, Rules(lots("0.1")), NOW)
+        return [name for warning in plan.warnings if (name := warning.partition(":")[0]) != "COST_UNKNOWN"]
+
+    assert said(60_000, 60_000, 180_000) == []
+    assert said(59_999, 60_000, 180_000) == ["GROSS_ABOVE_LIMIT"]
+    assert said(60_000, 59_999, 180_000) == ["NET_ABOVE_LIMIT"]
+    assert said(60_000, 60_000, 180_001) == ["HEADROOM_LOW"]

@@ -55,6 +55,17 @@ def test_hybrid_scales_what_is_cheap_and_hedges_what_is_dear() -> None:
     assert hedge.delta == F(-100) * F("1.5")
 
 
+def test_a_hedge_is_of_its_own_world_and_carries_its_change() -> None:
+    rows = [held("a/t", "200"), held("b/t", "200")]
+    legs = legs_of(rows, scaled(a="0.5", b="0.25"), ScaleMode.EXACT)
+    choices = choices_of(legs, {"BTC": BTC}, Decimal("0.25"))
+    other = Proxy("paper", "FUT2", MARK)
+    hedges = hybrid_hedges(choices, rows, {"BTC": BTC}, {"a": PROXY, "b": other})
+    assert [(each.owner.world_id, each.symbol, each.delta, each.scale.g) for each in hedges] == [
+        ("a", "FUT", F(-150), F(1, 2)), ("b", "FUT2", F(-225), F(1, 4)),
+    ]  # fmt: skip
+
+
 def test_hybrid_without_volume_or_correlation() -> None:
     rows = [held("a/s", "20"), held("a/t", "20", "ETH"), held("a/u", "20", "SOL")]
     legs = legs_of(rows, scaled(a="0.5"), ScaleMode.EXACT)
@@ -64,6 +75,7 @@ def test_hybrid_without_volume_or_correlation() -> None:
     ways = [choice.way for choice in choices]
     assert ways == [Way.OVERLAY_UNCORRELATED, Way.COST_UNKNOWN, Way.OVERLAY_UNCORRELATED]
     assert [choice.is_scaled for choice in choices] == [True, False, True]
+    assert [choice.bps is None for choice in choices] == [False, True, True]
 
 
 def test_a_hybrid_plan_tells_both_costs_and_warns() -> None:
