@@ -29,6 +29,7 @@ from qmtl.core.instants import to_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.outputs import outputs_of
 from qmtl.sdk.engine.series import Outputs
+from qmtl.sdk.execution.compiled.brackets.stretches import BracketStretches
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
@@ -43,6 +44,7 @@ from qmtl.sdk.execution.stepping.traded import columns_of, one_currency, traded_
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.sdk.strategy.events import Signal
+from qmtl.sdk.strategy.rules import TradeRule
 from qmtl.sdk.strategy.strategy import Strategy
 
 _NEVER = 2**63
@@ -232,12 +234,14 @@ class _AccountReplay:
     def _stretches(self, commands: CommandTable) -> Stretches:
         compiling = Compiling.NEVER if self._actions.any else self._compiling
         account, logic, timeline = self._account, self._logic, self._timeline
-        return Stretches(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
+        exits = any(isinstance(rule, TradeRule) and rule.bracket is not None for rule in self._rules)
+        kind = BracketStretches if exits else Stretches
+        return kind(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
 
     def _follow(self, made: Stretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
         self._record.fills.extend_by(made.fills)
-        self._execution.sent(made.orders)
+        self._execution.sent(made.orders, made.orders.sent, made.cancels)
         self._record.visited[Why.COMPILED.name] = self._record.visited.get(Why.COMPILED.name, 0) + made.looked_at
         hooks = (self._strategy.on_fill, Strategy.on_fill), (self._strategy.on_signal, Strategy.on_signal)
         if any(getattr(hook, "__func__", None) is not silent for hook, silent in hooks):

@@ -94,10 +94,12 @@ class SimulatedExecution:
                 return self._submit_list(list_id, orders)
         raise TypeError(f"a simulated account has no answer to {request!r}")
 
-    def sent(self, orders: Columns[SentOrder]) -> None:
-        """Take market orders as sent that were taken and filled elsewhere."""
+    def sent(self, orders: Columns[SentOrder], number: int, cancels: Iterable[Cancel]) -> None:
+        """Take orders as sent, so many, that were worked elsewhere, and cancels, each after so many of them."""
         self.orders.extend_by(orders)
-        self._sent += len(orders)
+        before = self._sent
+        self.cancels += [replace(one, orders_before=before + (one.orders_before or 0)) for one in cancels]
+        self._sent += number
 
     def _own_orders(self, symbol: str) -> list[OrderRecord]:
         """Open orders of the strategy, without those of a margin call, which are not its to cancel."""

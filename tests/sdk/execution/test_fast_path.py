@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokerage.domain.models.corporate import CorporateAction, Delisting, Dividend, Ending, ShareExchange, Split
+from brokerage.domain.models.fees.percent import PercentFee
 from brokerage.domain.models.financing import IBKR_LOANS, BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
@@ -197,6 +198,51 @@ def test_a_replay_past_quiet_bars_is_the_replay_of_every_bar(case: Case) -> None
     assert_equal(plain, slow)
     assert heard == told == known
     assert set(slow.visited) <= {"BEGIN", "EVERY"}
+
+
+FEES_OF_MAKERS = st.builds(
+    PercentFee, maker=st.sampled_from([0, 20_000, 12_345]), taker=st.sampled_from([0, 100_000, 45_671])
+)
+BRACKETED = st.builds(
+    lambda case, profile, fee, bracket: replace(
+        case, profile=replace(profile, fee=fee), bracket=bracket, latency_s=0, acts=False
+    ),
+    CASES.filter(lambda case: case.symbols == ("BTC-USD",)),
+    st.one_of(SPOTS, MARGINS),
+    FEES_OF_MAKERS,
+    st.sampled_from(
+        [
+            *EXITS,
+            Bracket(stop="0.02", target="0.5"),
+            Bracket(stop="0.0131", trailing="0.0277"),
+            Bracket(target="0.011", trailing="0.005"),
+            Bracket(stop="0.95", target="12"),
+            Bracket(target="1.5", trailing="0.95"),
+        ]
+    ),
+)
+
+
+@given(case=BRACKETED)
+@settings(deadline=None, max_examples=examples(30, 300))
+def test_a_replay_with_brackets_in_integers_is_the_replay_of_every_bar(case: Case) -> None:
+    (plain, heard), (slow, told) = run(case, compiling=Compiling.PLAIN), run(case, every=True)
+    assert_equal(plain, slow)
+    assert heard == told
+
+
+@pytest.mark.parametrize(
+    "bracket", [Bracket(stop="0.01", target="0.02"), Bracket(trailing="0.01"), Bracket(stop="0.004", target="0.003")]
+)
+def test_brackets_are_compiled_from_one_close_without_a_position_to_another(bracket: Bracket) -> None:
+    case = replace(replace_case(bars=1_000), fast=5, slow=15, bracket=bracket, short=-0.5, profile=margin(2, "0.001"))
+    case = replace(case, profile=replace(case.profile, participation=0))
+    (made, heard), (slow, told) = run(case, compiling=Compiling.ALWAYS), run(case, every=True)
+    assert_equal(made, slow)
+    assert heard == told
+    assert len(made.fills) > 40
+    assert made.path.startswith("compiled: ")
+    assert made.visited["COMPILED"] > 0.7 * sum(made.visited.values())  # bars without volume are left to the event path
 
 
 @given(case=WITH_EXITS)

@@ -155,10 +155,15 @@ def moved(terms: AccountTerms, price: int, way: int) -> int:
 
 
 def filled(terms: AccountTerms, held: Holding, price: int, signed: int) -> tuple[bool, Holding, int]:
-    """Book a fill with its fee, as `position.settled`: what is held after it, and the fee."""
+    """Book a fill that took, with its fee, as `position.settled`: what is held after it, and the fee."""
+    return filled_at(terms, held, price, signed, terms.taker)
+
+
+def filled_at(terms: AccountTerms, held: Holding, price: int, signed: int, rate: int) -> tuple[bool, Holding, int]:
+    """As `filled`, for a fee of a rate in 1e-8."""
     size = abs(signed)
     notional = worth(terms, price, size)
-    fee = half_even(notional, terms.taker, _RATE_ONE) if notional >= 0 else FAILED
+    fee = half_even(notional, rate, _RATE_ONE) if notional >= 0 else FAILED
     if fee < 0:
         return False, held, 0
     flow = -notional if signed > 0 else notional

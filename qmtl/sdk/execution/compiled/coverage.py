@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -18,28 +18,36 @@ from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import RATE_ONE, currency_scale
 from qmtl.core.decimals import to_decimal, to_scaled
 from qmtl.core.errors import InvalidRequest
+from qmtl.sdk.execution.compiled.brackets.exits import ExitTerms, Ranges
 from qmtl.sdk.execution.compiled.kernel import Commands, Market
 from qmtl.sdk.execution.compiled.sizing import SizingTerms
 from qmtl.sdk.execution.stepping.commands import NodeCommands
+from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
 
 _END = 1 << 60
+_QUOTIENTS_EXACT = 26
+"""Digits below which the decimals that exits are reckoned in, of 28 digits, round no quotient to the next tick."""
 _POWERS_SAFE = 16
 """Powers of ten below this are doubles, so that a quotient by one is the double nearest to the decimal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Covered:
-    """A run in integers. `price_unit` is what one unit of the kernel's prices is, at the instrument's price scale."""
+    """A run in integers. `price_unit` is what one unit of the kernel's prices is, at the instrument's price scale;
+    `exits` and `ranges` are those of a bracket, None where the rule has none.
+    """
 
     terms: AccountTerms
     sizing: SizingTerms
     market: Market
     commands: Commands
     price_unit: int
+    exits: ExitTerms | None = None
+    ranges: Ranges | None = None
 
 
 class NotCovered(Exception):
@@ -63,8 +71,8 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
     instrument, fee = columns.instrument, profile.fee
     begins = columns.start_ns
     reasons = (
-        (rule.bracket is not None, "a bracket"),
         (rule.limit is not None, "entries by limit orders"),
+        (rule.bracket is not None and bool(instrument.calendar), "exits at an exchange with sessions"),
         (type(fee) is not PercentFee, f"a fee that is no share of the notional ({type(fee).__name__})"),
         (isinstance(fee, PercentFee) and fee.taker < 0, "a rebate for what takes"),
         (_takes_base(profile, instrument), "a fee in what is bought"),
@@ -91,7 +99,8 @@ def _takes_base(profile: BrokerageProfile, instrument: Instrument) -> bool:
 def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, nodes: NodeCommands) -> Covered:
     instrument = columns.instrument
     seen = _seen(columns, nodes)
-    unit = _unit(instrument, [columns.open, columns.close, seen])
+    ranges = [] if rule.bracket is None else [columns.high, columns.low]
+    unit = _unit(instrument, [columns.open, columns.close, seen, *ranges])
     opened, close, price = (_in_units(one, unit) for one in (columns.open, columns.close, seen))
     lot = instrument.lot if rule.lot is None else to_scaled(rule.lot, instrument.quantity_scale)
     sizing, units = _sizing(instrument, rule.sizing, nodes.targets, lot, unit)
@@ -102,7 +111,29 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
     if any(len(one) and int(one.min()) <= 0 for one in (opened, close, price)):
         raise NotCovered("a price that is not above 0")
     market = Market(opened, close, _whole(columns.volume, columns.volume.factor))
-    return Covered(terms, sizing, market, Commands(nodes.row_at, nodes.changes, nodes.targets, units, price), unit)
+    found = Covered(terms, sizing, market, Commands(nodes.row_at, nodes.changes, nodes.targets, units, price), unit)
+    if rule.bracket is None:
+        return found
+    high, low = (_in_units(one, unit) for one in (columns.high, columns.low))
+    if len(low) and (int(low.min()) <= 0 or int(high.max()) >= terms.price_end):
+        raise NotCovered("prices or lots beyond 64 bits")
+    exits = _exits(rule.bracket, profile, terms, max(highest, int(high.max()) if len(high) else 0))
+    return replace(found, exits=exits, ranges=Ranges(high, low, columns.start_ns, columns.interval_ns))
+
+
+def _exits(bracket: Bracket, profile: BrokerageProfile, terms: AccountTerms, highest: int) -> ExitTerms:
+    """The distances of a bracket as integers over one divisor."""
+    fee, shares = profile.fee, (bracket.stop, bracket.target, bracket.trailing)
+    if not isinstance(fee, PercentFee) or fee.maker < 0:
+        raise NotCovered("a rebate for what rests")
+    given = [one for one in shares if one is not None]
+    places = max(max(-int(one.as_tuple().exponent), 0) for one in given)
+    down = 10**places
+    most = max(int(one.scaleb(places)) for one in given) + down
+    if highest * most * terms.tick >= 10**_QUOTIENTS_EXACT or most * terms.tick >= _END:
+        raise NotCovered("exits at prices of too many digits")
+    stop, target, trail = (0 if one is None else int(one.scaleb(places)) for one in shares)
+    return ExitTerms(stop, target, trail, down, fee.maker, len(given))
 
 
 def _seen(columns: BarColumns, nodes: NodeCommands) -> Units:

@@ -6,6 +6,7 @@ thousandth of a sweep. All ways lead to the same result.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from qmtl.sdk.engine.compiling import is_kept, work_of
@@ -15,6 +16,10 @@ BARS_OF_A_DECISION = 70
 """What a decision and its fill take in Python, in bars at which margin is looked at: 28 us against 0.4 us."""
 BARS_OF_AN_EVENT = 400
 """What a decision and its fill save beside the event path, in bars: at least 160 us."""
+BARS_OF_EXITS, BARS_OF_A_LIST = 7, 4_000
+"""The same for brackets: a bar at which exits are looked at in Python, and what a decision and its list take on the
+event path.
+"""
 PAYS_FROM, PAYS_FROM_KEPT = 7_500_000, 500_000
 """Bars in Python from which compiling pays: 3 s of CPU once; what is kept on disk loads in 0.2 s."""
 
@@ -28,15 +33,23 @@ class Compiling(Enum):
     PLAIN = "plain"
 
 
-def cheapest(decisions: int, bars: int, runs: int) -> Compiling:
-    """The cheapest way through the first of so many runs alike. `bars`: those at which margin is looked at."""
-    work, cost = work_of(forward), bars + BARS_OF_A_DECISION * decisions
+def cheapest(
+    decisions: int,
+    bars: int,
+    runs: int,
+    kernel: Callable[..., object] = forward,
+    event: int = BARS_OF_AN_EVENT,
+) -> Compiling:
+    """The cheapest way through the first of so many runs alike. `bars`: those at which `kernel` looks at margin;
+    `event`: what a decision saves beside the event path.
+    """
+    work, cost = work_of(kernel), bars + BARS_OF_A_DECISION * decisions
     if not decisions:
         return Compiling.NEVER
     ahead = work.amount + cost * runs
-    if work.made is not None or ahead >= PAYS_FROM or (ahead >= PAYS_FROM_KEPT and is_kept(forward)):
+    if work.made is not None or ahead >= PAYS_FROM or (ahead >= PAYS_FROM_KEPT and is_kept(kernel)):
         return Compiling.ALWAYS
-    if BARS_OF_AN_EVENT * decisions < bars:
+    if event * decisions < bars:
         return Compiling.NEVER
     work.amount += cost
     return Compiling.PLAIN

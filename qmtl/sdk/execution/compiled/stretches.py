@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
 from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
-from qmtl.sdk.execution.port import order_name
+from qmtl.sdk.execution.port import Cancel, order_name
+from qmtl.sdk.execution.records.bracket_columns import BracketOrders
 from qmtl.sdk.execution.records.columns import FillColumns, OrderColumns
 from qmtl.sdk.execution.stepping.commands import CommandTable, NodeCommands
 from qmtl.sdk.strategy.events import Signal
@@ -34,16 +35,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What a stretch led to: the step before which it ended, what it wrote down, and when and at which
-    steps changed targets were told."""
+    """What a stretch led to: the step before which it ended, what it wrote down, and when and at which steps changed
+    targets were told. `cancels` count the orders of the stretch before each.
+    """
 
     end: int
     fills: FillColumns
-    orders: OrderColumns
+    orders: OrderColumns | BracketOrders
     commands: NodeCommands
     told_ns: Times
     told_at: Times
     looked_at: int
+    cancels: Sequence[Cancel] = ()
 
     def heard(self, names: Mapping[str, str]) -> list[Signal | FillEvent]:
         """What a strategy hears of it, in order: at one close its fills first."""
@@ -72,7 +75,7 @@ class Stretches:
     ) -> None:
         self._account, self._logic, self._timeline, self._curve = account, logic, timeline, curve
         self._compiling, self._currency = compiling, currency
-        self._run: Callable[..., Stop] = forward
+        self._run: Callable[..., Any] = self._kernel()
         found = self._cover(table, runs)
         self.why = found if isinstance(found, str) else ""
         self._covered = None if isinstance(found, str) else found
@@ -94,27 +97,30 @@ class Stretches:
         found = cover(self._account.view.profile, self._columns, followed.rule, nodes, self._currency)
         if self._compiling is Compiling.WHERE_IT_PAYS and not isinstance(found, str):
             decisions = table.changes(0, steps)
-            self._compiling = cheapest(decisions, steps if found.terms.leverage else 0, runs)
+            self._compiling = self._cheapest(found, decisions, steps, runs)
             if self._compiling is Compiling.NEVER:
                 return f"{decisions:,} decisions in {steps:,} bars"
         return found
 
+    def _cheapest(self, found: Covered, decisions: int, steps: int, runs: int) -> Compiling:
+        return cheapest(decisions, steps if found.terms.leverage else 0, runs)
+
+    def _kernel(self) -> FunctionType:
+        """The steps of a stretch, as a plain function."""
+        return cast("FunctionType", forward)
+
     def _prepare(self, covered: Covered) -> None:
-        market, commands = covered.market, covered.commands
+        kernel = self._kernel()
+        made = kernel if self._compiling is Compiling.PLAIN else compiled(kernel)
+        self._run = kernel if isinstance(made, FunctionType) else made  # numba may be switched off
         room = self._table.changes(0, len(self._timeline)) + 2  # a decision each time a target changes, and one anew
-        made = forward if self._compiling is Compiling.PLAIN else compiled(forward)
-        self._run = forward if isinstance(made, FunctionType) else made  # numba may be switched off
-        self._traces = Traces(*(self._column(room) for _ in Traces._fields))
-        if self._run is forward:
-            self._market = Market(*(np.asarray(column).tolist() for column in market))
-            self._commands = Commands(*(np.asarray(column).tolist() for column in commands))
-            return
-        self._market = Market(*(_one_layout(column) for column in market))
-        self._commands = Commands(*(_one_layout(column) for column in commands))
+        self._traces = Traces(*(self._room(room) for _ in Traces._fields))
+        self._market = Market(*(self._column(column) for column in covered.market))
+        self._commands = Commands(*(self._column(column) for column in covered.commands))
 
     @property
     def compiled(self) -> bool:
-        return self._run is not forward
+        return self._run is not self._kernel()
 
     def take(self, step: int, end: int) -> Stretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
@@ -122,6 +128,11 @@ class Stretches:
         account, followed = self._account.plain(self._symbol) if covered else None, self._logic.only
         if covered is None or account is None or followed is None:
             return None
+        return self._taken(step, end, covered, account, followed)
+
+    def _taken(
+        self, step: int, end: int, covered: Covered, account: PlainAccount, followed: Followed
+    ) -> Stretch | None:
         begin, traces = self._standing(step, account, followed), self._traces
         if not is_small(begin.held):
             return None
@@ -133,8 +144,12 @@ class Stretches:
         self._resume(stop, followed, traces)
         return found
 
-    def _column(self, room: int) -> Any:
-        return [0] * room if self._run is forward else np.zeros(room, dtype=np.int64)
+    def _room(self, rows: int) -> Any:
+        return np.zeros(rows, dtype=np.int64) if self.compiled else [0] * rows
+
+    def _column(self, column: Any) -> Any:
+        """A column as the kernel reads it: as one type of numba's, so that what is kept on disk has one form."""
+        return np.require(column, requirements=["C", "W"]) if self.compiled else np.asarray(column).tolist()
 
     def _standing(self, step: int, account: PlainAccount, followed: Followed) -> Standing:
         position, ticket = account.position, account.waiting
@@ -183,16 +198,17 @@ class Stretches:
             quantity = instrument.quantity_decimal(abs(now.waiting))
             side, toward = Side.BUY if now.waiting > 0 else Side.SELL, instrument.quantity_decimal(now.toward)
             ticket = Ticket(order_name(self._symbol, at_ns), self._symbol, side, quantity, at_ns, toward)
+        rows = [np.asarray(column[: stop.fills]).tolist() for column in (traces.fill_step, *traces[4:7])]
+        self._bring(stop.step, held, ticket, Followed(followed.node_id, followed.rule, now.acted, now.told), rows)
+
+    def _bring(self, step: int, held: Holding, ticket: Ticket | None, after: Followed, rows: list[list[int]]) -> None:
+        """Bring account, decision logic and curve to a step. `rows`: of fills, their steps, and cash, quantity and cost
+        after them.
+        """
         position = Position(held.quantity, held.cost, held.realised, held.fees, held.fills)
         self._account.resume(self._symbol, PlainAccount(position, held.cash, ticket))
-        self._logic.resume(Followed(followed.node_id, followed.rule, now.acted, now.told))
-        rows = [np.asarray(column[: stop.fills]).tolist() for column in (traces.fill_step, *traces[4:7])]
+        self._logic.resume(after)
         self._curve.extend(self._symbol, *rows)
-        mark = self._timeline.mark(self._symbol, stop.step - 1)
+        mark = self._timeline.mark(self._symbol, step - 1)
         if mark is not None:
             self._account.pass_by({self._symbol: mark})
-
-
-def _one_layout(column: Any) -> Any:
-    """A column as one type of numba's, so that what is kept on disk has one form."""
-    return np.require(column, requirements=["C", "W"])

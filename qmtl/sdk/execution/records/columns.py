@@ -98,6 +98,11 @@ class OrderColumns:
     def __len__(self) -> int:
         return len(self.quantities)
 
+    @property
+    def sent(self) -> int:
+        """How many orders that are."""
+        return len(self.quantities)
+
     def rows(self) -> list[SentOrder]:
         """The orders."""
         symbol, units = self.instrument.symbol, self.instrument.quantity_decimal

@@ -1,0 +1,1 @@
+"""Stretches of strategies whose entries have a stop, a target or a trailing stop."""

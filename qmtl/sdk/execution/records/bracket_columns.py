@@ -1,0 +1,102 @@
+"""What a compiled stretch with brackets wrote down, as columns, and as the fills, orders and cancels they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokerage.domain.market.instrument import Instrument
+from brokerage.domain.orders.order import order_id
+from qmtl.core.decimals import from_scaled
+from qmtl.core.fills import FillEvent
+from qmtl.sdk.execution.compiled.brackets.exits import CLOSE, LIST, MARKET, STOP, TARGET, TRAIL
+from qmtl.sdk.execution.decide import CLOSING
+from qmtl.sdk.execution.exits import STOP as STOP_NAME
+from qmtl.sdk.execution.exits import TARGET as TARGET_NAME
+from qmtl.sdk.execution.exits import TRAIL as TRAIL_NAME
+from qmtl.sdk.execution.exits import with_exits
+from qmtl.sdk.execution.planner import Leg, Planner
+from qmtl.sdk.execution.port import Cancel, HeldPosition, MarketOrder, SentOrder, order_name
+from qmtl.sdk.execution.records.columns import FillColumns
+from qmtl.sdk.strategy.bracket import Bracket
+from qmtl.sdk.strategy.rules import TradeRule
+
+ENDS = {MARKET: "", CLOSE: CLOSING, STOP: STOP_NAME, TRAIL: TRAIL_NAME, TARGET: TARGET_NAME, LIST: ""}
+"""What the name of an order ends with, by its part."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BracketFills(FillColumns):
+    """Fills of market orders and of exits. By row: the part of the order, and its event that the fill is. `decided_ns`
+    is the instant that the order is named by: that of its entry for an exit.
+    """
+
+    parts: Sequence[int]
+    seqs: Sequence[int]
+
+    def rows(self) -> list[FillEvent]:
+        """The fills."""
+        symbol, currency = self.instrument.symbol, self.instrument.quote
+        columns = (self.quantities, self.prices, self.fees, self.made_ns, self.booked_ns)
+        values = zip(*(column.tolist() for column in columns), self.decided_ns, self.parts, self.seqs, strict=True)
+        return [
+            FillEvent(
+                symbol,
+                self.instrument.quantity_decimal(quantity),
+                self.instrument.price_decimal(price * self.price_unit),
+                from_scaled(fee, self.money_scale),
+                currency,
+                made_ns,
+                f"{order_id(self.owner, order_name(symbol, decided_ns) + ENDS[part])}-{seq}",
+                booked_ns,
+            )
+            for quantity, price, fee, made_ns, booked_ns, decided_ns, part, seq in values
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BracketOrders:
+    """Entries with their exits, and market orders that close. By row: the signed quantity, the position it is toward,
+    the close it was decided at, its part and the price that the decision saw. `sent`: how many orders that are.
+    """
+
+    rule: TradeRule
+    instrument: Instrument
+    quantities: Sequence[int]
+    targets: Sequence[int]
+    decided_ns: Sequence[int]
+    parts: Sequence[int]
+    prices: Sequence[float]
+    sent: int
+
+    def __len__(self) -> int:
+        return len(self.quantities)
+
+    def rows(self) -> list[SentOrder]:
+        """The orders."""
+        columns = (self.quantities, self.targets, self.decided_ns, self.parts, self.prices)
+        return [self._order(*row) for row in zip(*columns, strict=True)]
+
+    def _order(self, quantity: int, target: int, decided_ns: int, part: int, price: float) -> SentOrder:
+        symbol, units = self.instrument.symbol, self.instrument.quantity_decimal
+        name = order_name(symbol, decided_ns) + ENDS[part]
+        order = MarketOrder(name, symbol, units(quantity), decided_ns, units(target), reduce_only=part != LIST)
+        if part != LIST:
+            return order
+        tick = self.instrument.price_decimal(self.instrument.tick)
+        held = HeldPosition(Decimal(0), Decimal(0), units(self.instrument.lot), tick)
+        leg = Leg(Planner(self.rule), decided_ns, 0.0, price, held)
+        return with_exits(leg, order) or order
+
+
+def cancels_of(
+    symbol: str, bracket: Bracket, entered_ns: Sequence[int], decided_ns: Sequence[int], sent: Sequence[int]
+) -> list[Cancel]:
+    """The cancels of all exits of entries: when those and the cancels were decided, and after how many orders."""
+    exits = ((bracket.stop, STOP_NAME), (bracket.trailing, TRAIL_NAME), (bracket.target, TARGET_NAME))
+    ends = [end for share, end in exits if share is not None]
+    rows = zip(entered_ns, decided_ns, sent, strict=True)
+    return [
+        Cancel(order_name(symbol, entry_ns) + end, at_ns, before) for entry_ns, at_ns, before in rows for end in ends
+    ]
