@@ -185,6 +185,10 @@ class Trials:
         """In place of running the tests."""
         if session.testsfailed or self._noticed(None, session.items):
             sys.exit("the tests fail without any mutant")
+        gc.unfreeze()  # what the tests froze is in no list of objects: no function would be found, and all survive
+        known = {made.__module__ for made in gc.get_objects() if isinstance(made, FunctionType)}
+        if missing := {mutant.module for mutant in self._mutants} - known:
+            sys.exit(f"no test has imported {', '.join(sorted(missing))}: its mutants would all survive")
         for number, mutant in enumerate(self._mutants, 1):
             noticed = self._noticed(mutant, nearest(mutant, session.items))
             self.left += [] if noticed else [mutant]
