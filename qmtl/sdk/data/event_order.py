@@ -16,6 +16,7 @@ def events_of(dag: Dag, bound: Mapping[str, Bars]) -> Iterator[tuple[int, Stream
         for rank, source in enumerate(dag.sources)
         for index, time_ns in enumerate(bound[source.node_id].close_ns.tolist())
     )
-    rows = [bound[source.node_id].values.tolist() for source in dag.sources]
+    sources = dag.sources
+    rows = [bound[source.node_id].values.tolist() for source in sources]
     for time_ns, rank, index in order:
-        yield time_ns, dag.sources[rank], rows[rank][index]
+        yield time_ns, sources[rank], rows[rank][index]

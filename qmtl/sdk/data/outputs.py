@@ -69,10 +69,10 @@ def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
 
 def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     """Every vertex's series, made by the streaming engine event by event."""
-    engine, before_ns = StreamEngine(dag), 0
+    engine, before_ns, several = StreamEngine(dag), 0, len(dag.sources) > 1
     emissions: list[Emission] = []
     for time_ns, source, row in events_of(dag, bind(dag, data)):
-        if time_ns > before_ns and len(dag.sources) > 1:
+        if several and time_ns > before_ns:
             emissions += engine.advance(before_ns)
         emissions += engine.push(source, time_ns, row)
         before_ns = time_ns

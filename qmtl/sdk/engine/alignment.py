@@ -21,7 +21,8 @@ class Aligner:
     def offer(self, time_ns: int, fresh: Sequence[tuple[int, Row]]) -> list[Row] | None:
         """Take rows of some inputs; all rows of the event if that completes it."""
         if len(fresh) == self._width:
-            self.forget(time_ns)
+            if self._pending:
+                self.forget(time_ns)
             return [row for _, row in fresh]
         slots = self._pending.setdefault(time_ns, [None] * self._width)
         for index, row in fresh:

@@ -29,23 +29,29 @@ class StateRuns:
         self._aligners = [
             Aligner(len(one.inputs)) if one.joining is None else Joiner(one.joining) for one in self._vertices
         ]
+        self._inputs = [tuple(item.node_id for item in one.inputs) for one in self._vertices]
+        self._alone = [one.joining is None and len(one.inputs) == 1 for one in self._vertices]  # nothing to align
         self.reads = frozenset(item.node_id for one in self._vertices for item in one.inputs) - apart
 
     def step(self, time_ns: int, fresh: Mapping[str, Row], holdings: Holdings) -> dict[str, Row]:
         """One instant: the rows of the rest by NodeID, and what follows from them and from what is held."""
-        made = dict(fresh)
+        made, own = dict(fresh), dict[str, Row]()
         for at, vertex in enumerate(self._vertices):
-            rows = [(k, made[item.node_id]) for k, item in enumerate(vertex.inputs) if item.node_id in made]
+            inputs, value = self._inputs[at], None
             if isinstance(vertex, PositionState):
-                if rows:
-                    made[vertex.node_id] = holdings(vertex.symbol)
-                continue
-            event = self._event(at, time_ns, rows) if rows else None
-            run = self._runs[at]
-            value = run.step(time_ns, event) if event is not None and run is not None else None
+                if any(name in made for name in inputs):
+                    value = holdings(vertex.symbol)
+            elif (run := self._runs[at]) is not None:
+                if self._alone[at]:
+                    row = made.get(inputs[0])
+                    event = None if row is None else [row]
+                else:
+                    rows = [(k, made[name]) for k, name in enumerate(inputs) if name in made]
+                    event = self._event(at, time_ns, rows) if rows else None
+                value = None if event is None else run.step(time_ns, event)
             if value is not None:
-                made[vertex.node_id] = value
-        return {one.node_id: made[one.node_id] for one in self._vertices if one.node_id in made}
+                made[vertex.node_id] = own[vertex.node_id] = value
+        return own
 
     def _event(self, at: int, time_ns: int, rows: list[tuple[int, Row]]) -> list[Row] | None:
         """The rows of all inputs, where this instant is an event of the vertex."""

@@ -15,6 +15,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qmtl.calendars.spans import floor_to
 from qmtl.core.errors import InvalidRequest
@@ -32,8 +33,7 @@ STATE_VERSION = 2
 _NEVER, _EVER = -(2**63), 2**63
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Emission:
+class Emission(NamedTuple):
     """A value a vertex made of the event at `time_ns` (the bar's close)."""
 
     vertex: Vertex
@@ -93,6 +93,8 @@ class StreamEngine:
             None if v.node_id in apart else run_of(v, dag.names[v.node_id], virtual) for v in dag.nodes
         ]
         self._inputs = [dag.inputs_of(v) for v in dag.nodes]
+        self._alone = [v.joining is None and len(v.inputs) == 1 for v in dag.nodes]  # nothing to be aligned
+        self._positions = {v.node_id: dag.position(v) for v in dag.sources}
         self._aligners = [Aligner(len(v.inputs)) if v.joining is None else Joiner(v.joining) for v in dag.nodes]
         self._drives = [v.joining.drives if v.joining else () for v in dag.nodes]
         self._behind = _behind(self._inputs)
@@ -177,10 +179,11 @@ class StreamEngine:
 
     def _released(self, state: _Source) -> list[Emission]:
         made: list[Emission] = []
+        position = self._positions[state.vertex.node_id]
         for time_ns, row in state.release():
             if self._joiners:
                 made.extend(self._joined(time_ns - 1))
-            made.extend(self._event(time_ns, {self._dag.position(state.vertex): row}))
+            made.extend(self._event(time_ns, {position: row}))
         if self._joiners:
             made.extend(self._joined(_EVER))
         return made
@@ -197,16 +200,22 @@ class StreamEngine:
 
     def _event(self, time_ns: int, fresh: dict[int, Row]) -> list[Emission]:
         """One instant: fresh rows by position, and everything that follows from them."""
-        for position in range(len(self._runs)) if self._joiners else self._feeds[next(iter(fresh))]:
-            run = self._runs[position]
+        nodes, runs, inputs, alone = self._dag.nodes, self._runs, self._inputs, self._alone
+        complete: list[Row] | None
+        for position in range(len(runs)) if self._joiners else self._feeds[next(iter(fresh))]:
+            run = runs[position]
             if run is None:
                 continue
-            rows = [(k, fresh[item]) for k, item in enumerate(self._inputs[position]) if item in fresh]
-            complete = self._complete_rows(position, run, time_ns, rows)
+            if alone[position]:
+                row = fresh.get(inputs[position][0])
+                complete = None if row is None else [row]
+            else:
+                rows = [(k, fresh[item]) for k, item in enumerate(inputs[position]) if item in fresh]
+                complete = self._complete_rows(position, run, time_ns, rows)
             value = run.step(time_ns, complete) if complete is not None else None
             if value is not None:
                 fresh[position] = value
-        return [Emission(self._dag.nodes[i], time_ns, tuple(value)) for i, value in fresh.items()]
+        return [Emission(nodes[i], time_ns, tuple(value)) for i, value in fresh.items()]
 
     def _complete_rows(self, position: int, run: Run, time_ns: int, rows: list[tuple[int, Row]]) -> list[Row] | None:
         """The rows of all inputs of a vertex, where this instant is an event of it."""

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 import numpy as np
 
-from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.actions import ActionResult, CorporateActions
 from brokerage.domain.backtest.quiet import Why, next_visit
@@ -33,13 +32,13 @@ from qmtl.sdk.execution.compiled.brackets.stretches import BracketStretches
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.holdings import Holding, Holdings
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
 from qmtl.sdk.execution.order_updates import order_update
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
 from qmtl.sdk.execution.stepping.commands import CommandTable, first_command_ns
+from qmtl.sdk.execution.stepping.observed import HeldAtCloses
 from qmtl.sdk.execution.stepping.traded import columns_of, one_currency, traded_bars, undecided
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.strategy.assembly import Assembled
@@ -150,7 +149,8 @@ class _AccountReplay:
         self._curve = EquityCurve(self._timeline, self._account.book.ledger, self.currency)
         self._actions = CorporateActions(self._account, terms.actions, self._timeline.columns)
         self._short_step = -2  # the last at whose close margin was short
-        self._passes_by = not (self._why_every or self._actions.any)
+        futures = any(one.pays_profit_only for one in traded)
+        self._timed = self._actions.any or futures or profile.moves_with_time
 
     def run(self, outputs: Outputs) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
@@ -173,9 +173,9 @@ class _AccountReplay:
                 if step < end:
                     step, why = self._next(commands, step, end)
                 continue
-            self._visit(step, commands, marked=step >= begin)
+            if self._visit(step, commands, marked=step >= begin) or not step:
+                self._curve.note(step)
             self._count(why)
-            self._curve.note(step)
             step += 1
             if self._record.ended and not self._invested():
                 end = step
@@ -189,11 +189,13 @@ class _AccountReplay:
     def _run_in_step(self, in_step: CommandsInStep, outputs: Outputs) -> RunRecord:
         """Step through every bar; the nodes that read the position see it as of the close before."""
         timeline, known = self._timeline, KnownValues(outputs, in_step.reads)
+        held = HeldAtCloses(self._account, timeline)
         begin: int | None = None
         step = end = len(timeline)
         for step in range(len(timeline)):
             time_ns = int(timeline.ends[step])
-            self._meet_bars(step)
+            if self._meet_bars(step) or not step:
+                self._curve.note(step)
             due: list[Command] = []
             for now, fresh in known.until(time_ns):
                 due = in_step.at(now, fresh)
@@ -203,9 +205,8 @@ class _AccountReplay:
                 begin = step
             if begin is not None:
                 self._decide(step, time_ns, due)
-            self._observe(in_step.holdings, step)
+            held.show(step, in_step.holdings)
             self._count(Why.EVERY)
-            self._curve.note(step)
             if self._record.ended and not self._invested():
                 end = step + 1
                 break
@@ -213,16 +214,6 @@ class _AccountReplay:
         self._record.stuck = self._actions.stuck()
         self._record.path = self._why_every
         return self._record
-
-    def _observe(self, holdings: Holdings, step: int) -> None:
-        """Show the nodes of the next instants what is held at a close."""
-        for symbol, _ in self._timeline.bars_at(step):
-            view = view_position(
-                self._account.instrument(symbol),
-                self._account.book.ledger.position(symbol),
-                self._account.view.marks.get(symbol),
-            )
-            holdings.observe(symbol, Holding(view.quantity, view.average_price, view.unrealised))
 
     def last_commands(self, outputs: Outputs) -> dict[str, int]:
         """When each command node last had a value; one that never had is left out."""
@@ -259,23 +250,29 @@ class _AccountReplay:
             return f"past quiet bars: {'corporate actions' if self._actions.any else stretches.why}"
         return f"{'compiled' if stretches.compiled else 'in integers'}: {compiled:,} of {end:,} bars"
 
-    def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> None:
-        """One step: money up to its bars, its bars, money up to its close, and what is decided then."""
-        time_ns = int(self._timeline.ends[step])
-        self._meet_bars(step)
+    def _visit(self, step: int, commands: CommandTable, *, marked: bool) -> bool:
+        """One step: money up to its bars, its bars, money up to its close, and what is decided then. Whether what is
+        held may have changed.
+        """
+        time_ns, moved = self._timeline.ends.item(step), self._meet_bars(step)
         if marked:
-            self._decide(step, time_ns, commands.at(step, time_ns))
+            same = not self._late and self._logic.settled and not commands.changes(step, step + 1)
+            self._decide(step, time_ns, [] if same else commands.at(step, time_ns))
+        return moved
 
-    def _meet_bars(self, step: int) -> None:
-        timeline, time_ns = self._timeline, int(self._timeline.ends[step])
+    def _meet_bars(self, step: int) -> bool:
+        """The bars of a step; whether they or time did more than to move marks."""
+        timeline, time_ns, moved = self._timeline, self._timeline.ends.item(step), self._timed
         rows = timeline.rows_at(step)
-        begin_ns = min(timeline.columns[symbol].start_ns.item(row) for symbol, row in rows)
-        self._record.pay(self.currency, self._account.advance(begin_ns))
-        self._acted(self._actions.end(begin_ns, len(self._record.fills)))
+        if self._timed:
+            begin_ns = min(timeline.columns[symbol].start_ns.item(row) for symbol, row in rows)
+            self._record.pay(self.currency, self._account.advance(begin_ns))
+            self._acted(self._actions.end(begin_ns, len(self._record.fills)))
         for symbol, row in rows:
-            if self._passes_by and self._account.is_idle(symbol):
+            if not self._actions.any and self._account.is_idle(symbol):
                 self._account.pass_by({symbol: timeline.mark_of(symbol, row)})
                 continue
+            moved = True
             bar = timeline.columns[symbol].bar(row)
             self._acted(self._actions.before(symbol, bar, len(self._record.fills)))
             direct = self._account.fill_direct(symbol, bar)
@@ -283,12 +280,14 @@ class _AccountReplay:
                 self._take(self._account.on_bar(symbol, bar))
             else:
                 self._tell(fill_event(direct))
-        self._record.pay(self.currency, self._account.advance(time_ns))
-        self._acted(self._actions.end(time_ns, len(self._record.fills)))
+        if self._timed:
+            self._record.pay(self.currency, self._account.advance(time_ns))
+            self._acted(self._actions.end(time_ns, len(self._record.fills)))
+        return moved
 
     def _decide(self, step: int, time_ns: int, due: list[Command]) -> None:
         self._call_margin(step, time_ns)
-        if not self._record.ended and time_ns not in self._late:
+        if not self._record.ended and time_ns not in self._late and self._logic.is_news(due):
             self._record.denials += conclude(self._logic.decide(due), self._execution.answer)
 
     def _next(self, commands: CommandTable, step: int, end: int) -> tuple[int, Why | None]:

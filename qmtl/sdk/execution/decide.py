@@ -97,6 +97,14 @@ class DecisionLogic:
         """Whether every target was acted on, so that nothing is decided until one changes."""
         return all(planner.last == self._signalled[node_id] for node_id, planner in self._planners.items())
 
+    def is_news(self, commands: Sequence[Command]) -> bool:
+        """Whether commands of one bar say anything that was not told and acted on already."""
+        for command in commands:
+            planner, node_id = self._planners.get(command.node_id), command.node_id
+            if planner is None or command.target != self._signalled[node_id] or planner.due(command.target):
+                return True
+        return False
+
     @property
     def only(self) -> Followed | None:
         """Where it stands, if one node's targets are all it follows and nothing waits for anything."""

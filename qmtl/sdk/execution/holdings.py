@@ -30,10 +30,13 @@ class Holdings:
 
     def observe(self, symbol: str, held: Holding) -> None:
         """Take the position at the next close of a symbol; each close of its bars is observed once."""
-        if not held.quantity:
+        self.observe_row(symbol, float(held.quantity), float(held.average_price), float(held.unrealised))
+
+    def observe_row(self, symbol: str, quantity: float, average_price: float, unrealised: float) -> None:
+        """As `observe`, from the doubles nearest to what is held."""
+        if not quantity:
             self._rows.pop(symbol, None)
             return
         before = self._rows.get(symbol, _FLAT)
-        quantity = float(held.quantity)
         bars = before[3] if before[0] * quantity > 0.0 else 0.0
-        self._rows[symbol] = [quantity, float(held.average_price), float(held.unrealised), bars + 1.0]
+        self._rows[symbol] = [quantity, average_price, unrealised, bars + 1.0]
