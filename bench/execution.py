@@ -1,10 +1,10 @@
 """Cost of execution in one process: order events, transitions, checks, bars of a backtest, orders beside closed ones.
 
-    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000] [--peers PYTHON]
+    python -m bench.execution [--bars 500000] [--orders 20000] [--ended 10000] [--events 1000000]
 
 Every line stands beside a floor in the same run: the least plain Python (or numba) that a program with the same answer
-could do without checks, records or exact scales. CPU seconds of this process; ratios are what to compare. Peers are
-measured where `--peers` has them (bench/peers.py), else left out by name.
+could do without checks, records or exact scales. CPU seconds of this process; ratios are what to compare. Other engines
+are measured by bench.peers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from bench.brokerage import end, floor_ms, open_store, take_one, timed
-from bench.peers import PAIRS
+from bench.peers.engines import PAIRS
 from brokerage import verify
 from brokerage.config import Settings
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
@@ -142,7 +142,9 @@ def backtests(count: int) -> list[Line]:
 
 
 def more_backtests(count: int) -> list[Line]:
-    """Bars a second of what is not compiled: ten symbols in one account, and exits by stop and target."""
+    """Bars a second of ten symbols in one account, of exits by stop and target, and of a strategy that reads what it
+    holds.
+    """
     terms, least = AccountTerms(profile=spot("0.001", participation="0")), max(count // 10, 1_000)
     symbols = [f"AAA{number}-USD" for number in range(10)]
     traded = tuple(instrument(one, base=one[:4], quote="USD", lot="0.0001") for one in symbols)
@@ -355,16 +357,6 @@ async def stored(ended: int) -> list[str]:
     return [*lines, f"| books proved at a start over {events:,} stored events | {events / proof:,.0f} events/s | | |"]
 
 
-def peers(count: int, python: str) -> list[str]:
-    """Peers over the same bars, by a Python that has them."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "bars.npy"
-        np.save(file, minutes(count).values)
-        script = str(Path(__file__).with_name("peers.py"))
-        made = subprocess.run([python, script, str(file)], capture_output=True, text=True, check=True)
-    return made.stdout.splitlines()
-
-
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -372,7 +364,6 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--ended", type=int, default=10_000, help="0: backtests only")
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--peers", default=sys.executable, help="a Python that has vectorbt, backtesting, backtrader")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     rows = ["| what | measured, CPU | floor/s | floor is x |", "|---|---|---|---|"]
@@ -387,7 +378,6 @@ def main() -> None:
 def _rows(chosen: argparse.Namespace) -> Iterator[str]:
     """Each line once it is measured."""
     yield from (line.text for line in [*backtests(chosen.bars), *more_backtests(chosen.bars)])
-    yield from peers(chosen.bars, chosen.peers)
     yield from (line.text for line in sweeps(chosen.bars))
     yield memory(chosen.bars)
     yield first_call(chosen.bars)

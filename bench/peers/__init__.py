@@ -1,0 +1,1 @@
+"""Other engines over the same bars in one run: speed, memory, and what came of it."""
