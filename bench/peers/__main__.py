@@ -4,7 +4,7 @@
 
 PYTHON has vectorbt, backtesting, backtrader and nautilus_trader, as far as they are to be measured (`python -m venv`,
 `pip install`); one that it lacks is left out by name. Each engine and case is a process of its own, over the same
-random walk in cents. CPU seconds; compare ratios. Writes a table and, beside it, its picture.
+random walk. CPU seconds; compare ratios. Writes a table and, beside it, its picture.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Row:
 
 
 def walk(count: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Bars (count, 5) of a random walk in cents."""
+    """Bars (count, 5) of a random walk in ten-thousandths, so that two averages are never equal."""
     random = np.random.default_rng(seed)
-    close = np.round(20_000 * np.exp(np.cumsum(random.normal(0, 0.0005, count))), 2)
-    opened = np.round(np.concatenate([close[:1], close[:-1]]) * (1 + random.normal(0, 0.00005, count)), 2)
-    high = np.round(np.maximum(opened, close) * (1 + random.uniform(0, 0.0003, count)), 2)
-    low = np.round(np.minimum(opened, close) * (1 - random.uniform(0, 0.0003, count)), 2)
+    close = np.round(20_000 * np.exp(np.cumsum(random.normal(0, 0.0005, count))), 4)
+    opened = np.round(np.concatenate([close[:1], close[:-1]]) * (1 + random.normal(0, 0.00005, count)), 4)
+    high = np.round(np.maximum(opened, close) * (1 + random.uniform(0, 0.0003, count)), 4)
+    low = np.round(np.minimum(opened, close) * (1 - random.uniform(0, 0.0003, count)), 4)
     return np.column_stack([opened, high, low, close, np.round(random.uniform(5, 50, count), 3)])
 
 

@@ -129,7 +129,8 @@ def backtrader(values: Any, case: str) -> Run:
     class Cross(bt.Strategy):  # type: ignore[misc,unused-ignore]  # a peer's class, untyped
         def __init__(self) -> None:
             averages = [[bt.ind.SMA(data.close, period=window) for window in (FAST, SLOW)] for data in self.datas]
-            self.averages, self.above, self.count, self.exits = averages, [False] * len(self.datas), 0, []
+            self.averages, self.above, self.count = averages, [False] * len(self.datas), 0
+            self.exits: list[Any] = []
 
         def notify_trade(self, trade: Any) -> None:
             self.count += trade.isclosed
@@ -196,9 +197,9 @@ def nautilus_trader(values: Any, case: str) -> Run:
         raw_symbol=identifiers.Symbol("BTC/USD"),
         base_currency=currencies.BTC,
         quote_currency=usd,
-        price_precision=2,
+        price_precision=4,
         size_precision=3,
-        price_increment=objects.Price.from_str("0.01"),
+        price_increment=objects.Price.from_str("0.0001"),
         size_increment=objects.Quantity.from_str("0.001"),
         maker_fee=Decimal("0.001"),
         taker_fee=Decimal("0.001"),

@@ -15,6 +15,7 @@ from brokerage.domain.models.profiles.generic import spot
 from qmtl.sdk import Bars, Bracket, Sizing, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.assembly import assemble
@@ -47,7 +48,7 @@ class Cross(Strategy):
 def run_of(values: Any, case: str) -> Run:
     """A whole run: graph, exact account, report."""
     symbols = tuple(f"S{number}-USD" for number in range(len(values)))
-    traded = tuple(instrument(one, base=one[:2], quote="USD", lot="0.001") for one in symbols)
+    traded = tuple(instrument(one, base=one[:2], quote="USD", tick="0.0001", lot="0.001") for one in symbols)
     terms = AccountTerms(Decimal(int(CASH)), spot("0.001", participation="0"), instruments=traded)
     times = BEGIN_NS + MINUTE_NS * np.arange(values.shape[1], dtype=np.int64)
     bars = [Bars(symbol, 60, times, one) for symbol, one in zip(symbols, values, strict=True)]
@@ -60,7 +61,7 @@ def run_of(values: Any, case: str) -> Run:
 
     def run() -> Found:
         bracket = Bracket(stop=str(STOP), target=str(TARGET)) if case == "bracket" else None
-        made = replay(assemble(Cross(symbols=symbols, bracket=bracket)), bars, terms)
+        made = replay(assemble(Cross(symbols=symbols, bracket=bracket)), bars, terms, compiling=Compiling.ALWAYS)
         return len(made.trades), float(made.equity[-1])
 
     return sweep if case == "sweep" else run

@@ -152,6 +152,21 @@ class SimulatedAccount:
             return None
         return PlainAccount(ledger.position(symbol), ledger.cash.get(base, 0), self._direct.ticket)
 
+    def plain_positions(self) -> tuple[Mapping[str, Position], int] | None:
+        """Its positions and cash of its own currency, if those are all there is: no order is open or waits."""
+        ledger, base = self.book.ledger, self.view.base_currency
+        others = any(amount for name, amount in ledger.cash.items() if name != base)
+        others |= any(ledger.book_of_cash.on_its_way.values())
+        if self._latency_ns or not self._direct.possible or self._direct.waiting or self.book.has_open_orders or others:
+            return None
+        return ledger.positions, ledger.cash.get(base, 0)
+
+    def resume_positions(self, positions: Mapping[str, Position], cash: int) -> None:
+        """Take over what became of positions and cash; their fills are in no lots."""
+        for symbol, position in positions.items():
+            self.book.ledger.restore(self.instrument(symbol), position)
+        self.book.ledger.cash[self.view.base_currency] = cash
+
     def resume(self, symbol: str, after: PlainAccount) -> None:
         """Take over what became of a plain account; its fills are in no lots."""
         self.book.ledger.restore(self.instrument(symbol), after.position)

@@ -4,6 +4,7 @@ over columns of exact integers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import gcd
 
 import numpy as np
@@ -93,6 +94,17 @@ class EquityCurve:
         self._cash += cash
         self._held[symbol] += held
         self._cost[symbol] += cost
+        self._before = ()
+
+    def extend_several(
+        self, steps: list[int], cash: list[int], held: Mapping[str, list[int]], cost: Mapping[str, list[int]]
+    ) -> None:
+        """As `extend`, for all symbols of a run."""
+        self._steps += steps
+        self._cash += cash
+        for symbol in self._held:
+            self._held[symbol] += held[symbol]
+            self._cost[symbol] += cost[symbol]
         self._before = ()
 
     def held(self, end: int) -> dict[str, npt.NDArray[np.int64]]:

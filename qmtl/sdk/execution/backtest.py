@@ -30,6 +30,7 @@ from qmtl.sdk.data.outputs import outputs_of
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.compiled.brackets.stretches import BracketStretches
 from qmtl.sdk.execution.compiled.paying import Compiling
+from qmtl.sdk.execution.compiled.several.stretches import SeveralStretch, SeveralStretches
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
@@ -222,14 +223,14 @@ class _AccountReplay:
         series = {rule.command.node_id: outputs[rule.command].time_ns for rule in self._rules}
         return {node_id: int(times[-1]) for node_id, times in series.items() if len(times)}
 
-    def _stretches(self, commands: CommandTable) -> Stretches:
+    def _stretches(self, commands: CommandTable) -> Stretches | SeveralStretches:
         compiling = Compiling.NEVER if self._actions.any else self._compiling
         account, logic, timeline = self._account, self._logic, self._timeline
         exits = any(isinstance(rule, TradeRule) and rule.bracket is not None for rule in self._rules)
-        kind = BracketStretches if exits else Stretches
+        kind = BracketStretches if exits else Stretches if len(self._data) == 1 else SeveralStretches
         return kind(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
 
-    def _follow(self, made: Stretch) -> int:
+    def _follow(self, made: Stretch | SeveralStretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""
         self._record.fills.extend_by(made.fills)
         self._execution.sent(made.orders, made.orders.sent, made.cancels)
@@ -243,7 +244,7 @@ class _AccountReplay:
                     self._strategy.on_fill(heard)
         return made.end
 
-    def _path(self, stretches: Stretches, compiled: int, end: int) -> str:
+    def _path(self, stretches: Stretches | SeveralStretches, compiled: int, end: int) -> str:
         if self._why_every:
             return self._why_every
         if stretches.why:

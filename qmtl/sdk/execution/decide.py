@@ -108,14 +108,28 @@ class DecisionLogic:
     @property
     def only(self) -> Followed | None:
         """Where it stands, if one node's targets are all it follows and nothing waits for anything."""
-        if len(self._planners) != 1 or self._quoted or self._waiting or self._weights is not None:
+        if len(self._planners) != 1:
             return None
-        [(node_id, planner)] = self._planners.items()
-        return None if planner.last is None else Followed(node_id, planner.rule, planner.last, self._signalled[node_id])
+        return next(iter(self.followed), None)
+
+    @property
+    def followed(self) -> list[Followed]:
+        """Where it stands, node by node; none where it quotes, weighs, or something waits for anything."""
+        if self._quoted or self._waiting or self._weights is not None:
+            return []
+        return [
+            Followed(node_id, planner.rule, planner.last, self._signalled[node_id])
+            for node_id, planner in self._planners.items()
+            if planner.last is not None
+        ]
 
     def resume(self, after: Followed) -> None:
         """Take over which targets of a node were acted on and told."""
         self._planners[after.node_id].last, self._signalled[after.node_id] = after.acted, after.told
+
+    def await_filled(self, symbol: str, target: float, bars: int) -> None:
+        """Have a leg wait, for so many bars by now, for reductions that have filled."""
+        self._waiting[symbol] = Waiting(target, bars, ())
 
     def order_name(self, command: Command) -> str:
         """The client order id of the first order that a command may become; empty for one that quotes, which may be

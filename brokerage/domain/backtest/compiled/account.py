@@ -75,11 +75,16 @@ def covers_margin(terms: AccountTerms, held: Holding, price: int) -> bool:
         return True
     value = worth(terms, price, abs(held.quantity))
     worthy = held.cash + (value if held.quantity > 0 else -value)
-    return value >= 0 and worthy > _margin(terms, value)
+    return value >= 0 and worthy > margin_of(terms, value)
 
 
 def is_taken(terms: AccountTerms, held: Holding, price: int, signed: int, target: int) -> bool:
     """Whether an order is taken whole by every rule of the pre-trade check, as `DirectOrders.take` asks them."""
+    return is_allowed(terms, held, price, signed, target) and _is_paid(terms, held, price, signed)
+
+
+def is_allowed(terms: AccountTerms, held: Holding, price: int, signed: int, target: int) -> bool:
+    """Whether every rule but that of money takes an order whole."""
     size = abs(signed)
     if not size or size % terms.lot or not _within_target(terms, held.quantity, signed, target):
         return False
@@ -88,9 +93,7 @@ def is_taken(terms: AccountTerms, held: Holding, price: int, signed: int, target
     notional = worth(terms, price, size)
     if notional < terms.notional_min or (terms.notional_max and notional > terms.notional_max):
         return False
-    if worth(terms, price, abs(held.quantity) + size) < 0 or notional < 0:
-        return False
-    return _is_paid(terms, held, price, signed, notional)
+    return worth(terms, price, abs(held.quantity) + size) >= 0 and notional >= 0
 
 
 def _within_target(terms: AccountTerms, held: int, signed: int, target: int) -> bool:
@@ -102,21 +105,34 @@ def _within_target(terms: AccountTerms, held: int, signed: int, target: int) -> 
     return size - reducing <= max(room, 0)
 
 
-def _is_paid(terms: AccountTerms, held: Holding, price: int, signed: int, notional: int) -> bool:
+def _is_paid(terms: AccountTerms, held: Holding, price: int, signed: int) -> bool:
     """Whether free money covers what an order opens, and what it sells is there."""
-    fee = fee_bound(terms, notional)
-    if fee < 0:
-        return False
+    cost = needed(terms, held.quantity, price, signed)
+    if cost <= 0:
+        return cost == 0
     if not terms.leverage:
-        return -signed <= held.quantity if signed < 0 else notional + fee <= held.cash
+        return cost <= held.cash
     now = worth(terms, price, abs(held.quantity))
-    after = _margin_after(terms, held.quantity, price, signed, notional)
-    if now < 0 or after < 0:
-        return False
-    kept = _margin(terms, now)
-    needed = max(kept, after + fee) - kept
     worthy = held.cash + (now if held.quantity > 0 else -now)
-    return needed <= 0 or needed <= worthy - kept
+    return cost <= worthy - margin_of(terms, now)
+
+
+def needed(terms: AccountTerms, held: int, price: int, signed: int) -> int:
+    """What an order takes of free money; FAILED where it cannot be proved, and where it sells what is not there."""
+    notional = worth(terms, price, abs(signed))
+    fee = fee_bound(terms, notional) if notional >= 0 else FAILED
+    if fee < 0:
+        return FAILED
+    if not terms.leverage:
+        if signed > 0:
+            return notional + fee
+        return 0 if -signed <= held else FAILED
+    now = worth(terms, price, abs(held))
+    after = _margin_after(terms, held, price, signed, notional)
+    if now < 0 or after < 0:
+        return FAILED
+    kept = margin_of(terms, now)
+    return max(kept, after + fee) - kept
 
 
 def _margin_after(terms: AccountTerms, held: int, price: int, signed: int, notional: int) -> int:
@@ -124,15 +140,16 @@ def _margin_after(terms: AccountTerms, held: int, price: int, signed: int, notio
     size = abs(signed)
     if (held < 0) == (signed < 0) or not held:
         value = worth(terms, price, abs(held))
-        return _margin(terms, value) + _margin(terms, notional) if value >= 0 else FAILED
+        return margin_of(terms, value) + margin_of(terms, notional) if value >= 0 else FAILED
     if size <= abs(held):
         value = worth(terms, price, abs(held) - size)
-        return _margin(terms, value) if value >= 0 else FAILED
+        return margin_of(terms, value) if value >= 0 else FAILED
     opened = up(notional, size - abs(held), size)
-    return _margin(terms, opened) if opened >= 0 else FAILED
+    return margin_of(terms, opened) if opened >= 0 else FAILED
 
 
-def _margin(terms: AccountTerms, value: int) -> int:
+def margin_of(terms: AccountTerms, value: int) -> int:
+    """What a position of a value keeps of the equity."""
     return -(-value // terms.leverage)
 
 

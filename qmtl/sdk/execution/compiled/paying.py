@@ -20,6 +20,10 @@ BARS_OF_EXITS, BARS_OF_A_LIST = 7, 4_000
 """The same for brackets: a bar at which exits are looked at in Python, and what a decision and its list take on the
 event path.
 """
+DECISIONS_OF_SEVERAL = 5
+"""A decision on several symbols is so many on one."""
+DEARER_BRACKETS, DEARER_SEVERAL = 2, 3
+"""How many times as long their kernels take to compile: 5.5 s and 9 s."""
 PAYS_FROM, PAYS_FROM_KEPT = 7_500_000, 500_000
 """Bars in Python from which compiling pays: 3 s of CPU once; what is kept on disk loads in 0.2 s."""
 
@@ -39,15 +43,16 @@ def cheapest(
     runs: int,
     kernel: Callable[..., object] = forward,
     event: int = BARS_OF_AN_EVENT,
+    dearer: int = 1,
 ) -> Compiling:
     """The cheapest way through the first of so many runs alike. `bars`: those at which `kernel` looks at margin;
-    `event`: what a decision saves beside the event path.
+    `event`: what a decision saves beside the event path; `dearer`: how many times the 3 s its compiling takes.
     """
     work, cost = work_of(kernel), bars + BARS_OF_A_DECISION * decisions
     if not decisions:
         return Compiling.NEVER
     ahead = work.amount + cost * runs
-    if work.made is not None or ahead >= PAYS_FROM or (ahead >= PAYS_FROM_KEPT and is_kept(kernel)):
+    if work.made is not None or ahead >= PAYS_FROM * dearer or (ahead >= PAYS_FROM_KEPT and is_kept(kernel)):
         return Compiling.ALWAYS
     if event * decisions < bars:
         return Compiling.NEVER

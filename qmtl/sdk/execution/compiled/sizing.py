@@ -7,7 +7,7 @@ from typing import NamedTuple
 from brokerage.domain.backtest.compiled.account import AccountTerms, Holding, equity, fee_bound, worth
 from brokerage.domain.backtest.compiled.exact import quotient
 
-_ROUNDS = 40
+ROUNDS = 40
 UNSURE = 2
 ORDER, NOTHING = 1, 0
 
@@ -36,13 +36,13 @@ def sized(terms: AccountTerms, sizing: SizingTerms, held: Holding, target: int, 
     """
     sure, owned = equity(terms, held, mark)
     fees, set_aside = 0, -1
-    best = _without(terms, sizing, held.quantity, target, price, owned)
+    best = unpaid(terms, sizing, held.quantity, target, price, owned)
     if not sizing.fraction or best.outcome == UNSURE:
         return best
     if not sure:
         return Sized(UNSURE, 0, 0)
-    for _ in range(_ROUNDS):
-        found, needed = _without(terms, sizing, held.quantity, target, price, owned - fees), 0
+    for _ in range(ROUNDS):
+        found, needed = unpaid(terms, sizing, held.quantity, target, price, owned - fees), 0
         if found.outcome == UNSURE:
             return found
         if found.outcome == ORDER:
@@ -58,8 +58,8 @@ def sized(terms: AccountTerms, sizing: SizingTerms, held: Holding, target: int, 
     return best
 
 
-def _without(terms: AccountTerms, sizing: SizingTerms, held: int, target: int, price: int, owned: int) -> Sized:
-    """The order of a target with so much equity: `Leg.whole` and `Leg.change`."""
+def unpaid(terms: AccountTerms, sizing: SizingTerms, held: int, target: int, price: int, owned: int) -> Sized:
+    """The order of a target with so much equity, before any fee: `Leg.whole` and `Leg.change`."""
     if sizing.fraction:
         share, _ = quotient(abs(target), max(owned, 0), sizing.down)
         if share < 0:

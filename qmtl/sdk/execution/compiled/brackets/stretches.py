@@ -13,7 +13,7 @@ from brokerage.domain.money import currency_scale
 from qmtl.sdk.execution.compiled.brackets.exits import Ranges
 from qmtl.sdk.execution.compiled.brackets.kernel import BracketStop, BracketTraces, bracketed
 from qmtl.sdk.execution.compiled.coverage import Covered
-from qmtl.sdk.execution.compiled.paying import BARS_OF_A_LIST, BARS_OF_EXITS, Compiling, cheapest
+from qmtl.sdk.execution.compiled.paying import BARS_OF_A_LIST, BARS_OF_EXITS, DEARER_BRACKETS, Compiling, cheapest
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Followed
 from qmtl.sdk.execution.port import Cancel
@@ -30,7 +30,7 @@ class BracketStretches(Stretches):
     """The plain stretches of a rule with a bracket. Each begins and ends where nothing is held and nothing is open."""
 
     def _cheapest(self, found: Covered, decisions: int, steps: int, runs: int) -> Compiling:
-        return cheapest(decisions, BARS_OF_EXITS * steps, runs, bracketed, BARS_OF_A_LIST)
+        return cheapest(decisions, BARS_OF_EXITS * steps, runs, bracketed, BARS_OF_A_LIST, DEARER_BRACKETS)
 
     def _kernel(self) -> FunctionType:
         return cast("FunctionType", bracketed)

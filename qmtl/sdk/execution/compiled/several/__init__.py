@@ -1,0 +1,1 @@
+"""Stretches of strategies that trade several symbols in one account."""
