@@ -176,37 +176,12 @@ def backtrader(values: Any, case: str) -> Run:
 
 def nautilus_trader(values: Any, case: str) -> Run:
     """Decimals in a compiled core; a market order fills at the close that decides it."""
-    from decimal import Decimal
-
-    from nautilus_trader.backtest.engine import (  # type: ignore[import-not-found,unused-ignore]  # a peer
-        BacktestEngine,
-        BacktestEngineConfig,
-    )
-    from nautilus_trader.config import LoggingConfig  # type: ignore[import-not-found,unused-ignore]  # a peer
-    from nautilus_trader.indicators import (  # type: ignore[import-not-found,unused-ignore]  # a peer
-        SimpleMovingAverage,
-    )
-    from nautilus_trader.model import currencies, data, enums, identifiers, objects  # type: ignore[import-not-found,unused-ignore]  # a peer
-    from nautilus_trader.model.instruments import CurrencyPair  # type: ignore[import-not-found,unused-ignore]  # a peer
+    from nautilus_trader.indicators import SimpleMovingAverage  # type: ignore[import-not-found,unused-ignore]  # a peer
+    from nautilus_trader.model import data, enums  # type: ignore[import-not-found,unused-ignore]  # a peer
     from nautilus_trader.persistence.wranglers import BarDataWrangler  # type: ignore[import-not-found,unused-ignore]  # a peer
     from nautilus_trader.trading.strategy import Strategy  # type: ignore[import-not-found,unused-ignore]  # a peer
 
-    venue, usd = identifiers.Venue("SIM"), currencies.USD
-    pair = CurrencyPair(
-        instrument_id=identifiers.InstrumentId.from_str("BTC/USD.SIM"),
-        raw_symbol=identifiers.Symbol("BTC/USD"),
-        base_currency=currencies.BTC,
-        quote_currency=usd,
-        price_precision=4,
-        size_precision=3,
-        price_increment=objects.Price.from_str("0.0001"),
-        size_increment=objects.Quantity.from_str("0.001"),
-        maker_fee=Decimal("0.001"),
-        taker_fee=Decimal("0.001"),
-        ts_event=0,
-        ts_init=0,
-    )
-    kind = data.BarType.from_str("BTC/USD.SIM-1-MINUTE-LAST-EXTERNAL")
+    pair, kind = _nautilus_pair(), data.BarType.from_str("BTC/USD.SIM-1-MINUTE-LAST-EXTERNAL")
 
     class Cross(Strategy):  # type: ignore[misc,unused-ignore]  # a peer's class, untyped
         def on_start(self) -> None:
@@ -226,28 +201,54 @@ def nautilus_trader(values: Any, case: str) -> Run:
 
     [frame] = frames(values, [name.lower() for name in _COLUMNS])
     bars = BarDataWrangler(kind, pair).process(frame.tz_localize("UTC"))
+    return lambda: _nautilus_run(pair, bars, Cross(), float(values[0, -1, 3]))
 
-    def run() -> Found:
-        engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
-        engine.add_venue(
-            venue,
-            oms_type=enums.OmsType.NETTING,
-            account_type=enums.AccountType.CASH,
-            base_currency=None,
-            starting_balances=[objects.Money(CASH, usd), objects.Money(0, currencies.BTC)],
-        )
-        engine.add_instrument(pair)
-        engine.add_data(bars)
-        engine.add_strategy(Cross())
-        engine.run()
-        account = engine.cache.account_for_venue(venue)
-        held = float(account.balance_total(currencies.BTC).as_double()) * float(values[0, -1, 3])
-        equity = float(account.balance_total(usd).as_double()) + held
-        trades = sum(order.is_closed and order.side == enums.OrderSide.SELL for order in engine.cache.orders())
-        engine.dispose()
-        return trades, equity
 
-    return run
+def _nautilus_pair() -> Any:
+    from decimal import Decimal
+
+    from nautilus_trader.model import currencies, identifiers, objects  # type: ignore[import-not-found,unused-ignore]  # a peer
+    from nautilus_trader.model.instruments import CurrencyPair  # type: ignore[import-not-found,unused-ignore]  # a peer
+
+    return CurrencyPair(
+        instrument_id=identifiers.InstrumentId.from_str("BTC/USD.SIM"),
+        raw_symbol=identifiers.Symbol("BTC/USD"),
+        base_currency=currencies.BTC,
+        quote_currency=currencies.USD,
+        price_precision=4,
+        size_precision=3,
+        price_increment=objects.Price.from_str("0.0001"),
+        size_increment=objects.Quantity.from_str("0.001"),
+        maker_fee=Decimal("0.001"),
+        taker_fee=Decimal("0.001"),
+        ts_event=0,
+        ts_init=0,
+    )
+
+
+def _nautilus_run(pair: Any, bars: Any, strategy: Any, last: float) -> Found:
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig  # type: ignore[import-not-found,unused-ignore]  # a peer
+    from nautilus_trader.config import LoggingConfig  # type: ignore[import-not-found,unused-ignore]  # a peer
+    from nautilus_trader.model import currencies, enums, identifiers, objects  # type: ignore[import-not-found,unused-ignore]  # a peer
+
+    venue, usd, btc = identifiers.Venue("SIM"), currencies.USD, currencies.BTC
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    engine.add_venue(
+        venue,
+        oms_type=enums.OmsType.NETTING,
+        account_type=enums.AccountType.CASH,
+        base_currency=None,
+        starting_balances=[objects.Money(CASH, usd), objects.Money(0, btc)],
+    )
+    engine.add_instrument(pair)
+    engine.add_data(bars)
+    engine.add_strategy(strategy)
+    engine.run()
+    account = engine.cache.account_for_venue(venue)
+    equity = float(account.balance_total(usd).as_double()) + float(account.balance_total(btc).as_double()) * last
+    trades = sum(order.is_closed and order.side == enums.OrderSide.SELL for order in engine.cache.orders())
+    engine.dispose()
+    return trades, equity
 
 
 ENGINES = {one.__name__: one for one in (numba, vectorbt, backtesting, backtrader, nautilus_trader)}

@@ -34,6 +34,23 @@ for path in sys.argv[1:]:
     NotebookClient(nbformat.read(path, 4), timeout=120, resources={"metadata": {"path": "."}}).execute()
 """
 
+FIRST_BACKTEST = """
+import sys, time
+import numpy as np
+from qmtl.sdk import Bars
+scope = {"__name__": "first"}
+exec(open(sys.argv[1]).read(), scope)
+random, count = np.random.default_rng(1), 35_000
+close = np.round(20_000 * np.exp(np.cumsum(random.normal(0, 0.003, count))), 2)
+opened = np.concatenate([close[:1], close[:-1]])
+columns = [opened, np.maximum(opened, close), np.minimum(opened, close), close, np.full(count, 500.0)]
+times = 1_600_000_200_000_000_000 + 900_000_000_000 * np.arange(count)
+bars = Bars("BTC-USD", 900, times, np.column_stack(columns))
+begun = time.process_time()
+text = str(scope["Runner"].backtest(scope["EmaCross"](), bars))
+print(time.process_time() - begun, len(text))
+"""
+
 
 def run(*words: str | Path, cwd: Path) -> str:
     done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, check=False)
@@ -83,6 +100,20 @@ def test_notebooks_run_as_they_are_generated(wheel: Path, tmp_path: Path) -> Non
         notebooks = sorted((tmp_path / name / "notebooks").glob("*.ipynb"))
         assert notebooks
         run(own, "-c", RUN_NOTEBOOK, *notebooks, cwd=tmp_path / name)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_the_first_backtest_of_an_installed_wheel_takes_less_than_5_s_of_cpu(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("QMTL_COMPILED_DIR", "NUMBA_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    own, strategy = installed(wheel, sys.executable, tmp_path), tmp_path / "first.py"
+    strategy.write_text((ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0])
+    spent, length = run(own, "-c", FIRST_BACKTEST, strategy, cwd=tmp_path).split()
+    assert int(length) > 200
+    assert float(spent) < 5.0
 
 
 @pytest.mark.soak

@@ -18,7 +18,7 @@ from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import RATE_ONE, currency_scale
 from qmtl.core.decimals import to_decimal, to_scaled
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.execution.compiled.brackets.exits import ExitTerms, Ranges
+from qmtl.sdk.execution.compiled.exits import ExitTerms, Ranges
 from qmtl.sdk.execution.compiled.kernel import Commands, Market
 from qmtl.sdk.execution.compiled.sizing import SizingTerms
 from qmtl.sdk.execution.stepping.commands import NodeCommands

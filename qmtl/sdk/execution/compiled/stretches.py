@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -23,14 +23,22 @@ from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
 from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
-from qmtl.sdk.execution.port import Cancel, order_name
-from qmtl.sdk.execution.records.bracket_columns import BracketOrders
+from qmtl.sdk.execution.port import Cancel, SentOrder, order_name
 from qmtl.sdk.execution.records.columns import FillColumns, OrderColumns
+from qmtl.sdk.execution.records.traces import Columns
 from qmtl.sdk.execution.stepping.commands import CommandTable, NodeCommands
 from qmtl.sdk.strategy.events import Signal
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Times
+
+
+class SentColumns(Columns[SentOrder], Protocol):
+    """Orders as columns."""
+
+    @property
+    def sent(self) -> int:
+        """How many orders that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Stretch:
 
     end: int
     fills: FillColumns
-    orders: OrderColumns | BracketOrders
+    orders: SentColumns
     commands: NodeCommands
     told_ns: Times
     told_at: Times

@@ -23,7 +23,7 @@ from brokerage.domain.orders.order import Order, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.record import OrderRecord, born, happened
 from brokerage.domain.orders.states import EventKind, OrderType
 from qmtl.sdk import Bracket
-from qmtl.sdk.execution.compiled.brackets import exits as compiled
+from qmtl.sdk.execution.compiled import exits as compiled
 from qmtl.sdk.execution.compiled.coverage import terms_of
 from qmtl.sdk.execution.compiled.kernel import Market
 from tests.support.shared.examples import examples

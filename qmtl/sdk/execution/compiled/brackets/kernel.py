@@ -20,7 +20,7 @@ from brokerage.domain.backtest.compiled.account import (
     moved,
     worth,
 )
-from qmtl.sdk.execution.compiled.brackets.exits import (
+from qmtl.sdk.execution.compiled.exits import (
     CLOSE,
     LIST,
     MARKET,

@@ -10,14 +10,14 @@ import numpy as np
 from brokerage.domain.backtest.account import PlainAccount
 from brokerage.domain.backtest.compiled.account import is_small
 from brokerage.domain.money import currency_scale
-from qmtl.sdk.execution.compiled.brackets.exits import Ranges
 from qmtl.sdk.execution.compiled.brackets.kernel import BracketStop, BracketTraces, bracketed
+from qmtl.sdk.execution.compiled.brackets.records import BracketFills, BracketOrders, cancels_of
 from qmtl.sdk.execution.compiled.coverage import Covered
+from qmtl.sdk.execution.compiled.exits import Ranges
 from qmtl.sdk.execution.compiled.paying import BARS_OF_A_LIST, BARS_OF_EXITS, DEARER_BRACKETS, Compiling, cheapest
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
 from qmtl.sdk.execution.decide import Followed
 from qmtl.sdk.execution.port import Cancel
-from qmtl.sdk.execution.records.bracket_columns import BracketFills, BracketOrders, cancels_of
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Times

@@ -21,9 +21,9 @@ from qmtl.sdk.execution.compiled.paying import DEARER_SEVERAL, DECISIONS_OF_SEVE
 from qmtl.sdk.execution.compiled.several import kernel
 from qmtl.sdk.execution.compiled.several.decided import Legs, Symbols
 from qmtl.sdk.execution.compiled.several.kernel import Prices, SeveralStop, SeveralTraces, State, Targets, several
+from qmtl.sdk.execution.compiled.several.records import SeveralFills, SeveralOrders, Traded
 from qmtl.sdk.execution.decide import DecisionLogic, Followed
 from qmtl.sdk.execution.port import Cancel
-from qmtl.sdk.execution.records.several_columns import SeveralFills, SeveralOrders, Traded
 from qmtl.sdk.execution.stepping.commands import CommandTable
 from qmtl.sdk.strategy.events import Signal
 

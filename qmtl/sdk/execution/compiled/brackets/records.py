@@ -10,7 +10,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import order_id
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
-from qmtl.sdk.execution.compiled.brackets.exits import CLOSE, LIST, MARKET, STOP, TARGET, TRAIL
+from qmtl.sdk.execution.compiled.exits import CLOSE, LIST, MARKET, STOP, TARGET, TRAIL
 from qmtl.sdk.execution.decide import CLOSING
 from qmtl.sdk.execution.exits import STOP as STOP_NAME
 from qmtl.sdk.execution.exits import TARGET as TARGET_NAME
