@@ -84,17 +84,22 @@ class Cross(Strategy):
     """Long while a fast average is above a slow one."""
 
     def __init__(
-        self, fast: int = 20, slow: int = 50, symbols: Sequence[str] = ("BTC-USD",), bracket: Bracket | None = None
+        self,
+        fast: int = 20,
+        slow: int = 50,
+        symbols: Sequence[str] = ("BTC-USD",),
+        bracket: Bracket | None = None,
+        held: int = 0,
     ) -> None:
         super().__init__()
-        self._fast, self._slow, self._symbols, self._bracket = fast, slow, symbols, bracket
+        self._fast, self._slow, self._symbols, self._bracket, self._held = fast, slow, symbols, bracket, held
 
     def setup(self) -> None:
         for symbol in self._symbols:
             price = StreamInput(symbol, interval="1m")
             direction = signals.cross(ta.sma(price, self._fast), ta.sma(price, self._slow))
             target = signals.position_target(direction, long=0.95 / len(self._symbols))
-            self.trade(target, price, bracket=self._bracket)
+            self.trade(target, price, bracket=self._bracket, max_bars=self._held)
 
 
 def minutes(count: int, seed: int = 7, symbol: str = "BTC-USD") -> Bars:
@@ -149,19 +154,24 @@ def more_backtests(count: int) -> list[Line]:
     symbols = [f"AAA{number}-USD" for number in range(10)]
     traded = tuple(instrument(one, base=one[:4], quote="USD", lot="0.0001") for one in symbols)
     several = [minutes(least, number, one) for number, one in enumerate(symbols)]
-    one, bracket = minutes(least), Bracket(stop="0.01", target="0.02")
-    closes, opens = one.values[:, 3], one.values[:, 0]
-    floor = rate(least, lambda: _numba_cross(closes, opens))
+    one, bracket, trail = minutes(count), Bracket(stop="0.01", target="0.02"), Bracket(trailing="0.01")
+    fewer = minutes(least)
+    floor = rate(count, lambda: _numba_cross(one.values[:, 3], one.values[:, 0]))
 
-    def ten() -> None:
-        replay(assemble(Cross(symbols=symbols)), several, replace(terms, instruments=traded))
+    def line(name: str, strategy: Callable[[], Strategy], data: Sequence[Bars], compiling: Compiling) -> Line:
+        run = partial(replay, data=data, terms=replace(terms, instruments=traded), compiling=compiling)
+        return Line(name, "bars", rate(sum(map(len, data)), lambda: run(assemble(strategy()))), floor)
 
-    def exits() -> None:
-        replay(assemble(Cross(bracket=bracket)), one, terms)
-
+    ten, exits, plain = partial(Cross, symbols=symbols), partial(Cross, bracket=bracket), Compiling.PLAIN
     return [
-        Line("backtest, SMA 20/50, 10 symbols", "bars", rate(10 * least, ten), floor),
-        Line("backtest, SMA 20/50, stop and target", "bars", rate(least, exits), floor),
+        line("backtest, SMA 20/50, 10 symbols, compiled", ten, several, Compiling.ALWAYS),
+        line("the same in integers, not compiled", ten, several, plain),
+        line("the same past quiet bars", ten, [minutes(least // 10, 1, name) for name in symbols], Compiling.NEVER),
+        line("backtest, SMA 20/50, stop and target, compiled", exits, [one], Compiling.ALWAYS),
+        line("the same in integers, not compiled", exits, [fewer], plain),
+        line("the same past quiet bars", exits, [fewer], Compiling.NEVER),
+        line("backtest, SMA 20/50, trailing stop, compiled", partial(Cross, bracket=trail), [one], Compiling.ALWAYS),
+        line("backtest, SMA 20/50, closed after 30 bars held", partial(Cross, held=30), [fewer], plain),
     ]
 
 

@@ -70,7 +70,7 @@ def run_of(values: Any, case: str) -> Run:
 def main() -> None:
     """Measure one case."""
     case, file = sys.argv[1:]
-    sys.stdout.write(json.dumps(measured(run_of(np.load(file), case), warm=True)) + "\n")
+    sys.stdout.write(json.dumps(measured(lambda bars: run_of(bars, case), np.load(file), warm=True)) + "\n")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,10 @@ class Timeline:
         }
         closes = {symbol: one.start_ns + one.interval_ns for symbol, one in self.columns.items()}
         several = len(closes) != 1
-        merged = np.concatenate([*closes.values(), np.zeros(0, dtype=np.int64)])
-        self.ends: Steps = np.unique(merged) if several else merged
+        if several:
+            self.ends: Steps = np.unique(np.concatenate([*closes.values(), np.zeros(0, dtype=np.int64)]))
+        else:
+            [self.ends] = closes.values()
         self._closes = closes
         self._newest: Mapping[str, Steps] | None = None
         if several:

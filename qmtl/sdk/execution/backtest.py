@@ -100,7 +100,9 @@ def replay(
     record = account.run(outputs)
     record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
-    return result_of(record, account.currency)
+    currency = account.currency
+    del account  # its columns are as much again as the statistics need
+    return result_of(record, currency)
 
 
 class _AccountReplay:

@@ -231,9 +231,8 @@ def test_a_replay_with_brackets_in_integers_is_the_replay_of_every_bar(case: Cas
     assert heard == told
 
 
-@pytest.mark.parametrize(
-    "bracket", [Bracket(stop="0.01", target="0.02"), Bracket(trailing="0.01"), Bracket(stop="0.004", target="0.003")]
-)
+@pytest.mark.timeout(600)  # 5 s of compiling, on a machine that others use too
+@pytest.mark.parametrize("bracket", [Bracket(stop="0.01", target="0.02"), Bracket(stop="0.004", trailing="0.01")])
 def test_brackets_are_compiled_from_one_close_without_a_position_to_another(bracket: Bracket) -> None:
     case = replace(replace_case(bars=1_000), fast=5, slow=15, bracket=bracket, short=-0.5, profile=margin(2, "0.001"))
     case = replace(case, profile=replace(case.profile, participation=0))
