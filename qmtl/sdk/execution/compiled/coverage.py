@@ -80,6 +80,7 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
         (profile.margins is not None, f"margins by {type(profile.margins).__name__}"),
         (profile.funding.by_tiers(instrument), "margin tiers"),
         (profile.moves_with_time, "money that time moves: settlement, interest, borrow or funding"),
+        (bool(instrument.listed_ns or instrument.delisted_ns), "dates of listing or delisting"),
         (instrument.pays_profit_only, "a future, whose profit is paid each day"),
         (instrument.quote != currency, "a quote currency that is not the account's"),
         (bool(instrument.calendar) and columns.interval_ns > COARSE_NS, "long bars of an exchange with sessions"),
