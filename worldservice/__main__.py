@@ -101,6 +101,7 @@ from worldservice.policy.service import PolicyServicer
 from worldservice.risk.account_limits import LimitsSender
 from worldservice.risk.blocks import RiskBlocks
 from worldservice.risk.files import SnapshotFiles
+from worldservice.risk.reading import HubReturns
 from worldservice.risk.realised import HubEvidence
 from worldservice.risk.retention import Retention, SnapshotKeeper
 from worldservice.risk.service import RiskServicer
@@ -242,8 +243,8 @@ def _add_campaigns(
     maker, rules, fences = writing
     writes = maker.writes
     starter = ApplyStarter(rules.decisions, (CampaignBlocks(rules.decisions), share_blocks, risk), canary_blocks)
-    evidence = LiveEvidence(risk.files)
-    campaigns = Campaigns(rules.decisions, (share_blocks, risk), evidence, CandidateRisks(risk))
+    evidence = LiveEvidence(HubReturns(risk.files))
+    campaigns = Campaigns(rules.decisions, (risk,), evidence, CandidateRisks(risk))
     promotions, canary = Promotions(campaigns, starter), Canary(campaigns, starter)
     loops = Tenures(bus, writes.clock, lambda world_id: f"{SERVICE}/campaigns/{world_id}")
     dossiers = Dossiers(DossierChecker(maker))

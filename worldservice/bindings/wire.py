@@ -21,6 +21,7 @@ def approval_to_proto(approval: Approval) -> bindingpb.LiveApproval:
         approved_at=instant_to_proto(approval.approved_at),
         expires_at=instant_to_proto(approval.expires_at),
         revoked_at=instant_to_proto(approval.revoked_at),
+        policy_version=approval.policy_version,
     )
 
 

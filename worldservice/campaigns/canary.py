@@ -18,10 +18,8 @@ from worldservice.apply.starting import ApplyStarter
 from worldservice.campaigns import store
 from worldservice.campaigns.domain.canary import allowed_step, weight_at, weight_block
 from worldservice.campaigns.domain.phases import Campaign, Phase, PhaseEvent, moved
-from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.recording import record_campaign
 from worldservice.campaigns.standing import Campaigns, require_going, standing_targets
-from worldservice.evaluation.facts import decide_world
 from worldservice.policy.domain.campaign.terms import CampaignTerms, CanaryStep
 from worldservice.policy.store import policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
@@ -73,7 +71,7 @@ class Canary:
         if apply_store.has_run(conn, world.world_id, f"{CANARY}{run_id}"):
             audit_write(conn, act, f"{CANARY}{run_id} of {strategy_id} again: step {campaign.step}")
             return campaign
-        terms = self.campaigns.policy(conn, world).campaign or CampaignTerms()
+        looked = self.campaigns.look(conn, world, act.now)
         require_going(campaign)
         if campaign.phase is not Phase.LIVE_CANARY:
             raise NotReady(
@@ -81,11 +79,9 @@ class Canary:
                 f"{strategy_id} is in phase {campaign.phase.value}, want LIVE_CANARY",
                 hint="only a canary has a next step",
             )
-        told = self.campaigns.told(conn, world, [binding], act.now)[0]
+        told = self.campaigns.told_of(looked, [binding], act.now)[0]
         refuse_blocked(told.blocks)
-        verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
-        looked = WorldCampaigns(conn, world, self.campaigns.settings, terms, verdicts)
-        mine = step_targets(campaign, terms.live.canary)
+        mine = step_targets(campaign, looked.terms.live.canary)
         targets = (*standing_targets(looked, strategy_id), *mine)
         content = content_of(targets, False, True)
         asked = ApplyRun(

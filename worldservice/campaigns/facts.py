@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy import Connection
 
 from qmtl.core.modes import EffectiveMode
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
+from worldservice.activation.domain.activation import Entry
 from worldservice.activation.store.activations import load_activation
+from worldservice.allocation.domain.shares import AllocationSet
 from worldservice.apply import store as apply_store
+from worldservice.apply.domain.run import ApplyRun
 from worldservice.campaigns import store
+from worldservice.campaigns.domain.overrides import Override
+from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
-from worldservice.campaigns.domain.selection import Selection, selection_of
-from worldservice.campaigns.domain.windows import Covered, Window, covered_time
+from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
+from worldservice.campaigns.domain.windows import Window
+from worldservice.campaigns.live.shares import sets_naming
 from worldservice.campaigns.reports.store import find_report
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.domain.reports import Outcome
-from worldservice.evaluation.domain.runs import EvaluationRun
+from worldservice.evaluation.domain.runs import Evidence
 from worldservice.evaluation.facts import decide_world
-from worldservice.graph.store.edges import version_of
+from worldservice.evaluation.stage_records import Recorded, records_of
+from worldservice.graph.store.edges import versions_of
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.policy.domain.metric_catalogue import CROSS_CONTEXT_HITS
 from worldservice.policy.store import policy_of
-from worldservice.worlds.domain.binding import Binding, Stage
+from worldservice.worlds.domain.binding import Approval, Binding, Stage
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World, is_replay
-from worldservice.worlds.store import approvals, bindings
+from worldservice.worlds.store import bindings
+from worldservice.worlds.store.approvals import approvals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,63 +54,195 @@ class CampaignBlocks:
         policy = policy_of(conn, world)
         if policy is None or policy.campaign is None:
             return ()
-        verdicts = decide_world(conn, world, self.settings, now)
         names = {one.strategy_id for one in entering}
-        bound, found = bindings.active_bindings(conn, world.world_id), list[Block]()
+        facts = WorldCampaigns(
+            conn, world, self.settings, policy.campaign, decide_world(conn, world, self.settings, now), names
+        )
+        found = list[Block]()
         for one in entering:
-            if one.strategy_id not in bound:
-                continue  # the apply itself refuses it
-            facts = WorldCampaigns(conn, world, self.settings, policy.campaign, verdicts, names)
-            found.extend(blocks_of(facts.readiness(bound[one.strategy_id], now), now, switching=switching))
+            if one.strategy_id in facts.bound:  # else the apply itself refuses it
+                found.extend(blocks_of(facts.readiness(facts.bound[one.strategy_id], now), now, switching=switching))
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class WorldCampaigns:
+class WorldRows:
+    """What the campaigns of one world rest on, each read once for all of them when it is first asked for.
+
+    It is part of one transaction, and made anew after a write.
+    """
+
+    def __init__(self, conn: Connection, world: World) -> None:
+        self.conn, self.world = conn, world
+
+    @cached_property
+    def bound(self) -> Mapping[str, Binding]:
+        """Bindings that stand, by strategy."""
+        return bindings.active_bindings(self.conn, self.world.world_id)
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """Those of the activation."""
+        return load_activation(self.conn, self.world.world_id, self.world.created_at).entries
+
+    @cached_property
+    def last_apply(self) -> ApplyRun | None:
+        """The world's newest apply."""
+        return apply_store.last_run(self.conn, self.world.world_id)
+
+    @cached_property
+    def shares(self) -> Sequence[AllocationSet]:
+        """The sets of shares in force that name the world."""
+        return sets_naming(self.conn, self.world.world_id)
+
+    @cached_property
+    def approvals(self) -> Mapping[str, Approval]:
+        """Every approval, holding or not, by strategy."""
+        return approvals_of(self.conn, self.world.world_id)
+
+    def entries_of(self, name: str) -> Sequence[Entry]:
+        """A strategy's entries of the activation."""
+        return self._entries_by_strategy.get(name, ())
+
+    def campaign(self, name: str) -> Campaign:
+        """A strategy's campaign; one that never moved is at its beginning."""
+        return self._campaigns.get(name) or Campaign(self.world.world_id, name)
+
+    def version(self, name: str) -> str:
+        """Digest of a strategy's nodes as bound; empty: they were never told."""
+        return self._versions.get(name, "")
+
+    def running(self) -> str:
+        """The apply that is under way in the world; empty: none."""
+        last = self.last_apply
+        return last.run_id if last is not None and last.ended_at is None else ""
+
+    @cached_property
+    def _entries_by_strategy(self) -> Mapping[str, list[Entry]]:
+        found = dict[str, list[Entry]]()
+        for entry in self.entries:
+            found.setdefault(entry.strategy_id, []).append(entry)
+        return found
+
+    @cached_property
+    def _campaigns(self) -> Mapping[str, Campaign]:
+        return store.campaigns_of(self.conn, self.world.world_id)
+
+    @cached_property
+    def _versions(self) -> Mapping[str, str]:
+        return versions_of(self.conn, self.world.world_id)
+
+
+class WorldCampaigns(WorldRows):
     """One world's policy and decision of now, under which its strategies are looked at."""
 
-    conn: Connection
-    world: World
-    settings: DecisionSettings
-    terms: CampaignTerms
-    verdicts: Verdicts
-    entering: Collection[str] = ()
+    def __init__(
+        self,
+        conn: Connection,
+        world: World,
+        settings: DecisionSettings,
+        terms: CampaignTerms,
+        verdicts: Verdicts,
+        entering: Collection[str] = (),
+    ) -> None:
+        super().__init__(conn, world)
+        self.settings, self.terms, self.verdicts = settings, terms, verdicts
+        self._entering = entering
+
+    def data_end(self, binding: Binding) -> datetime | None:
+        """Where the data of a strategy's runs ends: of backtests, then of paper."""
+        stage = Stage.BACKTEST if binding.stage is Stage.BACKTEST else Stage.PAPER
+        ends = [one.data_end for one in self._recorded(binding.strategy_id, stage)]
+        return max((end for end in ends if end is not None), default=None)
 
     def readiness(self, binding: Binding, now: datetime) -> Readiness:
         """Everything that the blocks of a strategy depend on."""
-        world_id, name = self.world.world_id, binding.strategy_id
-        version = version_of(self.conn, world_id, name)
-        backtests, papers = (self._computed(name, stage) for stage in (Stage.BACKTEST, Stage.PAPER))
-        mine = [run for run in (*backtests, *papers) if run.evidence.strategy_version == version]
-        campaign = store.find_campaign(self.conn, world_id, name)
+        name = binding.strategy_id
+        computed = [one for stage in (Stage.BACKTEST, Stage.PAPER) for one in self._recorded(name, stage) if one.newest]
+        version = self.version(name)
         return Readiness(
             strategy_id=name,
             stage=binding.stage,
             terms=self.terms,
             version=version,
-            backtest=self._stage(backtests, version, self._selection(name, backtests, version)),
-            paper=self._stage(papers, version, None),
-            other_version=bool(backtests or papers) and not mine,
+            backtest=self._stage(name, Stage.BACKTEST, self.terms.backtest.window),
+            paper=self._stage(name, Stage.PAPER, self.terms.paper.window),
+            other_version=bool(computed) and all(one.version != version for one in computed),
             failed_rules=self._failed(name),
-            live_others=self._live_others(name, now),
-            approval=approvals.find_approval(self.conn, world_id, name),
-            demoted_at=campaign.demoted_at,
+            live_others=len((self._live - {name}) | {one for one in self._entering if one < name}),
+            approval=self.approvals.get(name),
+            demoted_at=self.campaign(name).demoted_at,
             allow_live=self.world.allow_live,
             replay=is_replay(self.world, self.settings.replay_presets),
+            policy_version=self.world.default_policy_version,
             report=self._report(name),
             overrides=frozenset(
-                (one.run_id, one.revision, one.rule) for one in store.overrides_holding(self.conn, world_id, name, now)
+                (one.run_id, one.revision, one.rule)
+                for one in self._overrides
+                if one.strategy_id == name and now < one.expires_at
             ),
         )
 
-    def running(self) -> str:
-        """The apply that is under way in the world; empty: none."""
-        last = apply_store.last_run(self.conn, self.world.world_id)
-        return last.run_id if last is not None and last.ended_at is None else ""
+    @cached_property
+    def _overrides(self) -> Sequence[Override]:
+        return store.overrides_of_world(self.conn, self.world.world_id)
+
+    @cached_property
+    def _trials(self) -> Mapping[str, TrialsSummary]:
+        return store.trials_of_world(self.conn, self.world.world_id)
+
+    @cached_property
+    def _records(self) -> Mapping[str, Sequence[Recorded]]:
+        return records_of(self.conn, self.world.world_id)
+
+    @cached_property
+    def _newest(self) -> Mapping[int, tuple[int, Evidence]]:
+        """The newest computed runs of the versions that are bound, with their revision, by the rows of the runs."""
+        mine = (
+            one.newest
+            for name in self.bound
+            for one in self._records.get(name, ())
+            if one.newest and one.version == self.version(name)
+        )
+        return evaluation_store.evidence_at(self.conn, frozenset(mine))
+
+    @cached_property
+    def _live(self) -> frozenset[str]:
+        """Who holds a live slot."""
+        live = {e.strategy_id for e in self.entries if e.effective_mode is EffectiveMode.LIVE and not e.drain}
+        return frozenset(live | {one.strategy_id for one in self.bound.values() if one.stage is Stage.LIVE})
+
+    def _recorded(self, name: str, stage: Stage) -> list[Recorded]:
+        return [one for one in self._records.get(name, ()) if one.stage is stage]
+
+    def _own(self, name: str, stage: Stage) -> Recorded | None:
+        """What the computed runs of a strategy's version come to."""
+        version = self.version(name)
+        return next((one for one in self._recorded(name, stage) if one.version == version and one.newest), None)
+
+    def _stage(self, name: str, stage: Stage, required: timedelta) -> StageEvidence | None:
+        recorded = self._own(name, stage)
+        if recorded is None:
+            return None
+        revision, newest = self._newest[recorded.newest]
+        values = newest.values()
+        return StageEvidence(
+            run_id=newest.run_id,
+            revision=revision,
+            window=Window(recorded.observed, required),
+            trades=values.get("n_trades"),
+            cross_context_hits=values.get(CROSS_CONTEXT_HITS),
+            selection=self._selection(name, newest) if stage is Stage.BACKTEST else None,
+        )
+
+    def _selection(self, name: str, newest: Evidence) -> Selection | None:
+        if newest.moments is None:
+            return None
+        versions = {one.version for one in self._records.get(name, ())}
+        return selection_of(newest.moments, len(versions), self._trials.get(name))
 
     def _report(self, name: str) -> ReportShown | None:
-        """The newest divergence report, whatever its version."""
-        found = find_report(self.conn, self.world.world_id, name)
+        """The newest divergence report, whatever its version; read where the policy asks for one."""
+        found = find_report(self.conn, self.world.world_id, name) if self.terms.divergence_written else None
         if found is None:
             return None
         return ReportShown(
@@ -112,39 +253,6 @@ class WorldCampaigns:
             end=instant_from_proto(found.end, "end"),
         )
 
-    def _computed(self, name: str, stage: Stage) -> list[EvaluationRun]:
-        """Runs whose numbers were computed here: replays of order lists, brokerage's books of paper."""
-        runs = evaluation_store.runs_of_stage(self.conn, self.world.world_id, name, stage)
-        return [run for run in runs if run.evidence.replayed]
-
-    def _stage(self, runs: Sequence[EvaluationRun], version: str, selection: Selection | None) -> StageEvidence | None:
-        mine = [run for run in runs if run.evidence.strategy_version == version]
-        if not mine:
-            return None
-        newest = mine[0].evidence
-        terms = self.terms.backtest.window if newest.stage is Stage.BACKTEST else self.terms.paper.window
-        covered = [
-            Covered(run.evidence.data_start, run.evidence.data_end, run.evidence.coverage)
-            for run in mine
-            if run.evidence.data_start is not None and run.evidence.data_end is not None
-        ]
-        values = newest.values()
-        return StageEvidence(
-            run_id=newest.run_id,
-            revision=mine[0].revision,
-            window=Window(covered_time(covered), terms),
-            trades=values.get("n_trades"),
-            cross_context_hits=values.get(CROSS_CONTEXT_HITS),
-            selection=selection,
-        )
-
-    def _selection(self, name: str, runs: Sequence[EvaluationRun], version: str) -> Selection | None:
-        newest = next((run.evidence for run in runs if run.evidence.strategy_version == version), None)
-        if newest is None or newest.moments is None:
-            return None
-        versions = evaluation_store.versions_evaluated(self.conn, self.world.world_id, name)
-        return selection_of(newest.moments, len(versions), store.trials_of(self.conn, self.world.world_id, name))
-
     def _failed(self, name: str) -> tuple[str, ...]:
         """Rules of the policy that fail, or that nothing selects it."""
         report = self.verdicts.reports.get(name)
@@ -154,11 +262,3 @@ class WorldCampaigns:
         if failed:
             return failed
         return () if name in self.verdicts.decision.selected else ("the policy's selection",)
-
-    def _live_others(self, name: str, now: datetime) -> int:
-        """How many other strategies hold a live slot: trading live, or entering in the same apply before this one."""
-        activation = load_activation(self.conn, self.world.world_id, self.world.created_at)
-        live = {e.strategy_id for e in activation.entries if e.effective_mode is EffectiveMode.LIVE and not e.drain}
-        bound = bindings.active_bindings(self.conn, self.world.world_id)
-        live |= {one.strategy_id for one in bound.values() if one.stage is Stage.LIVE}
-        return len((live - {name}) | {one for one in self.entering if one < name})

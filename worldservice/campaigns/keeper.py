@@ -16,20 +16,22 @@ from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
 from qmtl.core.tasks.ending import first_of
 from qmtl.sql.database import Database
-from worldservice.activation.store.activations import load_activation
 from worldservice.apply.steps import APPLY_SIGNAL
 from worldservice.campaigns import store
 from worldservice.campaigns.canary import Canary
 from worldservice.campaigns.demoting import Demotions
 from worldservice.campaigns.domain.phases import Campaign, Phase
-from worldservice.campaigns.promoting import Promotions, Trading, comes_back, settle_phase
+from worldservice.campaigns.facts import WorldRows
+from worldservice.campaigns.promoting import Promotions, Trading, comes_back, is_due, settle_phase
 from worldservice.policy.store import policy_of
+from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.binding import Binding
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import bindings, worlds
 
 ROUND_S = 1.0
+_Seen = tuple[Campaign, int, SnapshotHeader | None]  # a campaign, and what its rules were judged by
 log = structlog.stdlib.get_logger("qmtl.worldservice.campaigns")
 
 
@@ -41,6 +43,7 @@ class CampaignKeeper:
     ) -> None:
         self._db, self._clock = db, clock
         self._promotions, self._canary, self._demotions = promotions, canary, demotions
+        self._still = dict[tuple[str, str], _Seen]()
 
     async def run(self) -> None:
         """A round a second, and whenever an apply moves, until cancelled."""
@@ -57,7 +60,7 @@ class CampaignKeeper:
     async def round(self) -> None:
         """One pass over open promotions and over the campaigns that follow their binding."""
         try:
-            for world_id, run_id in await self._db.read(store.open_promotions):
+            for world_id, run_id in await self._db.read(self._settled):
                 await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
             for world_id, name in await self._db.read(_drifted):
                 await self._one(partial(self._phase, world_id=world_id, strategy_id=name), world_id, name)
@@ -86,9 +89,39 @@ class CampaignKeeper:
         campaign = store.find_campaign(conn, world_id, strategy_id)
         settle_phase(conn, act, campaign, _trading(conn, world, binding))
 
+    def _settled(self, conn: Connection) -> list[tuple[str, str]]:
+        """World and run of each promotion that time, a change or its apply moves on."""
+        rows, now = dict[str, WorldRows](), self._clock.now()
+        found = []
+        for one in store.open_promotions(conn):
+            if one.world_id not in rows:
+                rows[one.world_id] = WorldRows(conn, worlds.get_world(conn, one.world_id))
+            if is_due(rows[one.world_id], one, now):
+                found.append((one.world_id, one.run_id))
+        return found
+
     def _moving(self, conn: Connection) -> list[tuple[str, str]]:
-        """Who trades live and whose canary apply is to be followed, or whose days are to be counted."""
-        return [(one.world_id, one.strategy_id) for one in store.live_campaigns(conn) if self._moves(conn, one)]
+        """Who trades live and whose canary apply is to be followed, or whose days are to be counted.
+
+        Of whom nothing was due, nothing is until the campaign, the policy or the hub's snapshot changes.
+        """
+        found, still = [], dict[tuple[str, str], _Seen]()
+        grounds = dict[str, tuple[int, SnapshotHeader | None]]()
+        for one in store.live_campaigns(conn):
+            key = one.world_id, one.strategy_id
+            if one.world_id not in grounds:
+                grounds[one.world_id] = self._ground(conn, one.world_id)
+            seen = one, *grounds[one.world_id]
+            if self._still.get(key) != seen and self._moves(conn, one):
+                found.append(key)
+            else:
+                still[key] = seen
+        self._still = still
+        return found
+
+    def _ground(self, conn: Connection, world_id: str) -> tuple[int, SnapshotHeader | None]:
+        """What rules of a world's live campaigns are judged by: the policy's version, the hub's newest snapshot."""
+        return worlds.get_world(conn, world_id).default_policy_version, self._demotions.evidence.as_of(conn, world_id)
 
     def _moves(self, conn: Connection, campaign: Campaign) -> bool:
         """A hub that cannot be read is told, and holds up no other."""
@@ -106,25 +139,26 @@ class CampaignKeeper:
 
 def _drifted(conn: Connection) -> list[tuple[str, str]]:
     """Strategies whose campaign may have to follow their binding, of worlds with a section campaign."""
-    found = store.drifted(conn)
-    governed = set()
-    for world_id in {world_id for world_id, _ in found}:
-        policy = policy_of(conn, worlds.get_world(conn, world_id))
-        if policy is not None and policy.campaign is not None:
-            governed.add(world_id)
-    return [each for each in found if each[0] in governed and not _waits(conn, *each)]
+    rows, found = dict[str, WorldRows | None](), []
+    for world_id, name, phase in store.drifted(conn):
+        if world_id not in rows:
+            world = worlds.get_world(conn, world_id)
+            policy = policy_of(conn, world)
+            rows[world_id] = None if policy is None or policy.campaign is None else WorldRows(conn, world)
+        known = rows[world_id]
+        if known is not None and not (phase is Phase.DEMOTED and _waits(known, name)):
+            found.append((world_id, name))
+    return found
 
 
-def _waits(conn: Connection, world_id: str, strategy_id: str) -> bool:
+def _waits(rows: WorldRows, name: str) -> bool:
     """Whether a demoted strategy has not come back yet."""
-    if store.find_campaign(conn, world_id, strategy_id).phase is not Phase.DEMOTED:
-        return False
-    binding = bindings.active_bindings(conn, world_id).get(strategy_id)
-    return binding is None or not comes_back(_trading(conn, worlds.get_world(conn, world_id), binding))
+    binding = rows.bound.get(name)
+    return binding is None or not comes_back(Trading(binding.stage, tuple(rows.entries_of(name)), ()))
 
 
 def _trading(conn: Connection, world: World, binding: Binding) -> Trading:
-    entries = load_activation(conn, world.world_id, world.created_at).entries
+    entries = WorldRows(conn, world).entries_of(binding.strategy_id)
     policy = policy_of(conn, world)
     steps = () if policy is None or policy.campaign is None else policy.campaign.live.canary
-    return Trading(binding.stage, tuple(e for e in entries if e.strategy_id == binding.strategy_id), steps)
+    return Trading(binding.stage, tuple(entries), steps)

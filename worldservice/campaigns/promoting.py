@@ -28,7 +28,7 @@ from worldservice.campaigns.domain.promotions import (
     require_two_persons,
     step,
 )
-from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.facts import WorldCampaigns, WorldRows
 from worldservice.campaigns.recording import record_campaign, record_promotion
 from worldservice.campaigns.standing import (
     Campaigns,
@@ -37,14 +37,12 @@ from worldservice.campaigns.standing import (
     require_going,
     standing_targets,
 )
-from worldservice.evaluation.facts import decide_world
-from worldservice.graph.store.edges import version_of
 from worldservice.policy.domain.campaign.terms import CampaignTerms, CanaryStep
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import get_policy, policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
-from worldservice.worlds.domain.binding import Approval, Binding, BindingState, Stage
+from worldservice.worlds.domain.binding import Approval, Binding, Stage
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store.bindings import find_binding, get_active_binding
@@ -119,8 +117,7 @@ class Promotions:
         require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
         policy, binding = self.campaigns.policy(conn, world), get_active_binding(conn, world.world_id, found[0])
         known = self._let_in(conn, act, world, policy, known, reason, force=force)
-        verdicts = decide_world(conn, world, self.campaigns.settings, act.now)
-        looked = WorldCampaigns(conn, world, self.campaigns.settings, _terms(policy), verdicts)
+        looked = self.campaigns.look(conn, world, act.now)
         mine = candidate_targets(looked, binding)
         targets = (*standing_targets(looked, binding.strategy_id), *mine)
         content = content_of(targets, False, True)
@@ -128,7 +125,7 @@ class Promotions:
             world.world_id, f"{PROMO}{known.run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
         )
         run = self.starter.start(conn, act, asked, "", evaluate=False)
-        _require_current(known, self._due(conn, act, world, known))
+        _require_current(known, due_of(WorldRows(conn, world), known, act.now))
         after = replace(step(known, PromotionEvent.STARTED, act.now), applied_by=act.actor, apply_run_id=run.run_id)
         campaign = store.find_campaign(conn, world.world_id, known.strategy_id)
         store.save_campaign(conn, replace(campaign, weights=_weights(looked, binding)))
@@ -151,7 +148,8 @@ class Promotions:
             return known
         record = get_policy(conn, world.world_id, world.default_policy_version)
         require_two_persons(known, record.created_by, two_person=policy.governance.two_person)
-        return _approved(conn, act, known, f"policy v{record.version}, {record.created_by}", "auto_apply", None)
+        by, until = f"policy v{record.version}, {record.created_by}", act.now + APPROVAL_LASTS
+        return _approved(conn, act, known, by, "auto_apply", until, record.version)
 
     def settle(self, conn: Connection, act: Act, run_id: str) -> None:
         """Move one open promotion on by time, versions and its apply; the world is locked by the caller."""
@@ -161,22 +159,10 @@ class Promotions:
         if known.state is PromotionState.APPLYING:
             self._follow(conn, act, known)
             return
-        found = self._due(conn, act, world_to_write(conn, act, Role.OPERATOR), known)
+        found = due_of(WorldRows(conn, world_to_write(conn, act, Role.OPERATOR)), known, act.now)
         if found is not None:
             _save(conn, act, step(known, found[0], act.now, found[1]))
             _end_approval(conn, act, known)
-
-    def _due(self, conn: Connection, act: Act, world: World, known: Promotion) -> tuple[PromotionEvent, str] | None:
-        """What time, a change of version or policy, or an unbinding does to an open promotion; None: nothing."""
-        version = version_of(conn, world.world_id, known.strategy_id)
-        approval = approvals.find_approval(conn, world.world_id, known.strategy_id)
-        holds = approval is not None and approval.holds(act.now)
-        binding = find_binding(conn, world.world_id, known.strategy_id)
-        if binding is None or binding.state is not BindingState.ACTIVE:
-            gone = known.state is PromotionState.APPROVED
-            event = PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED
-            return event, "the strategy is not bound any more"
-        return due_event(known, act.now, version, world.default_policy_version, approved=holds)
 
     def _follow(self, conn: Connection, act: Act, known: Promotion) -> None:
         run = apply_store.find_run(conn, known.world_id, known.apply_run_id)
@@ -194,6 +180,26 @@ class Promotions:
         event = PhaseEvent.PROMOTED if steps else PhaseEvent.PROMOTED_WHOLE
         raised = campaign if campaign.phase is Phase.PAPER else replace(campaign, phase=Phase.PAPER)
         record_campaign(conn, act, moved(raised, event, act.now))
+
+
+def due_of(rows: WorldRows, known: Promotion, now: datetime) -> tuple[PromotionEvent, str] | None:
+    """What time, a change of version or policy, or an unbinding does to an open promotion; None: nothing."""
+    approval = rows.approvals.get(known.strategy_id)
+    if known.strategy_id not in rows.bound:
+        gone = known.state is PromotionState.APPROVED
+        event = PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED
+        return event, "the strategy is not bound any more"
+    policy = rows.world.default_policy_version
+    holds = approval is not None and approval.holds(now, policy)
+    return due_event(known, now, rows.version(known.strategy_id), policy, approved=holds)
+
+
+def is_due(rows: WorldRows, known: Promotion, now: datetime) -> bool:
+    """Whether `settle` has something to do; a read."""
+    if known.state is not PromotionState.APPLYING:
+        return due_of(rows, known, now) is not None
+    run = apply_store.find_run(rows.conn, known.world_id, known.apply_run_id)
+    return run is not None and run.ended_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,8 @@ def settle_phase(conn: Connection, act: Act, campaign: Campaign, trading: Tradin
     after = moved(campaign, event, act.now)
     record_campaign(conn, act, after)
     audit_write(conn, act, f"campaign of {campaign.strategy_id}: {campaign.phase.value} to {after.phase.value}")
+    if event is PhaseEvent.DEMOTED:
+        _revoke(conn, act, campaign.strategy_id, "the strategy fell from live")
     return after
 
 
@@ -246,10 +254,13 @@ def comes_back(trading: Trading) -> bool:
     return on_paper or (trading.stage is Stage.LIVE and trading.takes_risk(EffectiveMode.LIVE))
 
 
-def _approved(conn: Connection, act: Act, known: Promotion, by: str, reason: str, until: datetime | None) -> Promotion:
+def _approved(
+    conn: Connection, act: Act, known: Promotion, by: str, reason: str, until: datetime, policy_version: int = 0
+) -> Promotion:
     after = decided(known, PromotionEvent.APPROVED, by, reason, act.now, until)
     record_promotion(conn, act, after)
-    approvals.save_approval(conn, Approval(known.world_id, known.strategy_id, by, reason, act.now, until))
+    approval = Approval(known.world_id, known.strategy_id, by, reason, act.now, until, policy_version=policy_version)
+    approvals.save_approval(conn, approval)
     audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPROVED by {by}: {reason}")
     return after
 
@@ -276,8 +287,15 @@ def _end_approval(conn: Connection, act: Act, known: Promotion) -> None:
     if approval is None or approval.revoked_at is not None or (binding is not None and binding.stage is Stage.LIVE):
         return
     if (approval.approved_by, approval.approved_at) == (known.decided_by, known.decided_at):
+        _revoke(conn, act, known.strategy_id, f"promotion {known.run_id} is over")
+
+
+def _revoke(conn: Connection, act: Act, strategy_id: str, why: str) -> None:
+    """Ends an approval that was not taken back yet."""
+    approval = approvals.find_approval(conn, act.world_id, strategy_id)
+    if approval is not None and approval.revoked_at is None:
         approvals.save_approval(conn, replace(approval, revoked_at=act.now))
-        audit_write(conn, act, f"approval of {known.strategy_id} ends with promotion {known.run_id}")
+        audit_write(conn, act, f"approval of {strategy_id} ends: {why}")
 
 
 def _weights(looked: WorldCampaigns, binding: Binding) -> tuple[tuple[str, str], ...]:

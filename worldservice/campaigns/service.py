@@ -29,8 +29,8 @@ from worldservice.campaigns.domain.actions import Action, in_order
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
+from worldservice.campaigns.domain.selection import TrialsSummary, with_earlier
 from worldservice.campaigns.dossier.telling import Dossiers
-from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
 from worldservice.campaigns.standing import Campaigns, Told, candidate_targets, share_notes, standing_targets
@@ -43,8 +43,6 @@ from worldservice.campaigns.wire import (
     summary_to_proto,
 )
 from worldservice.evaluation import store as evaluation_store
-from worldservice.evaluation.facts import decide_world
-from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.roles import Caller
@@ -121,20 +119,18 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         def work(conn: Connection) -> campaignpb.PromotionPlan:
             world = world_to_read(conn, caller, request.world_id)
             binding = get_active_binding(conn, world.world_id, request.strategy_id)
-            told = self._campaigns.told(conn, world, [binding], now)[0]
-            terms = self._campaigns.policy(conn, world).campaign or CampaignTerms()
-            verdicts = decide_world(conn, world, self._campaigns.settings, now)
-            looked = WorldCampaigns(conn, world, self._campaigns.settings, terms, verdicts)
+            looked = self._campaigns.look(conn, world, now)
+            told = self._campaigns.told_of(looked, [binding], now)[0]
             mine = candidate_targets(looked, binding)
             targets = (*standing_targets(looked, binding.strategy_id), *mine)
             risk = self._campaigns.risk_change(conn, world, mine)
-            steps = terms.live.canary
+            steps = looked.terms.live.canary
             return campaignpb.PromotionPlan(
                 blocks=blocks_to_proto(told.blocks),
                 targets=[target_to_proto(target) for target in targets],
                 canary_step=0,
                 canary_share=f"{steps[0].share:f}" if steps else "1",
-                notes=[*share_notes(conn, world), *([] if risk.figures else [risk.sentence()])],
+                notes=[*share_notes(looked), *([] if risk.figures else [risk.sentence()])],
                 risk=[campaignpb.RiskFigureChange(figure=o.name, before=o.before, after=o.after) for o in risk.figures],
             )
 
@@ -224,7 +220,7 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
     def _news(self, conn: Connection, caller: Caller, world_id: str, seen: Mapping[str, int]) -> list[Told]:
         """Campaigns whose revision rose; at first all of them."""
         world = world_to_read(conn, caller, world_id)
-        revisions = store.revisions_of(conn, world.world_id)
+        revisions = {name: one.revision for name, one in store.campaigns_of(conn, world.world_id).items()}
         bound = bindings.active_bindings(conn, world.world_id)
         news = [one for name, one in sorted(bound.items()) if revisions.get(name, 0) > seen.get(name, -1)]
         return self._campaigns.told(conn, world, news, self.writes.clock.now()) if news or not seen else []
@@ -309,14 +305,22 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         require_strategy_id(request.strategy_id)
         summary = await asyncio.to_thread(trials_summary, request.returns_arrow, request.trials_hash)
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> TrialsSummary:
             world = world_to_write(conn, act, Role.OPERATOR)
             get_active_binding(conn, world.world_id, request.strategy_id)
-            store.put_trials(conn, world.world_id, request.strategy_id, summary, request.returns_arrow, act.now)
-            audit_write(conn, act, f"{summary.variants} variants of {request.strategy_id}: {summary.trials_hash}")
+            before = store.trials_of(conn, world.world_id, request.strategy_id)
+            if before is not None and before.trials_hash == summary.trials_hash:
+                audit_write(
+                    conn, act, f"{before.variants} variants of {request.strategy_id} again: {before.trials_hash}"
+                )
+                return before
+            stored = with_earlier(summary, before)
+            store.put_trials(conn, world.world_id, request.strategy_id, stored, request.returns_arrow, act.now)
+            said = f"{stored.variants} variants of {request.strategy_id}, {stored.tried} tried: {stored.trials_hash}"
+            audit_write(conn, act, said)
+            return stored
 
-        await self.writes.db.write(work)
-        return campaignservicepb.PutTrialsResponse(summary=summary_to_proto(summary))
+        return campaignservicepb.PutTrialsResponse(summary=summary_to_proto(await self.writes.db.write(work)))
 
     async def _told(self, world_id: str, strategy_id: str) -> Told:
         caller, now = caller_of(current_call()), self.writes.clock.now()

@@ -13,8 +13,6 @@ from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from worldservice.activation.domain.activation import can_trade
-from worldservice.activation.store.activations import load_activation
-from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import SHUT
 from worldservice.apply.domain.targets import Target
 from worldservice.campaigns import store
@@ -26,10 +24,10 @@ from worldservice.campaigns.domain.divergence.verdict import Verdict
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.readiness import Readiness, blocks_of
-from worldservice.campaigns.facts import WorldCampaigns
+from worldservice.campaigns.facts import WorldCampaigns, WorldRows
 from worldservice.campaigns.live.evidence import LiveEvidence
 from worldservice.campaigns.live.risk_change import CandidateRisks, RiskChange
-from worldservice.campaigns.live.shares import SHARE_UNKNOWN, sets_naming
+from worldservice.campaigns.live.shares import SHARE_UNKNOWN, missing_share
 from worldservice.campaigns.wire import (
     action_to_proto,
     blocks_to_proto,
@@ -37,9 +35,9 @@ from worldservice.campaigns.wire import (
     promotion_to_proto,
     window_to_proto,
 )
-from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
+from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import policy_of
@@ -81,7 +79,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Campaigns:
-    """Looks at campaigns of a world under its policy of now; `blocks` are those of every subject but campaigns' own."""
+    """Looks at campaigns of a world under its policy of now; `blocks` are those of other subjects."""
 
     settings: DecisionSettings
     blocks: tuple[LiveBlocks, ...] = ()
@@ -102,21 +100,25 @@ class Campaigns:
 
     def told(self, conn: Connection, world: World, bound: Sequence[Binding], now: datetime) -> list[Told]:
         """Of each binding that is given."""
-        policy = self.policy(conn, world)
-        if policy.campaign is None:
-            raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
-        looked = WorldCampaigns(
-            conn, world, self.settings, policy.campaign, decide_world(conn, world, self.settings, now)
-        )
+        return self.told_of(self.look(conn, world, now), bound, now)
+
+    def look(self, conn: Connection, world: World, now: datetime) -> WorldCampaigns:
+        """The world under its policy and decision of now. Raises NotReady (E_NO_CAMPAIGN)."""
+        terms = self.policy(conn, world).campaign or CampaignTerms()
+        return WorldCampaigns(conn, world, self.settings, terms, decide_world(conn, world, self.settings, now))
+
+    def told_of(self, looked: WorldCampaigns, bound: Sequence[Binding], now: datetime) -> list[Told]:
+        """Of each binding that is given."""
+        conn, world = looked.conn, looked.world
         newest = store.newest_promotions(conn, world.world_id)
-        auto = policy.live_promotion is LivePromotion.AUTO_APPLY
+        auto = self.policy(conn, world).live_promotion is LivePromotion.AUTO_APPLY
         return [self._one(looked, binding, newest.get(binding.strategy_id), now, auto=auto) for binding in bound]
 
     def _one(
         self, looked: WorldCampaigns, binding: Binding, promotion: Promotion | None, now: datetime, *, auto: bool
     ) -> Told:
         conn, world, name = looked.conn, looked.world, binding.strategy_id
-        ready, campaign = looked.readiness(binding, now), store.find_campaign(conn, world.world_id, name)
+        ready, campaign = looked.readiness(binding, now), looked.campaign(name)
         live, blocks = binding.stage is Stage.LIVE, list[Block]()
         step = self._step(looked, campaign, ready) if campaign.phase is Phase.LIVE_CANARY else None
         if step is not None:
@@ -124,6 +126,7 @@ class Campaigns:
             blocks += [Block(reason.value, name, sentence) for reason, sentence in found]
         if not live:
             blocks += blocks_of(ready, now)
+            blocks += missing_share(looked.shares, world.world_id, name)
             entering = [EnteringLive(name, _largest(candidate_targets(looked, binding)))]
             for others in self.blocks:
                 blocks += others(conn, world, entering, now, switching=False)
@@ -138,24 +141,20 @@ class Campaigns:
             promotion=promotion,
             paused=campaign.paused,
             auto_apply=auto,
-            data_end=_data_end(conn, world.world_id, binding),
+            data_end=looked.data_end(binding),
             live=live,
             canary=None if step is None or campaign.advancing else campaign.step,
             demotion=self._demotion(looked, campaign),
             paper_auto=looked.terms.paper.auto,
         )
         days = 0 if step is None else step.live_days
-        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(conn, world))
+        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(looked))
 
     def _step(self, looked: WorldCampaigns, campaign: Campaign, ready: Readiness) -> StepEvidence:
         """What the canary showed at its step; a divergence report of another version says nothing."""
-        entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
         trading = any(
-            e.strategy_id == campaign.strategy_id
-            and e.effective_mode is EffectiveMode.LIVE
-            and can_trade(e)
-            and not e.drain
-            for e in entries
+            e.effective_mode is EffectiveMode.LIVE and can_trade(e) and not e.drain
+            for e in looked.entries_of(campaign.strategy_id)
         )
         shown = self.evidence.of_step(looked.conn, campaign, trading=trading)
         report = ready.report if ready.report is not None and ready.report.version == ready.version else None
@@ -170,9 +169,9 @@ class Campaigns:
         return "" if found is None else found.sentence()
 
 
-def share_notes(conn: Connection, world: World) -> tuple[str, ...]:
+def share_notes(looked: WorldRows) -> tuple[str, ...]:
     """What is not known of shares of capital."""
-    return () if sets_naming(conn, world.world_id) else (SHARE_UNKNOWN,)
+    return () if looked.shares else (SHARE_UNKNOWN,)
 
 
 def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target, ...]:
@@ -186,8 +185,7 @@ def candidate_targets(looked: WorldCampaigns, binding: Binding) -> tuple[Target,
 
 def candidate_weights(looked: WorldCampaigns, binding: Binding) -> Mapping[Side, float]:
     """The candidate's weights on paper now, by side; whole where it does not trade."""
-    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
-    mine = [e for e in entries if e.strategy_id == binding.strategy_id and e.active and not e.drain]
+    mine = [e for e in looked.entries_of(binding.strategy_id) if e.active and not e.drain]
     sides = {entry.side: entry.weight for entry in mine} or dict.fromkeys(binding.sides, 1.0)
     return dict(sorted(sides.items(), key=lambda row: row[0].value))
 
@@ -202,8 +200,7 @@ def require_going(campaign: Campaign) -> None:
 def standing_targets(looked: WorldCampaigns, but: str) -> tuple[Target, ...]:
     """What trades now, or did before the freeze that an apply left, as targets that keep it, without `but`."""
     stages = {EffectiveMode.LIVE: Stage.LIVE, EffectiveMode.PAPER: Stage.PAPER}
-    last = apply_store.last_run(looked.conn, looked.world.world_id)
-    entries = load_activation(looked.conn, looked.world.world_id, looked.world.created_at).entries
+    last, entries = looked.last_apply, looked.entries
     if last is not None and last.state in SHUT:
         entries = last.before
     return tuple(
@@ -218,9 +215,3 @@ def standing_targets(looked: WorldCampaigns, but: str) -> tuple[Target, ...]:
 
 def _largest(targets: Sequence[Target]) -> Decimal:
     return max((Decimal(repr(target.weight)) for target in targets), default=Decimal(0))
-
-
-def _data_end(conn: Connection, world_id: str, binding: Binding) -> datetime | None:
-    stage = Stage.BACKTEST if binding.stage is Stage.BACKTEST else Stage.PAPER
-    runs = evaluation_store.runs_of_stage(conn, world_id, binding.strategy_id, stage)
-    return max((run.evidence.data_end for run in runs if run.evidence.data_end is not None), default=None)

@@ -32,6 +32,13 @@ def find_campaign(conn: Connection, world_id: str, strategy_id: str) -> Campaign
     return Campaign(world_id, strategy_id) if text is None else _CAMPAIGN.validate_json(text)
 
 
+def campaigns_of(conn: Connection, world_id: str) -> Mapping[str, Campaign]:
+    """Every campaign of a world that ever moved, by strategy."""
+    query = sa.select(campaigns.c.campaign).where(campaigns.c.world_id == world_id)
+    found = [_CAMPAIGN.validate_json(text) for text in conn.execute(query).scalars()]
+    return {one.strategy_id: one for one in found}
+
+
 def save_campaign(conn: Connection, campaign: Campaign) -> None:
     """Take the place of what was stored."""
     where = (campaigns.c.world_id == campaign.world_id, campaigns.c.strategy_id == campaign.strategy_id)
@@ -41,8 +48,8 @@ def save_campaign(conn: Connection, campaign: Campaign) -> None:
     conn.execute(sa.insert(campaigns).values(**key, phase=campaign.phase.value, campaign=text))
 
 
-def drifted(conn: Connection) -> list[tuple[str, str]]:
-    """World and strategy of each binding whose campaign is not where it is, or may be back from its demotion."""
+def drifted(conn: Connection) -> list[tuple[str, str, Phase]]:
+    """World, strategy and phase of each binding whose campaign is not where it is, or may be back from its demotion."""
     c, b = campaigns.c, bindings.c
     phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value)
     of_binding = sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id)
@@ -52,9 +59,10 @@ def drifted(conn: Connection) -> list[tuple[str, str]]:
         sa.and_(phase == Phase.DEMOTED.value, b.stage != Stage.BACKTEST.value),
         sa.and_(phase.in_([one.value for one in LIVE]), b.stage != Stage.LIVE.value),
     )
-    query = sa.select(b.world_id, b.strategy_id).select_from(bindings.outerjoin(campaigns, of_binding))
+    shown = sa.select(b.world_id, b.strategy_id, phase.label("phase"))
+    query = shown.select_from(bindings.outerjoin(campaigns, of_binding))
     rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id))
-    return [(row.world_id, row.strategy_id) for row in rows]
+    return [(row.world_id, row.strategy_id, Phase(row.phase)) for row in rows]
 
 
 def live_campaigns(conn: Connection) -> list[Campaign]:
@@ -62,13 +70,6 @@ def live_campaigns(conn: Connection) -> list[Campaign]:
     query = sa.select(campaigns.c.campaign).where(campaigns.c.phase.in_([one.value for one in LIVE]))
     rows = conn.execute(query.order_by(campaigns.c.world_id, campaigns.c.strategy_id)).scalars()
     return [_CAMPAIGN.validate_json(text) for text in rows]
-
-
-def revisions_of(conn: Connection, world_id: str) -> Mapping[str, int]:
-    """The revision of every campaign of a world that ever moved, by strategy."""
-    query = sa.select(campaigns.c.campaign).where(campaigns.c.world_id == world_id).order_by(campaigns.c.strategy_id)
-    found = [_CAMPAIGN.validate_json(text) for text in conn.execute(query).scalars()]
-    return {one.strategy_id: one.revision for one in found}
 
 
 def insert_promotion(conn: Connection, promotion: Promotion) -> None:
@@ -110,10 +111,10 @@ def newest_promotions(conn: Connection, world_id: str) -> Mapping[str, Promotion
     return {one.strategy_id: one for one in found}
 
 
-def open_promotions(conn: Connection) -> list[tuple[str, str]]:
-    """World and run of every open promotion."""
-    query = sa.select(promotions.c.world_id, promotions.c.run_id).where(promotions.c.open)
-    return [(row.world_id, row.run_id) for row in conn.execute(query.order_by(promotions.c.sequence))]
+def open_promotions(conn: Connection) -> list[Promotion]:
+    """Every open promotion, of all worlds."""
+    query = sa.select(promotions.c.promotion).where(promotions.c.open).order_by(promotions.c.sequence)
+    return [_PROMOTION.validate_json(text) for text in conn.execute(query).scalars()]
 
 
 def put_trials(
@@ -130,6 +131,12 @@ def trials_of(conn: Connection, world_id: str, strategy_id: str) -> TrialsSummar
     where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id)
     text = conn.execute(sa.select(trials.c.summary).where(*where)).scalar_one_or_none()
     return None if text is None else _SUMMARY.validate_json(text)
+
+
+def trials_of_world(conn: Connection, world_id: str) -> Mapping[str, TrialsSummary]:
+    """As `trials_of`, of every strategy of a world that has some."""
+    query = sa.select(trials.c.strategy_id, trials.c.summary).where(trials.c.world_id == world_id)
+    return {row.strategy_id: _SUMMARY.validate_json(row.summary) for row in conn.execute(query)}
 
 
 def trials_until(
@@ -173,11 +180,11 @@ def append_override(conn: Connection, override: Override) -> None:
     conn.execute(sa.insert(evaluation_overrides).values(**key, expires_us=ends, override=text))
 
 
-def overrides_holding(conn: Connection, world_id: str, strategy_id: str, now: datetime) -> list[Override]:
-    """Those of a strategy that have not ended, oldest first."""
+def overrides_of_world(conn: Connection, world_id: str) -> list[Override]:
+    """Those of a world, also those that have ended, oldest first."""
     table = evaluation_overrides
-    where = (table.c.world_id == world_id, table.c.strategy_id == strategy_id, table.c.expires_us > micros(now))
-    rows = conn.execute(sa.select(table.c.override).where(*where).order_by(table.c.sequence)).scalars()
+    query = sa.select(table.c.override).where(table.c.world_id == world_id).order_by(table.c.sequence)
+    rows = conn.execute(query).scalars()
     return [_OVERRIDE.validate_json(text) for text in rows]
 
 

@@ -89,6 +89,7 @@ def summary_to_proto(summary: TrialsSummary) -> campaignpb.TrialsSummary:
         day_count=summary.days,
         sharpe_std=summary.sharpe_std or 0.0,
         overfitting_probability=summary.pbo,
+        tried_count=summary.tried,
     )
 
 

@@ -72,7 +72,7 @@ def load_facts(
     feeds = () if replay else feeds_of(conn, world.data_presets)
     unfed = len(set(world.data_presets)) - len(feeds)
     data = data_state(now, max(ends, default=None), sessions, feeds, unfed, replay=replay)
-    approved = approvals.approved(conn, world.world_id, now)
+    approved = approvals.approved(conn, world.world_id, now, world.default_policy_version)
     remembers = policy is not None and policy.hysteresis is not None
     tenures = store.tenures_of(conn, world.world_id) if remembers else {}
     return WorldFacts(world, policy, candidates, data, replay, approved, tenures)

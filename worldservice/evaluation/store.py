@@ -16,6 +16,7 @@ from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
 from worldservice.evaluation.domain.selection import Tenure
+from worldservice.evaluation.stage_records import note_run
 from worldservice.evaluation.tables import decisions, evaluation_runs, tenures
 from worldservice.worlds.domain.binding import Stage
 
@@ -26,9 +27,10 @@ _DECISION = TypeAdapter(Decision)
 
 
 def append_run(conn: Connection, run: EvaluationRun) -> None:
-    """Add a revision of a run."""
-    conn.execute(
-        sa.insert(evaluation_runs).values(
+    """Add a revision of a run, and keep what its stage comes to."""
+    result = conn.execute(
+        sa.insert(evaluation_runs)
+        .values(
             world_id=run.world_id,
             strategy_id=run.strategy_id,
             run_id=run.evidence.run_id,
@@ -40,7 +42,9 @@ def append_run(conn: Connection, run: EvaluationRun) -> None:
             created_by=run.created_by,
             created_us=micros(run.created_at),
         )
+        .returning(evaluation_runs.c.sequence)
     )
+    note_run(conn, run.world_id, run.strategy_id, run.evidence, int(result.scalar_one()))
 
 
 def find_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun | None:
@@ -114,11 +118,12 @@ def runs_until(conn: Connection, world_id: str, strategy_id: str, at: datetime) 
     return [_run(row) for row in conn.execute(sa.select(table).where(*where).order_by(table.c.sequence)).mappings()]
 
 
-def versions_evaluated(conn: Connection, world_id: str, strategy_id: str) -> frozenset[str]:
-    """Every version of a strategy that was ever evaluated in a world."""
-    table = evaluation_runs
-    query = sa.select(table.c.evidence).where(table.c.world_id == world_id, table.c.strategy_id == strategy_id)
-    return frozenset(_evidence(text).strategy_version for text in conn.execute(query).scalars())
+def evidence_at(conn: Connection, sequences: Collection[int]) -> Mapping[int, tuple[int, Evidence]]:
+    """Revision and evidence of runs, by the rows at which they stand."""
+    if not sequences:
+        return {}
+    rows = _EVIDENCE_AT.rows(conn, {"sequences": sorted(sequences)})
+    return {sequence: (revision, _evidence(text)) for sequence, revision, text in rows}
 
 
 def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:
@@ -220,4 +225,10 @@ _ANY_RUN = Prepared(
         evaluation_runs.c.world_id == sa.bindparam("world"), evaluation_runs.c.strategy_id == sa.bindparam("strategy")
     )
     .limit(1)
+)
+_AT = evaluation_runs.c
+_EVIDENCE_AT = Prepared(
+    sa.select(_AT.sequence, _AT.revision, _AT.evidence).where(
+        _AT.sequence.in_(sa.bindparam("sequences", expanding=True))
+    )
 )

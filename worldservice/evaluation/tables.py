@@ -1,4 +1,4 @@
-"""Tables of evaluation runs, decisions, and what hysteresis remembers."""
+"""Tables of evaluation runs and what they come to, decisions, and what hysteresis remembers."""
 
 import sqlalchemy as sa
 
@@ -30,6 +30,19 @@ evaluation_runs = sa.Table(
     sa.Column("created_us", BIG, nullable=False),
     sa.UniqueConstraint("world_id", "strategy_id", "run_id", "revision", name="evaluation_runs_revision"),
     sa.Index("evaluation_runs_latest", "world_id", "strategy_id", "stage", "sequence"),
+)
+
+stage_records = sa.Table(
+    "stage_records",
+    metadata,
+    sa.Column("world_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("newest", BIG, nullable=False),
+    sa.Column("observed_us", BIG, nullable=False),
+    sa.Column("data_end_us", BIG, nullable=True),
+    sa.Column("spans", sa.Text, nullable=False),
 )
 
 tenures = sa.Table(

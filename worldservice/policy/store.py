@@ -12,12 +12,18 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import InvalidRequest, NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.policy.domain.policy import Policy, parse_policy
 from worldservice.policy.domain.versions import PolicyRecord, PolicyStatus
 from worldservice.policy.tables import policies
 from worldservice.worlds.domain.world import World
 
 log = structlog.stdlib.get_logger("qmtl.worldservice.policy")
+_POLICY = Prepared(
+    sa.select(policies).where(
+        policies.c.world_id == sa.bindparam("world"), policies.c.version == sa.bindparam("version")
+    )
+)
 compiled = lru_cache(maxsize=256)(parse_policy)  # by document, which a version never changes
 
 
@@ -40,8 +46,7 @@ def find_policy(conn: Connection, world_id: str, version: int) -> PolicyRecord |
     """A version, or None."""
     if version > VERSION_MAX:
         return None
-    where = (policies.c.world_id == world_id, policies.c.version == version)
-    row = conn.execute(sa.select(policies).where(*where)).mappings().one_or_none()
+    row = _POLICY.rows(conn, {"world": world_id, "version": version}).mappings().one_or_none()
     return None if row is None else _policy(row)
 
 

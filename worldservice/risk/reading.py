@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from worldservice.risk.store import snapshots
 from worldservice.risk.wire.snapshots import snapshot_from_proto
 
 NO_FILES = SnapshotFiles("")
+WORLDS_REMEMBERED = 64
 
 
 def current_header(
@@ -60,6 +62,33 @@ def hub_returns(
     if found is None:
         return {}, ""
     return whole(snapshots.load_snapshot(conn, found), files).returns, found.version
+
+
+class HubReturns:
+    """As `hub_returns`, for who asks again and again: a snapshot is read once, until a newer one is there."""
+
+    def __init__(self, files: SnapshotFiles = NO_FILES) -> None:
+        self._files = files
+        self._read = OrderedDict[tuple[str, RiskStage], tuple[SnapshotHeader, Mapping[str, DailyReturns]]]()
+
+    def header(self, conn: Connection, world_id: str, stage: RiskStage) -> SnapshotHeader | None:
+        """The newest snapshot's; None: there is none."""
+        return snapshots.newest(conn, Scope(f"world:{world_id}"), stage)
+
+    def of(self, conn: Connection, world_id: str, stage: RiskStage) -> Mapping[str, DailyReturns]:
+        """By strategy. Raises NotReady (E_REF_...)."""
+        header, key = self.header(conn, world_id, stage), (world_id, stage)
+        if header is None:
+            return {}
+        known = self._read.get(key)
+        if known is not None and known[0] == header:
+            return known[1]
+        found = whole(snapshots.load_snapshot(conn, header), self._files).returns
+        self._read[key] = header, found
+        self._read.move_to_end(key)
+        while len(self._read) > WORLDS_REMEMBERED:
+            self._read.popitem(last=False)
+        return found
 
 
 def whole(stored: Stored, files: SnapshotFiles) -> Snapshot:

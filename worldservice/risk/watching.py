@@ -23,7 +23,7 @@ from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
 from worldservice.policy.domain.risk.terms import ExitAct, ExitRule, ExitTarget, RiskTerms
 from worldservice.policy.store import policy_of
-from worldservice.risk.domain.breaches.breach import CLOSED, Breach, BreachState, acted, moved, watched
+from worldservice.risk.domain.breaches.breach import CLOSED, Breach, BreachState, acted, acts, moved, watched
 from worldservice.risk.domain.breaches.rules import Finding, findings, holds, largest_component
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.report import RiskReport, risk_report
@@ -62,11 +62,13 @@ class RiskWatch:
         for finding in findings(terms, arrived.report):
             rule = _rule_name(header.stage, finding.rule)
             before = known.pop((rule, finding.target), None) or watched(header.scope.text, rule, finding.target)
-            after = _after(before, finding, header)
-            if after.state is BreachState.BREACHED and finding.act is not None:
-                after, done = self._lead_out(conn, world, after, rules[rule], arrived, header)
+            after, done = _after(before, finding, header), None
+            if finding.act is not None and acts(after, finding.want):
+                told = after if after.state is BreachState.BREACHED else _with_numbers(after, finding, header)
+                led, done = self._lead_out(conn, world, told, rules[rule], arrived, header)
+                after = led if done is not None or after.state is BreachState.BREACHED else after
                 effect = done or effect
-            self._save(conn, act, before, after)
+            self._save(conn, act, before, after, again=done is not None)
         for left in known.values():
             if _belongs(header.stage, left.rule) and left.state is not BreachState.ACTED:
                 gone = replace(
@@ -76,14 +78,14 @@ class RiskWatch:
                 self._save(conn, act, left, gone)
         return effect
 
-    def _save(self, conn: Connection, act: Act, before: Breach, after: Breach) -> None:
-        """A target that was always within leaves no row; news is told."""
+    def _save(self, conn: Connection, act: Act, before: Breach, after: Breach, *, again: bool = False) -> None:
+        """A target that was always within leaves no row; news is told, and an act `again`."""
         if after.state is BreachState.WATCHED and not before.sequence:
             return
         if replace(after, updated_at=before.updated_at) == before:
             return
         saved = breaches.save_breach(conn, after)
-        if after.state is before.state or after.state not in TOLD:
+        if (after.state is before.state and not again) or after.state not in TOLD:
             return
         outbox.append(conn, risk_breached(saved, act))
         own = own_act("RiskBreach", act.world_id, act.now)
@@ -155,11 +157,15 @@ def _without(snapshot: Snapshot, gone: frozenset[str] | set[str]) -> RiskReport:
 def _after(before: Breach, finding: Finding, header: SnapshotHeader) -> Breach:
     """The breach after this snapshot, with its numbers while it is moved by them."""
     after = moved(before, finding.standing, finding.want, header.created_at)
-    if after is before:
-        return before
+    if after is before or after.state is BreachState.ACTED:  # whose numbers are those of its act
+        return after
+    return _with_numbers(after, finding, header)
+
+
+def _with_numbers(breach: Breach, finding: Finding, header: SnapshotHeader) -> Breach:
     act = "" if finding.act is None else finding.act.value
     return replace(
-        after, figures=dict(finding.figures), act=act, detail=finding.detail, snapshot_version=header.version
+        breach, figures=dict(finding.figures), act=act, detail=finding.detail, snapshot_version=header.version
     )
 
 

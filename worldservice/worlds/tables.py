@@ -73,6 +73,7 @@ live_approvals = sa.Table(
     sa.Column("approved_us", BIG, nullable=False),
     sa.Column("expires_us", BIG, nullable=True),
     sa.Column("revoked_us", BIG, nullable=True),
+    sa.Column("policy_version", sa.Integer, nullable=False),
 )
 
 role_grants = sa.Table(

@@ -121,10 +121,10 @@ async def test_an_approval_holds_until_it_ends_or_is_taken_back(db: Database) ->
     ending = Approval("alpha", "s", "ann", "why", NOW, NOW + timedelta(days=1))
     await db.write(lambda conn: approvals.save_approval(conn, ending))
     assert await db.read(lambda conn: approvals.find_approval(conn, "alpha", "s")) == ending
-    assert await db.read(lambda conn: approvals.approved(conn, "alpha", NOW)) == {"s"}
-    assert not await db.read(lambda conn: approvals.approved(conn, "alpha", NOW + timedelta(days=1)))
+    assert await db.read(lambda conn: approvals.approved(conn, "alpha", NOW, 1)) == {"s"}
+    assert not await db.read(lambda conn: approvals.approved(conn, "alpha", NOW + timedelta(days=1), 1))
     await db.write(lambda conn: approvals.save_approval(conn, replace(ending, revoked_at=NOW)))
-    assert not await db.read(lambda conn: approvals.approved(conn, "alpha", NOW))
+    assert not await db.read(lambda conn: approvals.approved(conn, "alpha", NOW, 1))
 
 
 async def test_tenures_survive(db: Database) -> None:

@@ -68,7 +68,7 @@ async def test_a_dossier_says_who_did_what_on_which_evidence_and_stays_as_it_was
     assert any("data sha256:" in text and "of its bars there" in text for text in judged)
     real = texts(told, "Is the edge real")
     assert real[0].startswith("12 variants over 170 days were told, blake3:")
-    assert "N = 12, from 12 stored variants" in real
+    assert "N = 12, from 12 variants tried" in real
     people = texts(told, "Who asked, approved and applied")
     assert people[0].startswith("promotion p1 requested by bob for version ")
     assert people[1].startswith("then barred by OVERFIT: is overfitted with probability ")

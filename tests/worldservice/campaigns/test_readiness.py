@@ -17,7 +17,7 @@ from worldservice.campaigns.domain.blocks import OVERRIDABLE, BlockReason
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.promotions import Promotion, PromotionState
 from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
-from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
+from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of, with_earlier
 from worldservice.campaigns.domain.windows import Window
 from worldservice.campaigns.trials import trials_summary
 from worldservice.evaluation.domain.runs import DailyMoments
@@ -46,8 +46,8 @@ BREAKS: Mapping[str, Mapping[str, object]] = {
     },
     "INSUFFICIENT_TRADES: needs 12 more trades on backtest, has 88": {"backtest": {"trades": 88.0}},
     "METRIC_MISSING: has no n_trades on backtest": {"backtest": {"trades": None}},
-    "DEFLATED_SHARPE_LOW: has a deflated Sharpe ratio of 0.9004, want 0.95 (N 100 from 100 stored variants)": {
-        "selection": Selection(100, "100 stored variants", 0.900397, False, 0.1, 0.0)
+    "DEFLATED_SHARPE_LOW: has a deflated Sharpe ratio of 0.9004, want 0.95 (N 100 from 100 variants tried)": {
+        "selection": Selection(100, "100 variants tried", 0.900397, False, 0.1, 0.0)
     },
     "OVERFIT: is overfitted with probability 0.5249, want at most 0.2": {"selection": replace(FINE, pbo=0.52486)},
     "PAPER_WINDOW_INCOMPLETE: paper covers 29.5 of 30 days of data": {
@@ -177,12 +177,12 @@ def test_a_waiver_is_of_few_rules_of_the_newest_revision_and_ends(change: dict[s
 
 
 MOMENTS = DailyMoments(1250, 2.5 / math.sqrt(250.0), -3.0, 10.0)
-STORED = TrialsSummary("blake3:t", 100, 400, math.sqrt(0.5 / 250.0), 0.3)
+STORED = TrialsSummary("blake3:t", 100, 400, math.sqrt(0.5 / 250.0), 0.3, 100, math.sqrt(0.5 / 250.0))
 
 
 def test_the_deflated_ratio_falls_with_trials_and_says_where_they_are_from() -> None:
     found = selection_of(MOMENTS, 3, STORED)
-    assert (found.trials, found.trials_from, found.assumed) == (100, "100 stored variants", False)
+    assert (found.trials, found.trials_from, found.assumed) == (100, "100 variants tried", False)
     assert found.deflated_sharpe == pytest.approx(0.900397, abs=5e-7)
     more = selection_of(MOMENTS, 120, STORED)
     assert (more.trials, more.trials_from) == (120, "120 versions evaluated")
@@ -273,3 +273,28 @@ def test_an_act_has_one_key_for_the_same_evidence_and_another_for_new() -> None:
     assert [one.strategy_id for one in in_order([one for one in made if one is not None])] == ["a", "b", "c"]
     many = [acted(strategy_id=f"s{index:03}") for index in range(120)]
     assert len(in_order([one for one in many if one is not None])) == 100
+
+
+def test_what_was_tried_once_stays_tried() -> None:
+    def put(variants: int, spread: float | None) -> TrialsSummary:
+        return TrialsSummary(f"blake3:{variants}", variants, 400, spread, 0.1)
+
+    first = with_earlier(put(50, 0.04), None)
+    assert (first.tried, first.spread, first.pbo) == (50, 0.04, 0.1)
+    fewer = with_earlier(put(12, 0.01), first)  # N and the spread stay; overfitting is not known of a part
+    assert (fewer.variants, fewer.tried, fewer.spread, fewer.pbo) == (12, 50, 0.04, None)
+    before, after = (selection_of(MOMENTS, 3, each) for each in (first, fewer))
+    assert (after.trials, after.deflated_sharpe) == (50, before.deflated_sharpe)
+    assert math.isnan(after.pbo)
+    more = with_earlier(put(80, 0.05), fewer)
+    assert (more.tried, more.spread, more.pbo) == (80, 0.05, 0.1)
+    assert with_earlier(put(1, None), more).spread == 0.05
+
+
+def test_an_approval_of_a_policy_ends_when_another_is_the_default() -> None:
+    by_policy = replace(APPROVED, policy_version=2)
+    assert told(replace(READY, approval=by_policy, policy_version=2)) == []
+    assert told(replace(READY, approval=by_policy, policy_version=3)) == [
+        "APPROVAL_EXPIRED: has an approval by policy v2, and v3 is the default"
+    ]
+    assert told(replace(READY, approval=APPROVED, policy_version=3)) == []

@@ -15,7 +15,8 @@ from worldservice.campaigns.domain.blocks import BlockReason
 from worldservice.campaigns.domain.canary import StepEvidence, allowed_step, step_obstacles, weight_at, weight_block
 from worldservice.campaigns.domain.divergence.verdict import Verdict
 from worldservice.campaigns.domain.phases import Campaign, Phase
-from worldservice.campaigns.domain.windows import Covered, Window, covered_time
+from worldservice.campaigns.domain.windows import Window
+from worldservice.evaluation.domain.stage_records import Covered, covered_time
 from worldservice.policy.domain.campaign.terms import LiveTerms
 
 DAY = timedelta(days=1)

@@ -128,6 +128,59 @@ async def test_a_strategy_in_drawdown_drains_once_after_its_snapshots_in_a_row(d
     assert "drawdown 0.3" in exits[0].detail
 
 
+def raised(conn: Connection, *names: str) -> None:
+    """An operator lets strategies trade again that an exit drained."""
+    alpha, before, bound = worlds.get_world(conn, "alpha"), load(conn), bindings.active_bindings(conn, "alpha")
+    verdicts = decide_world(conn, alpha, SETTINGS, NOW)
+    changes = [Change(name, Side.LONG, active=True, drain=False, stage=Stage.PAPER) for name in names]
+    after, _ = change_activation(before, changes, bound, verdicts.ceiling_of, NOW, verdicts.terms, verdicts.exit_of)
+    record_activation(conn, alpha, SETTINGS, own_act("Test", "alpha", NOW), verdicts, before, after)
+
+
+async def draining(db: Database) -> set[str]:
+    return {entry.strategy_id for entry in (await db.read(load)).entries if entry.active and entry.drain}
+
+
+async def test_who_is_raised_again_without_an_acknowledgement_is_led_out_again(db: Database) -> None:
+    text = '{exit: [{when: "drawdown > 0.15", for: 2, of: strategy, act: drain}]}'
+    await db.write(lambda conn: begin(conn, rules(text), "t"))
+    weights, fallen = {"s": 0.5, "t": 0.5}, {"s": FALLING, "t": CALM}
+    for number in (1, 2):
+        await put(db, paper(number, weights, fallen))
+    first = (await listed(db))[0]
+    await db.write(lambda conn: raised(conn, "s"))
+    assert await draining(db) == set()
+    assert (await put(db, paper(3, weights, fallen))).effect is None  # two in a row, again
+    assert (await put(db, paper(4, weights, {"s": CALM, "t": CALM}))).effect is None  # within: none in a row
+    assert (await put(db, paper(5, weights, fallen))).effect is None
+    held = (await listed(db))[0]
+    assert (held.state, held.count, held.snapshot_version, held.detail) == (
+        BreachState.ACTED, 1, "v2", first.detail,
+    )  # fmt: skip
+    assert (await put(db, paper(6, weights, fallen))).effect is not None
+    assert await draining(db) == {"s"}
+    again = await listed(db)
+    assert [(one.sequence, one.state, one.count, one.snapshot_version) for one in again] == [
+        (first.sequence, BreachState.ACTED, 0, "v6")
+    ]
+    for number in (7, 8, 9):  # it is on its way out
+        assert (await put(db, paper(number, weights, fallen))).effect is None
+    log = await db.read(lambda conn: audit.list_audit(conn, "alpha", Page(100)))
+    assert [sum(row.event == event for row in log) for event in ("RiskExit", "RiskBreach")] == [2, 2]
+
+
+async def test_a_book_that_grew_meanwhile_loses_its_next_largest(db: Database) -> None:
+    text = '{exit: [{when: "var_99 > 0.012", of: largest_component, act: drain}]}'
+    await db.write(lambda conn: begin(conn, rules(text), "t", "u"))
+    quiet, wild = [0.002, -0.002] * 150, [0.02, 0.02, -0.02, -0.02] * 75
+    returns = {"s": quiet, "t": wild, "u": wild}
+    await put(db, paper(1, {"s": 0.2, "t": 0.7, "u": 0.1}, returns))
+    assert await draining(db) == {"t"}
+    assert (await put(db, paper(2, {"s": 0.2, "t": 0.7, "u": 0.1}, returns))).effect is None  # the rest is within
+    assert (await put(db, paper(3, {"s": 0.2, "t": 0.2, "u": 0.6}, returns))).effect is not None
+    assert await draining(db) == {"t", "u"}
+
+
 async def test_a_rule_of_another_policy_acts_although_the_one_in_its_place_has(db: Database) -> None:
     text = '{exit: [{when: "drawdown > 0.15", of: strategy, act: drain}]}'
     await db.write(lambda conn: begin(conn, rules(text), "t"))
@@ -240,7 +293,7 @@ def test_every_pair_of_state_and_standing(state: BreachState, standing: Standing
 def test_acts_and_acknowledgements_in_their_states_only() -> None:
     for state in BreachState:
         breach = replace(watched("world:alpha", "r", ""), state=state, sequence=7)
-        if state is BreachState.BREACHED:
+        if state in (BreachState.BREACHED, BreachState.ACTED):
             assert acted(breach, "drain s", NOW).state is BreachState.ACTED
         else:
             with pytest.raises(NotReady, match=f"E_BREACH_STATE: breach 7 of world:alpha is {state.value}"):

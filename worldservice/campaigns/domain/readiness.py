@@ -60,6 +60,7 @@ class Readiness:
     replay: bool
     report: ReportShown | None = None
     overrides: frozenset[tuple[str, int, str]] = frozenset()  # run, revision, rule; those that hold now
+    policy_version: int = 0  # of the world's default policy
 
 
 def blocks_of(ready: Readiness, now: datetime, *, switching: bool = False) -> tuple[Block, ...]:
@@ -122,7 +123,10 @@ def _backtest(ready: Readiness) -> Told:
         )
     if math.isnan(found.pbo):
         if terms.pbo_required:
-            yield BlockReason.PBO_UNKNOWN, "has no probability of overfitting: want trials of 10 variants over 160 days"
+            yield (
+                BlockReason.PBO_UNKNOWN,
+                ("has no probability of overfitting: want trials of all variants tried, 10 at least, over 160 days"),
+            )
     elif found.pbo > terms.max_pbo:
         yield (
             BlockReason.OVERFIT,
@@ -173,7 +177,10 @@ def _people(ready: Readiness, now: datetime) -> Told:
         yield BlockReason.COOLDOWN_ACTIVE, f"fell from live at {_at(ready.demoted_at)} and waits until {_at(until)} UTC"
     if ready.approval is None or ready.approval.revoked_at is not None:
         yield BlockReason.APPROVAL_MISSING, "has no owner's approval to go live"
-    elif not ready.approval.holds(now):
+    elif ready.approval.policy_version not in (0, ready.policy_version):
+        said = f"has an approval by policy v{ready.approval.policy_version}, and v{ready.policy_version} is the default"
+        yield BlockReason.APPROVAL_EXPIRED, said
+    elif not ready.approval.holds(now, ready.policy_version):
         yield BlockReason.APPROVAL_EXPIRED, f"has an approval that ended at {_at(ready.approval.expires_at)} UTC"
 
 

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from fractions import Fraction
-from itertools import pairwise
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """Data from `start` to `end` of which the share `coverage` was there, 0 to 1."""
-
-    start: datetime
-    end: datetime
-    coverage: float = 1.0
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +26,6 @@ class Window:
     def sentence(self, what: str) -> str:
         """What is missing, for a person."""
         return f"{what} covers {_days(self.observed)} of {_days(self.required)} days of data"
-
-
-def covered_time(runs: Sequence[Covered]) -> timedelta:
-    """The union of the runs' intervals times the coverage of each, of overlapping ones the highest."""
-    bounds = sorted({edge for run in runs if run.end > run.start for edge in (run.start, run.end)})
-    micros = Fraction(0)
-    for start, end in pairwise(bounds):
-        best = max((run.coverage for run in runs if run.start <= start and end <= run.end), default=0.0)
-        micros += Fraction((end - start) // timedelta(microseconds=1)) * Fraction(min(max(best, 0.0), 1.0))
-    return timedelta(microseconds=int(micros))
 
 
 def _days(span: timedelta) -> str:

@@ -17,7 +17,7 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns import store
-from worldservice.campaigns.domain.selection import TrialsSummary
+from worldservice.campaigns.domain.selection import TrialsSummary, with_earlier
 from worldservice.campaigns.dossier.lines import Record
 from worldservice.campaigns.reports.making import ReportMaker
 from worldservice.campaigns.reports.wire import Source
@@ -107,7 +107,7 @@ class DossierChecker:
             return store.trials_body(conn, record.world_id, record.strategy_id, stored.trials_hash)
 
         again = await asyncio.to_thread(trials_summary, await self.maker.writes.db.read(body), stored.trials_hash)
-        if again != stored:
+        if with_earlier(again, stored) != stored:
             yield f"come to {again}, stored {stored}"
 
     async def _replayed(self, run: EvaluationRun, ground: _Ground, model: accountpb.AccountModel) -> Replayed:

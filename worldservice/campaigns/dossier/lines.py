@@ -12,9 +12,10 @@ from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
-from worldservice.campaigns.domain.windows import Covered, Window, covered_time
+from worldservice.campaigns.domain.windows import Window
 from worldservice.evaluation.domain.reports import Number
 from worldservice.evaluation.domain.runs import EvaluationRun
+from worldservice.evaluation.domain.stage_records import Covered, covered_time
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.policy.domain.evidence import terms_in_words
 from worldservice.worlds.domain.audit import AuditRow
@@ -146,7 +147,7 @@ def _selection(record: Record) -> Iterator[Line]:
         return
     moments = run.evidence.moments
     yield Line(section, f"N = {found.trials}, from {found.trials_from}")
-    spread = "not asked: N is 1" if found.trials == 1 else "that of the stored variants"
+    spread = "not asked: N is 1" if found.trials == 1 else "the widest of the stored tables"
     if found.assumed:
         spread = "ASSUMED to be the estimate's own error: no variants are stored"
     want = "" if record.terms is None else f", want {record.terms.backtest.deflated_sharpe:g}"

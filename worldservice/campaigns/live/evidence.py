@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy import Connection
@@ -13,19 +13,21 @@ from worldservice.campaigns.domain.canary import StepEvidence
 from worldservice.campaigns.domain.demotion import EvidenceDay
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.evaluation import store as evaluation_store
+from worldservice.evaluation.stage_records import records_of_strategy
 from worldservice.graph.store.edges import version_of
 from worldservice.risk.domain.breaches.breach import BreachState
+from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.realised import realised_metrics
 from worldservice.risk.domain.returns import DailyReturns
 from worldservice.risk.domain.scope import Scope
 from worldservice.risk.domain.snapshot import RiskStage
-from worldservice.risk.files import SnapshotFiles
-from worldservice.risk.reading import NO_FILES, hub_returns
+from worldservice.risk.reading import HubReturns
 from worldservice.risk.store.breaches import open_breaches
 from worldservice.worlds.domain.binding import Stage
 
 OPEN = frozenset({BreachState.BREACHED, BreachState.ACTED})
 PAPER_RULES = "paper:"
+SHOWN_BEFORE: Mapping[Stage, tuple[str, ...]] = {Stage.BACKTEST: ("max_drawdown", "sharpe"), Stage.PAPER: ("sharpe",)}
 LIVE_NAMES: Mapping[str, str] = {
     "live_days": "sample_days",
     "live_return": "total_return",
@@ -38,7 +40,7 @@ LIVE_NAMES: Mapping[str, str] = {
 class LiveEvidence:
     """Reads live evidence; a live data day is a UTC day with a return of stage LIVE in the hub."""
 
-    files: SnapshotFiles = NO_FILES
+    hub: HubReturns = field(default_factory=HubReturns)
 
     def of_step(self, conn: Connection, campaign: Campaign, *, trading: bool) -> StepEvidence:
         """What opens the next canary step. The day on which a step began is not whole, so it is not counted."""
@@ -63,7 +65,11 @@ class LiveEvidence:
         return days_of_rules(series, campaign.live_since.date(), campaign.counted, fixed)
 
     def _series(self, conn: Connection, campaign: Campaign) -> DailyReturns | None:
-        return hub_returns(conn, campaign.world_id, RiskStage.LIVE, self.files)[0].get(campaign.strategy_id)
+        return self.hub.of(conn, campaign.world_id, RiskStage.LIVE).get(campaign.strategy_id)
+
+    def as_of(self, conn: Connection, world_id: str) -> SnapshotHeader | None:
+        """The snapshot that live evidence of a world is read from; None: there is none."""
+        return self.hub.header(conn, world_id, RiskStage.LIVE)
 
 
 def days_of_rules(
@@ -84,9 +90,10 @@ def days_of_rules(
 def _shown_before(conn: Connection, world_id: str, strategy_id: str) -> Mapping[str, float]:
     """Numbers of the newest computed runs of the version that is bound."""
     version, found = version_of(conn, world_id, strategy_id), dict[str, float]()
-    for stage, names in ((Stage.BACKTEST, ("max_drawdown", "sharpe")), (Stage.PAPER, ("sharpe",))):
-        runs = evaluation_store.runs_of_stage(conn, world_id, strategy_id, stage)
-        mine = [run for run in runs if run.evidence.replayed and run.evidence.strategy_version == version]
-        values = mine[0].evidence.values() if mine else {}
-        found |= {f"{stage.value.lower()}_{name}": values[name] for name in names if name in values}
+    recorded = records_of_strategy(conn, world_id, strategy_id)
+    rows = frozenset(one.newest for one in recorded if one.newest and one.version == version)
+    for _, evidence in evaluation_store.evidence_at(conn, rows).values():
+        stage, values = evidence.stage.value.lower(), evidence.values()
+        names = SHOWN_BEFORE.get(evidence.stage, ())
+        found |= {f"{stage}_{name}": values[name] for name in names if name in values}
     return found

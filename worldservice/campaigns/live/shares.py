@@ -31,9 +31,12 @@ def share_blocks(
     if policy is None or policy.campaign is None:
         return ()
     sets = sets_naming(conn, world.world_id)
+    return [block for one in entering for block in missing_share(sets, world.world_id, one.strategy_id)]
+
+
+def missing_share(sets: Sequence[AllocationSet], world_id: str, strategy_id: str) -> list[Block]:
+    """SHARE_MISSING of one strategy, where sets name its world and none gives it capital."""
     told = ", ".join(f"set {one.revision} of account {one.account}" for one in sets)
-    return [
-        Block(BlockReason.SHARE_MISSING.value, one.strategy_id, f"has no share of capital in {told}, want above 0")
-        for one in entering
-        if sets and not any(each.shares.strategy(Owner(world.world_id, one.strategy_id)) > 0 for each in sets)
-    ]
+    if not sets or any(each.shares.strategy(Owner(world_id, strategy_id)) > 0 for each in sets):
+        return []
+    return [Block(BlockReason.SHARE_MISSING.value, strategy_id, f"has no share of capital in {told}, want above 0")]

@@ -111,7 +111,18 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
 
 def version_of(conn: Connection, world_id: str, strategy_id: str) -> str:
     """Digest of a strategy's nodes as bound; empty: they were never told."""
-    keys = sorted(_NODES_OF.rows(conn, {"world": world_id, "strategy": strategy_id}).scalars())
+    return _version(tuple(sorted(_NODES_OF.rows(conn, {"world": world_id, "strategy": strategy_id}).scalars())))
+
+
+def versions_of(conn: Connection, world_id: str) -> Mapping[str, str]:
+    """As `version_of`, of every strategy of a world whose nodes are known."""
+    found = dict[str, list[int]]()
+    for strategy_id, key in _NODES_OF_WORLD.rows(conn, {"world": world_id}):
+        found.setdefault(strategy_id, []).append(key)
+    return {strategy_id: _version(tuple(sorted(keys))) for strategy_id, keys in found.items()}
+
+
+def _version(keys: tuple[int, ...]) -> str:
     return digest(canonical_json([str(key) for key in keys])) if keys else ""
 
 
@@ -299,6 +310,9 @@ _NODES_OF = Prepared(
     sa.select(bound_nodes.c.node_key).where(
         bound_nodes.c.world_id == _W, bound_nodes.c.strategy_id == sa.bindparam("strategy")
     )
+)
+_NODES_OF_WORLD = Prepared(
+    sa.select(bound_nodes.c.strategy_id, bound_nodes.c.node_key).where(bound_nodes.c.world_id == _W)
 )
 _TELL_NODES = Prepared(sa.insert(bound_nodes))
 _UNTOLD = Prepared(

@@ -13,7 +13,10 @@ from worldservice.worlds.domain.world import refused_field
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """An owner's word that a strategy may go live; it may end by itself and be taken back."""
+    """An owner's word that a strategy may go live; it may end by itself and be taken back.
+
+    `policy_version`: of the policy that approved by itself; it ends when another one is the default. 0: a person did.
+    """
 
     world_id: str
     strategy_id: str
@@ -22,10 +25,12 @@ class Approval:
     approved_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    policy_version: int = 0
 
-    def holds(self, now: datetime) -> bool:
-        """Whether it was neither taken back nor has ended."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+    def holds(self, now: datetime, policy_version: int) -> bool:
+        """Whether it was neither taken back nor has ended, under the policy version that is the default now."""
+        ended = self.expires_at is not None and now >= self.expires_at
+        return self.revoked_at is None and not ended and self.policy_version in (0, policy_version)
 
 
 STRATEGY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")

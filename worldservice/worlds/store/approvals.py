@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ def save_approval(conn: Connection, approval: Approval) -> None:
             approved_us=micros(approval.approved_at),
             expires_us=micros_or_none(approval.expires_at),
             revoked_us=micros_or_none(approval.revoked_at),
+            policy_version=approval.policy_version,
         )
     )
 
@@ -36,10 +38,15 @@ def find_approval(conn: Connection, world_id: str, strategy_id: str) -> Approval
     return None if row is None else _approval(row)
 
 
-def approved(conn: Connection, world_id: str, now: datetime) -> frozenset[str]:
-    """Strategies with an approval that holds now."""
+def approvals_of(conn: Connection, world_id: str) -> Mapping[str, Approval]:
+    """Every approval of a world, holding or not, by strategy."""
     rows = conn.execute(sa.select(live_approvals).where(live_approvals.c.world_id == world_id)).mappings()
-    return frozenset(found.strategy_id for found in map(_approval, rows) if found.holds(now))
+    return {found.strategy_id: found for found in map(_approval, rows)}
+
+
+def approved(conn: Connection, world_id: str, now: datetime, policy_version: int) -> frozenset[str]:
+    """Strategies with an approval that holds now, under the policy version that is the default."""
+    return frozenset(name for name, found in approvals_of(conn, world_id).items() if found.holds(now, policy_version))
 
 
 def _approval(row: RowMapping) -> Approval:
@@ -51,4 +58,5 @@ def _approval(row: RowMapping) -> Approval:
         approved_at=instant(row["approved_us"]),
         expires_at=instant_or_none(row["expires_us"]),
         revoked_at=instant_or_none(row["revoked_us"]),
+        policy_version=row["policy_version"],
     )

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/world/v1/binding.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\x86\x03\n\x07\x42inding\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12*\n\x05stage\x18\x03 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.BindingStateR\x05state\x12\x1d\n\ncreated_by\x18\x05 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12*\n\x05sides\x18\x08 \x03(\x0e\x32\x14.qmtl.common.v1.SideR\x05sides\x12\x46\n\x0eopened_domains\x18\t \x03(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\ropenedDomainsJ\x04\x08\x07\x10\x08R\x0cplan_version\"\xb8\x02\n\x0cLiveApproval\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1f\n\x0b\x61pproved_by\x18\x03 \x01(\tR\napprovedBy\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12;\n\x0b\x61pproved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\napprovedAt\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x39\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\trevokedAt*S\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_BACKTEST\x10\x01\x12\x0f\n\x0bSTAGE_PAPER\x10\x02\x12\x0e\n\nSTAGE_LIVE\x10\x03*b\n\x0c\x42indingState\x12\x1d\n\x19\x42INDING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42INDING_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x42INDING_STATE_REMOVED\x10\x02\x42Z\n\x10io.qmtl.world.v1B\x11WorldBindingProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/world/v1/binding.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\x86\x03\n\x07\x42inding\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12*\n\x05stage\x18\x03 \x01(\x0e\x32\x14.qmtl.world.v1.StageR\x05stage\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\x1b.qmtl.world.v1.BindingStateR\x05state\x12\x1d\n\ncreated_by\x18\x05 \x01(\tR\tcreatedBy\x12\x39\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12*\n\x05sides\x18\x08 \x03(\x0e\x32\x14.qmtl.common.v1.SideR\x05sides\x12\x46\n\x0eopened_domains\x18\t \x03(\x0e\x32\x1f.qmtl.common.v1.ExecutionDomainR\ropenedDomainsJ\x04\x08\x07\x10\x08R\x0cplan_version\"\xdf\x02\n\x0cLiveApproval\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1f\n\x0b\x61pproved_by\x18\x03 \x01(\tR\napprovedBy\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12;\n\x0b\x61pproved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\napprovedAt\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x39\n\nrevoked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\trevokedAt\x12%\n\x0epolicy_version\x18\x08 \x01(\rR\rpolicyVersion*S\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_BACKTEST\x10\x01\x12\x0f\n\x0bSTAGE_PAPER\x10\x02\x12\x0e\n\nSTAGE_LIVE\x10\x03*b\n\x0c\x42indingState\x12\x1d\n\x19\x42INDING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42INDING_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x42INDING_STATE_REMOVED\x10\x02\x42Z\n\x10io.qmtl.world.v1B\x11WorldBindingProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.world.v1.binding_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020io.qmtl.world.v1B\021WorldBindingProtoP\001Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1'
-  _globals['_STAGE']._serialized_start=816
-  _globals['_STAGE']._serialized_end=899
-  _globals['_BINDINGSTATE']._serialized_start=901
-  _globals['_BINDINGSTATE']._serialized_end=999
+  _globals['_STAGE']._serialized_start=855
+  _globals['_STAGE']._serialized_end=938
+  _globals['_BINDINGSTATE']._serialized_start=940
+  _globals['_BINDINGSTATE']._serialized_end=1038
   _globals['_BINDING']._serialized_start=109
   _globals['_BINDING']._serialized_end=499
   _globals['_LIVEAPPROVAL']._serialized_start=502
-  _globals['_LIVEAPPROVAL']._serialized_end=814
+  _globals['_LIVEAPPROVAL']._serialized_end=853
 # @@protoc_insertion_point(module_scope)

@@ -52,7 +52,7 @@ class Binding(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., stage: _Optional[_Union[Stage, str]] = ..., state: _Optional[_Union[BindingState, str]] = ..., created_by: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ..., opened_domains: _Optional[_Iterable[_Union[_common_pb2.ExecutionDomain, str]]] = ...) -> None: ...
 
 class LiveApproval(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "approved_by", "message", "approved_at", "expires_at", "revoked_at")
+    __slots__ = ("world_id", "strategy_id", "approved_by", "message", "approved_at", "expires_at", "revoked_at", "policy_version")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     APPROVED_BY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class LiveApproval(_message.Message):
     APPROVED_AT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     REVOKED_AT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     approved_by: str
@@ -67,4 +68,5 @@ class LiveApproval(_message.Message):
     approved_at: _timestamp_pb2.Timestamp
     expires_at: _timestamp_pb2.Timestamp
     revoked_at: _timestamp_pb2.Timestamp
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., approved_by: _Optional[str] = ..., message: _Optional[str] = ..., approved_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    policy_version: int
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., approved_by: _Optional[str] = ..., message: _Optional[str] = ..., approved_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[int] = ...) -> None: ...

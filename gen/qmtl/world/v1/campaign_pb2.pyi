@@ -201,18 +201,20 @@ class Trials(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., returns_arrow: _Optional[bytes] = ..., trials_hash: _Optional[str] = ...) -> None: ...
 
 class TrialsSummary(_message.Message):
-    __slots__ = ("trials_hash", "variant_count", "day_count", "sharpe_std", "overfitting_probability")
+    __slots__ = ("trials_hash", "variant_count", "day_count", "sharpe_std", "overfitting_probability", "tried_count")
     TRIALS_HASH_FIELD_NUMBER: _ClassVar[int]
     VARIANT_COUNT_FIELD_NUMBER: _ClassVar[int]
     DAY_COUNT_FIELD_NUMBER: _ClassVar[int]
     SHARPE_STD_FIELD_NUMBER: _ClassVar[int]
     OVERFITTING_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    TRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
     trials_hash: str
     variant_count: int
     day_count: int
     sharpe_std: float
     overfitting_probability: float
-    def __init__(self, trials_hash: _Optional[str] = ..., variant_count: _Optional[int] = ..., day_count: _Optional[int] = ..., sharpe_std: _Optional[float] = ..., overfitting_probability: _Optional[float] = ...) -> None: ...
+    tried_count: int
+    def __init__(self, trials_hash: _Optional[str] = ..., variant_count: _Optional[int] = ..., day_count: _Optional[int] = ..., sharpe_std: _Optional[float] = ..., overfitting_probability: _Optional[float] = ..., tried_count: _Optional[int] = ...) -> None: ...
 
 class EvaluationOverride(_message.Message):
     __slots__ = ("strategy_id", "run_id", "run_revision", "rule", "reason", "granted_by", "granted_at", "expires_at")

@@ -77,15 +77,22 @@ def moved(breach: Breach, standing: Standing, want: int, now: datetime) -> Breac
         case BreachState.BREACHED:
             state = BreachState.CLEARED if calm >= CLEAR_AFTER else BreachState.BREACHED
             return replace(breach, state=state, count=count, calm=calm, updated_at=now)
-        case BreachState.ACTED | BreachState.ACKNOWLEDGED | BreachState.CLEARED:
+        case BreachState.ACTED:
+            return breach if (count, calm) == (breach.count, breach.calm) else replace(breach, count=count, calm=calm)
+        case BreachState.ACKNOWLEDGED | BreachState.CLEARED:
             return breach
 
 
+def acts(breach: Breach, want: int) -> bool:
+    """Whether a rule with an act is to be carried out: after `want` snapshots in a row, and again after as many."""
+    return breach.state is BreachState.BREACHED or (breach.state is BreachState.ACTED and breach.count >= want)
+
+
 def acted(breach: Breach, detail: str, now: datetime) -> Breach:
-    """A breach whose target was narrowed in this transaction. Raises NotReady (E_BREACH_STATE)."""
-    if breach.state is not BreachState.BREACHED:
-        raise _refused(breach, "BREACHED")
-    return replace(breach, state=BreachState.ACTED, detail=detail, updated_at=now)
+    """A breach whose target was narrowed in this transaction, again too. Raises NotReady (E_BREACH_STATE)."""
+    if breach.state not in (BreachState.BREACHED, BreachState.ACTED):
+        raise _refused(breach, "BREACHED or ACTED")
+    return replace(breach, state=BreachState.ACTED, count=0, calm=0, detail=detail, updated_at=now)
 
 
 def acknowledged(breach: Breach, by: str, reason: str, now: datetime) -> Breach:
