@@ -42,7 +42,7 @@ type: $(STAMP)
 check: check-gen lint type
 
 bench: $(STAMP)
-	for file in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$file .py) || exit 1; done
+	for file in bench/[a-z]*.py bench/*/[a-z]*.py; do name=$${file%.py}; $(BIN)/python -m $$(echo $$name | tr / .) || exit 1; done
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --hypothesis-profile fresh

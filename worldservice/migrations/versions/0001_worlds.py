@@ -249,18 +249,6 @@ def _create_evaluation() -> None:
     )
     op.create_index("evaluation_runs_latest", "evaluation_runs", ["world_id", "strategy_id", "stage", "sequence"])
     op.create_table(
-        "stage_records",
-        sa.Column("world_id", sa.Text(), nullable=False),
-        sa.Column("strategy_id", sa.Text(), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("newest", _BIG, nullable=False),
-        sa.Column("observed_us", _BIG, nullable=False),
-        sa.Column("data_end_us", _BIG, nullable=True),
-        sa.Column("spans", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("world_id", "strategy_id", "stage", "version"),
-    )
-    op.create_table(
         "order_lists",
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),

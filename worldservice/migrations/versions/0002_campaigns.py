@@ -1,4 +1,7 @@
-"""Campaigns, promotions, trials, overrides and divergence reports. Frozen: a later change is a revision of its own."""
+"""Stage records, campaigns, promotions, trials, overrides and divergence reports.
+
+Frozen: a later change is a revision of its own.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +14,18 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create everything."""
+    op.create_table(
+        "stage_records",
+        sa.Column("world_id", sa.Text(), nullable=False),
+        sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("newest", _BIG, nullable=False),
+        sa.Column("observed_us", _BIG, nullable=False),
+        sa.Column("data_end_us", _BIG, nullable=True),
+        sa.Column("spans", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("world_id", "strategy_id", "stage", "version"),
+    )
     op.create_table(
         "campaigns",
         sa.Column("world_id", sa.Text(), nullable=False),

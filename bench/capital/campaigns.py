@@ -1,6 +1,6 @@
 """Campaigns of a real worldservice, and the arithmetic of their evidence, each beside its floor in the same run.
 
-    python -m bench.campaigns [--strategies 40] [--runs 50] [--rounds 15] [--campaigns 200]
+    python -m bench.capital.campaigns [--strategies 40] [--runs 50] [--rounds 15] [--campaigns 200]
 
 Tick and PlanPromotion stand beside Decide, ApplyPromotion beside an Apply of the same targets, both from
 call to COMPLETED. A report of 5,000 pairs stands beside one pass of plain decimals over the same fills, the probability

@@ -1,6 +1,6 @@
 """Puts and reports of a real worldservice; latencies against their floors.
 
-    python -m bench.risk [--strategies 40] [--days 500] [--rounds 30]
+    python -m bench.capital.risk [--strategies 40] [--days 500] [--rounds 30]
 
 A put's floor is a call of that size and one durable commit: one that is refused as expired, which is audited. A put of
 the same version again reads, checks and reports as the first does. A report's floor is a call, rows read (a list of
