@@ -141,6 +141,8 @@ class Session:
         await beside(work, events, *kept)
         played = self._data_clock.played
         last = await portfolio.at(max((int(bars.close_ns[-1]) for bars in played if len(bars)), default=0))
+        if self._is_live:  # an exchange fills between bars
+            last = await portfolio.read()
         return await self._result(account, owner, last, market, capital)
 
     def _follower(self) -> Follower | None:
