@@ -57,6 +57,7 @@ from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 from qmtl.world.v1 import evaluation_service_pb2_grpc as evaluationrpc
@@ -144,6 +145,7 @@ class FakeMesh:
             cast("auditrpc.AuditServiceAsyncStub", _stub(world, "")),
             cast("allocationrpc.AllocationServiceAsyncStub", _stub(world, "")),
             cast("campaignrpc.CampaignServiceAsyncStub", _stub(world, "")),
+            cast("divergencerpc.DivergenceServiceAsyncStub", _stub(world, "")),
             cast("accountrpc.AccountServiceAsyncStub", _stub(brokerage, "")),
             cast("instrumentrpc.InstrumentServiceAsyncStub", _stub(brokerage, "")),
             cast("orderrpc.OrderServiceAsyncStub", _stub(brokerage, "StreamOrderEvents")),
