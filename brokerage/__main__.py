@@ -47,6 +47,7 @@ from brokerage.venues.paper.store import clamp_arrivals
 from brokerage.venues.plugs import PlugTerms, VenuePlug, plugged, require_apart
 from controlbus.bus import Bus
 from controlbus.outbox.relay import Relay
+from controlbus.outbox.status import StatusSources
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
@@ -121,7 +122,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         )
         replays = ReplayService(market, sealed, db)
         server.add(replayrpc.add_ReplayServiceServicer_to_server, replays, service_of(replayservicepb))
-        status = StatusService(db, bus, relay, feeds, clock, runtime.outages)
+        status = StatusService(db, feeds, StatusSources("brokerage", clock.now(), bus, clock, runtime.outages, relay))
         serve_venue(server, process, feeds, connections, status)
         runtime.background("outbox-relay", relay.run)
         runtime.background("paper-venue", feeds.run)

@@ -13,37 +13,27 @@ from brokerage.accounts.store import worlds_of
 from brokerage.feeds.follow import Feed, FeedFollower, FeedStatus, feeds_of_worlds
 from brokerage.risk_signals import store as signals_store
 from brokerage.risk_signals.store import PutState, RiskPut
-from controlbus.bus import Bus
-from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import counted, dependency_status, service_status
+from controlbus.outbox.status import StatusSources, dependency_status
 from qmtl.broker.v1 import status_service_pb2 as brokerstatusservicepb
 from qmtl.broker.v1 import status_service_pb2_grpc as brokerstatusrpc
-from qmtl.core.clock import Clock
 from qmtl.core.instants import from_ns, timestamp_text
-from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
 
 
 class StatusService(brokerstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
-    def __init__(
-        self, db: Database, bus: Bus, relay: Relay, feeds: FeedFollower, clock: Clock, outages: Outages
-    ) -> None:
-        self._outages = outages
+    def __init__(self, db: Database, feeds: FeedFollower, sources: StatusSources) -> None:
         self._db = db
-        self._bus = bus
-        self._relay = relay
         self._feeds = feeds
-        self._clock = clock
-        self._started_at = clock.now()
+        self._sources = sources
 
     async def GetStatus(
         self, request: brokerstatusservicepb.GetStatusRequest, context: object
     ) -> brokerstatusservicepb.GetStatusResponse:
         """The status now; of the broken feeds only those of worlds that the caller may hear of are named."""
-        found = await counted(
-            self._db, self._outages, lambda conn: (counts(conn), feeds_of_worlds(conn), failing_signals(conn))
+        found = await self._sources.counted(
+            self._db, lambda conn: (counts(conn), feeds_of_worlds(conn), failing_signals(conn))
         )
         open_orders, accounts, short, depth = found[0] if found else (0, 0, 0, None)
         feeds = found[1] if found else {}
@@ -51,15 +41,9 @@ class StatusService(brokerstatusrpc.StatusServiceServicer):
         shown = {feed for feed, worlds in feeds.items() if any(may_hear_of(world) for world in worlds)}
         broken = self._feeds.broken()
         return brokerstatusservicepb.GetStatusResponse(
-            status=service_status(
-                "brokerage",
-                self._started_at,
-                self._bus,
-                self._relay,
-                outages=self._outages.current(),
-                clock=self._clock,
-                outbox_depth=depth,
-                dependencies=[
+            status=self._sources.status(
+                depth,
+                [
                     dependency_status("seamless", reachable=not broken, detail=_told(broken, shown)),
                     dependency_status("risk-hub", reachable=not any(map(_is_broken, signals)), detail=_lacks(signals)),
                 ],

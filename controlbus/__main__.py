@@ -7,7 +7,8 @@ from controlbus.config import Settings
 from controlbus.operator.broker_streams import BrokerStreamService
 from controlbus.operator.dead_letter_box import DeadLetterService
 from controlbus.operator.event_tail import EventTailService
-from controlbus.operator.status import SERVICE, StatusService
+from controlbus.operator.status import StatusService
+from controlbus.outbox.status import StatusSources
 from controlbus.service_bus import service_bus
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
@@ -21,12 +22,15 @@ from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
 
+SERVICE = "controlbus"
+
 
 async def compose(runtime: Runtime, settings: Settings) -> None:
     """Connect, serve until told to stop, disconnect."""
     async with service_bus(runtime) as bus:
         server = runtime.server()
-        status = StatusService(bus, runtime.clock, runtime.outages)
+        clock = runtime.clock
+        status = StatusService(StatusSources(SERVICE, clock.now(), bus, clock, runtime.outages))
         add_services(server, bus, status, settings.tails_max)
         await runtime.serve(server)
 

@@ -6,6 +6,7 @@ import gc
 from functools import partial
 
 from controlbus.outbox.relay import Relay
+from controlbus.outbox.status import StatusSources
 from controlbus.service_bus import service_bus
 from dagmanager.config import Settings
 from dagmanager.diffs import answers
@@ -20,7 +21,7 @@ from dagmanager.queues.losses import RecordLosses
 from dagmanager.queues.service import QueueCatalogueService, QueueProgressService
 from dagmanager.queues.watches import QueueWatches, forget_dead_watches
 from dagmanager.sentinels.service import SentinelService
-from dagmanager.status import SERVICE, StatusService
+from dagmanager.status import StatusService
 from dagmanager.tables import outbox
 from qmtl.core.clock import Clock
 from qmtl.dag.v1 import diff_service_pb2 as diffservicepb
@@ -48,6 +49,7 @@ from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 
+SERVICE = "dagmanager"
 RELAY_GATHER_S = 0.02  # diffs come close together, and nobody waits for one of their events
 
 
@@ -92,7 +94,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             (maintenancerpc.add_MaintenanceServiceServicer_to_server, maintenance, maintenanceservicepb),
             (
                 dagstatusrpc.add_StatusServiceServicer_to_server,
-                StatusService(db, bus, relay, clock, runtime.outages),
+                StatusService(db, StatusSources(SERVICE, clock.now(), bus, clock, runtime.outages, relay)),
                 dagstatusservicepb,
             ),
         ):

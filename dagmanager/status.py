@@ -7,18 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from controlbus.bus import Bus
-from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import counted, service_status
+from controlbus.outbox.status import StatusSources
 from dagmanager.revisions import GRAPH, revision
 from dagmanager.tables import nodes, outbox, plans, queues
-from qmtl.core.clock import Clock
 from qmtl.dag.v1 import status_service_pb2 as dagstatusservicepb
 from qmtl.dag.v1 import status_service_pb2_grpc as dagstatusrpc
-from qmtl.rpc.outages import Outages
 from qmtl.sql.database import Database
-
-SERVICE = "dagmanager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +30,18 @@ class Counts:
 class StatusService(dagstatusrpc.StatusServiceServicer):
     """Reads the parts of the process that know."""
 
-    def __init__(self, db: Database, bus: Bus, relay: Relay, clock: Clock, outages: Outages) -> None:
-        self._outages = outages
+    def __init__(self, db: Database, sources: StatusSources) -> None:
         self._db = db
-        self._bus = bus
-        self._relay = relay
-        self._clock = clock
-        self._started_at = clock.now()
+        self._sources = sources
 
     async def GetStatus(
         self, request: dagstatusservicepb.GetStatusRequest, context: object
     ) -> dagstatusservicepb.GetStatusResponse:
-        counts = await counted(self._db, self._outages, count)
+        counts = await self._sources.counted(self._db, count)
         if counts is None:
             counts = Counts(0, 0, 0, 0, 0, None)
         return dagstatusservicepb.GetStatusResponse(
-            status=service_status(
-                SERVICE,
-                self._started_at,
-                self._bus,
-                self._relay,
-                outages=self._outages.current(),
-                outbox_depth=counts.outbox_depth,
-                clock=self._clock,
-            ),
+            status=self._sources.status(counts.outbox_depth),
             nodes=counts.nodes,
             queues=counts.queues,
             plans=counts.plans,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from controlbus.bus import Bus
 from controlbus.coordination.tenures import Tenures
 from controlbus.outbox.relay import Relay
+from controlbus.outbox.status import StatusSources
 from controlbus.service_bus import service_bus
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
@@ -176,7 +177,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
             retry_s=settings.fence_retry_s,
         )
         budgets = _add_allocation(runtime, server, writes, limits, _snapshot_files(settings))
-        _add_status(server, StatusServicer(db, clock, bus, relay, runtime.outages))
+        _add_status(server, StatusServicer(db, StatusSources(SERVICE, clock.now(), bus, clock, runtime.outages, relay)))
         server.add(
             eventstaterpc.add_EventStateServiceServicer_to_server,
             EventStateServicer(db),

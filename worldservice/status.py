@@ -2,11 +2,7 @@
 
 from sqlalchemy import Connection
 
-from controlbus.bus import Bus
-from controlbus.outbox.relay import Relay
-from controlbus.outbox.status import counted, dependency_status, service_status
-from qmtl.core.clock import Clock
-from qmtl.rpc.outages import Outages
+from controlbus.outbox.status import StatusSources, dependency_status
 from qmtl.sql.database import Database
 from qmtl.world.v1 import status_service_pb2 as statusservicepb
 from qmtl.world.v1 import status_service_pb2_grpc as statusrpc
@@ -20,18 +16,14 @@ from worldservice.worlds.store import worlds as worlds_store
 class StatusServicer(statusrpc.StatusServiceServicer):
     """Degraded while the bus is away, the outbox is behind, or brokerage has not confirmed a fence."""
 
-    def __init__(self, db: Database, clock: Clock, bus: Bus, relay: Relay, outages: Outages) -> None:
-        self._outages = outages
+    def __init__(self, db: Database, sources: StatusSources) -> None:
         self._db = db
-        self._clock = clock
-        self._bus = bus
-        self._relay = relay
-        self._started_at = clock.now()
+        self._sources = sources
 
     async def GetStatus(
         self, request: statusservicepb.GetStatusRequest, context: object
     ) -> statusservicepb.GetStatusResponse:
-        since = self._clock.now() - GATE_TTL - GATE_MARGIN
+        since = self._sources.clock.now() - GATE_TTL - GATE_MARGIN
 
         def work(conn: Connection) -> tuple[int, int, int, list[str]]:
             depth = outbox.backlog(conn).depth
@@ -42,21 +34,12 @@ class StatusServicer(statusrpc.StatusServiceServicer):
                 activations.pending_fences(conn),
             )
 
-        found = await counted(self._db, self._outages, work)
+        found = await self._sources.counted(self._db, work)
         depth, worlds, gates, pending = found or (None, 0, 0, [])
         told = dependency_status(
             "brokerage", reachable=not pending, detail=f"has not confirmed the fence of {', '.join(pending)}"
         )
-        status = service_status(
-            "worldservice",
-            self._started_at,
-            self._bus,
-            self._relay,
-            outages=self._outages.current(),
-            outbox_depth=depth,
-            dependencies=[told] if pending else (),
-            clock=self._clock,
-        )
+        status = self._sources.status(depth, [told] if pending else ())
         return statusservicepb.GetStatusResponse(
             status=status, worlds=worlds, gate_sessions=gates, fences_pending=pending
         )

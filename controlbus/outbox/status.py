@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final, TypeVar
@@ -35,35 +36,44 @@ async def counted(db: Database, outages: Outages, count: Callable[[Connection], 
         return None
 
 
-def service_status(
-    service: str,
-    started_at: datetime,
-    bus: Bus,
-    relay: Relay | None = None,
-    *,
-    outages: Mapping[str, Outage],
-    outbox_depth: int | None = 0,
-    clock: Clock | None = None,
-    dependencies: Sequence[commonpb.DependencyStatus] = (),
-) -> commonpb.ServiceStatus:
-    """What the process knows of itself: the broker first, then the dependencies it names, then what is away.
+@dataclass(frozen=True, slots=True)
+class StatusSources:
+    """What tells the status of a process that has run since `started_at`; `relay`: of its outbox, if it has one."""
 
-    Degraded while the broker is away, events wait for it too long, a dependency is not reachable, there are outages or
-    nothing could be counted (`outbox_depth` None).
-    """
-    silent = store_status(outages, answers=outbox_depth is not None)
-    known = [broker_status(bus), *dependencies, *clock_status(clock), *silent, *outage_statuses(outages)]
-    is_late = relay is not None and relay.status().degraded
-    away = any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known)
-    return commonpb.ServiceStatus(
-        service=service,
-        version=version("qmtl"),
-        started_at=instant_to_proto(started_at),
-        dependencies=known,
-        outbox_depth=outbox_depth or 0,
-        uncounted=outbox_depth is None,
-        degraded=is_late or away,
-    )
+    service: str
+    started_at: datetime
+    bus: Bus
+    clock: Clock
+    outages: Outages
+    relay: Relay | None = None
+
+    async def counted(self, db: Database, count: Callable[[Connection], T]) -> T | None:
+        """See `counted`."""
+        return await counted(db, self.outages, count)
+
+    def status(
+        self, outbox_depth: int | None = 0, dependencies: Sequence[commonpb.DependencyStatus] = ()
+    ) -> commonpb.ServiceStatus:
+        """What the process knows of itself: the broker first, then the dependencies it names, then what is away.
+
+        Degraded while the broker is away, events wait for it too long, a dependency is not reachable, there are outages
+        or nothing could be counted (`outbox_depth` None).
+        """
+        outages = self.outages.current()
+        silent = store_status(outages, answers=outbox_depth is not None)
+        told = *dependencies, *clock_status(self.clock), *silent, *outage_statuses(outages)
+        known = [broker_status(self.bus), *told]
+        is_late = self.relay is not None and self.relay.status().degraded
+        away = any(each.state != commonpb.DEPENDENCY_STATE_REACHABLE for each in known)
+        return commonpb.ServiceStatus(
+            service=self.service,
+            version=version("qmtl"),
+            started_at=instant_to_proto(self.started_at),
+            dependencies=known,
+            outbox_depth=outbox_depth or 0,
+            uncounted=outbox_depth is None,
+            degraded=is_late or away,
+        )
 
 
 def dependency_status(name: str, *, reachable: bool, detail: str = "") -> commonpb.DependencyStatus:
@@ -79,9 +89,9 @@ def store_status(outages: Mapping[str, Outage], *, answers: bool) -> list[common
     return [dependency_status(STORE, reachable=False, detail=f"no answer within {COUNT_S:g} s")]
 
 
-def clock_status(clock: Clock | None) -> list[commonpb.DependencyStatus]:
+def clock_status(clock: Clock) -> list[commonpb.DependencyStatus]:
     """Told while the machine's wall clock has been set and the service's own time has not met it again."""
-    detail = "" if clock is None else clock_detail(clock)
+    detail = clock_detail(clock)
     return [dependency_status("clock", reachable=True, detail=detail)] if detail else []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from controlbus.__main__ import add_services
 from controlbus.bus import Bus
 from controlbus.operator.status import StatusService
+from controlbus.outbox.status import StatusSources
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
 from qmtl.control.v1 import dead_letter_service_pb2_grpc as deadletterrpc
@@ -70,7 +71,8 @@ async def serving(bus: Bus, home: Path, stack: AsyncExitStack) -> ServedBus:
     server = Server(
         settings, service="controlbus", authenticator=Authenticator.from_settings(settings, clock), clock=clock
     )
-    add_services(server, bus, StatusService(bus, clock, Outages(clock, Metrics())), tails_max=2)
+    sources = StatusSources("controlbus", clock.now(), bus, clock, Outages(clock, Metrics()))
+    add_services(server, bus, StatusService(sources), tails_max=2)
     stack.push_async_callback(server.stop, 0.0)
     await server.start()
     return ServedBus(bus, server, home, stack)
