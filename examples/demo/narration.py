@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from qmtl.core.instants import NS_PER_S
 from qmtl.sdk import FillEvent
+from qmtl.sdk.execution.port import DeniedOrder
 from qmtl.sdk.mesh.session.events import BarDone, CaughtUp, SessionEvent
 from qmtl.sdk.reports.documents import iso
 
@@ -49,7 +50,7 @@ class Narration:
             self._say(f"  {iso(event.time_ns)}  [{colour}]{side:<6}[/{colour}] {shown}")
         elif isinstance(event, CaughtUp):
             self._say(f"  {iso(event.time_ns)}  [yellow]{event.bars} closes before were followed only[/yellow]")
-        else:
+        elif isinstance(event, DeniedOrder):
             self._say(f"  {iso(event.time_ns)}  [yellow]not now: {event.rule}[/yellow]")
 
     def _bar(self, bar: BarDone) -> None:

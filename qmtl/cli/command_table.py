@@ -56,6 +56,7 @@ COMMANDS = {
     "backtest": "strategy.backtest:backtest",
     "sweep": "strategy.sweep:sweep",
     "submit": "strategy.submit:submit",
+    "run": "strategy.run:run",
     "project init": "project.projects:init",
     "project list-presets": "project.projects:list_presets",
     "project show": "project.projects:show",

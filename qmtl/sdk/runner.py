@@ -18,7 +18,7 @@ from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.interrupts import interruptible, run_beside
+from qmtl.sdk.interrupts import interruptible, run_beside, say_plainly
 from qmtl.sdk.reports.backtest import BacktestResult
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
@@ -61,6 +61,7 @@ class Runner:
         `features`: rows of each feature that the graph reads, by the name of its node, as `read_feature` gives them.
         `streaming` True drives the graph event by event instead of in batch: slower, the same result bit for bit.
         """
+        say_plainly()
         assembled = assemble(strategy)
         bind_features(assembled.dag, features or {})
         bars = _bars_of(data)
@@ -83,6 +84,7 @@ class Runner:
         from qmtl.sdk.research.options import TrialSettings
         from qmtl.sdk.research.sweep import sweep
 
+        say_plainly()
         settings = TrialSettings(**options)
         with interruptible("sweep", _kept_in(settings)):
             return sweep(make, grid, _bars_of(data), settings)
@@ -108,6 +110,7 @@ class Runner:
         from qmtl.sdk.research.optimize import Draw, optimize
         from qmtl.sdk.research.options import TrialSettings
 
+        say_plainly()
         settings = TrialSettings(**options)
         with interruptible("search", _kept_in(settings)):
             return optimize(make, space, _bars_of(data), settings, Draw(trials, seed, sampler), walk_forward)

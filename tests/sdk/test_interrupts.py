@@ -1,4 +1,4 @@
-"""Ctrl-C, by a real SIGINT to a real process: one sentence, no traceback, nothing goes on."""
+"""How a script ends: at Ctrl-C, by a real SIGINT to a real process, and at an error: one sentence, no traceback."""
 
 from __future__ import annotations
 
@@ -68,6 +68,42 @@ def test_a_script_ends_with_one_sentence(tmp_path: Path, script: str, said: str)
         _, errors = process.communicate(timeout=60)  # its output ends when none of its processes is left
     assert errors == said.format(store=store)
     assert process.returncode == -signal.SIGINT  # 130 in a shell
+
+
+SETUP = """
+class Wrong(Strategy):
+    def setup(self):
+        StreamInput("BTC-USD", interval="0s")
+
+
+Runner.backtest(Wrong(), DATA)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "line", "said"),
+    [
+        ("Runner.backtest(Cross(2), 'bars.csv')\n", 12, "E_FIELD: data is 'bars.csv' (str), want Bars, such as "),
+        (SETUP, 15, "E_INTERVAL: "),
+    ],
+    ids=["call", "setup"],
+)
+def test_a_mistake_ends_a_script_with_the_line_to_look_at_and_one_sentence(
+    tmp_path: Path, script: str, line: int, said: str
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(HEAD + script)
+    ended = subprocess.run(
+        [sys.executable, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PYTHONPATH": ".:gen"},
+    )
+    assert ended.stderr.startswith(f"{path}:{line}: {said}")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.returncode == 1
 
 
 def test_the_command_line_says_so_and_exits_with_130(tmp_path: Path) -> None:

@@ -466,6 +466,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_REBALANCE_RUNNING: _ClassVar[Reason]
     REASON_ALLOCATION_OPTION: _ClassVar[Reason]
     REASON_CLOSES_UNSAID: _ClassVar[Reason]
+    REASON_NO_BARS_LEFT: _ClassVar[Reason]
 REASON_UNSPECIFIED: Reason
 REASON_ABORTED: Reason
 REASON_ACCOUNTS_LIMIT: Reason
@@ -925,3 +926,4 @@ REASON_ALLOCATION_UNKNOWN: Reason
 REASON_REBALANCE_RUNNING: Reason
 REASON_ALLOCATION_OPTION: Reason
 REASON_CLOSES_UNSAID: Reason
+REASON_NO_BARS_LEFT: Reason

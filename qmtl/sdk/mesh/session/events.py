@@ -12,6 +12,26 @@ from qmtl.sdk.strategy.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
+class Awaiting:
+    """The world has not activated the strategy for paper or live: an operator is waited for, at most `limit_s`."""
+
+    strategy_id: str
+    world_id: str
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBegun:
+    """A session is open and its account known, on paper or live. `start_ns` and `end_ns` as of BarDone."""
+
+    session_id: str
+    account: str
+    is_live: bool
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class BarDone:
     """A bar was played and its orders are answered. `bars` so far, of a session from `start_ns` to `end_ns`.
 
@@ -32,7 +52,7 @@ class CaughtUp:
     bars: int
 
 
-SessionEvent = BarDone | FillEvent | DeniedOrder | CaughtUp
+SessionEvent = Awaiting | SessionBegun | BarDone | FillEvent | DeniedOrder | CaughtUp
 OnEvent = Callable[[SessionEvent], None]
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.errors import PermissionDenied, refused
+from qmtl.core.errors import NotReady, PermissionDenied, refused
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, trading_session
-from qmtl.sdk.mesh.session.events import ErrorHook, OnEvent
+from qmtl.sdk.mesh.session.events import Awaiting, ErrorHook, OnEvent
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.session import Session, SessionPlace
 from qmtl.sdk.mesh.session.streams import beside
@@ -24,8 +24,11 @@ from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
+from qmtl.world.v1 import session_pb2 as sessionpb
 
 log = logging.getLogger("qmtl.sdk.mesh.session")
+TOLD_AFTER_S = 1.0
+"""How long an activation may take to be heard of before its absence is told."""
 
 
 async def run(
@@ -104,11 +107,7 @@ async def _sessions(
     """One session after the other, as long as the strategy is moved between paper and live."""
     earlier: list[SessionResult] = []
     while True:
-        session = await activation.until(
-            lambda envelope: trading_session(envelope, strategy_id),
-            asked.terms.activation_wait_s,
-            f"strategy {strategy_id} was not activated for paper or live in world {submitter.world}",
-        )
+        session = await _activated(submitter.world, strategy_id, activation, asked)
         if session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE and not asked.allow_live:
             if not earlier:
                 raise _unmeant(strategy_id, submitter.world)
@@ -121,6 +120,26 @@ async def _sessions(
         if not going.moved:
             return replace(result, earlier=tuple(earlier))
         earlier.append(result)
+
+
+async def _activated(world: str, strategy_id: str, activation: FollowedActivation, asked: _Asked) -> sessionpb.Session:
+    """The session that the strategy trades in. That an operator has to activate it first is told, and waited for."""
+    limit_s = asked.terms.activation_wait_s
+    soon_s = min(TOLD_AFTER_S, limit_s)
+    what = f"strategy {strategy_id} was not activated for paper or live in world {world}"
+
+    async def until(wait_s: float) -> sessionpb.Session:
+        return await activation.until(lambda envelope: trading_session(envelope, strategy_id), wait_s, what)
+
+    try:
+        return await until(soon_s)
+    except NotReady:
+        if soon_s == limit_s:
+            raise
+    log.warning("%s: waiting %g s for an operator (qmtl world activate %s ID --stage paper)", what, limit_s, world)
+    if asked.on_event is not None:
+        asked.on_event(Awaiting(strategy_id, world, limit_s))
+    return await until(limit_s)
 
 
 def _unmeant(strategy_id: str, world: str) -> PermissionDenied:

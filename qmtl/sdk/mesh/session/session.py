@@ -20,7 +20,7 @@ from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
-from qmtl.core.errors import Conflict, NotFound, NotReady, QmtlError, Unavailable
+from qmtl.core.errors import Conflict, InvalidRequest, NotFound, NotReady, QmtlError, Unavailable
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns, timestamp_text, to_ns
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
@@ -39,7 +39,7 @@ from qmtl.sdk.mesh.session.account.equity import SessionBook, equity_record, hel
 from qmtl.sdk.mesh.session.account.opening import account_name, find_live_account, open_paper_account, paper_account
 from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio
 from qmtl.sdk.mesh.session.activation import FollowedActivation, followers, trading_session
-from qmtl.sdk.mesh.session.events import BarDone, CaughtUp, OnEvent, SessionEvent
+from qmtl.sdk.mesh.session.events import BarDone, CaughtUp, OnEvent, SessionBegun, SessionEvent
 from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_market
 from qmtl.sdk.mesh.session.order_events import OrderListener, follow_orders, list_fills, list_orders
 from qmtl.sdk.mesh.session.pacing import Follower
@@ -115,6 +115,7 @@ class Session:
         await self._warm_up(self._session)
         account = await self._account()
         owner = Owner(account.account, self._submitter.world, self._strategy_id)
+        self._tell(SessionBegun(self._session.session_id, account.account, self._is_live, *self._span_ns))
         portfolio = FollowedPortfolio(self._another(), owner)
         return await beside(self._trade(account, owner, portfolio), portfolio.follow())
 
@@ -211,13 +212,29 @@ class Session:
         try:
             reply = await ask(lambda: sessions.GetDataSession(known), "data session")
         except NotFound:
-            with contextlib.suppress(Conflict):
-                await ask(lambda: sessions.OpenDataSession(opening), "data session")
+            await self._open_first(opening)
             reply = await ask(lambda: sessions.GetDataSession(known), "data session")
         self._span_ns = (
             ns_from_proto(reply.session.start_time, "session.start_time"),
             ns_from_proto(reply.session.end_time, "session.end_time"),
         )
+
+    async def _open_first(self, opening: datasessionservicepb.OpenDataSessionRequest) -> None:
+        """Open it unless another does meanwhile. Raises NotReady (E_NO_BARS_LEFT)."""
+        sessions = self._client.data_sessions
+        try:
+            with contextlib.suppress(Conflict):
+                await self._submitter.retrying.ask(lambda: sessions.OpenDataSession(opening), "data session")
+        except InvalidRequest as error:
+            bounds = next((one for one in error.violations if one.field == "start_time"), None)
+            if bounds is None:
+                raise
+            raise NotReady(
+                "E_NO_BARS_LEFT",
+                f"session {opening.session_id} of world {opening.world_id} begins at {bounds.value} and has no bars of "
+                f"{opening.preset} to play, want {bounds.want}",
+                hint="submit with an earlier end (History(end=...), --end), then deactivate and activate it again",
+            ) from None
 
     async def _warm_up(self, session: sessionpb.Session) -> None:
         """Feed all history before the session. Raises NotReady (E_WARMUP) when that is too short to decide on."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from brokerage.domain.market.bars import bar_from_doubles
+from qmtl.calendars.spans import Span
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady, Unavailable
 from qmtl.data.v1 import bars_pb2 as barspb
@@ -18,6 +20,7 @@ from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.data.v1 import feature_service_pb2 as featureservicepb
 from qmtl.data.v1 import features_pb2 as featurespb
 from qmtl.wire.instants import ns_from_proto, ns_to_proto
+from seamless.domain.sessions.requests import SessionRequest
 from tests.sdk.mesh.samples import PRESET, STEP_NS, ipc
 
 if TYPE_CHECKING:
@@ -80,6 +83,9 @@ class FakeSeamless:
     async def OpenDataSession(
         self, request: datasessionservicepb.OpenDataSessionRequest
     ) -> datasessionservicepb.OpenDataSessionResponse:
+        session_id, bars = request.session_id, self.mesh.bars
+        asked = SessionRequest(session_id, request.world_id, self.mesh.start_ns, timedelta(days=7), 0.0)
+        asked.span(Span(int(bars.open_ns[0]), int(bars.close_ns[-1])), STEP_NS)
         self.mesh.data_session_open = True
         self.mesh.followers = list(request.followers)
         return datasessionservicepb.OpenDataSessionResponse()
