@@ -83,8 +83,8 @@ Runner.backtest(Wrong(), DATA)
 @pytest.mark.parametrize(
     ("script", "line", "said"),
     [
-        ("Runner.backtest(Cross(2), 'bars.csv')\n", 12, "E_FIELD: data is 'bars.csv' (str), want Bars, such as "),
-        (SETUP, 15, "E_INTERVAL: "),
+        ("Runner.backtest(Cross(2), 'bars.csv')\n", 13, "E_FIELD: data is 'bars.csv' (str), want Bars, such as "),
+        (SETUP, 16, "E_INTERVAL: "),
     ],
     ids=["call", "setup"],
 )
