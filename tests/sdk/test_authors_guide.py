@@ -13,7 +13,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def test_every_block_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) == PAGE.read_text(encoding="utf-8").count("```python") == 13
+    assert len(blocks) == PAGE.read_text(encoding="utf-8").count("```python") > 10
     path = tmp_path / "guide.py"
     path.write_text("\n".join(blocks), encoding="utf-8")  # one module: nodes are known by their source
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A paper session that is interrupted: nothing stays bound that never traded, and what trades stays and goes on."""
+"""A paper session without bars left is refused; interrupted, what never traded is withdrawn, what trades goes on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from qmtl.core.errors import NotReady
 from qmtl.sdk.mesh.session.run import trade
 from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.strategy.assembly import assemble
@@ -42,3 +43,16 @@ async def test_interrupted_while_it_trades_it_stays_and_goes_on(known_before: bo
     assert ended.value.__notes__ == ["strategy s-1 stays in world w as it was"]
     whole = await run(await active_mesh())
     assert orders_of(await run(mesh)) == orders_of(whole)
+
+
+async def test_a_session_that_begins_where_its_data_ends_is_refused_in_one_sentence() -> None:
+    mesh, strategy = await active_mesh(), Cross()
+    mesh.start_ns = int(BARS.close_ns[-1])
+    mesh.activate("s-1")
+    with pytest.raises(
+        NotReady, match=r"no bars of test\.btc to play, want a first bar after .* and before"
+    ) as refused:
+        await run(mesh, strategy)
+    assert refused.value.reason == "E_NO_BARS_LEFT"
+    assert refused.value.__suppress_context__
+    assert strategy.log == ["NotReady"]

@@ -322,19 +322,6 @@ async def test_without_activation_nothing_starts() -> None:
     assert not mesh.orders
 
 
-async def test_a_session_that_begins_where_its_data_ends_is_refused_in_one_sentence() -> None:
-    mesh, strategy = await active_mesh(), Cross()
-    mesh.start_ns = int(BARS.close_ns[-1])
-    mesh.activate("s-1")
-    with pytest.raises(
-        NotReady, match=r"no bars of test\.btc to play, want a first bar after .* and before"
-    ) as refused:
-        await run(mesh, strategy)
-    assert refused.value.reason == "E_NO_BARS_LEFT"
-    assert refused.value.__suppress_context__
-    assert strategy.log == ["NotReady"]
-
-
 async def test_activation_that_comes_later_is_waited_for() -> None:
     mesh = FakeMesh(BARS, START)
     bound = await submitter(mesh).bind(assemble(Cross()))
