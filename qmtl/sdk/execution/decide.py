@@ -8,6 +8,7 @@ reached or changes, unless the denial is final.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -65,7 +66,7 @@ class Followed:
 
     node_id: str
     rule: TradeRule
-    acted: float
+    acted: float  # not a number: none is
     told: float
 
 
@@ -125,7 +126,8 @@ class DecisionLogic:
 
     def resume(self, after: Followed) -> None:
         """Take over which targets of a node were acted on and told."""
-        self._planners[after.node_id].last, self._signalled[after.node_id] = after.acted, after.told
+        self._planners[after.node_id].last = None if math.isnan(after.acted) else after.acted
+        self._signalled[after.node_id] = after.told
 
     def await_filled(self, symbol: str, target: float, bars: int) -> None:
         """Have a leg wait, for so many bars by now, for reductions that have filled."""
@@ -145,6 +147,10 @@ class DecisionLogic:
     def remember(self, command: Command) -> None:
         """Take a command as acted on, without sending anything."""
         self._planners[command.node_id].last = command.target
+
+    def remember_closing(self, command: Command) -> None:
+        """Take a command as one of which only the order that closes was sent."""
+        self._planners[command.node_id].last = None
 
     def weigh(self, weights: Weights) -> None:
         """The weights from now on. What is held on a side whose weight has changed is decided on again."""
@@ -169,6 +175,8 @@ class DecisionLogic:
                 self._strategy.on_signal(Signal(self._names[node_id], command.time_ns, command.target))
             if planner.due(command.target):
                 due.append((planner, command))
+            else:
+                self._waiting.pop(planner.rule.symbol, None)  # what it waited for is not wanted any more
         if due:
             denied += yield from _Deciding(self._waiting, self._timeout_bars, self._weights or WHOLE).act(due)
         return denied
@@ -331,6 +339,7 @@ class _Deciding:
         if reply.denied_by:
             self._tell(leg.symbol, order.client_order_id, reply.denied_by, reply.message, leg.time_ns)
             return reply
+        leg.planner.last = None  # until all of the target is sent: one that returns before that is acted on again
         if listed is not None:
             yield from self._end_exits(leg)
         if closes:

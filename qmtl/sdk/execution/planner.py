@@ -26,8 +26,8 @@ _ROUNDS = 40
 
 @dataclass(slots=True)
 class Planner:
-    """Follows one command node. `last` is the target last acted on; a restart finds it in the node's history. None: the
-    weight of what is held has changed, so that the target is to be acted on again.
+    """Follows one command node. `last` is the target last acted on; a restart finds it in the node's history. None: no
+    target is, as the weight of what is held has changed, or an order was sent that is not all of a target.
     """
 
     rule: TradeRule

@@ -13,6 +13,7 @@ from brokerage.domain.orders.order import Contingency
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import Bracket, Runner, Sizing, Strategy, StreamInput, indicators, signals
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
@@ -172,6 +173,21 @@ def test_a_backtest_closes_at_the_exit_and_stays_out_until_the_target_changes(
     bars = prices(90, 101, *last, 107, 108, 109)
     result = Runner.backtest(Held(above=94.5), bars, terms=FREE)
     assert [(f.quantity, f.price) for f in result.replay.fills] == [(D(q), D(p)) for q, p in fills]
+
+
+WAYS: list[dict[str, Any]] = [{"streaming": True}, {"compiling": Compiling.NEVER}, {"compiling": Compiling.PLAIN}]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["every bar", "past quiet bars", "in integers"])
+@pytest.mark.parametrize("short", [0.0, -1.0])
+def test_a_target_that_returns_while_the_position_is_closed_is_held_again(short: float, way: dict[str, Any]) -> None:
+    terms = AccountTerms(cash=D(1000), profile=margin(1, fee="0", participation="0"))
+    made = replay(assemble(Held(above=94.5, short=short)), prices(90, 101, 94, 101, 102, 103, 104), terms, **way)
+    if short:  # short at 101, closed at 94, which is where it is short again at 101, and so on: each close is turned
+        assert [f.quantity for f in made.fills] == [D(-1), D(1), D(-1), D(1), D(1)]
+    else:
+        assert [(f.quantity, f.price) for f in made.fills] == [(D(1), D(94)), (D(-1), D(101)), (D(1), D(102))]
+    assert made.path.startswith("in integers: ") == (way is WAYS[2])
 
 
 def test_a_long_turned_short_has_the_exits_of_the_short() -> None:

@@ -262,7 +262,7 @@ def test_exits_are_looked_at_only_where_a_bar_reaches_them() -> None:
     assert fast.visited["ORDER"] > 0
     trailed, _ = run(replace(case, bracket=Bracket(trailing="0.01")))
     assert 100 < sum(trailed.visited.values()) < 500
-    assert trailed.visited["ORDER_BY_BAR"] < 5
+    assert trailed.visited.get("ORDER_BY_BAR", 0) < 5
 
 
 def test_a_target_that_does_not_change_is_looked_at_only_where_something_can_happen() -> None:

@@ -57,6 +57,15 @@ def test_a_position_is_turned_round_by_one_order_of_twice_its_size() -> None:
     assert not made.denials
 
 
+def test_a_target_that_returns_while_only_its_closing_was_sent_is_held_again() -> None:
+    made = on(2)
+    made.play({BTC: 0.5, ETH: 0.5}, bars=2)
+    made.play({BTC: 0.0, ETH: -0.9}, bars=1)  # BTC reduces, so that ETH is closed first and turned later
+    made.play({BTC: 0.0, ETH: 0.5}, bars=2)
+    assert made.account.position(BTC) == 0
+    assert made.lots_off(ETH, 0.5) <= 1
+
+
 @pytest.mark.parametrize(("leverage", "share"), [(2, 0.4), (2, 1.0), (1, 0.5), (4, 2.0)])
 def test_both_legs_of_a_pair_turn(leverage: int, share: float) -> None:
     made = on(leverage)

@@ -13,7 +13,7 @@ from brokerage.domain.orders.order import Owner
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.engine.streaming import Emission
-from qmtl.sdk.execution.decide import Command, DecisionLogic
+from qmtl.sdk.execution.decide import CLOSING, Command, DecisionLogic
 from qmtl.sdk.execution.in_step import CommandsInStep
 from qmtl.sdk.execution.port import DeniedOrder, conclude_async
 from qmtl.sdk.mesh.data_clock import Step
@@ -100,8 +100,7 @@ class SessionTrading:
     async def watch(self, step: Step) -> None:
         """A bar that was played without this process: remember what was acted on, send nothing."""
         for command in self._commands(step.emissions):
-            if self._logic.order_name(command) in self._final:
-                self._logic.remember(command)
+            self._remember(command)
         if self._state is not None:
             await self._state.watch(step)
 
@@ -109,16 +108,22 @@ class SessionTrading:
         """Act on the commands of a live bar; what an earlier process sent for it stands. What was denied."""
         fresh: list[Command] = []
         for command in self._commands(step.emissions):
-            name = self._logic.order_name(command)
-            if name in self._final:
-                self._logic.remember(command)
-            if name not in self._sent:
+            self._remember(command)
+            if self._logic.order_name(command) not in self._sent:
                 fresh.append(command)
         self._logic.weigh(self._execution.weights())
         denied = await conclude_async(self._logic.decide(fresh), self._execution.answer)
         if self._state is not None:
             await self._state.observe(step, self._execution)
         return denied
+
+    def _remember(self, command: Command) -> None:
+        """What an earlier process sent for a command is acted on."""
+        name = self._logic.order_name(command)
+        if name in self._final:
+            self._logic.remember(command)
+        elif name and name + CLOSING in self._final:
+            self._logic.remember_closing(command)
 
     def _commands(self, emissions: Iterable[Emission]) -> Iterable[Command]:
         if self._state is not None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.core.clock import SystemClock
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns
 from qmtl.sdk import CacheView, OrderState, OrderUpdate, Strategy, StreamInput, node, signals
 from qmtl.sdk import indicators as ta
+from qmtl.sdk.engine.streaming import Emission
 from qmtl.sdk.execution.backtest import replay
+from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.in_step import CommandsInStep
+from qmtl.sdk.execution.port import WHOLE, Request, SubmitList, Weights
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.data_clock import Step
+from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.account.equity import SessionBook
-from qmtl.sdk.mesh.session.trading import StateInStep
+from qmtl.sdk.mesh.session.trading import SessionTrading, StateInStep
 from qmtl.sdk.mesh.wire.bars import LiveBar
 from qmtl.sdk.strategy.assembly import assemble
+from tests.brokerage.samples import OWNER
+from tests.sdk.execution.test_bracket import Held
+from tests.sdk.execution.test_bracket import Venue as BracketVenue
 from tests.sdk.mesh.fakes import FakeMesh
 from tests.sdk.mesh.samples import CASH, PRESET
 from tests.sdk.mesh.session.test_equity import COIN
@@ -146,3 +156,33 @@ async def test_closes_that_were_played_while_a_process_was_cut_off_show_the_fill
     for at in (2, 3):
         await state.watch(step(at))
         assert in_step.holdings.row("BTC-USD")[::3] == [1.0, float(at)]
+
+
+class FlatVenue(BracketVenue):
+    """A venue of a session that holds nothing."""
+
+    def weights(self) -> Weights:
+        return WHOLE
+
+    async def answer(self, request: Request[Any]) -> object:  # type: ignore[override]  # a session waits for it
+        return super().answer(request)
+
+
+@pytest.mark.parametrize(("sent", "held"), [("", [3]), ("-close", [3]), ("-other", [])])
+async def test_a_target_that_returns_after_another_process_closed_the_position_is_held_again(
+    sent: str, held: list[int]
+) -> None:
+    mesh, venue, assembled = await active(), FlatVenue(), assemble(Held())
+    logic = DecisionLogic(assembled)
+    [vertex] = [one for one in assembled.dag.nodes if logic.follows(one.node_id)]
+    first, turned, back = (
+        Command(vertex.node_id, int(BARS.close_ns[at]), target, 100.0) for at, target in enumerate((3.0, -3.0, 3.0))
+    )
+    name = logic.order_name(turned) + sent
+    mesh.orders[name] = orderpb.OrderStatus(order=orderpb.Order(client_order_id=name, symbol="BTC-USD"))
+    trading = SessionTrading(logic, venue)  # type: ignore[arg-type]  # all that is asked of it
+    await trading.recall(RetryingClient.open(mesh.client, 5.0, SystemClock()), OWNER)
+    logic.remember(first)
+    await trading.watch(Step(turned.time_ns, [Emission(vertex, turned.time_ns, (turned.target, 100.0))], {}))
+    await trading.act(Step(back.time_ns, [Emission(vertex, back.time_ns, (back.target, 100.0))], {}))
+    assert [act.orders[0].quantity for act in venue.acts if isinstance(act, SubmitList)] == held

@@ -7,6 +7,7 @@ its rows takes the stretch back to the last such place, from where the law of th
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from brokerage.domain.backtest.compiled.account import (
@@ -42,6 +43,8 @@ in this bar, and they still rest; an exit has filled before it, which has ended 
 reduce: the next bar ends them.
 """
 
+_NO_TARGET = math.nan
+"""Acted on while a market order closes: a target that returns meanwhile is one to act on."""
 _SEQ_OF_EXIT = 5
 """INITIALIZED, UPDATED, SUBMITTED and ACCEPTED come before the fill of an exit, and each move of a trailing stop."""
 _SEQ_OF_MARKET = 4
@@ -302,7 +305,7 @@ def _close(
     if working.phase == HOLDING:
         if made.outcome == NOTHING:
             return Close(True, new, working, 0, 0, 0)
-        return _leave(step, terms, market, bar, made.target, acted, traces, count)
+        return _leave(step, terms, market, bar, made.target, traces, count)
     cancels = 0
     if working.phase == CLOSED:
         traces.cancel_step[count.cancels], traces.cancel_of[count.cancels] = step, working.entered
@@ -326,7 +329,6 @@ def _leave(
     market: Market,
     bar: Bar,
     target: int,
-    acted: float,
     traces: BracketTraces,
     count: Counts,
 ) -> Close:
@@ -337,10 +339,10 @@ def _leave(
     value = worth(terms, market.close[step], abs(held))
     above = terms.notional_max > 0 and value > terms.notional_max
     if value < 0 or above or (target != 0 and (target > 0) == (held > 0)):
-        return Close(False, acted, working, 0, 0, 0)
+        return Close(False, _NO_TARGET, working, 0, 0, 0)
     part = CLOSE if target else MARKET
     _sent(traces, count.orders, step, -held, target, part)
-    return Close(True, acted, Working(CLOSING, -held, part, step, working.entered, working.exits), 1, 0, 1)
+    return Close(True, _NO_TARGET, Working(CLOSING, -held, part, step, working.entered, working.exits), 1, 0, 1)
 
 
 def _sent(traces: BracketTraces, row: int, step: int, quantity: int, target: int, part: int) -> None:

@@ -8,6 +8,7 @@ are met.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from brokerage.domain.backtest.compiled.account import (
@@ -37,6 +38,8 @@ ACTED, TOLD, AWAITED = 0, 1, 2
 """Columns of a symbol's targets: acted on, told, and the one that waits."""
 TARGETS_WIDTH = 3
 WHOLE_ORDER, CLOSING_ORDER = 0, 1
+_NO_TARGET = math.nan
+"""Acted on after an order that only closes: a target that returns before the rest is sent is one to act on."""
 _SUM_END = 1 << 61
 _TIMEOUT_BARS = 3
 """As decide.LEG_TIMEOUT_BARS: a leg that waits longer is given up, and told of."""
@@ -262,7 +265,10 @@ def _due(step: int, symbols: Symbols, prices: Prices, targets: Targets, state: S
     found = 0
     for at in range(symbols.number):
         here, acted = at * symbols.steps + step, at * TARGETS_WIDTH + ACTED
-        if not targets.given[here] or targets.target[here] == state.targets[acted]:
+        if not targets.given[here]:
+            continue
+        if targets.target[here] == state.targets[acted]:
+            state.now[at * WIDTH + WAITS] = 0
             continue
         if state.now[at * WIDTH + WAITS] and state.targets[at * TARGETS_WIDTH + AWAITED] != targets.target[here]:
             state.now[at * WIDTH + WAITS] = 0
@@ -323,7 +329,9 @@ def _send(
                 reducing += 1
             if part == WHOLE_ORDER:
                 _settle(state, at, legs.target[leg])
-            elif not _wait(state, at, legs.target[leg]):
+                continue
+            state.targets[at * TARGETS_WIDTH + ACTED] = _NO_TARGET
+            if not _wait(state, at, legs.target[leg]):
                 return -1
     return sent
 
