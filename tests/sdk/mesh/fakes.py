@@ -105,6 +105,7 @@ class FakeMesh:
         self.before_bar: Callable[[int], Awaitable[None]] | None = None  # is waited for before a bar is played
         self.venue = SimulatedAccount(spot(), {"USD": CASH})
         self.working: dict[str, None] = {}  # names of orders that are open
+        self.cancels_pend = False  # the venue has not heard of a cancel yet
         self.traders: set[str] = set()  # strategies that have ordered
         self.exchange_accounts: dict[str, list[str]] = {}  # the symbols that each is fed
         self.consents: list[object] = []  # of each order: whether live trading was meant

@@ -20,6 +20,7 @@ from brokerage.domain.orders.denials import FINAL
 from brokerage.domain.orders.order import MARGIN_CALL, OPERATOR, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, Unavailable
@@ -187,14 +188,26 @@ class MeshExecution:
         self._cancelled.append(reply.status)
 
     async def _held(self, symbol: str, time_ns: int) -> HeldPosition:
-        """Held, and what a cancelled order may still bring where its venue has not confirmed the cancel."""
-        read = self._portfolio.read() if self._cancelled else self._portfolio.at(time_ns)
-        portfolio = await read
+        """Held, and what a cancelled order may still bring where its venue has not confirmed the cancel. An exchange
+        fills between bars: the book of this moment has what was filled before its orders were listed.
+        """
+        portfolio, coming = await self._portfolio.at(time_ns), Decimal(0)
+        if self._cancelled or self._market.is_live:
+            portfolio, coming = await self._read(symbol)
         held = quantity_held(portfolio, self._owner, symbol)
-        coming = sum((open_quantity(status) for status in self._cancelled if is_open(status)), Decimal(0))
         instrument = self._market.instruments[symbol]
         lot, tick = instrument.quantity_decimal(instrument.lot), instrument.price_decimal(instrument.tick)
         return HeldPosition(held + coming, capital_of(portfolio, self._owner), lot, tick)
+
+    async def _read(self, symbol: str) -> tuple[portfoliopb.Portfolio, Decimal]:
+        """The book, and what cancelled orders may still bring to it: what is filled meanwhile counts once."""
+        while True:
+            before = {one.order.client_order_id: open_quantity(one) for one in self._cancelled if is_open(one)}
+            portfolio = await self._portfolio.read()
+            listed = await list_orders(self._retrying, self._owner, symbol=symbol, open_only=True) if before else []
+            self._cancelled = [one for one in listed if one.order.client_order_id in before]
+            if before == {one.order.client_order_id: open_quantity(one) for one in self._cancelled}:
+                return portfolio, sum(before.values(), Decimal(0))
 
     async def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))

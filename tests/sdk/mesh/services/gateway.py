@@ -139,10 +139,11 @@ class FakeGateway:
         return tradingservicepb.SubmitOrderResponse(status=status)
 
     async def CancelOrder(self, request: tradingservicepb.CancelOrderRequest) -> tradingservicepb.CancelOrderResponse:
-        event = self.mesh.venue.cancel(request.key.client_order_id, self.mesh.watermark_ns)
+        name = request.key.client_order_id
+        event = None if self.mesh.cancels_pend else self.mesh.venue.cancel(name, self.mesh.watermark_ns)
         self.mesh.show([event] if event else [])
         self.mesh.passed("CancelOrder")
-        return tradingservicepb.CancelOrderResponse(status=self.mesh.orders[request.key.client_order_id])
+        return tradingservicepb.CancelOrderResponse(status=self.mesh.orders[name])
 
     async def AcquireProducer(
         self, request: queueservicepb.AcquireProducerRequest

@@ -58,6 +58,11 @@ class Opened:
         assert isinstance(reply, OrderReply)
         return reply
 
+    def fill(self) -> None:
+        """Fill what is open between two bars; nobody is told."""
+        bar = bar_from_doubles(self.mesh.venue.instrument(SYMBOL), self.now_ns, STEP_NS, (1e4, 1e4, 1e4, 1e4, 9.0))
+        self.mesh.show(self.mesh.venue.on_bar(SYMBOL, bar))
+
     async def open_orders(self) -> object:
         return await self.execution.answer(AskOpenOrders(SYMBOL, self.now_ns))
 
@@ -68,7 +73,7 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Opened]:
+async def opened(venue: str = "") -> AsyncIterator[Opened]:
     """Execution of one strategy, its portfolio followed."""
     mesh, activation = FakeMesh(BARS, 10), FollowedActivation()
     mesh.activate("s")
@@ -78,7 +83,7 @@ async def opened() -> AsyncIterator[Opened]:
     retrying = RetryingClient.open(mesh.client, 5.0, SystemClock())
     portfolio = FollowedPortfolio(retrying.separate(), OWNER, venue_wait_s=0.2)
     following = asyncio.create_task(portfolio.follow())
-    market = await session_market(retrying, Account(fee_rate="0.001"), [SYMBOL])
+    market = await session_market(retrying, Account(fee_rate="0.001", venue=venue), [SYMBOL])
     yield Opened(mesh, activation, MeshExecution(retrying, OWNER, activation, portfolio, market))
     following.cancel()
 
@@ -126,6 +131,26 @@ async def test_after_a_cancel_the_portfolio_is_read_anew_and_else_taken_from_the
         assert await to.held() == HeldPosition(Decimal(0), Decimal(100_000), Decimal("0.00000001"), Decimal("0.01"))
         assert to.mesh.calls["GetPortfolio"] == 1
         assert await to.open_orders() == ()
+
+
+async def test_at_an_exchange_what_was_filled_before_orders_were_listed_is_held() -> None:
+    async with opened("main") as to:
+        await to.buy("a")
+        assert await to.open_orders() == ("a",)
+        to.fill()
+        assert await to.open_orders() == ()
+        assert (await to.held()).expected == Decimal("0.1")
+
+
+async def test_what_is_filled_between_a_cancel_and_the_book_counts_once() -> None:
+    async with opened("main") as to:
+        await to.buy("a")
+        await to.open_orders()
+        to.mesh.cancels_pend = True
+        await to.execution.answer(Cancel("a", to.now_ns))
+        assert (await to.held()).expected == Decimal("0.1")  # it may still bring it
+        to.fill()
+        assert (await to.held()).expected == Decimal("0.1")
 
 
 @pytest.mark.parametrize(
