@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 from sqlalchemy import Connection
 
@@ -19,9 +21,15 @@ from qmtl.core.errors import QmtlError
 log = structlog.stdlib.get_logger("qmtl.brokerage.feeds")
 
 
-def end_symbol(conn: Connection, market: MarketContext, action: Ending, now_ns: int) -> bool:
+def end_symbol(
+    conn: Connection,
+    market: MarketContext,
+    action: Ending,
+    now_ns: int,
+    heard: Callable[[str], int] = lambda _: 0,
+) -> bool:
     """End a symbol, whose time has come, for the paper accounts that have a live feed of it; whether that was all of
-    them: one whose last bars are still on their way waits for those.
+    them: one whose last bars are still on their way waits for those. `heard`: when a preset's feed was last heard of.
 
     Its orders end, what is held is paid out or, where no price says so, kept and told. Once: a repeat does nothing. An
     account that this fails for is told of it, and all others go on; its next bar tries again. Replays end symbols by
@@ -31,7 +39,9 @@ def end_symbol(conn: Connection, market: MarketContext, action: Ending, now_ns: 
     for account in accounts_store.live_accounts_of(conn, action.symbol):
         if market.of(account).kind is not VenueKind.PAPER:
             continue
-        if not account.has_come(action.symbol, action.at_ns, now_ns):
+        feed = account.feed(action.symbol)
+        heard_ns = heard(feed.preset) if feed is not None else 0
+        if not account.has_come(action.symbol, action.at_ns, now_ns, heard_ns):
             every = False
             continue
         try:

@@ -101,6 +101,8 @@ class FeedFollower:
         self._endings = {one for each in market.actions.values() for one in each if isinstance(one, Ending)}
         self.leading = False
         self.feeds: dict[Feed, FeedStatus] = {}
+        self._begun_ns = to_ns(clock.now())
+        self._heard: dict[str, int] = {}  # when each live preset was heard of since this process follows it
 
     def broken(self) -> list[tuple[Feed, FeedStatus]]:
         """Feeds that should run and do not."""
@@ -111,6 +113,7 @@ class FeedFollower:
         while (held := await self._db.try_lock(JOB)) is None:
             await self._clock.sleep(LOOK_S)
         self.leading = True
+        self._begun_ns = to_ns(self._clock.now())
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sender.run(), name="sender")
@@ -126,14 +129,19 @@ class FeedFollower:
         finally:
             self.leading = False
             self.feeds.clear()
+            self._heard.clear()
             await asyncio.to_thread(held.release)
 
     async def end_symbols(self) -> None:
         """End the symbols whose time has come, each until it has ended for every account."""
         now_ns = to_ns(self._clock.now())
         for action in sorted((one for one in self._endings if one.at_ns <= now_ns), key=lambda one: one.at_ns):
-            if await self._db.write(partial(end_symbol, market=self._market, action=action, now_ns=now_ns)):
+            end = partial(end_symbol, market=self._market, action=action, now_ns=now_ns, heard=self._heard_ns)
+            if await self._db.write(end):
                 self._endings.discard(action)
+
+    def _heard_ns(self, preset: str) -> int:
+        return self._heard.get(preset, self._begun_ns)
 
     async def _next_look(self, opened: asyncio.Event) -> None:
         """Another process may open accounts too, so this one looks by itself from time to time."""
@@ -176,6 +184,8 @@ class FeedFollower:
         events = [*self._bars(symbol, answer), *self._ticks(symbol, answer)]
         watermark = ns_from_proto(answer.watermark, "watermark") if answer.HasField("watermark") else 0
         now_ns = to_ns(self._clock.now())
+        if not feed.session_id:
+            self._heard[feed.preset] = now_ns
 
         def show(conn: Connection) -> int:
             source, ended = (feed.preset, feed.session_id), answer.end_of_session

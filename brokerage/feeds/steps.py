@@ -104,10 +104,12 @@ class AccountSteps:
         return any(isinstance(action, Split) for action in due)
 
     def _has_last_price(self, ending: Ending) -> bool:
-        """Whether what an ending is settled at is known: of a contract that expires the last of its prices."""
+        """Whether what an ending is settled at is known: of a contract that expires the last of its prices. That its
+        feed is late, who follows it knows.
+        """
         if not isinstance(ending, Expiry) or ending.symbol == self._symbol:
             return True
-        return self._account.has_come(ending.symbol, ending.at_ns, self._now_ns)
+        return self._account.has_come(ending.symbol, ending.at_ns)
 
     def _let_go(self, book: StrategyBook, event: MarketEvent) -> list[OrderEvent]:
         """The stops watched here that an event reaches."""

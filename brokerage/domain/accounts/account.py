@@ -124,14 +124,15 @@ class Account:
         others = (feed for feed in self.feeds if feed.symbol != symbol)
         return {feed.symbol: feed.position_ns for feed in others if feed.waits_for(until_ns)}
 
-    def has_come(self, symbol: str, at_ns: int, now_ns: int) -> bool:
+    def has_come(self, symbol: str, at_ns: int, now_ns: int = 0, heard_ns: int = 0) -> bool:
         """Whether no bar of a symbol that closes by an instant is waited for any more: its feed has come there, has
-        ended, or is live and more than two of its bars late by the clock.
+        ended, or is live and more than two of its bars late by the clock (`now_ns`; 0: the clock is not asked), during
+        which nothing was heard of it since `heard_ns`: one that catches up is not late.
         """
         feed = self.feed(symbol)
         if feed is None or feed.ended or feed.position_ns >= at_ns:
             return True
-        return not feed.session_id and now_ns >= at_ns + WAITED_BARS * feed.interval_s * SECOND_NS
+        return not feed.session_id and now_ns >= max(at_ns, heard_ns) + WAITED_BARS * feed.interval_s * SECOND_NS
 
     def moved(self, feed: AccountFeed) -> Account:
         """The account with one of its feeds further along."""

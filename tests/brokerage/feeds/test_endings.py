@@ -30,14 +30,16 @@ from brokerage.domain.orders.states import OrderState, OrderType
 from brokerage.domain.simulation.corporate import ENDED_BY_ENDING
 from brokerage.feeds import show
 from brokerage.feeds.endings import end_symbol
-from brokerage.feeds.follow import BarSource, FeedFollower
+from brokerage.feeds.follow import BarSource, Feed, FeedFollower
 from brokerage.feeds.metrics import FeedMetrics
 from brokerage.market.context import MarketContext
 from qmtl.core.clock import VirtualClock
 from qmtl.core.instants import from_ns
+from qmtl.data.v1 import data_service_pb2 as dataservicepb
 from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.data.v1 import data_session_service_pb2_grpc as datasessionrpc
 from qmtl.sql.database import sqlite_url
+from qmtl.wire.instants import ns_to_proto
 from tests.brokerage.samples import ACCOUNT, FEED, MINUTE, OWNER, STOCK, Book, bar, open_book, order
 
 NEW = instrument("NEW", base="NEW", quote="USD", price_places=2, lot="0.1")
@@ -255,3 +257,31 @@ async def test_the_paper_venue_looks_by_itself_for_what_ends(tmp_path: Path) -> 
         clock.advance(1)
         await venue.end_symbols()
         assert (await positions(book))["ESH"].quantity == 0
+
+
+async def test_a_venue_that_was_away_waits_for_its_feed_to_catch_up_before_a_future_expires(tmp_path: Path) -> None:
+    """Started an hour after the expiry: the last prices are still to come, two bars from when it last heard of them."""
+    clock = VirtualClock(from_ns(63 * MINUTE))
+    async with (
+        open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book,
+        insecure_channel("127.0.0.1:1") as nobody,
+    ):
+        await book.open(replace(DATED, feeds=(*DATED.feeds, AccountFeed("live-aapl", "", symbol="AAPL", interval_s=60))))
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50))
+        source = BarSource(datarpc.DataServiceStub(nobody), datasessionrpc.DataSessionServiceStub(nobody))
+        venue = FeedFollower(book.db, book.market, source, clock, FeedMetrics(CollectorRegistry()))
+        await venue.end_symbols()
+        clock.advance(100)
+        early = dataservicepb.SubscribeResponse(watermark=ns_to_proto(2 * MINUTE + MINUTE // 2))
+        await venue.take(Feed(*LIVE), early)
+        clock.advance(100)
+        await venue.end_symbols()
+        await book.db.write(lambda conn: show.show_bars(conn, book.market, ("live-aapl", ""), [bar(9, 70)], 0, 10**18))
+        assert (await positions(book))["ESH"].quantity == 10
+        await on(book, LIVE, bar(2, 53))
+        await venue.end_symbols()
+        assert (await positions(book))["ESH"].quantity == 0
+        [told] = await audited(book)
+        assert told.endswith("cash 200.00000000 USD")  # of the last bar's close, 54
