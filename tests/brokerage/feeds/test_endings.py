@@ -266,7 +266,8 @@ async def test_a_venue_that_was_away_waits_for_its_feed_to_catch_up_before_a_fut
         open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book,
         insecure_channel("127.0.0.1:1") as nobody,
     ):
-        await book.open(replace(DATED, feeds=(*DATED.feeds, AccountFeed("live-aapl", "", symbol="AAPL", interval_s=60))))
+        other = AccountFeed("live-aapl", "", symbol="AAPL", interval_s=60)
+        await book.open(replace(DATED, feeds=(*DATED.feeds, other)))
         await on(book, LIVE, bar(0, 50))
         await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
         await on(book, LIVE, bar(1, 50))
