@@ -35,7 +35,7 @@ class AccountLimits:
     def binds(self) -> bool:
         """Whether anything is limited."""
         amounts = (self.gross_max, self.net_max, self.leverage_max, self.symbol_max, self.sector_max)
-        return bool(self.budgets) or any(amount is not None for amount in amounts)
+        return bool(self.budgets) or amounts.count(None) < len(amounts)
 
 
 NO_ACCOUNT_LIMITS = AccountLimits()

@@ -49,6 +49,12 @@ class BrokerageProfile:
     loans: Mapping[str, LoanRates] | None = None
     borrow: Mapping[str, Sequence[Dated[BorrowRate]]] = field(default_factory=dict)
     funding_rates: Mapping[str, Sequence[Dated[int]]] = field(default_factory=dict)
+    funding: BuyingPowerModel = field(init=False, repr=False, compare=False)
+    """What orders take of an account's money under this profile."""
+
+    def __post_init__(self) -> None:
+        model = BuyingPowerModel(self.buying_power, self.leverage, self.fee, self.margins)
+        object.__setattr__(self, "funding", model)
 
     @property
     def settles(self) -> Settles | None:
@@ -78,8 +84,3 @@ class BrokerageProfile:
             )
         if self.margins is not None and self.buying_power is BuyingPower.MARGIN:
             self.margins.require(instrument)
-
-    @property
-    def funding(self) -> BuyingPowerModel:
-        """What orders take of an account's money under this profile."""
-        return BuyingPowerModel(self.buying_power, self.leverage, self.fee, self.margins)

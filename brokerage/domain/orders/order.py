@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
@@ -224,7 +223,7 @@ def order_id(owner: Owner, client_order_id: str) -> str:
     """The order's own id, the same on every replica and replay: base32 of BLAKE3 over its unique key, 32 letters."""
     name = client_order_id.encode()
     key = _key_of(owner) + len(name).to_bytes(4, "big") + name
-    return base64.b32encode(blake3(key).digest()[:20]).decode().lower()
+    return _letters_of(key)
 
 
 @lru_cache(maxsize=1_024)
@@ -238,7 +237,17 @@ def venue_order_id(identity: str, generation: int, length_max: int = 32) -> str:
     if not generation:
         return identity[:length_max]
     key = f"{identity}/{generation}".encode()
-    return base64.b32encode(blake3(key).digest()[:20]).decode().lower()[:length_max]
+    return _letters_of(key)[:length_max]
+
+
+def _letters_of(key: bytes) -> str:
+    """Base32 (RFC 4648, small letters) of the first 160 bits of BLAKE3 over a key, two letters at a time."""
+    number = int.from_bytes(blake3(key).digest(20))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(150, -1, -10)])
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class OrderType(Enum):
     TRAILING_STOP = "TRAILING_STOP"
     TRAILING_STOP_LIMIT = "TRAILING_STOP_LIMIT"
 
+    __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
+
 
 class TimeInForce(Enum):
     GTC = "GTC"
@@ -90,6 +92,8 @@ class TimeInForce(Enum):
     FOK = "FOK"
     AT_OPEN = "AT_OPEN"
     AT_CLOSE = "AT_CLOSE"
+
+    __hash__ = object.__hash__  # members are single: that of Enum hashes the name in Python, at every look-up
 
 
 AUCTIONS = frozenset({TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE})

@@ -42,6 +42,8 @@ class OpenOrderTotals:
         )
 
     def __add__(self, other: OpenOrderTotals) -> OpenOrderTotals:
+        if other is NO_OPEN_ORDERS or self is NO_OPEN_ORDERS:
+            return self if other is NO_OPEN_ORDERS else other
         return OpenOrderTotals(
             self.orders + other.orders,
             fit(self.quantity + other.quantity, "working quantity"),
@@ -52,6 +54,8 @@ class OpenOrderTotals:
         )
 
     def __sub__(self, other: OpenOrderTotals) -> OpenOrderTotals:
+        if other is NO_OPEN_ORDERS:
+            return self
         return OpenOrderTotals(
             self.orders - other.orders,
             self.quantity - other.quantity,

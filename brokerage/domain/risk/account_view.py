@@ -24,8 +24,8 @@ from brokerage.domain.risk.exposure import NO_EXPOSURE, Exposure, exposure_of
 from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from qmtl.core.limits import UNLIMITED, RiskLimits
 
-_Added = tuple[Owner, OpenOrderTotals, Side] | None
-"""What an owner would work more on a side."""
+_Added = tuple[StrategyBook, OpenOrderTotals, Side] | None
+"""What the owner of a book would work more on a side."""
 
 
 @dataclass(slots=True)
@@ -95,51 +95,44 @@ class AccountView:
     def committed(self, currency: str) -> int:
         """What all open orders hold of a currency; under margin, beyond what their positions hold already."""
         together: dict[str, int] = {}
-        return sum(self._committed(owner, book, currency, together) for owner, book in self.books.items())
+        return sum(self._committed(book, currency, together) for book in self.books.values())
 
     def held_at_worst(self, owner: Owner, instrument: Instrument, more: OpenOrderTotals, side: Side) -> int:
         """What one owner's position in an instrument, its open orders and `more` on a side hold of the equity; with
         what those of the others do, where all of them together decide on its margin tier.
         """
-        added = owner, more, side
-        if not self.profile.funding.by_tiers(instrument):
-            return self._worst_of(owner, instrument, 0, added)
-        self.book(owner)
-        together = self._together(instrument, added)
-        return sum(self._worst_of(one, instrument, together, added) for one in self.books)
-
-    def _worst_of(self, owner: Owner, instrument: Instrument, together: int, added: _Added = None) -> int:
-        """What one owner holds of the equity in an instrument. `together`: see the method of this name."""
-        mark, held = self.marks.get(instrument.symbol), self.book(owner).held(instrument.symbol)
-        price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
-        buys, sells = self._sides(owner, instrument.symbol, added)
-        beside = together - self._gross(owner, instrument, added) if together else 0
-        return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns, beside)
-
-    def _sides(self, owner: Owner, symbol: str, added: _Added) -> tuple[OpenOrderTotals, OpenOrderTotals]:
         book = self.book(owner)
-        buys, sells = book.open_totals(symbol, Side.BUY), book.open_totals(symbol, Side.SELL)
-        if added is None or added[0] != owner:
-            return buys, sells
-        return (buys + added[1], sells) if added[2] is Side.BUY else (buys, sells + added[1])
+        added = book, more, side
+        if not self.profile.funding.by_tiers(instrument):
+            return self._worst_of(book, instrument, 0, added)
+        together = self._together(instrument, added)
+        return sum(self._worst_of(one, instrument, together, added) for one in self.books.values())
+
+    def _worst_of(self, book: StrategyBook, instrument: Instrument, together: int, added: _Added = None) -> int:
+        """What one owner holds of the equity in an instrument. `together`: see the method of this name."""
+        mark, held = self.marks.get(instrument.symbol), book.held(instrument.symbol)
+        price, at_ns = (mark.price, mark.at_ns) if mark else (0, 0)
+        buys, sells = _sides(book, instrument.symbol, added)
+        beside = together - self._gross(book, instrument, added) if together else 0
+        return self.profile.funding.at_worst(instrument, price, held, buys, sells, at_ns, beside)
 
     def _together(self, instrument: Instrument, added: _Added = None) -> int:
         """The most notional that all owners hold or work in an instrument whose tier goes by all of it; else 0."""
         if not self.profile.funding.by_tiers(instrument):
             return 0
-        return sum(self._gross(owner, instrument, added) for owner in self.books)
+        return sum(self._gross(book, instrument, added) for book in self.books.values())
 
-    def _gross(self, owner: Owner, instrument: Instrument, added: _Added = None) -> int:
+    def _gross(self, book: StrategyBook, instrument: Instrument, added: _Added = None) -> int:
         """The most notional that one owner holds or works in an instrument, at its mark."""
         symbol, mark = instrument.symbol, self.marks.get(instrument.symbol)
-        held, sides = self.book(owner).held(symbol), self._sides(owner, symbol, added)
+        held, sides = book.held(symbol), _sides(book, symbol, added)
         reaches = [totals.reach(side, held) for side, totals in zip(Side, sides, strict=True)]
         return exposure_of(instrument, mark.price if mark else 0, held, *reaches).gross
 
     def held_beside(self, owner: Owner, instrument: Instrument) -> int:
         """The most notional that other owners may hold in an instrument, at its mark; 0 where it has no tiers."""
-        together = self._together(instrument)
-        return together - self._gross(owner, instrument) if together and owner in self.books else together
+        together, book = self._together(instrument), self.books.get(owner)
+        return together - self._gross(book, instrument) if together and book is not None else together
 
     def equity(self) -> int:
         """Cash, settled or not, and positions at their marks, in base currency. What cannot be valued adds nothing if
@@ -211,14 +204,14 @@ class AccountView:
     def _held_at_worst(self) -> int | None:
         """What positions and open orders hold of the equity; None if it cannot be told."""
         total, together = 0, dict[str, int]()
-        for owner, book in self.books.items():
+        for book in self.books.values():
             for symbol in book.symbols():
                 instrument = self.instruments.find(symbol) or book.ledger.instruments.get(symbol)
                 if instrument is None or (book.held(symbol) and symbol not in self.marks):
                     return None
                 if symbol not in together:
                     together[symbol] = self._together(instrument)
-                held = self.in_base(self._worst_of(owner, instrument, together[symbol]), instrument.quote)
+                held = self.in_base(self._worst_of(book, instrument, together[symbol]), instrument.quote)
                 if held is None:
                     return None
                 total += held
@@ -236,7 +229,7 @@ class AccountView:
                     found.append((position_worth(instrument, position, mark.price), instrument.quote))
         return found
 
-    def _committed(self, owner: Owner, book: StrategyBook, currency: str, together: dict[str, int]) -> int:
+    def _committed(self, book: StrategyBook, currency: str, together: dict[str, int]) -> int:
         """What the open orders of one owner hold of a currency; `together` keeps what was summed over all owners."""
         funding, total = self.profile.funding, 0
         for symbol in {symbol for symbol, _ in (*book.totals, *book.reserved)}:
@@ -249,7 +242,15 @@ class AccountView:
                 continue
             if symbol not in together:
                 together[symbol] = self._together(instrument)
-            beside = together[symbol] - self._gross(owner, instrument) if together[symbol] else 0
+            beside = together[symbol] - self._gross(book, instrument) if together[symbol] else 0
             alone = funding.initial(Held(instrument, held, instrument.notional(price, held), at_ns, beside))
-            total += self._worst_of(owner, instrument, together[symbol]) - alone
+            total += self._worst_of(book, instrument, together[symbol]) - alone
         return total
+
+
+def _sides(book: StrategyBook, symbol: str, added: _Added) -> tuple[OpenOrderTotals, OpenOrderTotals]:
+    """Buys and sells that a book works in a symbol, with what is added to it."""
+    buys, sells = book.open_totals(symbol, Side.BUY), book.open_totals(symbol, Side.SELL)
+    if added is None or added[0] is not book:
+        return buys, sells
+    return (buys + added[1], sells) if added[2] is Side.BUY else (buys, sells + added[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.market.instrument import Instrument
@@ -89,10 +89,10 @@ class BuyingPowerModel:
             return self._opened(at, side, quantity, notional), fees
         if quantity <= against:
             rest = side.sign * (quantity - against)
-            return self.initial(replace(at, quantity=rest, value=instrument.notional(mark, rest))), fees
+            return self.initial(_moved(at, rest, instrument.notional(mark, rest))), fees
         # which of several orders closes and which opens depends on their prices: then all of them count as opening
         opened = -(-notional * (quantity - against) // quantity) if orders.taking == 1 else notional
-        return self._opened(replace(at, quantity=0, value=0), side, quantity - against, opened), fees
+        return self._opened(_moved(at, 0, 0), side, quantity - against, opened), fees
 
     def _opened(self, at: Held, side: Side, quantity: int, notional: int) -> int:
         """The margin of a position and of what is opened beside it on its side, at a price of its own."""
@@ -100,7 +100,7 @@ class BuyingPowerModel:
         if margins is None:
             return self.held_by_position(at.value) + self.held_by_position(notional)
         more, worth = at.quantity + side.sign * quantity, at.value + side.sign * notional
-        return margins.initial(replace(at, quantity=more, value=worth))
+        return margins.initial(_moved(at, more, worth))
 
     def needed(self, instrument: Instrument, price: int, quantity: int) -> int:
         """Quote currency that buying `quantity` at `price` takes of a CASH account: notional and fee."""
@@ -117,3 +117,8 @@ class BuyingPowerModel:
         notional = buys.priced + instrument.notional(mark, buys.unpriced)
         fees = self.fee.bound(instrument, notional, buys.quantity - buys.reducing, buys.taking)
         return fit(notional + fees, "commitment")
+
+
+def _moved(at: Held, quantity: int, value: int) -> Held:
+    """What is held, with another quantity of another value."""
+    return Held(at.instrument, quantity, value, at.at_ns, at.beside)
