@@ -1,4 +1,4 @@
-"""Books of paper accounts valued at the bars of their data session: what a strategy's trading on paper came to."""
+"""Books of accounts valued at the bars of a data session: what a strategy's trading on paper, or live, came to."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from brokerage.market.context import MarketContext
 from brokerage.orders import store
 from brokerage.orders.store import OrdersOf
 from brokerage.orders.wire import TEXT_MAX
+from brokerage.replay.at_venues import in_session, paid_in
 from brokerage.replay.bars import SealedBars
 from brokerage.replay.wire import ORDERS_MAX, PART_ROWS, account_from_model, fill_events, replies
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -44,7 +45,8 @@ DENIALS_MAX = 10_000
 class BooksQuery:
     """Whose books, on which data session from where to where, and what the account has to be like.
 
-    `own_terms`: the account as it is, with all that the strategy sent.
+    `own_terms`: the account as it is, with all that the strategy sent. Of an account at a venue nothing but the model's
+    starting cash is looked at, the capital that the strategy began with.
     """
 
     owner: Owner
@@ -57,7 +59,7 @@ class BooksQuery:
 
 @dataclass(frozen=True, slots=True)
 class PaperBooks:
-    """What one strategy did in a paper account: fills and denials in order, and what time paid it.
+    """What one strategy did in an account: fills and denials in order, and what time paid it.
 
     What the account's own cash bore, interest on its loans, counts whole for each that trades there: nobody leaves it
     out by company.
@@ -97,13 +99,16 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     """The books that are asked for.
 
     Raises NotFound (E_ACCOUNT_UNKNOWN), InvalidRequest (E_ACCOUNT_NOT_PAPER, E_ACCOUNT_OTHER_TERMS,
-    E_ACCOUNT_OTHER_DATA, E_ACCOUNT_INCOMPLETE, E_TOO_LARGE), NotReady (E_ACCOUNT_WITHOUT_BARS).
+    E_ACCOUNT_OTHER_DATA, E_ACCOUNT_INCOMPLETE, E_TOO_LARGE; at a venue E_DECIMAL, E_FIELD: its capital),
+    NotReady (E_ACCOUNT_WITHOUT_BARS).
     """
     owner = query.owner
     account = accounts_store.account(conn, owner.account, owner.world_id)
     if account.venue != VENUE:
-        raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
-    if not query.own_terms:
+        if not query.own_terms:
+            raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
+        account = in_session(conn, market, account, query.session_id, query.model.starting_cash)
+    elif not query.own_terms:
         _require_terms(account, query, market)
     _require_whole(account, query.start_ns)
     of = OrdersOf(owner.account, owner.world_id, owner.strategy_id)
@@ -114,6 +119,8 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     _require_own(fills)
     known = load_payments(conn, owner.account, market.instruments)
     payments = [paid for _, paid in known if paid.owner in (owner, None)]
+    if account.venue != VENUE:
+        payments = paid_in(conn, owner, (paid for _, paid in known if paid.at_ns > query.start_ns))
     feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
     orders = _sent(conn, market, owner) if query.own_terms else ()
     return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments, orders, query.end_ns)

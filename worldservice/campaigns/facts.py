@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from qmtl.core.modes import EffectiveMode
+from qmtl.core.modes import EffectiveMode, ExecutionDomain
 from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.activation.domain.activation import Entry
@@ -24,7 +24,7 @@ from worldservice.campaigns.domain.readiness import Readiness, ReportShown, Stag
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
 from worldservice.campaigns.domain.windows import Window
 from worldservice.campaigns.live.shares import sets_naming
-from worldservice.campaigns.reports.store import find_report
+from worldservice.campaigns.reports.store import newest_of
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.domain.reports import Outcome
@@ -174,7 +174,8 @@ class WorldCampaigns(WorldRows):
             allow_live=self.world.allow_live,
             replay=is_replay(self.world, self.settings.replay_presets),
             policy_version=self.world.default_policy_version,
-            report=self._report(name),
+            report=self._report(name, ExecutionDomain.DRYRUN),
+            live_report=self._report(name, ExecutionDomain.LIVE) if binding.stage is Stage.LIVE else None,
             overrides=frozenset(
                 (one.run_id, one.revision, one.rule)
                 for one in self._overrides
@@ -240,11 +241,12 @@ class WorldCampaigns(WorldRows):
         versions = {one.version for one in self._records.get(name, ())}
         return selection_of(newest.moments, len(versions), self._trials.get(name))
 
-    def _report(self, name: str) -> ReportShown | None:
-        """The newest divergence report, whatever its version; read where the policy asks for one."""
-        found = find_report(self.conn, self.world.world_id, name) if self.terms.divergence_written else None
-        if found is None:
+    def _report(self, name: str, domain: ExecutionDomain) -> ReportShown | None:
+        """The newest divergence report on trading in a domain, whatever its version; read where the policy asks."""
+        newest = newest_of(self.conn, self.world.world_id, name, domain, 1) if self.terms.divergence_written else []
+        if not newest:
             return None
+        found = newest[0]
         return ReportShown(
             verdict=divergencepb.DivergenceVerdict.Name(found.verdict).removeprefix("DIVERGENCE_VERDICT_"),
             reasons=tuple(found.reasons),

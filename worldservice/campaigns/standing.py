@@ -151,14 +151,18 @@ class Campaigns:
         return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(looked))
 
     def _step(self, looked: WorldCampaigns, campaign: Campaign, ready: Readiness) -> StepEvidence:
-        """What the canary showed at its step; a divergence report of another version says nothing."""
+        """What the canary showed at its step; a divergence report of another version says nothing. One on live trading
+        counts where it fails: at a step's share it cannot be compared, and is UNKNOWN.
+        """
         trading = any(
             e.effective_mode is EffectiveMode.LIVE and can_trade(e) and not e.drain
             for e in looked.entries_of(campaign.strategy_id)
         )
         shown = self.evidence.of_step(looked.conn, campaign, trading=trading)
-        report = ready.report if ready.report is not None and ready.report.version == ready.version else None
-        verdict = None if report is None else Verdict[report.verdict]
+        mine = (one for one in (ready.report, ready.live_report) if one is not None and one.version == ready.version)
+        told = [(Verdict[one.verdict], one is ready.live_report) for one in mine]
+        fails = any(verdict is Verdict.FAIL for verdict, _ in told)
+        verdict = Verdict.FAIL if fails else next((verdict for verdict, live in told if not live), None)
         return replace(shown, verdict=verdict, verdict_asked=ready.terms.divergence_written)
 
     def _demotion(self, looked: WorldCampaigns, campaign: Campaign) -> str:

@@ -1,19 +1,21 @@
-"""The client's side of a divergence report: what a strategy decides over the recordings of its paper session.
+"""The client's side of a divergence report: what a strategy decides over the recordings of its session.
 
-What those decisions come to, and what the paper account came to, brokerage says; nothing of either is told from here.
+What those decisions come to, and what the account came to, brokerage says; nothing of either is told from here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import SystemClock
+from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import NotFound, NotReady, refused
 from qmtl.core.instants import to_ns
 from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
@@ -23,11 +25,13 @@ from qmtl.gateway.v1 import strategy_service_pb2 as strategyservicepb
 from qmtl.rpc.chunks import Chunked
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.run_record import RunResult
+from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.history import Fetched
 from qmtl.sdk.mesh.recordings import RecordedSession, read_recording
 from qmtl.sdk.mesh.retrying import RetryingClient
-from qmtl.sdk.mesh.session.account.opening import account_name
+from qmtl.sdk.mesh.session.account.opening import account_name, find_live_account
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.assumptions import world_terms
 from qmtl.sdk.mesh.submission.evaluation import order_list
 from qmtl.sdk.mesh.wire.graph import graph_digest
@@ -36,6 +40,7 @@ from qmtl.sdk.strategy.features import PublishRule
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.stats.drift import POPULATION_BINS, bin_counts, decile_edges
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
@@ -43,9 +48,12 @@ from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
 
 
 @dataclass(frozen=True, slots=True)
-class PaperRun:
-    """Which paper trading is compared. Empty `session_id`: the world's paper session; empty `account`: the one that a
-    runner opens there for the strategy. `until`: bars that close after it are left out; None: none.
+class TradedRun:
+    """Which trading is compared, on paper or live.
+
+    Empty `session_id`: the world's session of that kind; empty `account`: the one that a runner opens for the strategy
+    there, live the one that the world may use. `until`: bars that close after it are left out; None: none. `capital`:
+    live, what orders were sized by when the session began; None: what the policy's account starts with.
     """
 
     world: str
@@ -53,19 +61,21 @@ class PaperRun:
     session_id: str = ""
     account: str = ""
     until: datetime | None = None
+    live: bool = False
+    capital: Decimal | None = None
 
 
-async def create_report(gateway: Gateway, strategy: Strategy, run: PaperRun) -> divergencepb.DivergenceReport:
+async def create_report(gateway: Gateway, strategy: Strategy, run: TradedRun) -> divergencepb.DivergenceReport:
     """Seal what the session was given, replay the strategy over it, and have the world compare.
 
-    Raises InvalidRequest (E_FIELD: the code is of another strategy), NotFound (E_SESSION_UNKNOWN), NotReady
-    (E_REPLAY_CUT: no bar of the session can be replayed), and what CreateDivergenceReport does.
+    Raises InvalidRequest (E_FIELD: the code is of another strategy, capital on paper), NotFound (E_SESSION_UNKNOWN),
+    NotReady (E_REPLAY_CUT: no bar of the session can be replayed), and what CreateDivergenceReport does.
     """
     assembled = assemble(strategy)
     async with open_client(gateway) as client:
         retrying = RetryingClient.open(client, gateway.outage_s_max, SystemClock())
         await _require_same(retrying, assembled, run.strategy_id)
-        session_id = run.session_id or await _paper_session(retrying, run.world)
+        session_id = run.session_id or await _session_of(retrying, run)
         sealed = await _sealed(retrying, session_id)
         asked = evaluationservicepb.DecideRequest(world_id=run.world)
         decision = (await retrying.ask(lambda: client.evaluation.Decide(asked), "decide")).decision
@@ -74,7 +84,7 @@ async def create_report(gateway: Gateway, strategy: Strategy, run: PaperRun) -> 
             recorded = recorded.until(run.until)
         if not any(len(one) for one in recorded.bars):
             raise NotReady("E_REPLAY_CUT", f"session {session_id} was told of no bar yet", hint="ask again after some")
-        terms = world_terms(None, decision)
+        terms = _terms(run, decision)
         done, outputs = await asyncio.to_thread(recorded.replay_with_outputs, assembled, terms)
         listed = _listed(run, recorded, [sealed[name] for name in recorded.presets], done, assembled)
         chunks = Chunked(evaluationservicepb.PutOrderListRequest, listed, [run.world])
@@ -84,8 +94,9 @@ async def create_report(gateway: Gateway, strategy: Strategy, run: PaperRun) -> 
             world_id=run.world,
             strategy_id=run.strategy_id,
             order_list=stored,
-            account=run.account or account_name(run.strategy_id, session_id),
+            account=await _account(retrying, run, session_id),
             session_id=session_id,
+            capital=format_decimal(terms.cash) if run.live else "",
             features=feature_counts(assembled.published, outputs, to_ns(recorded.start)),
         )
         made = client.divergence.CreateDivergenceReport
@@ -102,17 +113,33 @@ async def _require_same(retrying: RetryingClient, assembled: Assembled, strategy
         raise refused("E_FIELD", "strategy", f"{assembled.name}, whose graph is {mine}", want)
 
 
-async def _paper_session(retrying: RetryingClient, world: str) -> str:
-    """Raises NotFound (E_SESSION_UNKNOWN): the world has no paper session, or several."""
-    asked = activationservicepb.GetActivationRequest(world_id=world)
+async def _session_of(retrying: RetryingClient, run: TradedRun) -> str:
+    """Raises NotFound (E_SESSION_UNKNOWN): the world has no session of the kind, or several."""
+    asked = activationservicepb.GetActivationRequest(world_id=run.world)
     told = await retrying.ask(lambda: retrying.client.activation.GetActivation(asked), "activation")
-    paper = [
-        one.session_id for one in told.activation.sessions if one.execution_domain == commonpb.EXECUTION_DOMAIN_DRYRUN
-    ]
-    if len(paper) != 1:
-        said = f"world {world} has {len(paper)} open paper sessions"
+    domain = commonpb.EXECUTION_DOMAIN_LIVE if run.live else commonpb.EXECUTION_DOMAIN_DRYRUN
+    found = [one.session_id for one in told.activation.sessions if one.execution_domain == domain]
+    if len(found) != 1:
+        said = f"world {run.world} has {len(found)} open {'live' if run.live else 'paper'} sessions"
         raise NotFound("E_SESSION_UNKNOWN", said, hint="name the session that the strategy traded on")
-    return paper[0]
+    return found[0]
+
+
+async def _account(retrying: RetryingClient, run: TradedRun, session_id: str) -> str:
+    """Raises NotFound (E_ACCOUNT_UNKNOWN), InvalidRequest (E_FIELD): the world may use no live account, or several."""
+    if run.account or not run.live:
+        return run.account or account_name(run.strategy_id, session_id)
+    return (await find_live_account(retrying, run.world, SessionTerms(), {})).account
+
+
+def _terms(run: TradedRun, decision: decisionpb.DecisionEnvelope) -> AccountTerms:
+    """The policy's account; live it begins with the capital that is said. Raises InvalidRequest (E_FIELD)."""
+    terms = world_terms(None, decision)
+    if run.capital is None:
+        return terms
+    if not run.live:
+        raise refused("E_FIELD", "capital", run.capital, "none: a paper account has its own")
+    return replace(terms, cash=run.capital)
 
 
 async def _sealed(retrying: RetryingClient, session_id: str) -> dict[str, str]:
@@ -147,7 +174,7 @@ def feature_counts(rules: Sequence[PublishRule], outputs: Outputs, start_ns: int
 
 
 def _listed(
-    run: PaperRun, recorded: RecordedSession, fingerprints: Sequence[str], done: RunResult, assembled: Assembled
+    run: TradedRun, recorded: RecordedSession, fingerprints: Sequence[str], done: RunResult, assembled: Assembled
 ) -> evaluationpb.OrderList:
     """The orders of the replay, over the session from its start. Raises NotReady (E_REPLAY_CUT)."""
     played = [(bars, sealed) for bars, sealed in zip(recorded.bars, fingerprints, strict=True) if len(bars)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from controlbus.bus import connected
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.core.roles import Role
 from qmtl.sql.instants import micros
@@ -118,7 +121,7 @@ class Books:
 CreateRequest = divergenceservicepb.CreateDivergenceReportRequest
 
 
-async def opened(harness: WorldHarness) -> str:
+async def opened(harness: WorldHarness, domain: str = "DRYRUN") -> str:
     gateway = await harness.gateway()
     session = await gateway.sessions.OpenSession(
         sessionservicepb.OpenSessionRequest(
@@ -130,7 +133,8 @@ async def opened(harness: WorldHarness) -> str:
     table = world_tables.sessions  # the activation opened it now; it has been going on for longer
 
     def earlier(conn: sa.Connection) -> None:
-        conn.execute(sa.update(table).values(start_us=start))
+        mine = sa.update(table).where(table.c.session_id == name)
+        conn.execute(mine.values(start_us=start, execution_domain=domain))
 
     await harness.fill(earlier)
     return name
@@ -243,3 +247,35 @@ async def test_features_that_moved_fail_a_report_and_none_is_unknown_where_the_p
         bad.CopyFrom(request)
         bad.features.append(divergencepb.FeatureCounts(node=node, reference_counts=[1, 1], live_counts=counts))
         assert (await refusal(ann, bad)).reason == "E_FIELD"
+
+
+async def test_live_trading_is_compared_from_the_capital_that_is_said_and_is_no_report_on_paper(
+    harness: WorldHarness, nats_url: str
+) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness, "LIVE"))
+    request = await books.request(ann)
+    request.capital = "0"
+    assert (await refusal(ann, request)).reason == "E_FIELD"
+    request.capital = "2500.50"
+    async with (
+        connected(nats_url, service="test") as bus,
+        bus.subscribe(["divergence_reported"], ["w1/s"]) as events,
+        asyncio.timeout(10),
+    ):
+        report = await made(ann, request)
+        event = await anext(aiter(events))
+    assert event.event.divergence_reported.report.report_id == report.report_id
+    assert not event.event.divergence_reported.report.days
+    assert (report.execution_domain, report.capital) == (commonpb.EXECUTION_DOMAIN_LIVE, "2500.5")
+    assert report.reasons[0] == "slippage in bps is 20, want at most 15"
+    assert Decimal(report.terms.execution) / (12 * 200) * 10_000 == Decimal(-20)
+    asked, listed = harness.replays.books[-1], harness.replays.asked[-1]
+    assert (asked.account_model.starting_cash, listed.account_model.starting_cash) == ("2500.5", "2500.5")
+    assert "DIVERGENCE_MISSING" in reasons(await campaign(ann))  # it says nothing of paper
+
+    harness.clock.advance(60.0)
+    paper = Books(harness, await opened(harness))
+    request = await paper.request(ann)
+    request.capital = "2500"
+    assert (await refusal(ann, request)).message.startswith("capital is 2500, want none")

@@ -58,7 +58,8 @@ class Readiness:
     demoted_at: datetime | None
     allow_live: bool
     replay: bool
-    report: ReportShown | None = None
+    report: ReportShown | None = None  # on paper
+    live_report: ReportShown | None = None
     overrides: frozenset[tuple[str, int, str]] = frozenset()  # run, revision, rule; those that hold now
     policy_version: int = 0  # of the world's default policy
 

@@ -142,6 +142,7 @@ class DossierChecker:
         if (made := digest(bare.SerializeToString(deterministic=True))) != report.report_id:
             yield f"its content has the digest {made}"
         source = Source(report.world_id, report.strategy_id, report.order_list, report.account, report.session_id)
+        source = replace(source, capital=report.capital)
         again = await self.maker.compared(source, report.policy_version)
         for name in COMPARED:
             if _part(again, name) != _part(report, name):

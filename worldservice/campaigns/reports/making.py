@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,8 +15,10 @@ from qmtl.broker.v1 import replay_pb2 as replaypb
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import control_pb2 as controlpb
+from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import NotFound, NotReady, refused
-from qmtl.core.modes import ExecutionDomain
+from qmtl.core.instants import timestamp_text
+from qmtl.core.modes import ExecutionDomain, orders_allowed
 from qmtl.core.roles import Role
 from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
@@ -24,9 +27,11 @@ from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.activation.store.activations import load_activation
 from worldservice.campaigns.domain.divergence.report import Evidence, report_of
 from worldservice.campaigns.domain.divergence.verdict import Ground
+from worldservice.campaigns.domain.phases import Phase
 from worldservice.campaigns.reports import store
 from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
 from worldservice.campaigns.reports.wire import Source, head_of, report_to_proto
+from worldservice.campaigns.store import find_campaign
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.replay import store as replays
 from worldservice.evaluation.replay.numbers import Replayed
@@ -55,6 +60,7 @@ class _Basis:
 
     request: replaypb.OrderReplay
     session: Session
+    capital: str
     terms: CampaignTerms
     model_text: str
     policy_version: int
@@ -143,27 +149,40 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
     body = replays.get_list(conn, world.world_id, name, source.order_list)
     session = sessions.get_session(conn, source.session_id)
-    if session.world_id != world.world_id or session.domain is not ExecutionDomain.DRYRUN:
-        text = f"session {session.session_id} is no paper session of world {world.world_id}"
+    if session.world_id != world.world_id or not orders_allowed(session.domain):
+        text = f"session {session.session_id} is no paper or live session of world {world.world_id}"
         raise NotFound("E_SESSION_UNKNOWN", text, hint="name the session that the account trades on")
     execution = policy.gating.execution
     model = account_to_proto(policy.account, execution) or accountpb.AccountModel()
+    live = session.domain is ExecutionDomain.LIVE
+    if live:
+        model.starting_cash = _capital(source.capital or model.starting_cash)
+    elif source.capital:
+        raise refused("E_FIELD", "capital", source.capital, "none: a paper account has its own")
     version = version_of(conn, world.world_id, name)
     return _Basis(
         request=replay_request(body, model),
         session=session,
+        capital=model.starting_cash if live else "",
         terms=policy.campaign,
         model_text=terms_in_words(policy.account.text(execution)),
         policy_version=policy_version,
         version=version,
-        live_version=_live_version(conn, source) or version,
-        unequal=_weights(conn, world, name),
+        live_version=_live_version(conn, source, Stage.LIVE if live else Stage.PAPER) or version,
+        unequal=(*_weights(conn, world, name), *(_in_canary(conn, world, name, session) if live else ())),
     )
 
 
-def _live_version(conn: Connection, source: Source) -> str:
+def _capital(written: str) -> str:
+    """Raises InvalidRequest (E_DECIMAL, E_FIELD)."""
+    if (capital := parse_decimal(written, "capital")) <= 0:
+        raise refused("E_FIELD", "capital", written, "more than 0")
+    return format_decimal(capital)
+
+
+def _live_version(conn: Connection, source: Source, stage: Stage) -> str:
     """Of the nodes that the session's newest evaluation found bound; empty: it was never evaluated."""
-    runs = evaluation_store.runs_of_stage(conn, source.world_id, source.strategy_id, Stage.PAPER)
+    runs = evaluation_store.runs_of_stage(conn, source.world_id, source.strategy_id, stage)
     mine = (run.evidence for run in runs if run.evidence.session_id == source.session_id)
     return next((one.strategy_version for one in mine), "")
 
@@ -173,6 +192,15 @@ def _weights(conn: Connection, world: World, strategy_id: str) -> tuple[str, ...
     entries = load_activation(conn, world.world_id, world.created_at).entries
     found = sorted({e.weight for e in entries if e.strategy_id == strategy_id and e.active and not _is_plain(e.weight)})
     return tuple(f"the strategy trades at weight {weight:g}, the replay at 1" for weight in found)
+
+
+def _in_canary(conn: Connection, world: World, strategy_id: str, session: Session) -> Iterator[str]:
+    """Steps of a canary in the session: its orders are parts of those of the replay, whatever the weight is now."""
+    campaign = find_campaign(conn, world.world_id, strategy_id)
+    if campaign.phase is not Phase.LIVE_FULL or campaign.since is None or campaign.since == campaign.live_since:
+        return
+    if campaign.since > session.start:
+        yield f"the strategy traded at canary shares until {timestamp_text(campaign.since)}, the replay at 1"
 
 
 def _is_plain(weight: float) -> bool:
@@ -195,6 +223,7 @@ def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.Diverge
     )
     evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground, features=source.features)
     whole = replace(source, recordings=prints, execution_model=basis.model_text, policy_version=basis.policy_version)
+    whole = replace(whole, capital=basis.capital, domain=basis.session.domain)
     return report_to_proto(report_of(evidence, basis.terms), whole)
 
 

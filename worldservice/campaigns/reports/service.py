@@ -38,6 +38,7 @@ class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceService
             require_text(request.account, "account"),
             require_text(request.session_id, "session_id"),
             features=features_from_proto(request.features),
+            capital=request.capital,
         )
         return divergenceservicepb.CreateDivergenceReportResponse(report=await self._maker.made(act, source))
 

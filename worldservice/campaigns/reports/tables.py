@@ -11,6 +11,7 @@ divergence_reports = sa.Table(
     sa.Column("world_id", sa.Text, nullable=False),
     sa.Column("strategy_id", sa.Text, nullable=False),
     sa.Column("report_id", sa.Text, nullable=False),
+    sa.Column("domain", sa.Text, nullable=False),
     sa.Column("report", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("world_id", "strategy_id", "report_id", name="divergence_reports_id"),
 )

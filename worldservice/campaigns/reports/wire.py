@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
+from qmtl.core.modes import ExecutionDomain
 from qmtl.stats.drift import POPULATION_BINS
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns.domain.divergence.attribution import Attribution
 from worldservice.campaigns.domain.divergence.report import DivergenceReport, FeatureDrift
+from worldservice.worlds.wire import domain_to_proto
 
 FEATURES_MAX, NODE_MAX = 100, 200
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a report is about and was made from."""
+    """What a report is about and was made from. `capital`: of live trading, what both sides begin with."""
 
     world_id: str
     strategy_id: str
@@ -30,6 +32,8 @@ class Source:
     execution_model: str = ""
     policy_version: int = 0
     features: tuple[FeatureDrift, ...] = ()
+    capital: str = ""
+    domain: ExecutionDomain = ExecutionDomain.DRYRUN
 
 
 def features_from_proto(told: Sequence[divergencepb.FeatureCounts]) -> tuple[FeatureDrift, ...]:
@@ -88,6 +92,8 @@ def report_to_proto(report: DivergenceReport, source: Source) -> divergencepb.Di
         live_slippage_bps=report.slippages_bps,
         replay_slippage_bps=report.model_slippages_bps,
         policy_version=source.policy_version,
+        execution_domain=domain_to_proto(source.domain),
+        capital=source.capital,
         drift=[divergencepb.FeatureDrift(node=node, psi=psi) for node, psi in sorted(report.drift.items())],
     )
     made.report_id = digest(made.SerializeToString(deterministic=True))

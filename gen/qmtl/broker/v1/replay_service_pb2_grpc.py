@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReplayServiceStub:
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 
@@ -49,7 +49,7 @@ class ReplayServiceStub:
 
 
 class ReplayServiceServicer:
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 
@@ -73,9 +73,12 @@ class ReplayServiceServicer:
         each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
         Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+        With own_terms also of an account at a venue, on a live session: what the strategy filled there, fees as the venue charged
+        them, and funding of the symbols that it alone trades there. Equity begins with account_model.starting_cash.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue, and own_terms is not set;
         E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-        in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+        in it, or a fill of it was reported from outside, or others share funding with it; E_CURRENCIES: it traded what is quoted in another currency than the
         account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
         wait for the session's first bar; those of DataService.Fetch.
         """
@@ -105,7 +108,7 @@ def add_ReplayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReplayService:
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReplayServiceStub:
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 
@@ -51,16 +51,19 @@ class ReplayServiceStub:
     each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
     Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+    With own_terms also of an account at a venue, on a live session: what the strategy filled there, fees as the venue charged
+    them, and funding of the symbols that it alone trades there. Equity begins with account_model.starting_cash.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue, and own_terms is not set;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-    in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+    in it, or a fill of it was reported from outside, or others share funding with it; E_CURRENCIES: it traded what is quoted in another currency than the
     account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
     wait for the session's first bar; those of DataService.Fetch.
     """
 
 @_typing.type_check_only
 class ReplayServiceAsyncStub(ReplayServiceStub):
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 
@@ -81,15 +84,18 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
     Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+    With own_terms also of an account at a venue, on a live session: what the strategy filled there, fees as the venue charged
+    them, and funding of the symbols that it alone trades there. Equity begins with account_model.starting_cash.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue, and own_terms is not set;
     E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-    in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+    in it, or a fill of it was reported from outside, or others share funding with it; E_CURRENCIES: it traded what is quoted in another currency than the
     account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
     wait for the session's first bar; those of DataService.Fetch.
     """
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Order lists over sealed data, and the books of paper accounts valued at theirs: the evidence of evaluations. For services
+    """Order lists over sealed data, and the books of accounts valued at theirs: the evidence of evaluations. For services
     only.
     """
 
@@ -120,9 +126,12 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         each close of the data session that the account trades on, from the session's start to the newest bar that was processed.
         Nothing is run again and nothing is changed. The answer is in parts as ReplayOrders has them.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue;
+        With own_terms also of an account at a venue, on a live session: what the strategy filled there, fees as the venue charged
+        them, and funding of the symbols that it alone trades there. Equity begins with account_model.starting_cash.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN, E_INSTRUMENT_UNKNOWN); INVALID_ARGUMENT (E_ACCOUNT_NOT_PAPER: it is at a venue, and own_terms is not set;
         E_ACCOUNT_OTHER_TERMS: it is not such an account as is asked for; E_ACCOUNT_OTHER_DATA: the strategy traded on other data
-        in it, or a fill of it was reported from outside; E_CURRENCIES: it traded what is quoted in another currency than the
+        in it, or a fill of it was reported from outside, or others share funding with it; E_CURRENCIES: it traded what is quoted in another currency than the
         account's; E_ACCOUNT_INCOMPLETE: it could not take bars of the session; E_FIELD, E_DECIMAL, E_ENUM, E_PROFILE_UNKNOWN, E_TOO_LARGE); FAILED_PRECONDITION (E_ACCOUNT_WITHOUT_BARS):
         wait for the session's first bar; those of DataService.Fetch.
         """

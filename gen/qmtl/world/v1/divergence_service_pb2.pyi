@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateDivergenceReportRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "order_list", "account", "session_id", "features")
+    __slots__ = ("world_id", "strategy_id", "order_list", "account", "session_id", "features", "capital")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    CAPITAL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     order_list: str
     account: str
     session_id: str
     features: _containers.RepeatedCompositeFieldContainer[_divergence_pb2.FeatureCounts]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., features: _Optional[_Iterable[_Union[_divergence_pb2.FeatureCounts, _Mapping]]] = ...) -> None: ...
+    capital: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., features: _Optional[_Iterable[_Union[_divergence_pb2.FeatureCounts, _Mapping]]] = ..., capital: _Optional[str] = ...) -> None: ...
 
 class CreateDivergenceReportResponse(_message.Message):
     __slots__ = ("report",)

@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class DivergenceServiceStub:
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     def __init__(self, channel):
@@ -55,9 +55,9 @@ class DivergenceServiceStub:
 
 
 class DivergenceServiceServicer:
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     def CreateDivergenceReport(self, request, context):
@@ -65,7 +65,7 @@ class DivergenceServiceServicer:
         again: the report that is stored. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-        (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+        (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
         those of brokerage's ReplayOrders and ReplayBooks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -113,9 +113,9 @@ def add_DivergenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DivergenceService:
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     @staticmethod

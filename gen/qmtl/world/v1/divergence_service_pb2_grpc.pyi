@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DivergenceServiceStub:
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     @_typing.overload
@@ -41,7 +41,7 @@ class DivergenceServiceStub:
     again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _grpc.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]
@@ -51,9 +51,9 @@ class DivergenceServiceStub:
 
 @_typing.type_check_only
 class DivergenceServiceAsyncStub(DivergenceServiceStub):
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -62,7 +62,7 @@ class DivergenceServiceAsyncStub(DivergenceServiceStub):
     again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _aio.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]  # type: ignore[assignment]
@@ -71,9 +71,9 @@ class DivergenceServiceAsyncStub(DivergenceServiceStub):
     """Reports on a strategy, newest first. Errors: NOT_FOUND (E_WORLD_UNKNOWN)."""
 
 class DivergenceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How paper trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
-    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the paper account came
-    to, brokerage says.
+    """How paper or live trading differs from the replay of its own decisions. The runner tells the orders that its replay decided
+    (EvaluationService.PutOrderList, over the recordings of the session); what they come to, and what the account came to,
+    brokerage says.
     """
 
     @_abc_1.abstractmethod
@@ -86,7 +86,7 @@ class DivergenceServiceServicer(metaclass=_abc_1.ABCMeta):
         again: the report that is stored. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-        (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+        (E_DIVERGENCE_WINDOW: the list does not begin where the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
         those of brokerage's ReplayOrders and ReplayBooks.
         """
 

@@ -1,4 +1,4 @@
-"""`qmtl campaign report`: how paper trading differs from the replay of its own decisions, and why."""
+"""`qmtl campaign report`: how paper or live trading differs from the replay of its own decisions, and why."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from qmtl.cli.gateway.calls import ask, endpoint_options
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
 from qmtl.cli.projects.loading import load_strategy
-from qmtl.cli.show.drawing.divergence_picture import draw_divergence
+from qmtl.cli.show.drawing.divergence_picture import draw_divergence, side_of
 from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
+from qmtl.core.decimals import parse_decimal
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.sdk.mesh.client import Gateway
-from qmtl.sdk.mesh.divergence import PaperRun, create_report
+from qmtl.sdk.mesh.divergence import TradedRun, create_report
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
@@ -40,19 +41,24 @@ def report(
         str,
         typer.Option("--code", metavar="FILE[:CLASS]", help="The strategy's code, replayed for a new report."),
     ] = "",
-    session: Annotated[str, typer.Option("--session", help="Data session. Default: the world's paper session.")] = "",
-    account: Annotated[str, typer.Option("--account", help="Paper account. Default: a runner's in that session.")] = "",
+    session: Annotated[str, typer.Option("--session", help="Data session. Default: the world's, of its kind.")] = "",
+    account: Annotated[str, typer.Option("--account", help="Account. Default: that of a runner's session.")] = "",
+    live: Annotated[bool, typer.Option("--live", help="Compare live trading, not paper.")] = False,
+    capital: Annotated[
+        str, typer.Option("--capital", help="With --live: what it sized orders by first. Default: the policy's cash.")
+    ] = "",
     until: Annotated[str, typer.Option("--until", help="Leave out bars that close after this time.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw the report into this picture file.")] = None,
 ) -> None:
-    """Compare paper trading with its replay: with --code a new report, else the newest; exit code 1 when it blocks.
+    """Compare trading with its replay: with --code a new report, else the newest; exit code 1 when it blocks.
 
     The session's recording is sealed and replayed from the session's start; brokerage says what both sides came to.
     """
     strategy_id = whole_strategy_id(access, strategy_id)
     if code:
         end = instant(until, "--until") if until else None
-        found = _made(access, code, PaperRun(world_id, strategy_id, session, account, end))
+        money = parse_decimal(capital, "--capital") if capital else None
+        found = _made(access, code, TradedRun(world_id, strategy_id, session, account, end, live, money))
     else:
         found = _stored(access, world_id, strategy_id)
     if access.json:
@@ -69,17 +75,20 @@ def report(
 def show_report(found: divergencepb.DivergenceReport) -> None:
     """The verdict first, then why, then figures and terms."""
     verdict = enum_word(divergencepb.DivergenceVerdict, found.verdict)
-    typer.echo(f"{verdict}: paper of {found.strategy_id} in {found.world_id}, {when(found.start)} to {when(found.end)}")
+    side = side_of(found)
+    typer.echo(
+        f"{verdict}: {side} of {found.strategy_id} in {found.world_id}, {when(found.start)} to {when(found.end)}"
+    )
     for reason in found.reasons:
         typer.echo(f"  {reason}")
     show_pairs(f"report {found.report_id}", list(_figures(found)))
     if found.HasField("terms"):
         terms = found.terms
         values = (terms.unmatched, terms.fill, terms.arrival, terms.execution, terms.fees, terms.funding, terms.mark)
-        rows = [("replay", terms.replay_pnl), *zip(TERMS, values, strict=True), ("paper", terms.live_pnl)]
-        show_table("from the replay's profit to the paper account's", ("term", "amount"), rows)
+        rows = [("replay", terms.replay_pnl), *zip(TERMS, values, strict=True), (side, terms.live_pnl)]
+        show_table(f"from the replay's profit to that of {side}", ("term", "amount"), rows)
     for one in found.denials:
-        typer.echo(f"denied by {one.rule}: {one.live_count} on paper, {one.replay_count} in the replay")
+        typer.echo(f"denied by {one.rule}: {one.live_count} {side}, {one.replay_count} in the replay")
     for drift in found.drift:
         typer.echo(f"drift of {drift.node}: PSI {drift.psi:.4f}")
 
@@ -90,7 +99,8 @@ def _figures(found: divergencepb.DivergenceReport) -> Iterator[tuple[str, str]]:
     yield (
         "orders",
         (
-            f"{told.pair_count} pairs, {told.shifted_count} shifted by a bar; {told.only_live_count} only on paper, "
+            f"{told.pair_count} pairs, {told.shifted_count} shifted by a bar; "
+            f"{told.only_live_count} only {side_of(found)}, "
             f"{told.only_replay_count} only in the replay"
         ),
     )
@@ -102,8 +112,10 @@ def _figures(found: divergencepb.DivergenceReport) -> Iterator[tuple[str, str]]:
     )
     yield "tracking error a year", _number(told.tracking_error, ".3%")
     days, mean = told.day_count, _number(10_000 * told.mean_difference, "+.2f")
-    yield "a day, paper less replay", f"{mean} bp over {days} days, t {_number(told.mean_t, '.2f')}"
+    yield f"a day, {side_of(found)} less replay", f"{mean} bp over {days} days, t {_number(told.mean_t, '.2f')}"
     yield "session, account", f"{found.session_id}, {found.account}"
+    if found.capital:
+        yield "capital", f"{found.capital}, which both sides began with"
     yield "recordings", ", ".join(found.recordings) or "none"
     yield "bars there", f"{found.coverage_ratio:.2%}"
     yield "version", found.strategy_version or "never told"
@@ -122,6 +134,6 @@ def _stored(access: Access, world_id: str, strategy_id: str) -> divergencepb.Div
     return ask(access, call)
 
 
-def _made(access: Access, code: str, run: PaperRun) -> divergencepb.DivergenceReport:
+def _made(access: Access, code: str, run: TradedRun) -> divergencepb.DivergenceReport:
     gateway = Gateway(**asdict(endpoint_options(access)), outage_s_max=PATIENCE_S)
     return asyncio.run(create_report(gateway, load_strategy(code)(), run))

@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 
@@ -35,12 +36,17 @@ def draw_divergence(report: divergencepb.DivergenceReport, path: Path) -> None:
     _draw_drift(drift, report)
     verdict = divergencepb.DivergenceVerdict.Name(report.verdict).removeprefix("DIVERGENCE_VERDICT_")
     span = f"{report.start.ToDatetime():%Y-%m-%d %H:%M} to {report.end.ToDatetime():%Y-%m-%d %H:%M} UTC"
-    why = report.reasons[0] if report.reasons else "paper is as its replay"
+    why = report.reasons[0] if report.reasons else f"{side_of(report)} is as its replay"
     figure.suptitle(
         f"{verdict}: {why}\n{report.strategy_id} in {report.world_id}, {span}",
         fontsize=12, color=TITLES.get(verdict, "black"), wrap=True,
     )  # fmt: skip
     figure.savefig(path, dpi=120)
+
+
+def side_of(report: divergencepb.DivergenceReport) -> str:
+    """Paper or live."""
+    return "live" if report.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE else "paper"
 
 
 def _draw_growth(axes: Axes, report: divergencepb.DivergenceReport) -> None:
@@ -53,11 +59,19 @@ def _draw_growth(axes: Axes, report: divergencepb.DivergenceReport) -> None:
     places = list(range(len(live)))
     marker = "o" if len(places) < MARKED_MAX else ""
     axes.plot(places, replay, color=REPLAY, label="replay", marker=marker, ms=3)
-    axes.plot(places, live, color=LIVE, label="paper", marker=marker, ms=3)
+    axes.plot(places, live, color=LIVE, label=side_of(report), marker=marker, ms=3)
     above = [mine >= other for mine, other in zip(live, replay, strict=True)]
-    for colour, where, word in ((BETTER, above, "paper better"), (WORSE, [not one for one in above], "paper worse")):
+    for colour, where, word in ((BETTER, above, "better"), (WORSE, [not one for one in above], "worse")):
         axes.fill_between(
-            places, live, replay, where=where, interpolate=True, color=colour, alpha=0.25, lw=0, label=word
+            places,
+            live,
+            replay,
+            where=where,
+            interpolate=True,
+            color=colour,
+            alpha=0.25,
+            lw=0,
+            label=f"{side_of(report)} {word}",
         )
     names = ["start", *(one.day for one in report.days)]
     step = -(-len(places) // TICKS_MAX)
@@ -66,7 +80,7 @@ def _draw_growth(axes: Axes, report: divergencepb.DivergenceReport) -> None:
 
 
 def _draw_terms(axes: Axes, report: divergencepb.DivergenceReport) -> None:
-    axes.set_title("from the replay's profit to the paper account's")
+    axes.set_title(f"from the replay's profit to that of {side_of(report)}")
     if not report.HasField("terms"):
         _say(axes, "no terms: a last price is missing")
         return
@@ -80,7 +94,7 @@ def _draw_terms(axes: Axes, report: divergencepb.DivergenceReport) -> None:
         axes.plot((place - 1.35, place + 0.35), (begin, begin), color="#777777", lw=0.7)
         axes.annotate(f"{step:+.4g}", (place, max(begin, begin + step)), ha="center", va="bottom", fontsize=8)
     axes.bar(len(steps) + 1, float(told.live_pnl), color=LIVE, width=0.7)
-    names = ("replay", *TERMS, "paper")
+    names = ("replay", *TERMS, side_of(report))
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.axhline(0, color="black", lw=0.6)
     axes.set_ylabel("account currency")
@@ -97,7 +111,9 @@ def _draw_slippage(axes: Axes, report: divergencepb.DivergenceReport) -> None:
     low, high = min((*live, *replay)), max((*live, *replay))
     span = (low - 1.0, high + 1.0)
     axes.hist(replay, bins=BINS, range=span, color=REPLAY, alpha=0.6, label=f"model, {figures.replay_slippage_bps:.2f}")
-    axes.hist(live, bins=BINS, range=span, color=LIVE, alpha=0.6, label=f"paper, {figures.live_slippage_bps:.2f}")
+    axes.hist(
+        live, bins=BINS, range=span, color=LIVE, alpha=0.6, label=f"{side_of(report)}, {figures.live_slippage_bps:.2f}"
+    )
     axes.axvline(figures.replay_slippage_bps, color=REPLAY, ls="--")
     axes.axvline(figures.live_slippage_bps, color=LIVE, ls="--")
     axes.set_ylabel("pairs")

@@ -140,13 +140,15 @@ class Live:
         await self.compare(2)
 
     async def order(
-        self, name: str, side: Side = Side.BUY, quantity: str = "0.1", price: str | None = "98"
-    ) -> StoredOrder:
+        self, name: str, side: Side = Side.BUY, quantity: str = "0.1", price: str | None = "98",
+        decided_ns: int | None = None,
+    ) -> StoredOrder:  # fmt: skip
         """Have an order taken, in bitcoin; it is on its way when this returns."""
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
         limit = None if price is None else Decimal(price)
         at = self.place
         asked = Order(OWNER, name, at.btc, side, Decimal(quantity), kind, limit_price=limit, venue=at.name)
+        asked = dataclasses.replace(asked, decided_ns=decided_ns)
         return (
             await self.db.write(lambda conn: orders_submit.submit(conn, self.market, asked, LIVE_GATE, self._now_ns()))
         )[0]
