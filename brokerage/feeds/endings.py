@@ -16,7 +16,7 @@ from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders import journal
 from brokerage.orders.working import load_open_orders
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import NotReady, QmtlError
 
 log = structlog.stdlib.get_logger("qmtl.brokerage.feeds")
 
@@ -37,7 +37,7 @@ def end_symbol(
     """
     every = True
     for account in accounts_store.live_accounts_of(conn, action.symbol):
-        if market.of(account).kind is not VenueKind.PAPER:
+        if not _is_on_paper(market, account):
             continue
         feed = account.feed(action.symbol)
         heard_ns = heard(feed.preset) if feed is not None else 0
@@ -53,6 +53,14 @@ def end_symbol(
                 audit.record(conn, now_ns, ("brokerage", ""), "ending_failed", account.account, detail)
             log.error("ending_failed", account=account.account, symbol=action.symbol, error=str(error))
     return every
+
+
+def _is_on_paper(market: MarketContext, account: Account) -> bool:
+    """One at a venue that is not set up here is at an exchange: on paper it would be here."""
+    try:
+        return market.of(account).kind is VenueKind.PAPER
+    except NotReady:
+        return False
 
 
 def _end(conn: Connection, market: MarketContext, account: Account, action: Ending, now_ns: int) -> None:

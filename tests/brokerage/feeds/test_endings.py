@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from brokerage import schema as t
 from brokerage.accounts import cash as accounts_cash
+from brokerage.accounts import store as accounts_store
 from brokerage.books import store as books_store
 from brokerage.books.payments import load_payments
 from brokerage.domain.accounts.account import AccountFeed
@@ -236,6 +237,18 @@ async def test_what_an_ending_fails_for_is_told_and_the_others_end(tmp_path: Pat
             assert await by_the_clock(book, 3 * MINUTE)
         [told] = await audited(book)
         assert "E_FIELD: actions of ESH is an expiry of EQUITY" in told
+
+
+async def test_an_account_at_a_venue_that_is_set_up_no_more_holds_up_nobody(tmp_path: Path) -> None:
+    async with open_book(sqlite_url(tmp_path / "store.db"), dated(EXPIRES)) as book:
+        await book.open(DATED)
+        await on(book, LIVE, bar(0, 50))
+        await book.submit(order("held", symbol="ESH"), now_ns=MINUTE)
+        await on(book, LIVE, bar(1, 50), bar(2, 50))
+        left = replace(DATED, account="abc", venue="gone")
+        await book.db.write(lambda conn: accounts_store.add_account(conn, left))
+        assert await by_the_clock(book, 3 * MINUTE)
+        assert (await positions(book))["ESH"].quantity == 0
 
 
 async def test_the_paper_venue_looks_by_itself_for_what_ends(tmp_path: Path) -> None:
