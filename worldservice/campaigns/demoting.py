@@ -57,7 +57,8 @@ class Demotions:
         policy = policy_of(conn, world)
         if campaign.phase not in LIVE or policy is None or policy.campaign is None or not policy.campaign.demote:
             return campaign, None
-        return count_days(campaign, policy.campaign.demote, self.evidence.of_rules(conn, campaign))
+        terms = policy.campaign
+        return count_days(campaign, terms.demote, self.evidence.of_rules(conn, campaign, terms))
 
     def _demote(self, conn: Connection, act: Act, world: World, campaign: Campaign, fired: Fired) -> None:
         said = fired.sentence()

@@ -169,7 +169,7 @@ class Campaigns:
         """The rule that asks a person to demote it, with its numbers."""
         if campaign.phase not in LIVE or all(rule.auto for rule in looked.terms.demote):
             return ""
-        found = recommended(campaign, looked.terms.demote, self.evidence.of_rules(looked.conn, campaign))
+        found = recommended(campaign, looked.terms.demote, self.evidence.of_rules(looked.conn, campaign, looked.terms))
         return "" if found is None else found.sentence()
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from qmtl.core.errors import InvalidRequest
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from tests.worldservice.samples import DOCUMENT
 from worldservice.campaigns.domain.demotion import EvidenceDay, count_days, recommended
 from worldservice.campaigns.domain.phases import Campaign, Phase
+from worldservice.campaigns.live.divergence import daily_differences, figures_of, figures_on, spread_of
 from worldservice.campaigns.live.evidence import days_of_rules
 from worldservice.policy.domain.campaign.demotion import DemotionRule
 from worldservice.policy.domain.policy import parse_policy
@@ -104,12 +107,6 @@ def test_numbers_are_of_the_days_since_it_went_live() -> None:
 @pytest.mark.parametrize(
     ("text", "reason", "path"),
     [
-        ('[{when: "cusum > 5.0", act: drain}]', "E_POLICY_SECTION_NOT_BUILT", "campaign.demote.when.cusum"),
-        (
-            '[{when: "psi > live_sharpe", act: drain}]',
-            "E_POLICY_SECTION_NOT_BUILT",
-            "campaign.demote.when.psi",
-        ),
         ('[{when: "live_days > 3", act: sell}]', "E_POLICY_VALUE", "campaign.demote[0].act"),
         ('[{when: "live_days > 3", act: drain, for: 0}]', "E_POLICY_VALUE", "campaign.demote[0].for"),
         (
@@ -128,3 +125,59 @@ def test_a_rule_that_cannot_be_kept_is_refused_by_name(text: str, reason: str, p
 def test_rules_ask_for_a_drain() -> None:
     with pytest.raises(InvalidRequest, match=r"position_policy\.on_demote"):
         parse_policy(f"{DOCUMENT}campaign: {{demote: {FALLS}}}\n")
+
+
+def growth(gaps: list[float]) -> list[divergencepb.DivergenceDay]:
+    """Days of a replay that earns nothing, live with these differences."""
+    made, live = list[divergencepb.DivergenceDay](), 1.0
+    for place, gap in enumerate(gaps):
+        live *= 1.0 + gap
+        day = (DAY + timedelta(days=place)).isoformat()
+        made.append(divergencepb.DivergenceDay(day=day, live_growth=live, replay_growth=1.0))
+    return made
+
+
+def live_report(gaps: list[float], match_rate: float = math.nan) -> divergencepb.DivergenceReport:
+    made = divergencepb.DivergenceReport(
+        days=growth(gaps), figures=divergencepb.DivergenceFigures(match_rate=match_rate)
+    )
+    made.end.FromDatetime(datetime.combine(DAY, time(), UTC) + timedelta(days=len(gaps)))
+    return made
+
+
+def test_shortfalls_of_live_days_add_up_in_deviations_of_paper() -> None:
+    paper = daily_differences(growth([0.001, -0.001] * 10))
+    spread = spread_of(paper)
+    assert spread == pytest.approx(0.001 * math.sqrt(20 / 19))
+    told = figures_of(live_report([-2.5 * spread, -0.5 * spread, -4.0 * spread], match_rate=0.9), spread)
+    assert told.figures["cusum"] == pytest.approx(2.0 + 0.0 + 3.5)
+    assert told.figures["match_rate"] == 0.9
+    better = figures_of(live_report([-2.5 * spread, 9.0 * spread]), spread)
+    assert better.figures["cusum"] == 0.0
+    assert math.isnan(spread_of(paper[1:]))  # of 19 days nothing is said
+    for unknown in (math.nan, 0.0):
+        assert "cusum" not in figures_of(live_report([-0.1]), unknown).figures
+    assert "psi" not in told.figures
+    drifted = live_report([0.0])
+    drifted.drift.extend([divergencepb.FeatureDrift(node="a", psi=0.1), divergencepb.FeatureDrift(node="b", psi=0.3)])
+    assert figures_of(drifted, math.nan).figures["psi"] == 0.3
+
+
+def test_a_day_reads_the_newest_report_that_had_ended_by_then_and_is_not_too_old() -> None:
+    first = figures_of(live_report([0.0], match_rate=0.9), math.nan)
+    second = figures_of(live_report([0.0] * 3, match_rate=0.8), math.nan)
+    read = [
+        figures_on(DAY + timedelta(days=at), [first, second], timedelta(days=2)).get("match_rate")
+        for at in range(-1, 6)
+    ]
+    assert read == [None, 0.9, 0.9, 0.8, 0.8, 0.8, None]
+    assert figures_on(DAY + timedelta(days=2), [first], timedelta(days=1)) == {}
+
+
+def test_a_rule_on_shortfalls_fires_with_its_number() -> None:
+    asks = rules('[{when: "cusum > 5.0", act: drain}]')
+    shown = [EvidenceDay(DAY, {"live_days": 1.0}), EvidenceDay(DAY + timedelta(days=1), {"cusum": 5.25})]
+    after, fired = count_days(LIVE, asks, shown)
+    assert fired is not None
+    assert fired.sentence() == "cusum > 5.0 on 1 live data days to 2026-11-03: cusum 5.25"
+    assert after.counted == DAY + timedelta(days=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+
+import sqlalchemy as sa
 
 from qmtl.core.roles import Role
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
@@ -14,6 +16,7 @@ from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.campaigns.test_service import (
     EASY,
@@ -29,6 +32,8 @@ from tests.worldservice.campaigns.test_service import (
 )
 from tests.worldservice.harness import LONG, WorldHarness, eventually
 from tests.worldservice.risk.books import message_of, series, snapshot_of
+from worldservice.campaigns.reports.store import append_report
+from worldservice.graph.store.edges import version_of
 
 DAYS = 2
 CANARY = EASY.replace("days: 5", f"days: {DAYS}").replace(
@@ -116,6 +121,31 @@ async def test_a_canary_takes_its_steps_by_live_days_and_a_rule_lowers_it(harnes
     assert [row.message for row in log.entries if row.event == "DemoteStrategy" and "drain s by rule" in row.message]
     again = await refusal(bob.applies.Apply(weighing("0.1", "back")))
     assert {"APPROVAL_MISSING", "COOLDOWN_ACTIVE"} <= {*again.metadata["blocks"].split(",")}
+
+
+async def test_figures_of_a_live_report_lower_a_strategy(harness: WorldHarness) -> None:
+    rule = '[{when: "match_rate < 0.9", act: drain}]'
+    ann = await governed(harness, EASY.replace("  live:", f"  demote: {rule}\n  live:"), lag="60d")
+    await taken_live(harness, ann)
+    harness.clock.advance(timedelta(days=DAYS + 1).total_seconds())
+    ann = await harness.stub()
+    report = divergencepb.DivergenceReport(
+        world_id="w1", strategy_id="s", execution_domain="EXECUTION_DOMAIN_LIVE",
+    )  # fmt: skip
+    report.end.FromDatetime(datetime.combine(harness.clock.now().date(), time(), UTC))
+
+    def reported(conn: sa.Connection) -> None:
+        report.strategy_version = version_of(conn, "w1", "s")
+        for told, rate in ((divergencepb.DIVERGENCE_VERDICT_FAIL, 0.5), (divergencepb.DIVERGENCE_VERDICT_UNKNOWN, 0.1)):
+            report.verdict, report.report_id, report.figures.match_rate = told, f"blake3:{told}", rate
+            append_report(conn, report)
+
+    await harness.fill(reported)
+    await measured(harness, ann, "v1", 0.01, 0.01)
+    harness.clock.advance(2.0)  # the next round looks at it
+    await eventually(lambda: _in(ann, campaignpb.CAMPAIGN_PHASE_DEMOTED))
+    assert (await campaign(ann)).demoted_by.endswith(": match_rate 0.5")
+    assert (await entry(ann)).drain
 
 
 def _again(run_id: str) -> campaignservicepb.AdvanceCanaryRequest:

@@ -112,10 +112,7 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
 def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -> None:
     head, _, rest = path.partition(".")
     key, _, word = rest.partition(".")
-    inner = f"{{{word}: true}}" if head == "campaign" and word else word or "[]"
-    if word.startswith("when."):
-        inner = f'[{{when: "{word.removeprefix("when.")} > 1.0", act: drain}}]'
-    text = f"{head}: {{{key}: {inner}}}\n"
+    text = f"{head}: {{{key}: {word}}}\n"
     error = refusal(document(extra=text))
     assert error.reason == "E_POLICY_SECTION_NOT_BUILT"
     assert error.violations[0].field == path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from sqlalchemy import Connection
@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from worldservice.campaigns.domain.canary import StepEvidence
 from worldservice.campaigns.domain.demotion import EvidenceDay
 from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.live.divergence import REPORT_NAMES, figures_on, reported
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.stage_records import records_of_strategy
 from worldservice.graph.store.edges import version_of
+from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.risk.domain.breaches.breach import BreachState
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.realised import realised_metrics
@@ -56,13 +58,20 @@ class LiveEvidence:
         )
         return StepEvidence(days, tuple(told), trading)
 
-    def of_rules(self, conn: Connection, campaign: Campaign) -> list[EvidenceDay]:
+    def of_rules(self, conn: Connection, campaign: Campaign, terms: CampaignTerms) -> list[EvidenceDay]:
         """The live data days since it went live, from the last one that was counted on, with what rules read then."""
         series = self._series(conn, campaign)
         if series is None or campaign.live_since is None:
             return []
         fixed = _shown_before(conn, campaign.world_id, campaign.strategy_id)
-        return days_of_rules(series, campaign.live_since.date(), campaign.counted, fixed)
+        days = days_of_rules(series, campaign.live_since.date(), campaign.counted, fixed)
+        if REPORT_NAMES.isdisjoint(name for rule in terms.demote for name in rule.when.names):
+            return days
+        version = version_of(conn, campaign.world_id, campaign.strategy_id)
+        told = reported(conn, campaign.world_id, campaign.strategy_id, version)
+        told = [one for one in told if one.end > campaign.live_since]
+        max_age = terms.divergence.max_age
+        return [replace(one, figures={**one.figures, **figures_on(one.day, told, max_age)}) for one in days]
 
     def _series(self, conn: Connection, campaign: Campaign) -> DailyReturns | None:
         return self.hub.of(conn, campaign.world_id, RiskStage.LIVE).get(campaign.strategy_id)

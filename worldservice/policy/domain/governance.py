@@ -10,12 +10,6 @@ from qmtl.core.errors import InvalidRequest, Violation
 from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, require_constant
 
 LATER: Mapping[str, str] = {
-    "campaign.demote.when.cusum": "campaigns, complete",
-    "campaign.demote.when.tracking_error": "campaigns, complete",
-    "campaign.demote.when.slippage_bps": "campaigns, complete",
-    "campaign.demote.when.match_rate": "campaigns, complete",
-    "campaign.demote.when.fill_ratio": "campaigns, complete",
-    "campaign.demote.when.psi": "campaigns, complete",
     "position_policy.on_promote.enter": "brokerage, complete",
     "position_policy.on_demote.flat": "brokerage, complete",
 }

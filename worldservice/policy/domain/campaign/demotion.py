@@ -70,8 +70,6 @@ def _rule(part: Document) -> DemotionRule:
     if isinstance(held, bool) or not isinstance(held, int) or not 1 <= held <= HELD_MAX:
         raise refused_value(f"{part.path}.for", held, f"a whole number of days from 1 to {HELD_MAX}")
     when = compile_expression(text, Result.BOOLEAN, f"{part.path}.when", _WORDS)
-    for name in when.names:
-        part.known_absent(f"campaign.demote.when.{name}")  # what nothing measures yet is refused by name
     return DemotionRule(
         when=when,
         held=held,
