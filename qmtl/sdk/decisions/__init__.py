@@ -3,9 +3,9 @@
 Decisions may feed decisions and orders, never a shared stream.
 """
 
-from qmtl.sdk.decisions.directions import cross, threshold, trend, when
+from qmtl.sdk.decisions.directions import cross, threshold, trade_signal, trend, when
 from qmtl.sdk.decisions.quotes import quote_intent
 from qmtl.sdk.decisions.targets import position_target
 from qmtl.sdk.decisions.time_exits import max_bars
 
-__all__ = ["cross", "max_bars", "position_target", "quote_intent", "threshold", "trend", "when"]
+__all__ = ["cross", "max_bars", "position_target", "quote_intent", "threshold", "trade_signal", "trend", "when"]

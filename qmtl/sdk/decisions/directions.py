@@ -150,6 +150,48 @@ def threshold(source: Vertex, *, above: float, below: float, field: str = "", na
     return THRESHOLD.node(params, (source, field), name=name, label="threshold")
 
 
+def trade_signal_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
+    """params: enter, leave. State: the direction held."""
+    if x[0] > params[0]:
+        state[0] = 1.0
+    elif x[0] < -params[0]:
+        state[0] = -1.0
+    elif (state[0] > 0.0 and not x[0] >= params[1]) or (state[0] < 0.0 and not x[0] <= -params[1]):
+        state[0] = 0.0
+    out[0] = state[0]
+    return True
+
+
+TRADE_SIGNAL = Builtin(
+    NodeType(
+        node_type="decision.trade_signal",
+        code_hash="builtin:trade_signal@1.0",
+        summary="+1 or -1 from a strong score on until it is weak, else 0.",
+        output=DIRECTION,
+        kind=SemanticKind.DECISION_VALUE,
+        parameters=(
+            number_parameter("enter", "unit of the score"),
+            number_parameter("leave", "unit of the score", 0.0),
+        ),
+        inputs=(InputPort("score"),),
+        orderings=(Ordering("leave", "enter", strict=False),),
+    ),
+    trade_signal_step,
+    state_size=BarCount(1),
+)
+
+
+def trade_signal(score: Vertex, *, enter: float, leave: float = 0.0, field: str = "", name: str = "") -> FoldNode:
+    """A score as a signal with hysteresis: +1 once it is above `enter`, until it is below `leave`; -1 likewise below 0.
+
+    Formula: +1 if x > enter, -1 if x < -enter, else the signal before while x >= leave (of +1) or x <= -leave (of -1),
+    else 0. `leave` is at most `enter`; negative, a signal outlives a change of sign. Source: the Schmitt trigger.
+    Shape: one direction per event. Unit: the score's. Warm-up: 1.
+    """
+    params = {"enter": float(enter), "leave": float(leave)}
+    return TRADE_SIGNAL.node(params, (score, field), name=name, label="trade_signal")
+
+
 def when(*, long: Vertex | None = None, short: Vertex | None = None, name: str = "") -> FoldNode:
     """+1 while the comparison `long` holds, -1 while `short` does, 0 while neither or both do. Warm-up: 1.
 

@@ -18,11 +18,16 @@ from qmtl.sdk.indicators.changes import rate_of_change, returns
 from qmtl.sdk.indicators.levels import chandelier_exit, ichimoku, kalman_trend, supertrend
 from qmtl.sdk.indicators.momentum import rsi
 from qmtl.sdk.indicators.oscillators import kdj, stoch_rsi, stochastic
+from qmtl.sdk.indicators.performance import alpha_drawdown, alpha_linearity, alpha_returns, alpha_sharpe
 from qmtl.sdk.indicators.trend import ema, macd, sma, wma
 from qmtl.sdk.indicators.volatility import atr, rolling_vol, zscore
 from qmtl.sdk.indicators.volume import anchored_vwap, money_flow, obv, relative_volume, twap, vwap
 
 __all__ = [
+    "alpha_drawdown",
+    "alpha_linearity",
+    "alpha_returns",
+    "alpha_sharpe",
     "anchored_vwap",
     "atr",
     "bollinger",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.builtins import Builtin
-from qmtl.sdk.graph.fold import Step
+from qmtl.sdk.graph.fold import Step, Whole
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, Parameter, ParameterType
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 
@@ -34,8 +34,9 @@ def indicator(
     state: BarCount,
     output: Schema = VALUE,
     orderings: tuple[Ordering, ...] = (),
+    whole: Whole | None = None,
 ) -> Builtin:
-    """A causal stream whose window is its warm-up."""
+    """A causal stream whose window is its warm-up. `whole`: the step over many inputs at once."""
     declared = NodeType(
         node_type=f"indicator.{name}",
         code_hash=f"builtin:{name}@1.0",
@@ -48,4 +49,4 @@ def indicator(
         warm_up=warm_up,
         orderings=orderings,
     )
-    return Builtin(declared, step, state_size=state)
+    return Builtin(declared, step, state_size=state, whole=whole)

@@ -66,6 +66,13 @@ class NodeWork:
         """The open of the last bucket that is done; None before the first."""
         return self._bucket(at.done - 1) if at.done else None
 
+    def repeats(self) -> bool:
+        """Whether its first inputs make the same twice, to the last bit: what remembers, counts or draws does not."""
+        end = min(ROWS_MAX, len(self._times))
+        made = [self._extended(self.begin, end, *self._advance(self.begin, end)) for _ in range(2)]
+        one, other = [(at.series.time_ns.tobytes(), at.series.rows.tobytes(), at.state) for at in made]
+        return one == other
+
     def take(self, at: NodeProgress, batch: recordspb.RecordBatch) -> NodeProgress | None:
         """The progress with a record added; None for one that was made of other inputs.
 

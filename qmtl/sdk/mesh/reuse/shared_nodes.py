@@ -11,8 +11,9 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 
-from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError
+from qmtl.core.errors import Conflict, DeadlineExceeded, InvalidRequest, QmtlError, refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.dag.v1 import queue_catalogue_service_pb2 as queuecatalogueservicepb
 from qmtl.data.v1 import records_pb2 as recordspb
@@ -33,7 +34,17 @@ from qmtl.wire.instants import ns_to_proto
 LEASE_WAIT_S = 30.0
 READ_WAIT_S = 10.0
 _POLL_S = 0.2
+BUILTIN = "builtin:"
 log = logging.getLogger("qmtl.sdk.mesh.reuse")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What was made of a queue's records, up to one of them: its place in the queue and its last bucket."""
+
+    progress: NodeProgress
+    queue_sequence: int = 0
+    bucket_ns: int | None = None
 
 
 class SharedNodes:
@@ -59,7 +70,11 @@ class SharedNodes:
         self.counts = ReuseCounts()
 
     async def outputs(self, dag: Dag, bars: Bars | Iterable[Bars]) -> Outputs:
-        """Every vertex's series: shared nodes by their queues, the rest computed here; equal to batch_outputs."""
+        """Every vertex's series: shared nodes by their queues, the rest computed here; equal to batch_outputs.
+
+        Raises InvalidRequest (E_NOT_DETERMINISTIC) for a node of the author's that does not repeat itself: nothing of
+        it is published.
+        """
         known = source_series(dag, bars)
         for vertex in dag.nodes:
             at_hand = all(item.node_id in known for item in vertex.inputs)
@@ -67,50 +82,58 @@ class SharedNodes:
             if shared and isinstance(vertex, FoldNode | Node):
                 name = dag.names[vertex.node_id]
                 work = await asyncio.to_thread(NodeWork, vertex, name, [known[item.node_id] for item in vertex.inputs])
+                if not _is_builtin(vertex) and not await asyncio.to_thread(work.repeats):
+                    raise refused(
+                        "E_NOT_DETERMINISTIC",
+                        name,
+                        "of other values when it is run again over the same inputs",
+                        "values of its inputs alone",
+                        hint="a node that remembers keeps that in its state: @node(state=...)",
+                    )
                 known[vertex.node_id] = (await self._node(work, name, self._keys[vertex.node_id])).series
         return await asyncio.to_thread(run_graph, dag, known)
 
     async def _node(self, work: NodeWork, name: str, key: str) -> NodeProgress:
-        taken = work.begin
+        read = _Read(work.begin)
         try:
             deadline = self._retrying.clock.monotonic() + LEASE_WAIT_S
             while self._retrying.clock.monotonic() < deadline:
-                taken = await self._read(work, key)
-                if work.finished(taken):
+                read = await self._read(work, key, read)
+                if work.finished(read.progress):
                     break
                 lease = await self._acquire(key)
                 if lease.acquired:
-                    taken = await self._read(work, key)
-                    done = await self._produce(work, taken, QueueLease(key, lease.lease_epoch))
-                    self.counts.count(name, taken.done, work.finished(taken))
+                    read = await self._read(work, key, read)
+                    done = await self._produce(work, read.progress, QueueLease(key, lease.lease_epoch))
+                    self.counts.count(name, read.progress.done, work.finished(read.progress))
                     return done
                 await self._retrying.clock.sleep(_POLL_S)  # no event tells that a lease is free again
         except QmtlError as error:
             log.warning("queue of %s: %s; the node is computed here", name, error)
-        self.counts.count(name, taken.done, work.finished(taken))
-        return await asyncio.to_thread(_rest, work, taken)
+        self.counts.count(name, read.progress.done, work.finished(read.progress))
+        return await asyncio.to_thread(_rest, work, read.progress)
 
-    async def _read(self, work: NodeWork, key: str) -> NodeProgress:
-        """What the queue has of these very inputs, from their first on. Raises what _taken raises."""
-        at = work.begin
+    async def _read(self, work: NodeWork, key: str, read: _Read) -> _Read:
+        """What the queue has of these very inputs, after what was read of it. Raises what _taken raises."""
         asked = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
         queue = (await self._retrying.ask(lambda: self._client.queue_catalogue.GetQueue(asked), "queue")).queue
-        if not queue.HasField("last_bucket"):
-            return at
-        request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, start_queue_sequence=1)
+        last_ns = queue.last_bucket.ToNanoseconds()
+        if not queue.HasField("last_bucket") or last_ns == read.bucket_ns:
+            return read
+        first = read.queue_sequence + 1
+        request = queueservicepb.ReadQueueRequest(compute_key=key, world_id=self._world, start_queue_sequence=first)
         try:
             async with asyncio.timeout(self._read_wait_s):
                 with scoped(self._client.queues.ReadQueue(request)) as replies:
                     async for reply in replies:
-                        at = self._taken(work, at, reply.batch, key)
-                        if (
-                            work.finished(at)
-                            or reply.batch.end_time.ToNanoseconds() >= queue.last_bucket.ToNanoseconds()
-                        ):
-                            return at
+                        progress = self._taken(work, read.progress, reply.batch, key)
+                        bucket_ns = reply.batch.end_time.ToNanoseconds()
+                        read = _Read(progress, reply.queue_sequence, bucket_ns)
+                        if work.finished(progress) or bucket_ns >= last_ns:
+                            return read
         except TimeoutError:
             raise DeadlineExceeded("E_QUEUE_SILENT", f"the queue {key} did not come to its last bucket") from None
-        return at
+        return read
 
     def _taken(self, work: NodeWork, at: NodeProgress, batch: recordspb.RecordBatch, key: str) -> NodeProgress:
         """The progress with a record added. Raises Conflict (E_CROSS_CONTEXT, E_INPUT_WINDOW), E_RECORD_MALFORMED."""
@@ -163,3 +186,7 @@ def _rest(work: NodeWork, at: NodeProgress) -> NodeProgress:
     for further, _ in work.compute(at, QueueLease("", 0)):
         at = further
     return at
+
+
+def _is_builtin(vertex: FoldNode | Node) -> bool:
+    return isinstance(vertex, FoldNode) and vertex.fold.code_hash.startswith(BUILTIN)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from qmtl.core.clock import SystemClock
-from qmtl.core.errors import PermissionDenied
+from qmtl.core.errors import InvalidRequest, PermissionDenied
 from qmtl.core.instants import from_ns
 from qmtl.data.v1 import records_pb2 as recordspb
-from qmtl.sdk import Strategy, StreamInput, signals
+from qmtl.sdk import CacheView, Node, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.execution.backtest import replay
@@ -164,6 +164,34 @@ async def test_a_malformed_record_is_counted_said_and_never_used(
     assert again.replay.equity == replay(assemble(Cross()), again.bars).equity
     assert "2 malformed records" in str(again)
     assert "E_RECORD_MALFORMED" in caplog.text
+
+
+class Remembers:
+    """Its answers depend on what it has seen before: no scan of its code shows it."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+
+    def __call__(self, view: CacheView) -> float:
+        self.peak = max(self.peak, view[0].latest)
+        return view[0].latest / self.peak
+
+
+class Repaints(Strategy):
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        share = Node(price, Remembers(), name="share_of_peak", code_version="1")
+        self.trade(signals.position_target(signals.threshold(share, above=0.99, below=0.9), long=0.5), price)
+
+
+async def test_a_node_that_does_not_repeat_itself_is_refused_at_submit_and_never_published() -> None:
+    mesh = FakeMesh(BARS, 4000)
+    with pytest.raises(InvalidRequest, match="share_of_peak is of other values when it is run again") as caught:
+        await submit(mesh, Repaints())
+    assert caught.value.reason == "E_NOT_DETERMINISTIC"
+    assert not mesh.queues
+    assert mesh.canceled == {"s-1": "its submission ended: InvalidRequest"}
+    assert not mesh.evaluations
 
 
 async def test_a_queue_that_cannot_be_used_costs_nothing_but_the_work() -> None:

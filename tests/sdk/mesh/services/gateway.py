@@ -177,5 +177,6 @@ class FakeGateway:
     ) -> AsyncIterator[queueservicepb.ReadQueueResponse]:
         if self.mesh.silent_queues:
             await asyncio.Event().wait()
-        for batch in self.mesh.queues[request.compute_key]:
-            yield queueservicepb.ReadQueueResponse(batch=batch)
+        for place, batch in enumerate(self.mesh.queues[request.compute_key], 1):
+            if place >= request.start_queue_sequence:
+                yield queueservicepb.ReadQueueResponse(batch=batch, queue_sequence=place)
