@@ -35,6 +35,7 @@ from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from tests.mesh.gateway_client import GatewayClient, new_world
+from tests.support.waiting import eventually
 
 KILLED = """
 import asyncio
@@ -172,14 +173,17 @@ async def test_of_two_strategies_at_once_the_second_takes_over_from_the_first(
             sys.executable, "-c", KILLED, world, address, str(mesh.home), "16", stderr=asyncio.subprocess.DEVNULL
         )
         asked = queuecatalogueservicepb.GetQueueRequest(compute_key=key)
-        async with asyncio.timeout(60):
-            while not (await opened.queue_catalogue.GetQueue(asked)).queue.rows:
-                pass
-        second = asyncio.create_task(submit(mesh, world, EmaTrend()))
         both = strategyservicepb.ListStrategiesRequest(world_id=world)
-        async with asyncio.timeout(60):
-            while len((await client.strategies.ListStrategies(both)).strategies) < 2:
-                pass
+
+        async def published() -> bool:
+            return (await opened.queue_catalogue.GetQueue(asked)).queue.rows > 0
+
+        async def bound() -> bool:
+            return len((await client.strategies.ListStrategies(both)).strategies) == 2
+
+        await eventually(published, 60)
+        second = asyncio.create_task(submit(mesh, world, EmaTrend()))
+        await eventually(bound, 60)
         runner.send_signal(ending)
         assert await runner.wait() == -ending, "it was done before it was stopped"
         result = await second
