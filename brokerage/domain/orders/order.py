@@ -13,6 +13,7 @@ from brokerage.domain.orders.states import (
     OrderType,
     TimeInForce,
 )
+from qmtl.core.decimals import DIGITS_MAX, INT64_MAX
 from qmtl.core.errors import InvalidRequest, Violation
 
 MARGIN_CALL = "MARGIN_CALL"
@@ -151,7 +152,9 @@ def require_well_formed(order: Order) -> None:
     """Refuse an order whose parts do not make one. Raises InvalidRequest (E_ORDER_MALFORMED) with the fields."""
     wants_limit = order.type in _LIMITED
     wants_stop = order.type in _STOPPED
-    wrong: list[Violation] = []
+    wrong = _unreadable(order)
+    if wrong:  # nothing else can be said of it
+        raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
     if order.quantity <= 0 and not order.crosses:
         wrong.append(Violation("quantity", str(order.quantity), "more than 0"))
     for name, price, wanted in (
@@ -169,6 +172,35 @@ def require_well_formed(order: Order) -> None:
         wrong.append(Violation("client_order_id", "''", "an id of yours"))
     if wrong:
         raise InvalidRequest("E_ORDER_MALFORMED", "; ".join(map(str, wrong)), violations=wrong)
+
+
+def _unreadable(order: Order) -> list[Violation]:
+    """Numbers of an order that are none, or that no contract carries."""
+    amounts = [("quantity", order.quantity), ("position_target", order.position_target)]
+    amounts += [("shares.quantity", share.quantity) for share in order.shares]
+    prices = (
+        ("limit_price", order.limit_price),
+        ("stop_price", order.stop_price),
+        ("trail_offset", order.trail_offset),
+        ("limit_offset", order.limit_offset),
+    )
+    instants = (("expire_at", order.expire_at_ns), ("decided_at", order.decided_ns))
+    wrong = [
+        Violation(name, str(amount), "a finite number")
+        for name, amount in (*amounts, *prices)
+        if amount is not None and not amount.is_finite()
+    ]
+    wrong += [
+        Violation(name, f"{price:.3e}", f"less than 1e{DIGITS_MAX}")
+        for name, price in prices
+        if price is not None and price.is_finite() and price.adjusted() >= DIGITS_MAX
+    ]
+    wrong += [
+        Violation(name, f"{at_ns} ns", "an instant of the years 1678 to 2261")
+        for name, at_ns in instants
+        if at_ns is not None and abs(at_ns) > INT64_MAX
+    ]
+    return wrong
 
 
 def _share_violations(order: Order) -> list[Violation]:

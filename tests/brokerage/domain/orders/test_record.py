@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent, WorkedTerms
 from brokerage.domain.orders.order import Order, Side, order_id
-from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened
+from brokerage.domain.orders.record import OrderRecord, accept_fill, advance, born, happened, share_fees
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from qmtl.core.errors import Conflict
 from tests.brokerage.samples import MINUTE, OWNER, STOCK, order
@@ -79,6 +80,24 @@ def test_a_repeated_trade_is_skipped_and_a_changed_one_refused() -> None:
         accept_fill(fill(4), fill(5))
 
 
+@pytest.mark.parametrize(
+    ("currency", "fee", "booked", "want"),
+    [
+        ("USD", 11, [8, -3], [8, 3]),  # by what each traded
+        ("BTC", 11, [8, -3], [11, 0]),  # taken from what was bought: its buyers' alone
+        ("BTC", 11, [-8, 3], [8, 3]),  # more was sold: nothing that came in to take it from
+        ("USD", 7, [-5, 0], [7, 0]),
+        ("USD", 7, [0, 0], [0, 0]),
+    ],
+)
+def test_the_fee_of_a_netted_fill_is_shared_by_what_it_brought(
+    currency: str, fee: int, booked: list[int], want: list[int]
+) -> None:
+    coin = instrument("BTC-USD", base="BTC", quote="USD", asset_class=AssetClass.CRYPTO)
+    charged = replace(fill(abs(sum(booked))), fee=fee, fee_currency=currency)
+    assert share_fees(coin, charged, booked) == want
+
+
 def test_a_pending_change_that_is_refused_restores_what_was_before() -> None:
     record, _ = happened(working(), EventKind.FILLED, NOW, fill=fill(4))
     for pending, refused in (
@@ -127,6 +146,24 @@ def test_a_trigger_is_remembered_wherever_it_is_heard() -> None:
         record, _ = happened(record, EventKind.TRIGGERED, NOW)
         assert record.triggered
         assert record.state is (OrderState.TRIGGERED if before is OrderState.ACCEPTED else before)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "counts_from"),
+    [
+        ((EventKind.EMULATED,), 10),
+        ((EventKind.EMULATED, EventKind.RELEASED, EventKind.SUBMITTED, EventKind.ACCEPTED), 40),
+        ((EventKind.SUBMITTED, EventKind.ACCEPTED, EventKind.PENDING_UPDATE, EventKind.ACCEPTED), 20),
+        ((EventKind.SUBMITTED, EventKind.FILLED, EventKind.ACCEPTED), 30),  # the fill was heard first
+        ((EventKind.ACCEPTED, EventKind.FILLED, EventKind.ACCEPTED), 10),
+    ],
+)
+def test_bars_count_from_the_first_acceptance_at_the_venue(kinds: tuple[EventKind, ...], counts_from: int) -> None:
+    record = born(order("o1"), STOCK, OrderEvent("id", 1, EventKind.INITIALIZED, 1, 1, quantity=10))
+    for number, kind in enumerate(kinds, 1):
+        time, one = EventTime(10 * number, 10 * number + 1), fill(1) if kind is EventKind.FILLED else None
+        record, _ = happened(record, kind, time, fill=one)
+    assert record.accepted_ns == counts_from
 
 
 VENUE = [

@@ -18,7 +18,7 @@ from brokerage.domain.models.profiles.generic import margin, spot
 from brokerage.domain.models.profiles.named import profile_named
 from brokerage.domain.money import RATE_ONE, rate
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.order import Order, Side, TrailOffsetType
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.limits import Limits
@@ -42,6 +42,14 @@ COIN = replace(
 )
 BASE = Order(LOCAL, "o1", "COIN", Side.BUY, Decimal(1))
 LIMIT = replace(BASE, type=OrderType.LIMIT, limit_price=Decimal("9.50"))
+STOP = replace(BASE, type=OrderType.STOP_MARKET, stop_price=Decimal(11))
+TRAIL = replace(
+    BASE,
+    type=OrderType.TRAILING_STOP_LIMIT,
+    trail_offset=Decimal(1),
+    trail_offset_type=TrailOffsetType.PRICE,
+    limit_offset=Decimal(1),
+)
 
 
 def account(profile: BrokerageProfile | None = None, cash: int = 1_000) -> SimulatedAccount:
@@ -90,6 +98,14 @@ def holding(quantity: int, profile: BrokerageProfile | None = None, cash: int = 
         (replace(BASE, post_only=True), Denial.POST_ONLY_CROSSES),
         (replace(BASE, tif=TimeInForce.GTD, expire_at_ns=HOUR), Denial.EXPIRED_ON_ARRIVAL),
         (replace(BASE, tif=TimeInForce.GTD, expire_at_ns=HOUR + 1), None),
+        (replace(BASE, tif=TimeInForce.GTD, expire_at_ns=-HOUR), Denial.EXPIRED_ON_ARRIVAL),
+        (replace(BASE, quantity=Decimal("1e-30000")), Denial.PRECISION),
+        (replace(BASE, quantity=Decimal("1e30000")), Denial.QUANTITY_ABOVE_MAXIMUM),
+        (replace(BASE, position_target=Decimal("9" * 38)), Denial.PRECISION),
+        (replace(LIMIT, limit_price=Decimal("9" * 38)), Denial.PRICE_INSANE),
+        (replace(LIMIT, limit_price=Decimal("1e-30000")), Denial.PRECISION),
+        (replace(TRAIL, trail_offset=Decimal("9" * 38)), Denial.PRICE_INSANE),
+        (replace(TRAIL, limit_offset=Decimal("9" * 38)), Denial.NOTIONAL_ABOVE_LIMIT),
     ],
     ids=str,
 )
@@ -239,6 +255,16 @@ def test_weight_never_enlarges_and_never_touches_the_reducing_part(
         replace(BASE, type=OrderType.STOP_LIMIT, limit_price=Decimal(10)),
         replace(BASE, expire_at_ns=5),
         replace(BASE, client_order_id=""),
+        *(replace(BASE, quantity=Decimal(text)) for text in ("NaN", "sNaN", "Infinity", "-Infinity")),
+        *(replace(BASE, position_target=Decimal(text)) for text in ("NaN", "-Infinity")),
+        *(replace(LIMIT, limit_price=Decimal(text)) for text in ("NaN", "Infinity", "1e38", "1e30000")),
+        *(replace(STOP, stop_price=Decimal(text)) for text in ("sNaN", "-Infinity", "1e30000")),
+        *(replace(TRAIL, trail_offset=Decimal(text)) for text in ("NaN", "Infinity", "1e30000", "0", "-1")),
+        *(replace(TRAIL, limit_offset=Decimal(text)) for text in ("NaN", "Infinity", "1e30000", "-1")),
+        replace(TRAIL, limit_offset=None),
+        replace(TRAIL, trail_offset_type=TrailOffsetType.FRACTION),
+        *(replace(BASE, tif=TimeInForce.GTD, expire_at_ns=at_ns) for at_ns in (2**63, -(10**30))),
+        replace(BASE, decided_ns=2**63),
     ],
     ids=str,
 )

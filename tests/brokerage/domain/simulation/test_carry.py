@@ -129,6 +129,16 @@ def test_what_is_owed_bears_interest_each_night_and_on_weekends() -> None:
     assert desk.account.equity("USD") == 10_000 + Decimal(owed).scaleb(-8)
 
 
+def test_interest_waits_until_the_prices_of_all_symbols_have_come() -> None:
+    desk, other = Desk(FREE, STOCK), replace(STOCK, symbol="Y", base="Y")
+    desk.account = SimulatedAccount(FREE, {"USD": Decimal(10_000)}, instruments=[STOCK, other])
+    desk.trade(at(11, 27), "150", 100)
+    desk.account.advance(at(11, 27, 23, 30))
+    desk.account.on_bar("Y", Bar(at(11, 27, 22, 30), at(11, 27, 23, 30), 100, 100, 100, 100, 0))
+    assert desk.account.advance(at(11, 28, 0, 10)) == []  # its next hour is under way
+    assert [payment.kind for payment in desk.account.advance(at(11, 28, 0, 30))] == [CashKind.INTEREST]
+
+
 def test_loans_before_the_first_benchmark_or_in_another_currency_are_refused_by_name() -> None:
     desk = Desk(FREE, replace(STOCK, quote="EUR"))
     with pytest.raises(NotFound, match=r"E_PROFILE_TABLE_MISSING.*EUR"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,7 +19,9 @@ from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType
 from brokerage.domain.orders.states import OrderState, OrderType
-from brokerage.domain.simulation.corporate import ENDED_BY_ENDING, ENDED_BY_SPLIT, SPLIT
+from brokerage.domain.simulation.corporate import ENDED_BY_ENDING, ENDED_BY_SPLIT, SPLIT, acted_before
+from qmtl.core.errors import InvalidRequest
+from qmtl.core.instants import to_ns
 
 MINUTE = 60_000_000_000
 STOCK = instrument("X", base="X", quote="USD", price_places=2)
@@ -66,6 +69,22 @@ def test_a_split_keeps_equity_and_pays_a_part_of_a_share(
     assert (desk.position("X"), desk.cash("USD") - before) == (Decimal(held), Decimal(str(cash)))
     assert sum(payment.amount for payment in paid) == cash * 10**8
     assert desk.equity("USD") - before == price * abs(quantity) * ratio * (1 if quantity > 0 else -1)
+
+
+def test_an_action_is_of_the_first_bar_that_opens_with_it_or_after() -> None:
+    inside = Split("X", 2 * MINUTE + 1, Fraction(2))
+    assert acted_before(STOCK, bar(2, 100), [inside]) == []
+    assert acted_before(STOCK, bar(3, 100), [inside]) == [inside]
+    day = Bar(to_ns(datetime(2024, 11, 26, tzinfo=UTC)), to_ns(datetime(2024, 11, 27, tzinfo=UTC)), 1, 1, 1, 1, 0)
+    opens = to_ns(datetime(2024, 11, 26, 14, 30, tzinfo=UTC))
+    listed, at_open, after = (
+        replace(STOCK, calendar="XNYS"),
+        replace(inside, at_ns=opens),
+        replace(inside, at_ns=opens + 1),
+    )
+    assert acted_before(listed, day, [at_open, after]) == [at_open]
+    with pytest.raises(InvalidRequest, match="E_FIELD"):
+        acted_before(STOCK, day, [after])  # whether it opened before, no calendar says
 
 
 def test_a_dividend_is_paid_to_longs_and_by_shorts() -> None:

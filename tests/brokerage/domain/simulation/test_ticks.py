@@ -121,6 +121,21 @@ def test_half_the_spread_moves_a_fill_at_a_trade_and_none_at_a_quote() -> None:
     assert fills(shown(desk, TradeTick(opens, 100_00, 1000))) == [("100.1", 10, "TAKER")]  # 100 + (100.1 - 99.9) / 2
 
 
+def test_what_the_trade_of_an_auction_has_no_more_of_ends_with_it() -> None:
+    opens = to_ns(datetime(2024, 12, 2, 14, 30, tzinfo=UTC))
+    desk = desk_with(TradeTick(opens - 2 * S, 100_00, 1), traded=SHARE)
+    for name, quantity in (("o1", 60), ("o2", 60), ("o3", 5)):
+        desk.submit(order(BUY, quantity, name, tif=TimeInForce.AT_OPEN), opens - S)
+    events = shown(desk, TradeTick(opens, 100_00, 1000))  # a tenth of it: 100
+    assert fills(events) == [("100", 60, "TAKER"), ("100", 40, "TAKER")]
+    assert [(event.order_id, event.kind.value) for event in events] == [
+        (desk.record("o1").id, "FILLED"),
+        (desk.record("o2").id, "FILLED"),
+        (desk.record("o2").id, "EXPIRED"),
+        (desk.record("o3").id, "EXPIRED"),
+    ]
+
+
 def test_the_share_of_volume_is_of_the_bids_size_for_a_purchase_and_of_the_asks_for_a_sale() -> None:
     """Lean's model: 0.1 x min(q / size, 2.5 %)^2 of the price; 10 / 1000 = 1 %: 1e-5 of the price, up to a cent."""
     shown_book = quote(1, [("9990", 1000)], [("10010", 100)])

@@ -15,7 +15,7 @@ from brokerage.domain.orders.reports import Outcome, VenueAct, VenueAnswer
 from brokerage.domain.orders.states import EventKind, OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.totals import totals_by_side, totals_of
 from brokerage.domain.trading.replacement import Change, judge
-from brokerage.domain.trading.reports import answers
+from brokerage.domain.trading.reports import answers, lacks_fills
 from tests.brokerage.samples import MINUTE, STOCK
 
 NOW = EventTime(5, 6)
@@ -54,6 +54,13 @@ def test_the_terms_of_a_replace_are_worked_once_it_is_taken_and_by_no_other_answ
     sent = replace(record, previous=OrderState.SUBMITTED)
     [accepted] = answers(sent, VenueAct.SUBMIT, VenueAnswer(Outcome.ACCEPTED), NOW)
     assert (accepted.kind, accepted.terms) == (EventKind.ACCEPTED, None)
+
+
+def test_a_cancel_that_a_venue_took_waits_for_the_fills_that_it_tells_of() -> None:
+    record = replace(desk_with(RESTING).record("o1"), state=OrderState.PENDING_CANCEL, filled=2)
+    for filled, told in ((None, 1), (Decimal(2), 1), (Decimal(3), 0)):
+        assert len(answers(record, VenueAct.CANCEL, VenueAnswer(Outcome.ACCEPTED, filled=filled), NOW)) == told
+    assert not lacks_fills(replace(record, instrument=None), Decimal(3))
 
 
 def test_a_change_moves_the_end_of_an_order_only_where_it_names_one() -> None:

@@ -82,3 +82,12 @@ def test_volume_is_counted_in_dollars_whatever_is_charged() -> None:
     own = Traded(in_coins, 0, 0)
     assert table.counts is not None
     assert volumes.before(table.counts, own, 0) == 10_000 * 10**8
+
+
+def test_volume_in_what_is_traded_is_at_the_scale_of_its_currency_and_never_below_none() -> None:
+    pair, count = instrument("USD-JPY", base="USD", quote="JPY", lot="0.01"), VolumeCount(0, currency="USD")
+    volumes, none = TradedVolumes(), Traded(pair, 0, 0)
+    assert volumes.before(count, none, 0) == 0
+    volumes.add(Traded(pair, 12_34, 1_000), 0)
+    assert volumes.before(count, none, 0) == 12_34 * 10**6
+    assert volumes.before(count, Traded(pair, 12_34, 1_000), 0) == 0  # a month's volume is of before the order
