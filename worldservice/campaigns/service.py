@@ -29,12 +29,12 @@ from worldservice.campaigns.domain.actions import Action, in_order
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
-from worldservice.campaigns.domain.selection import TrialsSummary, with_earlier
+from worldservice.campaigns.domain.selection import TrialsSummary
 from worldservice.campaigns.dossier.telling import Dossiers
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
 from worldservice.campaigns.standing import Campaigns, Told, candidate_targets, share_notes, standing_targets
-from worldservice.campaigns.trials import trials_summary
+from worldservice.campaigns.trials import trials_table
 from worldservice.campaigns.wire import (
     action_to_proto,
     blocks_to_proto,
@@ -303,19 +303,19 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
     @audited_in_chunks(campaignpb.Trials, lambda trials: f"{trials.strategy_id}: {trials.trials_hash}")
     async def PutTrials(self, request: campaignpb.Trials, act: Act) -> campaignservicepb.PutTrialsResponse:
         require_strategy_id(request.strategy_id)
-        summary = await asyncio.to_thread(trials_summary, request.returns_arrow, request.trials_hash)
+        table = await asyncio.to_thread(trials_table, request.returns_arrow, request.trials_hash)
 
         def work(conn: Connection) -> TrialsSummary:
             world = world_to_write(conn, act, Role.OPERATOR)
             get_active_binding(conn, world.world_id, request.strategy_id)
-            before = store.trials_of(conn, world.world_id, request.strategy_id)
-            if before is not None and before.trials_hash == summary.trials_hash:
-                audit_write(
-                    conn, act, f"{before.variants} variants of {request.strategy_id} again: {before.trials_hash}"
-                )
-                return before
-            stored = with_earlier(summary, before)
-            store.put_trials(conn, world.world_id, request.strategy_id, stored, request.returns_arrow, act.now)
+            earlier = store.trials_until(conn, world.world_id, request.strategy_id, act.now)
+            for known in (one.summary for one in earlier if one.summary.trials_hash == table.summary.trials_hash):
+                said = f"{known.variants} variants of {request.strategy_id} again: {known.trials_hash}"
+                audit_write(conn, act, said)
+                return known
+            put = table.after(earlier, act.now)
+            store.append_trials(conn, world.world_id, request.strategy_id, put, request.returns_arrow)
+            stored = put.summary
             said = f"{stored.variants} variants of {request.strategy_id}, {stored.tried} tried: {stored.trials_hash}"
             audit_write(conn, act, said)
             return stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ _CAMPAIGN = TypeAdapter(Campaign)
 _PROMOTION = TypeAdapter(Promotion)
 _OVERRIDE = TypeAdapter(Override)
 _SUMMARY = TypeAdapter(TrialsSummary)
+_VARIANTS = TypeAdapter(dict[str, int])
 
 
 def find_campaign(conn: Connection, world_id: str, strategy_id: str) -> Campaign:
@@ -117,44 +119,56 @@ def open_promotions(conn: Connection) -> list[Promotion]:
     return [_PROMOTION.validate_json(text) for text in conn.execute(query).scalars()]
 
 
-def put_trials(
-    conn: Connection, world_id: str, strategy_id: str, summary: TrialsSummary, body: bytes, now: datetime
-) -> None:
-    """Take the place of the trials that the strategy had."""
-    conn.execute(sa.delete(trials).where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id))
-    key = {"world_id": world_id, "strategy_id": strategy_id, "put_us": micros(now)}
-    conn.execute(sa.insert(trials).values(**key, body=body, summary=_SUMMARY.dump_json(summary).decode()))
+@dataclass(frozen=True, slots=True)
+class StoredTrials:
+    """A table of trials, appended and never changed: when it was put, and what it came to then.
+
+    `variants`: the digest of each column, and the number of the variant that it has, of those ever tried, from 1.
+    """
+
+    put_at: datetime
+    summary: TrialsSummary
+    variants: Mapping[str, int]
 
 
-def trials_of(conn: Connection, world_id: str, strategy_id: str) -> TrialsSummary | None:
-    """What a strategy's stored trials come to, or None."""
-    where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id)
-    text = conn.execute(sa.select(trials.c.summary).where(*where)).scalar_one_or_none()
-    return None if text is None else _SUMMARY.validate_json(text)
+def append_trials(conn: Connection, world_id: str, strategy_id: str, put: StoredTrials, body: bytes) -> None:
+    """Add a table beside those that the strategy has."""
+    values = {
+        "world_id": world_id,
+        "strategy_id": strategy_id,
+        "trials_hash": put.summary.trials_hash,
+        "summary": _SUMMARY.dump_json(put.summary).decode(),
+        "variants": _VARIANTS.dump_json(dict(put.variants)).decode(),
+        "put_us": micros(put.put_at),
+    }
+    conn.execute(sa.insert(trials).values(**values, body=body))
 
 
 def trials_of_world(conn: Connection, world_id: str) -> Mapping[str, TrialsSummary]:
-    """As `trials_of`, of every strategy of a world that has some."""
-    query = sa.select(trials.c.strategy_id, trials.c.summary).where(trials.c.world_id == world_id)
+    """What the newest table of each strategy of a world comes to, of those that have some."""
+    newest = (
+        sa.select(sa.func.max(trials.c.sequence)).where(trials.c.world_id == world_id).group_by(trials.c.strategy_id)
+    )
+    query = sa.select(trials.c.strategy_id, trials.c.summary).where(trials.c.sequence.in_(newest.scalar_subquery()))
     return {row.strategy_id: _SUMMARY.validate_json(row.summary) for row in conn.execute(query)}
 
 
-def trials_until(
-    conn: Connection, world_id: str, strategy_id: str, at: datetime
-) -> list[tuple[datetime, TrialsSummary]]:
-    """What the trials of a strategy that were stored by an instant come to, each with when, oldest first."""
+def trials_until(conn: Connection, world_id: str, strategy_id: str, at: datetime) -> list[StoredTrials]:
+    """The tables of a strategy that were put by an instant, oldest first."""
     where = (trials.c.world_id == world_id, trials.c.strategy_id == strategy_id, trials.c.put_us <= micros(at))
-    rows = conn.execute(sa.select(trials.c.put_us, trials.c.summary).where(*where).order_by(trials.c.put_us))
-    return [(instant(row.put_us), _SUMMARY.validate_json(row.summary)) for row in rows]
+    query = sa.select(trials.c.put_us, trials.c.summary, trials.c.variants).where(*where)
+    return [
+        StoredTrials(instant(row.put_us), _SUMMARY.validate_json(row.summary), _VARIANTS.validate_json(row.variants))
+        for row in conn.execute(query.order_by(trials.c.sequence))
+    ]
 
 
 def trials_body(conn: Connection, world_id: str, strategy_id: str, trials_hash: str) -> bytes:
     """A stored table of trials. Raises InvalidRequest (E_TRIALS_TABLE) where it is not there."""
-    query = sa.select(trials.c.body, trials.c.summary)
-    rows = conn.execute(query.where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id))
-    for row in rows:
-        if _SUMMARY.validate_json(row.summary).trials_hash == trials_hash:
-            return bytes(row.body)
+    query = sa.select(trials.c.body).where(trials.c.world_id == world_id, trials.c.strategy_id == strategy_id)
+    body = conn.execute(query.where(trials.c.trials_hash == trials_hash)).scalar_one_or_none()
+    if body is not None:
+        return bytes(body)
     raise refused("E_TRIALS_TABLE", "trials_hash", trials_hash, f"that of a table stored for {strategy_id}")
 
 

@@ -37,11 +37,15 @@ sa.Index(
 trials = sa.Table(
     "trials",
     metadata,
-    sa.Column("world_id", sa.Text, primary_key=True),
-    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("sequence", BIG, primary_key=True, autoincrement=True),
+    sa.Column("world_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("trials_hash", sa.Text, nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("variants", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("put_us", BIG, nullable=False),
+    sa.UniqueConstraint("world_id", "strategy_id", "trials_hash", name="trials_hash"),
 )
 
 evaluation_overrides = sa.Table(

@@ -83,6 +83,7 @@ async def test_a_dossier_says_who_did_what_on_which_evidence_and_stays_as_it_was
 
     harness.clock.advance(3_600.0)
     ann = await harness.stub(Role.OWNER, "ann")
+    await ann.campaigns.PutTrials(trials_chunks(trials("w1", "s", 3, 170)))  # takes nothing from what was told before
     await ann.campaigns.PauseCampaign(campaignservicepb.PauseCampaignRequest(**NAMED, reason="second thoughts"))
     again = await dossier(ann, at)
     assert [part.SerializeToString(deterministic=True) for part in again] == [
@@ -90,6 +91,7 @@ async def test_a_dossier_says_who_did_what_on_which_evidence_and_stays_as_it_was
     ]
     later = await dossier(ann)
     assert any("second thoughts" in text for text in texts(later, "Who asked, approved and applied"))
+    assert "N = 15, from 15 variants tried" in texts(later, "Is the edge real")
     assert later[-1].dossier_hash != told[-1].dossier_hash
     with pytest.raises(InvalidRequest, match="E_FIELD: at"):
         await dossier(ann, harness.clock.now().replace(year=2100))

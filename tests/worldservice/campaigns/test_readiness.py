@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from qmtl.core.errors import InvalidRequest
@@ -19,7 +20,8 @@ from worldservice.campaigns.domain.promotions import Promotion, PromotionState
 from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of, with_earlier
 from worldservice.campaigns.domain.windows import Window
-from worldservice.campaigns.trials import trials_summary
+from worldservice.campaigns.store import StoredTrials
+from worldservice.campaigns.trials import TrialsTable, trials_table
 from worldservice.evaluation.domain.runs import DailyMoments
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.worlds.domain.binding import Approval, Stage
@@ -202,18 +204,18 @@ def test_without_stored_trials_their_spread_is_assumed_and_one_version_is_no_tri
 
 def test_trials_are_summed_up_or_refused_by_name() -> None:
     good = trials("w1", "s")
-    found = trials_summary(good.returns_arrow, good.trials_hash)
+    found = trials_table(good.returns_arrow, good.trials_hash).summary
     assert (found.variants, found.days) == (12, 200)
     assert found.pbo is not None
     assert 0.0 < found.pbo < 1.0
     assert found.sharpe_std == pytest.approx(1.0 / math.sqrt(200.0), rel=0.5)
     few = trials("w1", "s", variants=9)
-    assert trials_summary(few.returns_arrow, few.trials_hash).pbo is None
+    assert trials_table(few.returns_arrow, few.trials_hash).summary.pbo is None
     with pytest.raises(InvalidRequest, match="E_TRIALS_TABLE"):
-        trials_summary(good.returns_arrow, "blake3:other")
+        trials_table(good.returns_arrow, "blake3:other")
     for body in (b"no arrow", trials("w1", "s", days=1).returns_arrow):
         with pytest.raises(InvalidRequest, match="E_TRIALS_TABLE"):
-            trials_summary(body, _named(body))
+            trials_table(body, _named(body))
 
 
 def _named(body: bytes) -> str:
@@ -279,16 +281,50 @@ def test_what_was_tried_once_stays_tried() -> None:
     def put(variants: int, spread: float | None) -> TrialsSummary:
         return TrialsSummary(f"blake3:{variants}", variants, 400, spread, 0.1)
 
-    first = with_earlier(put(50, 0.04), None)
+    first = with_earlier(put(50, 0.04), None, 50, 50)
     assert (first.tried, first.spread, first.pbo) == (50, 0.04, 0.1)
-    fewer = with_earlier(put(12, 0.01), first)  # N and the spread stay; overfitting is not known of a part
+    fewer = with_earlier(put(12, 0.01), first, 12, 50)  # N and the spread stay; overfitting is not known of a part
     assert (fewer.variants, fewer.tried, fewer.spread, fewer.pbo) == (12, 50, 0.04, None)
     before, after = (selection_of(MOMENTS, 3, each) for each in (first, fewer))
     assert (after.trials, after.deflated_sharpe) == (50, before.deflated_sharpe)
     assert math.isnan(after.pbo)
-    more = with_earlier(put(80, 0.05), fewer)
+    more = with_earlier(put(80, 0.05), fewer, 80, 80)
     assert (more.tried, more.spread, more.pbo) == (80, 0.05, 0.1)
-    assert with_earlier(put(1, None), more).spread == 0.05
+    assert with_earlier(put(1, None), more, 1, 81).spread == 0.05
+
+
+def test_variants_are_counted_once_over_all_tables_and_each_that_differs_is_one_more() -> None:
+    returns = np.random.Generator(np.random.PCG64(7)).normal(0.0, 0.01, (200, 14))
+
+    def table(columns: list[int], days: int = 200, changed: float = 0.0) -> TrialsTable:
+        part = returns[:days, columns].copy()
+        part[-1, 0] += changed
+        return TrialsTable(TrialsSummary(f"blake3:{columns}{days}{changed}", len(columns), days, 0.1, 0.3), part)
+
+    every, put = [*range(12)], list[StoredTrials]()
+    for one, tried, known in (
+        (table(every, 180), 12, True),
+        (table(every), 12, True),  # the same on more days
+        (table([3, 4, 5]), 12, False),  # a part of them
+        (table([12, *every]), 13, True),
+        (table([*every, 0]), 13, False),  # one twice is not the one that is left out
+        (table([0, *range(1, 13)], changed=0.01), 14, False),  # another in the place of one
+        (table(every, 170), 26, False),  # what ends before cannot be told from others
+    ):
+        put.append(one.after(put, NOW))
+        assert (put[-1].summary.tried, put[-1].summary.pbo is not None) == (tried, known)
+
+
+def test_columns_that_begin_alike_are_one_variant_each() -> None:
+    def table(*columns: tuple[float, ...]) -> TrialsTable:
+        part = np.array(columns).T
+        return TrialsTable(TrialsSummary(f"blake3:{columns}", len(columns), len(part), None, None), part)
+
+    put = [table((0.0, 0.0)).after([], NOW)]
+    for one, tried in ((table((0.0, 0.0, 5.0)), 1), (table((0.0, 0.0, 7.0, 1.0), (0.0, 0.0, 5.0, 1.0)), 2)):
+        put.append(one.after(put, NOW))
+        assert put[-1].summary.tried == tried
+    assert table((0.0, 0.0, 0.1), (0.0, 0.0, 0.2), (0.0, 0.0, 0.3)).after(put[:1], NOW).summary.tried == 3
 
 
 def test_an_approval_of_a_policy_ends_when_another_is_the_default() -> None:

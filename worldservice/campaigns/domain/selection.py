@@ -17,8 +17,8 @@ DAYS_MIN = 160
 class TrialsSummary:
     """What the stored returns of all variants come to. None: too few variants or days.
 
-    `tried` and `spread` are the most variants, and the widest spread of their Sharpe ratios, that any table of the
-    strategy ever had: what was tried once stays tried.
+    `tried` and `spread` are the distinct variants that all tables of the strategy had by then, and the widest spread of
+    Sharpe ratios that any had: what was tried once stays tried.
     """
 
     trials_hash: str
@@ -30,14 +30,13 @@ class TrialsSummary:
     spread: float | None = None
 
 
-def with_earlier(put: TrialsSummary, before: TrialsSummary | None) -> TrialsSummary:
-    """The summary of a table that takes the place of another; None: of nothing.
+def with_earlier(put: TrialsSummary, before: TrialsSummary | None, distinct: int, tried: int) -> TrialsSummary:
+    """The summary of a table after another; None: it is the first. It has so many `distinct` variants of all `tried`.
 
     Of fewer variants than were tried it tells no probability of overfitting: those left out were tried, too.
     """
     spreads = [one for one in (None if before is None else before.spread, put.sharpe_std) if one is not None]
-    tried = max(0 if before is None else before.tried, put.variants)
-    pbo = put.pbo if put.variants >= tried else None
+    pbo = put.pbo if distinct == tried else None
     return replace(put, pbo=pbo, tried=tried, spread=max(spreads, default=None))
 
 

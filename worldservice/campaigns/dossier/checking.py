@@ -17,11 +17,10 @@ from qmtl.rpc.client.streams import scoped
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns import store
-from worldservice.campaigns.domain.selection import TrialsSummary, with_earlier
 from worldservice.campaigns.dossier.lines import Record
 from worldservice.campaigns.reports.making import ReportMaker
 from worldservice.campaigns.reports.wire import Source
-from worldservice.campaigns.trials import trials_summary
+from worldservice.campaigns.trials import trials_table
 from worldservice.evaluation.domain.reports import MetricSource
 from worldservice.evaluation.domain.runs import EvaluationRun
 from worldservice.evaluation.replay import store as replays
@@ -72,8 +71,8 @@ class DossierChecker:
         for run in record.runs:
             if run.evidence.replayed:
                 yield f"run {run.evidence.run_id}", await self._told(self._of_run(run))
-        for _, one in record.trials:
-            yield f"trials {one.trials_hash}", await self._told(self._of_trials(record, one))
+        for place, put in enumerate(record.trials):
+            yield f"trials {put.summary.trials_hash}", await self._told(self._of_trials(record, place))
         for report in record.reports:
             yield f"report {report.report_id}", await self._told(self._of_report(report))
 
@@ -102,13 +101,17 @@ class DossierChecker:
         for one in _unfounded(run):
             yield one
 
-    async def _of_trials(self, record: Record, stored: TrialsSummary) -> AsyncIterator[str]:
-        def body(conn: Connection) -> bytes:
-            return store.trials_body(conn, record.world_id, record.strategy_id, stored.trials_hash)
+    async def _of_trials(self, record: Record, place: int) -> AsyncIterator[str]:
+        stored = record.trials[place]
+        named = stored.summary.trials_hash
 
-        again = await asyncio.to_thread(trials_summary, await self.maker.writes.db.read(body), stored.trials_hash)
-        if with_earlier(again, stored) != stored:
-            yield f"come to {again}, stored {stored}"
+        def body(conn: Connection) -> bytes:
+            return store.trials_body(conn, record.world_id, record.strategy_id, named)
+
+        table = await asyncio.to_thread(trials_table, await self.maker.writes.db.read(body), named)
+        again = await asyncio.to_thread(table.after, record.trials[:place], stored.put_at)
+        if again != stored:
+            yield f"come to {again.summary}, stored {stored.summary}"
 
     async def _replayed(self, run: EvaluationRun, ground: _Ground, model: accountpb.AccountModel) -> Replayed:
         found, timeout = Replayed(), REPLAY_TIMEOUT.total_seconds()

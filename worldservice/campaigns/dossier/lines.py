@@ -11,8 +11,9 @@ from qmtl.core.instants import timestamp_text
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.promotions import Promotion
-from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
+from worldservice.campaigns.domain.selection import Selection, selection_of
 from worldservice.campaigns.domain.windows import Window
+from worldservice.campaigns.store import StoredTrials
 from worldservice.evaluation.domain.reports import Number
 from worldservice.evaluation.domain.runs import EvaluationRun
 from worldservice.evaluation.domain.stage_records import Covered, covered_time
@@ -44,7 +45,7 @@ class Record:
     """What was recorded of a strategy in a world until `at`, each list oldest first.
 
     `runs`: each at its last revision by then. `versions`: every version evaluated by then. `trials`: those stored by
-    then, each with when. `left_out`: how many older audit rows there are. `terms`: of `policy_version`, the policy that
+    then. `left_out`: how many older audit rows there are. `terms`: of `policy_version`, the policy that
     judged the newest run; None: none did, or it has no section campaign.
     """
 
@@ -57,7 +58,7 @@ class Record:
     left_out: int
     promotions: tuple[Promotion, ...]
     overrides: tuple[Override, ...]
-    trials: tuple[tuple[datetime, TrialsSummary], ...]
+    trials: tuple[StoredTrials, ...]
     reports: tuple[divergencepb.DivergenceReport, ...]
     policy_version: int
     terms: CampaignTerms | None
@@ -78,7 +79,7 @@ class Record:
         run = self.newest(Stage.BACKTEST)
         if run is None or run.evidence.moments is None:
             return None
-        return selection_of(run.evidence.moments, len(self.versions), self.trials[-1][1] if self.trials else None)
+        return selection_of(run.evidence.moments, len(self.versions), self.trials[-1].summary if self.trials else None)
 
 
 def dossier_lines(record: Record) -> tuple[Line, ...]:
@@ -136,7 +137,8 @@ def _identity(record: Record) -> Iterator[Line]:
 
 def _selection(record: Record) -> Iterator[Line]:
     section = "Is the edge real"
-    for at, one in record.trials:
+    for put in record.trials:
+        at, one = put.put_at, put.summary
         pbo = "not known" if one.pbo is None else f"{one.pbo:.4f}"
         text = f"{one.variants} variants over {one.days} days were told, {one.trials_hash}; overfitting {pbo}"
         yield Line(section, text, record.sequence("PutTrials", at), at)

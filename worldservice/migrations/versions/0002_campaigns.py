@@ -56,12 +56,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "trials",
+        sa.Column("sequence", _BIG, nullable=False, autoincrement=True),
         sa.Column("world_id", sa.Text(), nullable=False),
         sa.Column("strategy_id", sa.Text(), nullable=False),
+        sa.Column("trials_hash", sa.Text(), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("variants", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("put_us", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint("world_id", "strategy_id"),
+        sa.PrimaryKeyConstraint("sequence"),
+        sa.UniqueConstraint("world_id", "strategy_id", "trials_hash", name="trials_hash"),
     )
     op.create_table(
         "evaluation_overrides",

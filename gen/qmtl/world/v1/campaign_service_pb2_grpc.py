@@ -270,8 +270,8 @@ class CampaignServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutTrials(self, request_iterator, context):
-        """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
-        payload has at most 8 MiB.
+        """Stores the daily returns of all variants that were tried, beside the tables that were put before; the same hash again is
+        success. Needs operator. A payload has at most 8 MiB.
 
         Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
         """

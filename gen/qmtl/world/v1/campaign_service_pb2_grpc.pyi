@@ -103,8 +103,8 @@ class CampaignServiceStub:
     days.
     """
     PutTrials: _grpc.StreamUnaryMultiCallable[_campaign_service_pb2.PutTrialsRequest, _campaign_service_pb2.PutTrialsResponse]
-    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
-    payload has at most 8 MiB.
+    """Stores the daily returns of all variants that were tried, beside the tables that were put before; the same hash again is
+    success. Needs operator. A payload has at most 8 MiB.
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
     """
@@ -188,8 +188,8 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     days.
     """
     PutTrials: _aio.StreamUnaryMultiCallable[_campaign_service_pb2.PutTrialsRequest, _campaign_service_pb2.PutTrialsResponse]  # type: ignore[assignment]
-    """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
-    payload has at most 8 MiB.
+    """Stores the daily returns of all variants that were tried, beside the tables that were put before; the same hash again is
+    success. Needs operator. A payload has at most 8 MiB.
 
     Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
     """
@@ -372,8 +372,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_campaign_service_pb2.PutTrialsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_service_pb2.PutTrialsResponse, _abc.Awaitable[_campaign_service_pb2.PutTrialsResponse]]:
-        """Stores the daily returns of all variants that were tried; the same hash again is success. Needs operator. A
-        payload has at most 8 MiB.
+        """Stores the daily returns of all variants that were tried, beside the tables that were put before; the same hash again is
+        success. Needs operator. A payload has at most 8 MiB.
 
         Errors: INVALID_ARGUMENT (E_TRIALS_TABLE); those of chunks: see qmtl.common.v1.Chunked.
         """
