@@ -164,7 +164,7 @@ class FlatVenue(BracketVenue):
     def weights(self) -> Weights:
         return WHOLE
 
-    async def answer(self, request: Request[Any]) -> object:  # type: ignore[override]  # a session waits for it
+    async def answer(self, request: Request[Any]) -> object:
         return super().answer(request)
 
 
