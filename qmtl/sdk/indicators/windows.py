@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RING_HEAD = 2
 """A ring is [count, next slot, slots...]."""
 
-_BLOCK = 4_096
+_BLOCK = 16_384
 """Sums that are made together, so that they stay in a processor's cache."""
 
 

@@ -15,6 +15,7 @@ from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode
+from qmtl.sdk.indicators.windows import RING_HEAD, ring_sums
 from tests.sdk.market import walk
 
 BARS = walk(600, seed=3)
@@ -202,3 +203,9 @@ def test_every_docstring_says_source_shape_and_warm_up() -> None:
         text = getattr(ta, name).__doc__
         assert "Shape:" in text, name
         assert "Warm-up:" in text, name
+
+
+def test_sums_of_windows_are_added_oldest_first_however_many_are_made_together() -> None:
+    xs = np.random.default_rng(5).normal(100.0, 1.0, 40_000)
+    sums = ring_sums([0.0] * (RING_HEAD + 3), 3, xs)
+    assert sums.tobytes() == (xs[:-2] + xs[1:-1] + xs[2:]).tobytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,6 +131,8 @@ def activity_of(parts: Sequence[FillColumns]) -> Activity | None:
     value /= 10 ** (first.instrument.price_scale + first.instrument.quantity_scale)
     up, fee_up = value.numerator * 10**first.money_scale, value.denominator
     down = value.denominator * 10**first.money_scale
+    common = gcd(up, fee_up, down)
+    up, fee_up, down = up // common, fee_up // common, down // common
     scale = 10 ** max(first.places, first.money_scale)
     columns = [(part.quantities, part.prices, part.fees, part.made_ns) for part in parts]
     quantity, price, fee, made_ns = (np.concatenate(column) for column in zip(*columns, strict=True))
