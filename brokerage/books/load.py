@@ -36,7 +36,7 @@ def ask_view(conn: Connection, name: str) -> Callable[[MarketContext, Account], 
         open_totals = working()
         _fill({name: view}, held(), open_totals)
         if any(owner.strategy_id == NETTING for owner in open_totals):
-            netted.reserve(conn, view, name)
+            netted.reserve({name: view}, netted.ask(conn, (name,))())
         return view
 
     return view_of
@@ -49,7 +49,9 @@ def world_beside(
     others = {other.account: other for other in world if other.account != account.account}
     views = {name: _empty_view(market, other) for name, other in others.items()}
     held, working = store.ask_positions_of_world(conn, world_id), totals.ask_world(conn, world_id)
+    shares = netted.ask(conn, views)
     _fill(views, held(), working())
+    netted.reserve(views, shares(), world_id)
     total = NO_EXPOSURE
     for name, view in views.items():
         if not any(_has_something(view, owner) for owner in view.books):
@@ -67,7 +69,7 @@ def _is_priced(view: AccountView) -> bool:
 
 def _busy_symbols(book: StrategyBook) -> set[str]:
     held = {symbol for symbol, position in book.ledger.positions.items() if position.quantity}
-    return held | {symbol for symbol, _ in book.totals}
+    return held | {symbol for symbol, _ in (*book.totals, *book.reserved)}
 
 
 def _has_something(view: AccountView, owner: Owner) -> bool:

@@ -63,8 +63,10 @@ def portfolio_to_proto(
 
 
 def capital_to_proto(account: Account, world_id: str) -> list[portfoliopb.AllocatedCapital]:
-    """Capital by world and strategy, of one world or of all; none without shares."""
-    return [
+    """Capital by world and strategy, of one world or of all; none without shares. A world that was left out of them, as
+    one that the account serves since, has 0.
+    """
+    rows = [
         portfoliopb.AllocatedCapital(
             world_id=budget.world_id,
             strategy_id=budget.strategy_id,
@@ -73,6 +75,10 @@ def capital_to_proto(account: Account, world_id: str) -> list[portfoliopb.Alloca
         for budget in account.limits.budgets
         if budget.capital is not None and world_id in ("", budget.world_id)
     ]
+    if world_id and account.limits.shared_out and not any(not row.strategy_id for row in rows):
+        left_out = portfoliopb.AllocatedCapital(world_id=world_id, capital=money_text(account.base_currency, 0))
+        rows.insert(0, left_out)
+    return rows
 
 
 def margin_to_proto(account: Account, view: AccountView) -> portfoliopb.AccountMargin | None:

@@ -15,7 +15,7 @@ from brokerage.domain.models.corporate import Ending, Expiry, Split
 from brokerage.domain.models.day_orders import opened_ns
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.simulation.corporate import acted_before, opened_before
-from brokerage.domain.trading.netted import with_shares
+from brokerage.domain.trading.netted import end_overtaken, with_shares
 from brokerage.feeds.carried import CarriedAccount
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import settle_lists
@@ -52,6 +52,10 @@ class AccountSteps:
         answers = self._venue.answers(EventTime(progress_ns, self._now_ns), self._then)
         return [*self._done, *with_shares(self._money.view, answers)]
 
+    def _end_overtaken(self, book: StrategyBook, time: EventTime) -> None:
+        """End netted orders before they take a strategy through zero that sold on its own what they were to reduce."""
+        self._done += [(book, event) for event in end_overtaken(self._money.view, book, self._symbol, time)]
+
     def _book(self, book: StrategyBook, made: Sequence[OrderEvent]) -> None:
         """Keep what became of one owner's orders, with what it brought the shares of netted ones."""
         self._done += with_shares(self._money.view, [(book, event) for event in made])
@@ -62,6 +66,7 @@ class AccountSteps:
         # what lists are made to do is judged by the price there is then
         self._money.view.marks[self._symbol] = mark_of(bar)
         for book in self._venue.books:
+            self._end_overtaken(book, EventTime(bar.start_ns, self._now_ns))
             made = self._venue.on_bar(book, self._symbol, bar, self._now_ns, self._then)
             self._book(book, [*made, *self._let_go(book, bar)])
         self._money.advance(bar.end_ns, self._done)
@@ -75,6 +80,7 @@ class AccountSteps:
             seen.forget()
         time = EventTime(tick.at_ns, self._now_ns)
         for book in self._venue.books:
+            self._end_overtaken(book, time)
             made = self._venue.arriving(book, self._symbol, seen, time, self._then)
             self._book(book, made)
         self._money.advance(tick.at_ns, self._done)
@@ -83,6 +89,7 @@ class AccountSteps:
         if value is not None:
             self._money.view.marks[self._symbol] = value
         for book in self._venue.books:
+            self._end_overtaken(book, time)
             made = self._venue.on_tick(book, self._symbol, seen, tick, self._now_ns, self._then)
             self._book(book, [*made, *self._let_go(book, tick)])
 

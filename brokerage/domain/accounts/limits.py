@@ -32,6 +32,25 @@ class AccountLimits:
     budgets: tuple[Budget, ...] = ()
 
     @property
+    def shared_out(self) -> bool:
+        """Whether its capital is shared out: who has no budget then has no share."""
+        return any(one.capital is not None for one in self.budgets)
+
+    def budgets_of(self, world_id: str, strategy_id: str) -> tuple[Budget, ...]:
+        """The budgets that bind a strategy in a world: its world's and its own; 0 for who was left out where capital is
+        shared out among worlds, or a world's among its strategies. People's own orders are no strategy's.
+        """
+        mine = [one for one in self.budgets if one.world_id == world_id]
+        found = tuple(one for one in mine if one.strategy_id in ("", strategy_id))
+        if not self.shared_out or world_id.startswith("@") or strategy_id.startswith("@"):
+            return found
+        known = {one.strategy_id for one in mine if one.capital is not None}
+        if "" not in known:
+            return (*found, Budget(world_id, "", 0, 0))
+        left_out = len(known) > 1 and strategy_id not in known
+        return (*found, Budget(world_id, strategy_id, 0, 0)) if left_out else found
+
+    @property
     def binds(self) -> bool:
         """Whether anything is limited."""
         amounts = (self.gross_max, self.net_max, self.leverage_max, self.symbol_max, self.sector_max)

@@ -85,9 +85,7 @@ class _Rules:
     def budgets(self) -> Refusal | None:
         """Gross exposure of the order's world and strategy, each against its budget."""
         world, strategy = self._order.owner.world_id, self._order.owner.strategy_id
-        for budget in self._now.view.account_limits.budgets:
-            if budget.world_id != world or budget.strategy_id not in ("", strategy):
-                continue
+        for budget in self._now.view.account_limits.budgets_of(world, strategy):
             whole = not budget.strategy_id
             what = f"gross exposure of world {world}" + ("" if whole else f", strategy {strategy}")
             part = self._part(self._of_world if whole else self._of_strategy)

@@ -16,7 +16,7 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
 from brokerage.domain.orders.order import Order, OrderShare, SizedOrder
-from brokerage.domain.orders.record import share_fees
+from brokerage.domain.orders.record import OrderRecord, share_fees, share_units
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
 from brokerage.domain.orders.totals import totals_of_new
@@ -83,6 +83,33 @@ def order_of_share(order: Order, share: OrderShare) -> Order:
         reduce_only=share.reduce_only,
         venue=order.venue,
     )
+
+
+def overtaken(view: AccountView, record: OrderRecord) -> Refusal | None:
+    """Why an open netted order may not trade on, if there is a reason: a share that only reduces has more left than its
+    owner still holds, and would take it through zero.
+    """
+    order = record.order
+    if not order.shares or record.instrument is None:
+        return None
+    got = record.booked or (0,) * len(order.shares)
+    for share, units, done in zip(order.shares, share_units(order, record.instrument), got, strict=True):
+        held, left = view.book(share.owner(order.owner.account)).held(order.symbol), abs(units) - abs(done)
+        if share.reduce_only and left > max(-held * share.side.sign, 0):
+            said = f"{share}: it only reduces, and less than what is left of it is held of {order.symbol} now"
+            return Refusal(Denial.REDUCE_ONLY_INCREASES, said)
+    return None
+
+
+def end_overtaken(view: AccountView, book: StrategyBook, symbol: str, time: EventTime) -> list[OrderEvent]:
+    """End the netted orders of a symbol that may not trade on; nothing was filled for them meanwhile."""
+    made: list[OrderEvent] = []
+    for record in book.open_orders():
+        refused = overtaken(view, record) if record.order.symbol == symbol else None
+        if refused is not None:
+            report = VenueReport(record.id, EventKind.CANCELED, time, reason=refused.message)
+            made.append(book_report(book, report))
+    return made
 
 
 def _reduce(view: AccountView, book: StrategyBook, own: Order, instrument: Instrument, price: int, units: int) -> None:

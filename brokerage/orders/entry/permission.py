@@ -13,9 +13,11 @@ from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, OrderShare
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState
+from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.context import increases
 from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, lets_go, refusal
 from brokerage.domain.trading import commands
+from brokerage.domain.trading.netted import overtaken
 from brokerage.fences.store import locked_fence
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
@@ -65,12 +67,14 @@ def shares_refused(
     return None
 
 
-def shares_barred(conn: Connection, record: OrderRecord, kind: VenueKind) -> Refusal | None:
-    """Why a netted order that was taken may not leave now, if there is a reason: the fence of a share has moved."""
+def shares_barred(conn: Connection, view: AccountView, record: OrderRecord, kind: VenueKind) -> Refusal | None:
+    """Why a netted order that was taken may not leave now, if there is a reason: the fence of a share has moved, or
+    what it was to reduce is gone.
+    """
     worlds = sorted({share.world_id for share in record.order.shares})
     fences = {world_id: locked_fence(conn, world_id) for world_id in worlds}
     try:
-        return shares_refused(record.order, fences, domain_at(kind), kind)
+        return shares_refused(record.order, fences, domain_at(kind), kind) or overtaken(view, record)
     except NotReady as error:
         return Refusal(Denial.FENCED, error.message)
 

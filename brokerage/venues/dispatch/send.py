@@ -68,7 +68,7 @@ def to_wire(
         way = gave_way(record)  # it stands for the exits that were ended for it: neither epoch nor pace is held to it
         epoch = fence.epoch if way and row.epoch != intents.NO_FENCE else row.epoch
         refused = _refusal(book, account, record, fence, epoch, kind) or _adds(market, book, record)
-        refused = refused or shares_barred(conn, record, kind)
+        refused = refused or shares_barred(conn, view, record, kind)
         if refused is None and paced:
             refused = _too_late(record, time.at_ns, 0 if way else now_ns - row.sent_ns)
             if refused is None:

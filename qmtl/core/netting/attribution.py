@@ -40,9 +40,11 @@ def booked_after(shares: Sequence[int], lot: int, filled: int, before: Sequence[
     What a venue fills beyond the order goes to the largest share along it: it is a fact, and somebody's.
     """
     whole = sum(shares)
-    step = lot if not any(each % lot for each in (filled, *shares, *before)) else 1
     most = min(filled, abs(whole))
-    steps = attributed([each // step for each in shares], most // step, [each // step for each in before])
+    within = [max(min(got, share), 0) if share > 0 else min(max(got, share), 0)
+              for got, share in zip(before, shares, strict=True)]  # fmt: skip
+    step = lot if not any(each % lot for each in (most, *shares, *within)) else 1
+    steps = attributed([each // step for each in shares], most // step, [each // step for each in within])
     found = [each * step for each in steps]
     if filled > abs(whole):
         sign = 1 if whole > 0 else -1

@@ -207,7 +207,25 @@ def test_capital_is_shown_of_the_world_asked_for() -> None:
     rows = [(row.world_id, row.strategy_id, row.capital) for row in capital_to_proto(found, "")]
     assert rows == [("a", "", "5"), ("a", "s", "2"), ("c", "", "0")]
     assert [row.strategy_id for row in capital_to_proto(found, "a")] == ["", "s"]
+    assert [(row.world_id, row.capital) for row in capital_to_proto(found, "new")] == [("new", "0")]
     assert capital_to_proto(replace(found, limits=AccountLimits()), "") == []
+    assert capital_to_proto(replace(found, limits=AccountLimits(1, budgets=budgets[2:3])), "new") == []
+
+
+def test_who_was_left_out_of_shares_has_a_budget_of_0() -> None:
+    limits = AccountLimits(
+        1, budgets=(Budget("a", "", 900, 5), Budget("a", "s", 400, 2), Budget("b", "", 70), Budget("c", "", 80, 8))
+    )
+
+    def most(world: str, strategy: str) -> list[int]:
+        return [one.gross_max for one in limits.budgets_of(world, strategy)]
+
+    assert (most("a", "s"), most("a", "other")) == ([900, 400], [900, 0])
+    assert most("c", "any") == [80], "its strategies share the world's"
+    assert (most("b", "s"), most("new", "s")) == ([70, 0], [0])
+    assert (most("a", "@operator"), most("@operator", "@operator")) == ([900], []), "people have no share"
+    only = AccountLimits(1, budgets=(Budget("b", "", 70),))
+    assert [one.gross_max for one in only.budgets_of("new", "s")] == [], "nothing is shared out"
 
 
 @pytest.mark.parametrize(

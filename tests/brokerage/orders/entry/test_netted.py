@@ -27,10 +27,11 @@ from brokerage.orders.entry.netted import submit_netted
 from brokerage.orders.wire import netted_from_proto, order_from_proto, order_to_proto, status_to_proto
 from brokerage.venues.dispatch import reported_fills, send
 from qmtl.core.errors import Conflict, InvalidRequest, NotReady
+from qmtl.core.limits import RiskLimits
 from qmtl.core.modes import ExecutionDomain
 from tests.brokerage.accounts.test_sharing import share as serve
 from tests.brokerage.orders.test_limits import market as margin_market
-from tests.brokerage.samples import ACTOR, OWNER, Book, bar, fence, open_book, order, reported
+from tests.brokerage.samples import ACCOUNT, ACTOR, OWNER, Book, bar, fence, open_book, order, reported
 
 MONEY = 10**8
 NET = Owner("acc", NETTING, NETTING)
@@ -113,6 +114,70 @@ async def test_fills_are_booked_to_the_shares_and_to_nobody_else(database_url: s
         fees = {row.strategy_id: row.fees["USD"] for row in told.share_fills}
         assert fees == {"s1": "5.6278125", "s3": "1.1255625", "s2": "2.251125"}
         assert await book.verify() == 1
+
+
+async def test_what_a_venue_fills_beyond_the_order_is_booked_however_often(database_url: str) -> None:
+    async with opened(database_url) as book:
+        await submit(book, netted())
+        for trade, quantity in (("t1", "800"), ("t2", "5"), ("t3", "7")):
+            assert await fill(book, trade, quantity, "0.07") == (1, 0)
+        assert await held(book) == {"w1/s1": 1_012, "w1/s3": 200, "w2/s2": 100}, "the largest share has what is beyond"
+        told = status_to_proto(await submit(book, netted()))
+        assert [row.quantity for row in told.share_fills] == ["1012", "200", "-400"]
+        assert sum(Decimal(row.fees["USD"]) for row in told.share_fills) == Decimal("0.21")
+        assert await book.verify() == 1
+
+
+async def test_a_share_that_only_reduces_takes_nobody_through_zero(database_url: str) -> None:
+    """The strategy sells on its own what the order was to take off it, before the order meets the market."""
+    async with opened(database_url) as book:
+        await submit(book, netted())
+        own = order("exit", quantity=500, side=Side.SELL, owner=S2)
+        assert (await book.submit(own)).record.denial is None
+        assert await fill_own(book) == (1, 0)
+        await book.show(bar(2))
+        assert await held(book) == {"w2/s2": 0}
+        record = (await submit(book, netted())).record
+        assert record.state is OrderState.CANCELED
+        assert record.detail.startswith("share w2/s2: it only reduces")
+        assert await book.verify() == 1
+
+
+async def test_a_share_with_nothing_left_to_reduce_keeps_the_order_off_the_wire(database_url: str) -> None:
+    async with opened(database_url, replace(margin_market(), link=Link(latency_ms=1))) as book:
+        assert await fill_own(book, "o", "BUY") == (1, 0)
+        wanted = netted("n", share("w2", "s2", -400))
+        assert (await submit(book, wanted)).record.state is OrderState.RELEASED
+        own = order("exit", quantity=500, side=Side.SELL, owner=S2, reduce_only=True)
+        assert (await book.submit(own)).record.denial is None
+        assert await fill_own(book) == (1, 0)
+        put = replace(reported_fills.report_from_proto(reported("t", "n")).name, owner=NET)
+        identity = order_id(NET, "n")
+        assert not await book.db.write(lambda conn: send.to_wire(conn, book.market, put, identity, 10))
+        assert (await submit(book, wanted)).record.denial is Denial.REDUCE_ONLY_INCREASES
+
+
+async def fill_own(book: Book, name: str = "exit", side: str = "SELL") -> tuple[int, int]:
+    """The strategy's own order for 500 fills elsewhere than on paper."""
+    told = reported(f"own {name}", name, quantity="500", side=f"ORDER_SIDE_{side}")
+    told.key.world_id, told.key.strategy_id = S2.world_id, S2.strategy_id
+    reports = [reported_fills.report_from_proto(told)]
+    return await book.db.write(lambda conn: reported_fills.book_fills(conn, book.market, reports, 17))
+
+
+async def test_a_worlds_limit_counts_open_shares_in_its_other_accounts(database_url: str) -> None:
+    async with open_book(database_url, margin_market()) as book:
+        await book.open(fenced=False)
+        await book.fence(fence(1, limits=RiskLimits(gross_notional_max=Decimal(130_000))))
+        await serve(book)
+        await book.open(replace(ACCOUNT, account="b"), fenced=False)
+        await book.show(bar(0))
+        assert (await submit(book, netted("n", *(share(*part) for part in PARTS[:2])))).record.denial is None
+        there = replace(OWNER, account="b")
+        assert (
+            await book.submit(order("more", quantity=100, owner=there))
+        ).record.denial is Denial.EXPOSURE_ABOVE_LIMIT
+        assert (await book.submit(order("less", quantity=50, owner=there))).record.denial is None
 
 
 async def test_what_it_brings_are_orders_of_its_strategies(database_url: str) -> None:
