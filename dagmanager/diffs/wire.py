@@ -19,6 +19,7 @@ from qmtl.core.modes import ComputeContext
 from qmtl.dag.v1 import dag_pb2 as dagpb
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.wire.contexts import DOMAIN_NUMBERS, context_from_proto
+from qmtl.wire.mapping import mapper
 
 TEXT_MAX = 200
 DISPOSITIONS = {
@@ -63,16 +64,12 @@ def assignment_to_proto(assignment: Assignment) -> diffpb.QueueAssignment:
     )
 
 
-def summary_to_proto(counts: DiffCounts) -> diffpb.DiffSummary:
-    """The counts of a diff; version, sentinel, checksum and chunks are the caller's to add."""
-    return diffpb.DiffSummary(
-        nodes=counts.nodes,
-        new_nodes=counts.new_nodes,
-        reused_nodes=counts.reused_nodes,
-        buffering_nodes=counts.buffering_nodes,
-        new_queues=counts.new_queues,
-        reused_queues=counts.reused_queues,
-    )
+summary_to_proto = mapper(
+    DiffCounts,
+    diffpb.DiffSummary,
+    absent=("sentinel_id", "version", "node_ids_crc32", "seen_before", "chunks"),
+)
+"""The counts of a diff; version, sentinel, checksum and chunks are the caller's to add."""
 
 
 def question_from_proto(request: diffpb.DiffQuestion, actor: str) -> Question:

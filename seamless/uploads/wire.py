@@ -15,6 +15,7 @@ from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.wire.fields import known_enum, require_text
+from qmtl.wire.mapping import mapper
 from qmtl.wire.volumes import volume_unit_from_proto
 from seamless.domain.conformance.policies import STRICT, TOLERANT
 from seamless.domain.datasets import format_interval
@@ -94,15 +95,8 @@ def upload_to_proto(upload: UploadedFile) -> filespb.AddedFile:
     return message
 
 
-def layout_to_proto(layout: FileLayout) -> filespb.FileLayout:
-    """How a file was read."""
-    return filespb.FileLayout(
-        separator=layout.separator,
-        decimal=layout.decimal,
-        time=layout.time,
-        columns=dict(layout.columns),
-        unread=layout.unread,
-    )
+layout_to_proto = mapper(FileLayout, filespb.FileLayout, columns=lambda layout: dict(layout.columns))
+"""How a file was read."""
 
 
 def _terms(message: datasetspb.DatasetTerms, zone: str) -> DatasetTerms:

@@ -7,22 +7,12 @@ from collections.abc import Collection
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.contexts import DOMAIN_NUMBERS
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from worldservice.worlds.domain.binding import Approval, Binding
 from worldservice.worlds.wire import sides_to_proto, stage_to_proto
 
-
-def approval_to_proto(approval: Approval) -> bindingpb.LiveApproval:
-    return bindingpb.LiveApproval(
-        world_id=approval.world_id,
-        strategy_id=approval.strategy_id,
-        approved_by=approval.approved_by,
-        message=approval.reason,
-        approved_at=instant_to_proto(approval.approved_at),
-        expires_at=instant_to_proto(approval.expires_at),
-        revoked_at=instant_to_proto(approval.revoked_at),
-        policy_version=approval.policy_version,
-    )
+approval_to_proto = mapper(Approval, bindingpb.LiveApproval, message=lambda approval: approval.reason)
 
 
 def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ()) -> bindingpb.Binding:

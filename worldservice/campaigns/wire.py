@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qmtl.wire.instants import instant_to_proto, span_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from worldservice.campaigns.domain.actions import Action
 from worldservice.campaigns.domain.overrides import Override
@@ -46,40 +47,22 @@ def window_to_proto(stage: Stage, evidence: StageEvidence) -> campaignpb.Campaig
     )
 
 
-def promotion_to_proto(promotion: Promotion) -> campaignpb.Promotion:
-    return campaignpb.Promotion(
-        world_id=promotion.world_id,
-        strategy_id=promotion.strategy_id,
-        run_id=promotion.run_id,
-        state=f"PROMOTION_STATE_{promotion.state.name}",
-        requested_by=promotion.requested_by,
-        requested_at=instant_to_proto(promotion.requested_at),
-        reason=promotion.reason,
-        strategy_version=promotion.version,
-        policy_version=promotion.policy_version,
-        decided_by=promotion.decided_by,
-        decided_at=instant_to_proto(promotion.decided_at),
-        decision_reason=promotion.decision_reason,
-        expires_at=instant_to_proto(promotion.expires_at),
-        applied_by=promotion.applied_by,
-        apply_run_id=promotion.apply_run_id,
-        ended_at=instant_to_proto(promotion.ended_at),
-        message=promotion.message,
-        blocks=[block_to_proto(block) for block in promotion.blocks],
-    )
+promotion_to_proto = mapper(
+    Promotion,
+    campaignpb.Promotion,
+    state=lambda promotion: f"PROMOTION_STATE_{promotion.state.name}",
+    strategy_version=lambda promotion: promotion.version,
+    blocks=lambda promotion: [block_to_proto(block) for block in promotion.blocks],
+)
 
 
-def action_to_proto(action: Action) -> campaignpb.CampaignAction:
-    return campaignpb.CampaignAction(
-        kind=f"CAMPAIGN_ACTION_KIND_{action.kind.name}",
-        world_id=action.world_id,
-        strategy_id=action.strategy_id,
-        idempotency_key=action.key,
-        run_id=action.run_id,
-        stage=stage_to_proto(action.stage),
-        message=action.message,
-        automatic=action.automatic,
-    )
+action_to_proto = mapper(
+    Action,
+    campaignpb.CampaignAction,
+    kind=lambda action: f"CAMPAIGN_ACTION_KIND_{action.kind.name}",
+    idempotency_key=lambda action: action.key,
+    stage=lambda action: stage_to_proto(action.stage),
+)
 
 
 def summary_to_proto(summary: TrialsSummary) -> campaignpb.TrialsSummary:
@@ -93,17 +76,7 @@ def summary_to_proto(summary: TrialsSummary) -> campaignpb.TrialsSummary:
     )
 
 
-def override_to_proto(override: Override) -> campaignpb.EvaluationOverride:
-    return campaignpb.EvaluationOverride(
-        strategy_id=override.strategy_id,
-        run_id=override.run_id,
-        run_revision=override.revision,
-        rule=override.rule,
-        reason=override.reason,
-        granted_by=override.granted_by,
-        granted_at=instant_to_proto(override.granted_at),
-        expires_at=instant_to_proto(override.expires_at),
-    )
+override_to_proto = mapper(Override, campaignpb.EvaluationOverride, run_revision=lambda override: override.revision)
 
 
 def blocks_to_proto(blocks: Sequence[Block]) -> list[campaignpb.CampaignBlock]:

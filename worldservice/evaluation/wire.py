@@ -10,6 +10,7 @@ from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import refused
 from qmtl.wire.fields import optional_text, require_text
 from qmtl.wire.instants import instant_from_proto, instant_to_proto, span_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
@@ -167,13 +168,7 @@ def correlations_from_proto(message: Mapping[str, float], field: str) -> tuple[t
     return tuple(sorted(message.items()))
 
 
-def number_to_proto(number: Number) -> evaluationpb.Metric:
-    return evaluationpb.Metric(
-        name=number.name,
-        value=number.value,
-        source=f"METRIC_SOURCE_{number.source.name}",
-        source_id=number.source_id,
-    )
+number_to_proto = mapper(Number, evaluationpb.Metric, source=lambda number: f"METRIC_SOURCE_{number.source.name}")
 
 
 def verdict_to_proto(verdict: RuleVerdict) -> evaluationpb.RuleVerdict:
@@ -187,19 +182,12 @@ def verdict_to_proto(verdict: RuleVerdict) -> evaluationpb.RuleVerdict:
     )
 
 
-def report_to_proto(report: EvaluationReport) -> evaluationpb.EvaluationReport:
-    return evaluationpb.EvaluationReport(
-        world_id=report.world_id,
-        strategy_id=report.strategy_id,
-        policy_version=report.policy_version,
-        ruleset_hash=report.ruleset_hash,
-        summary=f"EVALUATION_SUMMARY_{report.summary.name}",
-        verdicts=[verdict_to_proto(verdict) for verdict in report.verdicts],
-        score=report.score,
-        selected=report.selected,
-        rank=report.rank,
-        evaluated_at=instant_to_proto(report.evaluated_at),
-    )
+report_to_proto = mapper(
+    EvaluationReport,
+    evaluationpb.EvaluationReport,
+    summary=lambda report: f"EVALUATION_SUMMARY_{report.summary.name}",
+    verdicts=lambda report: [verdict_to_proto(verdict) for verdict in report.verdicts],
+)
 
 
 def run_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:

@@ -7,7 +7,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.identity.keys import EvalFacts
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.fields import enum_from_proto, optional_text
-from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import world_graph_pb2 as worldgraphpb
 from qmtl.world.v1 import world_graph_service_pb2 as worldgraphservicepb
 from worldservice.graph.domain.edges import EdgeStanding
@@ -34,15 +34,13 @@ def node_from_proto(message: worldgraphpb.WorldNode) -> WorldNode:
     )
 
 
-def node_to_proto(node: WorldNode) -> worldgraphpb.WorldNode:
-    return worldgraphpb.WorldNode(
-        world_id=node.world_id,
-        node_id=node.node_id,
-        execution_domain=domain_to_proto(node.domain),
-        status=f"WORLD_NODE_STATUS_{node.status.name}",
-        last_eval_key=node.last_eval_key,
-        annotations=dict(node.annotations),
-    )
+node_to_proto = mapper(
+    WorldNode,
+    worldgraphpb.WorldNode,
+    execution_domain=lambda node: domain_to_proto(node.domain),
+    status=lambda node: f"WORLD_NODE_STATUS_{node.status.name}",
+    annotations=lambda node: dict(node.annotations),
+)
 
 
 def facts_from_proto(parts: worldgraphpb.EvalKeyParts) -> EvalFacts:
@@ -58,16 +56,12 @@ def facts_from_proto(parts: worldgraphpb.EvalKeyParts) -> EvalFacts:
     )
 
 
-def validation_to_proto(validation: Validation) -> worldgraphpb.Validation:
-    return worldgraphpb.Validation(
-        eval_key=validation.eval_key,
-        world_id=validation.world_id,
-        node_id=validation.node_id,
-        execution_domain=domain_to_proto(validation.domain),
-        valid=validation.valid,
-        metrics=dict(validation.metrics),
-        validated_at=instant_to_proto(validation.validated_at),
-    )
+validation_to_proto = mapper(
+    Validation,
+    worldgraphpb.Validation,
+    execution_domain=lambda validation: domain_to_proto(validation.domain),
+    metrics=lambda validation: dict(validation.metrics),
+)
 
 
 def edge_from_proto(

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import policy_pb2 as policypb
 from worldservice.policy.domain.metric_catalogue import Metric
 from worldservice.policy.domain.presets import PolicyPreset
 from worldservice.policy.domain.versions import PolicyRecord
 
-
-def policy_to_proto(record: PolicyRecord) -> policypb.Policy:
-    return policypb.Policy(
-        world_id=record.world_id,
-        version=record.version,
-        document=record.document,
-        checksum=record.checksum,
-        status=f"POLICY_STATUS_{record.status.name}",
-        created_by=record.created_by,
-        created_at=instant_to_proto(record.created_at),
-        valid_from=instant_to_proto(record.valid_from),
-    )
+policy_to_proto = mapper(PolicyRecord, policypb.Policy, status=lambda record: f"POLICY_STATUS_{record.status.name}")
 
 
 def metric_to_proto(metric: Metric) -> policypb.MetricDefinition:
@@ -33,5 +22,4 @@ def metric_to_proto(metric: Metric) -> policypb.MetricDefinition:
     )
 
 
-def preset_to_proto(preset: PolicyPreset) -> policypb.PolicyPreset:
-    return policypb.PolicyPreset(name=preset.name, document=preset.document, description=preset.description)
+preset_to_proto = mapper(PolicyPreset, policypb.PolicyPreset)

@@ -9,6 +9,7 @@ from qmtl.core.roles import Role
 from qmtl.wire.contexts import DOMAIN_NUMBERS, DOMAINS, MODE_NUMBERS, MODES
 from qmtl.wire.fields import enum_from_proto, known_enum
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import access_pb2 as accesspb
 from qmtl.world.v1 import audit_pb2 as auditpb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -22,21 +23,9 @@ from worldservice.worlds.domain.world import World, WorldChange, WorldState
 WRITTEN = ("name", "allow_live", "circuit_breaker", "state", "data_presets")  # by UpdateWorld
 
 
-def world_to_proto(world: World) -> worldpb.World:
-    return worldpb.World(
-        world_id=world.world_id,
-        name=world.name,
-        owner=world.owner,
-        labels=dict(world.labels),
-        state=f"WORLD_STATE_{world.state.name}",
-        allow_live=world.allow_live,
-        circuit_breaker=world.circuit_breaker,
-        default_policy_version=world.default_policy_version,
-        data_presets=world.data_presets,
-        created_at=instant_to_proto(world.created_at),
-        updated_at=instant_to_proto(world.updated_at),
-        etag=world.etag,
-    )
+world_to_proto = mapper(
+    World, worldpb.World, labels=lambda world: dict(world.labels), state=lambda world: f"WORLD_STATE_{world.state.name}"
+)
 
 
 def change_from_proto(request: worldservicepb.UpdateWorldRequest) -> WorldChange:

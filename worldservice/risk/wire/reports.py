@@ -10,6 +10,7 @@ from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import format_decimal
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.wire.instants import instant_to_proto
+from qmtl.wire.mapping import mapper
 from worldservice.risk.domain.breaches.breach import Breach
 from worldservice.risk.domain.exposure import ExposureRow
 from worldservice.risk.domain.forecasts.backtest import ForecastDay, ForecastTests, LikelihoodRatio
@@ -17,6 +18,8 @@ from worldservice.risk.domain.report import RiskReport, StrategyRisk
 from worldservice.risk.domain.scope import Scope
 from worldservice.risk.domain.tail_risk import TailRisk
 from worldservice.risk.wire.snapshots import figures_to_proto
+
+_strategy_to_proto = mapper(StrategyRisk, riskpb.StrategyRisk)
 
 
 def report_to_proto(scope: Scope, report: RiskReport, strategies: Iterable[StrategyRisk]) -> riskpb.RiskReport:
@@ -29,17 +32,7 @@ def report_to_proto(scope: Scope, report: RiskReport, strategies: Iterable[Strat
         normal=tail_to_proto(report.normal),
         historical=tail_to_proto(report.historical),
         figures=figures_to_proto(report.figures),
-        strategies=[
-            riskpb.StrategyRisk(
-                strategy_id=one.strategy_id,
-                weight=one.weight,
-                vol=one.vol,
-                component=one.component,
-                component_share=one.component_share,
-                drawdown=one.drawdown,
-            )
-            for one in strategies
-        ],
+        strategies=map(_strategy_to_proto, strategies),
         stress=[riskpb.StressLoss(name=one.name, loss=one.loss, unshocked=one.unshocked) for one in report.stress],
         shrinkage=report.shrinkage,
         covariance_days=report.covariance_days or 0,
@@ -73,35 +66,17 @@ def forecast_tests_to_proto(tests: ForecastTests) -> riskpb.ForecastTests:
     )
 
 
-def forecast_day_to_proto(one: ForecastDay) -> riskpb.ForecastDay:
-    """A forecast and what came."""
-    return riskpb.ForecastDay(
-        day=date.fromordinal(one.day).isoformat(),
-        var_99=one.var_99,
-        es_975=one.es_975,
-        realised=one.realised,
-        exception=one.exception,
-    )
+forecast_day_to_proto = mapper(ForecastDay, riskpb.ForecastDay, day=lambda one: date.fromordinal(one.day).isoformat())
+"""A forecast and what came."""
 
 
-def breach_to_proto(one: Breach) -> riskpb.RiskBreach:
-    """A breach as it stands."""
-    return riskpb.RiskBreach(
-        sequence=one.sequence,
-        scope=one.scope,
-        rule=one.rule,
-        target=one.target,
-        state=f"BREACH_STATE_{one.state.name}",
-        count=one.count,
-        figures=figures_to_proto(one.figures),
-        act=one.act,
-        detail=one.detail,
-        snapshot_version=one.snapshot_version,
-        since=instant_to_proto(one.since),
-        updated_at=instant_to_proto(one.updated_at),
-        acknowledged_by=one.acknowledged_by,
-        acknowledged_reason=one.acknowledged_reason,
-    )
+breach_to_proto = mapper(
+    Breach,
+    riskpb.RiskBreach,
+    state=lambda one: f"BREACH_STATE_{one.state.name}",
+    figures=lambda one: figures_to_proto(one.figures),
+)
+"""A breach as it stands."""
 
 
 def exposure_to_proto(row: ExposureRow) -> riskpb.ExposureRow:
