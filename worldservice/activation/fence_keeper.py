@@ -4,7 +4,6 @@ While brokerage does not answer, nothing is lost: the epoch is stored, replies s
 know the new epoch are refused by brokerage until it knows it too.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -18,7 +17,7 @@ from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.core.tasks.ending import first_of
+from qmtl.core.tasks.rounds import Rounds
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.sql.database import Database
 from qmtl.wire.limits import limits_to_proto
@@ -74,14 +73,13 @@ class FenceKeeper:
         timeout_s: float,
         retry_s: float,
     ) -> None:
+        self._rounds = Rounds(clock, retry_s=retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
         self._db = db
         self._broker = broker
         self._clock = clock
         self._settings = settings
         self._metrics = metrics
         self._timeout_s = timeout_s
-        self._retry_s = retry_s
-        self._wake = asyncio.Event()
 
     async def push(self, world_id: str) -> bool:
         """Tell brokerage the world's present fence; True once it has committed it, False if it could not be told."""
@@ -118,16 +116,11 @@ class FenceKeeper:
 
     async def run(self) -> None:
         """Retry what is pending until cancelled."""
-        wait_s = self._retry_s
-        while True:
-            self._wake.clear()
-            failed = not await self._round()
-            wait_s = min(wait_s * 2, RETRY_MAX_S) if failed else self._retry_s
-            await first_of(self._clock.sleep(wait_s if failed else IDLE_S), self._wake.wait() if not failed else None)
+        await self._rounds.run(self._round)
 
     def wake(self) -> None:
         """Something became pending."""
-        self._wake.set()
+        self._rounds.wake()
 
     async def _round(self) -> bool:
         try:
@@ -159,7 +152,7 @@ class FenceKeeper:
             if error.reason == STALE_EPOCH:
                 return FenceReply(await self._outrank(activation))
             log.warning("fence_pending", world=world_id, epoch=fence.epoch, error=str(error))
-            self._wake.set()
+            self._rounds.wake()
             return FenceReply(FenceOutcome.UNREACHABLE)
         if fence.pending:
             await self._db.write(lambda conn: self._confirm(conn, world_id, fence.epoch))
@@ -183,7 +176,7 @@ class FenceKeeper:
                 stored = int((await self._broker.GetFence(request, timeout=self._timeout_s)).fence.fence_epoch)
         except QmtlError as error:
             log.warning("fence_unread", world=sent.world_id, error=str(error))
-            self._wake.set()
+            self._rounds.wake()
             return FenceOutcome.UNREACHABLE
         log.warning("fence_outranked", world=sent.world_id, ours=sent.fence.epoch, stored=stored)
         await self._db.write(lambda conn: self._raise_epoch(conn, sent, stored))

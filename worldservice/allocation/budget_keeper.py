@@ -7,7 +7,6 @@ sender have both, so that neither undoes the other.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +18,7 @@ from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
-from qmtl.core.tasks.ending import first_of
+from qmtl.core.tasks.rounds import Rounds
 from qmtl.sql.database import Database
 from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts, gross_of
 from worldservice.allocation.domain.amounts import cut, fraction_of, text_of
@@ -49,7 +48,7 @@ class BudgetKeeper:
         self._sender = sender
         self._clock = clock
         self._metrics = metrics
-        self._wake = asyncio.Event()
+        self._rounds = Rounds(clock, retry_s=RETRY_S, retry_max_s=RETRY_S, rest_s=ROUND_S)
 
     async def push(self, account: str) -> bool:
         """Send an account's budgets; True once brokerage has them, False if it could not be told."""
@@ -57,18 +56,12 @@ class BudgetKeeper:
             return await self._send(account)
         except QmtlError as error:
             log.warning("budgets_pending", account=account, error=str(error))
-            self._wake.set()
+            self._rounds.wake()
             return False
 
     async def run(self) -> None:
         """Follow equity and retry what is pending until cancelled."""
-        while True:
-            self._wake.clear()
-            failed = not await self.round()
-            if failed:
-                await self._clock.sleep(RETRY_S)
-            else:
-                await first_of(self._clock.sleep(ROUND_S), self._wake.wait())
+        await self._rounds.run(self.round)
 
     async def round(self) -> bool:
         """Look at every account with shares once; False while brokerage lacks budgets of some."""
@@ -131,7 +124,7 @@ class BudgetKeeper:
         if not await self._db.write(lambda conn: self._put(conn, made, facts, budgets)):
             return False  # the shares moved on meanwhile: whoever set them sends theirs
         if not await self._sender.push(account):
-            self._wake.set()
+            self._rounds.wake()
             return False
         return await self._db.write(lambda conn: _sent(conn, account, found.revision))
 

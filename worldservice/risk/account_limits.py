@@ -5,9 +5,9 @@ Whatever changes them is stored first; a narrowing that brokerage could not be t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 
 import structlog
 from sqlalchemy import Connection
@@ -17,7 +17,7 @@ from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, QmtlError
-from qmtl.core.tasks.ending import first_of
+from qmtl.core.tasks.rounds import Rounds
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.sql.database import Database
@@ -88,13 +88,12 @@ class LimitsSender:
         timeout_s: float,
         retry_s: float,
     ) -> None:
+        self._rounds = Rounds(clock, retry_s=retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
         self._db = db
         self._broker = broker
         self._clock = clock
         self._metrics = metrics
         self._timeout_s = timeout_s
-        self._retry_s = retry_s
-        self._wake = asyncio.Event()
 
     async def push(self, account: str, *, again: bool = False, said: bool = False) -> bool:
         """Tell brokerage the account's present limits; True once it has confirmed them, False if it could not be told.
@@ -113,20 +112,16 @@ class LimitsSender:
 
     async def run(self) -> None:
         """Tell everything once, then again what is pending, until cancelled."""
-        wait_s, query = self._retry_s, store.known_accounts
-        while True:
-            self._wake.clear()
-            failed = not await self._round(query, again=query is store.known_accounts)
-            query = store.pending_accounts
-            wait_s = min(wait_s * 2, RETRY_MAX_S) if failed else self._retry_s
-            await first_of(self._clock.sleep(wait_s if failed else IDLE_S), self._wake.wait() if not failed else None)
+        queries = chain((store.known_accounts,), repeat(store.pending_accounts))
+        await self._rounds.run(lambda: self._round(next(queries)))
 
-    async def _round(self, query: Callable[[Connection], list[str]], *, again: bool) -> bool:
+    async def _round(self, query: Callable[[Connection], list[str]]) -> bool:
         try:
             accounts = await self._db.read(query)
         except QmtlError as error:
             log.warning("limits_unread", error=str(error))
             return False
+        again = query is store.known_accounts
         left = [account for account in accounts if not await self.push(account, again=again)]
         self._metrics.limits_pending.set(len(left))
         return not left
@@ -146,7 +141,7 @@ class LimitsSender:
             log.warning("limits_pending", account=account, revision=revision, error=str(error))
             reason = f"{error.reason}: {error.message}"
             await self._db.write(lambda conn: store.note_pending(conn, account, revision, reason))
-            self._wake.set()
+            self._rounds.wake()
             return False
         await self._db.write(lambda conn: self._confirm(conn, account, revision))
         return True
@@ -169,7 +164,7 @@ class LimitsSender:
                 reply = await self._broker.GetAccount(request, timeout=self._timeout_s)
         except QmtlError as error:
             log.warning("limits_unread", account=stored.account, error=str(error))
-            self._wake.set()
+            self._rounds.wake()
             return False
         theirs = int(reply.account.limits_revision)
         wider = [] if said else widened(merged_limits(stored.limits, stored.budgets), reply.account.limits)

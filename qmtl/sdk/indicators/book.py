@@ -14,7 +14,7 @@ from qmtl.sdk.graph.node_types import BarCount, InputPort, Parameter, ParameterT
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import indicator
 from qmtl.sdk.indicators.volatility import zscore
-from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_push, ring_sum
+from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ratio_push, ring_push, ring_sum
 
 HALVINGS = 10
 """exp(x) is that of x / 1024 to the tenth degree, squared ten times: right to 1e-12 for |x| up to 60."""
@@ -153,15 +153,7 @@ def order_flow_imbalance(
 
 def execution_imbalance_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     """State: ring of bought less sold, ring of both. x: volume bought, sold by takers."""
-    n = int(params[0])
-    ring_push(state, 2 + n, n, x[0] + x[1])
-    if not ring_push(state, 0, n, x[0] - x[1]):
-        return False
-    total = ring_sum(state, 2 + n, n)
-    if not total > 0.0:
-        return False
-    out[0] = ring_sum(state, 0, n) / total
-    return out[0] - out[0] == 0.0
+    return ratio_push(state, int(params[0]), x[0] - x[1], x[0] + x[1], out)
 
 
 EXECUTION_IMBALANCE = indicator(

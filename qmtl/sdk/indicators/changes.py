@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
-from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, bars_parameter
-from qmtl.sdk.graph.schemas import VALUE
+from qmtl.sdk.graph.node_types import BarCount, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import SOURCE, indicator
 from qmtl.sdk.indicators.windows import RING_HEAD, ring_oldest, ring_push
@@ -23,20 +20,15 @@ def returns_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-RETURNS = Builtin(
-    NodeType(
-        node_type="indicator.returns",
-        code_hash="builtin:returns@1.0",
-        summary="Simple return over a number of bars.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period", 1),),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(1, {"period": 1}),
-    ),
+RETURNS = indicator(
+    "returns",
+    "Simple return over a number of bars.",
     returns_step,
-    state_size=BarCount(RING_HEAD, {"period": 1}),
+    (bars_parameter("period", 1),),
+    SOURCE,
+    BarCount(1, {"period": 1}),
+    BarCount(RING_HEAD, {"period": 1}),
+    period=BarCount(per_parameter={"period": 1}),
 )
 
 

@@ -35,8 +35,10 @@ def indicator(
     output: Schema = VALUE,
     orderings: tuple[Ordering, ...] = (),
     whole: Whole | None = None,
+    *,
+    period: BarCount | None = None,
 ) -> Builtin:
-    """A causal stream whose window is its warm-up. `whole`: the step over many inputs at once."""
+    """A causal stream. `period`: its window, by default its warm-up. `whole`: the step over many inputs at once."""
     declared = NodeType(
         node_type=f"indicator.{name}",
         code_hash=f"builtin:{name}@1.0",
@@ -45,7 +47,7 @@ def indicator(
         kind=SemanticKind.CAUSAL_STREAM,
         parameters=tuple(parameters),
         inputs=inputs,
-        period=warm_up,
+        period=warm_up if period is None else period,
         warm_up=warm_up,
         orderings=orderings,
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
-from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, bars_parameter
-from qmtl.sdk.graph.schemas import VALUE
+from qmtl.sdk.graph.node_types import BarCount, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from qmtl.sdk.indicators.declaring import SOURCE, indicator
 from qmtl.sdk.indicators.windows import rsi_push, rsi_value
 
 
@@ -18,20 +16,15 @@ def rsi_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-RSI = Builtin(
-    NodeType(
-        node_type="indicator.rsi",
-        code_hash="builtin:rsi@1.0",
-        summary="Relative strength index, 0 to 100.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period", 14),),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(1, {"period": 1}),
-    ),
+RSI = indicator(
+    "rsi",
+    "Relative strength index, 0 to 100.",
     rsi_step,
-    state_size=BarCount(6),
+    (bars_parameter("period", 14),),
+    SOURCE,
+    BarCount(1, {"period": 1}),
+    BarCount(6),
+    period=BarCount(per_parameter={"period": 1}),
 )
 
 

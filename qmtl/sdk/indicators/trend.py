@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
-from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Ordering, bars_parameter
-from qmtl.sdk.graph.schemas import VALUE, Schema
+from qmtl.sdk.graph.node_types import BarCount, Ordering, bars_parameter
+from qmtl.sdk.graph.schemas import Schema
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import SOURCE, indicator
 from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_back, ring_push, ring_sum, ring_sums
@@ -39,20 +37,14 @@ def sma_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tupl
     return rows, emitted
 
 
-SMA = Builtin(
-    NodeType(
-        node_type="indicator.sma",
-        code_hash="builtin:sma@1.0",
-        summary="Simple moving average.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period"),),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(per_parameter={"period": 1}),
-    ),
+SMA = indicator(
+    "sma",
+    "Simple moving average.",
     sma_step,
-    state_size=BarCount(RING_HEAD, {"period": 1}),
+    (bars_parameter("period"),),
+    SOURCE,
+    BarCount(per_parameter={"period": 1}),
+    BarCount(RING_HEAD, {"period": 1}),
     whole=sma_whole,
 )
 
@@ -72,20 +64,14 @@ def ema_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-EMA = Builtin(
-    NodeType(
-        node_type="indicator.ema",
-        code_hash="builtin:ema@1.0",
-        summary="Exponential moving average.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period"),),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(per_parameter={"period": 1}),
-    ),
+EMA = indicator(
+    "ema",
+    "Exponential moving average.",
     ema_step,
-    state_size=BarCount(2),
+    (bars_parameter("period"),),
+    SOURCE,
+    BarCount(per_parameter={"period": 1}),
+    BarCount(2),
 )
 
 
@@ -144,21 +130,16 @@ def macd_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-MACD = Builtin(
-    NodeType(
-        node_type="indicator.macd",
-        code_hash="builtin:macd@1.0",
-        summary="Moving average convergence/divergence.",
-        output=MACD_LINES,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("fast", 12), bars_parameter("slow", 26), bars_parameter("signal", 9)),
-        inputs=(InputPort("source"),),
-        period=BarCount(-1, {"slow": 1, "signal": 1}),
-        warm_up=BarCount(-1, {"slow": 1, "signal": 1}),
-        orderings=(Ordering("fast", "slow", strict=True),),
-    ),
+MACD = indicator(
+    "macd",
+    "Moving average convergence/divergence.",
     macd_step,
-    state_size=BarCount(7),
+    (bars_parameter("fast", 12), bars_parameter("slow", 26), bars_parameter("signal", 9)),
+    SOURCE,
+    BarCount(-1, {"slow": 1, "signal": 1}),
+    BarCount(7),
+    output=MACD_LINES,
+    orderings=(Ordering("fast", "slow", strict=True),),
 )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 
-from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
-from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType, bars_parameter
-from qmtl.sdk.graph.schemas import OHLCV, VALUE
+from qmtl.sdk.graph.node_types import BarCount, Parameter, ParameterType, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
+from qmtl.sdk.indicators.declaring import SOURCE, bars_of, indicator
 from qmtl.sdk.indicators.windows import RING_HEAD, atr_push, ring_push, ring_squares, ring_sum
 
 
@@ -20,20 +18,15 @@ def atr_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-ATR = Builtin(
-    NodeType(
-        node_type="indicator.atr",
-        code_hash="builtin:atr@1.0",
-        summary="Average true range, in price units.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period", 14),),
-        inputs=(InputPort("bars", ("high", "low", "close"), (OHLCV,)),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(1, {"period": 1}),
-    ),
+ATR = indicator(
+    "atr",
+    "Average true range, in price units.",
     atr_step,
-    state_size=BarCount(4),
+    (bars_parameter("period", 14),),
+    bars_of("high", "low", "close"),
+    BarCount(1, {"period": 1}),
+    BarCount(4),
+    period=BarCount(per_parameter={"period": 1}),
 )
 
 
@@ -61,23 +54,18 @@ def rolling_vol_step(state: Vector, params: Vector, x: Vector, out: Vector) -> b
     return True
 
 
-ROLLING_VOL = Builtin(
-    NodeType(
-        node_type="indicator.rolling_vol",
-        code_hash="builtin:rolling_vol@1.0",
-        summary="Standard deviation of simple returns, annualised.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(
-            bars_parameter("period", 20, minimum=2),
-            Parameter("periods_per_year", ParameterType.NUMBER, "bars", 1.0, above=0.0, maximum=1e9),
-        ),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(1, {"period": 1}),
-    ),
+ROLLING_VOL = indicator(
+    "rolling_vol",
+    "Standard deviation of simple returns, annualised.",
     rolling_vol_step,
-    state_size=BarCount(2 + RING_HEAD, {"period": 1}),
+    (
+        bars_parameter("period", 20, minimum=2),
+        Parameter("periods_per_year", ParameterType.NUMBER, "bars", 1.0, above=0.0, maximum=1e9),
+    ),
+    SOURCE,
+    BarCount(1, {"period": 1}),
+    BarCount(2 + RING_HEAD, {"period": 1}),
+    period=BarCount(per_parameter={"period": 1}),
 )
 
 
@@ -103,20 +91,14 @@ def zscore_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     return True
 
 
-ZSCORE = Builtin(
-    NodeType(
-        node_type="indicator.zscore",
-        code_hash="builtin:zscore@1.0",
-        summary="Distance from the mean, in standard deviations.",
-        output=VALUE,
-        kind=SemanticKind.CAUSAL_STREAM,
-        parameters=(bars_parameter("period", 20),),
-        inputs=(InputPort("source"),),
-        period=BarCount(per_parameter={"period": 1}),
-        warm_up=BarCount(per_parameter={"period": 1}),
-    ),
+ZSCORE = indicator(
+    "zscore",
+    "Distance from the mean, in standard deviations.",
     zscore_step,
-    state_size=BarCount(RING_HEAD, {"period": 1}),
+    (bars_parameter("period", 20),),
+    SOURCE,
+    BarCount(per_parameter={"period": 1}),
+    BarCount(RING_HEAD, {"period": 1}),
 )
 
 

@@ -16,7 +16,7 @@ from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.node_types import BarCount, Parameter, ParameterType, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import bars_of, indicator
-from qmtl.sdk.indicators.windows import RING_HEAD, ring_push, ring_sum
+from qmtl.sdk.indicators.windows import RING_HEAD, ratio_push, ring_push, ring_sum
 
 if TYPE_CHECKING:
     from qmtl.core.arrays import Floats, Times
@@ -107,16 +107,9 @@ def relative_volume(bars: Vertex, period: int = 20, *, name: str = "") -> FoldNo
 
 def money_flow_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     """State: ring of volume by where it closed, ring of volume. x: high, low, close, volume."""
-    n, reach = int(params[0]), x[0] - x[1]
+    reach = x[0] - x[1]
     share = ((x[2] - x[1]) - (x[0] - x[2])) / reach if reach > 0.0 else 0.0
-    ring_push(state, 2 + n, n, x[3])
-    if not ring_push(state, 0, n, share * x[3]):
-        return False
-    total = ring_sum(state, 2 + n, n)
-    if not total > 0.0:
-        return False
-    out[0] = ring_sum(state, 0, n) / total
-    return out[0] - out[0] == 0.0
+    return ratio_push(state, int(params[0]), share * x[3], x[3], out)
 
 
 MONEY_FLOW = indicator(
@@ -139,16 +132,21 @@ def money_flow(bars: Vertex, period: int = 20, *, name: str = "") -> FoldNode:
     return MONEY_FLOW.node({"period": period}, (bars, ""), name=name, label=f"money_flow_{period}")
 
 
+def _weigh(state: Vector, at: int, x: Vector, out: Vector) -> bool:
+    """Add a bar to value (typical price by volume) and volume at `at`: their ratio, none before the first volume."""
+    state[at] += (x[0] + x[1] + x[2]) / 3.0 * x[3]
+    state[at + 1] += x[3]
+    if not state[at + 1] > 0.0:
+        return False
+    out[0] = state[at] / state[at + 1]
+    return out[0] - out[0] == 0.0
+
+
 def vwap_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
     """State: any before, where its stretch opened, value, volume. x: high, low, close, volume, stretch."""
     if state[0] == 0.0 or x[4] != state[1]:
         state[0], state[1], state[2], state[3] = 1.0, x[4], 0.0, 0.0
-    state[2] += (x[0] + x[1] + x[2]) / 3.0 * x[3]
-    state[3] += x[3]
-    if not state[3] > 0.0:
-        return False
-    out[0] = state[2] / state[3]
-    return out[0] - out[0] == 0.0
+    return _weigh(state, 2, x, out)
 
 
 VWAP = indicator(
@@ -177,12 +175,7 @@ def anchored_vwap_step(state: Vector, params: Vector, x: Vector, out: Vector) ->
     """State: value, volume. x: high, low, close, volume, open time."""
     if x[4] < params[0]:
         return False
-    state[0] += (x[0] + x[1] + x[2]) / 3.0 * x[3]
-    state[1] += x[3]
-    if not state[1] > 0.0:
-        return False
-    out[0] = state[0] / state[1]
-    return out[0] - out[0] == 0.0
+    return _weigh(state, 0, x, out)
 
 
 ANCHORED_VWAP = indicator(

@@ -42,6 +42,18 @@ def ring_sum(state: Vector, at: int, n: int) -> float:
     return total
 
 
+def ratio_push(state: Vector, n: int, above: float, below: float, out: Vector) -> bool:
+    """Push both into their rings, which begin the state: sum of `above` / sum of `below`, none unless above 0."""
+    ring_push(state, RING_HEAD + n, n, below)
+    if not ring_push(state, 0, n, above):
+        return False
+    total = ring_sum(state, RING_HEAD + n, n)
+    if not total > 0.0:
+        return False
+    out[0] = ring_sum(state, 0, n) / total
+    return out[0] - out[0] == 0.0
+
+
 def ring_squares(state: Vector, at: int, n: int, mean: float) -> float:
     """Sum of squared distances from the mean of a full ring, oldest first."""
     first = int(state[at + 1])

@@ -27,9 +27,8 @@ from worldservice.activation.store.holds import save_hold
 from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
 from worldservice.policy.domain.policy import parse_policy
-from worldservice.policy.domain.risk.terms import SCOPE_FIGURES, ExitAct, ExitTarget
+from worldservice.policy.domain.risk.terms import ExitAct, ExitTarget
 from worldservice.risk.domain.breaches.breach import Breach, BreachState, Standing, acknowledged, acted, moved, watched
-from worldservice.risk.domain.report import FIGURES
 from worldservice.risk.domain.scope import parse_scope
 from worldservice.risk.domain.snapshot import RiskStage, Snapshot
 from worldservice.risk.files import SnapshotFiles
@@ -322,7 +321,6 @@ def test_the_section_of_a_policy() -> None:
         ("exit[1]", 1, ExitTarget.WORLD, ExitAct.FREEZE),
         ("exit[2]", 1, ExitTarget.LARGEST_COMPONENT, ExitAct.DRAIN),
     ]
-    assert SCOPE_FIGURES == FIGURES
     assert parse_policy(DOCUMENT).risk is None
 
 

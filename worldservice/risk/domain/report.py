@@ -15,6 +15,7 @@ import numpy as np
 
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.stats.drawdowns import drawdowns
+from worldservice.policy.domain.risk.terms import SCOPE_FIGURES
 from worldservice.risk.domain.covariance import (
     Covariance,
     covariance_of_days,
@@ -37,24 +38,6 @@ if TYPE_CHECKING:
     from qmtl.core.arrays import Floats
 
 SAMPLE_SHORT = "RISK_SAMPLE_SHORT"
-FIGURES = (
-    "var_99",
-    "es_99",
-    "var_975",
-    "es_975",
-    "var_99_normal",
-    "es_99_normal",
-    "es_975_normal",
-    "var_99_historical",
-    "es_99_historical",
-    "es_975_historical",
-    "vol",
-    "drawdown",
-    "stress_loss",
-    "component_share",
-    "leverage",
-)
-"""The names of a report's figures; those without a method are the larger of both. All are fractions of capital."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +84,7 @@ class RiskReport:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """The numbers by name (see FIGURES) that this report has: what limits and rules read."""
+        """The numbers by name (see SCOPE_FIGURES) that this report has: what limits and rules read."""
         found: dict[str, float | None] = {}
         for method, tail in (("normal", self.normal), ("historical", self.historical)):
             for name in ("var_99", "es_99", "var_975", "es_975"):
@@ -115,7 +98,7 @@ class RiskReport:
         found["component_share"] = max(
             (one.component_share for one in self.strategies if one.component_share is not None), default=None
         )
-        return {name: value for name in FIGURES if (value := found.get(name)) is not None}
+        return {name: value for name in SCOPE_FIGURES if (value := found.get(name)) is not None}
 
     def strategy_figures(self, strategy_id: str) -> Mapping[str, float]:
         """What rules about a single strategy read: its own drawdown, vol, component_share."""

@@ -17,6 +17,10 @@ from qmtl.project.selection import Selection
 from qmtl.project.shelf import Shelf, installed_shelf
 from qmtl.project.validation.validate import findings
 
+Theirs = Annotated[
+    list[str] | None, typer.Option("--theirs", metavar="FILE", help="Take the template's file. Repeatable.")
+]
+Ours = Annotated[list[str] | None, typer.Option("--ours", metavar="FILE", help="Keep the author's file. Repeatable.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")]
 
 

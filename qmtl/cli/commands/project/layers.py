@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.commands.project.changes import Yes, asked_for_layers, carry_out, known, report
+from qmtl.cli.commands.project.changes import Ours, Theirs, Yes, asked_for_layers, carry_out, known, report
 from qmtl.cli.commands.project.projects import Json, Place
 from qmtl.project.layers import FACTS, Layer, layer_named
 from qmtl.project.operations import Project, planned, with_layer, without_layer
@@ -27,12 +27,8 @@ def add(
     with_requires: Annotated[
         bool, typer.Option("--with-requires", help="Add layers that it needs as well, and say which.")
     ] = False,
-    theirs: Annotated[
-        list[str] | None, typer.Option("--theirs", metavar="FILE", help="Take the template's file. Repeatable.")
-    ] = None,
-    ours: Annotated[
-        list[str] | None, typer.Option("--ours", metavar="FILE", help="Keep the author's file. Repeatable.")
-    ] = None,
+    theirs: Theirs = None,
+    ours: Ours = None,
     yes: Yes = False,
 ) -> None:
     """Add a layer to a project."""

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from qmtl.cli.commands.project.changes import Yes, asked_for_layers, carry_out, known, pairs
+from qmtl.cli.commands.project.changes import Ours, Theirs, Yes, asked_for_layers, carry_out, known, pairs
 from qmtl.core.errors import NotReady
 from qmtl.project.metadata import Preset
 from qmtl.project.operations import Project, first_commands, new_project, planned, version_steps, whole, with_answers
@@ -149,12 +149,8 @@ def update(
     to: Annotated[str, typer.Option("--to", help="Version of qmtl; only the installed one renders.")] = "",
     answers: Set = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when an update waits.")] = False,
-    theirs: Annotated[
-        list[str] | None, typer.Option("--theirs", metavar="FILE", help="Take the template's file. Repeatable.")
-    ] = None,
-    ours: Annotated[
-        list[str] | None, typer.Option("--ours", metavar="FILE", help="Keep the author's file. Repeatable.")
-    ] = None,
+    theirs: Theirs = None,
+    ours: Ours = None,
     yes: Yes = False,
 ) -> None:
     """Bring in what is new in the templates, and changed answers; what the author wrote is kept or marked."""

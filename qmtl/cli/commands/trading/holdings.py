@@ -52,22 +52,14 @@ def positions(
         *("account", "symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "realized"),
         "liquidation",
     )
-    rows = [
-        (
-            name,
-            one.symbol,
-            one.strategy_id or "netted",
-            one.quantity,
-            one.average_price,
-            mark_of(one),
-            one.market_value,
-            one.unrealized_pnl,
-            one.realized_pnl,
-            one.liquidation_price or "-",
-        )
-        for name, one in found
-    ]
+    rows = [(name, *cells_of(one), one.realized_pnl, one.liquidation_price or "-") for name, one in found]
     show_table("positions", columns, rows)
+
+
+def cells_of(position: portfoliopb.Position) -> tuple[str, ...]:
+    """Symbol, strategy, quantity, average price, mark, value and unrealised profit."""
+    whose = position.symbol, position.strategy_id or "netted", position.quantity, position.average_price
+    return *whose, mark_of(position), position.market_value, position.unrealized_pnl
 
 
 def mark_of(position: portfoliopb.Position) -> str:

@@ -7,7 +7,7 @@ import typer
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
-from qmtl.cli.commands.trading.holdings import mark_of
+from qmtl.cli.commands.trading.holdings import cells_of
 from qmtl.cli.commands.trading.orders import Account, World, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
@@ -52,19 +52,7 @@ def _show_book(book: portfoliopb.Portfolio) -> None:
     show_pairs("books", pairs)
     cash = [(one.currency, one.settled, one.unsettled, one.reserved) for one in book.cash]
     show_table("cash", ("currency", "settled", "unsettled", "reserved"), cash)
-    positions = [
-        (
-            one.symbol,
-            one.strategy_id or "netted",
-            one.quantity,
-            one.average_price,
-            mark_of(one),
-            one.market_value,
-            one.unrealized_pnl,
-            one.liquidation_price or "-",
-        )
-        for one in book.positions
-    ]
+    positions = [(*cells_of(one), one.liquidation_price or "-") for one in book.positions]
     columns = ("symbol", "strategy", "quantity", "average price", "mark", "value", "unrealized", "liquidation")
     show_table("positions", columns, positions)
 

@@ -34,7 +34,9 @@ SCOPE_FIGURES = (
     "component_share",
     "leverage",
 )
-"""What a rule about a world may read: the figures of a risk report."""
+"""What a rule about a world may read: the figures of a risk report, all fractions of capital. Those without a method
+are the larger of both.
+"""
 STRATEGY_FIGURES = ("drawdown", "vol", "component_share")
 """What a rule about single strategies may read."""
 INCREMENTAL_LIMITS = ("incremental_var_99", "incremental_es_99", "incremental_es_975")
