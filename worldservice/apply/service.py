@@ -1,13 +1,11 @@
 """RPCs of two-phase apply: apply, resume, and the runs as they are."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import DataLoss, NotReady, Unavailable
 from qmtl.core.roles import Role
-from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import optional_text, require_text
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
@@ -27,9 +25,9 @@ from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.domain.world import WorldState
+from worldservice.worlds.watches import Watch
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
-WATCH_POLL_S = 1.0
 Shown = tuple[ApplyRun, list[run_domain.TimelineStep]]
 
 
@@ -124,11 +122,10 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
     async def WatchApplyRun(
         self, request: applyservicepb.WatchApplyRunRequest, context: object
     ) -> AsyncIterator[applyservicepb.WatchApplyRunResponse]:
-        caller, changed, seen = caller_of(current_call()), asyncio.Event(), -1
-        stop = self.writes.db.on_signal(apply_steps.APPLY_SIGNAL, changed.set)
-        try:
-            while not self.writes.draining.is_set():
-                changed.clear()
+        caller, seen = caller_of(current_call()), -1
+        with Watch(self.writes, apply_steps.APPLY_SIGNAL, "watch again; the run as it is comes first") as watch:
+            while True:
+                await watch.look()
                 run, steps = await self.writes.db.read(
                     lambda conn: _shown(conn, caller, request.world_id, request.run_id)
                 )
@@ -137,10 +134,6 @@ class ApplyServicer(AuditedServicer, applyrpc.ApplyServiceServicer):
                     yield applyservicepb.WatchApplyRunResponse(run=apply_to_proto(run, steps))
                 if run.ended_at is not None:
                     return
-                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
-        finally:
-            stop()
-        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; the run as it is comes first")
 
     async def _hold(self, act: Act, run_id: str, state: ApplyState, message: str) -> tuple[Shown, bool, FenceReply]:
         """The run with its timeline, whether brokerage has yet to commit it, and what it said to it."""

@@ -11,9 +11,8 @@ from functools import partial
 from sqlalchemy import Connection
 
 from controlbus.coordination.tenures import Tenures
-from qmtl.core.errors import Unavailable, refused
+from qmtl.core.errors import refused
 from qmtl.core.roles import Role
-from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import require_text
 from qmtl.wire.instants import instant_from_proto, span_to_proto
@@ -48,12 +47,12 @@ from worldservice.worlds.domain.binding import require_strategy_id
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.store import bindings
 from worldservice.worlds.store.bindings import get_active_binding
+from worldservice.worlds.watches import Watch
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_in_chunks
 
 REASON_MAX = 200
 HOLDER_MAX = 64
 LOOP_TTL_S = 15
-WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 
 
 class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
@@ -201,21 +200,14 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
     async def WatchCampaigns(
         self, request: campaignservicepb.WatchCampaignsRequest, context: object
     ) -> AsyncIterator[campaignservicepb.WatchCampaignsResponse]:
-        caller, changed, seen = caller_of(current_call()), asyncio.Event(), dict[str, int]()
-        stop = self.writes.db.on_signal(CAMPAIGN_SIGNAL, changed.set)
-        try:
-            while not self.writes.draining.is_set():
-                changed.clear()
+        caller, seen = caller_of(current_call()), dict[str, int]()
+        with Watch(self.writes, CAMPAIGN_SIGNAL, "watch again; campaigns as they are come first") as watch:
+            while True:
+                await watch.look()
                 news = partial(self._news, caller=caller, world_id=request.world_id, seen=dict(seen))
                 for told in await self.writes.db.read(news):
                     seen[told.campaign.strategy_id] = told.campaign.revision
                     yield campaignservicepb.WatchCampaignsResponse(campaign=told.to_proto())
-                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
-        finally:
-            stop()
-        raise Unavailable(
-            "E_GOING_AWAY", "the server is going away", hint="watch again; campaigns as they are come first"
-        )
 
     def _news(self, conn: Connection, caller: Caller, world_id: str, seen: Mapping[str, int]) -> list[Told]:
         """Campaigns whose revision rose; at first all of them."""

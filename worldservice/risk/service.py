@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.decimals import parse_decimal
-from qmtl.core.errors import QmtlError, Unavailable, refused
+from qmtl.core.errors import QmtlError, refused
 from qmtl.core.roles import Role
-from qmtl.core.tasks.ending import first_of
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.risk.v1 import risk_service_pb2_grpc as riskrpc
@@ -41,10 +40,10 @@ from worldservice.risk.wire.reports import LIMIT_FIELDS, breach_to_proto
 from worldservice.risk.wire.snapshots import header_to_proto, stage_filter
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of
+from worldservice.worlds.watches import Watch
 from worldservice.worlds.writes import AuditedServicer, Writes, audited, audited_as
 
 WATCH_BATCH = 64
-WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 BUDGETS_MAX = 1_000
 
 
@@ -157,22 +156,14 @@ class RiskServicer(AuditedServicer, riskrpc.RiskServiceServicer):
         def news(conn: Connection, after: int) -> list[riskpb.SnapshotHeader]:
             return self._headers(conn, snapshots.after_revision(conn, scope, min(after, INT64_MAX), WATCH_BATCH))
 
-        changed = asyncio.Event()
-        stop = self.writes.db.on_signal(SNAPSHOT_SIGNAL, changed.set)
-        try:
+        with Watch(self.writes, SNAPSHOT_SIGNAL, "watch again after the last revision") as watch:
             found = await self.writes.db.read(begin)
-            while not self.writes.draining.is_set():
+            while True:
                 for header in found:
                     yield riskservicepb.WatchSnapshotsResponse(header=header)
                     seen = header.revision
-                if not found:
-                    pause = self.writes.clock.sleep(WATCH_POLL_S)
-                    await first_of(changed.wait(), self.writes.draining.wait(), pause)
-                changed.clear()
+                await watch.look(at_once=bool(found))
                 found = await self.writes.db.read(partial(news, after=seen))
-        finally:
-            stop()
-        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again after the last revision")
 
     async def GetReport(
         self, request: riskservicepb.GetReportRequest, context: object

@@ -1,15 +1,13 @@
 """RPCs of activation: set, get, compare, watch, and rebuild from the audit log."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import InvalidRequest, NotFound, NotReady, Unavailable
+from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.modes import EffectiveMode, lower
 from qmtl.core.roles import Role
-from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import INT64_MAX
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -35,11 +33,11 @@ from worldservice.worlds.live_blocks import WeightBlocks, no_weight_blocks
 from worldservice.worlds.store import audit
 from worldservice.worlds.store import bindings as bindings_store
 from worldservice.worlds.store import sessions as sessions_store
+from worldservice.worlds.watches import Watch
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 CHANGES_MAX = 1_000
 WATCH_BATCH = 64
-WATCH_POLL_S = 1.0  # commits of other replicas send no signal
 
 
 class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceServicer):
@@ -83,24 +81,17 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         self, request: activationservicepb.WatchActivationRequest, context: object
     ) -> AsyncIterator[activationservicepb.WatchActivationResponse]:
         caller, world_id = caller_of(current_call()), request.world_id
-        changed = asyncio.Event()
-        stop = self.writes.db.on_signal(ACTIVATION_SIGNAL, changed.set)
-        try:
+        with Watch(self.writes, ACTIVATION_SIGNAL, "watch again; a snapshot comes first") as watch:
             activation, sessions = await self.writes.db.read(lambda conn: _snapshot(conn, caller, world_id))
             yield activationservicepb.WatchActivationResponse(activation=activation_to_proto(activation, sessions))
-            seen = activation.revision
-            while not self.writes.draining.is_set():
-                changed.clear()
+            seen, left = activation.revision, False
+            while True:
+                await watch.look(at_once=left)
                 news = await self._news(world_id, seen)
                 for envelope in news:
                     yield activationservicepb.WatchActivationResponse(activation=envelope)
                     seen = envelope.world_revision
-                if len(news) == WATCH_BATCH:
-                    continue
-                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
-        finally:
-            stop()
-        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again; a snapshot comes first")
+                left = len(news) == WATCH_BATCH
 
     async def RebuildActivation(
         self, request: activationservicepb.RebuildActivationRequest, context: object

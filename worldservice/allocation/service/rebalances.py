@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from qmtl.core.errors import Conflict, NotReady, Unavailable, refused
+from qmtl.core.errors import Conflict, NotReady, refused
 from qmtl.core.roles import Role
-from qmtl.core.tasks.ending import first_of
 from qmtl.rpc.auth.call import current_call
 from qmtl.sql.database import signal
 from qmtl.wire.fields import require_text
@@ -36,9 +34,9 @@ from worldservice.allocation.wire.request import WantedPlan, wanted_from_proto
 from worldservice.allocation.wire.risk import with_risk
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, unread_worlds
+from worldservice.worlds.watches import Watch
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
-WATCH_POLL_S = 1.0
 REASON_MAX = 500
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -126,11 +124,10 @@ class RebalanceRpcs(AuditedServicer):
     async def WatchRebalance(
         self, request: allocationservicepb.WatchRebalanceRequest, context: object
     ) -> AsyncIterator[allocationservicepb.WatchRebalanceResponse]:
-        changed, seen = asyncio.Event(), request.after_revision
-        stop = self.writes.db.on_signal(runs.REBALANCE_SIGNAL, changed.set)
-        try:
-            while not self.writes.draining.is_set():
-                changed.clear()
+        seen = request.after_revision
+        with Watch(self.writes, runs.REBALANCE_SIGNAL, "watch again after the last revision") as watch:
+            while True:
+                await watch.look()
                 found = await self._shown(request.account, request.run_id)
                 if found.run.revision > seen:
                     seen = found.run.revision
@@ -139,10 +136,6 @@ class RebalanceRpcs(AuditedServicer):
                     )
                 if found.run.is_closed:
                     return
-                await first_of(changed.wait(), self.writes.draining.wait(), self.writes.clock.sleep(WATCH_POLL_S))
-        finally:
-            stop()
-        raise Unavailable("E_GOING_AWAY", "the server is going away", hint="watch again after the last revision")
 
     async def _shown(self, account: str, run_id: str) -> Recorded:
         caller, now = caller_of(current_call()), self.writes.clock.now()
