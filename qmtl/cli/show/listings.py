@@ -15,6 +15,13 @@ M = TypeVar("M", bound=Message)
 Rows = Callable[[Sequence[M]], Iterable[Sequence[str]]]
 
 
+def shown_as_json(access: Access, found: Message) -> bool:
+    """Print a message as JSON when `--json` asks for it; False when it is still to be shown to people."""
+    if access.json:
+        show_json(as_dict(found))
+    return access.json
+
+
 def show_listing(access: Access, found: Sequence[M], title: str, columns: Sequence[str], rows: Rows[M]) -> None:
     """Print messages as a JSON list, or as a table of what `rows` makes of them."""
     if access.json:

@@ -200,3 +200,21 @@ def parse_flag(section: Document, key: str, *, default: bool) -> bool:
     if not isinstance(value, bool):
         raise refused_value(f"{section.path}.{key}", value, "true or false")
     return value
+
+
+def parse_condition(section: Document) -> str:
+    """The text of a rule's `when`."""
+    text = section.required("when")
+    if not isinstance(text, str):
+        raise refused_value(f"{section.path}.when", text, "a CEL expression in quotes")
+    return text
+
+
+def parse_in_a_row(section: Document, most: int, of: str) -> int:
+    """How many `of` in a row the `for` of a rule wants: 1 where it is absent."""
+    value = section.optional("for")
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise refused_value(f"{section.path}.for", value, f"a whole number of {of} from 1 to {most:,}")
+    return value

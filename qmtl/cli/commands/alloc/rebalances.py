@@ -15,7 +15,7 @@ from qmtl.cli.commands.alloc.shares import AccountName
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, AllowLive, Limit, Reason, with_access
-from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.listings import show_listing, shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
@@ -192,8 +192,7 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
 
 
 def _show(access: Access, run: rebalancepb.RebalanceRun) -> None:
-    if access.json:
-        show_json(as_dict(run))
+    if shown_as_json(access, run):
         return
     state = enum_word(rebalancepb.RebalanceState, run.state)
     typer.echo(f"rebalance {run.run_id} of account {run.account}: {state}")

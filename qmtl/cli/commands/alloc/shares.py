@@ -14,8 +14,8 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.formats import share_bar
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import when
 from qmtl.cli.show.tables import show_table
 from qmtl.core.errors import InvalidRequest
 from qmtl.rpc.client.channel import MeshChannel
@@ -49,8 +49,7 @@ def show(
     found = ask(access, call)
     if plot is not None:
         _draw(access, account, plot)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     shares = found.allocations
     rows = [
@@ -87,8 +86,7 @@ def set_shares(
         return await allocationrpc.AllocationServiceStub(channel).UpsertAllocations(request)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     typer.echo(f"account {account} has shares of revision {reply.allocations.revision}")
     if reply.budgets_pending:
@@ -124,8 +122,7 @@ def propose(
         return await allocationrpc.AllocationServiceStub(channel).ProposeAllocations(request)
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     rows = [(r.world_id, r.strategy_id, r.today, r.share, f"{r.weight:.6f}") for r in found.strategies]
     title = f"{method} of account {account}: daily volatility {found.daily_vol:.4%}"

@@ -11,7 +11,8 @@ import typer
 from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, AllowLive, StrategyId, WorldId, with_access
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.tables import show_pairs
 from qmtl.core.errors import InvalidRequest
 from qmtl.rpc.client.channel import MeshChannel
@@ -142,8 +143,7 @@ def _promotion(access: Access, world_id: str, strategy: str, run_id: str, act: A
         return await act(stub, named | {"run_id": run_id or await _newest(stub, world_id, strategy_id)})
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     pairs = [
         ("state", enum_word(campaignpb.PromotionState, found.state)),

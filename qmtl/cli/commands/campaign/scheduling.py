@@ -15,7 +15,8 @@ from qmtl.cli.gateway.calls import ask, live_metadata
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.local.tokens import CAMPAIGN_LOOP
 from qmtl.cli.options import Access, AllowLive, RoleName, StrategyId, WorldId, with_access
-from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.listings import shown_as_json
+from qmtl.cli.show.messages import enum_word
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, QmtlError, Unavailable
 from qmtl.rpc.client.channel import MeshChannel
@@ -55,8 +56,7 @@ def advance(
         return await stub.AdvanceCanary(request, metadata=live_metadata(is_meant=allow_live))
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     typer.echo(f"canary of {request.strategy_id} leaves step {found.campaign.canary_step} by {found.apply_run_id}")
 

@@ -9,6 +9,7 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
+from qmtl.cli.show.listings import shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -98,8 +99,7 @@ def _show_one(access: Access, world_id: str, strategy_id: str) -> None:
         return (await campaignrpc.CampaignServiceStub(channel).GetCampaign(request)).campaign
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     pairs = [("phase", f"{_phase(found)} since {when(found.since)}"), ("version", found.strategy_version or "not told")]
     pairs += [

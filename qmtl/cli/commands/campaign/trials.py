@@ -11,7 +11,7 @@ from blake3 import blake3
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
-from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.show.listings import shown_as_json
 from qmtl.cli.show.tables import show_pairs
 from qmtl.core.errors import refused
 from qmtl.rpc.chunks import Chunked
@@ -42,8 +42,7 @@ def trials(
         return (await campaignrpc.CampaignServiceStub(channel).PutTrials(chunks)).summary
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     known = found.HasField("overfitting_probability")
     pairs = [

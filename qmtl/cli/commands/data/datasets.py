@@ -16,8 +16,8 @@ from qmtl.cli.show import conformance_page
 from qmtl.cli.show.drawing.calendar_map import MonthRow, map_text, months_of
 from qmtl.cli.show.drawing.calendar_picture import draw
 from qmtl.cli.show.formats import instant, plural
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -84,8 +84,7 @@ def coverage(
     months = _months(reply)
     if picture is not None:
         draw(months, f"{dataset}: {reply.data_ratio:.2%} of the expected bars", picture)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     typer.echo(f"{dataset}: {reply.data_ratio:.2%} of the expected bars are there, {reply.resolved_ratio:.2%} resolved")
     if reply.bars_held_back:
@@ -129,8 +128,7 @@ def conformance(
     report, months, unserved = ask(access, call)
     if html is not None:
         write_whole(html, conformance_page.page(report, months, unserved).encode(), "--html")
-    if access.json:
-        show_json(as_dict(report))
+    if shown_as_json(access, report):
         return
     strictness = enum_word(conformancepb.ConformanceStrictness, report.strictness)
     typer.echo(f"{report.dataset}: {report.rows_in:,} rows in, {report.rows_out:,} bars out, {strictness}")

@@ -14,7 +14,8 @@ from qmtl.cli.commands.data.datasets import Dataset, show_gaps
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
 from qmtl.cli.show.formats import instant, plural, share_bar
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.output_files import write_whole
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -72,8 +73,7 @@ def fetch(
     rows, metadata = ask(access, _Fetching(request, progress=not access.json))
     if out is not None:
         write_whole(out, _content(rows, out.suffix), "--out")
-    if access.json:
-        show_json(as_dict(metadata))
+    if shown_as_json(access, metadata):
         return
     _show(rows, metadata, out)
 

@@ -11,8 +11,8 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.core.errors import refused
 from qmtl.data.v1 import row_schemas_pb2 as rowschemaspb
 from qmtl.data.v1 import schema_service_pb2 as schemaservicepb
@@ -119,8 +119,7 @@ def _column(text: str) -> rowschemaspb.SchemaColumn:
 
 
 def _show(access: Access, found: rowschemaspb.SchemaVersion) -> None:
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     stage = enum_word(rowschemaspb.SchemaStage, found.stage)
     typer.echo(f"{found.name} {found.version} ({found.compat_id}): {stage}; {_columns(found)}")

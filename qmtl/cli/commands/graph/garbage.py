@@ -11,7 +11,8 @@ import typer
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_compute_key
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.tables import show_table
 from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
@@ -37,8 +38,7 @@ def gc(
         return await maintenancerpc.MaintenanceServiceStub(channel).CollectGarbage(request, timeout=LONG_S)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     typer.echo(garbage_line(reply, dry_run=dry_run))
     show_table("why queues stay", ("reason", "queues"), skip_rows(reply.skipped))

@@ -14,8 +14,8 @@ from qmtl.cli.gateway.ids import whole_compute_key, whole_node_id, whole_strateg
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.formats import span_word
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.tables import show_pairs
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.dag.v1 import dag_pb2 as dagpb
@@ -99,8 +99,7 @@ def show(access: Access, compute_key: Key) -> None:
         return (await queuecataloguerpc.QueueCatalogueServiceStub(channel).GetQueue(request)).queue
 
     queue = ask(access, call)
-    if access.json:
-        show_json(as_dict(queue))
+    if shown_as_json(access, queue):
         return
     pairs = [
         ("compute key", queue.compute_key),

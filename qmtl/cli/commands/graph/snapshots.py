@@ -8,7 +8,7 @@ import typer
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import as_dict, show_json
+from qmtl.cli.show.listings import shown_as_json
 from qmtl.cli.show.tables import show_pairs
 from qmtl.dag.v1 import maintenance_service_pb2 as maintenanceservicepb
 from qmtl.dag.v1 import maintenance_service_pb2_grpc as maintenancerpc
@@ -31,8 +31,7 @@ def export(access: Access, url: Url) -> None:
         return await maintenancerpc.MaintenanceServiceStub(channel).ExportSnapshot(request, timeout=LONG_S)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     artifact = reply.artifact
     size = f"{artifact.size_bytes:,} bytes"
@@ -56,8 +55,7 @@ def verify(access: Access, url: Url) -> None:
         return await maintenancerpc.MaintenanceServiceStub(channel).VerifySnapshot(request, timeout=LONG_S)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     current = "and is the graph as it is now" if reply.current else "and the graph has changed since"
     typer.echo(f"{url} is sound, {current}: {reply.content_hash}")

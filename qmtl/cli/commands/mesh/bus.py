@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import as_dict, when
 from qmtl.cli.show.tables import show_table
 from qmtl.control.v1 import broker_stream_service_pb2 as brokerstreamservicepb
 from qmtl.control.v1 import broker_stream_service_pb2_grpc as brokerstreamrpc
@@ -65,8 +65,7 @@ def lag(access: Access) -> None:
         )
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     rows = [
         (s.name, str(s.messages), str(s.bytes), f"{s.first_stream_sequence}..{s.last_stream_sequence}", str(s.replicas))

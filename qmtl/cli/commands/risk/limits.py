@@ -15,7 +15,7 @@ from qmtl.cli.commands.risk.scopes import ScopeName, scope_fields
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, Reason, WorldId, with_access
-from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.listings import show_listing, shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.core.errors import refused
@@ -118,8 +118,7 @@ def _parse(file: Path) -> accountpb.AccountLimits:
 
 
 def _show(access: Access, stored: riskpb.HubAccountLimits) -> None:
-    if access.json:
-        show_json(as_dict(stored))
+    if shown_as_json(access, stored):
         return
     pending = f"pending: {stored.pending_reason or 'not sent yet'}" if stored.limits_pending else "confirmed"
     pairs = [(name, getattr(stored.limits, name) or "no limit") for name in FIELDS]

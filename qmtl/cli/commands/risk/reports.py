@@ -17,7 +17,7 @@ from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, with_access
 from qmtl.cli.show.drawing import risk_picture
 from qmtl.cli.show.formats import instant, share_bar
-from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.listings import show_listing, shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.core.errors import refused
@@ -140,8 +140,7 @@ def backtest(
     reply = ask(access, call)
     if plot is not None:
         risk_picture.draw_backtest(reply, plot)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     if not reply.HasField("tests"):
         typer.echo(f"{scope}: no day has both a forecast and a return yet")
@@ -190,8 +189,7 @@ def put(
         return await riskrpc.RiskServiceStub(channel).PutSnapshot(request)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     again = " again" if reply.deduplicated else ""
     typer.echo(f"snapshot {reply.header.version}{again}, revision {reply.header.revision}, {reply.header.hash}")

@@ -15,8 +15,8 @@ from qmtl.cli.commands.trading.orders import World
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.rpc.client.channel import MeshChannel
 
@@ -75,8 +75,7 @@ def show(access: Access, account: Annotated[str, typer.Argument(help="Name of th
         return (await stub.GetAccount(accountservicepb.GetAccountRequest(account=account))).account
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     show_pairs(f"account {found.account}", account_pairs(found))
     feeds = [(f.symbol, f.data_preset, f.data_session_id or "live", when(f.venue_time)) for f in found.feeds]
@@ -100,8 +99,7 @@ def state(
         return (await accountrpc.AccountServiceStub(channel).SetTradingState(request)).account
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     typer.echo(f"account {found.account} is {enum_word(accountpb.TradingState, found.trading_state)}")
 

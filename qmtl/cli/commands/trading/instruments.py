@@ -14,8 +14,8 @@ from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word
 from qmtl.cli.show.tables import show_pairs
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.rpc.client.channel import MeshChannel
@@ -79,8 +79,7 @@ def show(
         ).instrument
 
     found = ask(access, call)
-    if access.json:
-        show_json(as_dict(found))
+    if shown_as_json(access, found):
         return
     show_pairs(f"instrument {found.symbol} at {found.venue}", instrument_pairs(found))
 

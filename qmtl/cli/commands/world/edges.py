@@ -15,8 +15,8 @@ from qmtl.cli.gateway.ids import whole_node_id, whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Reason, WorldId, with_access, with_options
 from qmtl.cli.show.formats import short_id
-from qmtl.cli.show.listings import show_listing
-from qmtl.cli.show.messages import as_dict, enum_word, show_json
+from qmtl.cli.show.listings import show_listing, shown_as_json
+from qmtl.cli.show.messages import enum_word, show_json
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.dag.v1 import plan_service_pb2_grpc as planrpc
@@ -186,8 +186,7 @@ def _put(access: Access, named: _Edge, reason: str, *, active: bool) -> None:
         )
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     pending = ", fence pending" if reply.fence_pending else ""
     typer.echo(f"{_text(reply.override)} is {enum_word(worldgraphpb.EdgeStanding, reply.override.standing)}{pending}")

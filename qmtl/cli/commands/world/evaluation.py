@@ -15,6 +15,7 @@ from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
 from qmtl.cli.show import verdicts
+from qmtl.cli.show.listings import shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs
 from qmtl.cli.show.verdicts import Standing, as_judged_now, standings_of
@@ -69,8 +70,7 @@ def evaluate(
         return await evaluationrpc.EvaluationServiceStub(channel).Evaluate(request)
 
     reply = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     report = reply.run.report
     summary = enum_word(evaluationpb.EvaluationSummary, report.summary)
@@ -170,8 +170,7 @@ def decide(access: Access, world_id: WorldId) -> None:
         ).decision
 
     decision = ask(access, call)
-    if access.json:
-        show_json(as_dict(decision))
+    if shown_as_json(access, decision):
         return
     pairs = [
         ("effective mode", enum_word(commonpb.EffectiveMode, decision.effective_mode)),

@@ -13,7 +13,7 @@ from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, Limit, RoleName, StrategyId, WorldId, with_access
 from qmtl.cli.show.formats import plural
-from qmtl.cli.show.listings import show_listing
+from qmtl.cli.show.listings import show_listing, shown_as_json
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -48,8 +48,7 @@ def bind(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
         return await bindingrpc.BindingServiceStub(channel).BindStrategy(request), len(nodes)
 
     reply, count = ask(access, call)
-    if access.json:
-        show_json(as_dict(reply))
+    if shown_as_json(access, reply):
         return
     stage = enum_word(bindingpb.Stage, reply.binding.stage)
     typer.echo(f"{strategy_id} is bound to {world_id} at stage {stage}, with its graph of {plural(count, 'node')}")

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, refused_value
+from worldservice.policy.domain.document import (
+    Document,
+    parse_condition,
+    parse_flag,
+    parse_in_a_row,
+    parse_word,
+    refused_value,
+)
 from worldservice.policy.domain.expressions import Expression, Result, Vocabulary, compile_expression
 
 RULES_MAX = 32
@@ -61,14 +68,7 @@ def parse_demotions(section: Document) -> tuple[DemotionRule, ...]:
 
 def _rule(part: Document) -> DemotionRule:
     part.only("when", "for", "act", "auto")
-    text: Plain = part.required("when")
-    if not isinstance(text, str):
-        raise refused_value(f"{part.path}.when", text, "a CEL expression in quotes")
-    held = part.optional("for")
-    if held is None:
-        held = 1
-    if isinstance(held, bool) or not isinstance(held, int) or not 1 <= held <= HELD_MAX:
-        raise refused_value(f"{part.path}.for", held, f"a whole number of days from 1 to {HELD_MAX}")
+    text, held = parse_condition(part), parse_in_a_row(part, HELD_MAX, "days")
     when = compile_expression(text, Result.BOOLEAN, f"{part.path}.when", _WORDS)
     return DemotionRule(
         when=when,

@@ -9,7 +9,14 @@ from enum import Enum
 
 from qmtl.core.identity.canonical import canonical_json, digest
 from qmtl.core.numbers import is_finite_number
-from worldservice.policy.domain.document import Document, Plain, parse_duration, parse_word, refused_value
+from worldservice.policy.domain.document import (
+    Document,
+    parse_condition,
+    parse_duration,
+    parse_in_a_row,
+    parse_word,
+    refused_value,
+)
 from worldservice.policy.domain.expressions import Expression, Result, Vocabulary, compile_expression
 
 RULES_MAX = 32
@@ -134,14 +141,7 @@ def _exits(section: Document) -> tuple[ExitRule, ...]:
 
 def _exit(part: Document, at: int) -> ExitRule:
     part.only("when", "for", "of", "act")
-    text: Plain = part.required("when")
-    if not isinstance(text, str):
-        raise refused_value(f"{part.path}.when", text, "a CEL expression in quotes")
-    in_a_row = part.optional("for")
-    if in_a_row is None:
-        in_a_row = 1
-    if isinstance(in_a_row, bool) or not isinstance(in_a_row, int) or not 1 <= in_a_row <= IN_A_ROW_MAX:
-        raise refused_value(f"{part.path}.for", in_a_row, f"a whole number of snapshots from 1 to {IN_A_ROW_MAX:,}")
+    text, in_a_row = parse_condition(part), parse_in_a_row(part, IN_A_ROW_MAX, "snapshots")
     of = parse_word(part.required("of"), f"{part.path}.of", ExitTarget)
     words = _OF_STRATEGY if of is ExitTarget.STRATEGY else _OF_SCOPE
     act = parse_word(part.required("act"), f"{part.path}.act", ExitAct)
