@@ -109,6 +109,7 @@ from worldservice.risk.service import RiskServicer
 from worldservice.risk.watching import RiskWatch
 from worldservice.status import StatusServicer
 from worldservice.tables import outbox
+from worldservice.timing import BrokerageTiming
 from worldservice.worlds.acts import Act
 from worldservice.worlds.data_presets import DataPresets
 from worldservice.worlds.domain.world import Effect, World
@@ -146,15 +147,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await db.write(lambda conn: clamp(conn, started_at, rules.timeouts))
         relay = Relay(db, outbox, bus, SERVICE, clock)
         metrics = WorldMetrics(runtime.metrics.registry)
-        fences = FenceKeeper(
-            db,
-            fencerpc.FenceServiceStub(runtime.channel("brokerage")),
-            clock,
-            rules.decisions,
-            metrics,
-            timeout_s=settings.fence_timeout_s,
-            retry_s=settings.fence_retry_s,
-        )
+        timing, broker = BrokerageTiming(settings.fence_timeout_s, settings.fence_retry_s), runtime.channel("brokerage")
+        fences = FenceKeeper(db, fencerpc.FenceServiceStub(broker), clock, rules.decisions, metrics, timing)
         server = runtime.server()
         writes = Writes(db, clock, metrics, server.draining, rules.narrow, fences.push)
         presets = DataPresets(cataloguerpc.CatalogueServiceStub(runtime.channel("seamless")))
@@ -168,14 +162,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         risks, notices = RiskBlocks(_snapshot_files(settings), share_in_world), HoldNotices(bus, UnwrittenHolds(clock))
         starter = _add_campaigns(server, runtime, bus, (maker, rules, fences), risks)
         _add_activation(server, writes, rules, fences, (starter, notices))
-        limits = LimitsSender(
-            db,
-            accountrpc.AccountServiceStub(runtime.channel("brokerage")),
-            clock,
-            metrics,
-            timeout_s=settings.fence_timeout_s,
-            retry_s=settings.fence_retry_s,
-        )
+        limits = LimitsSender(db, accountrpc.AccountServiceStub(broker), clock, metrics, timing)
         budgets = _add_allocation(runtime, server, writes, limits, _snapshot_files(settings))
         _add_status(server, StatusServicer(db, StatusSources(SERVICE, clock.now(), bus, clock, runtime.outages, relay)))
         server.add(

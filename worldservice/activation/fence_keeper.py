@@ -27,6 +27,7 @@ from worldservice.activation.store import activations
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
+from worldservice.timing import BrokerageTiming
 from worldservice.worlds.acts import audit_write, own_act
 from worldservice.worlds.store import worlds
 from worldservice.worlds.wire import mode_to_proto, side_to_proto
@@ -69,17 +70,15 @@ class FenceKeeper:
         clock: Clock,
         settings: DecisionSettings,
         metrics: WorldMetrics,
-        *,
-        timeout_s: float,
-        retry_s: float,
+        timing: BrokerageTiming,
     ) -> None:
-        self._rounds = Rounds(clock, retry_s=retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
+        self._rounds = Rounds(clock, retry_s=timing.retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
         self._db = db
         self._broker = broker
         self._clock = clock
         self._settings = settings
         self._metrics = metrics
-        self._timeout_s = timeout_s
+        self._timeout_s = timing.timeout_s
 
     async def push(self, world_id: str) -> bool:
         """Tell brokerage the world's present fence; True once it has committed it, False if it could not be told."""

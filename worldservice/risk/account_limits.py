@@ -28,6 +28,7 @@ from worldservice.risk.store import account_limits as store
 from worldservice.risk.store.account_limits import StoredLimits
 from worldservice.risk.wire.reports import merged_limits, widened
 from worldservice.tables import outbox
+from worldservice.timing import BrokerageTiming
 from worldservice.worlds.acts import Act, audit_write, own_act
 
 STALE = "E_LIMITS_STALE"
@@ -84,16 +85,14 @@ class LimitsSender:
         broker: accountrpc.AccountServiceAsyncStub,
         clock: Clock,
         metrics: WorldMetrics,
-        *,
-        timeout_s: float,
-        retry_s: float,
+        timing: BrokerageTiming,
     ) -> None:
-        self._rounds = Rounds(clock, retry_s=retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
+        self._rounds = Rounds(clock, retry_s=timing.retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
         self._db = db
         self._broker = broker
         self._clock = clock
         self._metrics = metrics
-        self._timeout_s = timeout_s
+        self._timeout_s = timing.timeout_s
 
     async def push(self, account: str, *, again: bool = False, said: bool = False) -> bool:
         """Tell brokerage the account's present limits; True once it has confirmed them, False if it could not be told.

@@ -29,6 +29,7 @@ from worldservice.activation.recording import record_activation
 from worldservice.activation.store import activations
 from worldservice.evaluation.facts import decide_world
 from worldservice.metrics import WorldMetrics
+from worldservice.timing import BrokerageTiming
 from worldservice.worlds.store import audit, worlds
 
 RETRY_S = 0.01
@@ -84,7 +85,7 @@ async def keeping(tmp_path: Path) -> AsyncIterator[Keeping]:
         stub = BrokerageStub(Brokerage())
         broker = cast("fencerpc.FenceServiceAsyncStub", stub)
         metrics = WorldMetrics(CollectorRegistry())
-        keeper = FenceKeeper(db, broker, SystemClock(), SETTINGS, metrics, timeout_s=1.0, retry_s=RETRY_S)
+        keeper = FenceKeeper(db, broker, SystemClock(), SETTINGS, metrics, BrokerageTiming(1.0, RETRY_S))
         yield Keeping(db, stub, keeper)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
@@ -60,10 +60,15 @@ class FillColumns:
         of_price = instrument.price_scale - len(str(self.price_unit)) + 1
         return of_price + instrument.quantity_scale + max(-int(instrument.multiplier.as_tuple().exponent), 0)
 
+    def trades(self) -> Iterator[str]:
+        """The ids of the fills."""
+        symbol, first = self.instrument.symbol, len(self.first)
+        orders = [*self.first, *(order_name(symbol, at_ns) for at_ns in self.decided_ns[first:])]
+        return (f"{order_id(self.owner, order)}-{FILL_SEQ}" for order in orders)
+
     def rows(self) -> list[FillEvent]:
         """The fills."""
         symbol, currency = self.instrument.symbol, self.instrument.quote
-        orders = [*self.first, *(order_name(symbol, at_ns) for at_ns in self.decided_ns[len(self.first) :])]
         return [
             FillEvent(
                 symbol,
@@ -72,14 +77,14 @@ class FillColumns:
                 from_scaled(fee, self.money_scale),
                 currency,
                 made_ns,
-                f"{order_id(self.owner, order)}-{FILL_SEQ}",
+                trade,
                 booked_ns,
             )
-            for quantity, price, fee, order, made_ns, booked_ns in zip(
+            for quantity, price, fee, trade, made_ns, booked_ns in zip(
                 self.quantities.tolist(),
                 self.prices.tolist(),
                 self.fees.tolist(),
-                orders,
+                self.trades(),
                 self.made_ns.tolist(),
                 self.booked_ns.tolist(),
                 strict=True,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import order_id
-from qmtl.core.decimals import from_scaled
-from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.compiled.exits import CLOSE, LIST, MARKET, STOP, TARGET, TRAIL
 from qmtl.sdk.execution.decide import CLOSING
 from qmtl.sdk.execution.exits import STOP as STOP_NAME
@@ -35,24 +33,10 @@ class BracketFills(FillColumns):
     parts: Sequence[int]
     seqs: Sequence[int]
 
-    def rows(self) -> list[FillEvent]:
-        """The fills."""
-        symbol, currency = self.instrument.symbol, self.instrument.quote
-        columns = (self.quantities, self.prices, self.fees, self.made_ns, self.booked_ns)
-        values = zip(*(column.tolist() for column in columns), self.decided_ns, self.parts, self.seqs, strict=True)
-        return [
-            FillEvent(
-                symbol,
-                self.instrument.quantity_decimal(quantity),
-                self.instrument.price_decimal(price * self.price_unit),
-                from_scaled(fee, self.money_scale),
-                currency,
-                made_ns,
-                f"{order_id(self.owner, order_name(symbol, decided_ns) + ENDS[part])}-{seq}",
-                booked_ns,
-            )
-            for quantity, price, fee, made_ns, booked_ns, decided_ns, part, seq in values
-        ]
+    def trades(self) -> Iterator[str]:
+        """The ids of the fills."""
+        symbol, values = self.instrument.symbol, zip(self.decided_ns, self.parts, self.seqs, strict=True)
+        return (f"{order_id(self.owner, order_name(symbol, at) + ENDS[part])}-{seq}" for at, part, seq in values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
