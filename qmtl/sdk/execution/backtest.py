@@ -31,7 +31,7 @@ from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.compiled.brackets.stretches import BracketStretches
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.compiled.several.stretches import SeveralStretch, SeveralStretches
-from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
+from qmtl.sdk.execution.compiled.stretches import Stretch, StretchedRun, Stretches
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.in_step import CommandsInStep, KnownValues
 from qmtl.sdk.execution.order_updates import order_update
@@ -230,7 +230,8 @@ class _AccountReplay:
         account, logic, timeline = self._account, self._logic, self._timeline
         exits = any(isinstance(rule, TradeRule) and rule.bracket is not None for rule in self._rules)
         kind = BracketStretches if exits else Stretches if len(self._data) == 1 else SeveralStretches
-        return kind(account, logic, timeline, self._curve, commands, self.currency, compiling, self._runs)
+        curve, currency = self._curve, self.currency
+        return kind(StretchedRun(account, logic, timeline, curve, commands, currency, compiling, self._runs))
 
     def _follow(self, made: Stretch | SeveralStretch) -> int:
         """Write down what a stretch led to, and tell the strategy of it if it listens."""

@@ -15,8 +15,9 @@ from brokerage.domain.backtest.compiled.account import Holding, is_small
 from brokerage.domain.backtest.direct import Ticket
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.backtest.valuation import EquityCurve
+from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import currency_scale
-from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.order import Owner, Side
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
@@ -65,26 +66,30 @@ class Stretch:
         return [heard for _, heard in sorted([*fills, *signals], key=lambda one: one[0])]
 
 
+@dataclass(frozen=True, slots=True)
+class StretchedRun:
+    """The replay that has the stretches, the first of `runs` alike."""
+
+    account: SimulatedAccount
+    logic: DecisionLogic
+    timeline: Timeline
+    curve: EquityCurve
+    table: CommandTable
+    currency: str
+    compiling: Compiling
+    runs: int
+
+
 class Stretches:
     """The plain stretches of the first of `runs` alike. `why` says why there are none; empty: there may
     be, and `compiled` whether their code is.
     """
 
-    def __init__(
-        self,
-        account: SimulatedAccount,
-        logic: DecisionLogic,
-        timeline: Timeline,
-        curve: EquityCurve,
-        table: CommandTable,
-        currency: str,
-        compiling: Compiling,
-        runs: int,
-    ) -> None:
-        self._account, self._logic, self._timeline, self._curve = account, logic, timeline, curve
-        self._compiling, self._currency = compiling, currency
+    def __init__(self, run: StretchedRun) -> None:
+        self._account, self._logic, self._timeline, self._curve = run.account, run.logic, run.timeline, run.curve
+        self._compiling, self._currency = run.compiling, run.currency
         self._run: Callable[..., Any] = self._kernel()
-        found = self._cover(table, runs)
+        found = self._cover(run.table, run.runs)
         self.why = found if isinstance(found, str) else ""
         self._covered = None if isinstance(found, str) else found
         if self._covered is not None:
@@ -169,6 +174,11 @@ class Stretches:
             toward = int((ticket.position_target or 0) * 10**scale)
         return Standing(held, waiting, toward, followed.acted, followed.told, self._table.changes(0, step))
 
+    def _units(self, covered: Covered) -> tuple[Owner, Instrument, int, int]:
+        """Whose fills are, of what, and their units of price and money."""
+        instrument = self._columns.instrument
+        return self._account.owner, instrument, covered.price_unit, currency_scale(instrument.quote)
+
     def _written(self, covered: Covered, stop: Stop, traces: Traces, before: PlainAccount) -> Stretch:
         ends, columns, instrument = self._timeline.ends, self._columns, self._columns.instrument
         fills = [np.array(column[: stop.fills], dtype=np.int64) for column in traces[:4]]
@@ -177,10 +187,7 @@ class Stretches:
         decided = ends[orders[0]].tolist()
         first = [] if before.waiting is None else [before.waiting]
         made = FillColumns(
-            self._account.owner,
-            instrument,
-            covered.price_unit,
-            currency_scale(instrument.quote),
+            *self._units(covered),
             quantities,
             prices,
             fees,

@@ -9,7 +9,6 @@ import numpy as np
 
 from brokerage.domain.backtest.account import PlainAccount
 from brokerage.domain.backtest.compiled.account import is_small
-from brokerage.domain.money import currency_scale
 from qmtl.sdk.execution.compiled.brackets.kernel import BracketStop, BracketTraces, bracketed
 from qmtl.sdk.execution.compiled.brackets.records import BracketFills, BracketOrders, cancels_of
 from qmtl.sdk.execution.compiled.coverage import Covered
@@ -68,10 +67,7 @@ class BracketStretches(Stretches):
         ends, instrument, table = self._timeline.ends, self._columns.instrument, self._table.of(self._node)
         steps, quantities, prices, fees, parts, seqs, decided, made_ns = fills[:8]
         filled = BracketFills(
-            self._account.owner,
-            instrument,
-            covered.price_unit,
-            currency_scale(instrument.quote),
+            *self._units(covered),
             quantities,
             prices,
             fees,

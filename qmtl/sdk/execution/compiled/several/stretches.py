@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brokerage.domain.accounts.position import Position
-from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.backtest.compiled.account import Holding, is_small
-from brokerage.domain.backtest.timeline import Timeline
-from brokerage.domain.backtest.valuation import EquityCurve
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
@@ -22,9 +19,9 @@ from qmtl.sdk.execution.compiled.several import kernel
 from qmtl.sdk.execution.compiled.several.decided import Legs, Symbols
 from qmtl.sdk.execution.compiled.several.kernel import Prices, SeveralStop, SeveralTraces, State, Targets, several
 from qmtl.sdk.execution.compiled.several.records import SeveralFills, SeveralOrders, Traded
-from qmtl.sdk.execution.decide import DecisionLogic, Followed
+from qmtl.sdk.execution.compiled.stretches import StretchedRun
+from qmtl.sdk.execution.decide import Followed
 from qmtl.sdk.execution.port import Cancel
-from qmtl.sdk.execution.stepping.commands import CommandTable
 from qmtl.sdk.strategy.events import Signal
 
 if TYPE_CHECKING:
@@ -54,21 +51,11 @@ class SeveralStretch:
 class SeveralStretches:
     """As Stretches, of several symbols, each with a rule of its own."""
 
-    def __init__(
-        self,
-        account: SimulatedAccount,
-        logic: DecisionLogic,
-        timeline: Timeline,
-        curve: EquityCurve,
-        table: CommandTable,
-        currency: str,
-        compiling: Compiling,
-        runs: int,
-    ) -> None:
-        self._account, self._logic, self._timeline, self._curve = account, logic, timeline, curve
-        self._table, self._compiling, self._currency, self._next = table, compiling, currency, 0
+    def __init__(self, run: StretchedRun) -> None:
+        self._account, self._logic, self._timeline, self._curve = run.account, run.logic, run.timeline, run.curve
+        self._table, self._compiling, self._currency, self._next = run.table, run.compiling, run.currency, 0
         self._run: Callable[..., SeveralStop] = several
-        found = self._cover(runs)
+        found = self._cover(run.runs)
         self.why = found if isinstance(found, str) else ""
         self._covered = [] if isinstance(found, str) else found
         if self._covered:
