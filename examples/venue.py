@@ -14,7 +14,6 @@ from brokerage.domain.orders.venue_traits import VenueTraits
 from brokerage.venues.listings import MS_NS, ListedOrder, ListedTrade, taken
 from brokerage.venues.plugs import NoncesOf, PlugTerms
 from brokerage.venues.polled import PolledVenue
-from qmtl.core.clock import Clock
 from qmtl.core.instants import to_ns
 from qmtl.exchanges.connection import VenueRefused
 
@@ -22,12 +21,15 @@ TAKES = frozenset({OrderType.LIMIT}), frozenset({TimeInForce.GTC}), False
 TRAITS = VenueTraits("memory", *TAKES, order_id_length_max=64, acceptance_window_ns=10**9, answers_in_commit=False)
 
 
-class MemoryAccount:
-    """Dollars and stocks, traded without a fee."""
+class MemoryPlug:
+    """Dollars and stocks, traded without a fee: the account of one entry, with `options = { cash = "10000" }`."""
 
-    def __init__(self, cash: Decimal, clock: Clock) -> None:
-        self.traits, self._clock, self._cash = TRAITS, clock, cash
+    def __init__(self, terms: PlugTerms) -> None:
+        self.traits, self._clock, self._cash = TRAITS, terms.clock, Decimal(terms.entry.options.get("cash", "0"))
         self._held, self._orders, self._trades = dict[str, Decimal](), dict[str, ListedOrder](), list[ListedTrade]()
+
+    async def connect(self, signed_at: Callable[[], int], nonces_of: NoncesOf | None = None) -> PolledVenue:
+        return PolledVenue(self, self._clock)  # a real one signs its requests with the time of signed_at()
 
     async def submit(self, order: VenueOrder) -> None:
         self._orders[order.venue_order_id] = taken(order, order.venue_order_id, self._now_ms())
@@ -63,14 +65,3 @@ class MemoryAccount:
 
     def _now_ms(self) -> int:
         return to_ns(self._clock.now()) // MS_NS
-
-
-class MemoryPlug:
-    """The venue of one entry of the settings: `options = { cash = "10000" }`."""
-
-    def __init__(self, terms: PlugTerms) -> None:
-        self.traits, self._clock = TRAITS, terms.clock
-        self.account = MemoryAccount(Decimal(terms.entry.options.get("cash", "0")), terms.clock)
-
-    async def connect(self, signed_at: Callable[[], int], nonces_of: NoncesOf | None = None) -> PolledVenue:
-        return PolledVenue(self.account, self._clock)  # a real one signs its requests with the time of signed_at()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from brokerage.config import VenueEntry
 from brokerage.domain.orders.order import Order, Owner, Side, order_id, venue_order_id
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.venue_order import VenueOrder
 from brokerage.domain.orders.venue_traits import SECOND_NS
 from brokerage.venues.contract_suite import VenueContract
+from brokerage.venues.plugs import PlugTerms
 from brokerage.venues.polled import PolledVenue
 from brokerage.venues.port import Venue
-from examples.venue import MemoryAccount
+from examples.venue import MemoryPlug
 from qmtl.core.clock import VirtualClock
 from tests.support.clocks import START
 
@@ -25,7 +28,7 @@ OWNER = Owner("acc", "w1", "s1")
 class MemoryRig:
     """A venue with 10,000 dollars, its market, and its clock, which stands still."""
 
-    memory: MemoryAccount
+    memory: MemoryPlug
     clock: VirtualClock
     venue: Venue
 
@@ -58,7 +61,8 @@ class MemoryRig:
 @pytest.fixture
 async def rig() -> MemoryRig:
     clock = VirtualClock(START)
-    memory = MemoryAccount(Decimal(10_000), clock)
+    entry = VenueEntry(kind="memory", options={"cash": "10000"})
+    memory = MemoryPlug(PlugTerms("memory", entry, clock, {}, Path()))
     return MemoryRig(memory, clock, PolledVenue(memory, clock))
 
 

@@ -144,11 +144,11 @@ async def test_an_account_at_it_is_opened_and_an_order_trades(installed: Path, t
             assert taken.record.denial is None, taken.record
 
             async def filled() -> bool:
-                plug.account.trade(Decimal(98))
+                plug.trade(Decimal(98))
                 return await book.state("o1") is OrderState.FILLED
 
             await eventually(filled, WAIT_S)
-            assert await plug.account.balances() == {"USD": Decimal(9_020), "AAPL": Decimal(10)}
+            assert await plug.balances() == {"USD": Decimal(9_020), "AAPL": Decimal(10)}
             assert not (await connections.compare((await book.db.read(states.records))[0])).differences
         finally:
             await end(following)
