@@ -2,14 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from examples.ema_cross import EmaCross
 from qmtl.core.errors import InvalidRequest, Unavailable
-from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, indicators, signals
+from qmtl.sdk import AccountTerms, Bars, Runner, Strategy, StreamInput, indicators, instrument, signals
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.options import SessionOptions, SubmitOptions
 from qmtl.sdk.research.options import TrialOptions
@@ -46,6 +47,11 @@ def test_no_option_is_a_mode(options: type) -> None:
     assert not {"mode", "domain", "execution_domain"} & set(options.__annotations__)
 
 
+def test_nobody_names_a_year_of_their_own() -> None:
+    with pytest.raises(TypeError, match="periods_per_year"):
+        AccountTerms(periods_per_year=1e6)  # type: ignore[call-arg]  # what made a ratio of 0.48 one of 25
+
+
 def test_an_option_that_no_call_has_is_told() -> None:
     with pytest.raises(TypeError, match="worker"):
         Runner.sweep(OwnInit, {"fast": [1]}, [], worker=2)  # type: ignore[call-arg]  # what a typing error is
@@ -70,6 +76,17 @@ HOURLY = Bars.from_rows(
     "BTC-USD",
     "1h",
 )
+
+
+def test_ratios_of_a_stock_are_annualised_by_the_sessions_of_its_exchange() -> None:
+    days = [datetime(2024, 1, 8, 20, tzinfo=UTC) + timedelta(day) for day in range(49)]
+    moves = [100.0 + day.day for day in days]
+    rows = [(day, (100.0, 140.0, 90.0, move, 1e6)) for day, move in zip(days, moves, strict=True) if day.weekday() < 5]
+    terms = AccountTerms(instruments=(instrument("BTC-USD", base="BTC", quote="USD", calendar="XNYS"),))
+    run = Runner.backtest(OwnInit(2), Bars.from_rows(rows, "BTC-USD", "1h"), terms=terms).replay
+    equity = np.array(run.equity, dtype=np.float64)
+    per_year = (run.metrics["volatility"] / (equity[1:] / equity[:-1] - 1.0).std(ddof=1)) ** 2
+    assert 245.0 < per_year < 275.0  # 251, over the sessions from the first return on
 
 
 def test_a_strategy_with_an_init_of_its_own_runs() -> None:

@@ -37,11 +37,14 @@ def indicator(
     whole: Whole | None = None,
     *,
     period: BarCount | None = None,
+    version: str = "1.0",
 ) -> Builtin:
-    """A causal stream. `period`: its window, by default its warm-up. `whole`: the step over many inputs at once."""
+    """A causal stream. `period`: its window, by default its warm-up. `whole`: the step over many inputs at once.
+    `version` rises with each change of a value that the step makes.
+    """
     declared = NodeType(
         node_type=f"indicator.{name}",
-        code_hash=f"builtin:{name}@1.0",
+        code_hash=f"builtin:{name}@{version}",
         summary=summary,
         output=output,
         kind=SemanticKind.CAUSAL_STREAM,

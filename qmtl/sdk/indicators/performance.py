@@ -11,14 +11,12 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, InputPort, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import SOURCE, factor, indicator
-from qmtl.sdk.indicators.windows import RING_HEAD, ring_push, ring_squares, ring_sum
+from qmtl.sdk.indicators.windows import EQUAL, RING_HEAD, ring_push, ring_squares, ring_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qmtl.core.arrays import Floats
-
-_ROUNDING = 64 * 2.0**-52  # spread of equal returns, as of qmtl.stats.moments
 
 
 def alpha_returns_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -73,7 +71,7 @@ def alpha_sharpe_step(state: Vector, params: Vector, x: Vector, out: Vector) -> 
         return False
     mean = ring_sum(state, 0, n) / n
     deviation = math.sqrt(ring_squares(state, 0, n, mean) / (n - 1))
-    if not deviation > _ROUNDING:
+    if not deviation > EQUAL:
         return False
     out[0] = mean / deviation * math.sqrt(params[1])
     return out[0] - out[0] == 0.0
@@ -160,7 +158,7 @@ def alpha_linearity_step(state: Vector, params: Vector, x: Vector, out: Vector) 
         along += (at - middle) * (total - mean)
         spread += (total - mean) * (total - mean)
         slot = slot + 1 if slot + 1 < n else 0
-    if not spread > _ROUNDING * _ROUNDING * n:
+    if not spread > EQUAL * EQUAL * n:
         return False
     share = along * along / (spread * (n * (n * float(n) - 1.0) / 12.0))
     if share > 1.0:

@@ -8,7 +8,7 @@ from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, Parameter, ParameterType, bars_parameter
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 from qmtl.sdk.indicators.declaring import SOURCE, bars_of, indicator
-from qmtl.sdk.indicators.windows import RING_HEAD, atr_push, ring_push, ring_squares, ring_sum
+from qmtl.sdk.indicators.windows import EQUAL, RING_HEAD, atr_push, ring_push, ring_squares, ring_sum
 
 
 def atr_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
@@ -87,7 +87,7 @@ def zscore_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
         return False
     mean = ring_sum(state, 0, n) / n
     deviation = math.sqrt(ring_squares(state, 0, n, mean) / n)
-    out[0] = (x[0] - mean) / deviation if deviation > 0.0 else 0.0
+    out[0] = (x[0] - mean) / deviation if deviation > EQUAL * abs(mean) else 0.0
     return True
 
 
@@ -99,11 +99,13 @@ ZSCORE = indicator(
     SOURCE,
     BarCount(per_parameter={"period": 1}),
     BarCount(RING_HEAD, {"period": 1}),
+    version="1.1",
 )
 
 
 def zscore(source: Vertex, period: int = 20, *, field: str = "", name: str = "") -> FoldNode:
-    """Distance from the mean of the last n values in population standard deviations; 0 where they are all equal.
+    """Distance from the mean of the last n values in population standard deviations; 0 where they
+    are equal up to rounding.
 
     Source: (x - SMA) / TA-Lib STDDEV. Shape: one number, no unit. Warm-up: period.
     """

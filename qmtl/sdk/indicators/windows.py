@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RING_HEAD = 2
 """A ring is [count, next slot, slots...]."""
 
+EQUAL = 64 * 2.0**-52
+"""Deviation of values that are equal but for a few roundings, as a share of their mean; as of qmtl.stats.moments."""
+
 _BLOCK = 16_384
 """Sums that are made together, so that they stay in a processor's cache."""
 

@@ -1,5 +1,6 @@
 """Built-ins against TA-Lib, and against direct formulas where TA-Lib has none."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from qmtl.core.instants import from_ns
 from qmtl.sdk import Bars, StreamInput
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode
@@ -196,6 +198,14 @@ def test_kalman_trend_equals_the_filter_in_matrices() -> None:
         gain = spread @ see.T / (see @ spread @ see.T + 1.0)
         state, spread = state + gain * (price - see @ state), (np.eye(2) - gain @ see) @ spread
         assert row == pytest.approx(state[:, 0], rel=1e-8)
+
+
+def test_constants_that_differ_in_their_last_bits_are_at_their_mean() -> None:
+    almost = [0.1, 0.1 + 2.0**-56, 0.1, 0.1 - 2.0**-56, 0.1 + 2.0**-56]
+    made = run_fold(ta.zscore(PRICE, 3).fold, np.array(almost).reshape(-1, 1))
+    assert made.rows[made.emitted, 0].tolist() == [0.0, 0.0, 0.0]
+    apart = run_fold(ta.zscore(PRICE, 3).fold, np.array([1.0, 1.0 + 1e-12, 1.0 - 1e-12]).reshape(-1, 1))
+    assert apart.rows[2, 0] == pytest.approx(-math.sqrt(1.5), rel=1e-3)
 
 
 def test_every_docstring_says_source_shape_and_warm_up() -> None:
