@@ -158,7 +158,8 @@ def _waits(rows: WorldRows, name: str) -> bool:
 
 
 def _trading(conn: Connection, world: World, binding: Binding) -> Trading:
-    entries = WorldRows(conn, world).entries_of(binding.strategy_id)
-    policy = policy_of(conn, world)
+    rows, policy = WorldRows(conn, world), policy_of(conn, world)
     steps = () if policy is None or policy.campaign is None else policy.campaign.live.canary
-    return Trading(binding.stage, tuple(entries), steps)
+    approval = rows.approvals.get(binding.strategy_id)
+    revoked = approval is not None and approval.revoked_at is not None
+    return Trading(binding.stage, tuple(rows.entries_of(binding.strategy_id)), steps, revoked)

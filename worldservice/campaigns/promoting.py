@@ -204,11 +204,15 @@ def is_due(rows: WorldRows, known: Promotion, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Trading:
-    """How a strategy stands in its world: the stage of its binding, its entries, the policy's canary steps."""
+    """How a strategy stands in its world: the stage of its binding, its entries, the policy's canary steps.
+
+    `revoked`: its approval to go live was taken back.
+    """
 
     stage: Stage
     entries: tuple[Entry, ...]
     steps: tuple[CanaryStep, ...]
+    revoked: bool = False
 
     def takes_risk(self, mode: EffectiveMode) -> bool:
         """Whether an entry may take new risk in a mode."""
@@ -222,7 +226,10 @@ class Trading:
 
 
 def settle_phase(conn: Connection, act: Act, campaign: Campaign, trading: Trading) -> Campaign:
-    """A campaign that follows its binding: raised to paper, deselected, fallen from live, on paper or live again."""
+    """A campaign that follows its binding: raised to paper, deselected, fallen from live, on paper or live again.
+
+    Who trades live by an approval that was taken back has fallen from live: what is left there drains.
+    """
     stage = trading.stage
     event = None
     if campaign.phase is Phase.BACKTEST and stage is not Stage.BACKTEST:
@@ -234,7 +241,7 @@ def settle_phase(conn: Connection, act: Act, campaign: Campaign, trading: Tradin
         if promotion is None or not promotion.open:
             event = PhaseEvent.PROMOTED if trading.steps else PhaseEvent.PROMOTED_WHOLE
             campaign = replace(campaign, weights=trading.whole_weights())
-    elif campaign.phase in LIVE and stage is not Stage.LIVE:
+    elif campaign.phase in LIVE and (stage is not Stage.LIVE or trading.revoked):
         event = PhaseEvent.DEMOTED
     elif campaign.phase is Phase.DEMOTED and comes_back(trading):
         event = PhaseEvent.FLAT

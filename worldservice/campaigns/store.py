@@ -18,7 +18,7 @@ from worldservice.campaigns.domain.promotions import Promotion
 from worldservice.campaigns.domain.selection import TrialsSummary
 from worldservice.campaigns.tables import campaigns, evaluation_overrides, promotions, trials
 from worldservice.worlds.domain.binding import BindingState, Stage
-from worldservice.worlds.tables import bindings
+from worldservice.worlds.tables import bindings, live_approvals
 
 _CAMPAIGN = TypeAdapter(Campaign)
 _PROMOTION = TypeAdapter(Promotion)
@@ -51,18 +51,23 @@ def save_campaign(conn: Connection, campaign: Campaign) -> None:
 
 
 def drifted(conn: Connection) -> list[tuple[str, str, Phase]]:
-    """World, strategy and phase of each binding whose campaign is not where it is, or may be back from its demotion."""
-    c, b = campaigns.c, bindings.c
+    """World, strategy and phase of each binding whose campaign is not where it is, or may be back from its demotion.
+
+    Who trades live by an approval that was taken back is not where it is either.
+    """
+    c, b, a = campaigns.c, bindings.c, live_approvals.c
     phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value)
     of_binding = sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id)
     moves = sa.or_(
         sa.and_(phase == Phase.BACKTEST.value, b.stage != Stage.BACKTEST.value),
         sa.and_(phase == Phase.PAPER.value, b.stage != Stage.PAPER.value),
         sa.and_(phase == Phase.DEMOTED.value, b.stage != Stage.BACKTEST.value),
-        sa.and_(phase.in_([one.value for one in LIVE]), b.stage != Stage.LIVE.value),
+        sa.and_(phase.in_([one.value for one in LIVE]), sa.or_(b.stage != Stage.LIVE.value, a.revoked_us.is_not(None))),
     )
     shown = sa.select(b.world_id, b.strategy_id, phase.label("phase"))
-    query = shown.select_from(bindings.outerjoin(campaigns, of_binding))
+    approved = sa.and_(a.world_id == b.world_id, a.strategy_id == b.strategy_id)
+    joined = bindings.outerjoin(campaigns, of_binding).outerjoin(live_approvals, approved)
+    query = shown.select_from(joined)
     rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id))
     return [(row.world_id, row.strategy_id, Phase(row.phase)) for row in rows]
 

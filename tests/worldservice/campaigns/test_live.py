@@ -14,6 +14,7 @@ from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import divergence_pb2 as divergencepb
@@ -146,6 +147,18 @@ async def test_figures_of_a_live_report_lower_a_strategy(harness: WorldHarness) 
     await eventually(lambda: _in(ann, campaignpb.CAMPAIGN_PHASE_DEMOTED))
     assert (await campaign(ann)).demoted_by.endswith(": match_rate 0.5")
     assert (await entry(ann)).drain
+
+
+async def test_who_takes_the_approval_back_demotes(harness: WorldHarness) -> None:
+    ann = await governed(harness, CANARY)
+    await taken_live(harness, ann)
+    await ann.bindings.RevokeLive(bindingservicepb.RevokeLiveRequest(world_id="w1", strategy_id="s"))
+    harness.clock.advance(2.0)  # the next round looks at it
+    await eventually(lambda: _in(ann, campaignpb.CAMPAIGN_PHASE_DEMOTED))
+    assert (await entry(ann)).drain
+    await ann.bindings.ApproveLive(bindingservicepb.ApproveLiveRequest(world_id="w1", strategy_id="s"))
+    again = await refusal(ann.applies.Apply(weighing("1", "back")))
+    assert {"CANARY_SHARE", "COOLDOWN_ACTIVE"} <= {*again.metadata["blocks"].split(",")}
 
 
 def _again(run_id: str) -> campaignservicepb.AdvanceCanaryRequest:

@@ -197,6 +197,8 @@ async def test_what_cannot_be_compared_is_unknown_and_named(harness: WorldHarnes
     assert list(report.reasons) == ["the replay is not over what the session was given of BTC-USD"]
     assert "DIVERGENCE_MISSING" in reasons(await campaign(ann))
 
+    sooner = await made(ann, await books.request(ann, timedelta(milliseconds=-473)))  # a bar was open at the start
+    assert (sooner.start, sooner.reasons) == (report.start, report.reasons)
     late = await books.request(ann, timedelta(hours=1))
     assert (await refusal(ann, late)).reason == "E_DIVERGENCE_WINDOW"
     late.order_list = "blake3:none"

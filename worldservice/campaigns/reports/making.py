@@ -70,13 +70,24 @@ class _Basis:
 
     @property
     def window(self) -> tuple[datetime, datetime]:
-        """From the session's start to the end of the list. Raises InvalidRequest (E_DIVERGENCE_WINDOW)."""
-        span = self.request.range
+        """From the session's start to the end of the list, which may begin sooner: its recording begins with a bar.
+
+        Raises InvalidRequest (E_DIVERGENCE_WINDOW): it begins later.
+        """
+        span, since = self.request.range, self.session.start
         start = instant_from_proto(span.start, "range.start")
-        if start != self.session.start:
-            want = f"{self.session.start.isoformat()}, the start of session {self.session.session_id}"
+        if start > since:
+            want = f"{since.isoformat()} at most, the start of session {self.session.session_id}"
             raise refused("E_DIVERGENCE_WINDOW", "order_list.range.start", start.isoformat(), want)
-        return start, instant_from_proto(span.end, "range.end")
+        return since, instant_from_proto(span.end, "range.end")
+
+    @property
+    def replay(self) -> replaypb.OrderReplay:
+        """The list over the window. Raises InvalidRequest (E_DIVERGENCE_WINDOW)."""
+        asked = replaypb.OrderReplay()
+        asked.CopyFrom(self.request)
+        asked.range.start.CopyFrom(instant_to_proto(self.window[0]))
+        return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class ReportMaker:
 
     async def _replayed(self, source: Source, basis: _Basis) -> Replayed:
         found = Replayed()
-        chunks = Chunked(replayservicepb.ReplayOrdersRequest, basis.request, [source.world_id])
+        chunks = Chunked(replayservicepb.ReplayOrdersRequest, basis.replay, [source.world_id])
         with scoped(self.brokerage.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
             async for part in parts:
                 found.take(part)
