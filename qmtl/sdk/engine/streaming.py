@@ -208,11 +208,15 @@ class StreamEngine:
                 continue
             if alone[position]:
                 row = fresh.get(inputs[position][0])
-                complete = None if row is None else [row]
+                if row is None:
+                    continue
+                complete = [row]
             else:
                 rows = [(k, fresh[item]) for k, item in enumerate(inputs[position]) if item in fresh]
                 complete = self._complete_rows(position, run, time_ns, rows)
-            value = run.step(time_ns, complete) if complete is not None else None
+                if complete is None:
+                    continue
+            value = run.step(time_ns, complete)
             if value is not None:
                 fresh[position] = value
         return [Emission(nodes[i], time_ns, tuple(value)) for i, value in fresh.items()]

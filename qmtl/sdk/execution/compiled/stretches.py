@@ -138,8 +138,10 @@ class Stretches:
     def take(self, step: int, end: int) -> Stretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
         covered = self._covered
-        account, followed = self._account.plain(self._symbol) if covered else None, self._logic.only
-        if covered is None or account is None or followed is None:
+        if covered is None:
+            return None
+        account, followed = self._account.plain(self._symbol), self._logic.only
+        if account is None or followed is None:
             return None
         return self._taken(step, end, covered, account, followed)
 

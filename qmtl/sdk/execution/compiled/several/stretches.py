@@ -153,8 +153,9 @@ class SeveralStretches:
 
     def take(self, step: int, end: int) -> SeveralStretch | None:
         """Take the plain steps from `step` on; None: that step is not plain."""
-        plain = self._account.plain_positions() if self._covered and step >= self._next else None
-        followed = self._logic.followed
+        if not self._covered or step < self._next:
+            return None
+        plain, followed = self._account.plain_positions(), self._logic.followed
         if plain is None or len(followed) != len(self._covered) or not self._begin(plain[0], plain[1], followed):
             return None
         given = (self._symbols, self._prices, self._targets, self._state, self._legs)
