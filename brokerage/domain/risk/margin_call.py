@@ -78,14 +78,15 @@ def _size(one: HeldMargin) -> int:
 
 
 def _parts(view: AccountView, one: HeldMargin, quantity: int) -> Iterator[Reduction]:
-    """So much of a position, closed by orders as alike as lots allow, each no larger than the venue takes: none where
-    it takes no order so small.
+    """So much of a position, closed by orders as alike as lots allow, each no larger and no smaller than the venue
+    takes, if that leaves a part of it: none where it takes no order so small.
     """
     instrument, sign = one.instrument, -1 if one.position.quantity > 0 else 1
     if not quantity or quantity < instrument.quantity_min:
         return
     most = largest_order(instrument, view.marks[instrument.symbol].price) or quantity
-    parts = min(-(-quantity // most), PARTS_MAX)
+    least = max(-(-instrument.quantity_min // instrument.lot), 1)
+    parts = max(min(-(-quantity // most), PARTS_MAX, quantity // instrument.lot // least), 1)
     lots = min(quantity, parts * most) // instrument.lot
     for number in range(parts):
         yield Reduction(one.owner, instrument, sign * instrument.lot * ((lots + number) // parts))

@@ -283,6 +283,8 @@ def test_a_reduction_above_the_largest_order_is_cut_into_even_ones() -> None:
         (replace(ETH, quantity_max=10_000), [10_000]),
         (replace(ETH, quantity_max=100), [100] * PARTS_MAX),
         (replace(ETH, quantity_min=10_001), []),
+        (replace(ETH, quantity_max=9_000, quantity_min=6_000), [9_000]),
+        (replace(ETH, lot=100, quantity_max=4_500, quantity_min=3_350), [4_500, 4_500]),
     ):
         call = margin_call(view := view_of("0", (FIRST, capped, "-10", "1000"), ETH="1000"), account_margin(view))
         assert call is not None
