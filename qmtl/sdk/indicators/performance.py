@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 
 
 def alpha_returns_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
-    """State: any before, alpha before, price before. x: alpha, price."""
-    known, alpha, price = state[0] != 0.0, state[1], state[2]
-    state[0], state[1], state[2] = 1.0, x[0], x[1]
-    if not known or not price > 0.0:
+    """State: alpha before, price before; 0 before the first. x: alpha, price."""
+    alpha, price = state[0], state[1]
+    state[0], state[1] = x[0], x[1]
+    if not price > 0.0:
         return False
     out[0] = alpha * (x[1] / price - 1.0)
     return out[0] - out[0] == 0.0
 
 
 def alpha_returns_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    before = np.concatenate([np.array([[state[1], state[2]]]), xs[:-1]])[: len(xs)]
+    before = np.concatenate([np.array([state]), xs[:-1]])[: len(xs)]
     emitted = before[:, 1] > 0.0
     if len(xs):
-        emitted[0] &= state[0] != 0.0
-        state[0], state[1], state[2] = 1.0, float(xs[-1, 0]), float(xs[-1, 1])
+        state[:] = xs[-1].tolist()
     made = np.full(len(xs), np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
         made[emitted] = before[emitted, 0] * (xs[emitted, 1] / before[emitted, 1] - 1.0)
@@ -50,7 +49,7 @@ ALPHA_RETURNS = indicator(
     (),
     (InputPort("alpha"), InputPort("price")),
     BarCount(2),
-    BarCount(3),
+    BarCount(2),
     whole=alpha_returns_whole,
 )
 

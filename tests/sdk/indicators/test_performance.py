@@ -41,6 +41,14 @@ def test_an_alpha_earns_on_the_bar_after_it() -> None:
     assert values(RETURNS).tobytes() == expected.tobytes()
 
 
+def test_it_earns_the_same_bar_by_bar_and_nothing_from_a_price_of_nothing() -> None:
+    rows = np.array([[0.5, 100.0], [-1.0, 110.0], [2.0, 99.0], [1.0, 0.0], [1.0, 5.0], [1.0, 10.0]])
+    for compiled in (None, False):
+        made = run_fold(RETURNS.fold, rows, compiled=compiled)
+        assert made.emitted.tolist() == [False, True, True, True, False, True]
+        assert made.rows[made.emitted, 0] == pytest.approx([0.05, 0.1, -2.0, 1.0])
+
+
 def test_the_ratio_is_that_of_the_statistics_in_every_window() -> None:
     returns, made = values(RETURNS), values(ta.alpha_sharpe(RETURNS, 30, periods_per_year=35_040))
     expected = [sharpe(returns[at : at + 30], 35_040) for at in range(len(returns) - 29)]
