@@ -18,6 +18,7 @@ from brokerage.domain.orders.order import (
     Side,
     TrailOffsetType,
     effective,
+    subject_of,
 )
 from brokerage.domain.orders.record import OrderRecord, advance, born
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
@@ -83,12 +84,7 @@ def _shares_text(shares: Iterable[OrderShare]) -> str:
 def asked_values(order: Order) -> dict[str, str | int | bool | None]:
     """The columns of what the client asked for. The inverse of asked_of."""
     return {
-        "account": order.owner.account,
-        "world_id": order.owner.world_id,
-        "strategy_id": order.owner.strategy_id,
-        "client_order_id": order.client_order_id,
-        "symbol": order.symbol,
-        "venue": order.venue,
+        **subject_of(order),
         "side": order.side.value,
         "type": order.type.value,
         "tif": order.tif.value,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
@@ -28,6 +27,7 @@ from brokerage.domain.orders.order import (
     Side,
     TrailOffsetType,
     require_well_formed,
+    subject_of,
     venue_order_id,
 )
 from brokerage.domain.orders.record import share_fees, share_units
@@ -144,23 +144,11 @@ def _order_from_proto(message: orderpb.Order, shares: tuple[OrderShare, ...] = (
     return order
 
 
-def _subject(order: Order) -> dict[str, Any]:
-    """Whose an order is, and what it trades, as orders and fills tell it."""
-    return {
-        "account": order.owner.account,
-        "world_id": order.owner.world_id,
-        "strategy_id": order.owner.strategy_id,
-        "client_order_id": order.client_order_id,
-        "symbol": order.symbol,
-        "venue": order.venue,
-        "side": f"ORDER_SIDE_{order.side.name}",
-    }
-
-
 def order_to_proto(order: Order) -> orderpb.Order:
     """The inverse of order_from_proto."""
     return orderpb.Order(
-        **_subject(order),
+        **subject_of(order),
+        side=f"ORDER_SIDE_{order.side.name}",
         type=f"ORDER_TYPE_{order.type.name}",
         quantity=format_decimal(order.quantity),
         limit_price=_written(order.limit_price),
@@ -321,7 +309,8 @@ def fill_to_proto(order: Order, instrument: Instrument, event: OrderEvent, seque
     if fill is None:
         raise Conflict("E_NOT_A_FILL", f"event {event.seq} of order {event.order_id} is {event.kind.value}")
     return orderpb.Fill(
-        **_subject(order),
+        **subject_of(order),
+        side=f"ORDER_SIDE_{order.side.name}",
         trade_id=fill.trade_id,
         quantity=_quantity_text(instrument, fill.quantity),
         price=format_decimal(instrument.price_decimal(fill.price)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from typing import Any
 
 from blake3 import blake3
 
@@ -291,6 +292,18 @@ class SizedOrder:
     stop: int | None
     expire_ns: int | None
     worst: int
+
+
+def subject_of(order: Order) -> dict[str, Any]:
+    """Whose an order is and what it trades, by the names that rows and messages have for it."""
+    return {
+        "account": order.owner.account,
+        "world_id": order.owner.world_id,
+        "strategy_id": order.owner.strategy_id,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "venue": order.venue,
+    }
 
 
 def effective(order: Order, gate_reduce_only: bool) -> Order:
