@@ -88,11 +88,8 @@ class LimitsSender:
         timing: BrokerageTiming,
     ) -> None:
         self._rounds = Rounds(clock, retry_s=timing.retry_s, retry_max_s=RETRY_MAX_S, rest_s=IDLE_S)
-        self._db = db
-        self._broker = broker
-        self._clock = clock
-        self._metrics = metrics
-        self._timeout_s = timing.timeout_s
+        self._db, self._broker, self._timeout_s = db, broker, timing.timeout_s
+        self._clock, self._metrics = clock, metrics
 
     async def push(self, account: str, *, again: bool = False, said: bool = False) -> bool:
         """Tell brokerage the account's present limits; True once it has confirmed them, False if it could not be told.
