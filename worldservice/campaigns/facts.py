@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from worldservice.apply.domain.run import ApplyRun
 from worldservice.campaigns import store
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.domain.promotions import Promotion, PromotionState
 from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
 from worldservice.campaigns.domain.windows import Window
@@ -169,7 +170,7 @@ class WorldCampaigns(WorldRows):
             other_version=bool(computed) and all(one.version != version for one in computed),
             failed_rules=self._failed(name),
             live_others=len((self._live - {name}) | {one for one in self._entering if one < name}),
-            approval=self.approvals.get(name),
+            approval=self._approval(name, now),
             demoted_at=self.campaign(name).demoted_at,
             allow_live=self.world.allow_live,
             replay=is_replay(self.world, self.settings.replay_presets),
@@ -186,6 +187,21 @@ class WorldCampaigns(WorldRows):
     @cached_property
     def _overrides(self) -> Sequence[Override]:
         return store.overrides_of_world(self.conn, self.world.world_id)
+
+    @cached_property
+    def _promotions(self) -> Mapping[str, Promotion]:
+        return store.newest_promotions(self.conn, self.world.world_id)
+
+    def _approval(self, name: str, now: datetime) -> Approval | None:
+        """A strategy's approval; what a promotion gave has ended with its version and policy, also before that is
+        recorded.
+        """
+        found, given = self.approvals.get(name), self._promotions.get(name)
+        if found is None or given is None or given.state is not PromotionState.APPROVED:
+            return found
+        its = (found.approved_by, found.approved_at) == (given.decided_by, given.decided_at)
+        stands = (given.version, given.policy_version) == (self.version(name), self.world.default_policy_version)
+        return replace(found, revoked_at=now) if its and not stands else found
 
     @cached_property
     def _trials(self) -> Mapping[str, TrialsSummary]:

@@ -104,7 +104,9 @@ class Promotions:
             raise NotReady("E_LIVE_PROMOTION_DISABLED", "the policy says governance.live_promotion.mode: disabled")
         require_two_persons(known, act.actor, two_person=policy.governance.two_person)
         until = expires_at or act.now + APPROVAL_LASTS
-        return _approved(conn, act, known, act.actor, reason, until)
+        after = _approved(conn, act, known, act.actor, reason, until)
+        _require_current(known, due_of(WorldRows(conn, world), after, act.now))
+        return after
 
     def apply(
         self, conn: Connection, act: Act, found: tuple[str, str], reason: str, *, force: bool
@@ -117,6 +119,7 @@ class Promotions:
         require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
         policy, binding = self.campaigns.policy(conn, world), get_active_binding(conn, world.world_id, found[0])
         known = self._let_in(conn, act, world, policy, known, reason, force=force)
+        _require_current(known, due_of(WorldRows(conn, world), known, act.now))
         looked = self.campaigns.look(conn, world, act.now)
         mine = candidate_targets(looked, binding)
         targets = (*standing_targets(looked, binding.strategy_id), *mine)
@@ -125,7 +128,6 @@ class Promotions:
             world.world_id, f"{PROMO}{known.run_id}", ApplyState.REQUESTED, targets, True, act.actor, content, act.now
         )
         run = self.starter.start(conn, act, asked, "", evaluate=False)
-        _require_current(known, due_of(WorldRows(conn, world), known, act.now))
         after = replace(step(known, PromotionEvent.STARTED, act.now), applied_by=act.actor, apply_run_id=run.run_id)
         campaign = store.find_campaign(conn, world.world_id, known.strategy_id)
         store.save_campaign(conn, replace(campaign, weights=_weights(looked, binding)))

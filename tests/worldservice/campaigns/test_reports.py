@@ -108,11 +108,13 @@ class Books:
             equity="1", base_currency="USD", fill_count=12, equity_count=closes, instruments=[instrument]
         )
 
-    async def request(self, ann: WorldStubs, starts: timedelta = timedelta(0)) -> CreateRequest:
+    async def request(
+        self, ann: WorldStubs, starts: timedelta = timedelta(0), until: timedelta = timedelta(days=DAYS)
+    ) -> CreateRequest:
         listed = order_list("w1", "s", "sha256:recording")
         listed.orders.extend(self.orders())
         listed.range.start.CopyFrom(stamp(self.start + starts))
-        listed.range.end.CopyFrom(stamp(self.start + timedelta(days=DAYS)))
+        listed.range.end.CopyFrom(stamp(self.start + until))
         put = await ann.evaluation.PutOrderList(list_chunks(listed))
         self.harness.replays.orders, self.harness.replays.two_sides = self.booked(), self.parts
         return CreateRequest(**NAMED, order_list=put.order_list, account="p", session_id=self.session_id)
@@ -183,6 +185,10 @@ async def test_twenty_basis_points_of_slippage_are_found_and_bar_a_promotion(har
     better = await made(bob, await equal.request(ann))
     assert (better.verdict, list(better.reasons)) == (divergencepb.DIVERGENCE_VERDICT_PASS, [])
     assert not {one for one in reasons(await campaign(bob)) if one.startswith("DIVERGENCE")}
+    older = await equal.request(ann, until=timedelta(days=DAYS - 1))
+    said = await refusal(bob, older)  # without the last day, whatever it would come to
+    assert said.reason == "E_DIVERGENCE_WINDOW"
+    assert f"where report {better.report_id} ends" in said.message
     harness.clock.advance(timedelta(days=4).total_seconds())
     bob = await harness.stub(Role.OPERATOR, "bob")  # with a token of now
     assert "DIVERGENCE_STALE" in reasons(await campaign(bob))

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Connection
 
 from qmtl.cli.commands.campaign.loop_lease import LoopLease
-from qmtl.cli.commands.campaign.scheduling import LoopStubs, keep_ticking
+from qmtl.cli.commands.campaign.scheduling import LoopStubs, carry_out, keep_ticking
 from qmtl.common.v1 import common_pb2 as commonpb
-from qmtl.core.errors import PermissionDenied
+from qmtl.core.errors import Conflict, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.rpc.auth.tokens import mint_service_token, mint_user_token
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -74,6 +74,12 @@ async def test_a_loop_raises_to_paper_what_the_backtest_has_shown(
         await keep_ticking(stubs, LoopLease(ann.campaigns, "w1"), 60.0, once=True, allow_live=False)
         told = capsys.readouterr().out
         assert told.count("done  RAISE_TO_PAPER s camp-w1-s-backtest-") == done, told
+        if not done:  # an act of an older tick is not carried out once it is due no more
+            old = campaignpb.CampaignAction(
+                kind="CAMPAIGN_ACTION_KIND_RAISE_TO_PAPER", world_id="w1", strategy_id="s", idempotency_key="old"
+            )
+            with pytest.raises(Conflict, match="E_ETAG_MISMATCH: s is to be raised to paper no more"):
+                await carry_out(stubs, old, allow_live=False)
     activation = await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     entry = next(one for one in activation.activation.entries if one.strategy_id == "s" and one.active)
     assert (entry.weight, entry.effective_mode) == ("1", commonpb.EFFECTIVE_MODE_PAPER)

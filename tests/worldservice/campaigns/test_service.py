@@ -170,7 +170,12 @@ async def test_two_persons_pauses_and_force(harness: WorldHarness) -> None:
     await ann.policies.PutPolicy(
         policyservicepb.PutPolicyRequest(world_id="w1", document=DOCUMENT + EASY, make_default=True)
     )
-    forced = await refusal(apply(ann, force=True, reason="now"))
+    assert (await refusal(apply(ann, force=True, reason="now"))).reason == "E_PROMOTION_STATE"  # of another policy
+    await ann.campaigns.WithdrawPromotion(
+        campaignservicepb.WithdrawPromotionRequest(**NAMED, run_id="p1", reason="of another policy")
+    )
+    await request(ann, "p2")
+    forced = await refusal(apply(ann, "p2", force=True, reason="now"))
     assert (forced.reason, forced.metadata) == ("E_PROMOTION_BLOCKED", {"blocks": "MISSING_PAPER_RUN"})
     assert reasons(await campaign(ann)) == ["MISSING_PAPER_RUN", "APPROVAL_MISSING"]  # nothing of it was kept
 

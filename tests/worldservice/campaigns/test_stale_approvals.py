@@ -46,6 +46,7 @@ async def test_an_approval_of_another_policy_takes_nobody_live_before_the_keeper
     await request(ann)
     await approve(ann)
     await put_policy(ann, EASY.replace("window: 60d", "window: 59d"))
+    assert reasons(await campaign(ann)) == ["APPROVAL_MISSING"], "an apply without the promotion asks, too"
     said = await refusal(apply(ann))
     assert said.reason == "E_PROMOTION_STATE"
     assert "the default policy is v3, not v2" in said.message
@@ -53,6 +54,17 @@ async def test_an_approval_of_another_policy_takes_nobody_live_before_the_keeper
     harness.clock.advance(timedelta(seconds=2).total_seconds())
     await eventually(lambda: _void(ann))
     assert reasons(await campaign(ann)) == ["APPROVAL_MISSING"]  # what was approved is over: nothing rests on it
+
+
+async def test_what_was_asked_for_under_another_policy_cannot_be_approved(harness: WorldHarness) -> None:
+    ann = await governed(harness)
+    await shown_on_paper(harness, ann)
+    await request(ann)
+    await put_policy(ann, EASY.replace("window: 60d", "window: 59d"))
+    said = await refusal(approve(ann))
+    assert (said.reason, "the default policy is v3, not v2" in said.message) == ("E_PROMOTION_STATE", True)
+    told = await campaign(ann)
+    assert (told.promotion.state, reasons(told)) == (campaignpb.PROMOTION_STATE_REQUESTED, ["APPROVAL_MISSING"])
 
 
 async def _void(stub: WorldStubs) -> bool:

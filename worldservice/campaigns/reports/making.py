@@ -51,7 +51,11 @@ from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import sessions
 from worldservice.worlds.store.bindings import get_active_binding
 from worldservice.worlds.store.worlds import get_world
+from worldservice.worlds.wire import domain_from_proto
 from worldservice.worlds.writes import Writes
+
+JUDGED_MAX = 100
+"""How many of the newest reports a new one is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,13 @@ class ReportMaker:
             return _basis(conn, world, source, policy_of(conn, world), world.default_policy_version)
 
         report = await self._compared(source, await self.writes.db.read(read))
-        return await self.writes.db.write(lambda conn: _stored(conn, act, report))
+        return await self.writes.db.write(lambda conn: _stored(conn, self._now(act), report))
+
+    def _now(self, act: Act) -> Act:
+        """The act as of when its report is stored, which may be minutes after it was asked for: what was read as of a
+        time between has the same rows later.
+        """
+        return replace(act, now=self.writes.clock.now())
 
     async def compared(self, source: Source, policy_version: int) -> divergencepb.DivergenceReport:
         """What a report comes to now under a version of the policy; nothing is stored."""
@@ -245,6 +255,7 @@ def _stored(conn: Connection, act: Act, report: divergencepb.DivergenceReport) -
     if known is not None:
         audit_write(conn, act, f"report {report.report_id} of {report.strategy_id} again: {word}")
         return known
+    _require_newest_data(conn, report)
     report.created_at.CopyFrom(instant_to_proto(act.now))
     report.created_by = act.actor
     store.append_report(conn, report)
@@ -252,3 +263,16 @@ def _stored(conn: Connection, act: Act, report: divergencepb.DivergenceReport) -
     outbox.append(conn, draft(key, controlpb.DivergenceReported(report=head_of(report)), act))
     audit_write(conn, act, f"report {report.report_id} of {report.strategy_id}: {'; '.join([word, *report.reasons])}")
     return report
+
+
+def _require_newest_data(conn: Connection, report: divergencepb.DivergenceReport) -> None:
+    """What a verdict was made on stays the newest until there is more: a window that ends before a bad day takes it
+    from nobody's sight. Raises InvalidRequest (E_DIVERGENCE_WINDOW).
+    """
+    domain = domain_from_proto(report.execution_domain, "execution_domain")
+    end = instant_from_proto(report.end, "end")
+    for one in store.newest_of(conn, report.world_id, report.strategy_id, domain, JUDGED_MAX):
+        judged = one.verdict != divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+        if judged and one.strategy_version == report.strategy_version and end < instant_from_proto(one.end, "end"):
+            want = f"{timestamp_text(instant_from_proto(one.end, 'end'))} or later, where report {one.report_id} ends"
+            raise refused("E_DIVERGENCE_WINDOW", "order_list.range.end", timestamp_text(end), want)

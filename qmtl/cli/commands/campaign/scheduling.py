@@ -131,19 +131,20 @@ async def tick_once(stubs: LoopStubs, lease: LoopLease, said: set[str], *, allow
         if not await lease.keep():
             return
         try:
-            await _carry_out(stubs, action, allow_live=allow_live)
+            await carry_out(stubs, action, allow_live=allow_live)
         except QmtlError as error:
             typer.echo(f"not   {kind} {action.strategy_id}: {error.reason}: {error.message}", err=True)
         else:
             typer.echo(f"done  {kind} {action.strategy_id} {action.run_id}: {action.message}")
 
 
-async def _carry_out(stubs: LoopStubs, action: campaignpb.CampaignAction, *, allow_live: bool) -> None:
+async def carry_out(stubs: LoopStubs, action: campaignpb.CampaignAction, *, allow_live: bool) -> None:
+    """One act of a tick, at most once: its run is its idempotency key. Raises what the mesh says."""
     named: dict[str, Any] = {"world_id": action.world_id, "strategy_id": action.strategy_id, "run_id": action.run_id}
     live, stub = live_metadata(is_meant=allow_live), stubs.campaigns
     match action.kind:
         case campaignpb.CAMPAIGN_ACTION_KIND_RAISE_TO_PAPER:
-            await _raise_to_paper(stubs.activations, action, live)
+            await _raise_to_paper(stubs, action, live)
         case campaignpb.CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION:
             await stub.RequestPromotion(campaignservicepb.RequestPromotionRequest(**named, reason=REASON))
         case campaignpb.CAMPAIGN_ACTION_KIND_APPLY_PROMOTION:
@@ -153,10 +154,17 @@ async def _carry_out(stubs: LoopStubs, action: campaignpb.CampaignAction, *, all
 
 
 async def _raise_to_paper(
-    stub: ActivationServiceAsyncStub, action: campaignpb.CampaignAction, live: tuple[tuple[str, str], ...]
+    stubs: LoopStubs, action: campaignpb.CampaignAction, live: tuple[tuple[str, str], ...]
 ) -> None:
-    """Both sides at their whole weight, unless the activation changed meanwhile."""
+    """Both sides at their whole weight. Raises Conflict (E_ETAG_MISMATCH) where the activation changed meanwhile, or
+    the act is due no more: others of its tick may have taken minutes.
+    """
     asked = activationservicepb.GetActivationRequest(world_id=action.world_id)
+    etag = (await stubs.activations.GetActivation(asked)).activation.etag
+    named = campaignservicepb.GetCampaignRequest(world_id=action.world_id, strategy_id=action.strategy_id)
+    due = (await stubs.campaigns.GetCampaign(named)).campaign.next_action
+    if due.idempotency_key != action.idempotency_key:
+        raise Conflict("E_ETAG_MISMATCH", f"{action.strategy_id} is to be raised to paper no more", hint="tick again")
     changes = [
         activationpb.ActivationChange(
             strategy_id=action.strategy_id, side=side, active=True, weight="1", stage=bindingpb.STAGE_PAPER
@@ -164,9 +172,6 @@ async def _raise_to_paper(
         for side in (commonpb.SIDE_LONG, commonpb.SIDE_SHORT)
     ]
     request = activationservicepb.SetActivationRequest(
-        world_id=action.world_id,
-        changes=changes,
-        message=f"{REASON}: {action.message}",
-        etag=(await stub.GetActivation(asked)).activation.etag,
+        world_id=action.world_id, changes=changes, message=f"{REASON}: {action.message}", etag=etag
     )
-    await stub.SetActivation(request, metadata=live)
+    await stubs.activations.SetActivation(request, metadata=live)

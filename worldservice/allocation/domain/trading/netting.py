@@ -105,13 +105,14 @@ def whole_steps(deltas: Sequence[Fraction], held: Sequence[Fraction]) -> list[in
     most = [abs(q) // 1 if reduces(q, d) else None for q, d in zip(held, deltas, strict=True)]
     steps = [delta.numerator // delta.denominator for delta in deltas]
     steps = [s if m is None else max(min(s, m), -m) for s, m in zip(steps, most, strict=True)]
-    order = sorted(range(len(deltas)), key=lambda i: (-(deltas[i] - steps[i]), i))
+    order, left = sorted(range(len(deltas)), key=lambda i: (-(deltas[i] - steps[i]), i)), wanted - sum(steps)
     for index in order:
-        if sum(steps) >= wanted:
+        if left <= 0:
             break
         bound = most[index]
         if deltas[index] > steps[index] and (bound is None or steps[index] + 1 <= bound):
             steps[index] += 1
+            left -= 1
     return steps
 
 
@@ -141,7 +142,8 @@ def netted_orders(
     orders = []
     for first, net in nets.items():
         at = _at(planned[first].leg)
-        members = [i for i in range(first, len(planned)) if _at(planned[i].leg) == at and not planned[i].is_dropped]
+        end = next((i for i in range(first, len(planned)) if _at(planned[i].leg) != at), len(planned))
+        members = [i for i in range(first, end) if not planned[i].is_dropped]
         terms = constraints.of(*at)
         lot = terms.lot or NO_LOT
         slices = split.slices(int(net / lot), lot * planned[first].leg.mark.value, terms.order_notional_max)
