@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from brokerage.domain.backtest.account import SimulatedAccount
@@ -12,7 +13,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from qmtl.sdk import Sizing, Strategy, StreamInput, signals
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.port import DeniedOrder, Weights, conclude
+from qmtl.sdk.execution.port import DeniedOrder, OrderReply, Request, Submit, Weights, conclude
 from qmtl.sdk.execution.simulated import SimulatedExecution
 from qmtl.sdk.strategy.assembly import assemble
 
@@ -44,9 +45,14 @@ class Portfolio:
         sizing: Sizing = Sizing.EQUITY_FRACTION,
         cash: Decimal = CASH,
         options: Mapping[str, Any] | None = None,
+        beside: Portfolio | None = None,
     ) -> None:
+        """`beside`: trades on the account of another, whose bars go on from its own."""
         self.prices = dict(prices)
-        self.account = SimulatedAccount(profile, {"USD": cash}, instruments=instruments)
+        own = SimulatedAccount(profile, {"USD": cash}, instruments=instruments)
+        self.account: SimulatedAccount = beside.account if beside else own
+        self.gate: Callable[[Decimal], OrderReply | None] = lambda quantity: None
+        self._clock: Iterator[int] = beside._clock if beside else count()
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         assembled = assemble(Holding(tuple(prices), sizing, options))
         self._logic = DecisionLogic(assembled)
@@ -59,16 +65,24 @@ class Portfolio:
     def play(self, targets: Mapping[str, float], bars: int = 6, volume: float = 1e12) -> None:
         """Bars with these targets; each target is decided on at every close."""
         for _ in range(bars):
-            start_ns = self.bars * BAR_NS
-            for symbol, price in sorted(self.prices.items()):
-                ohlcv = (price, price, price, price, volume)
-                self.account.on_bar(symbol, bar_from_doubles(self._instruments[symbol], start_ns, BAR_NS, ohlcv))
-            self.bars += 1
+            self.bar(volume)
             commands = [
                 Command(self._nodes[symbol], self.bars * BAR_NS, target, self.prices[symbol])
                 for symbol, target in targets.items()
             ]
-            self.denials += conclude(self._logic.decide(commands), self._execution.answer)
+            self.denials += conclude(self._logic.decide(commands), self._answer)
+
+    def bar(self, volume: float = 1e12) -> None:
+        """The next bar of each symbol."""
+        start_ns = next(self._clock) * BAR_NS
+        for symbol, price in sorted(self.prices.items()):
+            ohlcv = (price, price, price, price, volume)
+            self.account.on_bar(symbol, bar_from_doubles(self._instruments[symbol], start_ns, BAR_NS, ohlcv))
+        self.bars = start_ns // BAR_NS + 1
+
+    def _answer(self, request: Request[Any]) -> object:
+        refused = self.gate(request.order.quantity) if isinstance(request, Submit) else None
+        return refused or self._execution.answer(request)
 
     def weigh(self, weight: Decimal) -> None:
         """The weight of both sides from now on, at the gate and for the strategy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +16,10 @@ from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
+from gateway.orders.domain import GatedOrder, check_canary_share
+from qmtl.core.traffic import version_of
 from qmtl.sdk import Sizing
-from qmtl.sdk.execution.port import Weights
+from qmtl.sdk.execution.port import OrderReply, Weights
 from tests.sdk.execution.portfolios import Portfolio
 
 COIN = instrument("C", base="C", quote="USD", lot="0.001", price_places=2)
@@ -38,6 +41,42 @@ def test_a_position_is_within_its_weight_of_the_target_whatever_came_before(
         most = whole * share / 100
         assert abs(abs(made.account.position("C")) - most) <= made.account.lot("C") * 2
         assert abs(made.account.position("C")) <= most + made.account.lot("C")
+
+
+class Canary:
+    """Two versions of one strategy on one account, each with targets of its own, behind the gate's canary shares."""
+
+    def __init__(self) -> None:
+        self.versions = {1: Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0})}
+        self.versions[2] = Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0}, beside=self.versions[1])
+        self.shares: dict[int, float] = {}
+        for version, made in self.versions.items():
+            made.gate = partial(self._refused, version)
+
+    def _refused(self, version: int, quantity: Decimal) -> OrderReply | None:
+        order = GatedOrder("s", buys=quantity > 0, reduce_only=False, position_side=None, symbol="C", version=version)
+        refused = check_canary_share(order, self.shares)
+        return None if refused is None else OrderReply(refused.denial.value, refused.reason)
+
+
+@given(st.lists(st.tuples(st.integers(-50, 50), st.sampled_from([-50, -3, 7, 40])), min_size=4, max_size=16), st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_version_that_takes_a_symbol_over_holds_its_own_weighed_target_and_nothing_beside(
+    targets: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    made, owner = Canary(), 1
+    rises = sorted(data.draw(st.lists(st.integers(0, 100), min_size=len(targets), max_size=len(targets))))
+    weight = data.draw(st.integers(0, 100))
+    for (first, second), rise in zip(targets, rises, strict=True):
+        made.shares = {1: 1 - rise / 100, 2: rise / 100}
+        owner = version_of("s", "C", made.shares) or owner
+        for number, target in ((1, first), (2, second)):
+            made.versions[number].weigh(Decimal(weight) / 100)
+            made.versions[number].play({"C": target / 100}, bars=3)
+        made.versions[1].bar()
+        held, lot = made.versions[1].account.position("C"), made.versions[1].account.lot("C")
+        most = Decimal(abs((first, second)[owner - 1])) * weight / 10_000 * made.versions[1].equity / 100
+        assert most - 2 * lot <= abs(held) <= most + lot
 
 
 def test_a_weight_of_a_tenth_does_not_grow_with_a_target_that_wobbles() -> None:

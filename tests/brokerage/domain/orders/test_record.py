@@ -86,6 +86,7 @@ def test_a_repeated_trade_is_skipped_and_a_changed_one_refused() -> None:
         ("USD", 11, [8, -3], [8, 3]),  # by what each traded
         ("BTC", 11, [8, -3], [11, 0]),  # taken from what was bought: its buyers' alone
         ("BTC", 11, [-8, 3], [8, 3]),  # more was sold: nothing that came in to take it from
+        ("BNB", 11, [8, -3], [8, 3]),
         ("USD", 7, [-5, 0], [7, 0]),
         ("USD", 7, [0, 0], [0, 0]),
     ],
@@ -135,6 +136,17 @@ def test_an_update_changes_what_is_worked_and_may_fill_the_order() -> None:
         done, event = happened(before, EventKind.UPDATED, NOW, terms=WorkedTerms(4, None, None, None))
         assert (done.state, done.quantity, done.remaining) == (OrderState.FILLED, 4, 0)
         assert advance(before, event) == done
+
+
+def test_what_is_said_of_an_order_stands_until_more_is_said_or_it_fills() -> None:
+    record, _ = happened(working(), EventKind.UPDATED, NOW, detail="the order rests")
+    for kind, one, said in (
+        (EventKind.PENDING_CANCEL, None, "the order rests"),
+        (EventKind.CANCEL_REJECTED, None, "the order rests"),
+        (EventKind.FILLED, fill(4), ""),
+    ):
+        record, _ = happened(record, kind, NOW, fill=one)
+        assert record.detail == said
 
 
 def test_a_trigger_is_remembered_wherever_it_is_heard() -> None:
