@@ -183,7 +183,7 @@ class Candidate:
         asked = accountservicepb.OpenVenueAccountRequest(
             account=self.account, venue=self.venue, world_ids=[self.world], base_currency="USDT"
         )
-        await self.story.client.accounts.OpenVenueAccount(asked)
+        await self.story.ask(lambda: self.story.client.accounts.OpenVenueAccount(asked))
         known = accountservicepb.GetAccountRequest(account=self.account)
 
         async def is_compared() -> bool:
