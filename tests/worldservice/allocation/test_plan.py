@@ -206,6 +206,12 @@ def test_increasing_legs_need_an_active_entry_and_an_open_fence() -> None:
 def test_a_leg_above_a_budget_is_dropped(strategy: str) -> None:
     rules = Rules(lots("0.1"), {(Owner("a", "s"), 1): Standing.OPEN}, (Budget("a", strategy, F(119_999), F(60_000)),))
     assert _with_rules(rules, scaled(a="2")) == (LegReason.OVER_BUDGET,)
+    asked = Asked("{}", scaled(a="2", b="0.5"), {}, execution=Execution.NETTED)
+    netted = plan_of(Book("acc", 1, F(10**6), (held("a/s", "1"), held("b/t", "1"))), asked, rules, NOW)
+    assert [(row.leg.owner.world_id, row.reasons) for row in netted.legs if row.is_dropped] == [
+        ("a", (LegReason.OVER_BUDGET,))
+    ]
+    assert [order.quantity for order in netted.orders] == [F("-0.5")], "it denies nobody else's share"
     enough = replace(rules, budgets=(Budget("a", strategy, F(120_000), F(60_000)),))
     assert _with_rules(enough, scaled(a="2")) == ()
     assert _with_rules(rules, scaled(a="0.5")) == ()

@@ -205,7 +205,9 @@ def _planned(
     if asked.execution is Execution.NETTED:
         allowed = [leg for leg in legs if _closed(leg, rules) is None]
         shut = [PlannedLeg(leg, Fraction(0), (*leg.notes, reason)) for leg in legs if (reason := _closed(leg, rules))]
-        planned, nets = netted_legs(allowed, rules.constraints)
+        rows = _within_budgets(held, [PlannedLeg(leg, leg.delta, leg.notes) for leg in allowed], rules.budgets)
+        shut += [row for row in rows if row.is_dropped]  # one share above its budget would deny the order of all
+        planned, nets = netted_legs([row.leg for row in rows if not row.is_dropped], rules.constraints)
         orders = netted_orders(planned, nets, rules.constraints, asked.split)
         return [*planned, *shut], orders
     rows = rounded_legs(legs, rules.constraints)
