@@ -107,6 +107,7 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
     if account.venue != VENUE:
         if not query.own_terms:
             raise refused("E_ACCOUNT_NOT_PAPER", "account", f"{account.account} at {account.venue}", "a paper account")
+        market = market.of(account)
         account = in_session(conn, market, account, query.session_id, query.model.starting_cash)
     elif not query.own_terms:
         _require_terms(account, query, market)

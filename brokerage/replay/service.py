@@ -46,7 +46,8 @@ class ReplayService(replayrpc.ReplayServiceServicer):
     def __init__(
         self, market: MarketContext, sealed: SealedData, db: Database, bounds: ReplayBounds = ReplayBounds()
     ) -> None:
-        self._market = replace(market, venues={})
+        self._market = replace(market, venues={})  # of replays, which are sent to their processes
+        self._venues = market
         self._sealed = sealed
         self._db = db
         self._bounds = bounds
@@ -74,16 +75,18 @@ class ReplayService(replayrpc.ReplayServiceServicer):
         self, request: replayservicepb.ReplayBooksRequest, context: object
     ) -> AsyncIterator[replayservicepb.ReplayBooksResponse]:
         query = query_from_proto(request)
-        books = await self._db.read(lambda conn: load_books(conn, self._market, query))
+        books = await self._db.read(lambda conn: load_books(conn, self._venues, query))
+        market = self._venues.of(books.account)
         span = commonpb.TimeRange(start=request.start, end=ns_to_proto(max(query.start_ns, books.end_ns)))
         bars: list[SealedBars] = []
         for feed in books.feeds:
             room = BOOKS_BARS_MAX - sum(one.rows for one in bars)
             played = PlayedSpan(query.owner.world_id, span)
-            bars.append(await self._sealed.played(feed.preset, feed.session_id, played, room))
-        for told in await asyncio.to_thread(booked_orders, books, bars):
-            yield told
-        for part in await asyncio.to_thread(valued, self._market, books, bars):
+            told = await self._sealed.played(feed.preset, feed.session_id, played, room)
+            bars.append(replace(told, instrument=market.instruments.find(told.instrument.symbol) or told.instrument))
+        for sent in await asyncio.to_thread(booked_orders, books, bars):
+            yield sent
+        for part in await asyncio.to_thread(valued, market, books, bars):
             yield replayservicepb.ReplayBooksResponse(part=part)
 
     async def _take_turn(self) -> None:
