@@ -22,18 +22,21 @@ from brokerage.domain.simulation.carry import Payment
 from brokerage.market.context import MarketContext
 from qmtl.core.errors import refused
 
+CAPITAL_TIMES = 2
+
 
 def in_session(
     conn: Connection, market: MarketContext, account: Account, session_id: str, starting_cash: str
 ) -> Account:
     """The account with its live feeds as those of a data session, and a strategy's capital as the cash it began with.
 
-    Raises InvalidRequest (E_DECIMAL; E_FIELD: more than the account ever had, which would make returns small).
+    Raises InvalidRequest (E_DECIMAL; E_FIELD: more than twice the highest equity known, as returns would be too small).
     """
     currency, capital = starting_money(account.base_currency, starting_cash)
-    highest = max(account.peak_equity or 0, load_view(conn, market, account).equity())
-    if capital > highest:
-        want = f"at most {money_text(currency, highest)}, the highest equity of {account.account}"
+    # what it had when the session began is not on record: it may have lost since
+    most = CAPITAL_TIMES * max(account.peak_equity or 0, load_view(conn, market, account).equity())
+    if capital > most:
+        want = f"at most {money_text(currency, most)}, twice the highest equity known of {account.account}"
         raise refused("E_FIELD", "account_model.starting_cash", money_text(currency, capital), want)
     feeds = tuple(replace(one, session_id=one.session_id or session_id) for one in account.feeds)
     return replace(account, starting_cash=capital, feeds=feeds)

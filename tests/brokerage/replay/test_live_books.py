@@ -183,8 +183,8 @@ async def test_twenty_basis_points_worse_at_the_exchange_are_found_as_execution(
 
         with pytest.raises(InvalidRequest, match="E_ACCOUNT_NOT_PAPER"):  # its own numbers are no evidence
             await traded.books(own_terms=False)
-        with pytest.raises(InvalidRequest, match=r"E_FIELD.*starting_cash.*20000"):
-            await traded.books(model=accountpb.AccountModel(starting_cash="20000"))
+        with pytest.raises(InvalidRequest, match=r"E_FIELD.*starting_cash.*30000"):
+            await traded.books(model=accountpb.AccountModel(starting_cash="30000"))
         await live.order("other", Side.BUY, "0.1", price=None)
         assert (await live.settle()).differences == []
         assert len((await traded.books()).orders) == 11  # the same strategy's

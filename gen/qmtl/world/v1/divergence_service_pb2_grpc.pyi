@@ -41,7 +41,7 @@ class DivergenceServiceStub:
     again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _grpc.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]
@@ -62,7 +62,7 @@ class DivergenceServiceAsyncStub(DivergenceServiceStub):
     again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _aio.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]  # type: ignore[assignment]
@@ -86,7 +86,7 @@ class DivergenceServiceServicer(metaclass=_abc_1.ABCMeta):
         again: the report that is stored. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-        (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than the account ever had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+        (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
         those of brokerage's ReplayOrders and ReplayBooks.
         """
 
