@@ -28,6 +28,7 @@ from qmtl.rpc.client.channel import connect
 from qmtl.sdk import FillEvent, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.execution.port import DeniedOrder
+from qmtl.sdk.mesh.divergence import TradedRun, create_report
 from qmtl.sdk.mesh.session.events import BarDone, SessionEvent
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -221,6 +222,23 @@ async def test_a_run_trades_live_through_an_outage_of_worldservice_until_it_has_
     assert set(states) <= {Status.FILLED, Status.CANCELED}
     assert result.evaluation is not None
     assert result.evaluation.run_id.startswith("live-")
+    await compared(promoted, result)
+
+
+async def compared(promoted: Promoted, result: SessionResult) -> None:
+    """The run against the replay of its recording: what the exchange filled and charged is live's side, to the end."""
+    document = POLICY + "campaign: {divergence: {min_pairs: 1}}\n"
+    put = policyservicepb.PutPolicyRequest(world_id=promoted.world, document=document, make_default=True)
+    await promoted.client.policies.PutPolicy(put)
+    run = TradedRun(
+        promoted.world, promoted.strategy_id, result.session.session_id, live=True, capital=result.replay.equity[0]
+    )
+    report = await create_report(promoted.live.gateway, Flips(), run)
+    assert (report.execution_domain, report.account) == (commonpb.EXECUTION_DOMAIN_LIVE, "acc")
+    assert report.figures.pair_count + report.figures.only_live_count >= 2
+    told = {field.name: Decimal(value) for field, value in report.terms.ListFields()}
+    assert told.pop("live_pnl") - told.pop("replay_pnl") == sum(told.values())
+    assert not any("not over what the session was given" in reason for reason in report.reasons), report.reasons
 
 
 def is_flat(promoted: Promoted) -> Callable[[], Awaitable[bool]]:
