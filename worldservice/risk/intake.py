@@ -91,6 +91,7 @@ def store_arrival(conn: Connection, act: Act, arrived: Arrival, judge: Judge) ->
         version=version,
         stage=snapshot.provenance.stage,
         actor=snapshot.provenance.actor,
+        measured=act.caller.own_act,
         as_of=snapshot.as_of,
         expires_at=snapshot.expires_at,
         created_at=act.now,
@@ -99,8 +100,9 @@ def store_arrival(conn: Connection, act: Act, arrived: Arrival, judge: Judge) ->
         figures=arrived.report.figures,
     )
     snapshots.insert_snapshot(conn, header, arrived.content, arrived.series)
-    _store_forecast(conn, header, arrived)
     last = snapshots.newest(conn, scope, header.stage)
+    if last is None or header.measured or not last.measured:
+        _store_forecast(conn, header, arrived)
     effect = judge(conn, act, arrived, header) if last is not None and last.revision == header.revision else None
     outbox.append(conn, snapshot_updated(header, state_of(conn, header, act.now), act))
     signal(conn, SNAPSHOT_SIGNAL)

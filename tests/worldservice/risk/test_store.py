@@ -67,6 +67,32 @@ async def put(db: Database, snapshot: Snapshot, now: datetime | None = None) -> 
     return await db.write(lambda conn: store_arrival(conn, act, found, lambda *_: None))
 
 
+async def put_by_hand(db: Database, snapshot: Snapshot) -> Put:
+    """As an operator of the world puts it, not a service from its books."""
+    act = own_act("PutSnapshot", "alpha", snapshot.as_of)
+    act = replace(act, caller=replace(act.caller, own_act=False, subject="user:ann"))
+    found = arrival(message_of(snapshot), snapshot.scope, "user:ann", act.now, SnapshotFiles(""))
+    return await db.write(lambda conn: store_arrival(conn, act, found, lambda *_: None))
+
+
+async def test_what_a_person_puts_outvotes_no_books(db: Database) -> None:
+    def read(conn: Connection) -> tuple[str | None, str | None]:
+        found = [snapshots.newest(conn, ALPHA, RiskStage.LIVE, actor) for actor in ("", "user:ann")]
+        judged, by_hand = (None if one is None else one.version for one in found)
+        return judged, by_hand
+
+    day = await put_by_hand(db, measured("h1"))
+    assert await db.read(read) == ("h1", "h1")  # alone it stands
+    first = day.header.as_of.toordinal()
+    assert await db.read(lambda conn: forecasts.has_forecast(conn, ALPHA, RiskStage.LIVE, first))
+    await put(db, measured("v1", minutes=1))
+    await put_by_hand(db, measured("h2", minutes=60))
+    assert await db.read(read) == ("v1", "h2")
+    await put_by_hand(db, measured("h3", minutes=60 * 24))
+    assert await db.read(read) == ("v1", "h3")
+    assert not await db.read(lambda conn: forecasts.has_forecast(conn, ALPHA, RiskStage.LIVE, first + 1))
+
+
 async def states(db: Database, now: datetime) -> dict[str, SnapshotState]:
     def work(conn: Connection) -> dict[str, SnapshotState]:
         found = snapshots.list_snapshots(conn, ALPHA, None, Page(100))
@@ -217,7 +243,7 @@ async def test_limits_and_budgets_share_revisions(db: Database) -> None:
 
 
 def test_a_header_stands_by_its_place() -> None:
-    header = SnapshotHeader(ALPHA, "v", RiskStage.LIVE, "a", AS_OF, AS_OF + timedelta(1), AS_OF, 1, "h", {})
+    header = SnapshotHeader(ALPHA, "v", RiskStage.LIVE, "a", True, AS_OF, AS_OF + timedelta(1), AS_OF, 1, "h", {})
     assert header.state(header, AS_OF) is SnapshotState.CURRENT
     assert header.state(replace(header, revision=2), AS_OF) is SnapshotState.SUPERSEDED
     assert header.state(header, header.expires_at) is SnapshotState.EXPIRED

@@ -30,6 +30,7 @@ def _create_snapshots() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("measured", sa.Boolean(), nullable=False),
         sa.Column("as_of_us", _BIG, nullable=False),
         sa.Column("expires_us", _BIG, nullable=False),
         sa.Column("created_us", _BIG, nullable=False),
@@ -41,6 +42,7 @@ def _create_snapshots() -> None:
         sa.PrimaryKeyConstraint("scope", "version"),
     )
     op.create_index("risk_snapshots_as_of", "risk_snapshots", ["scope", "as_of_us", "revision"])
+    op.create_index("risk_snapshots_measured", "risk_snapshots", ["scope", "measured", "as_of_us", "revision"])
     op.create_index("risk_snapshots_revision", "risk_snapshots", ["scope", "revision"])
     op.create_index("risk_snapshots_created", "risk_snapshots", ["created_us"])
     op.create_index("risk_snapshots_series", "risk_snapshots", ["scope", "series_hash"])

@@ -21,12 +21,15 @@ class SnapshotState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHeader:
-    """What is kept of a snapshot beside its content. `revision` counts the changes of the scope."""
+    """What is kept of a snapshot beside its content. `revision` counts the changes of the scope; `measured`: a service
+    put it, from its books, and no person did.
+    """
 
     scope: Scope
     version: str
     stage: RiskStage
     actor: str
+    measured: bool
     as_of: datetime
     expires_at: datetime
     created_at: datetime

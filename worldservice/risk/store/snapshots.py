@@ -40,6 +40,7 @@ def insert_snapshot(conn: Connection, header: SnapshotHeader, content: bytes, se
             version=header.version,
             stage=header.stage.value,
             actor=header.actor,
+            measured=header.measured,
             as_of_us=micros(header.as_of),
             expires_us=micros(header.expires_at),
             created_us=micros(header.created_at),
@@ -67,7 +68,11 @@ def newest(
     actor: str = "",
     until: datetime | None = None,
 ) -> SnapshotHeader | None:
-    """The snapshot with the highest as_of, ties by revision; of a stage and actor, and at most `until`, where given."""
+    """The snapshot with the highest as_of, ties by revision; of a stage and actor, and at most `until`, where given.
+
+    Where no actor is named, one that a service measured comes before any that a person put, expired or not: books are
+    not outvoted by a later statement.
+    """
     table = risk_snapshots.c
     query = sa.select(*_COLUMNS).where(table.scope == scope.text)
     if stage is not None:
@@ -76,6 +81,8 @@ def newest(
         query = query.where(table.actor == actor)
     if until is not None:
         query = query.where(table.as_of_us <= micros(until))
+    if not actor:
+        query = query.order_by(table.measured.desc())
     row = conn.execute(query.order_by(table.as_of_us.desc(), table.revision.desc()).limit(1)).mappings().one_or_none()
     return None if row is None else _header(row)
 
@@ -178,6 +185,7 @@ def _header(row: RowMapping) -> SnapshotHeader:
         version=row["version"],
         stage=RiskStage(row["stage"]),
         actor=row["actor"],
+        measured=row["measured"],
         as_of=instant(row["as_of_us"]),
         expires_at=instant(row["expires_us"]),
         created_at=instant(row["created_us"]),
