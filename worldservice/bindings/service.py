@@ -15,7 +15,7 @@ from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from worldservice.activation.narrowing import narrow
 from worldservice.bindings.recent_decisions import Noted, RecentDecisions
 from worldservice.bindings.stamps import stamp_of
-from worldservice.bindings.wire import approval_to_proto, binding_to_proto
+from worldservice.bindings.wire import binding_to_proto
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import Decision, DecisionSettings
 from worldservice.evaluation.replay import store as replays
@@ -40,7 +40,7 @@ from worldservice.worlds.domain.binding import (
 from worldservice.worlds.domain.world import Effect, World, require_active
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store import bindings as bindings_store
-from worldservice.worlds.wire import sides_from_proto
+from worldservice.worlds.wire import approval_to_proto, sides_from_proto
 from worldservice.worlds.writes import AuditedServicer, Writes, audited
 
 BINDINGS_MAX = 2_000  # with both sides of each, an activation still fits into one control event

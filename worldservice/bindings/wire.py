@@ -7,12 +7,9 @@ from collections.abc import Collection
 from qmtl.core.modes import ExecutionDomain
 from qmtl.wire.contexts import DOMAIN_NUMBERS
 from qmtl.wire.instants import instant_to_proto
-from qmtl.wire.mapping import mapper
 from qmtl.world.v1 import binding_pb2 as bindingpb
-from worldservice.worlds.domain.binding import Approval, Binding
+from worldservice.worlds.domain.binding import Binding
 from worldservice.worlds.wire import sides_to_proto, stage_to_proto
-
-approval_to_proto = mapper(Approval, bindingpb.LiveApproval, message=lambda approval: approval.reason)
 
 
 def binding_to_proto(binding: Binding, opened: Collection[ExecutionDomain] = ()) -> bindingpb.Binding:

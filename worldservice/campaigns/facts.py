@@ -19,7 +19,7 @@ from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyRun
 from worldservice.campaigns import store
 from worldservice.campaigns.domain.overrides import Override
-from worldservice.campaigns.domain.phases import Campaign
+from worldservice.campaigns.domain.phases import LIVE, Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionState
 from worldservice.campaigns.domain.readiness import Readiness, ReportShown, StageEvidence, blocks_of
 from worldservice.campaigns.domain.selection import Selection, TrialsSummary, selection_of
@@ -111,6 +111,14 @@ class WorldRows:
     def version(self, name: str) -> str:
         """Digest of a strategy's nodes as bound; empty: they were never told."""
         return self._versions.get(name, "")
+
+    def trades_live(self, name: str, now: datetime) -> bool:
+        """Whether a strategy is live by an approval that holds, and not on its way out: it may be renewed."""
+        binding, approval = self.bound.get(name), self.approvals.get(name)
+        if binding is None or binding.stage is not Stage.LIVE or self.campaign(name).phase not in LIVE:
+            return False
+        holds = approval is not None and approval.holds(now, self.world.default_policy_version)
+        return holds and not any(entry.drain for entry in self.entries_of(name))
 
     def running(self) -> str:
         """The apply that is under way in the world; empty: none."""

@@ -43,6 +43,7 @@ from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import get_policy, policy_of
 from worldservice.worlds.acts import Act, audit_write, world_to_write
 from worldservice.worlds.domain.binding import Approval, Binding, Stage
+from worldservice.worlds.domain.block import refuse_blocked
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import approvals
 from worldservice.worlds.store.bindings import find_binding, get_active_binding
@@ -68,14 +69,18 @@ class Promotions:
             audit_write(conn, act, f"promotion {run_id} again: {known.state.value}")
             return known
         require_going(store.find_campaign(conn, world.world_id, strategy_id))
-        told = self.campaigns.told(conn, world, [binding], act.now)[0]
+        looked = self.campaigns.look(conn, world, act.now)
+        told = self.campaigns.told_of(looked, [binding], act.now)[0]
         require_none_open(told.promotion, run_id)
+        renews = looked.trades_live(strategy_id, act.now)
+        blocks = self.campaigns.renewal_blocks(looked, binding, act.now) if renews else told.blocks
         asked = Promotion(
             world.world_id, strategy_id, run_id, act.actor, act.now, reason, told.ready.version,
-            world.default_policy_version, blocks=told.blocks,
+            world.default_policy_version, blocks=blocks, renews=renews,
         )  # fmt: skip
         record_promotion(conn, act, asked, new=True)
-        audit_write(conn, act, f"promotion {run_id} of {strategy_id} requested, {len(told.blocks)} blocks: {reason}")
+        what = "renewal" if renews else "promotion"
+        audit_write(conn, act, f"{what} {run_id} of {strategy_id} requested, {len(blocks)} blocks: {reason}")
         return asked
 
     def end(
@@ -94,16 +99,17 @@ class Promotions:
     def approve(
         self, conn: Connection, act: Act, found: tuple[str, str], reason: str, expires_at: datetime | None
     ) -> Promotion:
-        """Approved, with the strategy's approval to go live. Again: as it is."""
+        """Approved, or renewed, with the strategy's approval to go live. Again: as it is."""
         world = world_to_write(conn, act, Role.OWNER)
         known = store.get_promotion(conn, world.world_id, *found)
-        if known.state is PromotionState.APPROVED:
+        if known.state in (PromotionState.APPROVED, PromotionState.RENEWED):
             return known
         policy = self.campaigns.policy(conn, world)
         if policy.live_promotion is LivePromotion.DISABLED:
             raise NotReady("E_LIVE_PROMOTION_DISABLED", "the policy says governance.live_promotion.mode: disabled")
         require_two_persons(known, act.actor, two_person=policy.governance.two_person)
         until = expires_at or act.now + APPROVAL_LASTS
+        self._require_renewable(conn, act, world, known)
         after = _approved(conn, act, known, act.actor, reason, until)
         _require_current(known, due_of(WorldRows(conn, world), after, act.now))
         return after
@@ -111,16 +117,19 @@ class Promotions:
     def apply(
         self, conn: Connection, act: Act, found: tuple[str, str], reason: str, *, force: bool
     ) -> tuple[Promotion, ApplyRun | None]:
-        """APPLYING with the apply that was started; None: it was started before."""
+        """APPLYING with the apply that was started; None: it was started before, or renewed what trades as it is."""
         world = world_to_write(conn, act, Role.OWNER if force else Role.OPERATOR)
         known = store.get_promotion(conn, world.world_id, *found)
-        if known.apply_run_id:
+        if known.apply_run_id or known.state is PromotionState.RENEWED:
             return known, None
         require_going(store.find_campaign(conn, world.world_id, known.strategy_id))
         policy, binding = self.campaigns.policy(conn, world), get_active_binding(conn, world.world_id, found[0])
         known = self._let_in(conn, act, world, policy, known, reason, force=force)
+        if known.state is PromotionState.RENEWED:
+            return known, None
         _require_current(known, due_of(WorldRows(conn, world), known, act.now))
         looked = self.campaigns.look(conn, world, act.now)
+        _require_not_live(known, looked, act.now)
         mine = candidate_targets(looked, binding)
         targets = (*standing_targets(looked, binding.strategy_id), *mine)
         content = content_of(targets, False, True)
@@ -142,6 +151,9 @@ class Promotions:
         """Approved by force, or by the policy that acts by itself; else as it is."""
         if known.state is not PromotionState.REQUESTED:
             return known
+        acts = force or policy.live_promotion is LivePromotion.AUTO_APPLY
+        if acts:
+            self._require_renewable(conn, act, world, known)
         if force:
             if policy.governance.two_person:
                 raise PermissionDenied("E_TWO_PERSON", "force is one act of one person, and the policy wants two")
@@ -152,6 +164,14 @@ class Promotions:
         require_two_persons(known, record.created_by, two_person=policy.governance.two_person)
         by, until = f"policy v{record.version}, {record.created_by}", act.now + APPROVAL_LASTS
         return _approved(conn, act, known, by, "auto_apply", until, record.version)
+
+    def _require_renewable(self, conn: Connection, act: Act, world: World, known: Promotion) -> None:
+        """Raises NotReady (E_PROMOTION_STATE, E_PROMOTION_BLOCKED with every block) of a renewal; others come later."""
+        if known.renews and known.open:
+            looked = self.campaigns.look(conn, world, act.now)
+            _require_current(known, due_of(looked, known, act.now))
+            binding = get_active_binding(conn, world.world_id, known.strategy_id)
+            refuse_blocked(self.campaigns.renewal_blocks(looked, binding, act.now))
 
     def settle(self, conn: Connection, act: Act, run_id: str) -> None:
         """Move one open promotion on by time, versions and its apply; the world is locked by the caller."""
@@ -191,6 +211,8 @@ def due_of(rows: WorldRows, known: Promotion, now: datetime) -> tuple[PromotionE
         gone = known.state is PromotionState.APPROVED
         event = PromotionEvent.INVALIDATED if gone else PromotionEvent.LAPSED
         return event, "the strategy is not bound any more"
+    if known.renews and known.open and not rows.trades_live(known.strategy_id, now):
+        return PromotionEvent.LAPSED, "it trades live no longer by an approval that holds"
     policy = rows.world.default_policy_version
     holds = approval is not None and approval.holds(now, policy)
     return due_event(known, now, rows.version(known.strategy_id), policy, approved=holds)
@@ -266,11 +288,12 @@ def comes_back(trading: Trading) -> bool:
 def _approved(
     conn: Connection, act: Act, known: Promotion, by: str, reason: str, until: datetime, policy_version: int = 0
 ) -> Promotion:
-    after = decided(known, PromotionEvent.APPROVED, by, reason, act.now, until)
+    event = PromotionEvent.RENEWED if known.renews else PromotionEvent.APPROVED
+    after = decided(known, event, by, reason, act.now, until)
     record_promotion(conn, act, after)
     approval = Approval(known.world_id, known.strategy_id, by, reason, act.now, until, policy_version=policy_version)
     approvals.save_approval(conn, approval)
-    audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} APPROVED by {by}: {reason}")
+    audit_write(conn, act, f"promotion {known.run_id} of {known.strategy_id} {after.state.value} by {by}: {reason}")
     return after
 
 
@@ -287,6 +310,18 @@ def _require_current(known: Promotion, due: tuple[PromotionEvent, str] | None) -
             f"promotion {known.run_id} of {known.strategy_id} is {known.state.value} no longer: {due[1]}",
             hint="ask for a new promotion",
         )
+
+
+def _require_not_live(known: Promotion, rows: WorldRows, now: datetime) -> None:
+    """Raises NotReady (E_PROMOTION_STATE): who trades live would fall back to its first step."""
+    if not (known.renews or rows.trades_live(known.strategy_id, now)):
+        return
+    said = "renews an approval, which an owner approves" if known.renews else "was asked for before it traded live"
+    raise NotReady(
+        "E_PROMOTION_STATE",
+        f"promotion {known.run_id} of {known.strategy_id} {said}, and is {known.state.value}",
+        hint="ApprovePromotion renews; a canary's next step is AdvanceCanary",
+    )
 
 
 def _end_approval(conn: Connection, act: Act, known: Promotion) -> None:

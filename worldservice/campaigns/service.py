@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -30,6 +30,7 @@ from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
 from worldservice.campaigns.domain.selection import TrialsSummary
 from worldservice.campaigns.dossier.telling import Dossiers
+from worldservice.campaigns.facts import WorldCampaigns
 from worldservice.campaigns.promoting import Promotions
 from worldservice.campaigns.recording import CAMPAIGN_SIGNAL, record_campaign
 from worldservice.campaigns.standing import Campaigns, Told, candidate_targets, share_notes, standing_targets
@@ -43,7 +44,7 @@ from worldservice.campaigns.wire import (
 )
 from worldservice.evaluation import store as evaluation_store
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
-from worldservice.worlds.domain.binding import require_strategy_id
+from worldservice.worlds.domain.binding import Binding, require_strategy_id
 from worldservice.worlds.domain.roles import Caller
 from worldservice.worlds.store import bindings
 from worldservice.worlds.store.bindings import get_active_binding
@@ -119,6 +120,8 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
             world = world_to_read(conn, caller, request.world_id)
             binding = get_active_binding(conn, world.world_id, request.strategy_id)
             looked = self._campaigns.look(conn, world, now)
+            if looked.trades_live(binding.strategy_id, now):
+                return self._renewal_plan(looked, binding, now)
             told = self._campaigns.told_of(looked, [binding], now)[0]
             mine = candidate_targets(looked, binding)
             targets = (*standing_targets(looked, binding.strategy_id), *mine)
@@ -134,6 +137,18 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
             )
 
         return campaignservicepb.PlanPromotionResponse(plan=await self.writes.db.read(work))
+
+    def _renewal_plan(self, looked: WorldCampaigns, binding: Binding, now: datetime) -> campaignpb.PromotionPlan:
+        """Of who trades live: what trades is kept as it is."""
+        steps, step = looked.terms.live.canary, looked.campaign(binding.strategy_id).step
+        return campaignpb.PromotionPlan(
+            blocks=blocks_to_proto(self._campaigns.renewal_blocks(looked, binding, now)),
+            targets=[target_to_proto(target) for target in standing_targets(looked, "")],
+            canary_step=step,
+            canary_share=f"{steps[step].share:f}" if step < len(steps) else "1",
+            notes=share_notes(looked),
+            renews=True,
+        )
 
     @audited
     async def RequestPromotion(

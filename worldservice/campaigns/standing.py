@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import EffectiveMode
+from qmtl.wire.instants import span_to_proto
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from worldservice.activation.domain.activation import can_trade
 from worldservice.apply.domain.run import SHUT
 from worldservice.apply.domain.targets import Target
 from worldservice.campaigns import store
-from worldservice.campaigns.domain.actions import Action, Standing, action_of
+from worldservice.campaigns.domain.actions import Action, Renewal, Standing, action_of
 from worldservice.campaigns.domain.blocks import BlockReason
 from worldservice.campaigns.domain.canary import StepEvidence, step_obstacles, weight_at
 from worldservice.campaigns.domain.demotion import recommended
 from worldservice.campaigns.domain.divergence.verdict import Verdict
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
-from worldservice.campaigns.domain.readiness import Readiness, blocks_of
+from worldservice.campaigns.domain.readiness import Readiness, blocks_of, renewal_blocks
 from worldservice.campaigns.facts import WorldCampaigns, WorldRows
 from worldservice.campaigns.live.evidence import LiveEvidence
 from worldservice.campaigns.live.risk_change import CandidateRisks, RiskChange
@@ -45,6 +46,9 @@ from worldservice.worlds.domain.binding import Binding, Side, Stage
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
 from worldservice.worlds.live_blocks import LiveBlocks
+from worldservice.worlds.wire import approval_to_proto
+
+RENEW_BEFORE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Told:
     action: Action | None
     live_days: int = 0  # at its canary step
     notes: tuple[str, ...] = ()
+    renewal: Renewal | None = None
+    left: timedelta | None = None  # of an approval that ends soon
 
     def to_proto(self) -> campaignpb.Campaign:
         """As the contract tells it."""
@@ -72,6 +78,9 @@ class Told:
                 promotion=None if self.promotion is None else promotion_to_proto(self.promotion),
                 live_days=self.live_days,
                 notes=self.notes,
+                approval=None if self.ready.approval is None else approval_to_proto(self.ready.approval),
+                approval_left=None if self.left is None else span_to_proto(self.left),
+                renewal_blocks=() if self.renewal is None else blocks_to_proto(self.renewal.blocks),
             )
         )
         return told
@@ -132,6 +141,7 @@ class Campaigns:
                 blocks += others(conn, world, entering, now, switching=False)
         if (not live or step is not None) and (running := looked.running()):
             blocks.append(Block(BlockReason.APPLY_RUNNING.value, name, f"waits for apply {running} of its world"))
+        renewal, left = self._renewal(looked, binding, promotion, now)
         standing = Standing(
             world_id=world.world_id,
             strategy_id=name,
@@ -146,9 +156,34 @@ class Campaigns:
             canary=None if step is None or campaign.advancing else campaign.step,
             demotion=self._demotion(looked, campaign),
             paper_auto=looked.terms.paper.auto,
+            renewal=renewal,
         )
-        days = 0 if step is None else step.live_days
-        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, share_notes(looked))
+        days, notes = 0 if step is None else step.live_days, share_notes(looked)
+        return Told(campaign, ready, tuple(blocks), promotion, action_of(standing), days, notes, renewal, left)
+
+    def renewal_blocks(self, looked: WorldCampaigns, binding: Binding, now: datetime) -> tuple[Block, ...]:
+        """What bars the renewal of the approval of who trades live; the book is judged as it stands."""
+        conn, world, name = looked.conn, looked.world, binding.strategy_id
+        shown = self.evidence.of_step(conn, looked.campaign(name), trading=True)
+        blocks = [*renewal_blocks(looked.readiness(binding, now), shown.breaches)]
+        blocks += missing_share(looked.shares, world.world_id, name)
+        for others in self.blocks:
+            blocks += others(conn, world, [EnteringLive(name, Decimal(0))], now, switching=False)
+        return tuple(blocks)
+
+    def _renewal(
+        self, looked: WorldCampaigns, binding: Binding, promotion: Promotion | None, now: datetime
+    ) -> tuple[Renewal | None, timedelta | None]:
+        """What bars a renewal that is due or was asked for, and what is left of an approval that ends soon."""
+        approval = looked.approvals.get(binding.strategy_id)
+        if approval is None or approval.expires_at is None or not looked.trades_live(binding.strategy_id, now):
+            return None, None
+        left = approval.expires_at - now
+        soon, asked = left <= RENEW_BEFORE, promotion is not None and promotion.open and promotion.renews
+        if not (soon or asked):
+            return None, None
+        renewal = Renewal(approval.expires_at, self.renewal_blocks(looked, binding, now))
+        return renewal, left if soon else None
 
     def _step(self, looked: WorldCampaigns, campaign: Campaign, ready: Readiness) -> StepEvidence:
         """What the canary showed at its step; a divergence report of another version says nothing. One on live trading

@@ -21,8 +21,11 @@ from worldservice.policy.store import compiled
 from worldservice.policy.wire import metric_to_proto, policy_to_proto, preset_to_proto
 from worldservice.tables import outbox
 from worldservice.worlds.acts import Act, audit_write, caller_of, world_to_read, world_to_write
+from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.domain.world import Effect, World, WorldState
 from worldservice.worlds.store import worlds
+from worldservice.worlds.store.approvals import approvals_of
+from worldservice.worlds.store.bindings import active_bindings
 from worldservice.worlds.wire import world_to_proto
 from worldservice.worlds.writes import AuditedServicer, audited
 
@@ -34,17 +37,21 @@ class PolicyServicer(AuditedServicer, policyrpc.PolicyServiceServicer):
     async def PutPolicy(self, request: policyservicepb.PutPolicyRequest, act: Act) -> policyservicepb.PutPolicyResponse:
         policy = await asyncio.to_thread(compiled, request.document)
 
-        def work(conn: Connection) -> tuple[PolicyRecord, Effect | None]:
+        def work(conn: Connection) -> tuple[PolicyRecord, Effect | None, list[str]]:
             world = _alive(world_to_write(conn, act, Role.OWNER))
-            record = _store_policy(conn, act, world, request.document, policy)
+            record = _store_policy(conn, act, world, request.document, policy, dry_run=request.dry_run)
+            ended = _ended_approvals(conn, act, world, record.version) if request.make_default else []
+            if request.dry_run:
+                audit_write(conn, act, f"policy version {record.version}, dry run")
+                return record, None, ended
             if not request.make_default or world.default_policy_version == record.version:
                 audit_write(conn, act, f"policy version {record.version}")
-                return record, None
-            return self._make_default(conn, act, world, record.version)
+                return record, None, ended
+            return *self._make_default(conn, act, world, record.version), ended
 
-        record, effect = await self.writes.db.write(work)
+        record, effect, ended = await self.writes.db.write(work)
         await self.writes.enforce(record.world_id, effect)
-        return policyservicepb.PutPolicyResponse(policy=policy_to_proto(record))
+        return policyservicepb.PutPolicyResponse(policy=policy_to_proto(record), ended_approvals=ended)
 
     async def GetPolicy(
         self, request: policyservicepb.GetPolicyRequest, context: object
@@ -73,18 +80,19 @@ class PolicyServicer(AuditedServicer, policyrpc.PolicyServiceServicer):
     async def SetDefaultPolicy(
         self, request: policyservicepb.SetDefaultPolicyRequest, act: Act
     ) -> policyservicepb.SetDefaultPolicyResponse:
-        def work(conn: Connection) -> tuple[World, Effect | None]:
+        def work(conn: Connection) -> tuple[World, Effect | None, list[str]]:
             world = _alive(world_to_write(conn, act, Role.OWNER))
             record = store.get_policy(conn, world.world_id, request.version)
             if world.default_policy_version == record.version:
                 audit_write(conn, act, "unchanged")
-                return world, None
+                return world, None, []
+            ended = _ended_approvals(conn, act, world, record.version)
             _, effect = self._make_default(conn, act, world, record.version)
-            return worlds.get_world(conn, world.world_id), effect
+            return worlds.get_world(conn, world.world_id), effect, ended
 
-        world, effect = await self.writes.db.write(work)
+        world, effect, ended = await self.writes.db.write(work)
         await self.writes.enforce(world.world_id, effect)
-        return policyservicepb.SetDefaultPolicyResponse(world=world_to_proto(world))
+        return policyservicepb.SetDefaultPolicyResponse(world=world_to_proto(world), ended_approvals=ended)
 
     async def ListMetrics(
         self, request: policyservicepb.ListMetricsRequest, context: object
@@ -112,8 +120,23 @@ def _alive(world: World) -> World:
     return world
 
 
-def _store_policy(conn: Connection, act: Act, world: World, document: str, policy: Policy) -> PolicyRecord:
-    """A new version; the same content again is the version it has."""
+def _ended_approvals(conn: Connection, act: Act, world: World, version: int) -> list[str]:
+    """Who trades live by an approval that ends when another version is the default."""
+    bound = active_bindings(conn, world.world_id)
+    return sorted(
+        name
+        for name, approval in approvals_of(conn, world.world_id).items()
+        if approval.holds(act.now, world.default_policy_version)
+        and not approval.holds(act.now, version)
+        and name in bound
+        and bound[name].stage is Stage.LIVE
+    )
+
+
+def _store_policy(
+    conn: Connection, act: Act, world: World, document: str, policy: Policy, *, dry_run: bool
+) -> PolicyRecord:
+    """A new version, stored unless `dry_run`; the same content again is the version it has."""
     found = store.find_policy_by_checksum(conn, world.world_id, policy.checksum)
     if found is not None:
         return found
@@ -121,5 +144,6 @@ def _store_policy(conn: Connection, act: Act, world: World, document: str, polic
     record = PolicyRecord(
         world.world_id, version, document, policy.checksum, PolicyStatus.DRAFT, act.actor, act.now, valid_from=None
     )
-    store.insert_policy(conn, record)
+    if not dry_run:
+        store.insert_policy(conn, record)
     return record

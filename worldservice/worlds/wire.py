@@ -16,7 +16,7 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import world_pb2 as worldpb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from worldservice.worlds.domain.audit import AuditRow
-from worldservice.worlds.domain.binding import BOTH_SIDES, Side, Stage
+from worldservice.worlds.domain.binding import BOTH_SIDES, Approval, Side, Stage
 from worldservice.worlds.domain.roles import Grant
 from worldservice.worlds.domain.world import World, WorldChange, WorldState
 
@@ -26,6 +26,9 @@ WRITTEN = ("name", "allow_live", "circuit_breaker", "state", "data_presets")  # 
 world_to_proto = mapper(
     World, worldpb.World, labels=lambda world: dict(world.labels), state=lambda world: f"WORLD_STATE_{world.state.name}"
 )
+
+
+approval_to_proto = mapper(Approval, bindingpb.LiveApproval, message=lambda approval: approval.reason)
 
 
 def change_from_proto(request: worldservicepb.UpdateWorldRequest) -> WorldChange:

@@ -72,6 +72,14 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """An approval of who trades live that ends soon, or whose renewal is open; `blocks` bar its renewal."""
+
+    ends: datetime
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What an act is recommended by. `data_end`: of the newest evidence of the stage.
 
@@ -91,6 +99,7 @@ class Standing:
     canary: int | None = None
     demotion: str = ""
     paper_auto: bool = False
+    renewal: Renewal | None = None
 
 
 def action_of(standing: Standing) -> Action | None:
@@ -100,7 +109,7 @@ def action_of(standing: Standing) -> Action | None:
     if standing.paused:
         return None
     if standing.live:
-        return _advance(standing)
+        return _renew(standing) or _advance(standing)
     open_one = standing.promotion if standing.promotion is not None and standing.promotion.open else None
     reasons = [block.reason for block in standing.blocks]
     if open_one is not None:
@@ -121,6 +130,22 @@ def action_of(standing: Standing) -> Action | None:
     return _action(standing, ActionKind.EVALUATE, "", "; ".join(waits)) if waits else None
 
 
+def _renew(standing: Standing) -> Action | None:
+    """Asked for once for each end of an approval: who said no to it is not asked again."""
+    renewal, newest = standing.renewal, standing.promotion
+    if renewal is None or renewal.blocks:
+        return None
+    ends = f"its approval ends at {renewal.ends:%Y-%m-%d %H:%M} UTC"
+    if newest is not None and newest.open:
+        if not (newest.renews and standing.auto_apply):
+            return None
+        return _action(standing, ActionKind.APPLY_PROMOTION, newest.run_id, f"{ends}; nothing bars its renewal", ends)
+    run_id = f"camp-{standing.world_id}-{standing.strategy_id}-renew-{renewal.ends:%Y%m%d}"
+    if newest is not None and newest.run_id == run_id:
+        return None
+    return _action(standing, ActionKind.REQUEST_PROMOTION, run_id, f"{ends}; nothing bars its renewal", ends)
+
+
 def _advance(standing: Standing) -> Action | None:
     """Every step has an act of its own, also two of one day."""
     if standing.canary is None or standing.blocks:
@@ -137,7 +162,7 @@ def in_order(actions: Sequence[Action]) -> tuple[Action, ...]:
     return tuple(ordered[:ACTIONS_MAX])
 
 
-def _action(standing: Standing, kind: ActionKind, run_id: str, message: str, *of: int) -> Action:
+def _action(standing: Standing, kind: ActionKind, run_id: str, message: str, *of: int | str) -> Action:
     day = "none" if standing.data_end is None else f"{standing.data_end:%Y%m%d}"
     world_id, strategy_id, stage = standing.world_id, standing.strategy_id, standing.stage
     key = digest(canonical_json([kind.value, world_id, strategy_id, standing.version, stage.value, day, *of]))

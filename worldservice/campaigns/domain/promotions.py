@@ -26,6 +26,7 @@ class PromotionState(Enum):
     WITHDRAWN = "WITHDRAWN"
     EXPIRED = "EXPIRED"
     VOID = "VOID"
+    RENEWED = "RENEWED"
 
 
 OPEN = frozenset({PromotionState.REQUESTED, PromotionState.APPROVED, PromotionState.APPLYING})
@@ -35,6 +36,7 @@ class PromotionEvent(Enum):
     """What moves a promotion."""
 
     APPROVED = "APPROVED"
+    RENEWED = "RENEWED"  # approved, of who trades live already
     REJECTED = "REJECTED"
     WITHDRAWN = "WITHDRAWN"
     LAPSED = "LAPSED"  # of time: the request's, or its approval's
@@ -49,6 +51,8 @@ MOVES: Mapping[tuple[PromotionState, PromotionEvent], PromotionState] = {
     (PromotionState.REQUESTED, PromotionEvent.REJECTED): PromotionState.REJECTED,
     (PromotionState.REQUESTED, PromotionEvent.WITHDRAWN): PromotionState.WITHDRAWN,
     (PromotionState.REQUESTED, PromotionEvent.LAPSED): PromotionState.EXPIRED,
+    (PromotionState.REQUESTED, PromotionEvent.RENEWED): PromotionState.RENEWED,
+    (PromotionState.REQUESTED, PromotionEvent.INVALIDATED): PromotionState.VOID,
     (PromotionState.APPROVED, PromotionEvent.STARTED): PromotionState.APPLYING,
     (PromotionState.APPROVED, PromotionEvent.LAPSED): PromotionState.EXPIRED,
     (PromotionState.APPROVED, PromotionEvent.INVALIDATED): PromotionState.VOID,
@@ -80,6 +84,7 @@ class Promotion:
     ended_at: datetime | None = None
     message: str = ""
     blocks: tuple[Block, ...] = ()  # as told when it was asked for
+    renews: bool = False  # asked for while the strategy traded live: its approval is renewed, nothing is applied
 
     @property
     def open(self) -> bool:
@@ -140,9 +145,21 @@ def due_event(
     if promotion.state is PromotionState.REQUESTED:
         if now >= promotion.requested_at + REQUEST_LASTS:
             return PromotionEvent.LAPSED, f"nobody approved it within {REQUEST_LASTS.days} days"
-        return None
+        return _changed(promotion, version, policy_version) if promotion.renews else None
     if promotion.state is not PromotionState.APPROVED:
         return None
+    changed = _changed(promotion, version, policy_version)
+    if changed is not None:
+        return changed
+    if promotion.expires_at is not None and now >= promotion.expires_at:
+        return PromotionEvent.LAPSED, f"its approval ended at {promotion.expires_at:%Y-%m-%d %H:%M} UTC"
+    if not approved:
+        return PromotionEvent.LAPSED, "its approval was taken back"
+    return None
+
+
+def _changed(promotion: Promotion, version: str, policy_version: int) -> tuple[PromotionEvent, str] | None:
+    """What it was asked for is not what there is."""
     if version != promotion.version:
         return (
             PromotionEvent.INVALIDATED,
@@ -150,10 +167,6 @@ def due_event(
         )
     if policy_version != promotion.policy_version:
         return PromotionEvent.INVALIDATED, f"the default policy is v{policy_version}, not v{promotion.policy_version}"
-    if promotion.expires_at is not None and now >= promotion.expires_at:
-        return PromotionEvent.LAPSED, f"its approval ended at {promotion.expires_at:%Y-%m-%d %H:%M} UTC"
-    if not approved:
-        return PromotionEvent.LAPSED, "its approval was taken back"
     return None
 
 

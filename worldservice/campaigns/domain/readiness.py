@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,6 +69,15 @@ def blocks_of(ready: Readiness, now: datetime, *, switching: bool = False) -> tu
     told = [*_world(ready), *_evidence(ready), *_divergence(ready, now), *_people(ready, now)]
     kept = [(reason, text) for reason, text in told if not switching or reason in AGAIN_WHEN_SWITCHING]
     return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in kept)
+
+
+def renewal_blocks(ready: Readiness, breaches: Sequence[str]) -> tuple[Block, ...]:
+    """What bars the renewal of the approval of who trades live. It makes no reports on paper any more, so their age is
+    not asked for, nor a cooldown that it has behind it; `breaches` are the open ones.
+    """
+    told = [*_world(ready), *_evidence(ready), *_divergence_live(ready)]
+    told += [(BlockReason.BREACH_OPEN, f"has an open breach: {breach}") for breach in breaches]
+    return tuple(Block(reason.value, ready.strategy_id, text) for reason, text in told)
 
 
 def _unwaived(ready: Readiness, shown: StageEvidence | None, told: Told) -> Told:
@@ -163,6 +172,20 @@ def _divergence(ready: Readiness, now: datetime) -> Told:
         yield BlockReason.DIVERGENCE_STALE, f"has a divergence report whose data ended {age}"
     if shown.verdict == "FAIL":
         yield BlockReason.DIVERGENCE_GUARD, f"has a divergence report that is FAIL: {'; '.join(shown.reasons)}"
+
+
+def _divergence_live(ready: Readiness) -> Told:
+    """Where the policy writes divergence: a report of this version, and none of them that fails."""
+    if not ready.terms.divergence_written:
+        return
+    told = (("on paper", ready.report), ("live", ready.live_report))
+    mine = [(where, one) for where, one in told if one is not None and one.version == ready.version]
+    if not mine:
+        yield BlockReason.DIVERGENCE_MISSING, "has no divergence report of its version"
+    for where, one in mine:
+        if one.verdict == "FAIL":
+            said = f"has a divergence report {where} that is FAIL: {'; '.join(one.reasons)}"
+            yield BlockReason.DIVERGENCE_GUARD, said
 
 
 def _trades(what: str, trades: float | None, least: int) -> Told:

@@ -34,6 +34,7 @@ class PromotionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMOTION_STATE_WITHDRAWN: _ClassVar[PromotionState]
     PROMOTION_STATE_EXPIRED: _ClassVar[PromotionState]
     PROMOTION_STATE_VOID: _ClassVar[PromotionState]
+    PROMOTION_STATE_RENEWED: _ClassVar[PromotionState]
 
 class CampaignActionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -60,6 +61,7 @@ PROMOTION_STATE_REJECTED: PromotionState
 PROMOTION_STATE_WITHDRAWN: PromotionState
 PROMOTION_STATE_EXPIRED: PromotionState
 PROMOTION_STATE_VOID: PromotionState
+PROMOTION_STATE_RENEWED: PromotionState
 CAMPAIGN_ACTION_KIND_UNSPECIFIED: CampaignActionKind
 CAMPAIGN_ACTION_KIND_EVALUATE: CampaignActionKind
 CAMPAIGN_ACTION_KIND_REQUEST_PROMOTION: CampaignActionKind
@@ -91,7 +93,7 @@ class CampaignBlock(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., strategy_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "phase", "campaign_revision", "canary_step", "since", "strategy_version", "windows", "blocks", "next_action", "promotion", "paused_by", "paused_reason", "demoted_at", "notes", "demoted_by", "live_days")
+    __slots__ = ("world_id", "strategy_id", "phase", "campaign_revision", "canary_step", "since", "strategy_version", "windows", "blocks", "next_action", "promotion", "paused_by", "paused_reason", "demoted_at", "notes", "demoted_by", "live_days", "approval", "approval_left", "renewal_blocks")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +111,9 @@ class Campaign(_message.Message):
     NOTES_FIELD_NUMBER: _ClassVar[int]
     DEMOTED_BY_FIELD_NUMBER: _ClassVar[int]
     LIVE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_LEFT_FIELD_NUMBER: _ClassVar[int]
+    RENEWAL_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     phase: CampaignPhase
@@ -126,10 +131,13 @@ class Campaign(_message.Message):
     notes: _containers.RepeatedScalarFieldContainer[str]
     demoted_by: str
     live_days: int
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., phase: _Optional[_Union[CampaignPhase, str]] = ..., campaign_revision: _Optional[int] = ..., canary_step: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[CampaignWindow, _Mapping]]] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., next_action: _Optional[_Union[CampaignAction, _Mapping]] = ..., promotion: _Optional[_Union[Promotion, _Mapping]] = ..., paused_by: _Optional[str] = ..., paused_reason: _Optional[str] = ..., demoted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., demoted_by: _Optional[str] = ..., live_days: _Optional[int] = ...) -> None: ...
+    approval: _binding_pb2.LiveApproval
+    approval_left: _duration_pb2.Duration
+    renewal_blocks: _containers.RepeatedCompositeFieldContainer[CampaignBlock]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., phase: _Optional[_Union[CampaignPhase, str]] = ..., campaign_revision: _Optional[int] = ..., canary_step: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., strategy_version: _Optional[str] = ..., windows: _Optional[_Iterable[_Union[CampaignWindow, _Mapping]]] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., next_action: _Optional[_Union[CampaignAction, _Mapping]] = ..., promotion: _Optional[_Union[Promotion, _Mapping]] = ..., paused_by: _Optional[str] = ..., paused_reason: _Optional[str] = ..., demoted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ..., demoted_by: _Optional[str] = ..., live_days: _Optional[int] = ..., approval: _Optional[_Union[_binding_pb2.LiveApproval, _Mapping]] = ..., approval_left: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., renewal_blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ...) -> None: ...
 
 class Promotion(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "run_id", "state", "requested_by", "requested_at", "reason", "strategy_version", "policy_version", "decided_by", "decided_at", "decision_reason", "expires_at", "applied_by", "apply_run_id", "ended_at", "message", "blocks")
+    __slots__ = ("world_id", "strategy_id", "run_id", "state", "requested_by", "requested_at", "reason", "strategy_version", "policy_version", "decided_by", "decided_at", "decision_reason", "expires_at", "applied_by", "apply_run_id", "ended_at", "message", "blocks", "renews")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +156,7 @@ class Promotion(_message.Message):
     ENDED_AT_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    RENEWS_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     run_id: str
@@ -166,7 +175,8 @@ class Promotion(_message.Message):
     ended_at: _timestamp_pb2.Timestamp
     message: str
     blocks: _containers.RepeatedCompositeFieldContainer[CampaignBlock]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., requested_by: _Optional[str] = ..., requested_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., strategy_version: _Optional[str] = ..., policy_version: _Optional[int] = ..., decided_by: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision_reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., applied_by: _Optional[str] = ..., apply_run_id: _Optional[str] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ...) -> None: ...
+    renews: bool
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., state: _Optional[_Union[PromotionState, str]] = ..., requested_by: _Optional[str] = ..., requested_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., strategy_version: _Optional[str] = ..., policy_version: _Optional[int] = ..., decided_by: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision_reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., applied_by: _Optional[str] = ..., apply_run_id: _Optional[str] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., renews: _Optional[bool] = ...) -> None: ...
 
 class CampaignAction(_message.Message):
     __slots__ = ("kind", "world_id", "strategy_id", "idempotency_key", "run_id", "stage", "message", "automatic")
@@ -237,20 +247,22 @@ class EvaluationOverride(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ..., run_revision: _Optional[int] = ..., rule: _Optional[str] = ..., reason: _Optional[str] = ..., granted_by: _Optional[str] = ..., granted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PromotionPlan(_message.Message):
-    __slots__ = ("blocks", "targets", "canary_step", "canary_share", "notes", "risk")
+    __slots__ = ("blocks", "targets", "canary_step", "canary_share", "notes", "risk", "renews")
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     CANARY_STEP_FIELD_NUMBER: _ClassVar[int]
     CANARY_SHARE_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     RISK_FIELD_NUMBER: _ClassVar[int]
+    RENEWS_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[CampaignBlock]
     targets: _containers.RepeatedCompositeFieldContainer[_apply_pb2.ApplyTarget]
     canary_step: int
     canary_share: str
     notes: _containers.RepeatedScalarFieldContainer[str]
     risk: _containers.RepeatedCompositeFieldContainer[RiskFigureChange]
-    def __init__(self, blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[_apply_pb2.ApplyTarget, _Mapping]]] = ..., canary_step: _Optional[int] = ..., canary_share: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., risk: _Optional[_Iterable[_Union[RiskFigureChange, _Mapping]]] = ...) -> None: ...
+    renews: bool
+    def __init__(self, blocks: _Optional[_Iterable[_Union[CampaignBlock, _Mapping]]] = ..., targets: _Optional[_Iterable[_Union[_apply_pb2.ApplyTarget, _Mapping]]] = ..., canary_step: _Optional[int] = ..., canary_share: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., risk: _Optional[_Iterable[_Union[RiskFigureChange, _Mapping]]] = ..., renews: _Optional[bool] = ...) -> None: ...
 
 class RiskFigureChange(_message.Message):
     __slots__ = ("figure", "before", "after")

@@ -156,7 +156,8 @@ class CampaignServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestPromotion(self, request, context):
-        """Asks for a promotion to live. What bars it is told and does not refuse it. Idempotent on run_id. Needs operator.
+        """Asks for a promotion to live; of who trades live, for the renewal of its approval. What bars it is told and does not
+        refuse it. Idempotent on run_id. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN); ABORTED (E_PROMOTION_OPEN, E_RUN_EXISTS); FAILED_PRECONDITION
         (E_CAMPAIGN_PAUSED, E_NO_CAMPAIGN).
@@ -173,10 +174,10 @@ class CampaignServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApprovePromotion(self, request, context):
-        """Approves a promotion and writes the strategy's approval to go live. Needs owner.
+        """Approves a promotion and writes the strategy's approval to go live; a renewal is RENEWED by it. Needs owner.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE, E_LIVE_PROMOTION_DISABLED,
-        E_NO_CAMPAIGN); PERMISSION_DENIED (E_TWO_PERSON).
+        E_NO_CAMPAIGN; a renewal: E_PROMOTION_BLOCKED with every block); PERMISSION_DENIED (E_TWO_PERSON).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class CampaignServiceStub:
     NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
     """
     RequestPromotion: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.RequestPromotionRequest, _campaign_service_pb2.RequestPromotionResponse]
-    """Asks for a promotion to live. What bars it is told and does not refuse it. Idempotent on run_id. Needs operator.
+    """Asks for a promotion to live; of who trades live, for the renewal of its approval. What bars it is told and does not
+    refuse it. Idempotent on run_id. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN); ABORTED (E_PROMOTION_OPEN, E_RUN_EXISTS); FAILED_PRECONDITION
     (E_CAMPAIGN_PAUSED, E_NO_CAMPAIGN).
@@ -52,10 +53,10 @@ class CampaignServiceStub:
     WithdrawPromotion: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.WithdrawPromotionRequest, _campaign_service_pb2.WithdrawPromotionResponse]
     """Takes a request back. Needs operator. Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE)."""
     ApprovePromotion: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.ApprovePromotionRequest, _campaign_service_pb2.ApprovePromotionResponse]
-    """Approves a promotion and writes the strategy's approval to go live. Needs owner.
+    """Approves a promotion and writes the strategy's approval to go live; a renewal is RENEWED by it. Needs owner.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE, E_LIVE_PROMOTION_DISABLED,
-    E_NO_CAMPAIGN); PERMISSION_DENIED (E_TWO_PERSON).
+    E_NO_CAMPAIGN; a renewal: E_PROMOTION_BLOCKED with every block); PERMISSION_DENIED (E_TWO_PERSON).
     """
     RejectPromotion: _grpc.UnaryUnaryMultiCallable[_campaign_service_pb2.RejectPromotionRequest, _campaign_service_pb2.RejectPromotionResponse]
     """Says no. Needs owner. Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE)."""
@@ -129,7 +130,8 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     NOT_FOUND (E_WORLD_UNKNOWN); INVALID_ARGUMENT (E_FIELD): an instant that has not come.
     """
     RequestPromotion: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.RequestPromotionRequest, _campaign_service_pb2.RequestPromotionResponse]  # type: ignore[assignment]
-    """Asks for a promotion to live. What bars it is told and does not refuse it. Idempotent on run_id. Needs operator.
+    """Asks for a promotion to live; of who trades live, for the renewal of its approval. What bars it is told and does not
+    refuse it. Idempotent on run_id. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN); ABORTED (E_PROMOTION_OPEN, E_RUN_EXISTS); FAILED_PRECONDITION
     (E_CAMPAIGN_PAUSED, E_NO_CAMPAIGN).
@@ -137,10 +139,10 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     WithdrawPromotion: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.WithdrawPromotionRequest, _campaign_service_pb2.WithdrawPromotionResponse]  # type: ignore[assignment]
     """Takes a request back. Needs operator. Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE)."""
     ApprovePromotion: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ApprovePromotionRequest, _campaign_service_pb2.ApprovePromotionResponse]  # type: ignore[assignment]
-    """Approves a promotion and writes the strategy's approval to go live. Needs owner.
+    """Approves a promotion and writes the strategy's approval to go live; a renewal is RENEWED by it. Needs owner.
 
     Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE, E_LIVE_PROMOTION_DISABLED,
-    E_NO_CAMPAIGN); PERMISSION_DENIED (E_TWO_PERSON).
+    E_NO_CAMPAIGN; a renewal: E_PROMOTION_BLOCKED with every block); PERMISSION_DENIED (E_TWO_PERSON).
     """
     RejectPromotion: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.RejectPromotionRequest, _campaign_service_pb2.RejectPromotionResponse]  # type: ignore[assignment]
     """Says no. Needs owner. Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE)."""
@@ -235,7 +237,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.RequestPromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_service_pb2.RequestPromotionResponse, _abc.Awaitable[_campaign_service_pb2.RequestPromotionResponse]]:
-        """Asks for a promotion to live. What bars it is told and does not refuse it. Idempotent on run_id. Needs operator.
+        """Asks for a promotion to live; of who trades live, for the renewal of its approval. What bars it is told and does not
+        refuse it. Idempotent on run_id. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN); ABORTED (E_PROMOTION_OPEN, E_RUN_EXISTS); FAILED_PRECONDITION
         (E_CAMPAIGN_PAUSED, E_NO_CAMPAIGN).
@@ -255,10 +258,10 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.ApprovePromotionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_service_pb2.ApprovePromotionResponse, _abc.Awaitable[_campaign_service_pb2.ApprovePromotionResponse]]:
-        """Approves a promotion and writes the strategy's approval to go live. Needs owner.
+        """Approves a promotion and writes the strategy's approval to go live; a renewal is RENEWED by it. Needs owner.
 
         Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PROMOTION_STATE, E_LIVE_PROMOTION_DISABLED,
-        E_NO_CAMPAIGN); PERMISSION_DENIED (E_TWO_PERSON).
+        E_NO_CAMPAIGN; a renewal: E_PROMOTION_BLOCKED with every block); PERMISSION_DENIED (E_TWO_PERSON).
         """
 
     @_abc_1.abstractmethod

@@ -28,7 +28,7 @@ from qmtl.world.v1 import policy_pb2 as qmtl_dot_world_dot_v1_dot_policy__pb2
 from qmtl.world.v1 import world_pb2 as qmtl_dot_world_dot_v1_dot_world__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/world/v1/policy_service.proto\x12\rqmtl.world.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/world/v1/policy.proto\x1a\x19qmtl/world/v1/world.proto\"l\n\x10PutPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1a\n\x08\x64ocument\x18\x02 \x01(\tR\x08\x64ocument\x12!\n\x0cmake_default\x18\x03 \x01(\x08R\x0bmakeDefault\"B\n\x11PutPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x15.qmtl.world.v1.PolicyR\x06policy\"G\n\x10GetPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"B\n\x11GetPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x15.qmtl.world.v1.PolicyR\x06policy\"a\n\x13ListPoliciesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"w\n\x14ListPoliciesResponse\x12\x31\n\x08policies\x18\x01 \x03(\x0b\x32\x15.qmtl.world.v1.PolicyR\x08policies\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"N\n\x17SetDefaultPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"F\n\x18SetDefaultPolicyResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\"\x14\n\x12ListMetricsRequest\"P\n\x13ListMetricsResponse\x12\x39\n\x07metrics\x18\x01 \x03(\x0b\x32\x1f.qmtl.world.v1.MetricDefinitionR\x07metrics\"\x1a\n\x18ListPolicyPresetsRequest\"R\n\x19ListPolicyPresetsResponse\x12\x35\n\x07presets\x18\x01 \x03(\x0b\x32\x1b.qmtl.world.v1.PolicyPresetR\x07presets2\xe7\x04\n\rPolicyService\x12]\n\tPutPolicy\x12\x1f.qmtl.world.v1.PutPolicyRequest\x1a .qmtl.world.v1.PutPolicyResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80\x08\x12W\n\tGetPolicy\x12\x1f.qmtl.world.v1.GetPolicyRequest\x1a .qmtl.world.v1.GetPolicyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12`\n\x0cListPolicies\x12\".qmtl.world.v1.ListPoliciesRequest\x1a#.qmtl.world.v1.ListPoliciesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10SetDefaultPolicy\x12&.qmtl.world.v1.SetDefaultPolicyRequest\x1a\'.qmtl.world.v1.SetDefaultPolicyResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0bListMetrics\x12!.qmtl.world.v1.ListMetricsRequest\x1a\".qmtl.world.v1.ListMetricsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12o\n\x11ListPolicyPresets\x12\'.qmtl.world.v1.ListPolicyPresetsRequest\x1a(.qmtl.world.v1.ListPolicyPresetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x10io.qmtl.world.v1B\x17WorldPolicyServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qmtl/world/v1/policy_service.proto\x12\rqmtl.world.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1aqmtl/world/v1/policy.proto\x1a\x19qmtl/world/v1/world.proto\"\x85\x01\n\x10PutPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1a\n\x08\x64ocument\x18\x02 \x01(\tR\x08\x64ocument\x12!\n\x0cmake_default\x18\x03 \x01(\x08R\x0bmakeDefault\x12\x17\n\x07\x64ry_run\x18\x04 \x01(\x08R\x06\x64ryRun\"k\n\x11PutPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x15.qmtl.world.v1.PolicyR\x06policy\x12\'\n\x0f\x65nded_approvals\x18\x02 \x03(\tR\x0e\x65ndedApprovals\"G\n\x10GetPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"B\n\x11GetPolicyResponse\x12-\n\x06policy\x18\x01 \x01(\x0b\x32\x15.qmtl.world.v1.PolicyR\x06policy\"a\n\x13ListPoliciesRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"w\n\x14ListPoliciesResponse\x12\x31\n\x08policies\x18\x01 \x03(\x0b\x32\x15.qmtl.world.v1.PolicyR\x08policies\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"N\n\x17SetDefaultPolicyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x18\n\x07version\x18\x02 \x01(\rR\x07version\"o\n\x18SetDefaultPolicyResponse\x12*\n\x05world\x18\x01 \x01(\x0b\x32\x14.qmtl.world.v1.WorldR\x05world\x12\'\n\x0f\x65nded_approvals\x18\x02 \x03(\tR\x0e\x65ndedApprovals\"\x14\n\x12ListMetricsRequest\"P\n\x13ListMetricsResponse\x12\x39\n\x07metrics\x18\x01 \x03(\x0b\x32\x1f.qmtl.world.v1.MetricDefinitionR\x07metrics\"\x1a\n\x18ListPolicyPresetsRequest\"R\n\x19ListPolicyPresetsResponse\x12\x35\n\x07presets\x18\x01 \x03(\x0b\x32\x1b.qmtl.world.v1.PolicyPresetR\x07presets2\xe7\x04\n\rPolicyService\x12]\n\tPutPolicy\x12\x1f.qmtl.world.v1.PutPolicyRequest\x1a .qmtl.world.v1.PutPolicyResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80\x08\x12W\n\tGetPolicy\x12\x1f.qmtl.world.v1.GetPolicyRequest\x1a .qmtl.world.v1.GetPolicyResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12`\n\x0cListPolicies\x12\".qmtl.world.v1.ListPoliciesRequest\x1a#.qmtl.world.v1.ListPoliciesResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12l\n\x10SetDefaultPolicy\x12&.qmtl.world.v1.SetDefaultPolicyRequest\x1a\'.qmtl.world.v1.SetDefaultPolicyResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12]\n\x0bListMetrics\x12!.qmtl.world.v1.ListMetricsRequest\x1a\".qmtl.world.v1.ListMetricsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12o\n\x11ListPolicyPresets\x12\'.qmtl.world.v1.ListPolicyPresetsRequest\x1a(.qmtl.world.v1.ListPolicyPresetsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42`\n\x10io.qmtl.world.v1B\x17WorldPolicyServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +48,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICYSERVICE'].methods_by_name['ListMetrics']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_POLICYSERVICE'].methods_by_name['ListPolicyPresets']._loaded_options = None
   _globals['_POLICYSERVICE'].methods_by_name['ListPolicyPresets']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_PUTPOLICYREQUEST']._serialized_start=167
-  _globals['_PUTPOLICYREQUEST']._serialized_end=275
-  _globals['_PUTPOLICYRESPONSE']._serialized_start=277
-  _globals['_PUTPOLICYRESPONSE']._serialized_end=343
-  _globals['_GETPOLICYREQUEST']._serialized_start=345
-  _globals['_GETPOLICYREQUEST']._serialized_end=416
-  _globals['_GETPOLICYRESPONSE']._serialized_start=418
-  _globals['_GETPOLICYRESPONSE']._serialized_end=484
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=486
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=583
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=585
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=704
-  _globals['_SETDEFAULTPOLICYREQUEST']._serialized_start=706
-  _globals['_SETDEFAULTPOLICYREQUEST']._serialized_end=784
-  _globals['_SETDEFAULTPOLICYRESPONSE']._serialized_start=786
-  _globals['_SETDEFAULTPOLICYRESPONSE']._serialized_end=856
-  _globals['_LISTMETRICSREQUEST']._serialized_start=858
-  _globals['_LISTMETRICSREQUEST']._serialized_end=878
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=880
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=960
-  _globals['_LISTPOLICYPRESETSREQUEST']._serialized_start=962
-  _globals['_LISTPOLICYPRESETSREQUEST']._serialized_end=988
-  _globals['_LISTPOLICYPRESETSRESPONSE']._serialized_start=990
-  _globals['_LISTPOLICYPRESETSRESPONSE']._serialized_end=1072
-  _globals['_POLICYSERVICE']._serialized_start=1075
-  _globals['_POLICYSERVICE']._serialized_end=1690
+  _globals['_PUTPOLICYREQUEST']._serialized_start=168
+  _globals['_PUTPOLICYREQUEST']._serialized_end=301
+  _globals['_PUTPOLICYRESPONSE']._serialized_start=303
+  _globals['_PUTPOLICYRESPONSE']._serialized_end=410
+  _globals['_GETPOLICYREQUEST']._serialized_start=412
+  _globals['_GETPOLICYREQUEST']._serialized_end=483
+  _globals['_GETPOLICYRESPONSE']._serialized_start=485
+  _globals['_GETPOLICYRESPONSE']._serialized_end=551
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=553
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=650
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=652
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=771
+  _globals['_SETDEFAULTPOLICYREQUEST']._serialized_start=773
+  _globals['_SETDEFAULTPOLICYREQUEST']._serialized_end=851
+  _globals['_SETDEFAULTPOLICYRESPONSE']._serialized_start=853
+  _globals['_SETDEFAULTPOLICYRESPONSE']._serialized_end=964
+  _globals['_LISTMETRICSREQUEST']._serialized_start=966
+  _globals['_LISTMETRICSREQUEST']._serialized_end=986
+  _globals['_LISTMETRICSRESPONSE']._serialized_start=988
+  _globals['_LISTMETRICSRESPONSE']._serialized_end=1068
+  _globals['_LISTPOLICYPRESETSREQUEST']._serialized_start=1070
+  _globals['_LISTPOLICYPRESETSREQUEST']._serialized_end=1096
+  _globals['_LISTPOLICYPRESETSRESPONSE']._serialized_start=1098
+  _globals['_LISTPOLICYPRESETSRESPONSE']._serialized_end=1180
+  _globals['_POLICYSERVICE']._serialized_start=1183
+  _globals['_POLICYSERVICE']._serialized_end=1798
 # @@protoc_insertion_point(module_scope)

@@ -11,20 +11,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PutPolicyRequest(_message.Message):
-    __slots__ = ("world_id", "document", "make_default")
+    __slots__ = ("world_id", "document", "make_default", "dry_run")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     MAKE_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     document: str
     make_default: bool
-    def __init__(self, world_id: _Optional[str] = ..., document: _Optional[str] = ..., make_default: _Optional[bool] = ...) -> None: ...
+    dry_run: bool
+    def __init__(self, world_id: _Optional[str] = ..., document: _Optional[str] = ..., make_default: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class PutPolicyResponse(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "ended_approvals")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    ENDED_APPROVALS_FIELD_NUMBER: _ClassVar[int]
     policy: _policy_pb2.Policy
-    def __init__(self, policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ...) -> None: ...
+    ended_approvals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., ended_approvals: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetPolicyRequest(_message.Message):
     __slots__ = ("world_id", "version")
@@ -65,10 +69,12 @@ class SetDefaultPolicyRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class SetDefaultPolicyResponse(_message.Message):
-    __slots__ = ("world",)
+    __slots__ = ("world", "ended_approvals")
     WORLD_FIELD_NUMBER: _ClassVar[int]
+    ENDED_APPROVALS_FIELD_NUMBER: _ClassVar[int]
     world: _world_pb2.World
-    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ...) -> None: ...
+    ended_approvals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world: _Optional[_Union[_world_pb2.World, _Mapping]] = ..., ended_approvals: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListMetricsRequest(_message.Message):
     __slots__ = ()

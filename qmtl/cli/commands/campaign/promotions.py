@@ -37,7 +37,7 @@ def request(
     reason: Why = "qmtl campaign request",
     run_id: Annotated[str, typer.Option("--run", help="Idempotency key.")] = "",
 ) -> None:
-    """Ask for a promotion to live; what bars it is told and does not refuse it."""
+    """Ask for a promotion to live, or to renew the approval of who is; what bars it is told and does not refuse it."""
 
     async def act(stub: CampaignServiceAsyncStub, named: Named) -> campaignpb.Promotion:
         asked = campaignservicepb.RequestPromotionRequest(**named, reason=reason)
@@ -81,7 +81,7 @@ def approve(
     reason: Why = "qmtl campaign approve",
     allow_live: AllowLive = False,
 ) -> None:
-    """Approve a promotion; needs --as owner and --allow-live."""
+    """Approve a promotion, or renew an approval; needs --as owner and --allow-live."""
 
     async def act(stub: CampaignServiceAsyncStub, named: Named) -> campaignpb.Promotion:
         asked = campaignservicepb.ApprovePromotionRequest(**named, reason=reason)

@@ -85,7 +85,8 @@ def plan(access: Access, world_id: WorldId, strategy_id: StrategyId) -> None:
             (one.strategy_id, enum_word(commonpb.Side, one.side), one.weight, enum_word(bindingpb.Stage, one.stage))
             for one in found.targets
         ]
-        show_table(f"targets at canary share {found.canary_share}", ("strategy", "side", "weight", "stage"), rows)
+        what = "renewal keeps targets" if found.renews else "targets"
+        show_table(f"{what} at canary share {found.canary_share}", ("strategy", "side", "weight", "stage"), rows)
         for change in found.risk:
             typer.echo(f"  {change.figure} of the live book: {change.before:.3%} before, {change.after:.3%} with it")
         _say_blocks(found)
@@ -109,12 +110,27 @@ def _show_one(access: Access, world_id: str, strategy_id: str) -> None:
     if found.promotion.run_id:
         state = enum_word(campaignpb.PromotionState, found.promotion.state)
         pairs.append(("promotion", f"{found.promotion.run_id}: {state}"))
+    if found.HasField("approval_left"):
+        days = found.approval_left.ToTimedelta().days
+        pairs.append(("approval", f"ends in {days} days, at {when(found.approval.expires_at)}: {_renewing(found)}"))
+    elif found.approval.approved_by:
+        ends = when(found.approval.expires_at) if found.approval.HasField("expires_at") else "taken back"
+        pairs.append(("approval", f"by {found.approval.approved_by}, until {ends}"))
     if found.paused_by:
         pairs.append(("paused", f"by {found.paused_by}: {found.paused_reason}"))
     if found.next_action.message:
         pairs.append(("next", found.next_action.message))
     show_pairs(f"campaign of {strategy_id} in {world_id}", pairs)
     _say_blocks(found)
+    for block in found.renewal_blocks:
+        typer.echo(f"  not renewed: {block.reason}: {block.message}")
+
+
+def _renewing(one: campaignpb.Campaign) -> str:
+    """The command that is the next step to another approval."""
+    asked = one.promotion.renews and one.promotion.state == campaignpb.PROMOTION_STATE_REQUESTED
+    options = "approve {} --as owner --allow-live" if asked else 'request {} --reason "..."'
+    return f"qmtl campaign {options.format(f'{one.world_id} {one.strategy_id}')}"
 
 
 def _say_blocks(told: campaignpb.Campaign | campaignpb.PromotionPlan) -> None:

@@ -26,19 +26,26 @@ def set_policy(
     ] = None,
     preset: Annotated[str, typer.Option(help="Take this preset's document: see qmtl world policy presets.")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="Store it without making it the default.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and tell; store nothing.")] = False,
 ) -> None:
-    """Store a policy document, from a file or a preset, as a new version."""
+    """Store a policy document, from a file or a preset, as a new version; tells whose approval to be live it ends."""
     if bool(preset) == (document is not None):
         raise InvalidRequest("E_POLICY_OPTIONS", "give either a document or --preset")
     text = document.read_text(encoding="utf-8") if document else ""
 
-    async def call(channel: MeshChannel) -> policypb.Policy:
+    async def call(channel: MeshChannel) -> policyservicepb.PutPolicyResponse:
         stub = policyrpc.PolicyServiceStub(channel)
         chosen = text or await _preset_document(channel, preset)
-        request = policyservicepb.PutPolicyRequest(world_id=world_id, document=chosen, make_default=not draft)
-        return (await stub.PutPolicy(request)).policy
+        request = policyservicepb.PutPolicyRequest(
+            world_id=world_id, document=chosen, make_default=not draft, dry_run=dry_run
+        )
+        return await stub.PutPolicy(request)
 
-    _show_policy(ask(access, call), access.json)
+    found = ask(access, call)
+    _show_policy(found.policy, access.json)
+    for name in found.ended_approvals:
+        renew = f"would drain; to trade on: qmtl campaign request {world_id} {name}, then approve it"
+        typer.echo(f"approval of {name} ends with its policy: it {renew if dry_run else 'drains'}", err=True)
 
 
 @with_access
