@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -43,10 +44,7 @@ def status(
     if access.json:
         show_json([as_dict(one) for one in found])
         return
-    rows = [
-        (one.strategy_id, _phase(one), _progress(one), str(len(one.blocks)), one.next_action.message or "-")
-        for one in found
-    ]
+    rows = [(one.strategy_id, _phase(one), _progress(one), str(len(one.blocks)), _next(one)) for one in found]
     show_table(f"campaigns of {world_id}", ("strategy", "phase", "windows", "blocks", "next"), rows)
 
 
@@ -110,12 +108,8 @@ def _show_one(access: Access, world_id: str, strategy_id: str) -> None:
     if found.promotion.run_id:
         state = enum_word(campaignpb.PromotionState, found.promotion.state)
         pairs.append(("promotion", f"{found.promotion.run_id}: {state}"))
-    if found.HasField("approval_left"):
-        days = found.approval_left.ToTimedelta().days
-        pairs.append(("approval", f"ends in {days} days, at {when(found.approval.expires_at)}: {_renewing(found)}"))
-    elif found.approval.approved_by:
-        ends = when(found.approval.expires_at) if found.approval.HasField("expires_at") else "taken back"
-        pairs.append(("approval", f"by {found.approval.approved_by}, until {ends}"))
+    if found.HasField("approval"):
+        pairs.append(("approval", approval_line(found)))
     if found.paused_by:
         pairs.append(("paused", f"by {found.paused_by}: {found.paused_reason}"))
     if found.next_action.message:
@@ -126,11 +120,21 @@ def _show_one(access: Access, world_id: str, strategy_id: str) -> None:
         typer.echo(f"  not renewed: {block.reason}: {block.message}")
 
 
-def _renewing(one: campaignpb.Campaign) -> str:
-    """The command that is the next step to another approval."""
+def approval_line(one: campaignpb.Campaign) -> str:
+    """The approval it goes live by; of one that ends soon what is left, and the command that leads to another."""
+    approval = one.approval
+    if approval.HasField("revoked_at"):
+        return f"by {approval.approved_by}, taken back at {when(approval.revoked_at)}"
+    if not approval.HasField("expires_at"):
+        return f"by {approval.approved_by}, until it is taken back"
+    if not one.HasField("approval_left"):
+        return f"by {approval.approved_by}, until {when(approval.expires_at)}"
+    left = one.approval_left.ToTimedelta()
+    span = f"{left.days} days" if left.days > 1 else f"{left // timedelta(hours=1)} hours"
     asked = one.promotion.renews and one.promotion.state == campaignpb.PROMOTION_STATE_REQUESTED
-    options = "approve {} --as owner --allow-live" if asked else 'request {} --reason "..."'
-    return f"qmtl campaign {options.format(f'{one.world_id} {one.strategy_id}')}"
+    act, options = ("approve", "--as owner --allow-live") if asked else ("request", '--reason "..."')
+    command = f"qmtl campaign {act} {one.world_id} {one.strategy_id} {options}"
+    return f"ends in {span}, at {when(approval.expires_at)}: {command}"
 
 
 def _say_blocks(told: campaignpb.Campaign | campaignpb.PromotionPlan) -> None:
@@ -139,6 +143,11 @@ def _say_blocks(told: campaignpb.Campaign | campaignpb.PromotionPlan) -> None:
         typer.echo(f"  {block.reason}: {block.message}")
     for note in told.notes:
         typer.echo(f"  note: {note}")
+
+
+def _next(one: campaignpb.Campaign) -> str:
+    """What ends by itself goes first."""
+    return approval_line(one) if one.HasField("approval_left") else one.next_action.message or "-"
 
 
 def _phase(one: campaignpb.Campaign) -> str:
