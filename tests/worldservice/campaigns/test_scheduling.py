@@ -1,4 +1,4 @@
-"""Two loops over one world do each act once; two promotions for the last slot, and shares of capital that bar."""
+"""Two loops over one world do each act once; shares of capital that bar."""
 
 from __future__ import annotations
 

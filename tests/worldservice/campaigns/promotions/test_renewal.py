@@ -12,11 +12,12 @@ from qmtl.cli.commands.campaign.loop_lease import LoopLease
 from qmtl.cli.commands.campaign.scheduling import LoopStubs, keep_ticking
 from qmtl.core.roles import Role
 from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import campaign_pb2 as campaignpb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.campaigns.test_live import entry
+from tests.worldservice.campaigns.test_live import entry, weighing
 from tests.worldservice.campaigns.test_readiness import READY, REPORT
 from tests.worldservice.campaigns.test_service import (
     EASY,
@@ -55,13 +56,15 @@ async def at(harness: WorldHarness, days: float) -> tuple[WorldStubs, WorldStubs
     return await harness.stub(), await harness.stub(Role.OPERATOR, "bob")
 
 
-async def live_by_two(harness: WorldHarness, extra: str = TWO) -> activationpb.ActivationEntry:
+async def live_by_two(harness: WorldHarness, extra: str = TWO, days: float = 30) -> activationpb.ActivationEntry:
     """The entry of a strategy that bob asked for and ann approved, at its first canary step."""
     ann = await governed(harness, extra, lag="90d")
     bob = await harness.stub(Role.OPERATOR, "bob")
     await shown_on_paper(harness, ann)
     await request(bob)
-    await ann.campaigns.ApprovePromotion(approval_of("p1"))
+    approval = approval_of("p1")
+    approval.expires_at.FromDatetime(harness.clock.now() + days * DAY)
+    await ann.campaigns.ApprovePromotion(approval)
     await apply(bob)
     await eventually(lambda: _is(ann, "APPLIED"))
     return await entry(ann)
@@ -179,6 +182,30 @@ async def test_a_policy_tells_whose_approval_it_ends_before_and_when_it_does(har
     made = policyservicepb.SetDefaultPolicyRequest(world_id="w1", version=3)
     assert list((await ann.policies.SetDefaultPolicy(made)).ended_approvals) == ["s"]
     assert (await entry(ann)).drain
+
+
+async def test_a_promotion_from_before_it_traded_live_takes_nobody_back_to_the_first_step(
+    harness: WorldHarness,
+) -> None:
+    await live_by_two(harness, days=1)
+    ann, bob = await at(harness, 2)
+    await eventually(lambda: _drains(ann))  # its approval ended
+    assert not (await request(bob, "p2")).renews
+    await ann.campaigns.ApprovePromotion(approval_of("p2"))
+    await bob.applies.Apply(weighing("0.1", "direct"))  # its canary step still allows that
+
+    async def ended() -> bool:
+        asked = applyservicepb.GetApplyRunRequest(world_id="w1", run_id="direct")
+        return (await bob.applies.GetApplyRun(asked)).run.HasField("ended_at")
+
+    await eventually(ended)
+    assert not await _drains(bob)
+    said = await refusal(apply(bob, "p2"))
+    assert (said.reason, "was asked for before it traded live" in said.message) == ("E_PROMOTION_STATE", True)
+
+
+async def _drains(stub: WorldStubs) -> bool:
+    return (await entry(stub)).drain
 
 
 async def _in_canary(stub: WorldStubs) -> bool:
