@@ -38,7 +38,8 @@ def test_commands_take_the_beginning_of_an_id(cli_mesh: CliMesh) -> None:
     (version,) = cli_mesh.json("sentinel", "list", short)
     assert cli_mesh.json("sentinel", "set", f"{short}@1", "1")["sentinel_id"] == version["sentinel_id"]
     order = cli_mesh.json("orders", "list", "--world", WORLD, "--limit", "1")[0]["order"]["client_order_id"]
-    assert cli_mesh.json("orders", "show", order)["order"]["client_order_id"] == order
+    shown = cli_mesh.json("orders", "show", order, "--account", cli_mesh.account)
+    assert shown["order"]["client_order_id"] == order
 
 
 def test_a_beginning_of_several_ids_is_refused_with_them(cli_mesh: CliMesh) -> None:

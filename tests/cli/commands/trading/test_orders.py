@@ -23,8 +23,8 @@ def test_orders_fills_and_books(cli_mesh: CliMesh) -> None:
     assert shown["order"] == orders[0]["order"]
     assert {fill["client_order_id"] for fill in shown["fills"]} == {name}
     assert "FILLED" in cli_mesh.ask("orders", "list", "--account", cli_mesh.account)
-    assert "venue time" in cli_mesh.ask("orders", "show", name)
-    closed = cli_mesh.json("orders", "cancel", name)
+    assert "venue time" in cli_mesh.ask("orders", "show", name, "--account", cli_mesh.account)
+    closed = cli_mesh.json("orders", "cancel", name, "--account", cli_mesh.account)
     assert closed["state"] == "ORDER_STATE_FILLED"
     assert "E_ORDER_UNKNOWN" in cli_mesh.refused("orders", "show", "nothing")
     (book,) = cli_mesh.json("portfolio", "--world", WORLD)
