@@ -26,7 +26,7 @@ from controlbus.jetstream.streams import LEASES
 from controlbus.jetstream.subjects import key_tokens
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, InvalidRequest, Unavailable, Violation
-from qmtl.core.tasks.ending import end
+from qmtl.core.tasks.ending import end, unbroken
 
 log = structlog.stdlib.get_logger("qmtl.controlbus.coordination")
 
@@ -114,15 +114,12 @@ class Lease:
         try:
             return await asyncio.shield(trying)
         except asyncio.CancelledError:
-            await self._disown(trying)
+            await unbroken(self._disown(trying))
             raise
 
     async def _disown(self, trying: asyncio.Future[int | None]) -> None:
-        """Wait for the broker's answer, which says what there is to give up; cancelled again it is not waited for."""
-        try:
-            await asyncio.wait({trying})
-        finally:
-            await end(trying)
+        """Wait for the broker's answer, which says what there is to give up."""
+        await asyncio.wait({trying})
         if not trying.cancelled() and trying.exception() is None:
             await self.release()
 
@@ -153,11 +150,14 @@ class Lease:
         return False
 
     async def release(self) -> None:
-        """Give it up at once, if held; the next contender need not wait for the expiry."""
+        """Give it up at once, if held, also where it is cancelled: the next contender need not wait for the expiry."""
         mine, self._mine = self._mine, None
         if mine is not None:
-            with suppress(Conflict, Unavailable):
-                await self._slot.clear(mine.sequence)
+            await unbroken(self._give_up(mine))
+
+    async def _give_up(self, mine: Holding) -> None:
+        with suppress(Conflict, Unavailable):
+            await self._slot.clear(mine.sequence)
 
     async def run(self, work: Callable[[int], Awaitable[None]]) -> None:
         """For ever: acquire, run `work(epoch)` while renewing, and again. What work raises is raised; its return
@@ -183,7 +183,7 @@ class Lease:
             if task.done():
                 task.result()
         finally:
-            await end(keeper, task)
+            await unbroken(end(keeper, task))
 
     async def _keep(self) -> None:
         """Renew until lost; returns at the margin at the latest, even while a renewal hangs."""

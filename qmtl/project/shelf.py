@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from importlib import invalidate_caches
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -164,7 +165,8 @@ class Shelf:
 
 
 def installed_shelf() -> Shelf:
-    """Own templates, and those of installed packages."""
+    """Own templates, and those of installed packages; one installed a moment ago too."""
+    invalidate_caches()
     sources = [Source(OWN, version(OWN), files("qmtl.project").joinpath("templates"))]
     faults = []
     for point in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):

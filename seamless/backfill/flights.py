@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from controlbus.bus import Bus
 from controlbus.coordination.lease import Lease
 from qmtl.core.clock import Clock
-from qmtl.core.tasks.ending import end
+from qmtl.core.tasks.ending import end, unbroken
 
 LEASE_S = 10
 RENEWALS = 3
@@ -43,8 +43,13 @@ class Flights:
             await doing
             return True
         finally:
-            await end(doing, keeping)
-            await lease.release()
+            await unbroken(self._over(lease, doing, keeping))
+
+    @staticmethod
+    async def _over(lease: Lease, *tasks: asyncio.Future[None]) -> None:
+        """Give the lease up once nothing is done under it any more."""
+        await end(*tasks)
+        await lease.release()
 
     async def _keep(self, lease: Lease) -> None:
         """Renew until it is lost."""

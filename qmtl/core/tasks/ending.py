@@ -25,6 +25,23 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
             task.exception()  # seen, so that the loop does not report it as lost
 
 
+async def unbroken(work: Awaitable[None]) -> None:
+    """Wait for the end of what must not be left halfway, however often the caller is cancelled; then it is cancelled.
+
+    The work bounds its own time. Raises what it raises.
+    """
+    going = asyncio.ensure_future(work)
+    cancelled = False
+    while not going.done():
+        try:
+            await asyncio.wait({going})
+        except asyncio.CancelledError:
+            cancelled = True
+    going.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
 async def first_of(*waits: Awaitable[object] | None) -> None:
     """Return when any of them is done; the others are cancelled. None among them is none."""
     tasks = [asyncio.ensure_future(wait) for wait in waits if wait is not None]

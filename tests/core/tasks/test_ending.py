@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from qmtl.core.clock import SystemClock
-from qmtl.core.tasks.ending import end, first_of
+from qmtl.core.tasks.ending import end, first_of, unbroken
 from qmtl.core.tasks.supervision import Ending, Supervised
 
 
@@ -79,3 +79,23 @@ async def test_the_first_wait_that_ends_ends_the_others() -> None:
     soon.set()
     await first_of(waiting, soon.wait(), None)
     assert waiting.cancelled()
+
+
+async def test_what_is_unbroken_is_done_however_often_its_caller_is_cancelled() -> None:
+    go_on, done = asyncio.Event(), False
+
+    async def work() -> None:
+        nonlocal done
+        await go_on.wait()
+        done = True
+
+    caller = asyncio.create_task(unbroken(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    go_on.set()
+    await asyncio.gather(caller, return_exceptions=True)
+    assert done
+    assert caller.cancelled()
