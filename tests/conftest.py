@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 pytest_plugins = [
     "tests.support.disks",
@@ -24,6 +27,20 @@ settings.load_profile("qmtl")
 gc.disable()  # until all is collected: modules and items live to the end, and walking them was a quarter of the time
 
 LONGEST_FIRST = ("scaled", "clients", "hostile", "faults", "mesh", "cli")
+OF_ONE_MESH = re.compile(r"tests/(mesh/[^/]+|cli/.+)\.py$")  # start it once: their files go to one worker
+
+
+class MeshTogether(LoadFileScheduling):
+    """Files as xdist hands them out, but those of a room that has one mesh go to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return file.split("/")[1] if OF_ONE_MESH.fullmatch(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> MeshTogether | None:
+    return MeshTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

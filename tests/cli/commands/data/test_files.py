@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from qmtl.cli.local.layout import free_plan
-from qmtl.cli.local.supervisor import Mesh
-from tests.cli.conftest import CliMesh, Invoke
+from tests.cli.conftest import CliMesh
 
 pytestmark = pytest.mark.timeout(180)
 GOOD_FRIDAY, MISSING, BAD = date(2024, 3, 29), date(2024, 3, 13), date(2024, 3, 20)
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliMesh]:
-    folder = tmp_path_factory.mktemp("files")
-    with Mesh(free_plan(folder / "home")) as started:
-        yield CliMesh(started, Invoke(folder / "none.toml"), "", "", "")
 
 
 @pytest.fixture
@@ -58,18 +48,18 @@ def _german() -> str:
     return "\n".join(["Datum;Erster;Hoch;Tief;Schlusskurs;Volumen", *rows]) + "\n"
 
 
-def _world_on(mesh: CliMesh, preset: str) -> None:
+def _world_on(cli_mesh: CliMesh, preset: str) -> None:
     """A world takes the preset, and a session of it replays, without any configuration."""
     world = preset.rpartition(".")[2]
-    mesh.ask("world", "create", world, "--preset", preset)
-    [found] = [one for one in mesh.json("data", "presets") if one["name"] == preset]
+    cli_mesh.ask("world", "create", world, "--preset", preset)
+    [found] = [one for one in cli_mesh.json("data", "presets") if one["name"] == preset]
     assert (found["available"], found["replay"]) == (True, True)
-    decided = mesh.json("world", "decide", world)
+    decided = cli_mesh.json("world", "decide", world)
     assert "DECISION_REASON_DATA_STALE" not in json.dumps(decided)
 
 
-def test_daily_stocks_with_a_gap_and_a_bad_row(mesh: CliMesh, files: Path) -> None:
-    told = mesh.ask("data", "add", files / "aapl.csv", "--symbol", "AAPL", "--interval", "1d", "--calendar", "XNYS")
+def test_daily_stocks_with_a_gap_and_a_bad_row(cli_mesh: CliMesh, files: Path) -> None:
+    told = cli_mesh.ask("data", "add", files / "aapl.csv", "--symbol", "AAPL", "--interval", "1d", "--calendar", "XNYS")
     assert "times %Y-%m-%d; close from Close" in told
     assert "not read: Adj Close" in told
     assert "24 rows in, 23 bars out, 23 of 25 expected bars are there (92.00%)" in told
@@ -78,32 +68,33 @@ def test_daily_stocks_with_a_gap_and_a_bad_row(mesh: CliMesh, files: Path) -> No
     assert "held back: the 2 newest bars" in told
     assert "2024-03-01" in told
     assert "ready: file.ohlcv.aapl, AAPL 1d, calendar XNYS" in told
-    _world_on(mesh, "file.ohlcv.aapl")
+    _world_on(cli_mesh, "file.ohlcv.aapl")
 
 
-def test_hourly_crypto_with_epoch_milliseconds(mesh: CliMesh, files: Path) -> None:
-    told = mesh.ask("data", "add", files / "btc hours.csv", "--symbol", "BTC-USD", "--final")
+def test_hourly_crypto_with_epoch_milliseconds(cli_mesh: CliMesh, files: Path) -> None:
+    told = cli_mesh.ask("data", "add", files / "btc hours.csv", "--symbol", "BTC-USD", "--final")
     assert "times epoch ms" in told
     assert "96 of 96 expected bars are there (100.00%)" in told
     assert "findings: none" in told
     assert "held back" not in told
     assert "ready: file.ohlcv.btc-hours, BTC-USD 1h, calendar 24/7" in told
-    _world_on(mesh, "file.ohlcv.btc-hours")
+    _world_on(cli_mesh, "file.ohlcv.btc-hours")
 
 
-def test_semicolons_and_decimal_commas(mesh: CliMesh, files: Path) -> None:
-    told = mesh.ask("data", "add", files / "kurse.csv", "--symbol", "SAP", "--name", "sap", "--final")
+def test_semicolons_and_decimal_commas(cli_mesh: CliMesh, files: Path) -> None:
+    told = cli_mesh.ask("data", "add", files / "kurse.csv", "--symbol", "SAP", "--name", "sap", "--final")
     assert "read: semicolon, decimal comma, times %d.%m.%Y" in told
     assert "14 of 14 expected bars are there" in told
     assert "1234.5" in told
-    _world_on(mesh, "file.ohlcv.sap")
+    _world_on(cli_mesh, "file.ohlcv.sap")
 
 
-def test_a_strict_refusal_says_what_and_a_file_of_anything_is_refused(mesh: CliMesh, files: Path) -> None:
+def test_a_strict_refusal_says_what_and_a_file_of_anything_is_refused(cli_mesh: CliMesh, files: Path) -> None:
     bars = files / "aapl.csv"
-    done = mesh.invoke("data", "add", bars, "--symbol", "A", "--name", "no", "--strict", "--home", mesh.mesh.home)
+    again = ("--strict", "--home", cli_mesh.mesh.home)
+    done = cli_mesh.invoke("data", "add", bars, "--symbol", "A", "--name", "no", *again)
     assert done.returncode == 1
     assert "refused: ohlcv:file-no:A:1d: refused by" in done.stdout
     (files / "letter.csv").write_text("dear all,\nthis is no table\n")
-    assert "E_FILE_LAYOUT" in mesh.refused("data", "add", files / "letter.csv", "--symbol", "A")
-    assert "E_PRESET_UNKNOWN" in mesh.refused("world", "create", "w9", "--preset", "file.ohlcv.no")
+    assert "E_FILE_LAYOUT" in cli_mesh.refused("data", "add", files / "letter.csv", "--symbol", "A")
+    assert "E_PRESET_UNKNOWN" in cli_mesh.refused("world", "create", "w9", "--preset", "file.ohlcv.no")
