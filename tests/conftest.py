@@ -30,11 +30,11 @@ LONGEST_FIRST = ("scaled", "clients", "hostile", "faults", "mesh", "cli")
 OF_ONE_MESH = re.compile(r"tests/(mesh/[^/]+|cli/.+)\.py$")  # start it once: their files go to one worker
 
 
-class MeshTogether(LoadFileScheduling):
+class MeshTogether(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Files as xdist hands them out, but those of a room that has one mesh go to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
+        file: str = super()._split_scope(nodeid)
         return file.split("/")[1] if OF_ONE_MESH.fullmatch(file) else file
 
 
