@@ -1,4 +1,4 @@
-"""A world whose campaign leads a strategy from its backtest over paper to an account at the local exchange."""
+"""Worlds whose campaigns lead strategies from their backtests over paper to accounts at the local exchange."""
 
 from __future__ import annotations
 
@@ -82,6 +82,7 @@ class Story:
     exchange: Exchange
     channel: MeshChannel
     retrying: RetryingClient
+    candidates: list[Candidate] = field(default_factory=list)
     random: random.Random = field(default_factory=lambda: random.Random(15))
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -95,35 +96,75 @@ class Story:
         await asyncio.to_thread(mesh.wait_ready, name, other_than=pid, timeout_s=WAIT_S)
 
 
+@dataclass(frozen=True)
+class VenueAccount:
+    """An account at a venue of the settings, which several worlds trade."""
+
+    story: Story
+    name: str
+    venue: str
+    worlds: tuple[str, ...]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [one for one in self.story.candidates if one.world in self.worlds]
+
+    async def open(self) -> None:
+        """At the exchange, once it was compared with what the exchange has."""
+        asked = accountservicepb.OpenVenueAccountRequest(
+            account=self.name, venue=self.venue, world_ids=self.worlds, base_currency="USDT"
+        )
+        await self.story.ask(lambda: self.story.client.accounts.OpenVenueAccount(asked))
+        known = accountservicepb.GetAccountRequest(account=self.name)
+
+        async def is_compared() -> bool:
+            found = (await self.story.ask(lambda: self.story.client.accounts.GetAccount(known))).account
+            return found.trading_state == accountpb.TRADING_STATE_ACTIVE
+
+        await eventually(is_compared, WAIT_S)
+
+    async def is_settled(self) -> bool:
+        """Whether its books have all that the exchange does, beside the bitcoin that was there before."""
+        await asyncio.sleep(0.2)
+        name = "client" if self.venue == "main" else self.venue
+        held = [await one.held() for one in self.candidates]
+        return sum(held) == self.story.exchange.accounts[name].free("BTC") - 1
+
+
+async def make_world(story: Story, world: str, slippage_bps: int) -> None:
+    """One that may trade live."""
+    presets = worldservicepb.CreateWorldRequest(world_id=world, data_presets=[PRESET, ETHER])
+    await story.client.worlds.CreateWorld(presets)
+    await put_policy(story, world, slippage_bps)
+    allowed = worldservicepb.UpdateWorldRequest(world_id=world, allow_live=True, update_mask={"paths": ["allow_live"]})
+    await story.client.worlds.UpdateWorld(allowed, metadata=MEANT)
+
+
+async def put_policy(story: Story, world: str, slippage_bps: int, more: str = "") -> None:
+    """Make a policy the world's default; `more`: sections beside those of a campaign."""
+    document = POLICY.format(slippage=slippage_bps) + more
+    put = policyservicepb.PutPolicyRequest(world_id=world, document=document, make_default=True)
+    await story.ask(lambda: story.client.policies.PutPolicy(put))
+
+
 @dataclass
 class Candidate:
-    """A strategy in a world of its own, and its account at a venue of the settings."""
+    """A strategy in a world, and the account that the world trades."""
 
     story: Story
     world: str
     make: Callable[[], Strategy]
-    account: str
-    venue: str
+    account: VenueAccount
     strategy_id: str = ""
 
-    async def enter(self, slippage_bps: int) -> None:
-        """Make the world, which may trade live, and bind the strategy there."""
-        client = self.story.client
-        presets = worldservicepb.CreateWorldRequest(world_id=self.world, data_presets=[PRESET, ETHER])
-        await client.worlds.CreateWorld(presets)
-        await self.put_policy(slippage_bps)
-        allowed = worldservicepb.UpdateWorldRequest(
-            world_id=self.world, allow_live=True, update_mask={"paths": ["allow_live"]}
-        )
-        await client.worlds.UpdateWorld(allowed, metadata=MEANT)
+    @property
+    def promotion(self) -> str:
+        return f"promotion-{self.strategy_id}"
+
+    async def enter(self) -> None:
+        """Bind the strategy to its world."""
         known = await Runner.submit_async(self.make(), world=self.world, gateway=self.story.live.gateway)
         self.strategy_id = known.strategy_id
-
-    async def put_policy(self, slippage_bps: int, more: str = "") -> None:
-        """Make a policy the world's default; `more`: sections beside those of a campaign."""
-        document = POLICY.format(slippage=slippage_bps) + more
-        put = policyservicepb.PutPolicyRequest(world_id=self.world, document=document, make_default=True)
-        await self.story.ask(lambda: self.story.client.policies.PutPolicy(put))
 
     async def backtest(self, fingerprint: str, start: datetime, end: datetime) -> None:
         """Twenty orders in ether over days of hours: a Sharpe ratio needs days, which the seconds do not have."""
@@ -178,20 +219,6 @@ class Candidate:
         terms = SessionTerms(until=until)
         return await Runner.run_async(self.make(), world=self.world, gateway=self.story.live.gateway, terms=terms)
 
-    async def open_account(self) -> None:
-        """Its account at the exchange, once it was compared with what the exchange has."""
-        asked = accountservicepb.OpenVenueAccountRequest(
-            account=self.account, venue=self.venue, world_ids=[self.world], base_currency="USDT"
-        )
-        await self.story.ask(lambda: self.story.client.accounts.OpenVenueAccount(asked))
-        known = accountservicepb.GetAccountRequest(account=self.account)
-
-        async def is_compared() -> bool:
-            found = (await self.story.ask(lambda: self.story.client.accounts.GetAccount(known))).account
-            return found.trading_state == accountpb.TRADING_STATE_ACTIVE
-
-        await eventually(is_compared, WAIT_S)
-
     def named(self) -> campaignservicepb.GetCampaignRequest:
         return campaignservicepb.GetCampaignRequest(world_id=self.world, strategy_id=self.strategy_id)
 
@@ -225,7 +252,7 @@ class Candidate:
     async def held(self) -> Decimal:
         """Bitcoin in its book at the account."""
         asked = portfolioservicepb.GetPortfolioRequest(
-            account=self.account, world_id=self.world, strategy_id=self.strategy_id
+            account=self.account.name, world_id=self.world, strategy_id=self.strategy_id
         )
         found = (await self.story.ask(lambda: self.story.client.portfolios.GetPortfolio(asked))).portfolio
         return sum((Decimal(one.quantity) for one in found.positions), Decimal(0))
@@ -234,12 +261,6 @@ class Candidate:
         """Whether less than a lot is left in its book: fees are taken in coins."""
         await asyncio.sleep(0.2)
         return await self.held() < LOT
-
-    async def is_settled(self) -> bool:
-        """Whether its book has all that the exchange does, beside the bitcoin that was there before."""
-        await asyncio.sleep(0.2)
-        name = "client" if self.venue == "main" else self.venue
-        return await self.held() == self.story.exchange.accounts[name].free("BTC") - 1
 
     async def dossier(self, at: datetime, *, verify: bool) -> list[campaignservicepb.GetDossierResponse]:
         """Every part of its dossier of a time."""
