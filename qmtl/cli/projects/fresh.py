@@ -1,47 +1,36 @@
 """A strategy's values in a process of its own: `python -m qmtl.cli.projects.fresh FILE[:CLASS]`.
 
-Values that differ between two such processes, with other hash seeds, folders and homes, come from more than the data.
+The file is imported and the graph built there, so that what differs already when it is built shows too.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 from qmtl.cli.projects.loading import load_strategy
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.research.sample import digests, sample_bars
+from qmtl.sdk.repeatability.fresh_processes import differing_names, in_two_processes, move_clock
+from qmtl.sdk.repeatability.sample import digests, sample_bars
 from qmtl.sdk.strategy.assembly import assemble
 
-PATIENCE_S = 120.0
 
+def differing_nodes(place: str) -> list[str]:
+    """Nodes of a strategy whose values over made-up bars differ between two processes.
 
-def digests_in_fresh_process(place: str, folder: Path, hash_seed: int) -> dict[str, str]:
-    """Digests of every node's values over made-up bars, by name; `folder` is its working directory and its home.
-
-    Raises InvalidRequest (E_NODE_VALUE) with the end of what the process said when it failed or took too long.
+    Raises InvalidRequest (E_NODE_VALUE) with the end of what a process said when it failed or took too long.
     """
-    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "HOME": str(folder)}
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    command = (sys.executable, "-m", __name__, place)
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise InvalidRequest("E_NODE_VALUE", f"{place} took more than {PATIENCE_S:.0f} s over made-up bars") from None
-    if done.returncode:
-        said = " ".join(done.stderr.strip().splitlines()[-2:]) or "the process ended without a word"
-        raise InvalidRequest("E_NODE_VALUE", f"{place} over made-up bars: {said[:500]}")
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    both = in_two_processes((sys.executable, "-m", __name__, place))
+    for ended in both:
+        if ended.code:
+            raise InvalidRequest("E_NODE_VALUE", f"{place} over made-up bars: {ended.said}")
+    one, other = (json.loads(ended.last_line) for ended in both)
+    return differing_names(one, other)
 
 
 def main() -> None:
     """Print the digests of the strategy that is named, as JSON in the last line."""
+    move_clock()
     assembled = assemble(load_strategy(sys.argv[1])())
     sys.stdout.write("\n" + json.dumps(digests(assembled.dag, sample_bars(assembled.dag))) + "\n")
 

@@ -20,7 +20,7 @@ from qmtl.project.validation.finding import RESULT, Finding
 from qmtl.project.validation.guard import guard
 from qmtl.sdk import AccountTerms, SemanticKind, Strategy, StreamInput, Vertex
 from qmtl.sdk.research.look_ahead import find_look_ahead
-from qmtl.sdk.research.sample import sample_bars
+from qmtl.sdk.repeatability.sample import sample_bars
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 
 TRADED = (SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)

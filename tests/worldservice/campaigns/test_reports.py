@@ -19,13 +19,14 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.core.roles import Role
 from qmtl.sql.instants import micros
+from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.campaigns.test_service import EASY, NAMED, campaign, governed, reasons
-from tests.worldservice.harness import WorldHarness, stamp
+from tests.worldservice.harness import WorldHarness, evaluation, stamp
 from tests.worldservice.samples import DOCUMENT, list_chunks, order_list
 from worldservice.worlds import tables as world_tables
 
@@ -218,6 +219,31 @@ async def test_what_cannot_be_compared_is_unknown_and_named(harness: WorldHarnes
     other = await books.request(ann)
     other.session_id = "none"
     assert (await refusal(ann, other)).reason == "E_SESSION_UNKNOWN"
+
+
+async def test_of_a_session_that_was_never_evaluated_the_version_is_that_of_the_run_before_it(
+    harness: WorldHarness,
+) -> None:
+    ann = await governed(harness, POLICY)
+    await bound_to(ann, "a")
+    books = Books(harness, await opened(harness), slip=Decimal(0))
+    unlike = await made(ann, await books.request(ann))
+    assert unlike.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert unlike.reasons[0].endswith(", live of ?"), "it was evaluated before its nodes were told only"
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-2"))  # at the instant at which the session was opened
+    later = Books(harness, await opened(harness), slip=Decimal(0))
+    report = await made(ann, await later.request(ann))
+    assert (report.verdict, report.strategy_version[:7]) == (divergencepb.DIVERGENCE_VERDICT_PASS, "blake3:")
+    harness.clock.advance(1.0)
+    await bound_to(ann, "b")
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-3"))  # of the new nodes, once the session had begun
+    changed = await made(ann, await later.request(ann))
+    assert changed.reasons[0].endswith(f", live of {report.strategy_version}")
+
+
+async def bound_to(stub: WorldStubs, letter: str) -> None:
+    node_ids = [f"blake3:{letter * 64}"]
+    await stub.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(**NAMED, node_ids=node_ids))
 
 
 async def refusal(stub: WorldStubs, request: CreateRequest) -> QmtlError:

@@ -189,7 +189,7 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         model_text=terms_in_words(policy.account.text(execution)),
         policy_version=policy_version,
         version=version,
-        live_version=_live_version(conn, source, Stage.LIVE if live else Stage.PAPER) or version,
+        live_version=_live_version(conn, source, session, Stage.LIVE if live else Stage.PAPER),
         unequal=(*_weights(conn, world, name), *(_in_canary(conn, world, name, session) if live else ())),
     )
 
@@ -201,11 +201,15 @@ def _capital(written: str) -> str:
     return format_decimal(capital)
 
 
-def _live_version(conn: Connection, source: Source, stage: Stage) -> str:
-    """Of the nodes that the session's newest evaluation found bound; empty: it was never evaluated."""
-    runs = evaluation_store.runs_of_stage(conn, source.world_id, source.strategy_id, stage)
-    mine = (run.evidence for run in runs if run.evidence.session_id == source.session_id)
-    return next((one.strategy_version for one in mine), "")
+def _live_version(conn: Connection, source: Source, session: Session, stage: Stage) -> str:
+    """Of the nodes that the session's newest evaluation found bound; of a session without one, that of the run before
+    it was opened. Empty: nobody knows.
+    """
+    world_id, strategy_id = source.world_id, source.strategy_id
+    runs = evaluation_store.runs_of_stage(conn, world_id, strategy_id, stage)
+    mine = [run for run in runs if run.evidence.session_id == source.session_id]
+    known = mine or evaluation_store.runs_until(conn, world_id, strategy_id, session.opened_at)[-1:]
+    return next((run.evidence.strategy_version for run in known), "")
 
 
 def _weights(conn: Connection, world: World, strategy_id: str) -> tuple[str, ...]:

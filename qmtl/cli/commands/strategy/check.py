@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qmtl.cli.projects.fresh import digests_in_fresh_process
+from qmtl.cli.projects.fresh import differing_nodes
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.research.look_ahead import Leak, find_look_ahead
-from qmtl.sdk.research.sample import sample_bars
+from qmtl.sdk.repeatability.sample import sample_bars
 from qmtl.sdk.strategy.assembly import assemble
 
 
@@ -52,10 +50,7 @@ def check(
 def _checked(place: str, name: str, dag: Dag) -> Checked:
     bars = sample_bars(dag)
     found = Checked(name, len(dag.nodes), max(map(len, bars)))
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        first = digests_in_fresh_process(place, Path(one), 1)
-        second = digests_in_fresh_process(place, Path(other), 2)
-    found.differing = [node for node, digest in first.items() if second.get(node) != digest]
+    found.differing = differing_nodes(place)
     found.leaks = list(find_look_ahead(dag, bars))
     return found
 

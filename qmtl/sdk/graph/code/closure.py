@@ -102,7 +102,7 @@ class _Capture:
         return _json_value(value, chain, user)
 
     def _module(self, module: types.ModuleType, chain: Chain, user: str) -> Json:
-        if _is_library(module.__name__):
+        if is_library(module.__name__):
             return ["ref", module.__name__]
         if len(chain) < 2:
             raise _refused(chain[0], user, "is a module of the project used as a value")
@@ -112,7 +112,7 @@ class _Capture:
         return self.reference(members[chain[1]], (".".join(chain[:2]), *chain[2:]), user)
 
     def _function(self, fn: types.FunctionType, chain: Chain, user: str) -> Json:
-        if _is_library(fn.__module__ or ""):
+        if is_library(fn.__module__ or ""):
             return _library_name(fn, chain, user)
         if id(fn) not in self._met:
             self._met[id(fn)] = len(self.functions)
@@ -140,7 +140,7 @@ class _Capture:
     def _record(self, fn: types.FunctionType) -> Json:
         node = _without_own_decorators(_definition(fn), fn)
         for module in imported_in(node):
-            if module.startswith(".") or not _is_library(module):
+            if module.startswith(".") or not is_library(module):
                 raise _refused(module, fn.__qualname__, "is a project module imported inside the function")
         defaults = {
             name: self.reference(parameter.default, (name,), fn.__qualname__)
@@ -169,7 +169,7 @@ class _Capture:
 
 def _library_name(value: types.FunctionType | types.BuiltinFunctionType | type, chain: Chain, user: str) -> Json:
     module, name = value.__module__, value.__qualname__
-    if module is None or not _is_library(module):
+    if module is None or not is_library(module):
         raise _refused(chain[0], user, "is a class of the project")
     if "<" in name or (isinstance(value, types.BuiltinFunctionType) and not _is_module_level(value)):
         raise _refused(chain[0], user, "carries state of its own")
@@ -224,18 +224,18 @@ def _dotted(fn: types.FunctionType, name: str) -> str:
     if name not in cells and (written := _written_import(fn, name, value)):
         return written
     if isinstance(value, types.ModuleType):
-        return value.__name__ if _is_library(value.__name__) else PROJECT + value.__name__
+        return value.__name__ if is_library(value.__name__) else PROJECT + value.__name__
     if not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
         kind = type(value)  # an open file or a path is as much outside as what made it
         return "" if kind.__module__ == "builtins" else f"{kind.__module__.lstrip('_')}.{kind.__qualname__}"
     found = f"{value.__module__}.{value.__qualname__}"
-    return found if _is_library(value.__module__ or "") else PROJECT + found
+    return found if is_library(value.__module__ or "") else PROJECT + found
 
 
 def _written_import(fn: types.FunctionType, name: str, value: object) -> str:
     """The dotted name a module-level import of a library gave to `name`, if the name still has that value."""
     for node in _tree_of(fn).body:
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level and _is_library(node.module):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level and is_library(node.module):
             for alias in node.names:
                 if (alias.asname or alias.name) == name and _still(node.module, alias.name, value):
                     return f"{node.module}.{alias.name}"
@@ -312,7 +312,7 @@ def _body_column(code: types.CodeType) -> int | None:
     return min(starts)[1] if starts else None
 
 
-def _is_library(module: str) -> bool:
+def is_library(module: str) -> bool:
     """Whether a module belongs to the standard library, an installed distribution or this package."""
     top = module.partition(".")[0]
     if top in ("", OWN_PACKAGE):

@@ -75,3 +75,26 @@ def test_what_fails_over_made_up_bars_is_told_in_a_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(written(tmp_path, "1.0 / 0.0"))])
     assert done.exit_code == 1
     assert "ZeroDivisionError" in str(done.exception)
+
+
+BY_THE_DAY = """\
+from datetime import date
+
+from qmtl.sdk import Strategy, StreamInput, indicators, signals
+
+
+class ByTheDay(Strategy):
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD", interval="1h")
+        mean = indicators.sma(price, 10 + date.today().toordinal() % 7, name="mean")
+        self.trade(signals.position_target(signals.trend(price, mean), long=0.5), price)
+"""
+
+
+@pytest.mark.soak
+def test_a_graph_that_is_built_by_the_day_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "by_the_day.py"
+    path.write_text(BY_THE_DAY, encoding="utf-8")
+    code, said = run(path)
+    assert code == 1
+    assert "two processes differ at BTC-USD, mean, trend" in said, "its warm-up is another too"

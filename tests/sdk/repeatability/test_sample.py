@@ -10,7 +10,7 @@ from qmtl.sdk import StreamInput, TagQuery
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs
 from qmtl.sdk.graph.dag import build_dag
-from qmtl.sdk.research.sample import digests, sample_bars
+from qmtl.sdk.repeatability.sample import digests, sample_bars
 
 
 def test_every_source_has_bars_beyond_the_warm_up() -> None:
