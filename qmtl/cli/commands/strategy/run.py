@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -66,3 +67,5 @@ def run(
         typer.echo(json.dumps({"event": "result", **json.loads(result.to_json())}, ensure_ascii=False))
     else:
         typer.echo(str(result))
+    if result.not_continued and not result.not_continued.startswith("E_LIVE_GUARD"):  # live was not meant: as asked
+        sys.exit(1)

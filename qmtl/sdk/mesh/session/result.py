@@ -41,6 +41,7 @@ class SessionResult:
     answered to its metrics, at stage PAPER or LIVE. `held` is what the fills come to by the portfolio's time, signed,
     by symbol. Live the equity begins with the account's when this run came, and moves by what the strategy makes.
     `earlier`: the sessions of this run before the world moved the strategy between paper and live, oldest first.
+    `not_continued`: why the session that the world moved it to then could not begin here; empty: it was not moved.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SessionResult:
     late_ns: frozenset[int] = frozenset()
     held: Mapping[str, Decimal] = field(default_factory=dict)
     earlier: tuple[SessionResult, ...] = ()
+    not_continued: str = ""
 
     @property
     def strategy_id(self) -> str:
@@ -113,6 +115,8 @@ class SessionResult:
             "retries": self.retries,
             "late": len(self.late_ns),
             "replay": replay_json(self.replay),
+            "earlier": [json.loads(one.to_json()) for one in self.earlier],
+            "not_continued": self.not_continued,
         }
         return json.dumps(document, indent=2)
 
@@ -123,11 +127,15 @@ class SessionResult:
         return draw_replay(f"{self.name}, {self._kind} in {self.owner.world_id}", self.replay, self.bars, Path(path))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.markup import escape
+
         problem = shortfall(self.replay)
         yield (
             f"[bold]{self.name}[/bold] traded {self._kind} as {self.strategy_id} in world {self.owner.world_id}"
             f"{f', [red]{problem}[/red]' if problem else ''}"
         )
+        if self.not_continued:
+            yield f"[red]the world moved it on, and it was not run there[/red]: {escape(self.not_continued)}"
         yield from assumption_lines(self.replay)
         for bars in self.bars:
             if len(bars):

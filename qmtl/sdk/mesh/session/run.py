@@ -10,9 +10,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.clock import Clock, SystemClock
-from qmtl.core.errors import NotReady, PermissionDenied, refused
+from qmtl.core.errors import NotReady, PermissionDenied, QmtlError, refused
 from qmtl.sdk.mesh.client import Gateway, open_client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.activation import FollowedActivation, follow_activation, trading_session
@@ -106,22 +107,41 @@ async def _sessions(
     clients: list[RetryingClient],
     asked: _Asked,
 ) -> SessionResult:
-    """One session after the other, as long as the strategy is moved between paper and live."""
+    """One session after the other, as long as the strategy is moved between paper and live.
+
+    Where the next one cannot begin, the last one's result says why, and is not lost.
+    """
     earlier: list[SessionResult] = []
     while True:
-        session = await _activated(submitter.world, strategy_id, activation, asked)
-        if session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE and not asked.allow_live:
+        try:
+            going, account = await _begun(submitter, assembled, strategy_id, activation, clients, asked)
+        except QmtlError as error:
             if not earlier:
-                raise _unmeant(strategy_id, submitter.world)
-            log.warning("%s", _unmeant(strategy_id, submitter.world).message)
-            return replace(earlier.pop(), earlier=tuple(earlier))
-        market = await submitter.data.market(assembled, asked.data, session)
-        place = SessionPlace(activation, session, market)
-        going = Session(submitter, assembled, strategy_id, place, asked.terms, clients, asked.on_event)
-        result = await going.run()
+                raise
+            log.warning("the run ends with the session before: %s", error)
+            return replace(earlier.pop(), earlier=tuple(earlier), not_continued=str(error))
+        result = await going.run(account)
         if not going.moved:
             return replace(result, earlier=tuple(earlier))
         earlier.append(result)
+
+
+async def _begun(
+    submitter: Submitter,
+    assembled: Assembled,
+    strategy_id: str,
+    activation: FollowedActivation,
+    clients: list[RetryingClient],
+    asked: _Asked,
+) -> tuple[Session, accountpb.Account]:
+    """The session that the strategy trades in, and the account that it has there."""
+    session = await _activated(submitter.world, strategy_id, activation, asked)
+    if session.execution_domain == commonpb.EXECUTION_DOMAIN_LIVE and not asked.allow_live:
+        raise _unmeant(strategy_id, submitter.world)
+    market = await submitter.data.market(assembled, asked.data, session)
+    place = SessionPlace(activation, session, market)
+    going = Session(submitter, assembled, strategy_id, place, asked.terms, clients, asked.on_event)
+    return going, await going.begin()
 
 
 async def _activated(world: str, strategy_id: str, activation: FollowedActivation, asked: _Asked) -> sessionpb.Session:

@@ -109,11 +109,14 @@ class Session:
         there = trading_session(self._activation.envelope, self._strategy_id)
         return there is not None and there.execution_domain != self._session.execution_domain
 
-    async def run(self) -> SessionResult:
-        """From the history to the session's end, or until the strategy trades elsewhere."""
+    async def begin(self) -> accountpb.Account:
+        """Open the session's data, feed its history to the nodes, and open or find the account that it trades on."""
         await self._open_data_session(self._session)
         await self._warm_up(self._session)
-        account = await self._account()
+        return await self._account()
+
+    async def run(self, account: accountpb.Account) -> SessionResult:
+        """From its begin to the session's end, or until the strategy trades elsewhere."""
         owner = Owner(account.account, self._submitter.world, self._strategy_id)
         self._tell(SessionBegun(self._session.session_id, account.account, self._is_live, *self._span_ns))
         portfolio = FollowedPortfolio(self._another(), owner)

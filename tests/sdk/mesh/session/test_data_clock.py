@@ -120,6 +120,6 @@ def test_over_gaps_and_a_change_of_clocks_a_session_sees_no_bar_before_its_close
         fine[quarters.close_ns > cut_ns] *= 0.6
         coarse[hours.close_ns > cut_ns] *= 1.7
         changed = played(dag, replace(quarters, values=fine), replace(hours, values=coarse))
-        for vertex in dag.nodes:
-            known = [each for each in whole.get(vertex.node_id, ()) if each[0] <= cut_ns]
-            assert [each for each in changed.get(vertex.node_id, ()) if each[0] <= cut_ns] == known
+        for each in dag.nodes:
+            known = [one for one in whole.get(each.node_id, ()) if one[0] <= cut_ns]
+            assert [one for one in changed.get(each.node_id, ()) if one[0] <= cut_ns] == known

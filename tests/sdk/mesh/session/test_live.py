@@ -125,6 +125,8 @@ async def test_promoted_while_it_runs_it_goes_on_live() -> None:
     result = await run(mesh)
     (paper,) = result.earlier
     assert (paper.is_live, result.is_live) == (False, True)
+    assert not result.not_continued
+    assert json.loads(result.to_json())["earlier"][0]["session"]["session_id"] == "session-1"
     assert len(paper.bars[0]) in (40, 41)
     by_account = {status.order.account: status for status in mesh.orders.values()}
     assert set(by_account) == {paper.account.account, "acc"}
@@ -139,8 +141,21 @@ async def test_promoted_without_consent_it_ends_on_paper() -> None:
     result = await run(mesh, allow_live=False)
     assert not result.is_live
     assert not result.earlier
+    assert result.not_continued.startswith("E_LIVE_GUARD: strategy s-1 is LIVE in world w")
     assert len(result.bars[0]) in (40, 41)
     assert {status.order.account for status in mesh.orders.values()} == {result.account.account}
+
+
+async def test_the_result_of_paper_is_not_lost_where_the_live_session_cannot_begin() -> None:
+    mesh = await live_mesh()  # the world may use no account at an exchange
+    mesh.activate("s-1")
+    await moved_at(mesh, 40, live=True)
+    result = await run(mesh)
+    assert not result.is_live
+    assert len(result.bars[0]) in (40, 41)
+    assert result.not_continued.startswith("E_ACCOUNT_UNKNOWN: world w may use no account at an exchange")
+    assert result.not_continued in " ".join(str(result).split())
+    assert json.loads(result.to_json())["not_continued"] == result.not_continued
 
 
 async def test_one_that_is_demoted_drains_live_and_then_goes_on_on_paper() -> None:
