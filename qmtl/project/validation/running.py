@@ -19,8 +19,8 @@ from qmtl.project.layers import FACTS, Layer
 from qmtl.project.validation.finding import RESULT, Finding
 from qmtl.project.validation.guard import guard
 from qmtl.sdk import AccountTerms, SemanticKind, Strategy, StreamInput, Vertex
-from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.repeatability.sample import sample_bars
+from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 
 TRADED = (SemanticKind.DECISION_VALUE, SemanticKind.COMMAND_VALUE)

@@ -1,1 +1,1 @@
-"""Whether a graph makes the same of the same bars in processes of their own, with other clocks, folders and hash seeds."""
+"""Whether a graph makes the same of the same bars in processes of their own: other clocks, folders and hash seeds."""

@@ -21,8 +21,8 @@ from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.graph.dag import Dag, build_dag
 from qmtl.sdk.graph.joins import joining_of
 from qmtl.sdk.graph.vertices import Vertex
-from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.repeatability.sample import sample_bars
+from qmtl.sdk.research.look_ahead import find_look_ahead
 from qmtl.sdk.strategy.assembly import assemble
 from tests.sdk.engine.test_streaming import same_outputs
 from tests.sdk.market import START_NS, STEP_NS, walk

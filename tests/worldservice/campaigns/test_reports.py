@@ -230,13 +230,13 @@ async def test_of_a_session_that_was_never_evaluated_the_version_is_that_of_the_
     unlike = await made(ann, await books.request(ann))
     assert unlike.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
     assert unlike.reasons[0].endswith(", live of ?"), "it was evaluated before its nodes were told only"
-    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-2"))  # at the instant at which the session was opened
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-2"))  # as it was opened
     later = Books(harness, await opened(harness), slip=Decimal(0))
     report = await made(ann, await later.request(ann))
     assert (report.verdict, report.strategy_version[:7]) == (divergencepb.DIVERGENCE_VERDICT_PASS, "blake3:")
     harness.clock.advance(1.0)
     await bound_to(ann, "b")
-    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-3"))  # of the new nodes, once the session had begun
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "run-3"))  # of the new nodes
     changed = await made(ann, await later.request(ann))
     assert changed.reasons[0].endswith(f", live of {report.strategy_version}")
 

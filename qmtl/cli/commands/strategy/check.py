@@ -13,8 +13,8 @@ from qmtl.cli.projects.fresh import differing_nodes
 from qmtl.cli.projects.loading import absolute_place, load_strategy
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.sdk.graph.dag import Dag
-from qmtl.sdk.research.look_ahead import Leak, find_look_ahead
 from qmtl.sdk.repeatability.sample import sample_bars
+from qmtl.sdk.research.look_ahead import Leak, find_look_ahead
 from qmtl.sdk.strategy.assembly import assemble
 
 
