@@ -28,6 +28,7 @@ from brokerage.market.configured import market_of
 from brokerage.market.context import MarketContext
 from brokerage.market.listed import load_listed
 from brokerage.market.service import InstrumentService
+from brokerage.orders.closing.service import PositionClosingService
 from brokerage.orders.entry.manual_service import ManualOrderService
 from brokerage.orders.entry.service import OrderEntryService
 from brokerage.orders.service import OrderService
@@ -63,6 +64,8 @@ from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
+from qmtl.broker.v1 import position_closing_service_pb2 as positionclosingservicepb
+from qmtl.broker.v1 import position_closing_service_pb2_grpc as positionclosingrpc
 from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
@@ -185,6 +188,11 @@ def serve_orders(server: Server, process: Process) -> None:
     )
     by_hand = ManualOrderService(db, market, process.access, clock)
     server.add(manualorderrpc.add_ManualOrderServiceServicer_to_server, by_hand, service_of(manualorderservicepb))
+    server.add(
+        positionclosingrpc.add_PositionClosingServiceServicer_to_server,
+        PositionClosingService(db, market, clock),
+        service_of(positionclosingservicepb),
+    )
     server.add(orderrpc.add_OrderServiceServicer_to_server, orders, service_of(orderservicepb))
     server.add(portfoliorpc.add_PortfolioServiceServicer_to_server, portfolios, service_of(portfolioservicepb))
     server.add(

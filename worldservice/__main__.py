@@ -14,6 +14,7 @@ from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
 from qmtl.broker.v1 import fence_service_pb2_grpc as fencerpc
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
+from qmtl.broker.v1 import position_closing_service_pb2_grpc as positionclosingrpc
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import event_state_service_pb2 as eventstateservicepb
 from qmtl.control.v1 import event_state_service_pb2_grpc as eventstaterpc
@@ -90,6 +91,8 @@ from worldservice.campaigns.reports.making import ReportMaker
 from worldservice.campaigns.reports.service import DivergenceServicer
 from worldservice.campaigns.service import CampaignServicer
 from worldservice.campaigns.standing import Campaigns
+from worldservice.closings.keeper import ClosingKeeper
+from worldservice.closings.store import told_closings
 from worldservice.config import Settings
 from worldservice.evaluation.domain.decision import DecisionSettings, Verdicts
 from worldservice.evaluation.replay.replayer import Replayer
@@ -162,6 +165,8 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         risks, notices = RiskBlocks(_snapshot_files(settings), share_in_world), HoldNotices(bus, UnwrittenHolds(clock))
         starter = _add_campaigns(server, runtime, bus, (maker, rules, fences), risks)
         _add_activation(server, writes, rules, fences, (starter, notices))
+        closings = ClosingKeeper(writes, rules.decisions, positionclosingrpc.PositionClosingServiceStub(broker), timing)
+        runtime.background("closings", closings.run)
         limits = LimitsSender(db, accountrpc.AccountServiceStub(broker), clock, metrics, timing)
         budgets = _add_allocation(runtime, server, writes, limits, _snapshot_files(settings))
         _add_status(server, StatusServicer(db, StatusSources(SERVICE, clock.now(), bus, clock, runtime.outages, relay)))
@@ -254,7 +259,7 @@ def _add_activation(
     )
     server.add(
         activationrpc.add_ActivationServiceServicer_to_server,
-        ActivationServicer(writes, rules.decisions, canary_blocks),
+        ActivationServicer(writes, rules.decisions, canary_blocks, told_closings),
         service_of(activationservicepb),
     )
     starter, notices = applying

@@ -45,4 +45,5 @@ class WorldMetrics:
             "qmtl_world_rebalance_slippage_bps", "Average price of a leg against its plan's mark; above 0 is a loss.",
             registry=registry, buckets=(-20.0, -5.0, 0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
         )  # fmt: skip
+        self.closings = counter("qmtl_world_closings_total", "Closings of demoted positions, by state.", ["state"])
         self.refusals = counter("qmtl_world_refusals_total", "Refused writes.", ["rpc", "reason"])

@@ -16,6 +16,7 @@ from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
+    DEMOTION,
     EXTERNAL,
     OPERATOR,
     Contingency,
@@ -355,8 +356,9 @@ def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | Non
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     found = tuple(require_text(tag, "order.tags", TEXT_MAX) for tag in tags)
-    if OPERATOR in found:
-        raise refused("E_NAME", "order.tags", OPERATOR, "another tag: orders by hand have it")
+    for ours, what in ((OPERATOR, "orders by hand"), (DEMOTION, "orders that close what a demoted strategy holds")):
+        if ours in found:
+            raise refused("E_NAME", "order.tags", ours, f"another tag: {what} have it")
     if len(found) > TAGS_MAX:
         raise refused("E_NAME", "order.tags", f"{len(found)} tags", f"at most {TAGS_MAX}")
     return found

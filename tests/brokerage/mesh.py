@@ -32,6 +32,7 @@ from qmtl.broker.v1.manual_order_service_pb2_grpc import ManualOrderServiceStub
 from qmtl.broker.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceStub
 from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from qmtl.broker.v1.position_closing_service_pb2_grpc import PositionClosingServiceStub
 from qmtl.broker.v1.replay_service_pb2_grpc import ReplayServiceStub
 from qmtl.broker.v1.reported_fill_service_pb2_grpc import ReportedFillServiceStub
 from qmtl.broker.v1.status_service_pb2_grpc import StatusServiceStub
@@ -159,6 +160,7 @@ class Client:
         self.instruments = InstrumentServiceStub(channel)
         self.orders = OrderServiceStub(channel)
         self.manual = ManualOrderServiceStub(channel)
+        self.closings = PositionClosingServiceStub(channel)
         self.portfolios = PortfolioServiceStub(channel)
         self.replays = ReplayServiceStub(channel)
         self.reported_fills = ReportedFillServiceStub(channel)

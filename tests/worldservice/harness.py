@@ -50,6 +50,7 @@ from tests.support.nats import free_port
 from tests.support.shared.stores import lay_store
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.accounts import Accounts
+from tests.worldservice.closings.peer import Closings
 from tests.worldservice.samples import CLAIMS, DOCUMENT, GOOD, list_chunks, order_list
 from tests.worldservice.worlds.presets import Catalogue
 from worldservice.__main__ import compose
@@ -201,6 +202,7 @@ class WorldHarness:
         self.stack = stack
         self.brokerage = Brokerage()
         self.replays = Replays(clock)
+        self.closings = Closings()
         self.accounts = Accounts()  # type: ignore[abstract]  # nothing else is asked of it
         names = ("worldservice", "brokerage", "seamless")
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in names}
@@ -230,6 +232,7 @@ class WorldHarness:
         server.add(fencerpc.add_FenceServiceServicer_to_server, self.brokerage, descriptor)
         replays = replayservicepb.DESCRIPTOR.services_by_name["ReplayService"]
         server.add(replayrpc.add_ReplayServiceServicer_to_server, self.replays, replays)
+        self.closings.add(server)
         self.accounts.add(server)
         await server.start()
         self._peer = lambda: server.stop(0.0)

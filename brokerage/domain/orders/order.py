@@ -21,6 +21,8 @@ MARGIN_CALL = "MARGIN_CALL"
 """Tags the orders by which an account closes what it cannot hold."""
 OPERATOR = "@operator"
 """Who owns orders that people send by hand; also the world of those that name none, and a tag of what closes others."""
+DEMOTION = "@demotion"
+"""Tags the orders by which brokerage closes what a demoted strategy holds."""
 EXTERNAL = "@external"
 """Who owns what the venue did without us: orders of other clients, liquidations, deleveraging; also its world."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -100,11 +101,14 @@ def flatten(conn: Connection, market: MarketContext, wanted: Flatten, act: Act) 
 
 
 def closing_order(owner: Owner, instrument: Instrument, held: int, name: str) -> Order:
-    """The order that closes a position: all lots of it, or all of what is less than one."""
-    whole = abs(held) - abs(held) % instrument.lot or abs(held)
-    side = Side.SELL if held > 0 else Side.BUY
-    quantity = instrument.quantity_decimal(whole)
+    """The order that closes a position at the market."""
+    side, quantity = Side.SELL if held > 0 else Side.BUY, closing_quantity(instrument, held)
     return Order(owner, name, instrument.symbol, side, quantity, reduce_only=True, venue="", tags=(OPERATOR,))
+
+
+def closing_quantity(instrument: Instrument, held: int) -> Decimal:
+    """All lots of a position, or all of what is less than one."""
+    return instrument.quantity_decimal(abs(held) - abs(held) % instrument.lot or abs(held))
 
 
 def _submit(

@@ -70,6 +70,7 @@ class Standing:
     run: evaluationpb.EvaluationRun | None
     entries: tuple[activationpb.ActivationEntry, ...]
     unsettled: evaluationpb.EvaluationRun | None = None
+    closings: tuple[activationpb.PositionClosing, ...] = ()
 
 
 def standings_of(
@@ -77,6 +78,7 @@ def standings_of(
     runs: Sequence[evaluationpb.EvaluationRun],
     activation: activationpb.ActivationEnvelope,
     names: dict[str, str],
+    closings: Sequence[activationpb.PositionClosing] = (),
 ) -> list[Standing]:
     """Every bound strategy; `runs` come newest first and a policy judges the newest of stage BACKTEST."""
     newest: dict[str, evaluationpb.EvaluationRun] = {}
@@ -90,6 +92,7 @@ def standings_of(
             bound.stage,
             newest.get(bound.strategy_id),
             tuple(entry for entry in activation.entries if entry.strategy_id == bound.strategy_id),
+            closings=tuple(one for one in closings if one.strategy_id == bound.strategy_id),
         )
         for bound in bindings
         if bound.state != bindingpb.BINDING_STATE_REMOVED
@@ -216,11 +219,24 @@ def _entry_text(decision: decisionpb.DecisionEnvelope, standing: Standing, entry
         return f"{side} is inactive"
     if entry.drain and entry.effective_mode in _TRADING:
         mode = enum_word(commonpb.EffectiveMode, entry.effective_mode)
-        return f"{side} drains in {mode}: only reducing orders pass"
+        return f"{side} drains in {mode}: only reducing orders pass{_closing_text(standing, entry)}"
     mode = enum_word(commonpb.EffectiveMode, entry.effective_mode)
     if entry.effective_mode in _TRADING:
         return f"{side} trades in {mode} at weight {entry.weight}{_window(entry)}"
     return f"{side} is active and computes only ({mode}): {_held_by(decision, standing)}"
+
+
+def _closing_text(standing: Standing, entry: activationpb.ActivationEntry) -> str:
+    """How far brokerage has come with closing what a draining side holds."""
+    closing = next((one for one in standing.closings if one.side == entry.side), None)
+    if closing is None or closing.state == activationpb.CLOSING_STATE_STOPPED:
+        return ""
+    if closing.state == activationpb.CLOSING_STATE_FLAT:
+        return f", and it is flat since {when(closing.end_time)}"
+    left = closing.detail or "brokerage was not asked yet"
+    if closing.state == activationpb.CLOSING_STATE_CLOSING:
+        return f"; brokerage closes what it holds until {when(closing.until)}: {left}"
+    return f"; NOT CLOSED by {when(closing.until)}: {left}"
 
 
 def _held_by(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:

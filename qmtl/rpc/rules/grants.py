@@ -31,6 +31,7 @@ INSTRUMENTS: Final = "/qmtl.broker.v1.InstrumentService"
 FENCES: Final = "/qmtl.broker.v1.FenceService"
 ORDERS: Final = "/qmtl.broker.v1.OrderService"
 ORDER_ENTRY: Final = "/qmtl.broker.v1.OrderEntryService"
+CLOSINGS: Final = "/qmtl.broker.v1.PositionClosingService"
 PORTFOLIOS: Final = "/qmtl.broker.v1.PortfolioService"
 REPORTED_FILLS: Final = "/qmtl.broker.v1.ReportedFillService"
 REPLAYS: Final = "/qmtl.broker.v1.ReplayService"
@@ -89,6 +90,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(REPLAYS, "ReplayOrders ReplayBooks"),
         *_each(ACCOUNTS, "OpenPaperAccount GetAccount ListAccounts SetAccountLimits"),
         *_each(ORDER_ENTRY, "CancelAll"),
+        *_each(CLOSINGS, "ClosePositions"),
         *_each(PORTFOLIOS, "GetPortfolio ListPositions"),
         *_each(INSTRUMENTS, "GetInstrument"),
         *_each(BROKER_STATUS, "GetStatus"),

@@ -162,3 +162,32 @@ def test_a_run_without_its_evidence_is_told_beside_the_one_that_counts() -> None
     assert lines[1].strip() == "run r2 waits for the replay of its orders and counts for nothing"
     (line,) = show_verdicts.evidence_lines(refused)
     assert line == "run r2 cannot be replayed and counts for nothing: E_ARTIFACT_UNKNOWN: no"
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "wanted"),
+    [
+        (
+            "CLOSING",
+            "10 left",
+            "; brokerage closes what it holds until 2026-01-01T01:00:00Z: 10 left",
+        ),
+        ("CLOSING", "", ": brokerage was not asked yet"),
+        ("FLAT", "", ", and it is flat since 2026-01-01T00:30:00Z"),
+        ("NOT_CLOSED", "acc holds 10 AAPL", "; NOT CLOSED by 2026-01-01T01:00:00Z: acc holds 10 AAPL"),
+        ("STOPPED", "it may go on", "only reducing orders pass"),
+    ],
+)
+def test_who_is_closed_says_what_is_left(state: str, detail: str, wanted: str) -> None:
+    closing = activationpb.PositionClosing(
+        strategy_id="s", side=commonpb.SIDE_LONG, state=f"CLOSING_STATE_{state}", detail=detail
+    )
+    closing.until.FromJsonString("2026-01-01T01:00:00Z")
+    closing.end_time.FromJsonString("2026-01-01T00:30:00Z")
+    entry = activationpb.ActivationEntry(
+        strategy_id="s", side=commonpb.SIDE_LONG, active=True, drain=True, effective_mode=PAPER
+    )
+    bound = [bindingpb.Binding(strategy_id="s")]
+    envelope = activationpb.ActivationEnvelope(entries=[entry])
+    (found,) = show_verdicts.standings_of(bound, [], envelope, {}, [closing])
+    assert show_verdicts.trading_text(decided(COMPUTE), found).endswith(wanted)

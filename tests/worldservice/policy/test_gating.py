@@ -14,7 +14,7 @@ from qmtl.core.modes import ExecutionDomain
 from worldservice.policy.domain.edge_policy import EdgePolicy
 from worldservice.policy.domain.execution_model import ExecutionModel, FillModel
 from worldservice.policy.domain.gating import Gating
-from worldservice.policy.domain.governance import LivePromotion
+from worldservice.policy.domain.governance import LivePromotion, OnDemote
 from worldservice.policy.domain.policy import OnMissing, Policy, parse_policy, rules_of
 from worldservice.worlds.domain.binding import Stage
 
@@ -102,6 +102,8 @@ def test_an_apply_opens_all_that_was_shut_unless_said() -> None:
     assert gating.edges == EdgePolicy(frozenset({LIVE}), frozenset({LIVE}))
 
 
+SLIPPAGE = "position_policy.flat_slippage_bps"
+
 GATES = "validation_profiles.paper.gates"
 GUARDS = "gating_policy.divergence_guards"
 EDGES, SHUT = "gating_policy.edges.pre_promotion", "disable_edges_to"
@@ -180,6 +182,15 @@ FAULTS = (
     ("gating_policy: {leverage: 3}\n", "E_POLICY_KEY_UNKNOWN", "gating_policy.leverage"),
     ("position_policy: {}\n", "E_POLICY_KEY_MISSING", "position_policy.on_demote"),
     ("position_policy: {on_demote: sell}\n", "E_POLICY_VALUE", "position_policy.on_demote"),
+    ("position_policy: {on_promote: keep, flat_within: 1h}\n", "E_POLICY_KEY_MISSING", "position_policy.on_demote"),
+    ("position_policy: {on_demote: drain, flat_within: 1h}\n", "E_POLICY_VALUE", "position_policy.on_demote"),
+    ("position_policy: {on_demote: flat, flat_within: 0s}\n", "E_POLICY_VALUE", "position_policy.flat_within"),
+    ("position_policy: {on_demote: flat, flat_within: 31d}\n", "E_POLICY_VALUE", "position_policy.flat_within"),
+    ("position_policy: {on_demote: flat, flat_within: 3}\n", "E_POLICY_UNIT", "position_policy.flat_within"),
+    ("position_policy: {on_demote: flat, flat_slippage_bps: 0}\n", "E_POLICY_VALUE", SLIPPAGE),
+    ("position_policy: {on_demote: flat, flat_slippage_bps: 1001}\n", "E_POLICY_VALUE", SLIPPAGE),
+    ("position_policy: {on_demote: flat, flat_slippage_bps: 2.5}\n", "E_POLICY_VALUE", SLIPPAGE),
+    ("position_policy: {on_demote: flat, flat_slippage_bps: x}\n", "E_POLICY_VALUE", SLIPPAGE),
     ("position_policy: {on_demote: hold, on_swap: hold}\n", "E_POLICY_KEY_UNKNOWN", "position_policy.on_swap"),
     ("governance: {live_promotion: {mode: yolo}}\n", "E_POLICY_VALUE", "governance.live_promotion.mode"),
     ("governance: {live_promotion: {}}\n", "E_POLICY_KEY_MISSING", "governance.live_promotion.mode"),
@@ -197,3 +208,16 @@ def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
 def test_a_time_without_quotes_is_told_to_want_them() -> None:
     with pytest.raises(InvalidRequest, match='a time in quotes, "16:00"'):
         parsed(SESSION.replace('"16:00"', "16:00"))
+
+
+def test_what_a_demoted_strategy_holds_is_closed_within_what_the_policy_says() -> None:
+    plain = parsed("position_policy: {on_demote: flat}\n").positions
+    assert (plain.on_demote, plain.flat_within, plain.flat_slippage_bps) == (
+        OnDemote.FLAT,
+        timedelta(hours=1),
+        Decimal(20),
+    )
+    told = parsed('position_policy: {on_demote: flat, flat_within: 30m, flat_slippage_bps: "2.5"}\n').positions
+    assert (told.flat_within, told.flat_slippage_bps) == (timedelta(minutes=30), Decimal("2.5"))
+    assert parsed("position_policy: {on_promote: keep}\n").positions.on_demote is OnDemote.HOLD
+    assert [word.drains for word in OnDemote] == [False, True, True]

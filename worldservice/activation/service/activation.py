@@ -1,7 +1,7 @@
 """RPCs of activation: set, get, compare, watch, and rebuild from the audit log."""
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from sqlalchemy import Connection
 
@@ -40,12 +40,28 @@ CHANGES_MAX = 1_000
 WATCH_BATCH = 64
 
 
+Closings = Callable[[Connection, str], list[activationpb.PositionClosing]]
+"""The newest closings of a world's strategies."""
+
+
+def no_closings(conn: Connection, world_id: str) -> list[activationpb.PositionClosing]:
+    """Where nothing is closed."""
+    return []
+
+
 class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceServicer):
     """An operator raises to PAPER at most; what narrows is at brokerage before it is answered."""
 
-    def __init__(self, writes: Writes, settings: DecisionSettings, weights: WeightBlocks = no_weight_blocks) -> None:
+    def __init__(
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        weights: WeightBlocks = no_weight_blocks,
+        closings: Closings = no_closings,
+    ) -> None:
         super().__init__(writes)
         self._weights = weights
+        self._closings = closings
         self._settings = settings
 
     @audited
@@ -65,8 +81,14 @@ class ActivationServicer(AuditedServicer, activationrpc.ActivationServiceService
         self, request: activationservicepb.GetActivationRequest, context: object
     ) -> activationservicepb.GetActivationResponse:
         caller = caller_of(current_call())
-        activation, sessions = await self.writes.db.read(lambda conn: _snapshot(conn, caller, request.world_id))
-        return activationservicepb.GetActivationResponse(activation=activation_to_proto(activation, sessions))
+
+        def work(conn: Connection) -> tuple[Activation, tuple[Session, ...], list[activationpb.PositionClosing]]:
+            return *_snapshot(conn, caller, request.world_id), self._closings(conn, request.world_id)
+
+        activation, sessions, closings = await self.writes.db.read(work)
+        return activationservicepb.GetActivationResponse(
+            activation=activation_to_proto(activation, sessions), closings=closings
+        )
 
     async def GetStateHash(
         self, request: activationservicepb.GetStateHashRequest, context: object

@@ -20,7 +20,7 @@ from worldservice.evaluation.domain.validation import unmet_for_live
 from worldservice.policy.domain.edge_policy import EdgePolicy, below
 from worldservice.policy.domain.evidence import EvidenceRule, WorldAccount
 from worldservice.policy.domain.execution_model import ExecutionModel
-from worldservice.policy.domain.governance import LivePromotion, OnDemote
+from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.domain.trading_terms import NO_TERMS, Terms
 from worldservice.worlds.domain.binding import Side, Stage
@@ -152,7 +152,7 @@ def decide(
 def _exits(facts: WorldFacts) -> EffectiveMode:
     """What stops the whole world stops who is leaving too; who is leaving needs no approval to reduce."""
     policy, world = facts.policy, facts.world
-    if policy is None or policy.on_demote is not OnDemote.DRAIN or world.state is WorldState.DELETED or _tripped(facts):
+    if policy is None or not policy.positions.on_demote.drains or world.state is WorldState.DELETED or _tripped(facts):
         return EffectiveMode.COMPUTE_ONLY
     return EffectiveMode.LIVE if world.allow_live and not facts.replay else EffectiveMode.PAPER
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 
+from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import InvalidRequest, Violation
-from worldservice.policy.domain.document import Document, Plain, parse_flag, parse_word, require_constant
+from worldservice.policy.domain.document import (
+    Document,
+    Plain,
+    parse_duration,
+    parse_flag,
+    parse_word,
+    refused_value,
+    require_constant,
+)
 
 LATER: Mapping[str, str] = {
     "position_policy.on_promote.enter": "brokerage, complete",
-    "position_policy.on_demote.flat": "brokerage, complete",
 }
+
+
+FLAT_WITHIN, FLAT_WITHIN_MAX = timedelta(hours=1), timedelta(days=30)
+FLAT_SLIPPAGE_BPS, FLAT_SLIPPAGE_MAX = Decimal(20), Decimal(1000)
 
 
 class LivePromotion(Enum):
@@ -32,10 +46,31 @@ class Governance:
 
 
 class OnDemote(Enum):
-    """What a strategy that traded may do once it may not go on: nothing, or reduce what it holds."""
+    """What becomes of what a strategy holds that traded and may not go on: nothing, it may reduce it itself, or
+    brokerage closes it.
+    """
 
     HOLD = "hold"
     DRAIN = "drain"
+    FLAT = "flat"
+
+    @property
+    def drains(self) -> bool:
+        """Whether who is demoted may still reduce."""
+        return self is not OnDemote.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class PositionPolicy:
+    """What becomes of positions when a strategy is demoted.
+
+    `flat_within`: how long brokerage tries to close them; `flat_slippage_bps`: how much worse than the mark it sells,
+    or buys back.
+    """
+
+    on_demote: OnDemote = OnDemote.HOLD
+    flat_within: timedelta = FLAT_WITHIN
+    flat_slippage_bps: Decimal = FLAT_SLIPPAGE_BPS
 
 
 def refuse_later(path: str, value: Plain = None) -> None:
@@ -62,22 +97,49 @@ def parse_governance(root: Document) -> Governance:
     return Governance(mode, parse_flag(section, "two_person", default=False))
 
 
-def parse_on_demote(root: Document) -> OnDemote:
+def parse_positions(root: Document) -> PositionPolicy:
     """The section position_policy; absent: a demoted strategy holds what it has.
 
     `on_promote: keep` always holds: a promoted strategy acts at its next change of target.
     """
     if root.optional("position_policy") is None:
-        return OnDemote.HOLD
+        return PositionPolicy()
     section = root.section("position_policy")
-    section.only("on_demote", "on_promote")
+    section.only("on_demote", "on_promote", "flat_within", "flat_slippage_bps")
     if (promoted := section.optional("on_promote")) is not None:
         refuse_later(f"{section.path}.on_promote.{promoted}")
         require_constant(section, "on_promote", "keep")
-    elif not section.values:
-        section.required("on_demote")
     word, path = section.optional("on_demote"), f"{section.path}.on_demote"
-    if word is None:
-        return OnDemote.HOLD
-    refuse_later(f"{path}.{word}")
-    return parse_word(word, path, OnDemote)
+    if word is None and (promoted is None or len(section.values) > 1):
+        section.required("on_demote")
+    on_demote = OnDemote.HOLD if word is None else parse_word(word, path, OnDemote)
+    given = [key for key in ("flat_within", "flat_slippage_bps") if section.optional(key) is not None]
+    if given and on_demote is not OnDemote.FLAT:
+        raise refused_value(path, on_demote.value, f"flat beside {given[0]}")
+    return PositionPolicy(on_demote, _flat_within(section), _flat_slippage(section))
+
+
+def _flat_within(section: Document) -> timedelta:
+    value, path = section.optional("flat_within"), f"{section.path}.flat_within"
+    if value is None:
+        return FLAT_WITHIN
+    within = parse_duration(value, path)
+    if not timedelta(seconds=1) <= within <= FLAT_WITHIN_MAX:
+        raise refused_value(path, value, "from 1s to 30d")
+    return within
+
+
+def _flat_slippage(section: Document) -> Decimal:
+    value, path = section.optional("flat_slippage_bps"), f"{section.path}.flat_slippage_bps"
+    if value is None:
+        return FLAT_SLIPPAGE_BPS
+    want = f'above 0 and at most {FLAT_SLIPPAGE_MAX}: a whole number, or a decimal in quotes like "2.5"'
+    if isinstance(value, float | bool):
+        raise refused_value(path, value, want)
+    try:
+        bps = parse_decimal(str(value), path)
+    except InvalidRequest:
+        raise refused_value(path, value, want) from None
+    if not 0 < bps <= FLAT_SLIPPAGE_MAX:
+        raise refused_value(path, value, want)
+    return bps

@@ -29,8 +29,9 @@ from worldservice.policy.domain.governance import (
     Governance,
     LivePromotion,
     OnDemote,
+    PositionPolicy,
     parse_governance,
-    parse_on_demote,
+    parse_positions,
     refuse_later,
 )
 from worldservice.policy.domain.metric_catalogue import CATALOGUE
@@ -107,7 +108,7 @@ class Policy:
     governance: Governance
     campaign: CampaignTerms | None
     windows: tuple[Window, ...]
-    on_demote: OnDemote
+    positions: PositionPolicy
     evidence: EvidenceRule
     account: WorldAccount
     risk: RiskTerms | None
@@ -149,8 +150,8 @@ def parse_policy(text: str) -> Policy:
     currency.only("max_lag", "min_history")
     score, rules = _score(selection), [0]
     checksum = digest(canonical_json(plain))
-    governance, campaign, on_demote = parse_governance(root), parse_campaign(root), parse_on_demote(root)
-    _check_campaign(governance, campaign, on_demote)
+    governance, campaign, positions = parse_governance(root), parse_campaign(root), parse_positions(root)
+    _check_campaign(governance, campaign, positions.on_demote)
     return Policy(
         max_lag=parse_duration(currency.required("max_lag"), "data_currency.max_lag"),
         thresholds=Thresholds(
@@ -167,7 +168,7 @@ def parse_policy(text: str) -> Policy:
         governance=governance,
         campaign=campaign,
         windows=parse_windows(root),
-        on_demote=on_demote,
+        positions=positions,
         evidence=parse_evidence(root),
         account=parse_account(root),
         risk=parse_risk(root),
@@ -180,9 +181,9 @@ def _check_campaign(governance: Governance, campaign: CampaignTerms | None, on_d
     """What the sections ask of each other: who acts by itself goes in steps, and who is lowered can close."""
     if governance.live_promotion is LivePromotion.AUTO_APPLY and (campaign is None or not campaign.live.canary):
         raise refused_value("governance.live_promotion.mode", "auto_apply", "campaign with canary steps beside it")
-    if campaign is not None and (campaign.live_written or campaign.demote) and on_demote is not OnDemote.DRAIN:
+    if campaign is not None and (campaign.live_written or campaign.demote) and not on_demote.drains:
         raise refused_value(
-            "position_policy.on_demote", on_demote.value, "drain, beside campaign.live or campaign.demote"
+            "position_policy.on_demote", on_demote.value, "drain or flat, beside campaign.live or campaign.demote"
         )
 
 

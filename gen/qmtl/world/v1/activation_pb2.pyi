@@ -33,6 +33,14 @@ class Weekday(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WEEKDAY_FRIDAY: _ClassVar[Weekday]
     WEEKDAY_SATURDAY: _ClassVar[Weekday]
     WEEKDAY_SUNDAY: _ClassVar[Weekday]
+
+class ClosingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLOSING_STATE_UNSPECIFIED: _ClassVar[ClosingState]
+    CLOSING_STATE_CLOSING: _ClassVar[ClosingState]
+    CLOSING_STATE_FLAT: _ClassVar[ClosingState]
+    CLOSING_STATE_NOT_CLOSED: _ClassVar[ClosingState]
+    CLOSING_STATE_STOPPED: _ClassVar[ClosingState]
 APPLY_PHASE_UNSPECIFIED: ApplyPhase
 APPLY_PHASE_NONE: ApplyPhase
 APPLY_PHASE_FREEZE: ApplyPhase
@@ -45,6 +53,11 @@ WEEKDAY_THURSDAY: Weekday
 WEEKDAY_FRIDAY: Weekday
 WEEKDAY_SATURDAY: Weekday
 WEEKDAY_SUNDAY: Weekday
+CLOSING_STATE_UNSPECIFIED: ClosingState
+CLOSING_STATE_CLOSING: ClosingState
+CLOSING_STATE_FLAT: ClosingState
+CLOSING_STATE_NOT_CLOSED: ClosingState
+CLOSING_STATE_STOPPED: ClosingState
 
 class ActivationChange(_message.Message):
     __slots__ = ("strategy_id", "side", "active", "weight", "freeze", "drain", "valid_from", "valid_until", "stage")
@@ -193,3 +206,23 @@ class ActivationKey(_message.Message):
     strategy_id: str
     side: _common_pb2.Side
     def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ...) -> None: ...
+
+class PositionClosing(_message.Message):
+    __slots__ = ("strategy_id", "side", "effective_mode", "state", "begin_time", "until", "end_time", "detail")
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    strategy_id: str
+    side: _common_pb2.Side
+    effective_mode: _common_pb2.EffectiveMode
+    state: ClosingState
+    begin_time: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    detail: str
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., state: _Optional[_Union[ClosingState, str]] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detail: _Optional[str] = ...) -> None: ...

@@ -26,7 +26,7 @@ from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb
 from qmtl.world.v1 import activation_pb2 as qmtl_dot_world_dot_v1_dot_activation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/activation_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/activation.proto\"\x9a\x01\n\x14SetActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x39\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1f.qmtl.world.v1.ActivationChangeR\x07\x63hanges\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\"Z\n\x15SetActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"1\n\x14GetActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"Z\n\x15GetActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"0\n\x13GetStateHashRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\\\n\x14GetStateHashResponse\x12%\n\x0eworld_revision\x18\x01 \x01(\x04R\rworldRevision\x12\x1d\n\nstate_hash\x18\x02 \x01(\tR\tstateHash\"3\n\x16WatchActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\\\n\x17WatchActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\\\n\x18RebuildActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0eworld_revision\x18\x02 \x01(\x04R\rworldRevision\"\x9e\x01\n\x19RebuildActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\x12$\n\x0esame_as_stored\x18\x02 \x01(\x08R\x0csameAsStored\x12\x18\n\x07records\x18\x03 \x01(\rR\x07records2\xa8\x04\n\x11\x41\x63tivationService\x12j\n\rSetActivation\x12#.qmtl.world.v1.SetActivationRequest\x1a$.qmtl.world.v1.SetActivationResponse\"\x0e\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80\x10\xc0\xbb\x18\x01\x12g\n\rGetActivation\x12#.qmtl.world.v1.GetActivationRequest\x1a$.qmtl.world.v1.GetActivationResponse\"\x0b\x90\x02\x01\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12`\n\x0cGetStateHash\x12\".qmtl.world.v1.GetStateHashRequest\x1a#.qmtl.world.v1.GetStateHashResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12k\n\x0fWatchActivation\x12%.qmtl.world.v1.WatchActivationRequest\x1a&.qmtl.world.v1.WatchActivationResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12o\n\x11RebuildActivation\x12\'.qmtl.world.v1.RebuildActivationRequest\x1a(.qmtl.world.v1.RebuildActivationResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldActivationServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/activation_service.proto\x12\rqmtl.world.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/activation.proto\"\x9a\x01\n\x14SetActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x39\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x1f.qmtl.world.v1.ActivationChangeR\x07\x63hanges\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\"Z\n\x15SetActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"1\n\x14GetActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\x96\x01\n\x15GetActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\x12:\n\x08\x63losings\x18\x02 \x03(\x0b\x32\x1e.qmtl.world.v1.PositionClosingR\x08\x63losings\"0\n\x13GetStateHashRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\\\n\x14GetStateHashResponse\x12%\n\x0eworld_revision\x18\x01 \x01(\x04R\rworldRevision\x12\x1d\n\nstate_hash\x18\x02 \x01(\tR\tstateHash\"3\n\x16WatchActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\"\\\n\x17WatchActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\"\\\n\x18RebuildActivationRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12%\n\x0eworld_revision\x18\x02 \x01(\x04R\rworldRevision\"\x9e\x01\n\x19RebuildActivationResponse\x12\x41\n\nactivation\x18\x01 \x01(\x0b\x32!.qmtl.world.v1.ActivationEnvelopeR\nactivation\x12$\n\x0esame_as_stored\x18\x02 \x01(\x08R\x0csameAsStored\x12\x18\n\x07records\x18\x03 \x01(\rR\x07records2\xa8\x04\n\x11\x41\x63tivationService\x12j\n\rSetActivation\x12#.qmtl.world.v1.SetActivationRequest\x1a$.qmtl.world.v1.SetActivationResponse\"\x0e\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80\x10\xc0\xbb\x18\x01\x12g\n\rGetActivation\x12#.qmtl.world.v1.GetActivationRequest\x1a$.qmtl.world.v1.GetActivationResponse\"\x0b\x90\x02\x01\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12`\n\x0cGetStateHash\x12\".qmtl.world.v1.GetStateHashRequest\x1a#.qmtl.world.v1.GetStateHashResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12k\n\x0fWatchActivation\x12%.qmtl.world.v1.WatchActivationRequest\x1a&.qmtl.world.v1.WatchActivationResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x30\x01\x12o\n\x11RebuildActivation\x12\'.qmtl.world.v1.RebuildActivationRequest\x1a(.qmtl.world.v1.RebuildActivationResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldActivationServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,20 +50,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETACTIVATIONRESPONSE']._serialized_end=366
   _globals['_GETACTIVATIONREQUEST']._serialized_start=368
   _globals['_GETACTIVATIONREQUEST']._serialized_end=417
-  _globals['_GETACTIVATIONRESPONSE']._serialized_start=419
-  _globals['_GETACTIVATIONRESPONSE']._serialized_end=509
-  _globals['_GETSTATEHASHREQUEST']._serialized_start=511
-  _globals['_GETSTATEHASHREQUEST']._serialized_end=559
-  _globals['_GETSTATEHASHRESPONSE']._serialized_start=561
-  _globals['_GETSTATEHASHRESPONSE']._serialized_end=653
-  _globals['_WATCHACTIVATIONREQUEST']._serialized_start=655
-  _globals['_WATCHACTIVATIONREQUEST']._serialized_end=706
-  _globals['_WATCHACTIVATIONRESPONSE']._serialized_start=708
-  _globals['_WATCHACTIVATIONRESPONSE']._serialized_end=800
-  _globals['_REBUILDACTIVATIONREQUEST']._serialized_start=802
-  _globals['_REBUILDACTIVATIONREQUEST']._serialized_end=894
-  _globals['_REBUILDACTIVATIONRESPONSE']._serialized_start=897
-  _globals['_REBUILDACTIVATIONRESPONSE']._serialized_end=1055
-  _globals['_ACTIVATIONSERVICE']._serialized_start=1058
-  _globals['_ACTIVATIONSERVICE']._serialized_end=1610
+  _globals['_GETACTIVATIONRESPONSE']._serialized_start=420
+  _globals['_GETACTIVATIONRESPONSE']._serialized_end=570
+  _globals['_GETSTATEHASHREQUEST']._serialized_start=572
+  _globals['_GETSTATEHASHREQUEST']._serialized_end=620
+  _globals['_GETSTATEHASHRESPONSE']._serialized_start=622
+  _globals['_GETSTATEHASHRESPONSE']._serialized_end=714
+  _globals['_WATCHACTIVATIONREQUEST']._serialized_start=716
+  _globals['_WATCHACTIVATIONREQUEST']._serialized_end=767
+  _globals['_WATCHACTIVATIONRESPONSE']._serialized_start=769
+  _globals['_WATCHACTIVATIONRESPONSE']._serialized_end=861
+  _globals['_REBUILDACTIVATIONREQUEST']._serialized_start=863
+  _globals['_REBUILDACTIVATIONREQUEST']._serialized_end=955
+  _globals['_REBUILDACTIVATIONRESPONSE']._serialized_start=958
+  _globals['_REBUILDACTIVATIONRESPONSE']._serialized_end=1116
+  _globals['_ACTIVATIONSERVICE']._serialized_start=1119
+  _globals['_ACTIVATIONSERVICE']._serialized_end=1671
 # @@protoc_insertion_point(module_scope)

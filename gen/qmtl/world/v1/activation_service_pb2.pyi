@@ -33,10 +33,12 @@ class GetActivationRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ...) -> None: ...
 
 class GetActivationResponse(_message.Message):
-    __slots__ = ("activation",)
+    __slots__ = ("activation", "closings")
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    CLOSINGS_FIELD_NUMBER: _ClassVar[int]
     activation: _activation_pb2.ActivationEnvelope
-    def __init__(self, activation: _Optional[_Union[_activation_pb2.ActivationEnvelope, _Mapping]] = ...) -> None: ...
+    closings: _containers.RepeatedCompositeFieldContainer[_activation_pb2.PositionClosing]
+    def __init__(self, activation: _Optional[_Union[_activation_pb2.ActivationEnvelope, _Mapping]] = ..., closings: _Optional[_Iterable[_Union[_activation_pb2.PositionClosing, _Mapping]]] = ...) -> None: ...
 
 class GetStateHashRequest(_message.Message):
     __slots__ = ("world_id",)

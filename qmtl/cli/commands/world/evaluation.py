@@ -104,6 +104,7 @@ def explain(access: Access, world_id: WorldId) -> None:
             "run": as_dict(one.run) if one.run is not None else None,
             "unsettled": as_dict(one.unsettled) if one.unsettled is not None else None,
             "activation": [as_dict(entry) for entry in one.entries],
+            "closings": [as_dict(closing) for closing in one.closings],
         }
         for one in standings
     ]
@@ -123,11 +124,9 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
 
     of_world = evaluationservicepb.ListReportsRequest(world_id=world_id)
     judged = await listed(evaluation.ListReports, of_world, reports, RUNS_MAX)
-    activation = (
-        await activationrpc.ActivationServiceStub(channel).GetActivation(
-            activationservicepb.GetActivationRequest(world_id=world_id)
-        )
-    ).activation
+    found = await activationrpc.ActivationServiceStub(channel).GetActivation(
+        activationservicepb.GetActivationRequest(world_id=world_id)
+    )
     bound = await listed(
         bindingrpc.BindingServiceStub(channel).ListBindings,
         bindingservicepb.ListBindingsRequest(world_id=world_id),
@@ -146,7 +145,7 @@ async def _read_standings(channel: MeshChannel, world_id: str) -> tuple[decision
         lambda reply: [(one.strategy_id, one.meta.name) for one in reply.strategies],
         RUNS_MAX,
     )
-    standings = standings_of(bound, runs, activation, dict(names))
+    standings = standings_of(bound, runs, found.activation, dict(names), found.closings)
     return decided[-1], as_judged_now(standings, judged, unsettled)
 
 

@@ -17,7 +17,7 @@ from brokerage.domain.backtest.direct import fee_bound
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.fees.model import FeeModel
 from brokerage.domain.orders.denials import FINAL
-from brokerage.domain.orders.order import MARGIN_CALL, OPERATOR, Owner
+from brokerage.domain.orders.order import DEMOTION, MARGIN_CALL, OPERATOR, Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
@@ -59,8 +59,8 @@ from qmtl.sdk.mesh.wire.orders import is_open, list_to_proto, open_quantity, ord
 FINAL_DENIALS = frozenset(orderpb.Denial.Value(f"DENIAL_{denial.name}") for denial in FINAL)
 """Denials that no later bar lifts; what is denied by another is tried again."""
 
-OTHERS = frozenset({MARGIN_CALL, OPERATOR})
-"""Tags of orders that others have sent for the strategy: a margin call, and a flatten by hand."""
+OTHERS = frozenset({MARGIN_CALL, OPERATOR, DEMOTION})
+"""Tags of orders that others have sent for the strategy: a margin call, a flatten by hand, the close of a demotion."""
 
 LIVE_CONSENT = (("x-allow-live", "true"),)
 """Says to the gateway's live guard that live trading is meant: whoever runs the session has said so."""

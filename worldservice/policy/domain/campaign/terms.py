@@ -84,7 +84,7 @@ class CampaignTerms:
     divergence: DivergenceTerms = field(default_factory=DivergenceTerms)
     demote: tuple[DemotionRule, ...] = ()
     divergence_written: bool = False  # whether the policy writes campaign.divergence, which asks for reports
-    live_written: bool = False  # whether the policy writes campaign.live, which asks for on_demote: drain
+    live_written: bool = False  # whether the policy writes campaign.live, which asks for on_demote: drain or flat
 
 
 def parse_campaign(root: Document) -> CampaignTerms | None:

@@ -1,0 +1,171 @@
+"""The closing keeper: finds who is demoted under on_demote: flat, and asks brokerage for steps until it is flat.
+
+It sends no order and remembers none: brokerage names and counts them, so any number of keepers may ask again and again.
+While brokerage is away nothing is lost; a closing that is not done in time ends NOT_CLOSED and says what is left.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from qmtl.broker.v1 import position_closing_service_pb2 as positionclosingservicepb
+from qmtl.broker.v1 import position_closing_service_pb2_grpc as positionclosingrpc
+from qmtl.core.errors import QmtlError
+from qmtl.core.modes import domain_of
+from qmtl.core.tasks.rounds import Rounds
+from qmtl.rpc.auth.call import own_act as as_service
+from qmtl.wire.contexts import DOMAIN_NUMBERS
+from worldservice.activation.domain.activation import Activation
+from worldservice.activation.store import activations
+from worldservice.apply import store as apply_store
+from worldservice.apply.domain.run import ApplyState
+from worldservice.closings import store
+from worldservice.closings.domain import (
+    Answer,
+    Closing,
+    ClosingState,
+    Key,
+    answered,
+    changes,
+    demoted,
+    sentence,
+)
+from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.evaluation.facts import decide_world
+from worldservice.policy.store import policy_of
+from worldservice.timing import BrokerageTiming
+from worldservice.worlds.acts import audit_write, own_act
+from worldservice.worlds.domain.world import World
+from worldservice.worlds.store import bindings as bindings_store
+from worldservice.worlds.store import worlds as worlds_store
+from worldservice.worlds.wire import side_to_proto
+from worldservice.worlds.writes import Writes
+
+REST_S = 2.0
+RETRY_MAX_S = 5.0
+EVENT = "ClosePositions"
+log = structlog.stdlib.get_logger("qmtl.worldservice.closings")
+
+
+class ClosingKeeper:
+    """One per process; several on one store agree, because brokerage sends an order once."""
+
+    def __init__(
+        self,
+        writes: Writes,
+        settings: DecisionSettings,
+        broker: positionclosingrpc.PositionClosingServiceAsyncStub,
+        timing: BrokerageTiming,
+    ) -> None:
+        self._db = writes.db
+        self._clock = writes.clock
+        self._metrics = writes.metrics
+        self._settings = settings
+        self._broker = broker
+        self._timeout_s = timing.timeout_s
+        self._rounds = Rounds(writes.clock, retry_s=timing.retry_s, retry_max_s=RETRY_MAX_S, rest_s=REST_S)
+
+    async def run(self) -> None:
+        """One round after the other until cancelled."""
+        await self._rounds.run(self.round)
+
+    async def round(self) -> bool:
+        """Look at each world in which somebody drains; False where a store or a world could not be read."""
+        try:
+            worlds = await self._db.read(store.worlds_to_look_at)
+        except QmtlError as error:
+            log.warning("closings_unread", error=str(error))
+            return False
+        done = [await self._look(world_id) for world_id in worlds]
+        return all(done)
+
+    async def _look(self, world_id: str) -> bool:
+        """One world's trouble does not keep what others hold from being closed."""
+        try:
+            if await self._db.read(lambda conn: self._changes(conn, worlds_store.get_world(conn, world_id))):
+                await self._db.write(lambda conn: self._begin(conn, world_id))
+            newest = await self._db.read(lambda conn: store.newest_closings(conn, world_id))
+            for closing in newest.values():
+                if closing.state is ClosingState.CLOSING:
+                    answer = await self._ask(closing)
+                    await self._db.write(partial(self._follow, asked=closing, answer=answer))
+        except QmtlError as error:
+            log.error("world_not_closed", world=world_id, error=str(error))
+            return False
+        return True
+
+    async def _ask(self, closing: Closing) -> Answer:
+        request = positionclosingservicepb.ClosePositionsRequest(
+            world_id=closing.world_id,
+            strategy_id=closing.strategy_id,
+            side=side_to_proto(closing.side),
+            execution_domain=DOMAIN_NUMBERS[domain_of(closing.mode)],
+            closing_id=closing.closing_id,
+            slippage_bps=f"{closing.slippage_bps:f}",
+        )
+        try:
+            with as_service():
+                reply = await self._broker.ClosePositions(request, timeout=self._timeout_s)
+        except QmtlError as error:
+            log.warning("closing_unanswered", world=closing.world_id, strategy=closing.strategy_id, error=str(error))
+            return Answer(None, f"brokerage did not take the last step, {error.reason}: {error.message}")
+        adding = [f"{key.account} {key.client_order_id}: its cancel is not confirmed" for key in reply.adding]
+        return Answer((*(_left(one) for one in reply.left), *adding))
+
+    def _changes(self, conn: Connection, world: World) -> list[Closing]:
+        """What is to begin or to stop now."""
+        activation = activations.load_activation(conn, world.world_id, world.created_at)
+        newest = store.newest_closings(conn, world.world_id)
+        policy = policy_of(conn, world)
+        if policy is None:  # what cannot be read closes nothing, and stops nothing that a policy began
+            return []
+        now, bindings = self._clock.now(), bindings_store.active_bindings(conn, world.world_id)
+        verdicts = decide_world(conn, world, self._settings, now)
+        due = demoted(activation.entries, bindings, verdicts.ceiling_of, _left_out(conn, activation))
+        return changes(world.world_id, policy.positions, due, newest, now)
+
+    def _begin(self, conn: Connection, world_id: str) -> None:
+        world = worlds_store.lock_world(conn, world_id)
+        for closing in self._changes(conn, world):
+            self._save(conn, closing)
+
+    def _follow(self, conn: Connection, asked: Closing, answer: Answer) -> None:
+        """Record what brokerage said; a closing that ended meanwhile is left as it is."""
+        worlds_store.lock_world(conn, asked.world_id)
+        before = store.newest_closings(conn, asked.world_id).get(asked.key, asked)
+        after = answered(before, answer, self._clock.now())
+        if before.closing_id != asked.closing_id or after == before:
+            return
+        if after.state is ClosingState.CLOSING:
+            store.save_closing(conn, after)  # a step is no news to an auditor: brokerage's log has its orders
+        else:
+            self._save(conn, after)
+
+    def _save(self, conn: Connection, closing: Closing) -> None:
+        """Store a closing that began or ended, and say so."""
+        store.save_closing(conn, closing)
+        audit_write(conn, own_act(EVENT, closing.world_id, self._clock.now()), sentence(closing))
+        self._metrics.closings.labels(closing.state.value).inc()
+        tell = log.error if closing.state is ClosingState.NOT_CLOSED else log.warning
+        tell("closing", world=closing.world_id, state=closing.state.value, detail=sentence(closing))
+
+
+def _left_out(conn: Connection, activation: Activation) -> frozenset[Key]:
+    """Sides that drain because the apply that set them had no target for them."""
+    found = set[Key]()
+    for entry in activation.entries:
+        if not entry.drain or not entry.run_id:
+            continue
+        run = apply_store.find_run(conn, activation.world_id, entry.run_id)
+        if run is None or run.resumes or run.state is ApplyState.DRAINED:
+            continue
+        if all((target.strategy_id, target.side) != (entry.strategy_id, entry.side) for target in run.targets):
+            found.add((entry.strategy_id, entry.side.value))
+    return frozenset(found)
+
+
+def _left(one: positionclosingservicepb.PositionLeft) -> str:
+    return f"{one.account} holds {one.quantity} {one.symbol} after {one.attempts} orders: {one.reason}"
