@@ -199,8 +199,11 @@ def check_share(order: GatedOrder, verdict: Passed | Refused) -> Passed | Refuse
 def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -> Refused | None:
     """Whether the symbol is routed to the version that asks; `weights` by version, empty without sentinels.
 
-    What is not known (None) is nobody's: that lets no order pass.
+    What is not known (None) is nobody's: that lets no order pass. An order that says that it only reduces is any
+    version's: a position must not be left without one that may close it.
     """
+    if order.reduce_only:
+        return None
     if weights is None:
         return Refused(
             GateDenial.ACTIVATION_UNKNOWN,
@@ -213,7 +216,9 @@ def check_canary_share(order: GatedOrder, weights: Mapping[int, float] | None) -
     if owner == version:
         return None
     whose = "no version" if owner is None else f"version {owner}"
-    return Refused(GateDenial.OTHER_CANARY_SHARE, f"{order.symbol} is routed to {whose}, not {version}")
+    return Refused(
+        GateDenial.OTHER_CANARY_SHARE, f"{order.symbol} is routed to {whose}, not {version}: only reduce_only orders"
+    )
 
 
 def _sides(order: GatedOrder) -> tuple[Side | None, Side | None]:

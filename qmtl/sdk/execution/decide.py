@@ -9,18 +9,19 @@ reached or changes, unless the denial is final.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from qmtl.sdk.execution.exits import is_exit, with_exits
-from qmtl.sdk.execution.legs import Waiting, closing_part, permitted_part
-from qmtl.sdk.execution.planner import Change, Leg, Planner, changes
+from qmtl.sdk.execution.legs import Route, Routing, Waiting, closing_part
+from qmtl.sdk.execution.planner import Leg, Planner, Sized, changes, permitted
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskHeldPosition,
     AskOpenOrders,
     AskPermission,
+    AskWorkingOrders,
     Cancel,
     Decision,
     DeniedOrder,
@@ -31,6 +32,7 @@ from qmtl.sdk.execution.port import (
     Submit,
     Weights,
     ask,
+    named_version,
     order_name,
 )
 from qmtl.sdk.execution.quoting import intent_of, quote
@@ -73,7 +75,7 @@ class Followed:
 class DecisionLogic:
     """The commands of one strategy, each followed by a planner of its own."""
 
-    def __init__(self, assembled: Assembled, leg_timeout_bars: int = LEG_TIMEOUT_BARS) -> None:
+    def __init__(self, assembled: Assembled, leg_timeout_bars: int = LEG_TIMEOUT_BARS, version: int = 0) -> None:
         self._strategy = assembled.strategy
         self._names = assembled.dag.names
         self._planners = {one.command.node_id: Planner(one) for one in assembled.rules if isinstance(one, TradeRule)}
@@ -83,6 +85,8 @@ class DecisionLogic:
         self._weights: Weights | None = None
         self._sent: frozenset[str] = frozenset()
         self._timeout_bars = leg_timeout_bars
+        self._routing = Routing(version)
+        self._left: set[str] = set()
 
     @property
     def command_nodes(self) -> Iterable[str]:
@@ -138,7 +142,7 @@ class DecisionLogic:
         acted on again.
         """
         planner = self._planners.get(command.node_id)
-        return "" if planner is None else order_name(planner.rule.symbol, command.time_ns)
+        return "" if planner is None else order_name(planner.rule.symbol, command.time_ns, self._routing.version)
 
     def recall(self, sent: frozenset[str]) -> None:
         """Names of orders that an earlier process has sent."""
@@ -160,14 +164,56 @@ class DecisionLogic:
                 if planner.rule.weighted and planner.last and weights.of(planner.last) != before.of(planner.last):
                     planner.last = None
 
+    def begin(self) -> None:
+        """Take no target as acted on, not even that of 0: an earlier session or another version may have left more."""
+        for planner in self._planners.values():
+            planner.last = None
+
+    def route(self, routes: Mapping[str, Route]) -> None:
+        """Whose each symbol is from now on. What comes to this version, or to nobody, is decided on again."""
+        for symbol in self._routing.change(routes):
+            self._waiting.pop(symbol, None)
+            if self._routing.of(symbol) is not Route.OTHERS:
+                self._forget(symbol)
+            if self._routing.of(symbol) is Route.MINE:
+                self._left.discard(symbol)
+            else:
+                self._left.add(symbol)
+
+    def hear(self, client_order_id: str) -> None:
+        """An order of the strategy was worked. What another version has traded of this one's is decided on again."""
+        rules = [planner.rule for planner in self._planners.values()]
+        for symbol in {rule.symbol for rule in (*rules, *self._quoted.values())}:
+            if self._routing.hear(symbol, client_order_id):
+                self._forget(symbol)
+
+    def _forget(self, symbol: str) -> None:
+        for planner in self._planners.values():
+            if planner.rule.symbol == symbol:
+                planner.last = None
+
+    def _leave(self, time_ns: int) -> Decision[None]:
+        """Cancel what this version still has open of symbols that are not its any more, and does not only reduce."""
+        while self._left:
+            symbol = self._left.pop()
+            working = yield from ask(AskWorkingOrders(symbol, time_ns))
+            held = (yield from ask(AskHeldPosition(symbol, time_ns))).expected
+            for order in working:
+                mine = named_version(order.client_order_id, symbol) == self._routing.version
+                if mine and closing_part(held, order.open_quantity) != order.open_quantity:
+                    yield from ask(Cancel(order.client_order_id, time_ns))
+                    self._forget(symbol)
+
     def decide(self, commands: Sequence[Command]) -> Decision[list[DeniedOrder]]:
         """Tell the strategy of new targets and act on all commands of one bar; what was denied of them."""
         due: list[tuple[Planner, Command]] = []
         denied: list[DeniedOrder] = []
+        if self._left and commands:
+            yield from self._leave(commands[0].time_ns)
         for command in commands:
             if (quoted := self._quoted.get(command.node_id)) is not None:
                 intent = intent_of(command.time_ns, command.row)
-                denied += yield from quote(quoted, intent, self._weights or WHOLE, self._sent)
+                denied += yield from quote(quoted, intent, self._weights or WHOLE, self._sent, self._routing)
                 continue
             planner, node_id = self._planners[command.node_id], command.node_id
             if command.target != self._signalled[node_id]:
@@ -178,49 +224,17 @@ class DecisionLogic:
             else:
                 self._waiting.pop(planner.rule.symbol, None)  # what it waited for is not wanted any more
         if due:
-            denied += yield from _Deciding(self._waiting, self._timeout_bars, self._weights or WHOLE).act(due)
+            weights = self._weights or WHOLE
+            denied += yield from _Deciding(self._waiting, self._timeout_bars, weights, self._routing).act(due)
         return denied
-
-
-@dataclass(frozen=True, slots=True)
-class _Sized:
-    """A leg with the part of its change that is permitted now. `whole`: nothing of it was held back."""
-
-    leg: Leg
-    quantity: Decimal
-    whole: bool
-    target: Decimal
-
-    def order(self, quantity: Decimal, part: str = "") -> MarketOrder:
-        """An order of this leg for a part of its change."""
-        return self.leg.order(quantity, self.target, part)
-
-    @property
-    def closing(self) -> Decimal:
-        return closing_part(self.leg.held.expected, self.quantity)
-
-    @property
-    def turns(self) -> bool:
-        """Whether it ends on the other side."""
-        return self.closing not in (0, self.quantity)
-
-    @property
-    def flattens(self) -> bool:
-        """Whether less than a lot is held after it."""
-        return replace(self.leg.held, expected=self.leg.held.expected + self.quantity).is_flat
-
-    @property
-    def grows(self) -> bool:
-        """Whether more is held after it than before."""
-        held = self.leg.held.expected
-        return abs(held + self.quantity) > abs(held)
 
 
 class _Deciding:
     """One decision: legs of one bar. `waiting` outlives it, by symbol."""
 
-    def __init__(self, waiting: dict[str, Waiting], timeout_bars: int, weights: Weights) -> None:
+    def __init__(self, waiting: dict[str, Waiting], timeout_bars: int, weights: Weights, routing: Routing) -> None:
         self._waiting = waiting
+        self._routing = routing
         self._weights = weights
         self._timeout_bars = timeout_bars
         self._denied: list[DeniedOrder] = []
@@ -234,12 +248,14 @@ class _Deciding:
         legs: list[Leg] = []
         permissions: dict[str, Permission] = {}
         for planner, command in sorted(due, key=lambda one: one[0].rule.symbol):
-            permission = yield from ask(AskPermission(planner.rule.symbol))
+            permission = self._routing.narrowed(
+                planner.rule.symbol, (yield from ask(AskPermission(planner.rule.symbol)))
+            )
             if not permission.nothing and (yield from self._is_free(planner, command)):
                 permissions[planner.rule.symbol] = permission
                 legs.append((yield from self._leg(planner, command)))
         found = yield from changes(legs)
-        sized = [_permitted(leg, change, permissions[leg.symbol]) for leg, change in zip(legs, found, strict=True)]
+        sized = [permitted(leg, change, permissions[leg.symbol]) for leg, change in zip(legs, found, strict=True)]
         yield from self._send(sized)
         return self._denied
 
@@ -273,9 +289,13 @@ class _Deciding:
                 yield from ask(Cancel(name, time_ns))
             exits.clear()
         weight = self._weights.of(command.target) if planner.rule.weighted else Decimal(1)
-        return Leg(planner, time_ns, command.target, command.price, held, weight, tuple(exits))
+        weight = weight if self._routing.weighs(symbol) else Decimal(0)
+        return Leg(
+            planner, time_ns, command.target, command.price, held, weight, tuple(exits), self._routing.version,
+            reduce_only=self._routing.of(symbol) is not Route.MINE,
+        )  # fmt: skip
 
-    def _send(self, sized: Sequence[_Sized]) -> Decision[None]:
+    def _send(self, sized: Sequence[Sized]) -> Decision[None]:
         for one in sized:
             if not one.quantity:
                 one.leg.planner.last = one.leg.target if one.whole else one.leg.planner.last
@@ -290,7 +310,7 @@ class _Deciding:
             if one.quantity and not one.closing:
                 yield from self._increase(one)
 
-    def _reduce(self, one: _Sized) -> Decision[None]:
+    def _reduce(self, one: Sized) -> Decision[None]:
         leg, order = one.leg, one.order(one.quantity)
         reply = yield from self._submit(leg, order)
         if leg.exits and one.flattens and not reply.denied_by:
@@ -298,7 +318,7 @@ class _Deciding:
         else:
             self._settle(one, reply)
 
-    def _turn(self, one: _Sized, *, apart: bool) -> Decision[None]:
+    def _turn(self, one: Sized, *, apart: bool) -> Decision[None]:
         """Turn a position round by one order. Where that may not pass, others reduce first, exits protect it, or it is
         entered by a limit, close it: the rest is denied and shown, or waits. Exits stay until that has filled.
         """
@@ -317,7 +337,7 @@ class _Deciding:
         else:
             self._wait(leg.planner, leg, self._reducing)
 
-    def _increase(self, one: _Sized) -> Decision[None]:
+    def _increase(self, one: Sized) -> Decision[None]:
         if self._reducing:
             self._wait(one.leg.planner, one.leg, self._reducing)
             return
@@ -325,7 +345,7 @@ class _Deciding:
         reply = yield from self._submit(one.leg, one.leg.entry(one.quantity, one.target))
         self._settle(one, reply)
 
-    def _settle(self, one: _Sized, reply: OrderReply) -> None:
+    def _settle(self, one: Sized, reply: OrderReply) -> None:
         """A leg is done if it was taken as a whole, or if no later bar could take it."""
         if reply.final or (one.whole and not reply.denied_by):
             one.leg.planner.last = one.leg.target
@@ -333,7 +353,8 @@ class _Deciding:
 
     def _submit(self, leg: Leg, order: MarketOrder | LimitOrder) -> Decision[OrderReply]:
         closes = closing_part(leg.held.expected, order.quantity)
-        order = replace(order, reduce_only=bool(leg.exits and closes))  # so that exits beside it sell nothing twice
+        # so that exits beside it sell nothing twice, and no gate stops a version that is not routed from closing
+        order = replace(order, reduce_only=leg.reduce_only or bool(leg.exits and closes))
         listed = with_exits(leg, order)
         reply = yield from ask(Submit(order) if listed is None else listed)
         if reply.denied_by:
@@ -362,12 +383,8 @@ class _Deciding:
         planner.last = at.target
         names = ", ".join(name for _, name in reductions)
         message = f"{symbol} has waited {bars} bars for {names} of the same decision: its target is given up"
-        self._tell(symbol, order_name(symbol, at.time_ns), "LEG_TIMEOUT", message, at.time_ns)
+        name = order_name(symbol, at.time_ns, self._routing.version)
+        self._tell(symbol, name, "LEG_TIMEOUT", message, at.time_ns)
 
     def _tell(self, symbol: str, name: str, rule: str, message: str, time_ns: int) -> None:
         self._denied.append(DeniedOrder(name, symbol, rule, message, time_ns))
-
-
-def _permitted(leg: Leg, change: Change, permission: Permission) -> _Sized:
-    part = permitted_part(leg.held.expected, change.quantity, permission)
-    return _Sized(leg, part, part == change.quantity, change.target)

@@ -1,11 +1,15 @@
-"""Parts of a change of position: what closes, what is permitted, and what waits for others."""
+"""Parts of a change of position: what closes, what is permitted, by the world and by the routing of a strategy's
+versions, and what waits for others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import Enum
 
-from qmtl.sdk.execution.port import Permission
+from qmtl.sdk.execution.port import Permission, named_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,55 @@ def permitted_part(held: Decimal, quantity: Decimal, permission: Permission) -> 
         return quantity
     closing = closing_part(held, quantity)
     return closing if closing and closing != quantity and permission.allows(held, closing) else Decimal(0)
+
+
+class Route(Enum):
+    """Whose a symbol is among the versions of a strategy, as one of them sees it."""
+
+    MINE = "MINE"
+    OTHERS = "OTHERS"
+    NOBODYS = "NOBODYS"
+
+
+class Routing:
+    """What one version of a strategy may do with each symbol.
+
+    All versions share the strategy's position. It goes to another version as it is, and that version decides on it;
+    until that one trades it, the version that traded it last may reduce it. What is nobody's is closed by whoever runs.
+    """
+
+    def __init__(self, version: int = 0) -> None:
+        self.version = version
+        self._routes: dict[str, Route] = {}
+        self._traded_by: dict[str, int] = {}
+
+    def of(self, symbol: str) -> Route:
+        """Whose a symbol is; this version's, where nothing else was said."""
+        return self._routes.get(symbol, Route.MINE)
+
+    def change(self, routes: Mapping[str, Route]) -> list[str]:
+        """Take routes by symbol; the symbols that go to somebody else by it."""
+        changed = [symbol for symbol, route in routes.items() if route is not self.of(symbol)]
+        self._routes.update(routes)
+        return changed
+
+    def hear(self, symbol: str, client_order_id: str) -> bool:
+        """Take that an order was worked; whether it is another version's of this symbol, which is this version's."""
+        version = named_version(client_order_id, symbol)
+        if version is None:
+            return False
+        self._traded_by[symbol] = version
+        return version != self.version and self.of(symbol) is Route.MINE
+
+    def narrowed(self, symbol: str, permission: Permission) -> Permission:
+        """What may be sent of a symbol, of what the world permits."""
+        route = self.of(symbol)
+        if route is Route.MINE:
+            return permission
+        if route is Route.OTHERS and self._traded_by.get(symbol) != self.version:
+            return Permission(long=False, short=False, reduce_long=False, reduce_short=False)
+        return replace(permission, long=False, short=False)
+
+    def weighs(self, symbol: str) -> bool:
+        """Whether any of a target is to be held."""
+        return self.of(symbol) is not Route.NOBODYS

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
-from qmtl.sdk.execution.port import AskFee, Decision, HeldPosition, LimitOrder, MarketOrder, ask, order_name
+from qmtl.sdk.execution.legs import closing_part, permitted_part
+from qmtl.sdk.execution.port import (
+    AskFee,
+    Decision,
+    HeldPosition,
+    LimitOrder,
+    MarketOrder,
+    Permission,
+    ask,
+    order_name,
+)
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
 _EXACT = Context(prec=800, traps=[InvalidOperation, DivisionByZero, Inexact])
@@ -51,6 +61,8 @@ class Leg:
     held: HeldPosition
     weight: Decimal = Decimal(1)
     exits: tuple[str, ...] = ()  # open stops and targets of what is held
+    version: int = 0
+    reduce_only: bool = False
     exact_target: Decimal = field(init=False, compare=False)
     exact_price: Decimal = field(init=False, compare=False)
 
@@ -92,7 +104,8 @@ class Leg:
 
     def order(self, quantity: Decimal, target: Decimal, part: str = "") -> MarketOrder:
         """A market order of this leg toward a whole position; `part` tells the orders of one bar apart."""
-        return MarketOrder(order_name(self.symbol, self.time_ns) + part, self.symbol, quantity, self.time_ns, target)
+        name = order_name(self.symbol, self.time_ns, self.version) + part
+        return MarketOrder(name, self.symbol, quantity, self.time_ns, target)
 
     def entry(self, quantity: Decimal, target: Decimal) -> MarketOrder | LimitOrder:
         """An order of this leg that only adds: at the market, or by the limit of its rule."""
@@ -112,6 +125,46 @@ class Change:
 
     quantity: Decimal
     target: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A leg with the part of its change that is permitted now. `whole`: nothing of it was held back."""
+
+    leg: Leg
+    quantity: Decimal
+    whole: bool
+    target: Decimal
+
+    def order(self, quantity: Decimal, part: str = "") -> MarketOrder:
+        """An order of this leg for a part of its change."""
+        return self.leg.order(quantity, self.target, part)
+
+    @property
+    def closing(self) -> Decimal:
+        return closing_part(self.leg.held.expected, self.quantity)
+
+    @property
+    def turns(self) -> bool:
+        """Whether it ends on the other side."""
+        return self.closing not in (0, self.quantity)
+
+    @property
+    def flattens(self) -> bool:
+        """Whether less than a lot is held after it."""
+        return replace(self.leg.held, expected=self.leg.held.expected + self.quantity).is_flat
+
+    @property
+    def grows(self) -> bool:
+        """Whether more is held after it than before."""
+        held = self.leg.held.expected
+        return abs(held + self.quantity) > abs(held)
+
+
+def permitted(leg: Leg, change: Change, permission: Permission) -> Sized:
+    """A leg with the part of its change that may be sent."""
+    part = permitted_part(leg.held.expected, change.quantity, permission)
+    return Sized(leg, part, part == change.quantity, change.target)
 
 
 def changes(legs: Sequence[Leg]) -> Decision[list[Change]]:

@@ -6,6 +6,7 @@ when its services have answered. The logic between the requests is the same code
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -275,6 +276,13 @@ async def conclude_async(decision: Decision[R], answer: Callable[[Request[Any]],
         return result
 
 
-def order_name(symbol: str, time_ns: int) -> str:
-    """The client order id of the order a symbol may get for one bar."""
-    return f"{tag_of(symbol)}-{time_ns // NS_PER_S}"
+def order_name(symbol: str, time_ns: int, version: int = 0) -> str:
+    """The client order id of the order that a version of a strategy may send of a symbol for one bar."""
+    name = f"{tag_of(symbol)}-{time_ns // NS_PER_S}"
+    return f"{name}-v{version}" if version else name
+
+
+def named_version(client_order_id: str, symbol: str) -> int | None:
+    """The version that named an order; None for one that no version of the strategy named for this symbol."""
+    found = re.fullmatch(re.escape(tag_of(symbol)) + r"-\d+(?:-v(\d+))?(?:-[a-z]+)?", client_order_id)
+    return None if found is None else int(found[1] or 0)

@@ -8,11 +8,13 @@ bounds, and a weight bounds it as it bounds a target. Orders that quote the same
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
+from qmtl.sdk.execution.legs import Route, Routing
 from qmtl.sdk.execution.planner import cut
 from qmtl.sdk.execution.port import (
     AskHeldPosition,
@@ -34,6 +36,9 @@ from qmtl.sdk.strategy.quotes import QuoteRule
 
 BID, ASK = "-bid", "-ask"
 """End the names of quotes."""
+
+ALONE: Final = Routing()
+"""The routing of a strategy that has no other version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def intent_of(time_ns: int, row: Sequence[float]) -> QuoteIntent:
 
 
 def quote(
-    rule: QuoteRule, intent: QuoteIntent, weights: Weights, sent: Collection[str] = ()
+    rule: QuoteRule, intent: QuoteIntent, weights: Weights, sent: Collection[str] = (), routing: Routing = ALONE
 ) -> Decision[list[DeniedOrder]]:
     """Act on an intent: ask what is held and works, cancel what is not wanted, send what is missing.
 
@@ -130,44 +135,45 @@ def quote(
     the next: a name is of one order, and what is left of that one may be less by now.
     """
     symbol, time_ns = rule.symbol, intent.time_ns
-    permission = yield from ask(AskPermission(symbol))
+    permission = routing.narrowed(symbol, (yield from ask(AskPermission(symbol))))
     if permission.nothing:
         return []
-    quoted = {order_name(symbol, time_ns) + side for side in (BID, ASK)}.intersection(sent)
+    name = order_name(symbol, time_ns, routing.version)
+    weights = weights if routing.weighs(symbol) else Weights(Decimal(0), Decimal(0))
+    quoted = {name + side for side in (BID, ASK)}.intersection(sent)
     found = yield from ask(AskWorkingOrders(symbol, time_ns))
     working = [order for order in found if order.client_order_id not in quoted]
     before = yield from ask(AskHeldPosition(symbol, time_ns))
     wanted = _wanted(rule, intent, _inventory(rule, weights, before.expected, before.lot, before.tick), permission)
-    plan = cancel_replace(working, _unquoted(wanted, symbol, time_ns, quoted))
-    for name in plan.cancel:
-        yield from ask(Cancel(name, time_ns))
+    plan = cancel_replace(working, _unquoted(wanted, name, quoted))
+    for order_id in plan.cancel:
+        yield from ask(Cancel(order_id, time_ns))
     if plan.cancel:  # what a cancel came too late for is held now, or may be
         after = yield from ask(AskHeldPosition(symbol, time_ns))
         if after.expected != before.expected:
             inventory = _inventory(rule, weights, after.expected, after.lot, after.tick)
             kept = [order for order in working if order.client_order_id in plan.keep]
             wanted = _wanted(rule, intent, inventory, permission)
-            plan = cancel_replace(kept, _unquoted(wanted, symbol, time_ns, quoted))
-            for name in plan.cancel:
-                yield from ask(Cancel(name, time_ns))
+            plan = cancel_replace(kept, _unquoted(wanted, name, quoted))
+            for order_id in plan.cancel:
+                yield from ask(Cancel(order_id, time_ns))
     denied: list[DeniedOrder] = []
     for one in plan.send:
-        name = _name(symbol, time_ns, one)
         toward = rule.longest if one.quantity > 0 else rule.shortest
-        order = LimitOrder(name, symbol, one.quantity, time_ns, one.price, toward, post_only=rule.post_only)
-        reply = yield from ask(Submit(order))
+        order = LimitOrder(_name(name, one), symbol, one.quantity, time_ns, one.price, toward, post_only=rule.post_only)
+        reply = yield from ask(Submit(replace(order, reduce_only=routing.of(symbol) is not Route.MINE)))
         if reply.denied_by:
-            denied.append(DeniedOrder(name, symbol, reply.denied_by, reply.message, time_ns))
+            denied.append(DeniedOrder(order.client_order_id, symbol, reply.denied_by, reply.message, time_ns))
     return denied
 
 
-def _name(symbol: str, time_ns: int, wanted: Quote) -> str:
-    return order_name(symbol, time_ns) + (BID if wanted.quantity > 0 else ASK)
+def _name(name: str, wanted: Quote) -> str:
+    return name + (BID if wanted.quantity > 0 else ASK)
 
 
-def _unquoted(wanted: Sequence[Quote], symbol: str, time_ns: int, quoted: Collection[str]) -> list[Quote]:
+def _unquoted(wanted: Sequence[Quote], name: str, quoted: Collection[str]) -> list[Quote]:
     """Quotes of the sides that were not quoted for this bar before."""
-    return [one for one in wanted if _name(symbol, time_ns, one) not in quoted]
+    return [one for one in wanted if _name(name, one) not in quoted]
 
 
 def _inventory(rule: QuoteRule, weights: Weights, held: Decimal, lot: Decimal, tick: Decimal) -> Inventory:

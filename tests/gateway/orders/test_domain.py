@@ -224,6 +224,12 @@ def test_order_that_names_no_version_is_of_the_newest() -> None:
     assert refused.denial is GateDenial.OTHER_CANARY_SHARE
 
 
+def test_what_only_reduces_is_any_versions_and_that_of_shares_that_are_not_known() -> None:
+    for weights in (None, {1: 1.0, 2: 0.0}, {1: 0.0}):
+        assert check_canary_share(replace(SELL, reduce_only=True), weights) is None
+        assert check_canary_share(SELL, weights) is not None
+
+
 EXIT = replace(SELL, reduce_only=True)
 
 

@@ -13,8 +13,8 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.profile import BrokerageProfile
 from qmtl.sdk import Sizing, Strategy, StreamInput, signals
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.port import DeniedOrder, OrderReply, Request, Submit, Weights, conclude
-from qmtl.sdk.execution.simulated import SimulatedExecution
+from qmtl.sdk.execution.port import DeniedOrder, LimitOrder, MarketOrder, OrderReply, Request, Submit, Weights, conclude
+from qmtl.sdk.execution.simulated import TAKEN, SimulatedExecution
 from qmtl.sdk.strategy.assembly import assemble
 
 BAR_NS = 900 * 10**9
@@ -46,16 +46,18 @@ class Portfolio:
         cash: Decimal = CASH,
         options: Mapping[str, Any] | None = None,
         beside: Portfolio | None = None,
+        version: int = 0,
     ) -> None:
-        """`beside`: trades on the account of another, whose bars go on from its own."""
+        """`beside`: trades on the account of another, whose bars go on from its own, as another version."""
         self.prices = dict(prices)
         own = SimulatedAccount(profile, {"USD": cash}, instruments=instruments)
         self.account: SimulatedAccount = beside.account if beside else own
-        self.gate: Callable[[Decimal], OrderReply | None] = lambda quantity: None
+        self.gate: Callable[[MarketOrder | LimitOrder], OrderReply | None] = lambda order: None
+        self.on_worked: Callable[[str], None] = lambda name: None
         self._clock: Iterator[int] = beside._clock if beside else count()
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         assembled = assemble(Holding(tuple(prices), sizing, options))
-        self._logic = DecisionLogic(assembled)
+        self.logic = DecisionLogic(assembled, version=version)
         self._nodes = {rule.symbol: rule.command.node_id for rule in assembled.rules}
         self._execution = SimulatedExecution(self.account, "USD", lambda events: None)
         self.denials: list[DeniedOrder] = []
@@ -70,7 +72,7 @@ class Portfolio:
                 Command(self._nodes[symbol], self.bars * BAR_NS, target, self.prices[symbol])
                 for symbol, target in targets.items()
             ]
-            self.denials += conclude(self._logic.decide(commands), self._answer)
+            self.denials += conclude(self.logic.decide(commands), self._answer)
 
     def bar(self, volume: float = 1e12) -> None:
         """The next bar of each symbol."""
@@ -81,13 +83,17 @@ class Portfolio:
         self.bars = start_ns // BAR_NS + 1
 
     def _answer(self, request: Request[Any]) -> object:
-        refused = self.gate(request.order.quantity) if isinstance(request, Submit) else None
-        return refused or self._execution.answer(request)
+        if not isinstance(request, Submit):
+            return self._execution.answer(request)
+        reply = self.gate(request.order) or self._execution.answer(request)
+        if reply == TAKEN:
+            self.on_worked(request.order.client_order_id)
+        return reply
 
     def weigh(self, weight: Decimal) -> None:
         """The weight of both sides from now on, at the gate and for the strategy."""
         self._execution.weight = int(weight.scaleb(8))
-        self._logic.weigh(Weights(weight, weight))
+        self.logic.weigh(Weights(weight, weight))
 
     @property
     def equity(self) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -17,9 +18,12 @@ from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
 from gateway.orders.domain import GatedOrder, check_canary_share
+from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.traffic import version_of
+from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.sdk import Sizing
-from qmtl.sdk.execution.port import OrderReply, Weights
+from qmtl.sdk.execution.port import LimitOrder, MarketOrder, OrderReply, Weights
+from qmtl.sdk.mesh.session.activation import FollowedShares
 from tests.sdk.execution.portfolios import Portfolio
 
 COIN = instrument("C", base="C", quote="USD", lot="0.001", price_places=2)
@@ -47,36 +51,126 @@ class Canary:
     """Two versions of one strategy on one account, each with targets of its own, behind the gate's canary shares."""
 
     def __init__(self) -> None:
-        self.versions = {1: Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0})}
-        self.versions[2] = Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0}, beside=self.versions[1])
-        self.shares: dict[int, float] = {}
+        first = Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0}, version=1)
+        second = Portfolio(margin(1, "0", participation="0"), [COIN], {"C": 100.0}, beside=first, version=2)
+        self.versions = {1: first, 2: second}
+        self.weights: dict[int, float] = {}
         for version, made in self.versions.items():
             made.gate = partial(self._refused, version)
+            made.on_worked = self._worked
+            made.logic.begin()
 
-    def _refused(self, version: int, quantity: Decimal) -> OrderReply | None:
-        order = GatedOrder("s", buys=quantity > 0, reduce_only=False, position_side=None, symbol="C", version=version)
-        refused = check_canary_share(order, self.shares)
+    @property
+    def held(self) -> Decimal:
+        return self.versions[1].account.position("C")
+
+    @property
+    def lot(self) -> Decimal:
+        return self.versions[1].account.lot("C")
+
+    def share(self, first: int, second: int) -> int | None:
+        """Give the versions their shares, in hundredths, and tell both; who has the symbol then."""
+        self.weights = {1: first / 100, 2: second / 100}
+        shares = FollowedShares()
+        sentinels = [sentinelpb.Sentinel(version=v, traffic_weight=str(w)) for v, w in self.weights.items()]
+        shares.offer(1, controlpb.SentinelWeightUpdated(strategy_id="s", sentinels=sentinels))
+        for version, made in self.versions.items():
+            made.logic.route({"C": shares.route("s", "C", version)})
+        return version_of("s", "C", self.weights)
+
+    def play(self, targets: Mapping[int, int], order: Sequence[int] = (1, 2), rounds: int = 3) -> None:
+        """Bars at which the versions that have a target, in hundredths of the equity, decide one after the other."""
+        for version in (*order,) * rounds:
+            if version in targets:
+                self.versions[version].play({"C": targets[version] / 100}, bars=1)
+        self.versions[1].bar()
+
+    def most(self, target: int, weight: int = 100) -> Decimal:
+        """How much a weighed target may hold."""
+        return Decimal(abs(target)) * weight / 10_000 * self.versions[1].equity / 100
+
+    def _refused(self, version: int, sent: MarketOrder | LimitOrder) -> OrderReply | None:
+        order = GatedOrder("s", sent.quantity > 0, sent.reduce_only, position_side=None, symbol="C", version=version)
+        refused = check_canary_share(order, self.weights)
         return None if refused is None else OrderReply(refused.denial.value, refused.reason)
 
+    def _worked(self, name: str) -> None:
+        for made in self.versions.values():
+            made.logic.hear(name)
 
-@given(st.lists(st.tuples(st.integers(-50, 50), st.sampled_from([-50, -3, 7, 40])), min_size=4, max_size=16), st.data())
-@settings(max_examples=25, deadline=None)
-def test_a_version_that_takes_a_symbol_over_holds_its_own_weighed_target_and_nothing_beside(
-    targets: list[tuple[int, int]], data: st.DataObject
+
+STEPS = st.tuples(
+    st.sampled_from([-50, -7, 0, 0, 3, 40]), st.sampled_from([-50, -3, 0, 0, 7, 40]),
+    st.sampled_from([(100, 0), (0, 100), (0, 100), (100, 0), (50, 50), (0, 0), (20, 0)]), st.permutations([1, 2]),
+)  # fmt: skip
+
+
+@given(st.lists(STEPS, min_size=2, max_size=12), st.sampled_from([0, 0, 1, 2]), st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
+def test_what_is_held_is_what_the_version_wants_that_the_symbol_is_routed_to(
+    steps: list[tuple[int, int, tuple[int, int], list[int]]], silent: int, weight: int
 ) -> None:
-    made, owner = Canary(), 1
-    rises = sorted(data.draw(st.lists(st.integers(0, 100), min_size=len(targets), max_size=len(targets))))
-    weight = data.draw(st.integers(0, 100))
-    for (first, second), rise in zip(targets, rises, strict=True):
-        made.shares = {1: 1 - rise / 100, 2: rise / 100}
-        owner = version_of("s", "C", made.shares) or owner
-        for number, target in ((1, first), (2, second)):
-            made.versions[number].weigh(Decimal(weight) / 100)
-            made.versions[number].play({"C": target / 100}, bars=3)
-        made.versions[1].bar()
-        held, lot = made.versions[1].account.position("C"), made.versions[1].account.lot("C")
-        most = Decimal(abs((first, second)[owner - 1])) * weight / 10_000 * made.versions[1].equity / 100
-        assert most - 2 * lot <= abs(held) <= most + lot
+    """On any path of targets and shares: to another version, back, and to nobody. Where the symbol is routed to a
+    version that never speaks, the one that traded last only reduces.
+    """
+    made = Canary()
+    for version in made.versions:
+        made.versions[version].weigh(Decimal(weight) / 100)
+    for first, second, shares, order in steps:
+        before = made.held
+        owner = made.share(*shares)
+        targets = {version: target for version, target in ((1, first), (2, second)) if version != silent}
+        made.play(targets, order)
+        if owner is None:
+            assert abs(made.held) < made.lot
+        elif owner == silent:
+            other = made.most(targets[3 - silent], weight)
+            assert abs(made.held) <= min(abs(before), other) + made.lot
+            assert made.held * before >= 0
+        else:
+            wanted = made.most(targets[owner], weight) * (1 if targets[owner] > 0 else -1)
+            assert abs(made.held - wanted) <= 2 * made.lot
+            assert abs(made.held) <= abs(wanted) + made.lot
+
+
+def test_a_version_that_wants_nothing_from_the_start_closes_what_it_takes_over_and_so_does_who_gets_it_back() -> None:
+    made = Canary()
+    made.share(100, 0)
+    made.play({1: 40, 2: 0})
+    assert made.held == 400
+    made.share(0, 100)
+    made.play({1: 40, 2: 0})
+    assert made.held == 0
+    made.play({1: 40, 2: -50})
+    assert made.held == -500
+    made.share(100, 0)
+    made.play({1: 40, 2: -50})
+    assert made.held == 400
+
+
+def test_what_is_taken_over_as_it_is_wanted_trades_nothing() -> None:
+    made = Canary()
+    made.share(100, 0)
+    made.play({1: 40, 2: 40})
+    orders = len(made.versions[1].account.book.records)
+    made.share(0, 100)
+    made.play({1: 40, 2: 40})
+    assert (made.held, len(made.versions[1].account.book.records)) == (400, orders)
+
+
+def test_of_a_version_that_has_not_spoken_yet_the_one_before_may_only_reduce() -> None:
+    made = Canary()
+    made.share(100, 0)
+    made.play({1: 40})
+    made.share(0, 100)
+    for target, held in ((50, 400), (10, 100), (20, 100), (-30, 0)):
+        made.play({1: target})
+        assert abs(made.held - held) <= made.lot * 2
+    made.play({1: -30, 2: 7})
+    assert abs(made.held - 70) <= made.lot * 2
+    made.play({1: 0, 2: 7})
+    assert abs(made.held - 70) <= made.lot * 2
+    assert not any(one.rule == "GATE_OTHER_CANARY_SHARE" for one in made.versions[1].denials)
 
 
 def test_a_weight_of_a_tenth_does_not_grow_with_a_target_that_wobbles() -> None:

@@ -14,10 +14,12 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import InvalidRequest, NotReady, PermissionDenied, QmtlError, Unavailable
+from qmtl.core.traffic import version_of
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import event_service_pb2 as eventservicepb
 from qmtl.rpc.client.streams import scoped
 from qmtl.rpc.metadata import bearer
+from qmtl.sdk.execution.legs import Route
 from qmtl.sdk.mesh.client import Client
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
@@ -35,11 +37,38 @@ reduces. Live comes first: a strategy that trades in both has money there.
 """
 
 
+class FollowedShares:
+    """The newest shares of a strategy's versions."""
+
+    def __init__(self) -> None:
+        self._weights: dict[int, float] = {}
+        self._revision = 0
+
+    def offer(self, revision: int, changed: controlpb.SentinelWeightUpdated) -> None:
+        """Take all shares of the strategy, unless they are older than those held."""
+        if revision >= self._revision:
+            self._revision = revision
+            self._weights = {
+                one.version: float(parse_decimal(one.traffic_weight, "sentinel.traffic_weight"))
+                for one in changed.sentinels
+            }
+
+    def route(self, strategy_id: str, symbol: str, version: int) -> Route:
+        """Whose a symbol is, as a version sees it (0: the newest); its own, where no shares are known."""
+        if not self._weights:
+            return Route.MINE
+        owner = version_of(strategy_id, symbol, self._weights)
+        if owner is None:
+            return Route.NOBODYS
+        return Route.MINE if owner == (version or max(self._weights)) else Route.OTHERS
+
+
 class FollowedActivation:
-    """The newest activation of one world."""
+    """The newest activation of one world, and with it the shares of the strategy's versions."""
 
     def __init__(self) -> None:
         self._newest = Newest(activationpb.ActivationEnvelope())
+        self.shares = FollowedShares()
 
     @property
     def envelope(self) -> activationpb.ActivationEnvelope:
@@ -111,8 +140,11 @@ async def follow_activation(
             async for frame in _frames(retrying.client, world, strategy_id, resume):
                 retrying.outage.answered()
                 for event in _events(frame):
-                    if event.WhichOneof("payload") == "activation_updated":
+                    kind = event.WhichOneof("payload")
+                    if kind == "activation_updated":
                         activation.offer(event.activation_updated.activation)
+                    elif kind == "sentinel_weight_updated" and event.key == strategy_id:
+                        activation.shares.offer(event.revision, event.sentinel_weight_updated)
                 resume = _resume_token(frame) or resume
             raise Unavailable("E_STREAM_ENDED", "the event stream ended")
         except (InvalidRequest, PermissionDenied):
@@ -125,7 +157,7 @@ async def follow_activation(
 
 async def _frames(client: Client, world: str, strategy_id: str, resume: str) -> AsyncIterator[eventpb.Frame]:
     request = eventservicepb.CreateEventStreamRequest(
-        world_id=world, strategy_id=strategy_id, topics=[eventpb.TOPIC_ACTIVATION]
+        world_id=world, strategy_id=strategy_id, topics=[eventpb.TOPIC_ACTIVATION, eventpb.TOPIC_SENTINEL]
     )
     stream = (await client.events.CreateEventStream(request)).stream
     asked = eventservicepb.SubscribeEventsRequest(resume_token=resume)

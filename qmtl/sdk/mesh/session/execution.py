@@ -27,6 +27,7 @@ from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.sdk.execution.holdings import Holding
+from qmtl.sdk.execution.legs import Route
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskFee,
@@ -70,13 +71,14 @@ log = logging.getLogger("qmtl.sdk.mesh.session")
 
 @dataclass(frozen=True, slots=True)
 class SessionMarket:
-    """What a session trades: instruments as the brokerage knows them, what its account is charged, and whether orders
-    go to an exchange.
+    """What a session trades: instruments as the brokerage knows them, what its account is charged, whether orders go to
+    an exchange, and as which version of the strategy.
     """
 
     instruments: Mapping[str, Instrument]
     fee: FeeModel
     is_live: bool = False
+    version: int = 0
 
     @property
     def domain(self) -> commonpb.ExecutionDomain:
@@ -154,6 +156,11 @@ class MeshExecution:
         )
         return self._weights
 
+    def routes(self) -> dict[str, Route]:
+        """Whose each symbol is by the newest shares of the strategy's versions."""
+        shares, strategy_id, version = self._activation.shares, self._owner.strategy_id, self._market.version
+        return {symbol: shares.route(strategy_id, symbol, version) for symbol in self._market.instruments}
+
     def _permission(self) -> Permission:
         """By real time: an activation's window is not in the data time of a replay."""
         now_ns = to_ns(self._retrying.clock.now())
@@ -210,7 +217,7 @@ class MeshExecution:
                 return portfolio, sum(before.values(), Decimal(0))
 
     async def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
-        request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order))
+        request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order, self._market.version))
 
         async def call() -> tradingservicepb.SubmitOrderResponse:
             with _retried():
@@ -219,7 +226,8 @@ class MeshExecution:
         return _replied([(await self._retrying.ask(call, "order")).status])
 
     async def _submit_list(self, list_id: str, orders: Sequence[ListedOrder]) -> OrderReply:
-        request = tradingservicepb.SubmitOrderListRequest(orders=list_to_proto(self._owner, list_id, orders))
+        listed = list_to_proto(self._owner, list_id, orders, self._market.version)
+        request = tradingservicepb.SubmitOrderListRequest(orders=listed)
 
         async def call() -> tradingservicepb.SubmitOrderListResponse:
             with _retried():

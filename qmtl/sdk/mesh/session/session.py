@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
 from brokerage.domain.orders.order import Owner
 from qmtl.broker.v1 import account_pb2 as accountpb
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import parse_decimal
@@ -132,13 +133,18 @@ class Session:
         return await open_paper_account(retrying, self._session, request, self._traded)
 
     async def _trade(self, account: accountpb.Account, owner: Owner, portfolio: FollowedPortfolio) -> SessionResult:
-        market = await session_market(self._another(), account, self._traded)
+        market = replace(await session_market(self._another(), account, self._traded), version=self._terms.version)
         execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
-        trading = SessionTrading(DecisionLogic(self._assembled), execution, self._state)
+        trading = SessionTrading(DecisionLogic(self._assembled, version=market.version), execution, self._state)
         capital = parse_decimal((await portfolio.read()).equity, "portfolio.equity") if self._is_live else None
         begun = asyncio.Event()
-        missed = partial(self._list_missed, owner)
-        events = follow_orders(self._another(), owner, self._report, self._orders.hear, begun, missed)
+        missed = partial(self._list_missed, owner, trading)
+
+        def hear(event: orderpb.OrderEvent) -> None:
+            trading.hear(event)
+            self._orders.hear(event)
+
+        events = follow_orders(self._another(), owner, self._report, hear, begun, missed)
         follower = self._follower()
         work = self._session_work(account, owner, trading, market, begun, follower)
         kept = [follower.hold()] if follower else []
@@ -177,11 +183,13 @@ class Session:
         self._assembled.strategy.on_start()
         await self._play(trading, follower)
 
-    async def _list_missed(self, owner: Owner) -> None:
+    async def _list_missed(self, owner: Owner, trading: SessionTrading) -> None:
         """Tell of orders and fills whose events did not come."""
         for fill in await list_fills(self._submitter.retrying, owner):
             self._report(fill)
-        self._orders.compare(await list_orders(self._submitter.retrying, owner))
+        orders = await list_orders(self._submitter.retrying, owner)
+        self._orders.compare(orders)
+        trading.compare(orders)
 
     async def _books(self, account: accountpb.Account, owner: Owner, market: SessionMarket) -> SessionBook:
         """The books of every fill until now."""

@@ -20,6 +20,8 @@ class SessionTerms:
     `until` ends the session at a data time; None is its own end.
     `activation_wait_s` is how long an operator's activation is waited for. `bars_per_second` is the pace of a
     replay that this run is the first to open; 0 is as fast as its strategies and the venue follow.
+    `version`: the version of the strategy's plan that it trades as, which says which symbols are routed to it; 0 is the
+    newest.
     """
 
     account: str = ""
@@ -29,3 +31,4 @@ class SessionTerms:
     until: datetime | None = None
     activation_wait_s: float = 60.0
     bars_per_second: float = 0.0
+    version: int = 0

@@ -10,6 +10,7 @@ import numpy as np
 from brokerage.domain.market.bars import bars_from_doubles
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Owner
+from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.engine.streaming import Emission
@@ -21,6 +22,10 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.account.equity import SessionBook
 from qmtl.sdk.mesh.session.execution import FINAL_DENIALS, MeshExecution
 from qmtl.sdk.mesh.session.order_events import list_orders
+
+WORKED = frozenset({orderpb.ORDER_EVENT_KIND_ACCEPTED, orderpb.ORDER_EVENT_KIND_FILLED})
+"""Events of orders that a venue has taken."""
+NEVER_WORKED = frozenset({orderpb.ORDER_STATE_DENIED, orderpb.ORDER_STATE_REJECTED})
 
 
 class StateInStep:
@@ -89,6 +94,18 @@ class SessionTrading:
         self._state = state
         self._sent: frozenset[str] = frozenset()
         self._final: frozenset[str] = frozenset()
+        self._worked: list[str] = []  # orders of all versions, since the last decision
+        logic.begin()
+
+    def hear(self, event: orderpb.OrderEvent) -> None:
+        """An event of an order of the strategy, also of its other versions."""
+        if event.kind in WORKED:
+            self._worked.append(event.client_order_id)
+
+    def compare(self, statuses: Sequence[orderpb.OrderStatus]) -> None:
+        """All orders, newest first, of which no events have come."""
+        worked = [one.order.client_order_id for one in statuses if one.state not in NEVER_WORKED]
+        self._worked += reversed(worked)
 
     async def recall(self, retrying: RetryingClient, owner: Owner) -> None:
         """Learn what an earlier process of this session has ordered."""
@@ -96,6 +113,7 @@ class SessionTrading:
         self._sent = frozenset(s.order.client_order_id for s in statuses)
         self._logic.recall(self._sent)
         self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
+        self.compare(statuses)
 
     async def watch(self, step: Step) -> None:
         """A bar that was played without this process: remember what was acted on, send nothing."""
@@ -112,6 +130,10 @@ class SessionTrading:
             if self._logic.order_name(command) not in self._sent:
                 fresh.append(command)
         self._logic.weigh(self._execution.weights())
+        self._logic.route(self._execution.routes())
+        worked, self._worked = self._worked, []
+        for name in worked:
+            self._logic.hear(name)
         denied = await conclude_async(self._logic.decide(fresh), self._execution.answer)
         if self._state is not None:
             await self._state.observe(step, self._execution)

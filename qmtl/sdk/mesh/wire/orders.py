@@ -30,7 +30,7 @@ CONTINGENCIES: Mapping[Contingency, orderpb.Contingency] = {
 }
 
 
-def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder) -> orderpb.Order:
+def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder, version: int = 0) -> orderpb.Order:
     """An order by itself. The same order makes the same message, so sending it again is no second order."""
     message = orderpb.Order(
         account=owner.account,
@@ -45,6 +45,7 @@ def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder) -> orderpb.Ord
         position_side=orderpb.POSITION_SIDE_BOTH,
         decided_at=ns_to_proto(order.decided_ns),
         reduce_only=order.reduce_only,
+        strategy_version=version,
         position_target="" if order.position_target is None else format_decimal(order.position_target),
     )
     if isinstance(order, LimitOrder):
@@ -53,14 +54,14 @@ def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder) -> orderpb.Ord
     return message
 
 
-def list_to_proto(owner: Owner, list_id: str, orders: Iterable[ListedOrder]) -> list[orderpb.Order]:
+def list_to_proto(owner: Owner, list_id: str, orders: Iterable[ListedOrder], version: int = 0) -> list[orderpb.Order]:
     """Orders that belong together; the same orders make the same messages."""
-    return [_listed(owner, list_id, order) for order in orders]
+    return [_listed(owner, list_id, order, version) for order in orders]
 
 
-def _listed(owner: Owner, list_id: str, order: ListedOrder) -> orderpb.Order:
+def _listed(owner: Owner, list_id: str, order: ListedOrder, version: int) -> orderpb.Order:
     first = MarketOrder(order.client_order_id, order.symbol, order.quantity, order.decided_ns, order.position_target)
-    message = order_to_proto(owner, first)
+    message = order_to_proto(owner, first, version)
     message.type = TYPES[order.stop_price is not None, order.limit_price is not None]
     message.limit_price = "" if order.limit_price is None else format_decimal(order.limit_price)
     message.stop_price = "" if order.stop_price is None else format_decimal(order.stop_price)
