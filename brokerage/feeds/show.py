@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import store as accounts_store
 from brokerage.books.drawdown import watch_drawdown
-from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account, AccountFeed, TradingState
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.mark import Mark, day_of, mark_of
@@ -105,8 +104,7 @@ def _halt(
     except QmtlError as unpaid:
         log.error("money_not_carried", account=account.account, error=str(unpaid))
         for feed in feeds:
-            fresh, progress = shown.beyond(feed)
-            _save_progress(conn, account.account, feed, price_after(fresh, feed.mark), progress, fresh)
+            _lose(conn, market, account, feed, shown)
         return
     try:
         with conn.begin_nested():
@@ -118,23 +116,29 @@ def _halt(
 
 
 def _pass_by(conn: Connection, market: MarketContext, account: Account, feed: AccountFeed, shown: Shown) -> Account:
-    """Move an account past the bars or ticks of a feed without its orders: its money goes on, unless a company acts
-    meanwhile, after which old shares have new prices.
+    """Move an account past the bars or ticks of a feed without fills. Its money goes on, and what companies do
+    meanwhile is done to its positions and orders.
     """
     fresh, progress = shown.beyond(feed)
-    last_ns, actions = max(map(ends_ns, fresh), default=0), market.of(account).actions.values()
-    acts = any(feed.position_ns < action.at_ns <= last_ns for each in actions for action in each)
     left = price_after(fresh, feed.mark)
     moved = account.moved(_save_progress(conn, account.account, feed, left, progress, fresh))
-    if acts or not fresh or market.of(account).kind is not VenueKind.PAPER:
+    if not fresh or market.of(account).kind is not VenueKind.PAPER:
         return moved
-    money = CarriedAccount(account, load_view(conn, market, account), feed.symbol)
-    for event, mark in zip(fresh, prices_of(fresh, feed.mark), strict=True):
-        money.pass_by(event, mark)
-    account = money.carried(moved)
-    accounts_store.save_account(conn, account)
+    money = CarriedAccount(account, load_open_orders(conn, market, account), feed.symbol)
+    done = AccountSteps(conn, market, money, shown.now_ns).pass_by(fresh, prices_of(fresh, feed.mark))
+    account = journal.record(conn, money.carried(moved), done)
     money.save(conn, account, shown.now_ns)
     return account
+
+
+def _lose(conn: Connection, market: MarketContext, account: Account, feed: AccountFeed, shown: Shown) -> None:
+    """Move an account past bars or ticks that cannot even be passed by. What a company did in them is still to be done:
+    until then old shares keep the price of old shares.
+    """
+    fresh, progress = shown.beyond(feed)
+    last_ns, actions = max(map(ends_ns, fresh), default=0), market.of(account).actions.get(feed.symbol, ())
+    acts = any(feed.position_ns < action.at_ns <= last_ns for action in actions)
+    _save_progress(conn, account.account, feed, None if acts else price_after(fresh, feed.mark), progress, fresh)
 
 
 def _move(

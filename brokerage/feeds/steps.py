@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.market.mark import mark_of
+from brokerage.domain.market.mark import Mark, mark_of
 from brokerage.domain.market.ticks import MarketEvent, SeenMarket, Tick, as_instant, ends_ns, first_price, tested_bar
 from brokerage.domain.models.corporate import Ending, Expiry, Split
 from brokerage.domain.models.day_orders import opened_ns
@@ -51,6 +51,21 @@ class AccountSteps:
         self._venue.end(self._conn, self._account)
         answers = self._venue.answers(EventTime(progress_ns, self._now_ns), self._then)
         return [*self._done, *with_shares(self._money.view, answers)]
+
+    def pass_by(
+        self, events: Sequence[MarketEvent], marks: Iterable[Mark | None]
+    ) -> list[tuple[StrategyBook, OrderEvent]]:
+        """Meet bars or ticks that do nothing to orders, with the price that each leaves: money goes on, and what
+        companies do meanwhile is done. What that did to orders.
+        """
+        for event, mark in zip(events, marks, strict=True):
+            if isinstance(event, Bar):
+                self._money.advance(event.start_ns, self._done)
+                self._act(event)
+            elif (price := first_price(event)) is not None and self._act(as_instant(event, price)):
+                store.save_seen_market(self._conn, self._account.account, self._symbol, SeenMarket())
+            self._money.pass_by(event, mark)
+        return self._done
 
     def _end_overtaken(self, book: StrategyBook, time: EventTime) -> None:
         """End netted orders before they take a strategy through zero that sold on its own what they were to reduce."""

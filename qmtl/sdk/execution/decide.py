@@ -182,8 +182,8 @@ class DecisionLogic:
 
     def hear(self, client_order_id: str) -> None:
         """An order of the strategy was worked. What another version has traded of this one's is decided on again."""
-        rules = [planner.rule for planner in self._planners.values()]
-        for symbol in {rule.symbol for rule in (*rules, *self._quoted.values())}:
+        symbols = [planner.rule.symbol for planner in self._planners.values()]
+        for symbol in {*symbols, *(rule.symbol for rule in self._quoted.values())}:
             if self._routing.hear(symbol, client_order_id):
                 self._forget(symbol)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from brokerage import schema as t
 from brokerage.accounts import cash
 from brokerage.accounts import store as accounts_store
+from brokerage.books import store as books_store
 from brokerage.domain.accounts.account import AccountFeed, TradingState
 from brokerage.domain.accounts.cash_book import CashKind
 from brokerage.domain.market.bars import Bar
@@ -26,6 +28,7 @@ from brokerage.domain.models.profiles.ibkr import ibkr_equities
 from brokerage.domain.models.source import Dated
 from brokerage.domain.money import rate
 from brokerage.domain.orders.order import Side
+from brokerage.domain.orders.states import OrderType
 from brokerage.feeds import show
 from brokerage.market.context import MarketContext
 from qmtl.sql.database import sqlite_url
@@ -56,6 +59,11 @@ async def paid(book: Book) -> list[tuple[str, str, int]]:
     """Kind, symbol and hour of what was paid."""
     rows = await book.db.read(lambda conn: conn.execute(sa.select(t.payments).order_by(t.payments.c.id)).all())
     return [(row.kind, row.symbol, (row.at_ns - MONDAY) // HOUR) for row in rows]
+
+
+async def held(book: Book) -> Decimal:
+    rows = await book.db.read(lambda conn: books_store.load_positions(conn, "acc"))
+    return sum((LISTED.quantity_decimal(at.quantity) for _, _, at in rows), Decimal(0))
 
 
 async def settled(book: Book) -> int:
@@ -175,4 +183,31 @@ async def test_nothing_is_charged_in_a_bar_without_effect_in_which_shares_were_s
         assert await paid(book) == []
         await move(book, LIVE[0], 24, price=5_000)
         assert sorted(await paid(book)) == [("BORROW", "AAPL", 24), ("SPLIT", "AAPL", 22)]
+        assert await book.verify() > 0
+
+
+async def test_shares_are_split_in_a_bar_that_the_account_cannot_take(tmp_path: Path) -> None:
+    """HALTED stops orders, not bookkeeping; resumed, it goes on with new shares."""
+    split = Split("AAPL", MONDAY + 23 * HOUR, Fraction(3, 2))
+    terms = replace(market(loans=ibkr_equities().loans), actions={"AAPL": (split,)})
+    async with open_book(sqlite_url(tmp_path / "store.db"), terms) as book:
+        await book.open(replace(ACCOUNT, starting_cash=10_000 * 10**8, feeds=LIVE[:1]))
+        await move(book, LIVE[0], 21)
+        await book.submit(order("held", quantity=151))
+        await book.submit(order("rests", quantity=4, type=OrderType.LIMIT, limit_price=Decimal(50)))
+        await move(book, LIVE[0], 22)
+        await move(book, LIVE[0], 23, price=10**11)
+        account = await book.db.read(lambda conn: accounts_store.account(conn, "acc"))
+        assert account.trading_state is TradingState.HALTED
+        assert await held(book) == 226  # and half a share in money
+        assert [kind for kind, _, _ in await paid(book)].count("SPLIT") == 1
+        rests = (await book.order("rests")).record
+        assert (rests.quantity, rests.limit) == (6, 33_33)
+        assert await book.verify() > 0
+        await move(book, LIVE[0], 24, price=6_667)
+        await book.set_trading(TradingState.ACTIVE)
+        await book.submit(order("out", Side.SELL, quantity=226))
+        await move(book, LIVE[0], 25, price=6_667)
+        assert await held(book) == 0
+        assert [kind for kind, _, _ in await paid(book)].count("SPLIT") == 1
         assert await book.verify() > 0

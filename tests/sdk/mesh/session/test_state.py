@@ -19,6 +19,7 @@ from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.holdings import Holding
 from qmtl.sdk.execution.in_step import CommandsInStep
+from qmtl.sdk.execution.legs import Route
 from qmtl.sdk.execution.port import WHOLE, Request, SubmitList, Weights
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.mesh.data_clock import Step
@@ -163,6 +164,9 @@ class FlatVenue(BracketVenue):
 
     def weights(self) -> Weights:
         return WHOLE
+
+    def routes(self) -> dict[str, Route]:
+        return {}
 
     async def answer(self, request: Request[Any]) -> object:
         return super().answer(request)
