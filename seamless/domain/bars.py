@@ -84,19 +84,28 @@ def first_impossible(values: Sequence[Values]) -> ImpossibleValue | None:
     High is the most and low the least that was paid, and nobody trades less than nothing. What is not finite is not
     judged here. Prices below zero are prices: spreads and storage have had them.
     """
+    found = [
+        ImpossibleValue(row, field, float(column[row]), f"{words}{bound[row]:g}")
+        for field, column, wrong, bound, words in _faults(values)
+        for row in np.flatnonzero(wrong)[:1].tolist()
+    ]
+    return min(found, key=lambda fault: fault.row, default=None)
+
+
+def impossible_rows(values: Sequence[Values]) -> NDArray[np.bool_]:
+    """The rows of five columns that `first_impossible` would name."""
+    return np.logical_or.reduce([wrong for _, _, wrong, _, _ in _faults(values)])
+
+
+def _faults(values: Sequence[Values]) -> tuple[tuple[str, Values, NDArray[np.bool_], Values, str], ...]:
+    """Field, column, which rows are wrong, by which bound, and its words."""
     open_, high, low, close, volume = values
     top, bottom = np.maximum(open_, close), np.minimum(open_, close)
-    faults = (
+    return (
         ("high", high, high < top, top, "at least open and close: "),
         ("low", low, low > bottom, bottom, "at most open and close: "),
         ("volume", volume, volume < 0.0, np.zeros_like(volume), "at least "),
     )
-    found = [
-        ImpossibleValue(row, field, float(column[row]), f"{words}{bound[row]:g}")
-        for field, column, wrong, bound, words in faults
-        for row in np.flatnonzero(wrong)[:1].tolist()
-    ]
-    return min(found, key=lambda fault: fault.row, default=None)
 
 
 def concatenated(parts: Sequence[Bars]) -> Bars:

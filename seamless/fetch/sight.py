@@ -119,15 +119,15 @@ class Sights:
         return Sight(domain, access, await self._sessions.source(replay, replay.members[place]))
 
     async def _mixed(self, preset: Preset, domain: ExecutionDomain, access: Admission) -> Sight:
-        """Sealed and stored bars together; a dry run has the version of its as_of, if one was sealed by then.
+        """Sealed and stored bars together; a dry run has the version of its as_of, and no newer one.
 
         Raises as `Inventory.seen_at` where there is neither.
         """
         self._inventory.require_ready(preset)
         stored = await self._storage.coverage(preset.dataset)
-        newest = await self._inventory.newest(preset) if stored.have else await self._inventory.seen_at(preset, None)
-        if newest is not None and access.horizon_ns is not None and access.as_of_ns is not None:
-            newest = await self._inventory.newest(preset, access.as_of_ns) or newest
+        as_of_ns = None if access.horizon_ns is None else access.as_of_ns  # of a live one it is the least that it wants
+        find = self._inventory.newest if stored.have else self._inventory.seen_at
+        newest = await find(preset, as_of_ns)
         return Sight(domain, access, newest, stored, self._live.began_ns(preset.name))
 
     async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:

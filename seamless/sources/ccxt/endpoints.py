@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from qmtl.core.errors import NotFound, Unavailable
 from qmtl.core.instants import to_ns
 from seamless.domain.datasets import format_interval
-from seamless.sources.ccxt.answers import Row, values_of
+from seamless.sources.ccxt.answers import Row, values_of, values_of_rows
 from seamless.sources.ccxt.stream import Streamed
 from seamless.sources.ccxt.trades import Trade
 
@@ -79,7 +79,8 @@ def _ask_binance(market: str, interval_s: int, first_ns: int, last_ns: int | Non
 
 
 def _binance_rows(answer: object) -> list[Row]:
-    return [(_whole(row, 0) * MS_NS, values_of(row[1:6])) for row in _rows(answer)]
+    rows = _rows(answer)
+    return list(zip((_whole(row, 0) * MS_NS for row in rows), values_of_rows([row[1:6] for row in rows]), strict=True))
 
 
 def _binance_time(answer: object) -> int:
@@ -103,7 +104,9 @@ def _ask_kraken(market: str, interval_s: int, first_ns: int, last_ns: int | None
 
 def _kraken_rows(answer: object) -> list[Row]:
     """[time, open, high, low, close, vwap, volume, count] under the pair's name, beside `last`."""
-    return [(_whole(row, 0) * SECOND_NS, values_of([*row[1:5], row[6]])) for row in _rows(_of_pair(answer), 7)]
+    rows = _rows(_of_pair(answer), 7)
+    values = values_of_rows([[*row[1:5], row[6]] for row in rows])
+    return list(zip((_whole(row, 0) * SECOND_NS for row in rows), values, strict=True))
 
 
 def _kraken_streamed(message: object) -> list[Streamed]:

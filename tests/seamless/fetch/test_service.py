@@ -90,6 +90,7 @@ async def test_with_an_as_of_a_fingerprint_of_other_rows_changes_nothing(stub: S
         (context_of(), "E_AS_OF_REQUIRED"),
         (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN), "E_AS_OF_REQUIRED"),
         (context_of(as_of="2021-12-29T13:29:59Z"), "E_ARTIFACT_MISSING"),
+        (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-29T13:29:59Z"), "E_ARTIFACT_MISSING"),
         (context_of(fingerprint="sha256:other"), "E_ARTIFACT_MISSING"),
         (context_of(as_of="2021-12-29T13:29:59Z", fingerprint=SEALED), "E_ARTIFACT_MISSING"),
         (context_of(commonpb.EXECUTION_DOMAIN_UNSPECIFIED), "E_ENUM"),
@@ -100,13 +101,6 @@ async def test_a_context_that_pins_nothing_or_the_impossible_is_refused(
     stub: Stubs, context: commonpb.ComputeContext, reason: str
 ) -> None:
     assert (await refusal_of(stub, dataservicepb.FetchRequest(dataset=DEMO, context=context))).reason == reason
-
-
-async def test_a_dry_run_sees_nothing_after_its_as_of(stub: Stubs) -> None:
-    context = context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-01T00:10:00Z")
-    frame, metadata = await fetch_all(stub.data, dataservicepb.FetchRequest(dataset=DEMO, context=context))
-    assert frame is not None
-    assert metadata.delivered.end == time_of("2021-12-01T00:00:00Z")
 
 
 async def test_live_on_a_sample_is_held_for_its_lag(stub: Stubs) -> None:

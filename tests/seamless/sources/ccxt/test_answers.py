@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qmtl.calendars.spans import Span
-from seamless.sources.ccxt.answers import Listing, Values, values_of
+from seamless.sources.ccxt.answers import Listing, Values, values_of, values_of_rows
 
 STEP = 60
 WHOLE = Span(0, 10 * STEP)
@@ -81,3 +81,13 @@ def test_a_bar_without_all_of_its_fields_is_neither_there_nor_absent() -> None:
 def test_a_row_that_no_bar_can_be_is_none(texts: tuple[object, ...]) -> None:
     assert values_of(texts) is None
     assert values_of(("1", "2", "0.5", "1.5", "3")) == ROW
+
+
+def test_each_row_of_a_page_is_judged_by_itself() -> None:
+    good, low, broken = ("1", "2", "0.5", "1.5", "3"), ("1", "2", "1.1", "1.5", "3"), ("1", None, "0.5", "1.5", "3")
+    assert values_of_rows([broken, good, low, good, ("inf", *good[1:]), broken, good]) == [
+        *(None, ROW, None, ROW),
+        *(None, None, ROW),
+    ]
+    assert values_of_rows([broken]) == [None]
+    assert values_of_rows([]) == []
