@@ -94,7 +94,8 @@ def first_impossible(values: Sequence[Values]) -> ImpossibleValue | None:
 
 def impossible_rows(values: Sequence[Values]) -> NDArray[np.bool_]:
     """The rows of five columns that `first_impossible` would name."""
-    return np.logical_or.reduce([wrong for _, _, wrong, _, _ in _faults(values)])
+    found: NDArray[np.bool_] = np.logical_or.reduce([wrong for _, _, wrong, _, _ in _faults(values)])
+    return found
 
 
 def _faults(values: Sequence[Values]) -> tuple[tuple[str, Values, NDArray[np.bool_], Values, str], ...]:

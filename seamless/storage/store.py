@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from qmtl.calendars.spans import Coverage, Span
+from qmtl.calendars.spans import Coverage, Span, as_stored
 from seamless.domain.stored import Provenance, StoredCoverage, with_delivery
 from seamless.schema import integer_column, metadata, text_column
 
@@ -38,6 +36,7 @@ stored_spans = sa.Table(
     text_column("statement", key=True),
     integer_column("start_ns", key=True),
     integer_column("end_ns"),
+    sqlite_with_rowid=False,  # read in the key's order, whole
 )
 _COUNT_CHANGE = sa.text(
     "INSERT INTO stored (dataset, version) VALUES (:dataset, 1)"
@@ -131,13 +130,17 @@ def _next_version(conn: Connection, dataset: str) -> int:
 
 def _coverage(conn: Connection, dataset: str, near: Span | None, version: int = 0) -> StoredCoverage:
     where = (stored_spans.c.dataset == dataset,) if near is None else _touching(dataset, near)
-    query = sa.select(stored_spans.c.statement, stored_spans.c.start_ns, stored_spans.c.end_ns).where(*where)
-    # the driver's own rows: thousands of them, of plain columns, cost half of what rows of the library do
-    cursor = conn.execute(query.order_by(stored_spans.c.statement, stored_spans.c.start_ns)).cursor
-    rows = cursor.fetchall() if cursor is not None else []
-    found = {name: tuple(map(Span._make, (row[1:] for row in said))) for name, said in groupby(rows, itemgetter(0))}
-    read, have, empty, outage = (found.get(name, ()) for name in _STATEMENTS)
+    read, have, empty, outage = (_spans_of(conn, name, where) for name in _STATEMENTS)
     return StoredCoverage(read, have, empty, outage, version)
+
+
+def _spans_of(conn: Connection, statement: str, where: Iterable[sa.ColumnElement[bool]]) -> Coverage:
+    """The spans of one statement, in order."""
+    query = sa.select(stored_spans.c.start_ns, stored_spans.c.end_ns).where(*where)
+    query = query.where(stored_spans.c.statement == statement).order_by(stored_spans.c.start_ns)
+    # the driver's own rows: thousands of them, of plain columns, cost half of what rows of the library do
+    cursor = conn.execute(query).cursor
+    return as_stored(cursor.fetchall()) if cursor is not None else ()
 
 
 def _touching(dataset: str, span: Span) -> Iterable[sa.ColumnElement[bool]]:

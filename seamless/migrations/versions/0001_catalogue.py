@@ -222,4 +222,5 @@ def _create_stored() -> None:
         _int("start_ns"),
         _int("end_ns"),
         sa.PrimaryKeyConstraint("dataset", "statement", "start_ns"),
+        sqlite_with_rowid=False,
     )

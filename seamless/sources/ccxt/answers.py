@@ -66,8 +66,11 @@ class Listing:
     @property
     def holes(self) -> Coverage:
         """What was not listed, and not said to be absent."""
-        listed = [Span(at, at + self.interval_ns) for at in self.rows]
-        return subtract((self.span,), normalise((*listed, *self.empty)))
+        return subtract((self.span,), normalise((*self._listed, *self.empty)))
+
+    @property
+    def _listed(self) -> Coverage:
+        return coverage_of(np.array(sorted(self.rows), np.int64), self.interval_ns)
 
     def judge(self, hole: Span, second: Sequence[Row]) -> bool:
         """Hear another answer, about what opens from a hole's start on; whether it brought anything.
@@ -81,8 +84,7 @@ class Listing:
         if not opens:
             return False
         known = Span(hole.start_ns, min(max(opens), before_ns, hole.end_ns))
-        listed = [Span(at, at + self.interval_ns) for at in self.rows]
-        self.empty += subtract((known,), normalise(listed))
+        self.empty += subtract((known,), self._listed)
         return True
 
     def answer(self) -> Answer:
