@@ -3,7 +3,8 @@
 `python -m tools.mutants --count 200 --seed 1 brokerage/domain -- tests/brokerage/domain` collects the tests once. For
 each mutant a forked process changes one comparison, operator, whole number or condition in the body of a function, and
 runs the tests of that module first. It prints every mutant that no test noticed; nothing is written to the tree. Tables
-and defaults of modules and classes are not changed. It ends with 1 if more survive than `--survivors`.
+and defaults of modules and classes are not changed. A mutant that a test noticed by its timeout alone is told apart:
+look at it, it may be slow and right. It ends with 1 if more survive than `--survivors`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600
 NOT_INSTALLED = 3
 """How a child ends that could not change what it was to."""
+TIMED_OUT = 4
+"""How a child ends whose test was not done in its time."""
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -175,11 +178,12 @@ class Trials:
     def __init__(self, mutants: Sequence[Mutant]) -> None:
         self.left: list[Mutant] = []
         self._mutants = mutants
-        self._failed = False
+        self._failed = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test that failed has noticed."""
-        self._failed |= report.failed
+        if report.failed:
+            self._failed = TIMED_OUT if "from pytest-timeout" in report.longreprtext else 1
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of running the tests."""
@@ -192,12 +196,12 @@ class Trials:
         for number, mutant in enumerate(self._mutants, 1):
             noticed = self._noticed(mutant, nearest(mutant, session.items))
             self.left += [] if noticed else [mutant]
-            said = f"{number}/{len(self._mutants)} {'noticed' if noticed else 'SURVIVED'} {mutant}"
+            said = f"{number}/{len(self._mutants)} {noticed or 'SURVIVED'} {mutant}"
             os.write(1, f"{said}\n".encode())
         return True
 
-    def _noticed(self, mutant: Mutant | None, items: Sequence[pytest.Item]) -> bool:
-        """Whether a test notices a mutant, or fails as it is. One that takes longer than 600 s is noticed."""
+    def _noticed(self, mutant: Mutant | None, items: Sequence[pytest.Item]) -> str:
+        """How a test notices a mutant, or fails as it is: "noticed", "TIMED OUT". Empty: none does."""
         child = os.fork()
         if not child:
             try:
@@ -215,18 +219,18 @@ class Trials:
             if done and os.waitstatus_to_exitcode(status) == NOT_INSTALLED:
                 sys.exit(f"{mutant} is in no module that the tests import")
             if done:
-                return status != 0
+                return "TIMED OUT" if os.waitstatus_to_exitcode(status) == TIMED_OUT else "noticed" if status else ""
             time.sleep(0.02)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        return True
+        return "TIMED OUT"
 
     def _run(self, items: Sequence[pytest.Item]) -> None:
-        self._failed = True
+        self._failed = 1
         null = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(null, stream)
-        self._failed = False
+        self._failed = 0
         for item, after in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self._failed:

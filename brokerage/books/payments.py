@@ -18,6 +18,7 @@ from brokerage.domain.models.corporate import Conversion
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.simulation.carry import Payment
+from brokerage.schema import AnyRow
 from qmtl.core.errors import NotFound
 
 Numbered = tuple[int, Payment]
@@ -65,19 +66,20 @@ def load_payments(conn: Connection, account_name: str, instruments: Instruments)
     no properties.
     """
     rows = conn.execute(sa.select(t.payments).where(t.payments.c.account == account_name).order_by(t.payments.c.id))
-    found: list[Numbered] = []
-    for row in rows:
-        owner = Owner(account_name, row.world_id, row.strategy_id) if row.symbol else None
-        kind = CashKind(row.kind)
-        paid = Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns)
-        if kind is CashKind.SPLIT:
-            paid = replace(paid, split=(Fraction(row.ratio), int(row.price)))
-        elif row.per_share:
-            into = instruments.find(row.converted_into) if row.converted_into else None
-            if row.converted_into and into is None:
-                message = f"{row.symbol} became {row.converted_into}, which the settings no longer name"
-                raise NotFound("E_INSTRUMENT_UNKNOWN", message)
-            terms = Conversion(into, Fraction(row.ratio), int(row.per_share), int(row.price))
-            paid = replace(paid, conversion=terms)
-        found.append((row.fill_sequence, paid))
-    return found
+    return [(row.fill_sequence, payment_of(row, instruments)) for row in rows]
+
+
+def payment_of(row: AnyRow, instruments: Instruments) -> Payment:
+    """A stored payment. Raises as `load_payments`."""
+    owner = Owner(row.account, row.world_id, row.strategy_id) if row.symbol else None
+    kind = CashKind(row.kind)
+    paid = Payment(owner, row.symbol, kind, row.currency, row.amount, row.at_ns)
+    if kind is CashKind.SPLIT:
+        return replace(paid, split=(Fraction(row.ratio), int(row.price)))
+    if not row.per_share:
+        return paid
+    into = instruments.find(row.converted_into) if row.converted_into else None
+    if row.converted_into and into is None:
+        message = f"{row.symbol} became {row.converted_into}, which the settings no longer name"
+        raise NotFound("E_INSTRUMENT_UNKNOWN", message)
+    return replace(paid, conversion=Conversion(into, Fraction(row.ratio), int(row.per_share), int(row.price)))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from brokerage.accounts import store as accounts_store
 from brokerage.accounts.access import AccountAccess
 from brokerage.books import portfolio
+from brokerage.books.payment_list import list_payments
 from brokerage.books.wire import balances_to_proto, portfolio_to_proto, position_to_proto
 from brokerage.commit_notices import Pulse, either, going_away
 from brokerage.domain.accounts.portfolio import PositionView
@@ -83,6 +84,12 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
             )
 
         return portfolioservicepb.GetCashResponse(balances=await self._db.read(read))
+
+    async def ListPayments(
+        self, request: portfolioservicepb.ListPaymentsRequest, context: object
+    ) -> portfolioservicepb.ListPaymentsResponse:
+        await self._access.readable(request.account, request.world_id)
+        return await self._db.read(lambda conn: list_payments(conn, self._market, request))
 
     async def _book(self, name: str, world_id: str, strategy_id: str) -> portfoliopb.Portfolio:
         """Everything from one snapshot with the account itself."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.portfolio import PositionView
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import money_text
 from brokerage.domain.orders.order import Owner
 from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.maintenance import account_margin
+from brokerage.domain.simulation.carry import Payment
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.core.decimals import format_decimal
+from qmtl.core.errors import NotFound
 from qmtl.wire.instants import ns_to_proto
 
 
@@ -104,6 +108,47 @@ def balances_to_proto(view: AccountView) -> list[portfoliopb.CashBalance]:
         )
         for currency, amount in view.cash.items()
     ]
+
+
+def payment_to_proto(
+    account: str, number: int, fills_before: int, paid: Payment, instruments: Instruments
+) -> portfoliopb.Payment:
+    """A payment as it was booked. Raises NotFound (E_INSTRUMENT_UNKNOWN): the scale of its prices is not known."""
+    owner = paid.owner
+    return portfoliopb.Payment(
+        account=account,
+        number=number,
+        world_id="" if owner is None else owner.world_id,
+        strategy_id="" if owner is None else owner.strategy_id,
+        symbol=paid.symbol,
+        kind=f"PAYMENT_KIND_{paid.kind.name}",
+        currency=paid.currency,
+        amount=money_text(paid.currency, paid.amount),
+        time=ns_to_proto(paid.at_ns),
+        account_fill_number=fills_before,
+        change=_change(paid, instruments),
+    )
+
+
+def _change(paid: Payment, instruments: Instruments) -> portfoliopb.ShareChange | None:
+    terms = paid.conversion
+    if paid.split is None and terms is None:
+        return None
+    instrument = instruments.find(paid.symbol)
+    if instrument is None:
+        message = f"{paid.symbol} is paid for in {paid.kind.value}, and the settings no longer name it"
+        raise NotFound("E_INSTRUMENT_UNKNOWN", message)
+    if terms is None:
+        ratio, price = paid.split or (Fraction(1), 0)
+        shown = format_decimal(instrument.price_decimal(price))
+        return portfoliopb.ShareChange(ratio=str(ratio), price=shown, symbol=paid.symbol)
+    into = terms.into
+    return portfoliopb.ShareChange(
+        ratio=str(terms.ratio),
+        price="" if into is None else format_decimal(into.price_decimal(terms.price)),
+        symbol="" if into is None else into.symbol,
+        cash_per_share=format_decimal(instrument.price_decimal(terms.per_share)),
+    )
 
 
 def _side(quantity: Decimal) -> orderpb.PositionSide:

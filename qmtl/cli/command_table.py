@@ -70,6 +70,7 @@ COMMANDS = {
     "positions": "trading.holdings:positions",
     "cash": "trading.holdings:cash",
     "fills": "trading.holdings:fills",
+    "payments": "trading.holdings:payments",
     "trades": "trading.trades:trades",
     "reconcile": "trading.venues:reconcile",
     "gc": "graph.garbage:gc",

@@ -95,8 +95,8 @@ def lot_trades(
     """The trades of fills, which are in the order they were booked; each account has lots of its own.
 
     `currencies`: base and quote of each symbol. `multipliers`: the value of one unit per unit of price, 1 unless given.
-    `steps`: splits and conversions of what was held, in order, of one account; `lot_sizes`: the least quantities of the
-    symbols in them, 1 unless given.
+    `steps`: splits and conversions of what an account held, in order; `lot_sizes`: the least quantities of the symbols
+    in them, 1 unless given.
     """
     with localcontext(EXACT):
         books = _Books(multipliers, lot_sizes)
@@ -166,14 +166,16 @@ class _Books:
 
     def step(self, step: ShareStep) -> None:
         """Do to the lots what a company did to the shares."""
-        for key in [key for key, lots in self._lots.items() if key[1] == step.symbol and lots]:
-            old = self._lots.pop(key)
-            if isinstance(step, SplitStep):
-                self._split(key, old, step)
-            elif step.received:
-                self._exchange(key, old, step)
-            else:
-                self._pay_out(old, step)
+        key = (step.account, step.symbol)
+        old = self._lots.pop(key, None)
+        if not old:
+            return
+        if isinstance(step, SplitStep):
+            self._split(key, old, step)
+        elif step.received:
+            self._exchange(key, old, step)
+        else:
+            self._pay_out(old, step)
 
     def _split(self, key: tuple[str, str], old: deque[OpenLot], step: SplitStep) -> None:
         sizes = self._shared(old, step.symbol, step.ratio, abs(step.held))

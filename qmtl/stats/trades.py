@@ -22,7 +22,7 @@ ZERO, ONE = Decimal(0), Decimal(1)
 @dataclass(frozen=True, slots=True)
 class SplitStep:
     """A split of a held position after so many fills of the run: new shares for each old one, what is held then, and
-    the cash for the rest (negative: paid by a short).
+    the cash for the rest (negative: paid by a short). `account` as of the fills.
     """
 
     symbol: str
@@ -31,13 +31,14 @@ class SplitStep:
     ratio: Fraction
     held: Decimal
     cash: Decimal
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionStep:
     """A held position that became other shares and cash after so many fills of the run: the signed quantity of `into`
     (empty: none), the cash (negative: paid by a short; of a contract its value), the share of the cost that went with
-    the shares, and how many of them one share became.
+    the shares, and how many of them one share became. `account` as of the fills.
     """
 
     symbol: str
@@ -48,6 +49,7 @@ class ConversionStep:
     cash: Decimal
     kept: Fraction
     ratio: Fraction = Fraction(0)
+    account: str = ""
 
 
 ShareStep = SplitStep | ConversionStep

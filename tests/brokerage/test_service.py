@@ -166,6 +166,10 @@ async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> N
     assert list((await client.portfolios.GetPortfolio(book)).portfolio.positions) == list(one.positions)
     netted = await client.portfolios.ListPositions(portfolioservicepb.ListPositionsRequest(account="acc", netted=True))
     assert [(held.strategy_id, held.quantity) for held in netted.positions] == [("", "15")]
+    nothing = portfolioservicepb.ListPaymentsRequest(account="acc", world_id="w1")
+    assert not (await client.portfolios.ListPayments(nothing)).payments
+    with pytest.raises(PermissionDenied):
+        await mesh.client(worlds=["w2"]).portfolios.ListPayments(nothing)
 
 
 async def test_trading_state_is_set_by_operators_and_obeyed(mesh: Mesh, client: Client) -> None:

@@ -199,3 +199,9 @@ def test_lots_that_end_for_cash_are_trades_and_a_contract_has_its_value() -> Non
     assert rows(settled) == [(D(-2), D(5000), D(4980), D(2_000), D(1))]
     kept = acted(ConversionStep("ETH-USD", 1, 7, "", D(0), D(5), Fraction(0)), fills=bought)
     assert len(kept.open_lots["BTC-USD"]) == 2
+
+
+def test_a_step_is_of_the_lots_of_its_account() -> None:
+    bought = [replace(fill("2", "100"), account=name) for name in ("a", "b")]
+    found = acted(SplitStep("BTC-USD", 2, 5, Fraction(2), D(4), D(0), "b"), fills=bought)
+    assert [(lot.quantity, lot.price) for lot in found.open_lots["BTC-USD"]] == [(D(2), D(100)), (D(4), D(50))]

@@ -206,13 +206,18 @@ def convert(position: Position, instrument: Instrument, terms: Conversion) -> Co
     kept = Fraction(0)
     if terms.into is not None:
         cash += _value(terms.into, terms.price, rest)
-        worth = abs(terms.into.notional(terms.price, quantity))
-        kept = Fraction(worth, worth + abs(cash)) if cash else Fraction(bool(quantity))
+        kept = cost_kept(terms.into, terms.price, quantity, cash)
     cost = divide(position.cost * kept.numerator, kept.denominator)
     realised = fit(position.realised + cash - (position.cost - cost), "realised profit")
     if instrument.pays_profit_only:
         cash -= position.cost
     return Converted(Position(0, 0, realised, position.fees, position.fills), quantity, cost, fit(cash, "cash"), kept)
+
+
+def cost_kept(into: Instrument, price: int, quantity: int, cash: int) -> Fraction:
+    """The share of the old cost that goes with so many new shares at a price, where cash was paid beside them."""
+    worth = abs(into.notional(price, quantity))
+    return Fraction(worth, worth + abs(cash)) if cash else Fraction(bool(quantity))
 
 
 def _value(instrument: Instrument, price: int, quantity: Fraction) -> int:

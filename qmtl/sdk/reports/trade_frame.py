@@ -47,12 +47,7 @@ def local_report(replay: RunResult, bars: Sequence[Bars], terms: AccountTerms) -
     symbols = sorted({fill.symbol for fill in replay.fills} | {_into(step) for step in replay.steps} - {""})
     account = SimulatedAccount(terms.brokerage, {}, instruments=terms.instruments)
     traded = {symbol: account.instrument(symbol) for symbol in symbols}
-    with_what = TradedWith(
-        {symbol: (one.base, one.quote) for symbol, one in traded.items()},
-        {symbol: one.multiplier for symbol, one in traded.items()},
-        terms.cash,
-        {symbol: one.quantity_decimal(one.lot) for symbol, one in traded.items()},
-    )
+    with_what = TradedWith.of(traded, terms.cash)
     return trade_report(replay.fills, with_what, _traded_bars(bars, symbols), replay.steps)
 
 

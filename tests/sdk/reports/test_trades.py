@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal as D
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.fills import FillEvent
 from qmtl.sdk import Bars
-from qmtl.sdk.reports.trades import TradedWith, equity_curve, trade_report
+from qmtl.sdk.reports.trades import CashPaid, TradedWith, equity_curve, trade_report
+from qmtl.stats.trades import ConversionStep, SplitStep
 from tests.sdk.market import START_NS, STEP_NS, walk
 
 BTC = TradedWith({"BTC-USD": ("BTC", "USD")}, {}, D(1000))
@@ -66,6 +69,51 @@ def test_equity_is_the_money_and_what_is_held_at_each_close() -> None:
 def test_a_fee_in_the_asset_is_not_held() -> None:
     curve = equity_curve([fill("2", "100", 0, "0.5", "BTC")], BTC, [FOUR], "USD")
     assert curve.equity.tolist()[1] == 1000 - 200 + 1.5 * 102
+
+
+def split(ratio: int, bar: int, held: str, cash: str = "0") -> SplitStep:
+    return SplitStep("BTC-USD", 1, START_NS + bar * STEP_NS, Fraction(ratio), D(held), D(cash))
+
+
+def test_equity_goes_on_over_a_split_and_counts_what_was_paid_by_its_time() -> None:
+    """3 at 100, doubled at the close of 102 into 5 and half of 51 in cash; a dividend of 2, one in another money."""
+    halves = bars((100, 103, 99, 102), (51, 55, 50, 53), (53, 53, 45, 48))
+    paid = [
+        CashPaid("dividend", "USD", D(2), START_NS + 2 * STEP_NS),
+        CashPaid("dividend", "EUR", D(7), START_NS),
+        CashPaid("borrow", "USD", D("-0.5"), START_NS + 3 * STEP_NS),
+    ]
+    step = split(2, 1, "5", "51")
+    curve = equity_curve([fill("3", "100", 0)], BTC, [halves], "USD", [step], paid)
+    begin = 1000 - 300
+    assert curve.equity.tolist() == [
+        begin + 300.0,
+        begin + 51 + 5 * 51.0,
+        begin + 51 + 5 * 53.0 + 2,
+        begin + 51 + 5 * 48.0 + 1.5,
+    ]
+    two = [fill("3", "100", 0), fill("1", "60", 2)]
+    assert equity_curve(two, BTC, [], "USD", [step]).equity.tolist() == [1000.0, begin + 51 - 60 + 6 * 60.0]
+    # a close of another symbol, before that of the new shares: the last close, over the ratio
+    ether = Bars("ETH-USD", 900, START_NS + STEP_NS * np.arange(2), np.full((2, 5), 10.0))
+    late = replace(step, time_ns=step.time_ns + 1)
+    pairs = replace(BTC, currencies={**BTC.currencies, "ETH-USD": ("ETH", "USD")})
+    known = equity_curve([fill("3", "100", 0)], pairs, [halves.between(None, START_NS + STEP_NS), ether], "USD", [late])
+    assert known.equity.tolist() == [1000.0, begin + 3 * 102.0, begin + 51 + 5 * 51.0]
+
+
+def test_equity_goes_on_in_the_shares_that_its_own_became() -> None:
+    step = ConversionStep("BTC-USD", 1, START_NS + STEP_NS, "ETH-USD", D(6), D(20), Fraction(4, 5))
+    traded = TradedWith({"BTC-USD": ("BTC", "USD"), "ETH-USD": ("ETH", "USD")}, {"ETH-USD": D(10)})
+    ether = Bars("ETH-USD", 900, START_NS + STEP_NS * np.arange(2), np.full((2, 5), 7.0))
+    curve = equity_curve([fill("2", "100", 0)], traded, [FOUR, ether], "USD", [step])
+    assert curve.equity.tolist()[:3] == [0.0, -200 + 20 + 6 * 10 * 7.0, -200 + 20 + 6 * 10 * 7.0]
+
+
+def test_what_was_paid_is_told_by_kind_and_currency() -> None:
+    paid = [CashPaid("funding", "USD", D(amount), START_NS) for amount in ("-0.1", "0.25")]
+    report = trade_report([], BTC, (), (), [*paid, CashPaid("dividend", "EUR", D(1), START_NS)])
+    assert report.paid_totals == {("funding", "USD"): D("0.15"), ("dividend", "EUR"): D(1)}
 
 
 def test_totals_are_by_currency_and_two_of_them_are_not_drawn_as_one(tmp_path: Path) -> None:

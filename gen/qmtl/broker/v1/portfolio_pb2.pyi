@@ -17,10 +17,33 @@ class MarginState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MARGIN_STATE_COVERED: _ClassVar[MarginState]
     MARGIN_STATE_WARNED: _ClassVar[MarginState]
     MARGIN_STATE_CALLED: _ClassVar[MarginState]
+
+class PaymentKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PAYMENT_KIND_UNSPECIFIED: _ClassVar[PaymentKind]
+    PAYMENT_KIND_INTEREST: _ClassVar[PaymentKind]
+    PAYMENT_KIND_BORROW: _ClassVar[PaymentKind]
+    PAYMENT_KIND_FUNDING: _ClassVar[PaymentKind]
+    PAYMENT_KIND_DIVIDEND: _ClassVar[PaymentKind]
+    PAYMENT_KIND_SPLIT: _ClassVar[PaymentKind]
+    PAYMENT_KIND_EXCHANGE: _ClassVar[PaymentKind]
+    PAYMENT_KIND_DELISTING: _ClassVar[PaymentKind]
+    PAYMENT_KIND_VARIATION: _ClassVar[PaymentKind]
+    PAYMENT_KIND_TRANSFER: _ClassVar[PaymentKind]
 MARGIN_STATE_UNSPECIFIED: MarginState
 MARGIN_STATE_COVERED: MarginState
 MARGIN_STATE_WARNED: MarginState
 MARGIN_STATE_CALLED: MarginState
+PAYMENT_KIND_UNSPECIFIED: PaymentKind
+PAYMENT_KIND_INTEREST: PaymentKind
+PAYMENT_KIND_BORROW: PaymentKind
+PAYMENT_KIND_FUNDING: PaymentKind
+PAYMENT_KIND_DIVIDEND: PaymentKind
+PAYMENT_KIND_SPLIT: PaymentKind
+PAYMENT_KIND_EXCHANGE: PaymentKind
+PAYMENT_KIND_DELISTING: PaymentKind
+PAYMENT_KIND_VARIATION: PaymentKind
+PAYMENT_KIND_TRANSFER: PaymentKind
 
 class Position(_message.Message):
     __slots__ = ("account", "world_id", "strategy_id", "symbol", "side", "quantity", "average_price", "mark_price", "mark_time", "market_value", "realized_pnl", "unrealized_pnl", "fees", "currency", "end_time", "liquidation_price")
@@ -119,3 +142,41 @@ class Portfolio(_message.Message):
     margin: AccountMargin
     capital: _containers.RepeatedCompositeFieldContainer[AllocatedCapital]
     def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ..., capital: _Optional[_Iterable[_Union[AllocatedCapital, _Mapping]]] = ...) -> None: ...
+
+class Payment(_message.Message):
+    __slots__ = ("account", "number", "world_id", "strategy_id", "symbol", "kind", "currency", "amount", "time", "account_fill_number", "change")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FILL_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    number: int
+    world_id: str
+    strategy_id: str
+    symbol: str
+    kind: PaymentKind
+    currency: str
+    amount: str
+    time: _timestamp_pb2.Timestamp
+    account_fill_number: int
+    change: ShareChange
+    def __init__(self, account: _Optional[str] = ..., number: _Optional[int] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., kind: _Optional[_Union[PaymentKind, str]] = ..., currency: _Optional[str] = ..., amount: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_fill_number: _Optional[int] = ..., change: _Optional[_Union[ShareChange, _Mapping]] = ...) -> None: ...
+
+class ShareChange(_message.Message):
+    __slots__ = ("ratio", "price", "symbol", "cash_per_share")
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    CASH_PER_SHARE_FIELD_NUMBER: _ClassVar[int]
+    ratio: str
+    price: str
+    symbol: str
+    cash_per_share: str
+    def __init__(self, ratio: _Optional[str] = ..., price: _Optional[str] = ..., symbol: _Optional[str] = ..., cash_per_share: _Optional[str] = ...) -> None: ...

@@ -74,3 +74,29 @@ class GetCashResponse(_message.Message):
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     balances: _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.CashBalance]
     def __init__(self, balances: _Optional[_Iterable[_Union[_portfolio_pb2.CashBalance, _Mapping]]] = ...) -> None: ...
+
+class ListPaymentsRequest(_message.Message):
+    __slots__ = ("account", "world_id", "strategy_id", "symbol", "kind", "range", "page")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    world_id: str
+    strategy_id: str
+    symbol: str
+    kind: _portfolio_pb2.PaymentKind
+    range: _common_pb2.TimeRange
+    page: _common_pb2.PageRequest
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., kind: _Optional[_Union[_portfolio_pb2.PaymentKind, str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., page: _Optional[_Union[_common_pb2.PageRequest, _Mapping]] = ...) -> None: ...
+
+class ListPaymentsResponse(_message.Message):
+    __slots__ = ("payments", "page")
+    PAYMENTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    payments: _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Payment]
+    page: _common_pb2.PageInfo
+    def __init__(self, payments: _Optional[_Iterable[_Union[_portfolio_pb2.Payment, _Mapping]]] = ..., page: _Optional[_Union[_common_pb2.PageInfo, _Mapping]] = ...) -> None: ...

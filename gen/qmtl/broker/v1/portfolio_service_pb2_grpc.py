@@ -55,6 +55,11 @@ class PortfolioServiceStub:
                 request_serializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashRequest.SerializeToString,
                 response_deserializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashResponse.FromString,
                 _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/qmtl.broker.v1.PortfolioService/ListPayments',
+                request_serializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PortfolioServiceServicer:
@@ -98,6 +103,19 @@ class PortfolioServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPayments(self, request, context):
+        """Payments of an account in the order in which they were booked: dividends, splits, funding, interest, fees of borrowed
+        shares, and whatever else moved its money without a fill. Needs reader of the world asked for, or of all worlds of the
+        account.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that
+        was split or exchanged, add it; INVALID_ARGUMENT (E_ENUM, E_RANGE, E_TIMESTAMP); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+        without a token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortfolioServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -120,6 +138,11 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.GetCash,
                     request_deserializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashRequest.FromString,
                     response_serializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashResponse.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -231,6 +254,33 @@ class PortfolioService:
             '/qmtl.broker.v1.PortfolioService/GetCash',
             qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashRequest.SerializeToString,
             qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.GetCashResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.broker.v1.PortfolioService/ListPayments',
+            qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsRequest.SerializeToString,
+            qmtl_dot_broker_dot_v1_dot_portfolio__service__pb2.ListPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,15 @@ class PortfolioServiceStub:
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
     """
+    ListPayments: _grpc.UnaryUnaryMultiCallable[_portfolio_service_pb2.ListPaymentsRequest, _portfolio_service_pb2.ListPaymentsResponse]
+    """Payments of an account in the order in which they were booked: dividends, splits, funding, interest, fees of borrowed
+    shares, and whatever else moved its money without a fill. Needs reader of the world asked for, or of all worlds of the
+    account.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that
+    was split or exchanged, add it; INVALID_ARGUMENT (E_ENUM, E_RANGE, E_TIMESTAMP); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+    without a token.
+    """
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -80,6 +89,15 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """Cash of an account by currency. Needs reader of all its worlds.
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+    """
+    ListPayments: _aio.UnaryUnaryMultiCallable[_portfolio_service_pb2.ListPaymentsRequest, _portfolio_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
+    """Payments of an account in the order in which they were booked: dividends, splits, funding, interest, fees of borrowed
+    shares, and whatever else moved its money without a fill. Needs reader of the world asked for, or of all worlds of the
+    account.
+
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that
+    was split or exchanged, add it; INVALID_ARGUMENT (E_ENUM, E_RANGE, E_TIMESTAMP); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+    without a token.
     """
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -128,6 +146,21 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cash of an account by currency. Needs reader of all its worlds.
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _portfolio_service_pb2.ListPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_service_pb2.ListPaymentsResponse, _abc.Awaitable[_portfolio_service_pb2.ListPaymentsResponse]]:
+        """Payments of an account in the order in which they were booked: dividends, splits, funding, interest, fees of borrowed
+        shares, and whatever else moved its money without a fill. Needs reader of the world asked for, or of all worlds of the
+        account.
+
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that
+        was split or exchanged, add it; INVALID_ARGUMENT (E_ENUM, E_RANGE, E_TIMESTAMP); INVALID_ARGUMENT (E_PAGE_TOKEN): begin again
+        without a token.
         """
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,6 +18,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.formats import instant
 from qmtl.cli.show.listings import show_listing
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_table
@@ -126,3 +127,60 @@ def fill_rows(found: Sequence[orderpb.Fill]) -> list[tuple[str, ...]]:
         )
         for one in found
     ]
+
+
+@with_access
+def payments(
+    access: Access,
+    world: World = "",
+    account: Account = "",
+    strategy: Strategy = "",
+    symbol: Annotated[str, typer.Option("--symbol", help="Only for positions in this symbol.")] = "",
+    start: Annotated[str, typer.Option("--from", help="Only what was due from then on, for example 2026-01-01.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Only what was due before.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many of each account, oldest first.", min=1)] = LIST_MAX,
+) -> None:
+    """List what moved the money of accounts without a fill: dividends, splits, funding, interest, borrow fees."""
+    asked = portfolioservicepb.ListPaymentsRequest(world_id=world, symbol=symbol)
+    asked.strategy_id = whole_strategy_id(access, strategy)
+    if start:
+        asked.range.start.FromDatetime(instant(start, "--from"))
+    if until:
+        asked.range.end.FromDatetime(instant(until, "--until"))
+
+    async def call(channel: MeshChannel) -> list[portfoliopb.Payment]:
+        stub, found = portfoliorpc.PortfolioServiceStub(channel), list[portfoliopb.Payment]()
+        for asked.account in await account_names(channel, account, world):
+            asked.ClearField("page")
+            found += await listed(stub.ListPayments, asked, lambda reply: reply.payments, limit)
+        return found
+
+    columns = ("number", "due", "account", "strategy", "symbol", "kind", "amount", "shares")
+    show_listing(access, ask(access, call), "payments", columns, payment_rows)
+
+
+def payment_rows(found: Sequence[portfoliopb.Payment]) -> list[tuple[str, ...]]:
+    """One line per payment."""
+    return [
+        (
+            str(one.number),
+            when(one.time),
+            one.account,
+            one.strategy_id or "-",
+            one.symbol or "-",
+            enum_word(portfoliopb.PaymentKind, one.kind),
+            f"{one.amount} {one.currency}",
+            _change_text(one) if one.HasField("change") else "-",
+        )
+        for one in found
+    ]
+
+
+def _change_text(payment: portfoliopb.Payment) -> str:
+    """What became of an old share."""
+    change, parts = payment.change, list[str]()
+    if change.symbol:
+        parts.append(f"{change.ratio} {change.symbol}")
+    if change.cash_per_share not in ("", "0"):
+        parts.append(f"{change.cash_per_share} {payment.currency}")
+    return f"1 became {' and '.join(parts) or 'nothing'}"

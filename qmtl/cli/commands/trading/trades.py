@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from brokerage.domain.market.instrument import Instrument
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import account_service_pb2_grpc as accountrpc
-from qmtl.broker.v1 import instrument_pb2 as instrumentpb
 from qmtl.broker.v1 import instrument_service_pb2 as instrumentservicepb
 from qmtl.broker.v1 import instrument_service_pb2_grpc as instrumentrpc
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import order_service_pb2_grpc as orderrpc
+from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
+from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
+from qmtl.broker.v1 import portfolio_service_pb2_grpc as portfoliorpc
 from qmtl.cli.commands.trading.orders import SEARCH_MAX, account_names
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.messages import show_json
+from qmtl.cli.show.messages import enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, parse_decimal
@@ -39,25 +42,41 @@ from qmtl.data.v1 import data_service_pb2_grpc as datarpc
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.data.bars import Bars
+from qmtl.sdk.mesh.share_steps import share_steps
 from qmtl.sdk.mesh.wire.bars import bars_from_arrow
+from qmtl.sdk.mesh.wire.instruments import instrument_from_proto
 from qmtl.sdk.mesh.wire.orders import fill_from_proto
-from qmtl.sdk.reports.trades import TradedWith, TradeReport, trade_report
+from qmtl.sdk.reports.trades import CashPaid, TradedWith, TradeReport, trade_report
 from qmtl.stats.lot_trades import EXACT
-from qmtl.wire.instants import ns_to_proto
+from qmtl.stats.trades import ShareStep
+from qmtl.wire.instants import ns_from_proto, ns_to_proto
+
+T = TypeVar("T")
 
 COLUMNS = (
     "symbol", "quantity", "entry", "at", "exit", "at", "gross", "fees", "net", "held", "MAE", "MFE",
 )  # fmt: skip
+BESIDE = (
+    portfoliopb.PAYMENT_KIND_INTEREST,
+    portfoliopb.PAYMENT_KIND_BORROW,
+    portfoliopb.PAYMENT_KIND_FUNDING,
+    portfoliopb.PAYMENT_KIND_DIVIDEND,
+)
+"""Payments that are income or cost of what is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was traded: the fills, the instruments, the bars, the money it began with, and what could not be read."""
+    """What was traded: the fills, the instruments, the bars, the money it began with, what could not be read, what
+    became of the shares, and what was paid beside trades.
+    """
 
     fills: Sequence[FillEvent]
     traded: TradedWith
     bars: Sequence[Bars]
     missing: Sequence[str]
+    steps: Sequence[ShareStep]
+    paid: Sequence[CashPaid]
 
 
 @with_access
@@ -85,7 +104,7 @@ def trades(
         return await _found(channel, named or await account_names(channel, "", world), world, strategy)
 
     found = ask(access, call)
-    report = trade_report(found.fills, found.traded, found.bars)
+    report = trade_report(found.fills, found.traded, found.bars, found.steps, found.paid)
     drawn = report.draw(what, found.fills, found.bars, picture) if picture is not None else None
     if access.json:
         show_json(_as_json(report, found.missing))
@@ -126,6 +145,9 @@ def summary(report: TradeReport) -> list[str]:
     for symbol, lots in sorted(report.trades.open_lots.items()):
         held = sum((lot.quantity for lot in lots), Decimal(0))
         lines.append(f"open: {format_decimal(held)} {symbol} in {len(lots)} lots")
+    lines += [
+        f"{kind} beside: {money(amount)} {currency}" for (kind, currency), amount in sorted(report.paid_totals.items())
+    ]
     lines += [f"fees beside: {format_decimal(fee)} {name}" for name, fee in sorted(report.trades.other_fees.items())]
     return lines
 
@@ -158,44 +180,62 @@ def _as_json(report: TradeReport, missing: Sequence[str]) -> dict[str, object]:
 
 async def _found(channel: MeshChannel, names: Sequence[str], world: str, strategy: str) -> Found:
     fills: list[orderpb.Fill] = []
+    payments: list[portfoliopb.Payment] = []
     accounts: list[accountpb.Account] = []
     for name in names:
         mine = await _fills(channel, name, world, strategy)
         if mine or len(names) == 1:
             request = accountservicepb.GetAccountRequest(account=name)
             accounts.append((await accountrpc.AccountServiceStub(channel).GetAccount(request)).account)
+            payments += await _payments(channel, name, world, strategy)
         fills += mine
     fills.sort(key=lambda one: (one.venue_time.ToNanoseconds(), one.account, one.account_fill_number))
-    symbols = sorted({fill.symbol for fill in fills})
+    became = {payment.change.symbol for payment in payments if payment.change.symbol}
+    symbols = sorted({fill.symbol for fill in fills} | became)
     instruments = {symbol: await _instrument(channel, symbol) for symbol in symbols}
     start = sum((parse_decimal(one.starting_cash, "account.starting_cash") for one in accounts), Decimal(0))
-    traded = TradedWith(
-        currencies={symbol: (one.base_currency, one.quote_currency) for symbol, one in instruments.items()},
-        multipliers={symbol: parse_decimal(one.multiplier or "1", "multiplier") for symbol, one in instruments.items()},
-        start=start,
-    )
     events = [fill_from_proto(fill) for fill in fills]
     bars, missing = await _bars(channel, accounts, symbols, events[0].time_ns if events else 0)
-    return Found(events, traded, bars, missing)
+    steps = share_steps(fills, payments, instruments)
+    return Found(events, TradedWith.of(instruments, start), bars, missing, steps, [*paid_beside(payments)])
+
+
+def paid_beside(payments: Sequence[portfoliopb.Payment]) -> Iterator[CashPaid]:
+    """What came in without a trade. Cash for shares is part of trades, as is the daily mark to market of a future."""
+    for payment in payments:
+        if payment.kind in BESIDE:
+            amount = parse_decimal(payment.amount, "payment.amount")
+            kind = enum_word(portfoliopb.PaymentKind, payment.kind).lower()
+            yield CashPaid(kind, payment.currency, amount, ns_from_proto(payment.time, "payment.time"))
 
 
 async def _fills(channel: MeshChannel, account: str, world: str, strategy: str) -> list[orderpb.Fill]:
     stub = orderrpc.OrderServiceStub(channel)
     request = orderservicepb.ListFillsRequest(account=account, world_id=world, strategy_id=strategy)
-    return require_whole(await listed(stub.ListFills, request, lambda reply: reply.fills, SEARCH_MAX + 1), account)
+    found = await listed(stub.ListFills, request, lambda reply: reply.fills, SEARCH_MAX + 1)
+    return require_whole(found, account, "fills")
 
 
-def require_whole(fills: list[orderpb.Fill], account: str) -> list[orderpb.Fill]:
-    """Fills of an account, all of them: trips of a part would be others. Raises InvalidRequest (E_TOO_LARGE)."""
-    if len(fills) > SEARCH_MAX:
+async def _payments(channel: MeshChannel, account: str, world: str, strategy: str) -> list[portfoliopb.Payment]:
+    stub = portfoliorpc.PortfolioServiceStub(channel)
+    request = portfolioservicepb.ListPaymentsRequest(account=account, world_id=world, strategy_id=strategy)
+    found = await listed(stub.ListPayments, request, lambda reply: reply.payments, SEARCH_MAX + 1)
+    return require_whole(found, account, "payments")
+
+
+def require_whole(found: list[T], account: str, what: str) -> list[T]:
+    """Fills or payments of an account, all of them: trips of a part would be others. Raises InvalidRequest
+    (E_TOO_LARGE).
+    """
+    if len(found) > SEARCH_MAX:
         hint = "ask for one strategy or one world"
-        raise InvalidRequest("E_TOO_LARGE", f"account {account} has more than {SEARCH_MAX:,} fills", hint=hint)
-    return fills
+        raise InvalidRequest("E_TOO_LARGE", f"account {account} has more than {SEARCH_MAX:,} {what}", hint=hint)
+    return found
 
 
-async def _instrument(channel: MeshChannel, symbol: str) -> instrumentpb.Instrument:
+async def _instrument(channel: MeshChannel, symbol: str) -> Instrument:
     request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
-    return (await instrumentrpc.InstrumentServiceStub(channel).GetInstrument(request)).instrument
+    return instrument_from_proto((await instrumentrpc.InstrumentServiceStub(channel).GetInstrument(request)).instrument)
 
 
 async def _bars(
