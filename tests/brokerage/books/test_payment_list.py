@@ -30,7 +30,7 @@ from qmtl.sdk.mesh.share_steps import share_steps
 from qmtl.sdk.mesh.wire.orders import fill_from_proto
 from qmtl.sdk.reports.trades import TradedWith, trade_report
 from qmtl.sql.database import sqlite_url
-from qmtl.stats.trades import SplitStep
+from qmtl.stats.trades import ConversionStep, SplitStep
 from qmtl.wire.instants import ns_to_proto
 from tests.brokerage.feeds.test_endings import MERGER, NEW, TWO, holding, shown
 from tests.brokerage.feeds.test_endings import market as ending
@@ -163,6 +163,7 @@ async def test_lots_of_an_account_become_those_of_the_other_symbol(tmp_path: Pat
         [step] = share_steps(fills, paid, {"AAPL": STOCK, "NEW": NEW})
     assert TWO.account == OWNER.account
     assert (paid[0].change.price, paid[0].change.symbol, paid[0].change.cash_per_share) == ("200", "NEW", "3")
+    assert isinstance(step, ConversionStep)
     # 3.5 of NEW, worth 700, and 21 in cash
     assert (step.into, step.received, step.cash, step.kept) == (
         "NEW",
