@@ -11,7 +11,7 @@ from brokerage.accounts import store as accounts_store
 from brokerage.accounts.access import AccountAccess
 from brokerage.books import portfolio
 from brokerage.books.payment_list import list_payments
-from brokerage.books.wire import balances_to_proto, portfolio_to_proto, position_to_proto
+from brokerage.books.wire import balances_to_proto, marks_to_proto, portfolio_to_proto, position_to_proto
 from brokerage.commit_notices import Pulse, either, going_away
 from brokerage.domain.accounts.portfolio import PositionView
 from brokerage.domain.orders.order import Owner
@@ -40,7 +40,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         self, request: portfolioservicepb.GetPortfolioRequest, context: object
     ) -> portfolioservicepb.GetPortfolioResponse:
         await self._access.readable(request.account, request.world_id)
-        book = await self._book(request.account, request.world_id, request.strategy_id)
+        book = await self._book(request.account, request.world_id, request.strategy_id, marks=True)
         return portfolioservicepb.GetPortfolioResponse(portfolio=book)
 
     async def StreamPortfolio(
@@ -91,14 +91,17 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         await self._access.readable(request.account, request.world_id)
         return await self._db.read(lambda conn: list_payments(conn, self._market, request))
 
-    async def _book(self, name: str, world_id: str, strategy_id: str) -> portfoliopb.Portfolio:
+    async def _book(self, name: str, world_id: str, strategy_id: str, *, marks: bool = False) -> portfoliopb.Portfolio:
         """Everything from one snapshot with the account itself."""
 
         def read(conn: Connection) -> portfoliopb.Portfolio:
             account = accounts_store.account(conn, name)
             view = portfolio.view_of(conn, self._market, account)
             held = portfolio.positions(conn, self._market, account, world_id, strategy_id)
-            return portfolio_to_proto(account, view, world_id, held)
+            book = portfolio_to_proto(account, view, world_id, held)
+            if marks:
+                book.marks.extend(marks_to_proto(view))
+            return book
 
         return await self._db.read(read)
 

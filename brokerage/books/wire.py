@@ -10,7 +10,7 @@ from brokerage.domain.accounts.account import Account
 from brokerage.domain.accounts.portfolio import PositionView
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import money_text
-from brokerage.domain.orders.order import Owner
+from brokerage.domain.orders.order import OVERLAY, Owner
 from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.maintenance import account_margin
@@ -66,6 +66,19 @@ def portfolio_to_proto(
     )
 
 
+def marks_to_proto(view: AccountView) -> list[portfoliopb.SymbolMark]:
+    """The last prices of an account's instruments, by symbol."""
+    return [
+        portfoliopb.SymbolMark(
+            symbol=symbol,
+            price=format_decimal(instrument.price_decimal(mark.price)),
+            time=ns_to_proto(mark.at_ns),
+        )
+        for symbol, mark in sorted(view.marks.items())
+        if (instrument := view.instruments.find(symbol)) is not None
+    ]
+
+
 def capital_to_proto(account: Account, world_id: str) -> list[portfoliopb.AllocatedCapital]:
     """Capital by world and strategy, of one world or of all; none without shares. A world that was left out of them, as
     one that the account serves since, has 0.
@@ -77,7 +90,7 @@ def capital_to_proto(account: Account, world_id: str) -> list[portfoliopb.Alloca
             capital=money_text(account.base_currency, budget.capital),
         )
         for budget in account.limits.budgets
-        if budget.capital is not None and world_id in ("", budget.world_id)
+        if budget.capital is not None and budget.strategy_id != OVERLAY and world_id in ("", budget.world_id)
     ]
     if world_id and account.limits.shared_out and not any(not row.strategy_id for row in rows):
         left_out = portfoliopb.AllocatedCapital(world_id=world_id, capital=money_text(account.base_currency, 0))

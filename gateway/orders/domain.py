@@ -7,7 +7,7 @@ not open passes as reduce-only when the opposite side's entry stands. Unknown, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -68,7 +68,7 @@ class WorldGate:
 
     def closes_at(self, now: datetime) -> datetime | None:
         """When who may take new risk now may not any more; None when nobody may, or nothing ends it."""
-        trading = [e for e in self.entries.values() if e.active and not e.freeze and not e.drain and _in_window(e, now)]
+        trading = [entry for entry in self.entries.values() if _adds(entry, now)]
         if not trading or not is_open(self.windows, now):
             return None
         ends = [closes_at(self.windows, now), *(entry.valid_until for entry in trading)]
@@ -113,6 +113,9 @@ class RefusedOne:
     number: int
     refused: Refused
 
+
+OVERLAY = "@overlay"
+"""The strategy that a world's hedge belongs to; only rebalancing runs trade it."""
 
 NO_NEW_RISK = Refused(
     GateDenial.ACTIVATION_STALE, "a service that the gateway needs is away: only reducing orders pass until it is back"
@@ -162,6 +165,18 @@ def check_order(
             return verdict
         refusals.append(verdict)
     return refusals[0] if refusals else Refused(GateDenial.INACTIVE, "the order opens nothing and closes nothing")
+
+
+def hedge_gate(gate: WorldGate, domain: ExecutionDomain, now: datetime) -> WorldGate:
+    """The activation as the world's hedge is gated by it in a domain. It has no entry of its own: it may add, by orders
+    of either side, while any strategy of the world may in that domain, and reduce while any may. Its weight is 1.
+    """
+    trading = [entry for entry in gate.entries.values() if domain_of(entry.mode) is domain]
+    widest = max(
+        trading, key=lambda entry: (_adds(entry, now), not entry.freeze, entry.active or entry.drain), default=None
+    )
+    entry = None if widest is None else replace(widest, weight=Decimal(1))
+    return replace(gate, entries={} if entry is None else {(OVERLAY, side): entry for side in Side})
 
 
 def check_list(verdicts: Sequence[Passed | Refused], orders: Sequence[GatedOrder]) -> Passed | RefusedOne:
@@ -271,6 +286,10 @@ def _refuse_shut(gate: WorldGate, entry: GateEntry | None, strategy_id: str, sid
     if entry.freeze:
         return Refused(GateDenial.FROZEN, f"{strategy_id} {side.value} is frozen at revision {gate.revision}")
     return None
+
+
+def _adds(entry: GateEntry, now: datetime) -> bool:
+    return entry.active and not entry.freeze and not entry.drain and _in_window(entry, now)
 
 
 def _absent(strategy_id: str, side: Side) -> Refused:

@@ -14,6 +14,7 @@ from gateway.orders import wire
 from gateway.orders.activations import HeldActivations
 from gateway.orders.canary_shares import CanaryShares
 from gateway.orders.domain import (
+    OVERLAY,
     GatedOrder,
     Passed,
     Refused,
@@ -22,6 +23,7 @@ from gateway.orders.domain import (
     check_list,
     check_order,
     check_share,
+    hedge_gate,
 )
 from gateway.peers import Peers
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
@@ -47,21 +49,24 @@ class OrderGate:
     clock: Clock
 
     async def submit(
-        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata
+        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata, hedges: ExecutionDomain | None = None
     ) -> orderentryservicepb.SubmitOrderResponse:
         """The durable answer; asked once more after a renewal when brokerage knows a newer epoch.
 
-        `gated` is the order as the gate reads it. Raises PermissionDenied (E_LIVE_GUARD), and what brokerage raises.
+        `gated` is the order as the gate reads it. `hedges`: the domain in which an order of a world's hedge is gated by
+        what its strategies may do; None: it has no entry, and is refused.
+
+        Raises PermissionDenied (E_LIVE_GUARD), and what brokerage raises.
         """
-        return await self._twice(lambda: self._submit(order, gated, metadata))
+        return await self._twice(lambda: self._submit(order, gated, metadata, hedges))
 
     async def submit_netted(
-        self, order: orderpb.Order, metadata: Metadata
+        self, order: orderpb.Order, metadata: Metadata, hedges: ExecutionDomain | None = None
     ) -> orderentryservicepb.SubmitNettedOrderResponse:
         """The durable answer to an order for several strategies, as `submit`. Each share is gated by its own world's
         activation, whose epoch it is sent with; one that may not trade refuses the order by its name.
         """
-        return await self._twice(lambda: self._submit_netted(order, metadata))
+        return await self._twice(lambda: self._submit_netted(order, metadata, hedges))
 
     async def submit_list(
         self, orders: Sequence[orderpb.Order], gated: Sequence[GatedOrder], metadata: Metadata
@@ -86,20 +91,20 @@ class OrderGate:
         return await act()
 
     async def _submit(
-        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata
+        self, order: orderpb.Order, gated: GatedOrder, metadata: Metadata, hedges: ExecutionDomain | None
     ) -> orderentryservicepb.SubmitOrderResponse:
-        verdict = await self._verdict(order.world_id, gated)
+        verdict = await self._verdict(order.world_id, gated, hedges)
         if isinstance(verdict, Refused):
             return orderentryservicepb.SubmitOrderResponse(status=wire.refusal_to_proto(order, verdict))
         stamp = self._stamp(verdict, metadata, "the order")
         return await self.peers.order_entry.SubmitOrder(orderentryservicepb.SubmitOrderRequest(order=order, gate=stamp))
 
     async def _submit_netted(
-        self, order: orderpb.Order, metadata: Metadata
+        self, order: orderpb.Order, metadata: Metadata, hedges: ExecutionDomain | None
     ) -> orderentryservicepb.SubmitNettedOrderResponse:
         gated = [wire.gated_share_from_proto(order, share) for share in order.shares]
         verdicts = [
-            check_share(one, await self._verdict(share.world_id, one))
+            check_share(one, await self._verdict(share.world_id, one, hedges))
             for one, share in zip(gated, order.shares, strict=True)
         ]
         found = check_list(verdicts, gated)
@@ -158,12 +163,18 @@ class OrderGate:
             require_live_consent(metadata, what)
         return wire.stamp_to_proto(verdict, self.activations.gateway_id)
 
-    async def _verdict(self, world_id: str, gated: GatedOrder) -> Passed | Refused:
+    async def _verdict(
+        self, world_id: str, gated: GatedOrder, hedges: ExecutionDomain | None = None
+    ) -> Passed | Refused:
         """Shares first, because they may have to be asked for: the activation is read last and at once."""
-        refused = check_canary_share(gated, await self.shares.weights(gated.strategy_id))
-        held = self.activations
+        is_hedge = hedges is not None and gated.strategy_id == OVERLAY
+        refused = None if is_hedge else check_canary_share(gated, await self.shares.weights(gated.strategy_id))
+        held, now = self.activations, self.clock.now()
+        gate = held.gate(world_id)
+        if is_hedge and hedges is not None and gate is not None:
+            gate = hedge_gate(gate, hedges, now)
         verdict = check_order(
-            held.gate(world_id), held.session_valid, gated, self.clock.now(),
+            gate, held.session_valid, gated, now,
             new_risk=self.takes_new_risk(), hold_asked=held.hold_asked(world_id),
         )  # fmt: skip
         return verdict if isinstance(verdict, Refused) else refused or verdict

@@ -10,6 +10,8 @@ from enum import Enum
 from qmtl.core.netting.attribution import attributed
 
 TRIES = 3
+PAPER = "paper"
+"""The venue that is simulated."""
 NETTING = "@netting"
 """World and strategy of an order for several legs."""
 CROSSED = ".0"

@@ -45,6 +45,7 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
+from qmtl.core.modes import ExecutionDomain
 from qmtl.core.tasks.ending import first_of
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
@@ -61,13 +62,16 @@ log = structlog.stdlib.get_logger("qmtl.gateway.rebalancing")
 
 @dataclass(slots=True)
 class RunDriver:
-    """Drives one run under one epoch. `held` tells whether the lease still is; `canceling` is set by a cancel."""
+    """Drives one run under one epoch. `domain`: the one that its account's venue takes. `held` tells whether the lease
+    still is; `canceling` is set by a cancel.
+    """
 
     run: rebalancepb.RebalanceRun
     epoch: int
     peers: Peers
     gate: OrderGate
     prices: Prices
+    domain: ExecutionDomain
     clock: Clock
     held: Callable[[], bool]
     canceling: asyncio.Event = field(default_factory=asyncio.Event)
@@ -182,8 +186,8 @@ class RunDriver:
 
     async def _submitted(self, wanted: orderpb.Order, metadata: Metadata) -> orderpb.OrderStatus:
         if wanted.shares:
-            return (await self.gate.submit_netted(wanted, metadata)).status
-        return (await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata)).status
+            return (await self.gate.submit_netted(wanted, metadata, self.domain)).status
+        return (await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata, self.domain)).status
 
     async def _order(
         self, order: PlannedOrder, key: orderpb.OrderKey, parts: tuple[LegPart, ...]

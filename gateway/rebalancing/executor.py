@@ -12,11 +12,13 @@ from controlbus.bus import Bus
 from controlbus.coordination.lease import Lease
 from gateway.orders.gate import OrderGate
 from gateway.peers import Peers
+from gateway.rebalancing.domain import PAPER
 from gateway.rebalancing.driver import RunDriver
 from gateway.rebalancing.prices import Prices
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import QmtlError
+from qmtl.core.modes import ExecutionDomain
 from qmtl.core.tasks.ending import end, first_of
 from qmtl.rpc.auth.call import own_act
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
@@ -98,7 +100,8 @@ class RebalanceExecutor:
             return
         found = await self._peers.accounts.GetAccount(accountservicepb.GetAccountRequest(account=run.account))
         prices = Prices(run.account, found.account.venue, self._peers, self._clock)
-        driver = RunDriver(run, epoch, self._peers, self._gate, prices, self._clock, lambda: lease.held)
+        domain = ExecutionDomain.DRYRUN if found.account.venue == PAPER else ExecutionDomain.LIVE
+        driver = RunDriver(run, epoch, self._peers, self._gate, prices, domain, self._clock, lambda: lease.held)
         if run.state == rebalancepb.REBALANCE_STATE_CANCELING:
             driver.canceling.set()
         self._drivers[run.account] = driver

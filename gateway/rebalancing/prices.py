@@ -46,7 +46,7 @@ class Prices:
         if now - self._read_at > FRESH_S:
             request = portfolioservicepb.GetPortfolioRequest(account=self.account)
             found = (await self.peers.portfolios.GetPortfolio(request)).portfolio
-            self._marks = {each.symbol: Decimal(each.mark_price) for each in found.positions if each.mark_price}
+            self._marks = {each.symbol: Decimal(each.price) for each in found.marks}
             self._read_at = now
         if symbol not in self._instruments:
             asked = instrumentservicepb.GetInstrumentRequest(venue=self.venue, symbol=symbol)

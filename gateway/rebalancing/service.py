@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.admission.live_consent import allows_live, require_live_consent
 from gateway.peers import Peers
+from gateway.rebalancing.domain import PAPER
 from gateway.rebalancing.executor import RebalanceExecutor
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.gateway.v1 import rebalancing_service_pb2 as rebalancingservicepb
@@ -14,7 +15,6 @@ from qmtl.rpc.auth.call import require_user
 from qmtl.wire.fields import require_text
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 
-PAPER = "paper"
 Context = Any  # grpc.aio.ServicerContext, for its metadata
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -40,15 +41,19 @@ class AccountFacts:
     leverage_max: Fraction
     limits: accountpb.AccountLimits
     is_replayed: bool
+    on_margin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TradedBook:
-    """A book with its instruments' own terms by venue and symbol, and the time that its marks are counted from."""
+    """A book with its instruments' own terms by venue and symbol, the time that its marks are counted from, and the
+    marks of further symbols that were asked for, as far as they are known.
+    """
 
     book: Book
     instruments: dict[tuple[str, str], Terms]
     now: datetime
+    marks: dict[str, Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class BrokerAccounts:
             fraction_of(leverage, "leverage_max"),
             found.limits,
             bool(found.feeds) and all(feed.data_session_id for feed in found.feeds),
+            found.type == accountpb.ACCOUNT_TYPE_MARGIN,
         )
 
     async def portfolio(self, account: str) -> portfoliopb.Portfolio:
@@ -80,11 +86,14 @@ class BrokerAccounts:
             request = portfolioservicepb.GetPortfolioRequest(account=account)
             return (await self.portfolios.GetPortfolio(request, timeout=TIMEOUT_S)).portfolio
 
-    async def traded_book(self, facts: AccountFacts, now: datetime) -> TradedBook:
-        """The book to plan on. Raises as `portfolio`. A symbol without instrument keeps no terms of its own."""
+    async def traded_book(self, facts: AccountFacts, now: datetime, also: Iterable[str] = ()) -> TradedBook:
+        """The book to plan on, with the symbols `also`. Raises as `portfolio`. A symbol without instrument keeps no
+        terms of its own.
+        """
         portfolio = await self.portfolio(facts.account)
         held = [each for each in portfolio.positions if fraction_of(each.quantity or "0", "quantity")]
-        symbols = sorted({each.symbol for each in held})
+        also = set(also)
+        symbols = sorted({each.symbol for each in held} | also)
         found = dict(zip(symbols, await asyncio.gather(*(self._terms(facts, each) for each in symbols)), strict=True))
         limits = facts.limits
         book = Book(
@@ -92,13 +101,21 @@ class BrokerAccounts:
             portfolio.account_event_number,
             fraction_of(portfolio.equity or "0", "equity"),
             tuple(_held(each, facts.venue, found[each.symbol][1]) for each in held),
-            None,
+            fraction_of(portfolio.margin.used, "margin.used") if portfolio.HasField("margin") else None,
             fraction_of(limits.gross_max, "gross_max") if limits.gross_max else None,
             fraction_of(limits.net_max, "net_max") if limits.net_max else None,
+            facts.on_margin and not portfolio.HasField("margin"),
         )
         own_time = facts.is_replayed and portfolio.HasField("time")
         terms = {(facts.venue, symbol): terms for symbol, (terms, _) in found.items()}
-        return TradedBook(book, terms, instant_from_proto(portfolio.time, "time") if own_time else now)
+        marks = {
+            each.symbol: Mark(
+                fraction_of(each.price, "price"), found[each.symbol][1], instant_from_proto(each.time, "time")
+            )
+            for each in portfolio.marks
+            if each.symbol in also
+        }
+        return TradedBook(book, terms, instant_from_proto(portfolio.time, "time") if own_time else now, marks)
 
     async def _terms(self, facts: AccountFacts, symbol: str) -> tuple[Terms, Fraction]:
         """An instrument's own terms and its multiplier."""

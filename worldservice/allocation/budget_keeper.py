@@ -99,7 +99,8 @@ class BudgetKeeper:
             return
         used: dict[str, Fraction] = {}
         for owner, money in gross_of(portfolio):
-            used[owner.world_id] = used.get(owner.world_id, Fraction(0)) + money
+            if not owner.is_hedge:
+                used[owner.world_id] = used.get(owner.world_id, Fraction(0)) + money
         for budget in budgets_of(kept.shares, state.equity, state.leverage_max):
             if not budget.strategy_id and budget.gross_max:
                 ratio = used.get(budget.world_id, Fraction(0)) / budget.gross_max

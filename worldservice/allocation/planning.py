@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sqlalchemy import Connection
 
+from qmtl.core.errors import refused
 from qmtl.core.modes import EffectiveMode
 from qmtl.sql.database import Database
 from worldservice.activation.domain.activation import Activation, Entry, EntryStanding, FenceState, standing
@@ -17,8 +18,9 @@ from worldservice.allocation.broker_accounts import AccountFacts, BrokerAccounts
 from worldservice.allocation.domain.budgets import Budget, budgets_of
 from worldservice.allocation.domain.plan import Plan, Rules, Standing, plan_of
 from worldservice.allocation.domain.scaling import Scales, ShareChange, ratio
-from worldservice.allocation.domain.shares import Owner, Shares
+from worldservice.allocation.domain.shares import OVERLAY, Owner, Shares
 from worldservice.allocation.domain.trading.constraints import constraints_of
+from worldservice.allocation.domain.trading.overlay import Proxy
 from worldservice.allocation.hub import PlanRisk, plan_risk
 from worldservice.allocation.store import sets
 from worldservice.allocation.wire.request import WantedPlan
@@ -53,19 +55,29 @@ class Planner:
     async def plan(self, wanted: WantedPlan, now: datetime) -> Plan:
         """The plan of now. Raises what `plan_of` raises, NotFound, Unavailable."""
         facts = await self.broker.facts(wanted.account)
-        traded = await self.broker.traded_book(facts, now)
+        places = _places(wanted.proxies, facts)
+        traded = await self.broker.traded_book(facts, now, {symbol for _, symbol in places.values()})
         stored = await self.db.read(lambda conn: _load(conn, wanted, facts, now))
         budgets: tuple[Budget, ...] = ()
         if stored.newest is not None and stored.budgets is not None and stored.budgets.equity is not None:
             budgets = budgets_of(stored.newest.over(facts.worlds), stored.budgets.equity, stored.budgets.leverage_max)
         constraints = constraints_of(wanted.rows, traded.instruments)
-        asked = wanted.asked(stored.scales, stored.changes, traded.now)
+        proxies = {world: Proxy(*at, traded.marks.get(at[1])) for world, at in places.items()}
+        asked = wanted.asked(stored.scales, stored.changes, proxies)
         found = plan_of(traded.book, asked, Rules(constraints, stored.standing, budgets), traded.now)
         return found if traded.now == now else _at(found, now, asked.valid_for)
 
     async def risk(self, plan: Plan, now: datetime) -> PlanRisk:
         """Risk of the account before and after a plan, by the hub's snapshot of now."""
         return await self.db.read(lambda conn: plan_risk(conn, plan, now, self.files))
+
+
+def _places(proxies: Mapping[str, tuple[str, str]], facts: AccountFacts) -> dict[str, tuple[str, str]]:
+    """Venue and symbol of each world's proxy. Raises InvalidRequest (E_OVERLAY_PROXY): the account has one venue."""
+    for world_id, (venue, symbol) in proxies.items():
+        if venue not in ("", facts.venue):
+            raise refused("E_OVERLAY_PROXY", f"proxies[{world_id}]", f"{symbol} at {venue}", f"one at {facts.venue}")
+    return {world_id: (facts.venue, symbol) for world_id, (_, symbol) in proxies.items()}
 
 
 def _at(plan: Plan, now: datetime, valid_for: timedelta) -> Plan:
@@ -93,7 +105,9 @@ def _load(conn: Connection, wanted: WantedPlan, facts: AccountFacts, now: dateti
 
 
 def standing_of(conn: Connection, worlds: Iterable[str], now: datetime) -> dict[tuple[Owner, int], Standing]:
-    """Who may take new risk on which side, or why not; who is not named may not."""
+    """Who may take new risk on which side, or why not; who is not named may not. A world's hedge may on either while
+    any strategy of the world may on one.
+    """
     found: dict[tuple[Owner, int], Standing] = {}
     for world_id in worlds:
         world = find_world(conn, world_id)
@@ -102,6 +116,9 @@ def standing_of(conn: Connection, worlds: Iterable[str], now: datetime) -> dict[
             for entry in activation.entries:
                 owner = Owner(world_id, entry.strategy_id)
                 found[owner, SIDES[entry.side]] = _standing(activation, entry, now)
+            mine = {state for (owner, _), state in found.items() if owner.world_id == world_id}
+            widest = next((one for one in (Standing.OPEN, Standing.FENCED) if one in mine), Standing.NOT_ACTIVE)
+            found |= {(Owner(world_id, OVERLAY), side): widest for side in SIDES.values()}
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brokerage.domain.orders.order import OVERLAY
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -38,13 +40,17 @@ class AccountLimits:
 
     def budgets_of(self, world_id: str, strategy_id: str) -> tuple[Budget, ...]:
         """The budgets that bind a strategy in a world: its world's and its own; 0 for who was left out where capital is
-        shared out among worlds, or a world's among its strategies. People's own orders are no strategy's.
+        shared out among worlds, or a world's among its strategies. People's own orders are no strategy's, and a world's
+        hedge has its own budget only.
         """
         mine = [one for one in self.budgets if one.world_id == world_id]
+        if strategy_id == OVERLAY:
+            own = tuple(one for one in mine if one.strategy_id == OVERLAY)
+            return own or ((Budget(world_id, OVERLAY, 0, 0),) if self.shared_out else ())
         found = tuple(one for one in mine if one.strategy_id in ("", strategy_id))
         if not self.shared_out or world_id.startswith("@") or strategy_id.startswith("@"):
             return found
-        known = {one.strategy_id for one in mine if one.capital is not None}
+        known = {one.strategy_id for one in mine if one.capital is not None} - {OVERLAY}
         if "" not in known:
             return (*found, Budget(world_id, "", 0, 0))
         left_out = len(known) > 1 and strategy_id not in known

@@ -31,6 +31,9 @@ NETTING = "@netting"
 nothing.
 """
 
+OVERLAY = "@overlay"
+"""Who owns the hedge of a world, in that world. Only rebalancing runs trade it."""
+
 
 class Side(Enum):
     BUY = "BUY"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import Order, Owner, SizedOrder
+from brokerage.domain.orders.order import OVERLAY, Order, Owner, SizedOrder
 from brokerage.domain.risk.context import RiskContext, increases
 from brokerage.domain.risk.exposure import Exposure
 from qmtl.core.decimals import format_decimal, from_scaled
@@ -98,7 +98,7 @@ class _Rules:
         return None
 
     def _of_world(self, owner: Owner, symbol: str) -> bool:
-        return owner.world_id == self._order.owner.world_id
+        return owner.world_id == self._order.owner.world_id and owner.strategy_id != OVERLAY
 
     def _of_strategy(self, owner: Owner, symbol: str) -> bool:
         return owner == self._order.owner

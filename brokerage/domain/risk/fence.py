@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from brokerage.domain.orders.denials import Denial, Refusal
-from brokerage.domain.orders.order import NETTING, OPERATOR, Side
+from brokerage.domain.orders.order import NETTING, OPERATOR, OVERLAY, Side
 from qmtl.core.errors import NotReady
 from qmtl.core.limits import UNLIMITED, RiskLimits
 from qmtl.core.modes import EffectiveMode, ExecutionDomain, domain_of
@@ -49,9 +49,9 @@ class Fence:
 
     def may_add(self, strategy_id: str, side: Side) -> bool:
         """Whether a strategy may add to what it holds by orders of a side; the operator may wherever it is open, and
-        so may a netted order, whose shares are asked about each.
+        so may the world's hedge and a netted order, whose shares are asked about each.
         """
-        anywhere = strategy_id in (OPERATOR, NETTING)
+        anywhere = strategy_id in (OPERATOR, OVERLAY, NETTING)
         return self.state is FenceState.OPEN and (anywhere or (strategy_id, side) in self.standings)
 
 

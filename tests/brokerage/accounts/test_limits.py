@@ -224,7 +224,12 @@ def test_who_was_left_out_of_shares_has_a_budget_of_0() -> None:
     assert most("c", "any") == [80], "its strategies share the world's"
     assert (most("b", "s"), most("new", "s")) == ([70, 0], [0])
     assert (most("a", "@operator"), most("@operator", "@operator")) == ([900], []), "people have no share"
+    assert (most("a", "@overlay"), most("@netting", "@netting")) == ([0], []), "a hedge without a share"
+    hedged = replace(limits, budgets=(*limits.budgets, Budget("c", "@overlay", 30, 3)))
+    assert [one.gross_max for one in hedged.budgets_of("c", "@overlay")] == [30], "its world's budget is not its own"
+    assert [one.gross_max for one in hedged.budgets_of("c", "any")] == [80], "and its share is none of a strategy's"
     only = AccountLimits(1, budgets=(Budget("b", "", 70),))
+    assert only.budgets_of("b", "@overlay") == ()
     assert [one.gross_max for one in only.budgets_of("new", "s")] == [], "nothing is shared out"
 
 

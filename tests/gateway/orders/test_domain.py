@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.orders.domain import (
+    OVERLAY,
     GateDenial,
     GatedOrder,
     GateEntry,
@@ -22,6 +23,7 @@ from gateway.orders.domain import (
     check_canary_share,
     check_list,
     check_order,
+    hedge_gate,
 )
 from qmtl.calendars.windows import Window
 from qmtl.core.modes import EffectiveMode, ExecutionDomain
@@ -277,3 +279,41 @@ def test_orders_of_one_list_are_for_one_domain() -> None:
     verdict = of_list(gate(EffectiveMode.LIVE, long=OPEN, short=live), BUY, SELL)
     assert isinstance(verdict, RefusedOne)
     assert (verdict.number, verdict.refused.denial) == (1, GateDenial.MODE_FORBIDS_ORDERS)
+
+
+@pytest.mark.parametrize(
+    ("entry", "adds", "reduces"),
+    [
+        (OPEN, True, True),
+        (replace(OPEN, drain=True), False, True),
+        (replace(OPEN, freeze=True), False, False),
+        (replace(OPEN, active=False), False, False),
+        (replace(OPEN, valid_until=NOW), False, True),
+        (replace(OPEN, mode=EffectiveMode.LIVE), False, False),
+    ],
+)
+def test_a_hedge_may_what_the_widest_strategy_of_its_world_and_domain_may(
+    entry: GateEntry, adds: bool, reduces: bool
+) -> None:
+    shut = replace(OPEN, active=False)
+    known = gate(EffectiveMode.LIVE, long=shut, short=entry)
+    hedge = replace(BUY, strategy_id=OVERLAY)
+    found = hedge_gate(known, ExecutionDomain.DRYRUN, NOW)
+    for buys in (True, False):
+        verdict = check_order(found, True, replace(hedge, buys=buys), NOW)
+        assert isinstance(verdict, Passed) == (adds or reduces)
+        if isinstance(verdict, Passed):
+            assert verdict == Passed(3, 7, Decimal(1), ExecutionDomain.DRYRUN, reduce_only=not adds)
+    verdict = check_order(found, True, replace(hedge, reduce_only=True), NOW)
+    assert isinstance(verdict, Passed) == reduces
+    refused = check_order(known, True, hedge, NOW)
+    assert isinstance(refused, Refused), "who is no rebalancing run has no entry for it"
+    assert refused.denial is GateDenial.INACTIVE
+
+
+def test_a_hedge_of_a_world_where_nobody_trades_is_refused() -> None:
+    for known in (gate(), gate(long=replace(OPEN, mode=EffectiveMode.COMPUTE_ONLY))):
+        verdict = check_order(
+            hedge_gate(known, ExecutionDomain.DRYRUN, NOW), True, replace(BUY, strategy_id=OVERLAY), NOW
+        )
+        assert isinstance(verdict, Refused)

@@ -83,10 +83,11 @@ class Desk:
         channel = await self.harness.channel(at, self.token, "" if at == "gateway" else "gateway")
         return (await allocationrpc.AllocationServiceStub(channel).GetRebalance(request)).run
 
-    async def held(self) -> Decimal:
+    async def held(self, strategy_id: str = "") -> Decimal:
         request = portfolioservicepb.GetPortfolioRequest(account=self.trading.world)
         found = (await self.trading.client.portfolios.GetPortfolio(request)).portfolio
-        return sum((Decimal(each.quantity) for each in found.positions), Decimal(0))
+        rows = [each for each in found.positions if strategy_id in ("", each.strategy_id)]
+        return sum((Decimal(each.quantity) for each in rows), Decimal(0))
 
     async def orders(self, run_id: str) -> list[orderpb.OrderStatus]:
         """Orders of a run, by name."""
@@ -126,17 +127,43 @@ async def test_runs_of_an_account(harness: GatewayHarness) -> None:
     await _completed(desk, "twice", "2")
     await _completed(desk, "netted", "0.5", netted=True)
     await _completed(desk, "back", "2", netted=True)
+    await _hedged(desk)
 
     await _canceled_before_and_under_way(desk)
     await _goes_on_after_a_restart(desk)
     await _frozen_under_way(desk)
 
 
-async def _completed(desk: Desk, name: str, factor: str, *, netted: bool = False) -> rebalancepb.RebalanceRun:
+async def _hedged(desk: Desk) -> None:
+    """A world of 1 BTC is raised by a hedge, and lowered again by what is left of it."""
+    run = await _completed(desk, "hedge", "2", approach=rebalancepb.REBALANCE_APPROACH_OVERLAY)
+    assert [(leg.strategy_id, leg.reduce_only) for leg in run.plan.legs] == [("@overlay", False)]
+    assert await desk.held("@overlay") > 0
+    run = await _completed(desk, "unhedge", "0.5", approach=rebalancepb.REBALANCE_APPROACH_HYBRID, netted=True)
+    assert [(leg.strategy_id, leg.reduce_only) for leg in run.plan.legs] == [("@overlay", True)]
+    assert [choice.way for choice in run.plan.choices] == [rebalancepb.REBALANCE_WAY_COST_UNKNOWN]
+    assert [await desk.held(), await desk.held("@overlay")] == [Decimal(1), Decimal(0)], "the book stays throughout"
+    theirs = desk.trading.order("theirs", **MARKET)
+    theirs.strategy_id = "@overlay"
+    assert (await desk.trading.submit(theirs)).status.denial == orderpb.DENIAL_GATE_INACTIVE
+
+
+async def _completed(
+    desk: Desk,
+    name: str,
+    factor: str,
+    *,
+    netted: bool = False,
+    approach: rebalancepb.RebalanceApproach = rebalancepb.REBALANCE_APPROACH_SCALE,
+) -> rebalancepb.RebalanceRun:
     """A run that fills to the step; one that met bars without a trade is followed by another, as a person would."""
     for number in range(5):
         run_id, before = f"{name}-{number}", await desk.held()
         request = desk.scaled(factor)
+        request.approach = approach
+        if approach != rebalancepb.REBALANCE_APPROACH_SCALE:
+            request.proxies.add(world_id=desk.trading.world, symbol="BTC-USD")
+            request.markets.add(symbol="BTC-USD", daily_vol="0.02", beta="1", correlation="1")
         if netted:
             request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
         await desk.recorded(run_id, request)

@@ -40,6 +40,8 @@ class AccountsWithBooks(Accounts, portfoliorpc.PortfolioServiceServicer, instrum
         self.equity = "1000000"
         self.held: list[tuple[str, str, str, str]] = []  # world, strategy, symbol, quantity
         self.mark: tuple[str, datetime] | None = None
+        self.more_marks: dict[str, tuple[str, datetime]] = {}  # of symbols in which nothing is held
+        self.used_margin = ""
         self.away = False
         self.takes_limits = True
 
@@ -87,6 +89,10 @@ class AccountsWithBooks(Accounts, portfoliorpc.PortfolioServiceServicer, instrum
                 position.mark_price = self.mark[0]
                 position.mark_time.CopyFrom(stamp(self.mark[1]))
                 position.market_value = str(Decimal(self.mark[0]) * Decimal(quantity))
+        for symbol, (price, at) in self.more_marks.items():
+            found.marks.add(symbol=symbol, price=price, time=stamp(at))
+        if self.used_margin:
+            found.margin.used = self.used_margin
         return portfolioservicepb.GetPortfolioResponse(portfolio=found)
 
     async def GetInstrument(

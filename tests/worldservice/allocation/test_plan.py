@@ -225,8 +225,8 @@ def test_no_plan_on_half_a_book() -> None:
     with pytest.raises(NotReady, match="older than 0:15:00 of SOL \\(") as stale:
         planned([held("a/s", "1", "SOL", old), held("a/s", "1")], scaled(), lots("1"))
     assert stale.value.reason == "E_MARK_STALE"
-    check_marks([held("a/s", "0", "SOL", None)], NOW, timedelta(minutes=15))
-    check_marks([held("a/s", "1", "SOL", old)], NOW, timedelta(minutes=16))
+    planned([held("a/s", "0", "SOL", None)], scaled(a="0.5"), lots("0.01"))
+    check_marks([("SOL", old)], NOW, timedelta(minutes=16))
 
 
 def test_a_plan_is_valid_for_an_hour_at_most() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady
 from qmtl.core.roles import Role
@@ -316,9 +317,6 @@ async def test_what_is_refused_of_plans_and_runs(allocating: WorldHarness, accou
     netted.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
     shown = (await plans(PB.PlanRebalanceRequest(rebalance=netted))).plan
     assert [(order.quantity, list(order.shares)) for order in shown.orders] == [("-0.35", ["-600", "250"])]
-    request.rebalance.CopyFrom(netted)
-    request.rebalance.approach = rebalancepb.REBALANCE_APPROACH_OVERLAY
-    assert await reason_of(applies(request)) == "E_REBALANCE_STATE"
     request.run_id = "Not An Id"
     assert await reason_of(applies(request)) == "E_FIELD"
     unknown = PB.PlanRebalanceRequest(rebalance=change(1, 2))
@@ -344,6 +342,54 @@ async def test_who_is_not_active_takes_no_new_risk(allocating: WorldHarness, acc
     accounts.mark = ("60000", allocating.clock.now())
     plan = (await ann.allocations.PlanRebalance(PB.PlanRebalanceRequest(rebalance=scaled("2")))).plan
     assert list(plan.legs[0].reasons) == [rebalancepb.LEG_REASON_OVER_BUDGET]
+
+
+async def test_a_hedge_is_planned_recorded_and_bounded_by_its_own_share(
+    allocating: WorldHarness, accounts: AccountsWithBooks
+) -> None:
+    ann = await traded(allocating, accounts)
+    plans = ann.allocations.PlanRebalance
+    asked = scaled("0.5")
+    asked.approach = rebalancepb.REBALANCE_APPROACH_OVERLAY
+    assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=asked))) == "E_OVERLAY_PROXY"
+    proxy = asked.proxies.add(world_id="w1", symbol="ETH-USD", venue="elsewhere")
+    assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=asked))) == "E_OVERLAY_PROXY"
+    proxy.venue = "paper"
+    assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=asked))) == "E_MARK_MISSING"
+    accounts.more_marks["ETH-USD"] = ("3000", allocating.clock.now())
+    plan = (await plans(PB.PlanRebalanceRequest(rebalance=asked))).plan
+    (leg,) = plan.legs
+    assert (leg.strategy_id, leg.symbol, leg.rounded, leg.mark_price) == ("@overlay", "ETH-USD", "-5", "3000")
+    apply = PB.ApplyRebalanceRequest(rebalance=asked, run_id="go", plan_hash=plan.plan_hash, reason="why")
+    assert (await ann.allocations.ApplyRebalance(apply)).run.plan.legs[0] == leg
+    await ann.allocations.UpsertAllocations(upsert("r1", 0, {"w1": "0.3"}))
+    plan = (await plans(PB.PlanRebalanceRequest(rebalance=asked))).plan
+    assert list(plan.legs[0].reasons) == [rebalancepb.LEG_REASON_OVER_BUDGET], "its share is 0"
+    await ann.allocations.UpsertAllocations(upsert("r2", 1, {"w1": "0.3"}, **{"@overlay": "0.1"}))
+    assert accounts.budgets()[("w1", "@overlay")] == "200000"
+    assert (await plans(PB.PlanRebalanceRequest(rebalance=asked))).plan.legs[0] == leg
+    asked.explicit.strategies.add(world_id="w1", strategy_id="s1", share="0.1")
+    assert await reason_of(plans(PB.PlanRebalanceRequest(rebalance=asked))) == "E_FIELD"
+
+
+async def test_headroom_is_that_of_the_margin_that_brokerage_tells(
+    allocating: WorldHarness, accounts: AccountsWithBooks
+) -> None:
+    ann = await traded(allocating, accounts)
+    request = PB.PlanRebalanceRequest(rebalance=scaled("0.5"))
+    plan = (await ann.allocations.PlanRebalance(request)).plan
+    assert (plan.before.headroom, [w for w in plan.warnings if "HEADROOM" in w]) == ("", [])
+    accounts.account.type = accountpb.ACCOUNT_TYPE_MARGIN
+    plan = (await ann.allocations.PlanRebalance(request)).plan
+    assert [w.partition(":")[0] for w in plan.warnings if "HEADROOM" in w] == ["HEADROOM_UNKNOWN"]
+    accounts.used_margin = "900000"
+    plan = (await ann.allocations.PlanRebalance(request)).plan
+    assert (plan.before.headroom, plan.after.headroom) == ("0.1", "0.55")
+    assert not [w for w in plan.warnings if "HEADROOM" in w]
+    request.rebalance.explicit.worlds[0].share = "0.999"
+    accounts.used_margin = "910000"
+    plan = (await ann.allocations.PlanRebalance(request)).plan
+    assert [w.partition(":")[0] for w in plan.warnings if "HEADROOM" in w] == ["HEADROOM_LOW"]
 
 
 async def test_a_proposal(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:

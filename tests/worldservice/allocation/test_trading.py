@@ -47,11 +47,12 @@ def test_without_a_volume_the_cost_is_unknown() -> None:
 
 
 def test_hybrid_scales_what_is_cheap_and_hedges_what_is_dear() -> None:
-    rows = [held("a/s", "20"), held("a/t", "200")]
+    rows = [held("a/s", "20", "ETH"), held("a/t", "200")]
     legs = legs_of(rows, scaled(a="0.5"), ScaleMode.EXACT)
-    choices = choices_of(legs, {"BTC": BTC}, Decimal("0.25"))
-    assert [choice.way for choice in choices] == [Way.SCALED, Way.HEDGED]
-    (hedge,) = hybrid_hedges(choices, rows, {"BTC": BTC}, {"a": PROXY})
+    choices = choices_of(legs, {"BTC": BTC, "ETH": BTC, "FUT": BTC}, Decimal("0.25"), proxies={"a": PROXY})
+    assert [(choice.leg.symbol, choice.way) for choice in choices] == [("ETH", Way.SCALED), ("BTC", Way.HEDGED)]
+    assert choices[1].hedge_bps == cost_of(BTC, Decimal(150), Decimal("0.25")).total  # type: ignore[union-attr]
+    (hedge,) = hybrid_hedges(choices, [], rows, {"BTC": BTC}, {"a": PROXY})
     assert hedge.delta == F(-100) * F("1.5")
 
 
@@ -60,7 +61,7 @@ def test_a_hedge_is_of_its_own_world_and_carries_its_change() -> None:
     legs = legs_of(rows, scaled(a="0.5", b="0.25"), ScaleMode.EXACT)
     choices = choices_of(legs, {"BTC": BTC}, Decimal("0.25"))
     other = Proxy("paper", "FUT2", MARK)
-    hedges = hybrid_hedges(choices, rows, {"BTC": BTC}, {"a": PROXY, "b": other})
+    hedges = hybrid_hedges(choices, [], rows, {"BTC": BTC}, {"a": PROXY, "b": other})
     assert [(each.owner.world_id, each.symbol, each.delta, each.scale.g) for each in hedges] == [
         ("a", "FUT", F(-150), F(1, 2)), ("b", "FUT2", F(-225), F(1, 4)),
     ]  # fmt: skip
@@ -81,10 +82,11 @@ def test_hybrid_without_volume_or_correlation() -> None:
 def test_a_hybrid_plan_tells_both_costs_and_warns() -> None:
     asked = Asked(
         "asked", scaled(a="0.5"), {"a": F(1, 2)}, approach=Approach.HYBRID, proxies={"a": PROXY}, days=Decimal("0.25"),
-        markets={"BTC": BTC, "FUT": Market(Decimal("0.02"), Decimal(10_000))},
+        markets={"BTC": BTC, "ETH": BTC, "FUT": Market(Decimal("0.02"), Decimal(10_000))},
     )  # fmt: skip
-    plan = plan_of(Book("main", 1, F(10**9), (held("a/s", "20"), held("a/t", "200"))), asked, Rules(lots("0.1")), NOW)
-    assert [(row.leg.symbol, row.is_dropped) for row in plan.legs] == [("FUT", True), ("BTC", False)]
+    rows = (held("a/s", "20", "ETH"), held("a/t", "200"))
+    plan = plan_of(Book("main", 1, F(10**9), rows), asked, Rules(lots("0.1")), NOW)
+    assert [(row.leg.symbol, row.is_dropped) for row in plan.legs] == [("FUT", True), ("ETH", False)]
     assert [bps(each.cost.total) for each in plan.costs if each.cost] == [Decimal("11.43")]
     assert [bps(choice.bps) for choice in plan.choices] == [Decimal("11.43"), Decimal("26.53")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from worldservice.allocation.domain.shares import Shares
+from worldservice.allocation.domain.shares import Owner, Shares
 
 FALL_AT_ONCE = Fraction(5, 100)
 """Equity this far below that of the last budgets: they follow at once and do not wait for the day's end."""
@@ -31,6 +31,13 @@ def budgets_of(shares: Shares, equity: Fraction, leverage_max: Fraction) -> tupl
     named = [((world_id, ""), share) for world_id, share in shares.worlds.items()]
     named += [((*owner,), share) for owner, share in shares.strategies.items()]
     return tuple(Budget(*key, share * money * leverage_max, share * money) for key, share in sorted(named))
+
+
+def budget_keys(owner: Owner) -> tuple[tuple[str, str], ...]:
+    """World and strategy of the budgets that an owner's exposure counts in: its world's and its own, of a hedge its own
+    only.
+    """
+    return (owner,) if owner.is_hedge else ((owner.world_id, ""), owner)
 
 
 def follows_at_once(equity_then: Fraction, equity_now: Fraction) -> bool:

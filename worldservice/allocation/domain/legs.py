@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -25,6 +25,7 @@ class LegReason(Enum):
     NOT_ACTIVE = "NOT_ACTIVE"
     FENCED = "FENCED"
     OVER_BUDGET = "OVER_BUDGET"
+    HEDGE_AT_ZERO = "HEDGE_AT_ZERO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,10 @@ def legs_of(held: Iterable[Held], scales: Scales, mode: ScaleMode) -> list[Leg]:
     return sorted(legs, key=lambda leg: leg.key)
 
 
-def check_marks(held: Sequence[Held], now: datetime, age_max: timedelta) -> None:
+def check_marks(marks: Iterable[tuple[str, Mark | None]], now: datetime, age_max: timedelta) -> None:
     """No plan on half a book. Raises NotReady (E_MARK_MISSING, E_MARK_STALE) naming every symbol."""
-    if missing := sorted({each.symbol for each in held if each.quantity and each.mark is None}):
+    rows = list(marks)
+    if missing := sorted({symbol for symbol, mark in rows if mark is None}):
         raise NotReady("E_MARK_MISSING", f"no mark of {', '.join(missing)}", hint="plan again once they have a price")
-    stale = sorted({each.symbol for each in held if each.quantity and each.mark and now - each.mark.time > age_max})
-    if stale:
+    if stale := sorted({symbol for symbol, mark in rows if mark and now - mark.time > age_max}):
         raise NotReady("E_MARK_STALE", f"marks older than {age_max} of {', '.join(stale)}", hint="plan again later")

@@ -16,11 +16,12 @@ from fractions import Fraction
 
 from qmtl.core.errors import Exhausted, refused
 from qmtl.core.identity.canonical import canonical_json, digest
-from worldservice.allocation.domain.amounts import decimal_of, total
+from worldservice.allocation.domain.amounts import decimal_of, text_of, total
 from worldservice.allocation.domain.budgets import Budget
 from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark, check_marks, legs_of
 from worldservice.allocation.domain.scaling import ScaleMode, Scales
 from worldservice.allocation.domain.shares import STRATEGIES_MAX, Owner
+from worldservice.allocation.domain.trading.budgeting import growth, within_budgets
 from worldservice.allocation.domain.trading.constraints import Constraints, aliased, notes_of
 from worldservice.allocation.domain.trading.cost import Cost, Market, cost_of
 from worldservice.allocation.domain.trading.netting import (
@@ -42,6 +43,7 @@ from worldservice.allocation.domain.trading.overlay import (
     choices_of,
     hybrid_hedges,
     overlay_legs,
+    unfinished,
 )
 
 LEGS_MAX = 10_000
@@ -68,7 +70,9 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """An account as brokerage has it at one place of its event log. `used_margin` None: not told."""
+    """An account as brokerage has it at one place of its event log. `used_margin` None: it has none, or it is not told,
+    which `margin_untold` says.
+    """
 
     account: str
     sequence: int
@@ -77,6 +81,7 @@ class Book:
     used_margin: Fraction | None = None
     gross_max: Fraction | None = None
     net_max: Fraction | None = None
+    margin_untold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +165,13 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     """
     if not timedelta(0) < asked.valid_for <= VALID_FOR_MAX:
         raise refused("E_FIELD", "valid_for", str(asked.valid_for), f"above 0, at most {VALID_FOR_MAX}")
-    check_marks(book.held, now, asked.price_age_max)
+    priced = [(each.symbol, each.mark) for each in book.held if each.quantity]
+    if asked.approach is not Approach.SCALE:
+        priced += [(each.symbol, each.mark) for each in asked.proxies.values()]
+    check_marks(priced, now, asked.price_age_max)
     held, renamed = aliased(book.held, rules.constraints)
     legs, choices, banded = _legs(held, asked)
-    legs = [replace(leg, notes=notes_of(leg.key, renamed)) for leg in legs]
+    legs = [replace(leg, notes=(*notes_of(leg.key, renamed), *leg.notes)) for leg in legs]
     if len(legs) > LEGS_MAX or len({leg.owner for leg in legs}) > STRATEGIES_MAX:
         raise Exhausted("E_TOO_MANY_ROWS", f"{len(legs)} legs, want at most {LEGS_MAX} of {STRATEGIES_MAX} strategies")
     planned, orders = _planned(held, legs, asked, rules)
@@ -172,7 +180,10 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     after = _totals(book, held, planned)
     costs = tuple(LegCost(index, _cost(row, asked)) for index, row in enumerate(planned) if not row.is_dropped)
     closes = _closes(legs, asked)
-    warnings = (*map(_closing, closes.items()), *_warnings(planned, choices, costs), *_account_warnings(book, after))
+    warnings = (
+        *map(_closing, closes.items()), *_warnings(planned, choices, costs), *_hedge_warnings(held, legs, asked),
+        *_account_warnings(book, after),
+    )  # fmt: skip
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
         tuple(choices), warnings, now, now + asked.valid_for, _hash(book.account, asked, planned, orders),
@@ -182,20 +193,23 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
 
 def _legs(held: Sequence[Held], asked: Asked) -> tuple[list[Leg], list[Choice], list[PlannedLeg]]:
     """Legs to trade, how a hybrid chose, and legs within the band."""
+    places = {world: (proxy.venue, proxy.symbol) for world, proxy in asked.proxies.items()}
     if asked.approach is Approach.OVERLAY:
         changes = {world_id: g for world_id, g in asked.changes.items() if g != 1}
-        check_proxies(changes, {world: (p.venue, p.symbol) for world, p in asked.proxies.items()})
-        return overlay_legs(held, changes, asked.proxies), [], []
-    found = legs_of(held, asked.scales, asked.mode)
+        check_proxies(changes, places)
+        found = overlay_legs(held, changes, asked.proxies)
+    else:
+        found = legs_of(held, asked.scales, asked.mode)
     legs = [leg for leg in found if abs(leg.scale.g - 1) > asked.band]
     within = [leg for leg in found if abs(leg.scale.g - 1) <= asked.band]
     banded = [PlannedLeg(leg, Fraction(0), (LegReason.WITHIN_BAND,)) for leg in within]
-    if asked.approach is Approach.SCALE:
+    if asked.approach is not Approach.HYBRID:
         return legs, [], banded
-    worlds = {leg.owner.world_id for leg in legs}
-    check_proxies(worlds, {world: (p.venue, p.symbol) for world, p in asked.proxies.items()})
-    choices = choices_of(legs, asked.markets, asked.days, asked.cost_max_bps)
-    hedges = hybrid_hedges(choices, held, asked.markets, asked.proxies)
+    check_proxies({leg.owner.world_id for leg in legs}, places)
+    hedged = [leg for leg in legs if leg.owner.is_hedge]
+    own = [leg for leg in legs if not leg.owner.is_hedge]
+    choices = choices_of(own, asked.markets, asked.days, asked.cost_max_bps, asked.proxies)
+    hedges = hybrid_hedges(choices, hedged, held, asked.markets, asked.proxies)
     return sorted([*(c.leg for c in choices if c.is_scaled), *hedges], key=lambda leg: leg.key), choices, banded
 
 
@@ -205,14 +219,14 @@ def _planned(
     if asked.execution is Execution.NETTED:
         allowed = [leg for leg in legs if _closed(leg, rules) is None]
         shut = [PlannedLeg(leg, Fraction(0), (*leg.notes, reason)) for leg in legs if (reason := _closed(leg, rules))]
-        rows = _within_budgets(held, [PlannedLeg(leg, leg.delta, leg.notes) for leg in allowed], rules.budgets)
+        rows = within_budgets(held, [PlannedLeg(leg, leg.delta, leg.notes) for leg in allowed], rules.budgets)
         shut += [row for row in rows if row.is_dropped]  # one share above its budget would deny the order of all
         planned, nets = netted_legs([row.leg for row in rows if not row.is_dropped], rules.constraints)
         orders = netted_orders(planned, nets, rules.constraints, asked.split)
         return [*planned, *shut], orders
     rows = rounded_legs(legs, rules.constraints)
     rows = [row if row.is_dropped or (why := _closed(row.leg, rules)) is None else row.dropped(why) for row in rows]
-    planned = _within_budgets(held, rows, rules.budgets)
+    planned = within_budgets(held, rows, rules.budgets)
     return planned, orders_of(planned, rules.constraints, asked.split)
 
 
@@ -228,40 +242,6 @@ def _closed(leg: Leg, rules: Rules) -> LegReason | None:
             return LegReason.FENCED
         case _:
             return LegReason.NOT_ACTIVE
-
-
-def _within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: Sequence[Budget]) -> list[PlannedLeg]:
-    """Increasing legs that would take a world or strategy above its budget are dropped: reducing ones count first."""
-    if not budgets:
-        return list(rows)
-    most = {(each.world_id, each.strategy_id): each.gross_max for each in budgets}
-    gross: dict[tuple[str, str], Fraction] = {}
-
-    def add(leg: Leg | Held, money: Fraction) -> None:
-        for key in ((leg.owner.world_id, ""), (leg.owner.world_id, leg.owner.strategy_id)):
-            gross[key] = gross.get(key, Fraction(0)) + money
-
-    for each in held:
-        if each.mark is not None:
-            add(each, abs(each.quantity) * each.mark.value)
-    found = list(rows)
-    for index in sorted(range(len(rows)), key=lambda i: (not rows[i].reduce_only, rows[i].leg.key)):
-        row = rows[index]
-        change = _growth(row)
-        over = any(
-            key in most and gross.get(key, Fraction(0)) + change > most[key]
-            for key in ((row.leg.owner.world_id, ""), (row.leg.owner.world_id, row.leg.owner.strategy_id))
-        )
-        if change > 0 and over:
-            found[index] = row.dropped(LegReason.OVER_BUDGET)
-        else:
-            add(row.leg, change)
-    return found
-
-
-def _growth(row: PlannedLeg) -> Fraction:
-    """By how much the gross exposure of its owner grows."""
-    return (abs(row.leg.quantity + row.rounded) - abs(row.leg.quantity)) * row.leg.mark.value
 
 
 def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> Totals:
@@ -292,7 +272,7 @@ def _exposures(held: Sequence[Held], planned: Sequence[PlannedLeg]) -> dict[Owne
             rows[each.owner] = (before + money, after + money)
     for row in planned:
         before, after = rows.get(row.leg.owner, (Fraction(0), Fraction(0)))
-        rows[row.leg.owner] = (before, after + _growth(row))
+        rows[row.leg.owner] = (before, after + growth(row))
     return rows
 
 
@@ -305,7 +285,8 @@ def _closes(legs: Sequence[Leg], asked: Asked) -> dict[str, int]:
     """How many positions are closed of each world and strategy that nobody named, by name."""
     if asked.approach is Approach.OVERLAY:
         return {}
-    found = Counter(asked.scales.left_out(leg.owner) for leg in legs if leg.scale.g == 0)
+    held = [leg for leg in legs if leg.scale.g == 0 and (asked.approach is Approach.SCALE or not leg.owner.is_hedge)]
+    found = Counter(asked.scales.left_out(leg.owner) for leg in held)
     return {name: found[name] for name in sorted(found) if name}
 
 
@@ -331,12 +312,30 @@ def _warnings(planned: Sequence[PlannedLeg], choices: Sequence[Choice], costs: S
     return tuple(found)
 
 
+def _hedge_warnings(held: Sequence[Held], legs: Sequence[Leg], asked: Asked) -> list[str]:
+    """What a hedge leaves undone: beyond 0, and of strategies whose own shares change otherwise than their world's."""
+    if asked.approach is Approach.SCALE:
+        return []
+    changes = {leg.owner.world_id: leg.scale.world for leg in legs if leg.owner.is_hedge}
+    found = [
+        f"HEDGE_AT_ZERO: the hedge of {world_id} ends at 0; scale {world_id} by {text_of(g, 9)} then, for the rest"
+        for world_id, g in unfinished(legs, held, changes).items()
+    ]
+    if asked.approach is Approach.OVERLAY:
+        other = {each.owner for each in held if each.owner.world_id in changes and each.quantity}
+        named = sorted("/".join(o) for o in other if asked.scales.of(o, asked.mode).g != changes[o.world_id])
+        found += [f"WORLD_ONLY: hedged by the change of its world, not by its own: {', '.join(named)}"] if named else []
+    return found
+
+
 def _account_warnings(book: Book, after: Totals) -> tuple[str, ...]:
     found = []
     if book.gross_max is not None and after.gross > book.gross_max:
         found.append("GROSS_ABOVE_LIMIT: gross exposure after the plan is above the account's gross_max")
     if book.net_max is not None and abs(after.net) > book.net_max:
         found.append("NET_ABOVE_LIMIT: net exposure after the plan is above the account's net_max")
+    if book.margin_untold:
+        found.append("HEADROOM_UNKNOWN: the account is on margin, and its venue does not tell how much of it is used")
     if after.headroom is not None and after.headroom < HEADROOM_MIN:
         found.append("HEADROOM_LOW: less than a tenth of equity is free of margin after the plan")
     return tuple(found)

@@ -58,7 +58,9 @@ def scale(world: Fraction, own: Fraction, mode: ScaleMode) -> Scale:
 
 @dataclass(frozen=True, slots=True)
 class ShareChange:
-    """Scales from the set before and the set after. A strategy that neither names changes as its world does."""
+    """Scales from the set before and the set after. A strategy that neither names changes as its world does, and so
+    does the hedge of a world: its share bounds it, and says nothing of what it stands for.
+    """
 
     before: Shares
     after: Shares
@@ -66,7 +68,7 @@ class ShareChange:
     def of(self, owner: Owner, mode: ScaleMode) -> Scale:
         """The scale of a position of this owner."""
         world = ratio(self.before.world(owner.world_id), self.after.world(owner.world_id))
-        named = owner in self.before.strategies or owner in self.after.strategies
+        named = not owner.is_hedge and (owner in self.before.strategies or owner in self.after.strategies)
         own = ratio(self.before.strategy(owner), self.after.strategy(owner)) if named else world
         return scale(world, own, mode)
 
@@ -74,7 +76,7 @@ class ShareChange:
         """The world, or the strategy that only the set before names."""
         if owner.world_id not in self.after.worlds:
             return owner.world_id
-        dropped = owner in self.before.strategies and owner not in self.after.strategies
+        dropped = owner in self.before.strategies and owner not in self.after.strategies and not owner.is_hedge
         return f"{owner.world_id}/{owner.strategy_id}" if dropped else ""
 
 

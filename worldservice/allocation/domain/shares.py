@@ -15,6 +15,8 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import Exhausted, InvalidRequest, NotFound, Violation, refused
 from worldservice.allocation.domain.amounts import text_of
 
+OVERLAY = "@overlay"
+"""The strategy of a world that its hedge belongs to. Its share is what the hedge may use, beside the world's."""
 SHARE_PLACES = 9
 STRATEGIES_MAX = 2_000
 CASH_BUFFER = Fraction(2, 100)
@@ -26,6 +28,11 @@ class Owner(NamedTuple):
 
     world_id: str
     strategy_id: str
+
+    @property
+    def is_hedge(self) -> bool:
+        """Whether it is the world's hedge."""
+        return self.strategy_id == OVERLAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +116,19 @@ def shares_of(worlds: Iterable[tuple[str, str]], strategies: Iterable[tuple[str,
 
 
 def check_shares(shares: Shares, terms: Terms) -> None:
-    """Every sum that is too large, all told together. Raises InvalidRequest (E_SHARE) with path and sum."""
+    """Every sum that is too large, all told together. Raises InvalidRequest (E_SHARE) with path and sum.
+
+    The share of a world's hedge counts among the worlds', not within its world's: what it hedges stays.
+    """
     found: list[Violation] = []
-    total, most = sum(shares.worlds.values(), ZERO), ONE - terms.cash_buffer
+    hedges = sum((share for owner, share in shares.strategies.items() if owner.is_hedge), ZERO)
+    total, most = sum(shares.worlds.values(), hedges), ONE - terms.cash_buffer
     if total > most:
-        found.append(Violation("worlds", f"sum {text_of(total, 9)}", f"at most {text_of(most, 9)}, the rest is cash"))
-    for world_id in sorted({owner.world_id for owner in shares.strategies}):
-        inside = sum((share for owner, share in shares.strategies.items() if owner.world_id == world_id), ZERO)
+        named = f"worlds and {OVERLAY}" if hedges else "worlds"
+        found.append(Violation(named, f"sum {text_of(total, 9)}", f"at most {text_of(most, 9)}, the rest is cash"))
+    inner = {owner: share for owner, share in shares.strategies.items() if not owner.is_hedge}
+    for world_id in sorted({owner.world_id for owner in inner}):
+        inside = sum((share for owner, share in inner.items() if owner.world_id == world_id), ZERO)
         if inside > shares.world(world_id):
             want = f"at most the world's {text_of(shares.world(world_id), 9)}"
             found.append(Violation(f"strategies of {world_id}", f"sum {text_of(inside, 9)}", want))
@@ -127,8 +140,8 @@ def check_known(shares: Shares, served: Collection[str], bound: Collection[Owner
     """Raises NotFound (E_WORLD_UNKNOWN, E_STRATEGY_UNKNOWN) naming all that the account or its worlds do not have."""
     if strangers := sorted(shares.named - set(served)):
         raise NotFound("E_WORLD_UNKNOWN", f"account {account} does not serve {_list(strangers)}")
-    known = set(bound)
-    if unbound := sorted(f"{o.world_id}/{o.strategy_id}" for o in shares.strategies if o not in known):
+    strangers_in = {owner for owner in shares.strategies if not owner.is_hedge} - set(bound)
+    if unbound := sorted("/".join(owner) for owner in strangers_in):
         raise NotFound("E_STRATEGY_UNKNOWN", f"not bound: {_list(unbound)}")
 
 

@@ -15,7 +15,7 @@ from qmtl.sql.database import signal
 from qmtl.wire.fields import require_text
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
-from worldservice.allocation.domain.plan import Approach, Plan
+from worldservice.allocation.domain.plan import Plan
 from worldservice.allocation.domain.run import Run, RunState, expired
 from worldservice.allocation.events import rebalance_state_changed, rebalancing_planned
 from worldservice.allocation.hub import PlanRisk
@@ -75,7 +75,6 @@ class RebalanceRpcs(AuditedServicer):
         content = f"{wanted.content} {request.plan_hash} {','.join(closes)} {reason}"
         known = await self.writes.db.read(lambda conn: _known(conn, act, wanted.account, request.run_id, content))
         if known is None:
-            _check_executable(wanted)
             plan = await self.planner.plan(wanted, act.now)
             if plan.plan_hash != request.plan_hash:
                 raise Conflict(
@@ -159,12 +158,6 @@ def _worlds_of(wanted: WantedPlan, plan: Plan) -> tuple[str, ...]:
     """Worlds that the request names or that have legs, by name."""
     named = {*wanted.explicit.worlds, *(owner.world_id for owner in wanted.explicit.strategies)}
     return tuple(sorted({*named, *(row.leg.owner.world_id for row in plan.legs)}))
-
-
-def _check_executable(wanted: WantedPlan) -> None:
-    """Raises NotReady (E_REBALANCE_STATE): what nothing executes is not recorded as if something would."""
-    if wanted.approach is not Approach.SCALE:
-        raise NotReady("E_REBALANCE_STATE", f"a {wanted.approach.value} plan can be looked at only, want SCALE")
 
 
 def _known(conn: Connection, act: Act, account: str, run_id: str, content: str) -> Recorded | None:

@@ -13,6 +13,7 @@ from worldservice.allocation.domain.plan import Approach, Plan, Totals
 from worldservice.allocation.domain.run import LegProgress, Run
 from worldservice.allocation.domain.trading.cost import Cost
 from worldservice.allocation.domain.trading.netting import PlannedLeg, PlannedOrder
+from worldservice.allocation.domain.trading.overlay import Choice
 
 TOLD_LEGS_MAX = 500
 """Legs of a run in an event."""
@@ -35,6 +36,7 @@ def plan_to_proto(plan: Plan, approach: Approach, slice_interval: timedelta | No
         valid_until=instant_to_proto(plan.valid_until),
         plan_hash=plan.plan_hash,
         slice_interval=None if slice_interval is None else span_to_proto(slice_interval),
+        choices=[_choice(each) for each in plan.choices],
     )
 
 
@@ -106,7 +108,19 @@ def _order(order: PlannedOrder) -> rebalancepb.RebalanceOrder:
 
 
 def _totals(found: Totals) -> rebalancepb.RebalanceTotals:
-    return rebalancepb.RebalanceTotals(gross=text_of(found.gross), net=text_of(found.net))
+    headroom = "" if found.headroom is None else text_of(found.headroom, 9)
+    return rebalancepb.RebalanceTotals(gross=text_of(found.gross), net=text_of(found.net), headroom=headroom)
+
+
+def _choice(each: Choice) -> rebalancepb.RebalanceChoice:
+    return rebalancepb.RebalanceChoice(
+        world_id=each.leg.owner.world_id,
+        strategy_id=each.leg.owner.strategy_id,
+        symbol=each.leg.symbol,
+        way=f"REBALANCE_WAY_{each.way.name}",
+        scale_bps="" if each.bps is None else _bps(each.bps),
+        hedge_bps="" if each.hedge_bps is None else _bps(each.hedge_bps),
+    )
 
 
 def _progress(each: LegProgress) -> rebalancepb.LegProgress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -15,7 +15,6 @@ from qmtl.wire.fields import enum_from_proto, require_text
 from qmtl.wire.instants import span_from_proto
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from worldservice.allocation.domain.amounts import fraction_of
-from worldservice.allocation.domain.legs import Mark
 from worldservice.allocation.domain.plan import PRICE_AGE_MAX, VALID_FOR, Approach, Asked
 from worldservice.allocation.domain.scaling import ExplicitScales, ScaleMode, Scales
 from worldservice.allocation.domain.shares import Owner
@@ -48,12 +47,12 @@ class WantedPlan:
     markets: Mapping[str, Market]
     days: Decimal
     cost_max_bps: Decimal
-    proxies: Mapping[str, tuple[str, str, Fraction]]
+    proxies: Mapping[str, tuple[str, str]]
     split: Split
     slice_interval: timedelta | None
 
-    def asked(self, scales: Scales, changes: Mapping[str, Fraction], now: datetime) -> Asked:
-        """What the plan is asked, once its scales are known; the prices of proxies hold now."""
+    def asked(self, scales: Scales, changes: Mapping[str, Fraction], proxies: Mapping[str, Proxy]) -> Asked:
+        """What the plan is asked, once its scales and the prices of its proxies are known."""
         return Asked(
             self.content,
             scales,
@@ -68,10 +67,7 @@ class WantedPlan:
             self.markets,
             self.days,
             self.cost_max_bps,
-            {
-                world: Proxy(venue, symbol, Mark(price, Fraction(1), now))
-                for world, (venue, symbol, price) in self.proxies.items()
-            },
+            proxies,
         )
 
 
@@ -97,7 +93,7 @@ def wanted_from_proto(message: rebalancepb.RebalanceRequest) -> WantedPlan:
         _markets(message.markets),
         _days(message.days),
         _decimal(message.cost_max_bps, "rebalance.cost_max_bps", COST_MAX_BPS),
-        _proxies(message.proxies),
+        _proxies(message),
         _split(pace) if message.HasField("pace") else Split(),
         _interval(pace),
     )
@@ -200,16 +196,17 @@ def _market(row: rebalancepb.SymbolMarket, path: str) -> Market:
     )
 
 
-def _proxies(rows: Sequence[rebalancepb.OverlayProxy]) -> dict[str, tuple[str, str, Fraction]]:
-    found: dict[str, tuple[str, str, Fraction]] = {}
-    for index, row in enumerate(rows):
+def _proxies(message: rebalancepb.RebalanceRequest) -> dict[str, tuple[str, str]]:
+    """Venue and symbol by world. Raises InvalidRequest (E_FIELD, E_DUPLICATE_KEY)."""
+    found: dict[str, tuple[str, str]] = {}
+    for index, row in enumerate(message.proxies):
         path = f"rebalance.proxies[{index}]"
         if row.world_id in found:
             raise refused("E_DUPLICATE_KEY", path, row.world_id, "each once")
-        price = fraction_of(row.price, f"{path}.price")
-        if price <= 0:
-            raise refused("E_FIELD", f"{path}.price", row.price, "above 0")
-        found[row.world_id] = (row.venue, require_text(row.symbol, f"{path}.symbol"), price)
+        found[require_text(row.world_id, f"{path}.world_id")] = (row.venue, require_text(row.symbol, f"{path}.symbol"))
+    if message.approach == rebalancepb.REBALANCE_APPROACH_OVERLAY and message.explicit.strategies:
+        path = "rebalance.explicit.strategies"
+        raise refused("E_FIELD", path, str(len(message.explicit.strategies)), "none: OVERLAY hedges whole worlds")
     return found
 
 

@@ -12,7 +12,7 @@ from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import allocation_pb2 as allocationpb
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from worldservice.allocation.domain.amounts import fraction_of, text_of
-from worldservice.allocation.domain.budgets import budgets_of
+from worldservice.allocation.domain.budgets import budget_keys, budgets_of
 from worldservice.allocation.domain.proposals.propose import Covariance, Method, Proposal, Wish, covariance_of
 from worldservice.allocation.domain.shares import (
     CASH_BUFFER,
@@ -89,7 +89,7 @@ def capital_to_proto(
     """Capital, budget and use of each world and strategy; `gross` is the gross exposure of each owner."""
     used: dict[tuple[str, str], Fraction] = {}
     for owner, money in gross:
-        for key in ((owner.world_id, ""), (owner.world_id, owner.strategy_id)):
+        for key in budget_keys(owner):
             used[key] = used.get(key, ZERO) + money
     rows = []
     for budget in budgets_of(shares, equity, leverage_max):

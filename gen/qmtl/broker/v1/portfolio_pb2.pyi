@@ -113,8 +113,18 @@ class AllocatedCapital(_message.Message):
     capital: str
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., capital: _Optional[str] = ...) -> None: ...
 
+class SymbolMark(_message.Message):
+    __slots__ = ("symbol", "price", "time")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    price: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, symbol: _Optional[str] = ..., price: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Portfolio(_message.Message):
-    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin", "capital")
+    __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin", "capital", "marks")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +138,7 @@ class Portfolio(_message.Message):
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
     CAPITAL_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
     account: str
     world_id: str
     base_currency: str
@@ -141,7 +152,8 @@ class Portfolio(_message.Message):
     account_event_number: int
     margin: AccountMargin
     capital: _containers.RepeatedCompositeFieldContainer[AllocatedCapital]
-    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ..., capital: _Optional[_Iterable[_Union[AllocatedCapital, _Mapping]]] = ...) -> None: ...
+    marks: _containers.RepeatedCompositeFieldContainer[SymbolMark]
+    def __init__(self, account: _Optional[str] = ..., world_id: _Optional[str] = ..., base_currency: _Optional[str] = ..., cash: _Optional[_Iterable[_Union[CashBalance, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., equity: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., fees: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_event_number: _Optional[int] = ..., margin: _Optional[_Union[AccountMargin, _Mapping]] = ..., capital: _Optional[_Iterable[_Union[AllocatedCapital, _Mapping]]] = ..., marks: _Optional[_Iterable[_Union[SymbolMark, _Mapping]]] = ...) -> None: ...
 
 class Payment(_message.Message):
     __slots__ = ("account", "number", "world_id", "strategy_id", "symbol", "kind", "currency", "amount", "time", "account_fill_number", "change")

@@ -149,8 +149,8 @@ class AllocationServiceServicer:
         that the request names or the plan has legs of.
 
         Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
-        plan closes what the revision after does not name, and the request does not say so).
+        FAILED_PRECONDITION (E_CLOSES_UNSAID: the plan closes what the revision after does not name, and the request does
+        not say so).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,8 +76,8 @@ class AllocationServiceStub:
     that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
-    plan closes what the revision after does not name, and the request does not say so).
+    FAILED_PRECONDITION (E_CLOSES_UNSAID: the plan closes what the revision after does not name, and the request does
+    not say so).
     """
     GetRebalance: _grpc.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]
     """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
@@ -144,8 +144,8 @@ class AllocationServiceAsyncStub(AllocationServiceStub):
     that the request names or the plan has legs of.
 
     Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-    FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
-    plan closes what the revision after does not name, and the request does not say so).
+    FAILED_PRECONDITION (E_CLOSES_UNSAID: the plan closes what the revision after does not name, and the request does
+    not say so).
     """
     GetRebalance: _aio.UnaryUnaryMultiCallable[_allocation_service_pb2.GetRebalanceRequest, _allocation_service_pb2.GetRebalanceResponse]  # type: ignore[assignment]
     """A run with its plan and what came of it. Needs reader of the account and of the run's worlds.
@@ -245,8 +245,8 @@ class AllocationServiceServicer(metaclass=_abc_1.ABCMeta):
         that the request names or the plan has legs of.
 
         Errors: as PlanRebalance; ABORTED (E_PLAN_MOVED: plan again; E_RUN_CONFLICT: the run_id had another body);
-        FAILED_PRECONDITION (E_REBALANCE_STATE: nothing executes an OVERLAY or HYBRID plan yet; E_CLOSES_UNSAID: the
-        plan closes what the revision after does not name, and the request does not say so).
+        FAILED_PRECONDITION (E_CLOSES_UNSAID: the plan closes what the revision after does not name, and the request does
+        not say so).
         """
 
     @_abc_1.abstractmethod

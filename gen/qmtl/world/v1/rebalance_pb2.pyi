@@ -44,6 +44,7 @@ class LegReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LEG_REASON_NOT_ACTIVE: _ClassVar[LegReason]
     LEG_REASON_FENCED: _ClassVar[LegReason]
     LEG_REASON_OVER_BUDGET: _ClassVar[LegReason]
+    LEG_REASON_HEDGE_AT_ZERO: _ClassVar[LegReason]
 
 class RebalanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -55,6 +56,14 @@ class RebalanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REBALANCE_STATE_PARTIAL: _ClassVar[RebalanceState]
     REBALANCE_STATE_CANCELED: _ClassVar[RebalanceState]
     REBALANCE_STATE_EXPIRED: _ClassVar[RebalanceState]
+
+class RebalanceWay(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REBALANCE_WAY_UNSPECIFIED: _ClassVar[RebalanceWay]
+    REBALANCE_WAY_SCALED: _ClassVar[RebalanceWay]
+    REBALANCE_WAY_HEDGED: _ClassVar[RebalanceWay]
+    REBALANCE_WAY_COST_UNKNOWN: _ClassVar[RebalanceWay]
+    REBALANCE_WAY_OVERLAY_UNCORRELATED: _ClassVar[RebalanceWay]
 SCALE_MODE_UNSPECIFIED: ScaleMode
 SCALE_MODE_EXACT: ScaleMode
 SCALE_MODE_WORLD_BOUND: ScaleMode
@@ -75,6 +84,7 @@ LEG_REASON_SLICED: LegReason
 LEG_REASON_NOT_ACTIVE: LegReason
 LEG_REASON_FENCED: LegReason
 LEG_REASON_OVER_BUDGET: LegReason
+LEG_REASON_HEDGE_AT_ZERO: LegReason
 REBALANCE_STATE_UNSPECIFIED: RebalanceState
 REBALANCE_STATE_RECORDED: RebalanceState
 REBALANCE_STATE_EXECUTING: RebalanceState
@@ -83,6 +93,11 @@ REBALANCE_STATE_COMPLETED: RebalanceState
 REBALANCE_STATE_PARTIAL: RebalanceState
 REBALANCE_STATE_CANCELED: RebalanceState
 REBALANCE_STATE_EXPIRED: RebalanceState
+REBALANCE_WAY_UNSPECIFIED: RebalanceWay
+REBALANCE_WAY_SCALED: RebalanceWay
+REBALANCE_WAY_HEDGED: RebalanceWay
+REBALANCE_WAY_COST_UNKNOWN: RebalanceWay
+REBALANCE_WAY_OVERLAY_UNCORRELATED: RebalanceWay
 
 class ShareRevisions(_message.Message):
     __slots__ = ("before_revision", "after_revision")
@@ -139,16 +154,14 @@ class SymbolMarket(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., daily_vol: _Optional[str] = ..., daily_volume: _Optional[str] = ..., half_spread_bps: _Optional[str] = ..., fee_bps: _Optional[str] = ..., shares_outstanding: _Optional[str] = ..., beta: _Optional[str] = ..., correlation: _Optional[str] = ...) -> None: ...
 
 class OverlayProxy(_message.Message):
-    __slots__ = ("world_id", "venue", "symbol", "price")
+    __slots__ = ("world_id", "venue", "symbol")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     VENUE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
-    PRICE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     venue: str
     symbol: str
-    price: str
-    def __init__(self, world_id: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., price: _Optional[str] = ...) -> None: ...
+    def __init__(self, world_id: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ...) -> None: ...
 
 class Pace(_message.Message):
     __slots__ = ("slices", "horizon", "risk_aversion", "volatility", "eta", "gamma")
@@ -257,15 +270,33 @@ class RebalanceOrder(_message.Message):
     def __init__(self, venue: _Optional[str] = ..., symbol: _Optional[str] = ..., quantity: _Optional[str] = ..., slices: _Optional[_Iterable[str]] = ..., reduce_only: _Optional[bool] = ..., legs: _Optional[_Iterable[int]] = ..., lot: _Optional[str] = ..., shares: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RebalanceTotals(_message.Message):
-    __slots__ = ("gross", "net")
+    __slots__ = ("gross", "net", "headroom")
     GROSS_FIELD_NUMBER: _ClassVar[int]
     NET_FIELD_NUMBER: _ClassVar[int]
+    HEADROOM_FIELD_NUMBER: _ClassVar[int]
     gross: str
     net: str
-    def __init__(self, gross: _Optional[str] = ..., net: _Optional[str] = ...) -> None: ...
+    headroom: str
+    def __init__(self, gross: _Optional[str] = ..., net: _Optional[str] = ..., headroom: _Optional[str] = ...) -> None: ...
+
+class RebalanceChoice(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "symbol", "way", "scale_bps", "hedge_bps")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    WAY_FIELD_NUMBER: _ClassVar[int]
+    SCALE_BPS_FIELD_NUMBER: _ClassVar[int]
+    HEDGE_BPS_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    symbol: str
+    way: RebalanceWay
+    scale_bps: str
+    hedge_bps: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., symbol: _Optional[str] = ..., way: _Optional[_Union[RebalanceWay, str]] = ..., scale_bps: _Optional[str] = ..., hedge_bps: _Optional[str] = ...) -> None: ...
 
 class RebalancePlan(_message.Message):
-    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval", "closes", "risk_snapshot", "risk_before", "risk_after")
+    __slots__ = ("account", "account_event_number", "execution", "approach", "legs", "orders", "before", "after", "warnings", "created_at", "valid_until", "plan_hash", "slice_interval", "closes", "risk_snapshot", "risk_before", "risk_after", "choices")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
@@ -283,6 +314,7 @@ class RebalancePlan(_message.Message):
     RISK_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     RISK_BEFORE_FIELD_NUMBER: _ClassVar[int]
     RISK_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
     account: str
     account_event_number: int
     execution: RebalanceExecution
@@ -300,7 +332,8 @@ class RebalancePlan(_message.Message):
     risk_snapshot: str
     risk_before: _containers.RepeatedCompositeFieldContainer[_risk_pb2.RiskFigure]
     risk_after: _containers.RepeatedCompositeFieldContainer[_risk_pb2.RiskFigure]
-    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., risk_snapshot: _Optional[str] = ..., risk_before: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ..., risk_after: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ...) -> None: ...
+    choices: _containers.RepeatedCompositeFieldContainer[RebalanceChoice]
+    def __init__(self, account: _Optional[str] = ..., account_event_number: _Optional[int] = ..., execution: _Optional[_Union[RebalanceExecution, str]] = ..., approach: _Optional[_Union[RebalanceApproach, str]] = ..., legs: _Optional[_Iterable[_Union[RebalanceLeg, _Mapping]]] = ..., orders: _Optional[_Iterable[_Union[RebalanceOrder, _Mapping]]] = ..., before: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., after: _Optional[_Union[RebalanceTotals, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_hash: _Optional[str] = ..., slice_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., risk_snapshot: _Optional[str] = ..., risk_before: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ..., risk_after: _Optional[_Iterable[_Union[_risk_pb2.RiskFigure, _Mapping]]] = ..., choices: _Optional[_Iterable[_Union[RebalanceChoice, _Mapping]]] = ...) -> None: ...
 
 class LegProgress(_message.Message):
     __slots__ = ("filled", "notional", "fees", "reason")

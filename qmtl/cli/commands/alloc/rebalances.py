@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,15 @@ from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 
+
+class Approach(StrEnum):
+    """What a change of shares trades."""
+
+    SCALE = "scale"
+    OVERLAY = "overlay"
+    HYBRID = "hybrid"
+
+
 FOLLOW_S = 24 * 3600.0
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
 _SCALE = re.compile(r"([^/=\s]+)(?:/([^/=\s]+))?=([0-9.]+)")
@@ -40,7 +50,10 @@ def plan(
     before: Annotated[int, typer.Option("--from", help="Revision of the shares before. 0: none.", min=0)] = 0,
     after: Annotated[int, typer.Option("--to", help="Revision of the shares after.", min=0)] = 0,
     scale: Annotated[list[str] | None, typer.Option(help="WORLD=G or WORLD/STRATEGY=G. Repeatable.")] = None,
-    netted: Annotated[bool, typer.Option("--netted", help="One order a symbol. To look at only.")] = False,
+    netted: Annotated[bool, typer.Option("--netted", help="One order a symbol.")] = False,
+    approach: Annotated[Approach, typer.Option(help="Trade positions, a hedge a world, or by cost.")] = Approach.SCALE,
+    proxy: Annotated[list[str] | None, typer.Option(help="WORLD=SYMBOL that hedges it. Repeatable.")] = None,
+    markets: Annotated[Path | None, typer.Option(help="JSON list of SymbolMarket, for costs and betas.")] = None,
     band: Annotated[str, typer.Option(help="Legs whose scale is within it of 1 are dropped.")] = "",
     slippage: Annotated[str, typer.Option(help="Farthest limit from the mark, basis points. Default: 20.")] = "",
     save: Annotated[Path | None, typer.Option(help="Write request and hash, for alloc apply.")] = None,
@@ -54,6 +67,11 @@ def plan(
         request.revisions.before_revision, request.revisions.after_revision = before, after
     for text in scale or []:
         add_scale(request, text)
+    request.approach = getattr(rebalancepb, f"REBALANCE_APPROACH_{approach.name}")
+    for text in proxy or []:
+        add_proxy(request, text)
+    if markets is not None:
+        add_markets(request, markets)
     if netted:
         request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
 
@@ -177,10 +195,14 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
     ]
     columns = ("world", "strategy", "symbol", "held", "scale", "trade", "notional", "cost bps", "because")
     show_table(f"plan of account {found.account} until {when(found.valid_until)}", columns, rows)
+    if found.choices:
+        show_table("ways", ("world", "strategy", "symbol", "way", "scaled bps", "hedged bps"), _choice_rows(found))
     totals = [
         ("gross", found.before.gross, found.after.gross),
         ("net", found.before.net, found.after.net),
     ]
+    if found.before.headroom:
+        totals.append(("headroom", found.before.headroom, found.after.headroom))
     show_table(f"{len(found.orders)} orders, {found.plan_hash}", ("exposure", "before", "after"), totals)
     if found.risk_before:
         after = {figure.name: figure.value for figure in found.risk_after}
@@ -189,6 +211,20 @@ def show_plan(found: rebalancepb.RebalancePlan) -> None:
         show_table(f"risk by snapshot {found.risk_snapshot}", ("of capital", "before", "after"), figures)
     for warning in found.warnings[len(closing) :]:
         typer.echo(f"warning {warning}")
+
+
+def _choice_rows(found: rebalancepb.RebalancePlan) -> list[tuple[str, ...]]:
+    return [
+        (
+            one.world_id,
+            one.strategy_id,
+            one.symbol,
+            enum_word(rebalancepb.RebalanceWay, one.way),
+            one.scale_bps or "-",
+            one.hedge_bps or "-",
+        )
+        for one in found.choices
+    ]
 
 
 def _show(access: Access, run: rebalancepb.RebalanceRun) -> None:
@@ -229,6 +265,23 @@ async def _followed(channel: MeshChannel, account: str, run_id: str) -> rebalanc
         async for reply in replies:
             run = reply.run
     return run
+
+
+def add_proxy(request: rebalancepb.RebalanceRequest, text: str) -> None:
+    """Raises InvalidRequest (E_ALLOCATION_OPTION)."""
+    world_id, _, symbol = text.partition("=")
+    if not world_id or not symbol:
+        raise InvalidRequest("E_ALLOCATION_OPTION", f"--proxy is {text!r}, want WORLD=SYMBOL")
+    request.proxies.add(world_id=world_id, symbol=symbol)
+
+
+def add_markets(request: rebalancepb.RebalanceRequest, file: Path) -> None:
+    """Raises InvalidRequest (E_ALLOCATION_OPTION) for a file that is no list of SymbolMarket."""
+    try:
+        for row in json.loads(file.read_text(encoding="utf-8")):
+            ParseDict(row, request.markets.add())
+    except (OSError, ValueError, TypeError, ParseError) as error:
+        raise InvalidRequest("E_ALLOCATION_OPTION", f"{file} is no list of symbol markets: {error}") from None
 
 
 def saved_plan(file: Path) -> allocationservicepb.ApplyRebalanceRequest:

@@ -10,24 +10,22 @@ from fractions import Fraction
 
 from qmtl.core.errors import InvalidRequest, refused
 from worldservice.allocation.domain.amounts import decimal_of
-from worldservice.allocation.domain.legs import Held, Leg, Mark
+from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark
 from worldservice.allocation.domain.scaling import Scale
-from worldservice.allocation.domain.shares import ONE, Owner
+from worldservice.allocation.domain.shares import ONE, OVERLAY, Owner
 from worldservice.allocation.domain.trading.cost import Market, cost_of
 
-OVERLAY = "@overlay"
-"""The strategy of a world that its hedge belongs to."""
 COST_MAX_BPS = Decimal(15)
 CORRELATION_MIN = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The instrument that a world is hedged with."""
+    """The instrument that a world is hedged with. `mark` None: no price is known."""
 
     venue: str
     symbol: str
-    mark: Mark
+    mark: Mark | None
 
 
 class Way(Enum):
@@ -41,11 +39,14 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The way that a leg is made. COST_UNKNOWN is hedged, OVERLAY_UNCORRELATED is scaled; `bps` None: unknown."""
+    """The way that a leg is made. COST_UNKNOWN is hedged, OVERLAY_UNCORRELATED is scaled. `bps`: of trading what all
+    legs trade of its symbol; `hedge_bps`: of its own part of the hedge; None: unknown.
+    """
 
     leg: Leg
     way: Way
     bps: Decimal | None
+    hedge_bps: Decimal | None = None
 
     @property
     def is_scaled(self) -> bool:
@@ -73,58 +74,112 @@ def overlay_legs(held: Iterable[Held], changes: Mapping[str, Fraction], proxies:
     rows = list(held)
     found = []
     for world_id in sorted(changes):
-        notional = sum(
-            (each.quantity * each.mark.value for each in rows if each.owner.world_id == world_id and each.mark),
-            Fraction(0),
-        )
-        found += _hedge(rows, world_id, (changes[world_id] - 1) * notional, changes[world_id], proxies[world_id])
+        money = (changes[world_id] - 1) * _notional(rows, world_id)
+        found += _hedge(rows, world_id, money, changes[world_id], proxies[world_id])
     return found
 
 
 def choices_of(
-    legs: Sequence[Leg], markets: Mapping[str, Market], days: Decimal, cost_max_bps: Decimal = COST_MAX_BPS
+    legs: Sequence[Leg],
+    markets: Mapping[str, Market],
+    days: Decimal,
+    cost_max_bps: Decimal = COST_MAX_BPS,
+    proxies: Mapping[str, Proxy] | None = None,
 ) -> list[Choice]:
-    """Hybrid: a leg is scaled where its cost is at most `cost_max_bps`, else hedged by beta to the proxy.
+    """Hybrid: a symbol is scaled where trading it costs at most `cost_max_bps`, else hedged by beta to the proxy.
 
     Where the correlation to the proxy is unknown or below .5 a hedge would not hedge: scaled after all.
     """
+    traded: dict[str, Fraction] = {}
+    for leg in legs:
+        traded[leg.symbol] = traded.get(leg.symbol, Fraction(0)) + abs(leg.delta)
     found = []
     for leg in legs:
         market = markets.get(leg.symbol)
-        cost = None if market is None else cost_of(market, decimal_of(leg.delta), days)
-        if cost is not None and cost.total <= cost_max_bps:
-            found.append(Choice(leg, Way.SCALED, cost.total))
+        cost = None if market is None else cost_of(market, decimal_of(traded[leg.symbol]), days)
+        bps = None if cost is None else cost.total
+        if bps is not None and bps <= cost_max_bps:
+            way = Way.SCALED
         elif market is None or market.beta is None or abs(market.correlation or Decimal(0)) < CORRELATION_MIN:
-            found.append(Choice(leg, Way.OVERLAY_UNCORRELATED, None if cost is None else cost.total))
+            way = Way.OVERLAY_UNCORRELATED
         else:
-            way = Way.COST_UNKNOWN if cost is None else Way.HEDGED
-            found.append(Choice(leg, way, None if cost is None else cost.total))
+            way = Way.COST_UNKNOWN if bps is None else Way.HEDGED
+        found.append(Choice(leg, way, bps, _hedge_bps(leg, markets, days, (proxies or {}).get(leg.owner.world_id))))
     return found
 
 
 def hybrid_hedges(
-    choices: Sequence[Choice], held: Iterable[Held], markets: Mapping[str, Market], proxies: Mapping[str, Proxy]
+    choices: Sequence[Choice],
+    hedged: Sequence[Leg],
+    held: Iterable[Held],
+    markets: Mapping[str, Market],
+    proxies: Mapping[str, Proxy],
 ) -> list[Leg]:
-    """A hedge per world for the legs that are not scaled: their notional by beta, in the world's proxy."""
-    rows, by_world = list(held), dict[str, Fraction]()
+    """A hedge per world for the legs that are not scaled: their notional by beta, in the world's proxy.
+
+    `hedged`: the changes of hedges held already, which are traded with it; those in another instrument stay legs.
+    """
+    rows, money, change = list(held), dict[str, Fraction](), dict[str, Fraction]()
     for choice in choices:
         if not choice.is_scaled:
             leg = choice.leg
-            beta = Fraction(markets[leg.symbol].beta or 0)
-            money = leg.delta * leg.mark.value * beta
-            by_world[leg.owner.world_id] = by_world.get(leg.owner.world_id, Fraction(0)) + money
+            _add(money, leg.owner.world_id, leg.delta * leg.mark.value * Fraction(markets[leg.symbol].beta or 0))
+            change[leg.owner.world_id] = leg.scale.world
     legs = []
-    for world_id in sorted(by_world):
-        change = next(c.leg.scale.world for c in choices if c.leg.owner.world_id == world_id)
-        legs += _hedge(rows, world_id, by_world[world_id], change, proxies[world_id])
+    for leg in hedged:
+        proxy = proxies[leg.owner.world_id]
+        if (leg.venue, leg.symbol) == (proxy.venue, proxy.symbol):
+            _add(money, leg.owner.world_id, leg.delta * leg.mark.value)
+            change[leg.owner.world_id] = leg.scale.world
+        else:
+            legs.append(leg)
+    for world_id in sorted(money):
+        legs += _hedge(rows, world_id, money[world_id], change[world_id], proxies[world_id])
     return legs
 
 
+def unfinished(legs: Sequence[Leg], held: Sequence[Held], asked: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """Of each world whose hedge was cut at 0 the scale that is still to be asked of it once the hedge is closed:
+    `asked` x notional before / notional after.
+    """
+    found = {}
+    for leg in legs:
+        if LegReason.HEDGE_AT_ZERO in leg.notes:
+            world_id = leg.owner.world_id
+            before = _notional(held, world_id)
+            after = before + leg.delta * leg.mark.value
+            found[world_id] = asked[world_id] * before / after if after else asked[world_id]
+    return found
+
+
+def _add(money: dict[str, Fraction], world_id: str, more: Fraction) -> None:
+    money[world_id] = money.get(world_id, Fraction(0)) + more
+
+
 def _hedge(held: Sequence[Held], world_id: str, money: Fraction, change: Fraction, proxy: Proxy) -> list[Leg]:
-    delta = money / proxy.mark.value
-    owner = Owner(world_id, OVERLAY)
+    """The hedge's leg; it ends at 0 where it would go through it."""
+    if proxy.mark is None or not money:
+        return []
+    owner, delta = Owner(world_id, OVERLAY), money / proxy.mark.value
+    notes: tuple[LegReason, ...] = ()
     at = (owner, proxy.venue, proxy.symbol)
     before = sum((each.quantity for each in held if (each.owner, each.venue, each.symbol) == at), Fraction(0))
-    if not delta:
-        return []
-    return [Leg(owner, proxy.venue, proxy.symbol, before, delta, Scale(change, change, ONE), proxy.mark)]
+    if before * (before + delta) < 0:
+        delta, notes = -before, (LegReason.HEDGE_AT_ZERO,)
+    return [Leg(owner, proxy.venue, proxy.symbol, before, delta, Scale(change, change, ONE), proxy.mark, notes)]
+
+
+def _hedge_bps(leg: Leg, markets: Mapping[str, Market], days: Decimal, proxy: Proxy | None) -> Decimal | None:
+    """Cost of a leg's part of the hedge; None: unknown."""
+    market = markets.get(leg.symbol)
+    if proxy is None or proxy.mark is None or market is None or market.beta is None or proxy.symbol not in markets:
+        return None
+    quantity = leg.delta * leg.mark.value * Fraction(market.beta) / proxy.mark.value
+    cost = cost_of(markets[proxy.symbol], decimal_of(quantity), days)
+    return None if cost is None else cost.total
+
+
+def _notional(held: Sequence[Held], world_id: str) -> Fraction:
+    """What a world holds at its marks, signed, with its hedge."""
+    mine = (each.quantity * each.mark.value for each in held if each.owner.world_id == world_id and each.mark)
+    return sum(mine, Fraction(0))
