@@ -17,6 +17,10 @@ from worldservice.allocation.domain.shares import AllocationSet, Owner, Shares, 
 from worldservice.allocation.tables import allocation_budgets, allocation_sets
 
 _BUDGETS = allocation_budgets.c
+_NEW = sa.text(
+    "INSERT INTO allocation_budgets (account, set_revision, sent_revision, equity, leverage_max, day)"
+    " VALUES (:account, 0, 0, '', '1', 0) ON CONFLICT DO NOTHING"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,7 @@ class BudgetState:
 
 def lock_account(conn: Connection, account: str) -> BudgetState:
     """An account's state of budgets, made if there is none, and locked until the transaction ends."""
-    found = conn.execute(sa.select(_BUDGETS.account).where(_BUDGETS.account == account)).scalar_one_or_none()
-    if found is None:
-        values = {
-            "account": account,
-            "set_revision": 0,
-            "sent_revision": 0,
-            "equity": "",
-            "leverage_max": "1",
-            "day": 0,
-        }
-        conn.execute(sa.insert(allocation_budgets).values(values))
+    conn.execute(_NEW, {"account": account})
     query = sa.select(allocation_budgets).where(_BUDGETS.account == account).with_for_update()
     return _state(conn.execute(query).mappings().one())
 
@@ -131,7 +125,9 @@ def share_in_world(conn: Connection, world_id: str, strategy_id: str) -> float |
     for state in budget_states(conn):
         kept = newest_set(conn, state.account)
         whole = None if kept is None else kept.shares.world(world_id)
-        if kept is not None and whole and any(owner.world_id == world_id for owner in kept.shares.strategies):
+        if kept is None or not whole:
+            continue
+        if any(owner.world_id == world_id and not owner.is_hedge for owner in kept.shares.strategies):
             found.append(float(kept.shares.strategy(Owner(world_id, strategy_id)) / whole))
     return max(found, default=None)
 
