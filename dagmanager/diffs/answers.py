@@ -22,7 +22,7 @@ from qmtl.core.errors import Conflict, InvalidRequest, Violation
 from qmtl.core.identity import canonical
 from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.instants import micros
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 KEEP = timedelta(days=7)
 PRUNE_MAX = 200
@@ -78,17 +78,27 @@ def find_by_request(conn: Connection, request_id: str, strategy_id: str, request
     An empty `request_digest` asks by id alone, as a client does that resumes without sending its DAG again.
     Raises Conflict (E_REQUEST_ID_REUSED) for another request under the same id.
     """
-    row = _BY_REQUEST.rows(conn, {"id": request_id}).one_or_none()
-    if row is None:
-        return None
-    if row.strategy_id != strategy_id or request_digest not in ("", row.request_digest):
-        raise Conflict(
-            "E_REQUEST_ID_REUSED",
-            f"request_id {request_id!r} was used for another request",
-            hint="use a new request_id for every new request",
-            metadata={"request_id": request_id},
-        )
-    return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
+    return ask_by_request(conn, request_id, strategy_id, request_digest)()
+
+
+def ask_by_request(conn: Connection, request_id: str, strategy_id: str, request_digest: str) -> Later[Answer | None]:
+    """As `find_by_request`, to be heard later."""
+    rows = _BY_REQUEST.ask(conn, {"id": request_id}).rows
+
+    def heard() -> Answer | None:
+        row = rows().one_or_none()
+        if row is None:
+            return None
+        if row.strategy_id != strategy_id or request_digest not in ("", row.request_digest):
+            raise Conflict(
+                "E_REQUEST_ID_REUSED",
+                f"request_id {request_id!r} was used for another request",
+                hint="use a new request_id for every new request",
+                metadata={"request_id": request_id},
+            )
+        return Answer(row.body, diffpb.DiffSummary.FromString(row.summary), row.answer_id)
+
+    return heard
 
 
 def keep_for_request(
@@ -122,7 +132,7 @@ def find_seen(conn: Connection, question: str, settled_revision: int) -> Answer 
 def keep_seen(conn: Connection, question: str, settled_revision: int, answer: Answer, now: datetime) -> None:
     """Keep the settled answer to a question; one with an `answer_id` was kept in this transaction already."""
     answer.summary.seen_before = True
-    _KEEP_SEEN.run(
+    _KEEP_SEEN.send(
         conn,
         {
             "question": question,
@@ -182,7 +192,7 @@ def _keep_body(conn: Connection, answer: Answer, now: datetime) -> str:
     if answer.answer_id and _TOUCH.run(conn, {"answer_id": answer.answer_id, "now": micros(now)}):
         return answer.answer_id
     answer_id = canonical.digest(answer.body)
-    _KEEP_BODY.run(conn, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
+    _KEEP_BODY.send(conn, {"answer_id": answer_id, "body": answer.body, "now": micros(now)})
     return answer_id
 
 

@@ -8,7 +8,7 @@ never deadlock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -27,7 +27,7 @@ from dagmanager.queues.domain.queues import QueueState, QueueTraits, TagQuery
 from dagmanager.queues.events import Cause
 from dagmanager.queues.store import traits_of
 from dagmanager.queues.world_sets import publish_world_sets
-from dagmanager.revisions import GRAPH, SETTLED, advance, lock_graph, revisions_of
+from dagmanager.revisions import GRAPH, SETTLED, advance, ask_revisions, lock_graph
 from dagmanager.sentinels import domain as sentinel_rules
 from dagmanager.sentinels import store as sentinel_store
 from dagmanager.sentinels.events import publish_weights
@@ -49,17 +49,16 @@ def answer_again(conn: Connection, asked: Question, cause: Cause) -> Answer | No
 
     Raises Conflict (E_REQUEST_ID_REUSED).
     """
-    return _answer_again(conn, asked, plan_store.newest_plan(conn, asked.strategy_id), cause)
+    return _answer_again(conn, asked, _before(conn, asked), cause)
 
 
-def _answer_again(conn: Connection, asked: Question, newest: PlanRef | None, cause: Cause) -> Answer | None:
-    answer = answers.find_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
-    if answer is not None:
-        return answer
+def _answer_again(conn: Connection, asked: Question, before: _Before, cause: Cause) -> Answer | None:
+    if before.answer is not None:
+        return before.answer
+    newest = before.newest
     if newest is None or not plan_store.refers_to_all(conn, newest, asked.contexts):
         return None
-    settled_revision, places = _revisions(conn, asked)
-    answer = answers.find_seen(conn, _question_key(asked, places), settled_revision)
+    answer = answers.find_seen(conn, _question_key(asked, before.places), before.settled)
     if answer is None or newest.version != answer.summary.version:
         return None
     kept = answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now)
@@ -78,21 +77,19 @@ def merge(
     """
     queries = queues_domain.queries_of(dag.nodes, asked.contexts)
     lock_graph(conn, exclusive=bool(tag_queries.unregistered(conn, queries)))
-    newest = plan_store.newest_plan(conn, asked.strategy_id)
-    answer = _answer_again(conn, asked, newest, cause)
+    before = _before(conn, asked)
+    answer = _answer_again(conn, asked, before, cause)
     if answer is not None:
         return answer
-    # Read before the graph is, and counted on by this diff's own changes only: what another process commits from here
-    # on makes the revisions later than those the answer is kept under, and it is given to nobody who asks after that.
-    settled_revision, places = _revisions(conn, asked)
-    plan, is_new_dag = _store_plan(conn, asked, newest, dag, body, cause)
+    settled_revision, places = before.settled, dict(before.places)
+    plan, is_new_dag = _store_plan(conn, asked, before.newest, dag, body, cause)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
     outcome = diff.decide(dag, asked.contexts, keys, known)
-    _write(conn, outcome, dag, known, asked.created_by, cause)
+    numbers = _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
-        plan_store.store_members(conn, plan.dag_id, dag)
+        plan_store.store_members(conn, plan.dag_id, dag, numbers)
     for place in plan_store.refer(conn, plan, asked.contexts, cause.now):
         places[place] += 1
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
@@ -148,12 +145,15 @@ def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, c
     return sentinel_id
 
 
-def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause) -> None:
+def _write(
+    conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause
+) -> Mapping[str, int]:
+    """Write what is new; the numbers of new nodes by NodeID."""
     forms = dict(zip(dag.node_ids, dag.forms, strict=True))
-    _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
+    numbers = _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
     for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
         values = {"node_id": node.node_id, "schema_hash": node.schema_hash, "now": micros(cause.now)}
-        _CHANGE_SCHEMA.run(conn, values)
+        _CHANGE_SCHEMA.send(conn, values)
     if outcome.new_tags:
         tagged = [node for node in dag.nodes if node.node_id in outcome.new_tags]
         _insert_tags(conn, tagged, plan_store.numbers_of(conn, outcome.new_tags))
@@ -161,6 +161,7 @@ def _write(conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, creat
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
     _insert_queues(conn, outcome.new_queues, micros(cause.now))
     recompute.begin(conn, [node.node_id for node in outcome.changed_schemas], cause.now)
+    return numbers
 
 
 def _insert_nodes(
@@ -170,9 +171,9 @@ def _insert_nodes(
     forms: dict[str, bytes],
     owner: str,
     now_us: int,
-) -> None:
+) -> Mapping[str, int]:
     if not new:
-        return
+        return {}
     rows = [
         {
             "node_id": node.node_id,
@@ -195,14 +196,15 @@ def _insert_nodes(
     numbers = plan_store.numbers_of(conn, wanted)
     links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
-        _INSERT_EDGE.run_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
+        _INSERT_EDGE.send_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
     _insert_tags(conn, new, numbers)
+    return numbers
 
 
 def _insert_tags(conn: Connection, tagged: Sequence[DagNode], numbers: Mapping[str, int]) -> None:
     rows = sorted((tag, node.spec.interval_s, numbers[node.node_id]) for node in tagged for tag in node.tags)
     if rows:
-        _INSERT_TAG.run_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
+        _INSERT_TAG.send_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
 
 
 def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:
@@ -282,11 +284,27 @@ def _settled(outcome: DiffOutcome, answer: Answer, plan: PlanRef, dag: Dag, sent
     return _answer(after, dag, plan, sentinel_id)
 
 
-def _revisions(conn: Connection, asked: Question) -> tuple[int, dict[str, int]]:
-    """The settled revision, and those of the contexts in their order."""
-    names = [SETTLED, *map(plan_store.place_of, asked.contexts)]
-    found = revisions_of(conn, names)
-    return found.pop(SETTLED), found
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a request finds: its own answer, the strategy's newest plan, and the revisions that answers are kept under.
+
+    Read before the graph is, and counted on by this diff's own changes only: what another process commits from here on
+    makes the revisions later than those the answer is kept under, and it is given to nobody who asks after that.
+    """
+
+    answer: Answer | None
+    newest: PlanRef | None
+    settled: int
+    places: Mapping[str, int]  # of the contexts in their order
+
+
+def _before(conn: Connection, asked: Question) -> _Before:
+    """Raises Conflict (E_REQUEST_ID_REUSED)."""
+    revisions = ask_revisions(conn, [SETTLED, *map(plan_store.place_of, asked.contexts)])
+    newest = plan_store.ask_newest_plan(conn, asked.strategy_id)
+    answer = answers.ask_by_request(conn, asked.request_id, asked.strategy_id, asked.digest)
+    places = revisions()
+    return _Before(answer(), newest(), places.pop(SETTLED), places)
 
 
 def _question_key(asked: Question, places: Mapping[str, int]) -> str:

@@ -6,7 +6,7 @@ long as any reference of theirs does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from qmtl.core.identity.nodes import Dag
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
 from qmtl.sql.statements.lists import any_of, bounded
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 _NUMBERS = Prepared(sa.select(nodes.c.node_id, nodes.c.node_no).where(nodes.c.node_id.in_(any_of("ids"))))
 
@@ -45,8 +45,18 @@ class PlanRef:
 
 def newest_plan(conn: Connection, strategy_id: str) -> PlanRef | None:
     """The plan with the highest version."""
-    row = _NEWEST_PLAN.rows(conn, {"id": strategy_id}).one_or_none()
-    return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
+    return ask_newest_plan(conn, strategy_id)()
+
+
+def ask_newest_plan(conn: Connection, strategy_id: str) -> Later[PlanRef | None]:
+    """As `newest_plan`, to be heard later."""
+    rows = _NEWEST_PLAN.ask(conn, {"id": strategy_id}).rows
+
+    def heard() -> PlanRef | None:
+        row = rows().one_or_none()
+        return None if row is None else PlanRef(strategy_id, row.version, row.version_label, row.dag_id)
+
+    return heard
 
 
 def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
@@ -88,10 +98,11 @@ def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[in
     return int(dag_id), True
 
 
-def store_members(conn: Connection, dag_id: int, dag: Dag) -> None:
-    """Write which nodes a new DAG has; they must all be stored."""
-    numbers = numbers_of(conn, dag.node_ids)
-    _INSERT_MEMBER.run_each(conn, [{"dag_id": dag_id, "node_no": number} for number in sorted(numbers.values())])
+def store_members(conn: Connection, dag_id: int, dag: Dag, known: Mapping[str, int]) -> None:
+    """Write which nodes a new DAG has; they must all be stored. `known`: the numbers of some by NodeID."""
+    numbers = {node_id: known[node_id] for node_id in dag.node_ids if node_id in known}
+    numbers |= numbers_of(conn, set(dag.node_ids).difference(numbers))
+    _INSERT_MEMBER.send_each(conn, [{"dag_id": dag_id, "node_no": number} for number in sorted(numbers.values())])
 
 
 def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_label: str) -> PlanRef:

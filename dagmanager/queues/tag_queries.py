@@ -39,7 +39,7 @@ def register(conn: Connection, queries: Sequence[TagQuery], strategy_id: str, ve
     for query in sorted(queries, key=lambda query: query.key):
         register_query(conn, query)
         values = {"key": query.key, "strategy_id": strategy_id, "version": version, "world_id": query.world_id}
-        _REGISTER_REF.run(conn, values)
+        _REGISTER_REF.send(conn, values)
 
 
 def register_query(conn: Connection, query: TagQuery) -> None:
@@ -52,8 +52,8 @@ def register_query(conn: Connection, query: TagQuery) -> None:
         "world_id": query.world_id,
         "execution_domain": "" if query.execution_domain is None else query.execution_domain.name,
     }
-    _REGISTER.run(conn, values)
-    _REGISTER_TAG.run_each(conn, [{"key": query.key, "tag": tag} for tag in query.tags])
+    _REGISTER.send(conn, values)
+    _REGISTER_TAG.send_each(conn, [{"key": query.key, "tag": tag} for tag in query.tags])
 
 
 def unregister(conn: Connection, strategy_id: str, version: int, world_id: str) -> None:

@@ -6,13 +6,14 @@ world's data, or the start of the world's session.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from google.protobuf import timestamp_pb2
 
 from gateway.peers import Peers
 from gateway.submissions.wire import hint_from_proto, hinted_as_of
+from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.modes import ComputeContext, EffectiveMode, ModeDecision, decide_context, domain_of, lower
 from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
@@ -23,7 +24,6 @@ from qmtl.wire.instants import instant_from_proto
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
-from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 STAGE_CEILING: Mapping[bindingpb.Stage, EffectiveMode] = {
     bindingpb.STAGE_BACKTEST: EffectiveMode.VALIDATE,
@@ -33,29 +33,26 @@ STAGE_CEILING: Mapping[bindingpb.Stage, EffectiveMode] = {
 
 
 async def resolve(
-    peers: Peers, hints: strategypb.ComputeHints, decision: decisionpb.DecisionEnvelope, stage: bindingpb.Stage
+    peers: Peers,
+    hints: strategypb.ComputeHints,
+    decision: decisionpb.DecisionEnvelope,
+    stage: bindingpb.Stage,
+    presets: Sequence[str],
 ) -> ComputeContext:
-    """The context now. Raises Unavailable while a service that must be asked is away."""
+    """The context now; `presets`: the world's. Raises Unavailable while a service that must be asked is away."""
     ceiling = known_enum(MODES, decision.effective_mode, "decision.effective_mode")
     mode = lower(ceiling, known_enum(STAGE_CEILING, stage, "binding.stage"))
     pinned, fingerprint = hinted_as_of(hints), ""
     if mode in (EffectiveMode.PAPER, EffectiveMode.LIVE):
         pinned = await _session_start(peers, decision.world_id, mode)
-    elif pinned is None:
-        pinned, fingerprint = await _newest(peers, decision.world_id)
+    elif pinned is None and presets:
+        pinned, fingerprint = await _newest_artifact(peers, presets[0]) or (None, "")
     return decide_context(
         hint_from_proto(decision.world_id, hints),
         ModeDecision(mode, dataset_fingerprint=fingerprint),
         stale=decision.stale,
         as_of=pinned,
     )
-
-
-async def _newest(peers: Peers, world_id: str) -> tuple[datetime | None, str]:
-    world = (await peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id))).world
-    if not world.data_presets:
-        return None, ""
-    return await _newest_artifact(peers, world.data_presets[0]) or (None, "")
 
 
 async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> datetime | None:
@@ -70,7 +67,9 @@ async def _session_start(peers: Peers, world_id: str, mode: EffectiveMode) -> da
 async def _newest_artifact(peers: Peers, preset: str) -> tuple[datetime, str] | None:
     """as_of and fingerprint of the newest sealed artifact of a preset; None when there is none to have."""
     try:
-        found = await peers.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset=preset))
+        found = await peers.artifacts.ListArtifacts(
+            artifactservicepb.ListArtifactsRequest(dataset=preset, page=commonpb.PageRequest(page_size=1))
+        )
     except (NotFound, NotReady):
         return None
     if not found.artifacts:

@@ -31,6 +31,7 @@ from qmtl.wire.fields import optional_text
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
+from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 POLL_S = 0.5  # how often a change made by another gateway is looked for
 PARSED_HERE_MAX = 256 * 1024  # bytes of a request that may hold the loop while it is checked
@@ -207,8 +208,12 @@ class StrategyServicer(strategyrpc.StrategyServiceServicer):
             unsubscribe()
 
     async def _preview(self, asked: strategypb.StrategySubmission, world_id: str) -> strategypb.WorldOutcome:
-        decided = await self._peers.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id))
-        context = await resolve(self._peers, asked.hints, decided.decision, bindingpb.STAGE_BACKTEST)
+        decided, found = await asyncio.gather(
+            self._peers.evaluation.Decide(evaluationservicepb.DecideRequest(world_id=world_id)),
+            self._peers.worlds.GetWorld(worldservicepb.GetWorldRequest(world_id=world_id)),
+        )
+        presets = found.world.data_presets
+        context = await resolve(self._peers, asked.hints, decided.decision, bindingpb.STAGE_BACKTEST, presets)
         return strategypb.WorldOutcome(
             world_id=world_id,
             context=context_to_proto(context),

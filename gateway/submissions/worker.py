@@ -264,7 +264,7 @@ class Workers:
             node_ids=[node.node_id for node in request.dag.nodes],
         )
         bound = await self._peers.bindings.BindStrategy(bind)
-        context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage)
+        context = await resolve(self._peers, request.hints, bound.decision, bound.binding.stage, bound.data_presets)
         return strategypb.WorldOutcome(
             world_id=world_id,
             context=context_to_proto(context),

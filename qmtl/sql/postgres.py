@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -30,6 +30,7 @@ PATIENCE = {
 IDLE_S: Final = 1.0
 USED: Final = "used_s"
 READ_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # of one snapshot
+PREPARED_MAX = 400  # statements a connection keeps: a service has about 150, some with values of several types
 DEADLOCK_TRIES = 5
 DEADLOCK_PAUSE_S = 0.02
 
@@ -46,15 +47,20 @@ class PostgresStore:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_use_lifo=True,  # what was in use a moment ago has its statements prepared and its caches warm
             pool_timeout=LOCK_WAIT_S,
             connect_args={
                 **PATIENCE,
                 "autocommit": True,
             },  # the pipeline says BEGIN: the driver's own waits for its answer
         )
+        _keep_prepared(self._engine)
         _ask_the_idle(self._engine)
         pipelined(self._engine)
-        self._lock_engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=PATIENCE)
+        self._lock_engine = create_engine(  # who stands by for a lock asks each second, on the same connection
+            url, pool_size=1, max_overflow=-1, isolation_level="AUTOCOMMIT", connect_args=PATIENCE
+        )
+        _ask_the_idle(self._lock_engine)
         self._threads = Threads(pool_size, pending_max, "postgres")
 
     def submit_write(self, fn: Work[T]) -> asyncio.Future[T]:
@@ -121,6 +127,14 @@ class PostgresStore:
         if signals:
             hand_back(self._notify(signals))
         return result
+
+
+def _keep_prepared(engine: Engine) -> None:
+    """Let a connection keep all statements of a service; of the driver's 100 the oldest are forgotten."""
+
+    @event.listens_for(engine, "connect")
+    def connected(driver: Any, _: Any) -> None:
+        driver.prepared_max = PREPARED_MAX
 
 
 def _ask_the_idle(engine: Engine) -> None:

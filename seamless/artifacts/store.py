@@ -1,9 +1,9 @@
-"""Sealed artifacts in SQL, with their leaves and the spans they cover.\n\nArtifacts are only ever added.
+"""Sealed artifacts in SQL, with their leaves and the spans they cover. Artifacts are only ever added.
 
 Every function runs inside a caller's transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -11,6 +11,8 @@ from sqlalchemy.engine import RowMapping
 
 from qmtl.calendars.spans import Span
 from qmtl.core.paging import Page
+from qmtl.sql.statements.lists import any_of, bounded
+from qmtl.sql.statements.prepared import Prepared
 from seamless.domain.fingerprints import Leaf
 from seamless.domain.manifests import Manifest
 from seamless.schema import integer_column, metadata, text_column
@@ -74,17 +76,18 @@ def seen_at(conn: Connection, dataset: str, as_of_ns: int | None = None) -> str 
 
 def artifact(conn: Connection, fingerprint: str) -> Manifest | None:
     """The segment of a fingerprint."""
-    row = conn.execute(sa.select(artifacts).where(artifacts.c.fingerprint == fingerprint)).mappings().first()
-    return _manifest(conn, row) if row else None
+    rows = _ONE.rows(conn, {"of": fingerprint}).mappings().all()
+    return next(iter(_manifests(conn, rows)), None)
 
 
 def list_artifacts(conn: Connection, dataset: str, page: Page[tuple[int, str]]) -> list[Manifest]:
     """Segments of a dataset, newest first, keyed by as_of and fingerprint; one more than the page shows."""
-    order = (artifacts.c.as_of_ns.desc(), artifacts.c.fingerprint.desc())
-    query = sa.select(artifacts).where(artifacts.c.dataset == dataset).order_by(*order).limit(page.size + 1)
-    if page.after:
-        query = query.where(sa.tuple_(artifacts.c.as_of_ns, artifacts.c.fingerprint) < page.after)
-    return [_manifest(conn, row) for row in conn.execute(query).mappings()]
+    wanted = {"dataset": dataset, "most": page.size + 1}
+    if page.after is None:
+        return _manifests(conn, _NEWEST.rows(conn, wanted).mappings().all())
+    as_of_ns, fingerprint = page.after
+    after = {**wanted, "as_of_ns": as_of_ns, "fingerprint": fingerprint}
+    return _manifests(conn, _AFTER.rows(conn, after).mappings().all())
 
 
 def _artifact_row(manifest: Manifest) -> dict[str, str | int]:
@@ -104,18 +107,28 @@ def _artifact_row(manifest: Manifest) -> dict[str, str | int]:
     }
 
 
-def _manifest(conn: Connection, row: RowMapping) -> Manifest:
-    key = row["fingerprint"]
-    parts = conn.execute(sa.select(leaves).where(leaves.c.fingerprint == key).order_by(leaves.c.month)).mappings()
-    have = conn.execute(sa.select(spans).where(spans.c.fingerprint == key).order_by(spans.c.start_ns)).mappings()
+def _manifests(conn: Connection, rows: Sequence[RowMapping]) -> list[Manifest]:
+    """The segments of rows, with the leaves and spans of all of them read at once."""
+    parts: dict[str, list[Leaf]] = {row["fingerprint"]: [] for row in rows}
+    covered: dict[str, list[Span]] = {key: [] for key in parts}
+    for keys in bounded(parts):
+        held, have = _LEAVES.ask(conn, {"keys": keys}), _SPANS.ask(conn, {"keys": keys})
+        for leaf in held.rows():
+            parts[leaf.fingerprint].append(Leaf(leaf.month, leaf.digest, leaf.rows))
+        for span in have.rows():
+            covered[span.fingerprint].append(Span(span.start_ns, span.end_ns))
+    return [_manifest(row, covered[row["fingerprint"]], parts[row["fingerprint"]]) for row in rows]
+
+
+def _manifest(row: RowMapping, covered: Iterable[Span], parts: Iterable[Leaf]) -> Manifest:
     return Manifest(
         dataset=row["dataset"],
-        fingerprint=key,
+        fingerprint=row["fingerprint"],
         as_of_ns=row["as_of_ns"],
         span=Span(row["start_ns"], row["end_ns"]),
         rows=row["rows"],
-        coverage=tuple(_spans(have)),
-        leaves=tuple(Leaf(part["month"], part["digest"], part["rows"]) for part in parts),
+        coverage=tuple(covered),
+        leaves=tuple(parts),
         rule_version=row["rule_version"],
         policy=row["policy"],
         calendar=row["calendar"],
@@ -125,5 +138,15 @@ def _manifest(conn: Connection, row: RowMapping) -> Manifest:
     )
 
 
-def _spans(rows: Iterable[RowMapping]) -> Iterable[Span]:
-    return (Span(row["start_ns"], row["end_ns"]) for row in rows)
+_ONE = Prepared(sa.select(artifacts).where(artifacts.c.fingerprint == sa.bindparam("of")))
+_OF_DATASET = (
+    sa.select(artifacts)
+    .where(artifacts.c.dataset == sa.bindparam("dataset"))
+    .order_by(artifacts.c.as_of_ns.desc(), artifacts.c.fingerprint.desc())
+    .limit(sa.bindparam("most"))
+)
+_NEWEST = Prepared(_OF_DATASET)
+_PLACE = sa.tuple_(sa.bindparam("as_of_ns", type_=sa.BigInteger), sa.bindparam("fingerprint", type_=sa.Text))
+_AFTER = Prepared(_OF_DATASET.where(sa.tuple_(artifacts.c.as_of_ns, artifacts.c.fingerprint) < _PLACE))
+_LEAVES = Prepared(sa.select(leaves).where(leaves.c.fingerprint.in_(any_of("keys"))).order_by(leaves.c.month))
+_SPANS = Prepared(sa.select(spans).where(spans.c.fingerprint.in_(any_of("keys"))).order_by(spans.c.start_ns))

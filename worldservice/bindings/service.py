@@ -63,20 +63,20 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
         nodes = require_node_ids(request.node_ids, "node_ids")
         named = on_behalf_of(act, optional_text(request.on_behalf_of, "on_behalf_of"))
 
-        def work(conn: Connection) -> tuple[Binding, Decision, Effect | None, Noted | None]:
-            world, binding, idle = _bind(conn, named, request.strategy_id, sides)
+        def work(conn: Connection) -> tuple[World, Binding, Decision, Effect | None, Noted | None]:
+            world, binding, idle, evaluated = _bind(conn, named, request.strategy_id, sides)
             if nodes and edges.save_nodes(conn, world.world_id, request.strategy_id, nodes):
-                idle = idle and not evaluation_store.was_evaluated(conn, world.world_id, request.strategy_id)
+                idle = idle and not evaluated
             decided = self._decided(conn, world, named, idle=idle)
             audit_write(conn, named, f"bound at {binding.stage.value}")
-            return binding, *decided
+            return world, binding, *decided
 
-        binding, decision, effect, noted = await self.writes.db.write(work)
+        world, binding, decision, effect, noted = await self.writes.db.write(work)
         if noted is not None:
             self._recent.note(noted)
         await self.writes.enforce(binding.world_id, effect)
         return bindingservicepb.BindStrategyResponse(
-            binding=binding_to_proto(binding), decision=decision_to_proto(decision)
+            binding=binding_to_proto(binding), decision=decision_to_proto(decision), data_presets=world.data_presets
         )
 
     @audited
@@ -183,28 +183,32 @@ class BindingServicer(AuditedServicer, bindingrpc.BindingServiceServicer):
         return decision, narrowed.effect, Noted(decision, after) if after.sessions == before.sessions else None
 
 
-def _bind(conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] | None) -> tuple[World, Binding, bool]:
-    """The world, the binding, and whether it leaves the decision as it was.
+def _bind(
+    conn: Connection, act: Act, strategy_id: str, sides: frozenset[Side] | None
+) -> tuple[World, Binding, bool, bool]:
+    """The world, the binding, whether it leaves the decision as it was, and whether the strategy was ever evaluated.
 
     Binding again what is bound keeps its stage, and the sides unless named; what was removed starts at BACKTEST again.
     A strategy without evaluation is never selected, so one more beside others changes nothing for anybody.
     """
     world = world_to_write(conn, act, Role.OPERATOR)
     require_active(world)
+    others = bindings_store.ask_active_bindings(conn, world.world_id)
+    runs = evaluation_store.ask_evaluated(conn, world.world_id, strategy_id)
     found = bindings_store.find_binding(conn, world.world_id, strategy_id)
+    evaluated = runs()
     if found is not None and found.state is BindingState.ACTIVE:
         again = replace(found, sides=sides or found.sides)
         if again != found:
             bindings_store.save_binding(conn, again)
-        return world, again, again == found
-    others = bindings_store.count_active_bindings(conn, world.world_id)
-    if others >= BINDINGS_MAX:
+        return world, again, again == found, evaluated
+    if others() >= BINDINGS_MAX:
         raise Exhausted("E_TOO_MANY_BINDINGS", f"world {world.world_id} has {BINDINGS_MAX} strategies, the most it may")
     fresh = Binding(
         world.world_id, strategy_id, Stage.BACKTEST, BindingState.ACTIVE, sides or BOTH_SIDES, act.actor, act.now
     )
     bindings_store.save_binding(conn, fresh)
-    return world, fresh, others > 0 and not evaluation_store.was_evaluated(conn, world.world_id, strategy_id)
+    return world, fresh, others() > 0 and not evaluated, evaluated
 
 
 def _refuse_disabled(policy: Policy | None) -> None:

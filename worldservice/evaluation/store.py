@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 from worldservice.evaluation.domain.decision import Decision
 from worldservice.evaluation.domain.reports import EvaluationReport
 from worldservice.evaluation.domain.runs import EvaluationRun, Evidence
@@ -56,9 +56,10 @@ def find_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> 
     return None if row is None else _run(row)
 
 
-def was_evaluated(conn: Connection, world_id: str, strategy_id: str) -> bool:
-    """Whether there is any run of a strategy in a world."""
-    return _ANY_RUN.rows(conn, {"world": world_id, "strategy": strategy_id}).first() is not None
+def ask_evaluated(conn: Connection, world_id: str, strategy_id: str) -> Later[bool]:
+    """Whether there is any run of a strategy in a world, to be heard later."""
+    rows = _ANY_RUN.ask(conn, {"world": world_id, "strategy": strategy_id}).rows
+    return lambda: rows().first() is not None
 
 
 def get_run(conn: Connection, world_id: str, strategy_id: str, run_id: str) -> EvaluationRun:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from gateway.submissions.domain import State, Submission
 from gateway.submissions.tables import REQUESTS, STRATEGIES, WORLDS
 from qmtl.core.errors import Exhausted
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 RETRY_S: Final = 1.0
 _TODO = STRATEGIES.c.state.in_((State.QUEUED.value, State.PROCESSING.value))
@@ -33,12 +33,20 @@ class QueueLimits:
 
 def queued(conn: Connection) -> int:
     """How many submissions wait or are in work."""
-    return int(_COUNT.rows(conn).scalar_one())
+    return ask_queued(conn)()
 
 
-def check_room(conn: Connection, submission: Submission, limits: QueueLimits) -> None:
-    """Raises Exhausted: E_QUEUE_FULL, or E_SHARE_EXCEEDED for an identity or a world whose submissions wait already."""
-    count = queued(conn)
+def ask_queued(conn: Connection) -> Later[int]:
+    """As `queued`, to be heard later."""
+    rows = _COUNT.ask(conn).rows
+    return lambda: int(rows().scalar_one())
+
+
+def check_room(conn: Connection, submission: Submission, limits: QueueLimits, count: int) -> None:
+    """`count`: how many wait or are in work.
+
+    Raises Exhausted: E_QUEUE_FULL, or E_SHARE_EXCEEDED for an identity or a world whose submissions wait already.
+    """
     if count >= limits.submissions_max:
         raise Exhausted(
             "E_QUEUE_FULL",

@@ -17,7 +17,7 @@ from controlbus.outbox.outbox import RawDraft
 from gateway.submissions.domain import Claim, Record, State, Step, Submission, move
 from gateway.submissions.events import TODO_SIGNAL, publish_steps, strategy_signal
 from gateway.submissions.store import releases
-from gateway.submissions.store.room import QueueLimits, check_room
+from gateway.submissions.store.room import QueueLimits, ask_queued, check_room
 from gateway.submissions.tables import (
     ASSIGNMENTS,
     HISTORY,
@@ -50,6 +50,7 @@ def accept(
     Raises Conflict (E_REQUEST_ID_REUSED), AlreadyExists (E_DUPLICATE), Exhausted (E_QUEUE_FULL,
     E_SHARE_EXCEEDED).
     """
+    waiting = ask_queued(conn)
     if known := find_request(conn, submission.subject, submission.request_id):
         if known.body_digest != submission.body_digest:
             raise Conflict(
@@ -59,7 +60,7 @@ def accept(
                 metadata={"strategy_id": known.strategy_id},
             )
         return known, True
-    check_room(conn, submission, limits)
+    check_room(conn, submission, limits, waiting())
     _reserve_dag(conn, submission)
     _ingest(conn, submission)
     steps = [Step(State.QUEUED, submission.subject, at)]

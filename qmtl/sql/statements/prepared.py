@@ -39,9 +39,15 @@ def execute(conn: Connection, text: str, arguments: Any = (), *, many: bool = Fa
     """Hand text to the driver within the connection's transaction; its cursor. Raises DBAPIError."""
     driver: Any = conn.connection.dbapi_connection
     dialect: Any = conn.dialect
-    cursor = dialect.loaded_dbapi.RawCursor(driver) if dialect.name == POSTGRESQL else driver.cursor()
+    on_server = dialect.name == POSTGRESQL
+    cursor = dialect.loaded_dbapi.RawCursor(driver) if on_server else driver.cursor()
     try:
-        (cursor.executemany if many else cursor.execute)(text, arguments)
+        if many:
+            cursor.executemany(text, arguments)
+        elif on_server:
+            cursor.execute(text, arguments, prepare=True)  # parsed once a connection, not five times before that
+        else:
+            cursor.execute(text, arguments)
     except dialect.loaded_dbapi.Error as error:
         drain(conn)
         raise wrapped(conn, text, arguments, error) from error

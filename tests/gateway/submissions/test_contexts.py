@@ -22,8 +22,6 @@ from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import session_pb2 as sessionpb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
-from qmtl.world.v1 import world_pb2 as worldpb
-from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 SEALED, STARTED, ASKED = Timestamp(seconds=1_700_000_000, nanos=1_999), Timestamp(seconds=1_600_000_000), 1_500_000_000
 T = TypeVar("T")
@@ -54,14 +52,13 @@ async def context(
     mode: commonpb.EffectiveMode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY,
     hints: strategypb.ComputeHints | None = None,
 ) -> ComputeContext:
-    world = worldservicepb.GetWorldResponse(world=worldpb.World(world_id="w", data_presets=presets))
     peers = SimpleNamespace(
-        worlds=SimpleNamespace(GetWorld=answers(world)),
         artifacts=SimpleNamespace(ListArtifacts=answers(found)),
         sessions=SimpleNamespace(GetSession=answers(session or NotFound("E_SESSION_UNKNOWN", "none"))),
     )
     decision = decisionpb.DecisionEnvelope(world_id="w", effective_mode=mode)
-    return await resolve(cast("Peers", peers), hints or strategypb.ComputeHints(), decision, bindingpb.STAGE_PAPER)
+    given = hints or strategypb.ComputeHints()
+    return await resolve(cast("Peers", peers), given, decision, bindingpb.STAGE_PAPER, presets)
 
 
 async def test_a_backtest_is_of_the_newest_sealed_data_in_whole_microseconds() -> None:

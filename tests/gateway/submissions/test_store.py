@@ -143,7 +143,7 @@ async def test_bytes_that_wait_are_shared_by_identity_and_by_world(db: Database)
         return replace(made, strategy_id=strategy_id_of(subject, name), subject=subject, request=body)
 
     def check(entry: Submission, within: QueueLimits = limits) -> Callable[[Connection], None]:
-        return lambda conn: room.check_room(conn, entry, within)
+        return lambda conn: room.check_room(conn, entry, within, room.queued(conn))
 
     await accepted(db, of("ada", "r1", large, "w1"))
     await db.read(check(of("ada", "r2", large, "w1")))

@@ -33,7 +33,6 @@ from qmtl.sql.database import Database
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
-from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.gateway.submissions.test_store import NOW, submission
 from tests.support.waiting import eventually
 
@@ -74,9 +73,6 @@ class Compute:
                 world_id=request.world_id, effective_mode=commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
             ),
         )
-
-    async def GetWorld(self, request: worldservicepb.GetWorldRequest) -> worldservicepb.GetWorldResponse:
-        return worldservicepb.GetWorldResponse()
 
 
 class Plans:
@@ -156,7 +152,7 @@ async def test_binding_after_a_slow_commit_is_undone_however_late_it_is(database
 
 @asynccontextmanager
 async def working_with(db: Database, diffs: Diffs) -> AsyncIterator[Workers]:
-    peers = cast("Peers", SimpleNamespace(bindings=Compute(), worlds=Compute(), plans=Plans(), diffs=diffs))
+    peers = cast("Peers", SimpleNamespace(bindings=Compute(), plans=Plans(), diffs=diffs))
     working = Workers(db, peers, SystemClock(), WorkerSettings("g", PLACES, QueueLimits(100), CLAIM_TTL_S))
     running = asyncio.create_task(working.run())
     try:

@@ -17,6 +17,7 @@ from qmtl.core.modes import ExecutionDomain
 from qmtl.core.paging import Page
 from qmtl.sql.instants import micros
 from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.rows import Rows
 from worldservice.graph.domain.edges import Cut, Opened, still_open
 from worldservice.graph.domain.nodes import EdgeKey, EdgeOverride, short
 from worldservice.graph.store.nodes import save_row
@@ -98,14 +99,15 @@ def save_nodes(conn: Connection, world_id: str, strategy_id: str, node_ids: Coll
     """Store the nodes of a strategy's graph; False if they are those stored."""
     mine = {"world": world_id, "strategy": strategy_id}
     keys = {node_key_of(node_id) for node_id in node_ids}
+    off = _CUT_EDGES.ask(conn, {"world": world_id}).rows
     known = set(_NODES_OF.rows(conn, mine).scalars())
     if keys == known:
         return False
     if known:
         _forget(conn, mine, bound_nodes, edge_cuts)
     rows = [{"world_id": world_id, "strategy_id": strategy_id, "node_key": key} for key in sorted(keys)]
-    _TELL_NODES.run_each(conn, rows)
-    _find_cuts_of(conn, mine, keys)
+    _TELL_NODES.send_each(conn, rows)
+    _find_cuts_of(conn, mine, keys, off())
     return True
 
 
@@ -233,7 +235,7 @@ def _ends(key: EdgeKey) -> dict[str, str | int]:
     }
 
 
-def _find_cuts_of(conn: Connection, mine: dict[str, str], nodes: Collection[int]) -> None:
+def _find_cuts_of(conn: Connection, mine: dict[str, str], nodes: Collection[int], off: Rows) -> None:
     """Record which edges that are off a graph has, once its nodes are known."""
     rows = [
         {
@@ -242,7 +244,7 @@ def _find_cuts_of(conn: Connection, mine: dict[str, str], nodes: Collection[int]
             "to_domain": row.to_domain,
             "edge_key": row.edge_key,
         }
-        for row in _CUT_EDGES.rows(conn, mine)
+        for row in off
         if node_key_of(row.from_node_id) in nodes and node_key_of(row.to_node_id) in nodes
     ]
     if rows:

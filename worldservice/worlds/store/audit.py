@@ -38,7 +38,7 @@ def append_audit(conn: Connection, row: AuditRow) -> None:
     if row.record is not None:
         values["record"] = row.record.content
         values["record_revision"], values["record_whole"] = row.record.revision, row.record.whole
-    _APPEND_AUDIT.run(conn, values)
+    _APPEND_AUDIT.send(conn, values)
 
 
 def list_audit(conn: Connection, world_id: str, page: Page[tuple[int]]) -> list[AuditRow]:

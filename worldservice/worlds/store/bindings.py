@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.paging import Page
 from qmtl.sql.instants import instant, micros
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 from worldservice.worlds.domain.binding import Binding, BindingState, Side, Stage
 from worldservice.worlds.store.worlds import texts_from_json
 from worldservice.worlds.tables import bindings
@@ -38,9 +38,10 @@ def active_bindings(conn: Connection, world_id: str) -> Mapping[str, Binding]:
     return {row["strategy_id"]: _binding(row) for row in rows}
 
 
-def count_active_bindings(conn: Connection, world_id: str) -> int:
-    """How many strategies are in a world."""
-    return int(_COUNT_BINDINGS.rows(conn, {"world": world_id}).scalar_one())
+def ask_active_bindings(conn: Connection, world_id: str) -> Later[int]:
+    """How many strategies are in a world, to be heard later."""
+    rows = _COUNT_BINDINGS.ask(conn, {"world": world_id}).rows
+    return lambda: int(rows().scalar_one())
 
 
 def list_bindings(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Binding]:
@@ -62,7 +63,7 @@ def save_binding(conn: Connection, binding: Binding) -> None:
         "created_by": binding.created_by,
         "created_us": micros(binding.created_at),
     }
-    _SAVE_BINDING.run(conn, values)
+    _SAVE_BINDING.send(conn, values)
 
 
 def _binding(row: RowMapping) -> Binding:

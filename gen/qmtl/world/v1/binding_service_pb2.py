@@ -29,7 +29,7 @@ from qmtl.world.v1 import binding_pb2 as qmtl_dot_world_dot_v1_dot_binding__pb2
 from qmtl.world.v1 import decision_pb2 as qmtl_dot_world_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/world/v1/binding_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\"\xce\x01\n\x13\x42indStrategyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12 \n\x0con_behalf_of\x18\x04 \x01(\tR\nonBehalfOf\x12*\n\x05sides\x18\x05 \x03(\x0e\x32\x14.qmtl.common.v1.SideR\x05sides\x12\x19\n\x08node_ids\x18\x06 \x03(\tR\x07nodeIdsJ\x04\x08\x03\x10\x04R\x0cplan_version\"\x85\x01\n\x14\x42indStrategyResponse\x12\x30\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\"u\n\x15UnbindStrategyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12 \n\x0con_behalf_of\x18\x03 \x01(\tR\nonBehalfOf\"J\n\x16UnbindStrategyResponse\x12\x30\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\"a\n\x13ListBindingsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"x\n\x14ListBindingsResponse\x12\x32\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.qmtl.world.v1.BindingR\x08\x62indings\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xa5\x01\n\x12\x41pproveLiveRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"N\n\x13\x41pproveLiveResponse\x12\x37\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.LiveApprovalR\x08\x61pproval\"i\n\x11RevokeLiveRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"M\n\x12RevokeLiveResponse\x12\x37\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.LiveApprovalR\x08\x61pproval2\x85\x04\n\x0e\x42indingService\x12\x66\n\x0c\x42indStrategy\x12\".qmtl.world.v1.BindStrategyRequest\x1a#.qmtl.world.v1.BindStrategyResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@\x12j\n\x0eUnbindStrategy\x12$.qmtl.world.v1.UnbindStrategyRequest\x1a%.qmtl.world.v1.UnbindStrategyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12`\n\x0cListBindings\x12\".qmtl.world.v1.ListBindingsRequest\x1a#.qmtl.world.v1.ListBindingsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12]\n\x0b\x41pproveLive\x12!.qmtl.world.v1.ApproveLiveRequest\x1a\".qmtl.world.v1.ApproveLiveResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12^\n\nRevokeLive\x12 .qmtl.world.v1.RevokeLiveRequest\x1a!.qmtl.world.v1.RevokeLiveResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42\x61\n\x10io.qmtl.world.v1B\x18WorldBindingServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/world/v1/binding_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1bqmtl/world/v1/binding.proto\x1a\x1cqmtl/world/v1/decision.proto\"\xce\x01\n\x13\x42indStrategyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12 \n\x0con_behalf_of\x18\x04 \x01(\tR\nonBehalfOf\x12*\n\x05sides\x18\x05 \x03(\x0e\x32\x14.qmtl.common.v1.SideR\x05sides\x12\x19\n\x08node_ids\x18\x06 \x03(\tR\x07nodeIdsJ\x04\x08\x03\x10\x04R\x0cplan_version\"\xa8\x01\n\x14\x42indStrategyResponse\x12\x30\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\x12;\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1f.qmtl.world.v1.DecisionEnvelopeR\x08\x64\x65\x63ision\x12!\n\x0c\x64\x61ta_presets\x18\x03 \x03(\tR\x0b\x64\x61taPresets\"u\n\x15UnbindStrategyRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12 \n\x0con_behalf_of\x18\x03 \x01(\tR\nonBehalfOf\"J\n\x16UnbindStrategyResponse\x12\x30\n\x07\x62inding\x18\x01 \x01(\x0b\x32\x16.qmtl.world.v1.BindingR\x07\x62inding\"a\n\x13ListBindingsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12/\n\x04page\x18\x02 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"x\n\x14ListBindingsResponse\x12\x32\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x16.qmtl.world.v1.BindingR\x08\x62indings\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page\"\xa5\x01\n\x12\x41pproveLiveRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x39\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\"N\n\x13\x41pproveLiveResponse\x12\x37\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.LiveApprovalR\x08\x61pproval\"i\n\x11RevokeLiveRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\"M\n\x12RevokeLiveResponse\x12\x37\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1b.qmtl.world.v1.LiveApprovalR\x08\x61pproval2\x85\x04\n\x0e\x42indingService\x12\x66\n\x0c\x42indStrategy\x12\".qmtl.world.v1.BindStrategyRequest\x1a#.qmtl.world.v1.BindStrategyResponse\"\r\x90\x02\x02\xa8\xbb\x18\x01\xb8\xbb\x18\x80\x80@\x12j\n\x0eUnbindStrategy\x12$.qmtl.world.v1.UnbindStrategyRequest\x1a%.qmtl.world.v1.UnbindStrategyResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x12`\n\x0cListBindings\x12\".qmtl.world.v1.ListBindingsRequest\x1a#.qmtl.world.v1.ListBindingsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12]\n\x0b\x41pproveLive\x12!.qmtl.world.v1.ApproveLiveRequest\x1a\".qmtl.world.v1.ApproveLiveResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12^\n\nRevokeLive\x12 .qmtl.world.v1.RevokeLiveRequest\x1a!.qmtl.world.v1.RevokeLiveResponse\"\x0b\x90\x02\x02\xa8\xbb\x18\x01\xc0\xbb\x18\x01\x42\x61\n\x10io.qmtl.world.v1B\x18WorldBindingServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,23 +50,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BINDSTRATEGYREQUEST']._serialized_start=206
   _globals['_BINDSTRATEGYREQUEST']._serialized_end=412
   _globals['_BINDSTRATEGYRESPONSE']._serialized_start=415
-  _globals['_BINDSTRATEGYRESPONSE']._serialized_end=548
-  _globals['_UNBINDSTRATEGYREQUEST']._serialized_start=550
-  _globals['_UNBINDSTRATEGYREQUEST']._serialized_end=667
-  _globals['_UNBINDSTRATEGYRESPONSE']._serialized_start=669
-  _globals['_UNBINDSTRATEGYRESPONSE']._serialized_end=743
-  _globals['_LISTBINDINGSREQUEST']._serialized_start=745
-  _globals['_LISTBINDINGSREQUEST']._serialized_end=842
-  _globals['_LISTBINDINGSRESPONSE']._serialized_start=844
-  _globals['_LISTBINDINGSRESPONSE']._serialized_end=964
-  _globals['_APPROVELIVEREQUEST']._serialized_start=967
-  _globals['_APPROVELIVEREQUEST']._serialized_end=1132
-  _globals['_APPROVELIVERESPONSE']._serialized_start=1134
-  _globals['_APPROVELIVERESPONSE']._serialized_end=1212
-  _globals['_REVOKELIVEREQUEST']._serialized_start=1214
-  _globals['_REVOKELIVEREQUEST']._serialized_end=1319
-  _globals['_REVOKELIVERESPONSE']._serialized_start=1321
-  _globals['_REVOKELIVERESPONSE']._serialized_end=1398
-  _globals['_BINDINGSERVICE']._serialized_start=1401
-  _globals['_BINDINGSERVICE']._serialized_end=1918
+  _globals['_BINDSTRATEGYRESPONSE']._serialized_end=583
+  _globals['_UNBINDSTRATEGYREQUEST']._serialized_start=585
+  _globals['_UNBINDSTRATEGYREQUEST']._serialized_end=702
+  _globals['_UNBINDSTRATEGYRESPONSE']._serialized_start=704
+  _globals['_UNBINDSTRATEGYRESPONSE']._serialized_end=778
+  _globals['_LISTBINDINGSREQUEST']._serialized_start=780
+  _globals['_LISTBINDINGSREQUEST']._serialized_end=877
+  _globals['_LISTBINDINGSRESPONSE']._serialized_start=879
+  _globals['_LISTBINDINGSRESPONSE']._serialized_end=999
+  _globals['_APPROVELIVEREQUEST']._serialized_start=1002
+  _globals['_APPROVELIVEREQUEST']._serialized_end=1167
+  _globals['_APPROVELIVERESPONSE']._serialized_start=1169
+  _globals['_APPROVELIVERESPONSE']._serialized_end=1247
+  _globals['_REVOKELIVEREQUEST']._serialized_start=1249
+  _globals['_REVOKELIVEREQUEST']._serialized_end=1354
+  _globals['_REVOKELIVERESPONSE']._serialized_start=1356
+  _globals['_REVOKELIVERESPONSE']._serialized_end=1433
+  _globals['_BINDINGSERVICE']._serialized_start=1436
+  _globals['_BINDINGSERVICE']._serialized_end=1953
 # @@protoc_insertion_point(module_scope)

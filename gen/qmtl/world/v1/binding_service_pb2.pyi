@@ -28,12 +28,14 @@ class BindStrategyRequest(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., sides: _Optional[_Iterable[_Union[_common_pb2.Side, str]]] = ..., node_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BindStrategyResponse(_message.Message):
-    __slots__ = ("binding", "decision")
+    __slots__ = ("binding", "decision", "data_presets")
     BINDING_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    DATA_PRESETS_FIELD_NUMBER: _ClassVar[int]
     binding: _binding_pb2.Binding
     decision: _decision_pb2.DecisionEnvelope
-    def __init__(self, binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ...) -> None: ...
+    data_presets: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, binding: _Optional[_Union[_binding_pb2.Binding, _Mapping]] = ..., decision: _Optional[_Union[_decision_pb2.DecisionEnvelope, _Mapping]] = ..., data_presets: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UnbindStrategyRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "on_behalf_of")
