@@ -36,7 +36,8 @@ async def session(harness: WorldHarness, world_id: str = "w1") -> sessionpb.Sess
 async def replay_world(harness: WorldHarness) -> WorldStubs:
     """A world on recorded data that ended long ago."""
     ann = await make_world(harness, "w1", presets=("demo.btc.15m",))
-    await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    bound = await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id="s"))
+    assert list(bound.data_presets) == ["demo.btc.15m"]
     run = evaluation(harness, "w1", "s")
     end = harness.clock.now() - timedelta(days=1000)
     run.data_start.CopyFrom(stamp(end - timedelta(days=80)))
