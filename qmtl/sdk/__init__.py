@@ -8,9 +8,10 @@ from qmtl.sdk import generators, indicators, labels, nodesets
 from qmtl.sdk.arithmetic import maximum, minimum, where
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.graph.factories import node
 from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
-from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, Vertex, node
+from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, Vertex
 from qmtl.sdk.graph.view import CacheView
 from qmtl.sdk.research.spaces import Between
 from qmtl.sdk.research.splits import WalkForward

@@ -18,7 +18,7 @@ from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.vertex_runs import call_compute, view_index
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
-from qmtl.sdk.graph.vertices import FoldNode, Node
+from qmtl.sdk.graph.vertices import FoldNode, Node, State
 from qmtl.sdk.graph.view import CacheView
 
 if TYPE_CHECKING:
@@ -46,28 +46,31 @@ def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
             made[vertex.node_id] = _fold(vertex, joined(vertex, inputs))
         elif isinstance(vertex, Node):
             events = joined(vertex, inputs)
-            made[vertex.node_id] = compute_series(vertex, dag.names[vertex.node_id], events, 0, len(events.times))
+            name, end = dag.names[vertex.node_id], len(events.times)
+            made[vertex.node_id], _ = compute_series(vertex, name, events, (0, end), vertex.state)
         else:
             name = dag.names[vertex.node_id]
             raise InvalidRequest("E_TAG_QUERY_UNRESOLVED", f"{name}: queues of a tag query are found by a mesh only")
     return Outputs(made)
 
 
-def compute_series(vertex: Node, name: str, events: Events, first: int, end: int) -> Series:
-    """What a custom node makes of the events in [first, end), which see those before them."""
+def compute_series(
+    vertex: Node, name: str, events: Events, part: tuple[int, int], state: State | None
+) -> tuple[Series, State | None]:
+    """What a custom node makes of the events in [first, end), which see those before them, and its state after them."""
     index, period = view_index(vertex), vertex.spec.period
     kept: list[int] = []
     values: list[list[float]] = []
-    for at in range(first, end):
+    for at in range(*part):
         views = events.views(vertex, at, period)
         if views is None:
             continue
-        value = call_compute(vertex, name, CacheView(index, views), guarded=True)
+        value, state = call_compute(vertex, name, CacheView(index, views), state, guarded=True)
         if value is not None:
             kept.append(at)
             values.append(value)
     shaped = np.array(values, dtype=np.float64).reshape(len(values), len(vertex.schema.fields))
-    return Series(events.times[kept], shaped)
+    return Series(events.times[kept], shaped), state
 
 
 def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Floats:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from qmtl.sdk.engine.ring import Ring
 from qmtl.sdk.engine.saved_state import Row, bad_state, state_list, state_number, state_numbers
 from qmtl.sdk.engine.wall_clock import no_wall_clock
 from qmtl.sdk.graph.schemas import Schema
-from qmtl.sdk.graph.vertices import FoldNode, Node, Vertex
+from qmtl.sdk.graph.vertices import FoldNode, Node, State, Vertex
 from qmtl.sdk.graph.view import CacheView, NodeView
 
 
@@ -77,6 +77,7 @@ class ComputeRun:
         self._rings = [Ring(vertex.spec.period, len(item.schema.fields)) for item in vertex.inputs]
         self._drives = vertex.joining.drives if vertex.joining else (True,) * len(vertex.inputs)
         self._index = view_index(vertex)
+        self._state = vertex.state
 
     def observe(self, time_ns: int, index: int, row: Row) -> None:
         self._rings[index].push(time_ns, row)
@@ -90,14 +91,23 @@ class ComputeRun:
         views = [
             NodeView(item.schema, r.times(), r.rows()) for item, r in zip(self._vertex.inputs, self._rings, strict=True)
         ]
-        return call_compute(self._vertex, self._name, CacheView(self._index, views), self._guarded)
+        view = CacheView(self._index, views)
+        made, self._state = call_compute(self._vertex, self._name, view, self._state, guarded=self._guarded)
+        return made
 
     def save(self) -> Json:
-        return [[ring.times().tolist(), ring.rows().tolist()] for ring in self._rings]
+        rings: list[Json] = [[ring.times().tolist(), ring.rows().tolist()] for ring in self._rings]
+        return rings if self._state is None else [*rings, list(self._state)]
 
     def load(self, state: Json) -> None:
-        if not isinstance(state, list) or len(state) != len(self._vertex.inputs):
+        own = self._vertex.state
+        if not isinstance(state, list) or len(state) != len(self._vertex.inputs) + (own is not None):
             raise bad_state(self._name)
+        if own is not None:
+            *state, numbers = state
+            self._state = tuple(state_numbers(numbers))
+            if len(self._state) != len(own):
+                raise bad_state(self._name)
         self._rings = [Ring(self._vertex.spec.period, len(item.schema.fields)) for item in self._vertex.inputs]
         for ring, saved in zip(self._rings, state, strict=True):
             times, rows = state_list(saved)
@@ -120,11 +130,29 @@ def view_index(vertex: Node) -> dict[Hashable, int]:
     return index
 
 
-def call_compute(vertex: Node, name: str, view: CacheView, guarded: bool) -> Row | None:
-    """Run a compute function and check what it returns. Raises InvalidRequest (E_NODE_VALUE, E_WALL_CLOCK)."""
+def call_compute(
+    vertex: Node, name: str, view: CacheView, state: State | None, *, guarded: bool
+) -> tuple[Row | None, State | None]:
+    """Run a compute function, with its state where it has one, and check what it returns: a row and the state after it.
+
+    Raises InvalidRequest (E_NODE_VALUE, E_WALL_CLOCK).
+    """
+    made: Any
     with _ErrorNote(name, view), no_wall_clock(name) if guarded else nullcontext():
-        value = vertex.compute(view)
-    return None if value is None else _checked(value, vertex.schema, name)
+        made = vertex.compute(view) if state is None else vertex.compute(state, view)  # type: ignore[call-arg,arg-type]  # by what it is
+    if state is not None:
+        made, state = _with_state(made, len(state), name)
+    return None if made is None else _checked(made, vertex.schema, name), state
+
+
+def _with_state(made: object, size: int, name: str) -> tuple[Any, State]:
+    """The value and the state that a step returned."""
+    numbers, value = made if isinstance(made, tuple) and len(made) == 2 else ((), None)
+    state = tuple(float(each) for each in numbers) if isinstance(numbers, Sequence | np.ndarray) else ()
+    if len(state) != size or not all(map(math.isfinite, state)):
+        want = f"(state, value) with a state of {size} finite numbers"
+        raise InvalidRequest("E_NODE_VALUE", f"node {name} returned {made!r:.100}, want {want}")
+    return value, state
 
 
 class _ErrorNote:

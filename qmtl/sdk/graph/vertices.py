@@ -6,6 +6,7 @@ cycle cannot be written. How it runs is the engine's business.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
@@ -31,8 +32,13 @@ class Late(Enum):
     SIDE_OUTPUT = "side_output"
 
 
-Compute = Callable[[CacheView], "float | Sequence[float] | None"]
+Value = float | Sequence[float] | None
+State = tuple[float, ...]
+Compute = Callable[[CacheView], Value]
+Step = Callable[[State, CacheView], tuple[Sequence[float], Value]]
 Params = Mapping[str, Json]
+STATE_SIZE_MAX = 64
+"""Numbers in the state of a custom node; more is data, which belongs into inputs or an artifact."""
 
 
 class Operators(Protocol):
@@ -220,15 +226,19 @@ class Node(Vertex):
     It returns a number (or one number per schema field), or None for no value. `period` is how many rows of each input
     it may see, a slower input's by its own bars; it is not called before all are there. `join` says who may be missing
     (qmtl.sdk.Join). Its code, not its name, is its identity.
+
+    With `state`, the finite numbers that it begins with, `compute(state, view)` returns the state after the event, as
+    many numbers, and the value: what comes before is in its state, whoever runs it from where. At most STATE_SIZE_MAX.
     """
 
-    __slots__ = ("compute",)
+    __slots__ = ("compute", "state")
 
     def __init__(
         self,
         inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex],
-        compute: Compute,
+        compute: Compute | Step,
         *,
+        state: Sequence[float] | None = None,
         period: int = 1,
         interval: str = "",
         schema: Schema = VALUE,
@@ -246,6 +256,9 @@ class Node(Vertex):
         }
         if rule is not Join.DROP:
             params["join"] = rule.value
+        self.state = None if state is None else _numbers(state)
+        if self.state is not None:
+            params["state"] = list(self.state)
         spec = NodeSpec(
             node_type="Node",
             interval_s=parse_interval(interval) if interval else finest_interval(named.values()),
@@ -315,52 +328,6 @@ class FoldNode(Vertex):
         return self.fold.warmup
 
 
-class NodeFactory:
-    """What `@node` makes of a function: call it with inputs to build the node."""
-
-    __slots__ = ("_code_version", "_compute", "_join", "_kind", "_period", "_schema")
-
-    def __init__(
-        self, compute: Compute, period: int, schema: Schema, kind: SemanticKind, code_version: str, join: Join | str
-    ) -> None:
-        self._join = join
-        self._compute = compute
-        self._period = period
-        self._schema = schema
-        self._kind = kind
-        self._code_version = code_version
-
-    def __call__(self, *inputs: Vertex, name: str = "", **named: Vertex) -> Node:
-        """Inputs by position (`view[0]`) or by name (`view["fast"]`); `name` is the node's own display name."""
-        if bool(inputs) == bool(named):
-            raise refused("E_INPUTS", "inputs", "positional and named" if inputs else "none", "one way, at least one")
-        return Node(
-            inputs or named,
-            self._compute,
-            period=self._period,
-            schema=self._schema,
-            kind=self._kind,
-            name=name,
-            code_version=self._code_version,
-            join=self._join,
-        )
-
-
-def node(
-    *,
-    period: int = 1,
-    schema: Schema = VALUE,
-    kind: SemanticKind = SemanticKind.CAUSAL_STREAM,
-    code_version: str = "",
-    join: Join | str = Join.DROP,
-) -> Callable[[Compute], NodeFactory]:
-    """Decorator: turn `compute(view)` into a factory of nodes.
-
-    `code_version` states the identity of code that cannot be hashed (an uncapturable closure). `join`: as of Node.
-    """
-    return lambda compute: NodeFactory(compute, period, schema, kind, code_version, join)
-
-
 def name_inputs(inputs: Vertex | Sequence[Vertex] | Mapping[str, Vertex]) -> dict[str, Vertex]:
     """Inputs by name; unnamed ones are in0, in1, ... Raises InvalidRequest (E_INPUTS) when there is none."""
     if isinstance(inputs, Mapping):
@@ -383,5 +350,15 @@ def tags_of(inputs: Mapping[str, Vertex]) -> tuple[str, ...]:
     return check_tags(tag for vertex in inputs.values() for tag in vertex.tags)
 
 
-def _name_of(compute: Compute) -> str:
+def _numbers(state: Sequence[float]) -> State:
+    want = f"1 to {STATE_SIZE_MAX} finite numbers"
+    if isinstance(state, str) or not isinstance(state, Sequence) or not 1 <= len(state) <= STATE_SIZE_MAX:
+        raise refused("E_FIELD", "state", f"{state!r:.60}", want)
+    for number in state:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise refused("E_FIELD", "state", f"{number!r:.60}", want)
+    return tuple(float(number) for number in state)
+
+
+def _name_of(compute: Compute | Step) -> str:
     return compute.__name__ if isinstance(compute, type(_name_of)) else type(compute).__name__

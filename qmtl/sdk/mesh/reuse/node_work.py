@@ -28,7 +28,7 @@ ROWS_MAX = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeProgress:
-    """What a node has made of its first `done` aligned inputs; `state` is a fold's, after them."""
+    """What a node has made of its first `done` aligned inputs; `state` is that of what has one, after them."""
 
     done: int
     series: Series
@@ -100,7 +100,9 @@ class NodeWork:
         if isinstance(self._vertex, FoldNode):
             folded = run_fold(self._vertex.fold, fold_inputs(self._vertex, self._events, at.done, end), at.state)
             return Series(self._times[at.done : end][folded.emitted], folded.rows[folded.emitted]), folded.state
-        return compute_series(self._vertex, self._name, self._events, at.done, end), None
+        state = self._vertex.state if at.state is None else tuple(at.state)
+        series, state = compute_series(self._vertex, self._name, self._events, (at.done, end), state)
+        return series, None if state is None else list(state)
 
     def _extended(self, at: NodeProgress, end: int, made: Series, state: list[float] | None) -> NodeProgress:
         times = np.concatenate([at.series.time_ns, made.time_ns])
@@ -119,7 +121,9 @@ class NodeWork:
 
     @property
     def _state_size(self) -> int | None:
-        return self._vertex.fold.state_size if isinstance(self._vertex, FoldNode) else None
+        if isinstance(self._vertex, FoldNode):
+            return self._vertex.fold.state_size
+        return None if self._vertex.state is None else len(self._vertex.state)
 
     @property
     def _interval_ns(self) -> int:

@@ -55,7 +55,7 @@ def test_installed_distribution_counts_by_name() -> None:
 
 
 KEEP = """\
-from qmtl.sdk.graph.vertices import node
+from qmtl.sdk.graph.factories import node
 
 
 def keep(fn):
