@@ -204,11 +204,17 @@ class Live:
         return read[0]
 
     async def settle(self) -> Found:
-        """Let everything come to rest: outcomes that are unknown are asked about until they are known."""
-        for _ in range(12):
-            await self.dispatch()
-            self.advance(1.5)
-        return await self.compare(3)
+        """Let everything come to rest: outcomes that are unknown are asked about until they are known. The outcome of a
+        replace may wait for a fill that only the comparison books.
+        """
+        for _ in range(3):
+            for _ in range(12):
+                await self.dispatch()
+                self.advance(1.5)
+            found = await self.compare(3)
+            if all(record.closed or record.wanted is None for record in (await self.records()).values()):
+                break
+        return found
 
     async def compare(self, times: int) -> Found:
         """Compare so often that what differs is believed."""
