@@ -58,6 +58,7 @@ class Measures:
         view = load_view(conn, self._market, account)
         live = account.venue != PAPER.name
         holdings = tuple(_holdings(account, view))
+        books = self._daily(conn, account, now_ns)
         return AccountMeasure(
             account=account.account,
             worlds=accounts_store.worlds_of(conn, [account.account])[account.account],
@@ -66,7 +67,8 @@ class Measures:
             sequence=account.event_sequence,
             as_of_ns=_as_of(account, holdings, live, now_ns),
             equity=view.equity(),
-            days=_holders(self._daily(conn, account, now_ns).strategies, holdings),
+            days=_holders(books.strategies, holdings),
+            others=_other_holders(books.others, holdings),
             shares=shares,
             holdings=holdings,
         )
@@ -161,6 +163,16 @@ def _holders(days: Mapping[Owner, StrategyDays], holdings: tuple[Holding, ...]) 
     """The days of each strategy, with those that began to hold something since the last whole day."""
     began = (one.owner for one in holdings if one.quantity and is_strategy(one.owner))
     return {**dict.fromkeys(began, StrategyDays({}, {})), **days}
+
+
+def _other_holders(days: Mapping[Owner, StrategyDays], holdings: tuple[Holding, ...]) -> dict[Owner, StrategyDays]:
+    """The days of who holds something now and is no strategy."""
+    holders = {one.owner for one in holdings if one.quantity and not is_strategy(one.owner)}
+    return {owner: days.get(owner, StrategyDays({}, {})) for owner in sorted(holders, key=_key)}
+
+
+def _key(owner: Owner) -> tuple[str, str]:
+    return owner.world_id, owner.strategy_id
 
 
 def _as_of(account: Account, holdings: tuple[Holding, ...], live: bool, now_ns: int) -> int:

@@ -39,7 +39,7 @@ def account_snapshot(conn: Connection, account: str, now: datetime, files: Snaps
 
 def owners_in(book: Snapshot) -> list[Owner]:
     """The strategies whose returns a snapshot of an account has."""
-    return sorted(Owner(*name.split("/", 1)) for name in book.returns if "/" in name)
+    return sorted(Owner(*name.split("/", 1)) for name in book.returns if "/" in name and "/@" not in name)
 
 
 def hub_covariance(book: Snapshot, wanted: Sequence[Owner]) -> Covariance:

@@ -29,6 +29,8 @@ from worldservice.worlds.domain.world import Effect
 from worldservice.worlds.store import bindings
 
 SNAPSHOT_SIGNAL = "risk-snapshot"
+OTHERS = frozenset({"@operator", "@external", "@overlay"})
+"""Who holds something and is no strategy: people by hand, the venue by itself, a world's hedge."""
 Judge = Callable[[Connection, Act, "Arrival", SnapshotHeader], Effect | None]
 """Judges a stored snapshot that is the newest of its stage by the rules of its scope, in the same transaction."""
 
@@ -111,11 +113,15 @@ def store_arrival(conn: Connection, act: Act, arrived: Arrival, judge: Judge) ->
 
 
 def _require_bound(conn: Connection, snapshot: Snapshot) -> None:
-    """Raises NotFound (E_STRATEGY_UNKNOWN). Who was unbound may still hold something, so it is known too."""
+    """Raises NotFound (E_STRATEGY_UNKNOWN). Who was unbound may still hold something, so it is known too, and so may
+    who is no strategy (OTHERS), in a world or in none.
+    """
     scope = snapshot.scope
     named = {*names_of(snapshot.weights), *snapshot.returns, *(one.strategy_id for one in snapshot.exposures)}
     for name in sorted(named):
         world, strategy = (scope.name, name) if scope.kind is ScopeKind.WORLD else _parts(name)
+        if name in OTHERS or strategy in OTHERS:
+            continue
         if bindings.find_binding(conn, world, strategy) is None:
             raise NotFound(
                 "E_STRATEGY_UNKNOWN",

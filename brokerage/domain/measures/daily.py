@@ -47,14 +47,17 @@ class StrategyDays:
 
 @dataclass(frozen=True, slots=True)
 class DailyBooks:
-    """An account by UTC day. `own` are days of what is no strategy's: interest on its cash, orders by hand."""
+    """An account by UTC day. `own` are days of what is nobody's: interest on its cash. `others` are those of who trades
+    and is no strategy: people by hand, the venue, hedges of worlds.
+    """
 
     strategies: Mapping[Owner, StrategyDays]
     own: StrategyDays
+    others: Mapping[Owner, StrategyDays]
 
 
 def is_strategy(owner: Owner | None) -> bool:
-    """Whether an owner is a strategy: people and the venue trade under names that none has."""
+    """Whether an owner is a strategy: people, the venue and hedges trade under names that none has."""
     return owner is not None and not owner.strategy_id.startswith("@") and not owner.world_id.startswith("@")
 
 
@@ -70,20 +73,26 @@ def daily_books(
     booked = [(owner, entry) for owner, entry in booked if entry.at_ns <= end_ns]
     _require_currency(currency, (entry for _, entry in booked))
     timeline = Timeline(_columns(instrument, prices, through_day) for instrument, prices in closes.items())
-    strategies = sorted({owner for owner, _ in booked if owner is not None and is_strategy(owner)}, key=_text)
-    parts: dict[Owner | None, list[Entry]] = {None: [], **{owner: [] for owner in strategies}}
+    owners = sorted({owner for owner, _ in booked if owner is not None}, key=_text)
+    strategies = [owner for owner in owners if is_strategy(owner)]
+    parts: dict[Owner | None, list[Entry]] = {None: [], **{owner: [] for owner in owners}}
     moved: list[Entry] = []
     for owner, entry in booked:
-        alone = owner is None and len(strategies) == 1
-        to = owner if is_strategy(owner) else strategies[0] if alone else None
+        to = strategies[0] if owner is None and len(strategies) == 1 else owner
         (moved if _is_moved(owner, entry) else parts[to]).append(entry)
     if not len(timeline):
-        empty = StrategyDays({}, {})
-        return DailyBooks(dict.fromkeys(strategies, empty), empty)
+        days: dict[Owner | None, StrategyDays] = dict.fromkeys(parts, StrategyDays({}, {}))
+        return _divided(days)
     books = {owner: _Book(timeline, currency, entries, closes) for owner, entries in parts.items()}
     start = _equity(timeline, currency, starting_cash, moved, books.values())
     days = {owner: book.days(start, through_day) for owner, book in books.items()}
-    return DailyBooks({owner: days[owner] for owner in strategies}, days[None])
+    return _divided(days)
+
+
+def _divided(days: Mapping[Owner | None, StrategyDays]) -> DailyBooks:
+    known = {owner: one for owner, one in days.items() if owner is not None}
+    strategies = {owner: one for owner, one in known.items() if is_strategy(owner)}
+    return DailyBooks(strategies, days[None], {owner: one for owner, one in known.items() if owner not in strategies})
 
 
 class _Book:

@@ -3,12 +3,16 @@
 Capital of a strategy: its allocated share of its account's equity; the whole of it where no shares are set and it
 trades there alone. Where neither is known nothing is put in its place: the scope cannot be measured, and the error says
 of whom. A day's return counts the shares that were set at its start.
+
+What is held by no strategy (by hand, by the venue, a world's hedge) is a line of its own under its owner's name. Its
+capital is its share where it has one, else what the shares leave of the account, in equal parts among such lines; its
+part of the portfolio's return is its profit over equity however large that is. Where nothing is left the error says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from brokerage.domain.market.instrument import Instrument
@@ -43,7 +47,8 @@ class ShareSet:
 class AccountMeasure:
     """An account at one place of its ledger. `equity` in scaled `currency`; `as_of_ns`: up to when its prices hold.
 
-    `shares` are the sets of allocated shares, each with the first day that begins under it, oldest first.
+    `shares` are the sets of allocated shares, each with the first day that begins under it, oldest first. `others`:
+    days of who holds something and is no strategy.
     """
 
     account: str
@@ -56,13 +61,30 @@ class AccountMeasure:
     days: Mapping[Owner, StrategyDays]
     shares: tuple[ShareSet, ...]
     holdings: tuple[Holding, ...]
+    others: Mapping[Owner, StrategyDays] = field(default_factory=dict)
+
+    @property
+    def holders(self) -> Mapping[Owner, StrategyDays]:
+        """Days of all lines of the account: of strategies, and of who else holds something."""
+        return {**self.days, **self.others}
 
     def share_of(self, owner: Owner, day: int | None = None) -> Fraction | None:
         """A strategy's share of the equity at the start of a UTC day, or now; None: not known."""
         sets = [one for one in self.shares if day is None or one.since_day <= day]
+        if not is_strategy(owner):
+            return self._share_of_other(owner)
         if sets:
             return sets[-1].shares.get(owner, Fraction(0))
         return Fraction(1) if len(self.days) == 1 else None
+
+    def _share_of_other(self, owner: Owner) -> Fraction | None:
+        """The newest shares count for all days: they scale the line, not what it adds to the portfolio."""
+        own = self.shares[-1].shares if self.shares else {}
+        if owner in own:
+            return own[owner]
+        taken = [self.share_of(each) for each in self.days] + [own[each] for each in self.others if each in own]
+        left = 1 - sum((one for one in taken if one is not None), Fraction(0))
+        return left / sum(each not in own for each in self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +104,13 @@ class ScopeMeasure:
 
 
 def measure_account(account: AccountMeasure) -> ScopeMeasure:
-    """An account with all worlds that draw on it; ids are world_id/strategy_id. Raises NotReady (E_RISK_INPUT)."""
-    ids = {owner: f"{owner.world_id}/{owner.strategy_id}" for owner in _owners(account)}
+    """An account with all worlds that draw on it; ids are world_id/strategy_id, of who is in no world "@operator" and
+    the like. Raises NotReady (E_RISK_INPUT).
+    """
+    ids = {
+        owner: owner.strategy_id if owner.in_no_world else f"{owner.world_id}/{owner.strategy_id}"
+        for owner in _owners(account)
+    }
     return _measured(f"account:{account.account}", [account], ids, Fraction(account.equity))
 
 
@@ -101,7 +128,7 @@ def measure_world(world_id: str, accounts: Sequence[AccountMeasure]) -> ScopeMea
 
 
 def _owners(account: AccountMeasure) -> list[Owner]:
-    return [*account.days, *sorted({one.owner for one in account.holdings} - {*account.days}, key=_key)]
+    return [*account.holders, *sorted({one.owner for one in account.holdings} - {*account.holders}, key=_key)]
 
 
 def _measured(
@@ -113,14 +140,15 @@ def _measured(
     if capital <= 0:
         raise _missing(scope, "it has no capital")
     held = [(ids[one.owner], one) for account in accounts for one in account.holdings if one.owner in ids]
-    for name, one in held:
-        if not is_strategy(one.owner):
-            raise _missing(scope, f"{one.instrument.symbol} is held by no strategy ({name})")
     weights: dict[str, Fraction] = {}
     returns: dict[str, Mapping[int, float]] = {}
     closed: dict[str, tuple[int, ...]] = {}
     for name in sorted(set(ids.values())):
-        parts = [(one, owner) for one in accounts for owner in one.days if ids.get(owner) == name]
+        parts = [(one, owner) for one in accounts for owner in one.holders if ids.get(owner) == name]
+        for account, owner in parts:
+            if not is_strategy(owner) and not _capital(account, owner):
+                told = f"{name} holds something, and the shares of account {account.account} leave nothing for it"
+                raise _missing(scope, told)
         weights[name] = sum((_capital(account, owner) for account, owner in parts), Fraction(0)) / capital
         found, shut = _returns(parts)
         if weights[name] and not found:
@@ -148,7 +176,7 @@ def _measured(
 
 def _returns(parts: Sequence[tuple[AccountMeasure, Owner]]) -> tuple[dict[int, float], tuple[int, ...]]:
     """Returns by ordinal day that all accounts of a strategy know, and the days that are closed in all of them."""
-    days = [account.days[owner] for account, owner in parts]
+    days = [account.holders[owner] for account, owner in parts]
     shared = set.intersection(*({*one.profits} for one in days)) if days else set()
     found: dict[int, float] = {}
     for day in sorted(shared):
@@ -162,7 +190,7 @@ def _returns(parts: Sequence[tuple[AccountMeasure, Owner]]) -> tuple[dict[int, f
 
 
 def _capital(account: AccountMeasure, owner: Owner) -> Fraction:
-    return account.equity * _share(account, owner) if owner in account.days else Fraction(0)
+    return account.equity * _share(account, owner) if owner in account.holders else Fraction(0)
 
 
 def _share(account: AccountMeasure, owner: Owner) -> Fraction:

@@ -160,6 +160,11 @@ async def test_a_strategy_that_was_never_bound_is_refused(db: Database) -> None:
     assert (await put(db, inside)).header.scope == ACCOUNT
     with pytest.raises(NotFound, match="E_STRATEGY_UNKNOWN: s0 is not bound in account:main"):
         await put(db, replace(inside, version="v2", weights={"s0": 1.0}, returns={"s0": returns["s0"]}))
+    others = {"@operator": 0.25, "alpha/@overlay": 0.25, "alpha/s0": 0.5}
+    series_of = dict(zip(others, returns.values(), strict=True))
+    assert not (await put(db, snapshot_of(others, series_of, "account:main", "v3"))).deduplicated
+    with pytest.raises(NotFound, match="E_STRATEGY_UNKNOWN: @somebody is not bound"):
+        await put(db, snapshot_of({"@somebody": 1.0}, {"@somebody": returns["s0"]}, "account:main", "v4"))
 
 
 async def test_the_first_report_of_a_day_is_its_forecast(db: Database) -> None:

@@ -100,7 +100,7 @@ def test_profits_of_strategies_are_the_accounts_change_less_money_moved(
                 moved += one.amount if one.kind is CashKind.TRANSFER else 0
         marks = {of.symbol: of.price_units(D(price_of(of, day)) / 100, "price") for of in (X, Y)}
         after = sum(ledger.equity("USD", marks) for ledger in ledgers.values())
-        parts = [*found.strategies.values(), found.own]
+        parts = [*found.strategies.values(), *found.others.values(), found.own]
         assert sum(one.profits.get(day, 0) for one in parts) == after - before - moved
         assert all(one.equity[day] == before for one in parts if day in one.equity)
         before = after
@@ -156,10 +156,11 @@ def test_interest_is_the_strategys_that_trades_alone_and_else_nobodys_as_are_ord
     ]
     alone = daily_books("USD", CASH, prices, booked, FIRST)
     assert one_of(alone)[0] == {0: -300}
-    assert cents(dict(alone.own.profits)) == {0: 5}
+    assert {owner.strategy_id: cents(dict(one.profits)) for owner, one in alone.others.items()} == {OPERATOR: {0: 5}}
     both = daily_books("USD", CASH, prices, [*booked, (OWNERS[1], fill(X, FIRST, 3, 1, price_of(X, FIRST)))], FIRST)
     assert [cents(dict(one.profits)) for one in both.strategies.values()] == [{0: 0}, {0: 0}]
-    assert cents(dict(both.own.profits)) == {0: -295}
+    assert cents(dict(both.own.profits)) == {0: -300}
+    assert both.others == alone.others
 
 
 @pytest.mark.parametrize(

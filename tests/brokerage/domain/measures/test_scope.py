@@ -11,7 +11,7 @@ import pytest
 
 from brokerage.domain.measures.daily import EPOCH, StrategyDays
 from brokerage.domain.measures.scope import CASH, AccountMeasure, Holding, ShareSet, measure_account, measure_world
-from brokerage.domain.orders.order import OPERATOR, Owner
+from brokerage.domain.orders.order import OPERATOR, OVERLAY, Owner
 from brokerage.risk_signals.wire import snapshot_to_proto
 from qmtl.core.errors import NotReady
 from tests.brokerage.domain.measures.test_daily import FIRST, X
@@ -92,10 +92,50 @@ def test_what_is_not_known_is_said(accounts: list[AccountMeasure], told: str) ->
         measure_world("w1", accounts)
 
 
-def test_what_people_hold_is_no_strategys() -> None:
-    by_hand = Holding(Owner("acc", OPERATOR, OPERATOR), X, 1, 1, 1, 0)
-    with pytest.raises(NotReady, match="X is held by no strategy"):
-        measure_account(replace(account({A: earned(1)}), holdings=(by_hand,)))
+HAND, IN_WORLD, HEDGE = Owner("acc", OPERATOR, OPERATOR), Owner("acc", "w1", OPERATOR), Owner("acc", "w1", OVERLAY)
+
+
+def with_others(sets: ShareSet, **days: StrategyDays) -> AccountMeasure:
+    """Strategy A beside who is no strategy and holds X."""
+    others = {{"hand": HAND, "in_world": IN_WORLD, "hedge": HEDGE}[name]: one for name, one in days.items()}
+    holdings = tuple(Holding(owner, X, 1, 1, 1, 0) for owner in others)
+    return replace(account({A: earned(10, -5)}, sets), others=others, holdings=holdings)
+
+
+def test_what_no_strategy_holds_is_a_line_of_its_own_out_of_what_the_shares_leave() -> None:
+    sets = ShareSet(FIRST - 3, {A: Fraction(1, 2), HEDGE: Fraction(1, 10)})
+    made = with_others(sets, hand=earned(4, 2), in_world=earned(1, 1), hedge=earned(-3, 0))
+    found = measure_account(made)
+    assert found.weights == {
+        "@operator": Fraction(1, 5), "w1/@operator": Fraction(1, 5), "w1/@overlay": Fraction(1, 10),
+        "w1/a": Fraction(1, 2), CASH: 0,
+    }  # fmt: skip
+    for day, profit in ((-3, 12), (-2, -2)):
+        whole = sum(float(found.weights[name]) * found.returns[name][EPOCH + FIRST + day] for name in found.returns)
+        assert whole == pytest.approx(profit / 1_000), "each adds its profit over equity, whatever its share"
+    world = measure_world("w1", [made])
+    assert set(world.weights) == {"a", "@operator", "@overlay", CASH}, "what is in no world is not the world's"
+    assert {name for name, _ in world.holdings} == {"@operator", "@overlay"}
+    assert world.capital == 1_000 * USD
+
+
+def test_a_world_of_a_shared_account_has_the_capital_of_its_lines() -> None:
+    sets = ShareSet(FIRST - 3, {A: Fraction(1, 2)})
+    made = replace(with_others(sets, hand=earned(4, 2), in_world=earned(1, 1)), worlds=("w1", "w2"))
+    found = measure_world("w1", [made])
+    assert found.capital == 750 * USD
+    assert found.weights == {"a": Fraction(2, 3), "@operator": Fraction(1, 3), CASH: 0}
+
+
+def test_where_the_shares_leave_nothing_for_what_is_held_by_hand_that_is_said() -> None:
+    for made in (
+        with_others(ShareSet(FIRST - 3, {A: Fraction(1)}), hand=earned(1, 1)),
+        replace(with_others(ShareSet(FIRST - 3, {}), hand=earned(1, 1)), shares=()),
+    ):
+        with pytest.raises(NotReady, match="@operator holds something, and the shares of account acc leave nothing"):
+            measure_account(made)
+    with pytest.raises(NotReady, match="@operator has no whole day"):
+        measure_account(with_others(ShareSet(FIRST - 3, {A: Fraction(1, 2)}), hand=earned()))
 
 
 def test_a_measure_is_the_same_message_and_another_has_another_version() -> None:
