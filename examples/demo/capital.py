@@ -1,15 +1,24 @@
-"""The last chapters: who may use which share of an account, and what stands between a strategy and real money."""
+"""The last chapters: shares of an account, what bars a strategy from real money, and trading against its replay."""
 
 from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Console
 
 from examples.demo.narration import chapter
-from qmtl.sdk.mesh.client import Client
+from qmtl.cli.show.drawing.divergence_picture import draw_divergence
+from qmtl.core.instants import from_ns
+from qmtl.sdk import Strategy
+from qmtl.sdk.mesh.client import Client, Gateway
+from qmtl.sdk.mesh.divergence import TradedRun, create_report
+from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.world.v1 import allocation_pb2 as allocationpb
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 
@@ -18,6 +27,7 @@ campaign:
   backtest: {window: 60d, min_trades: 100, deflated_sharpe: 0.95}
   paper: {window: 30d, min_trades: 30}
   live: {canary: [{share: 0.1, days: 5}, {share: 0.5, days: 10}]}
+  divergence: {min_pairs: 4, slippage_max_bps: 10}
 position_policy: {on_demote: drain}
 """
 
@@ -56,7 +66,8 @@ async def tell_shares(console: Console, client: Client, world_id: str, account: 
         console.print(f"  [yellow]warning[/yellow] {warning}", soft_wrap=True)
     gross = f"gross {plan.before.gross} -> {plan.after.gross}"
     held = "" if plan.legs else ": the account is flat, so the change of shares trades nothing now"
-    console.print(f"The plan has {len(plan.orders)} orders, {gross}{held}. A plan sends nothing.")
+    count = f"{len(plan.orders)} order{'s' * (len(plan.orders) != 1)}"
+    console.print(f"The plan has {count}, {gross}{held}. A plan sends nothing.")
 
 
 async def tell_promotion(console: Console, client: Client, world_id: str, policy: str, candidate: SubmitResult) -> None:
@@ -76,3 +87,31 @@ async def tell_promotion(console: Console, client: Client, world_id: str, policy
     for note in plan.notes:
         console.print(f"  [yellow]not known[/yellow]: {note}", soft_wrap=True)
     console.print("Each holds for every way to live, not for promotions only.")
+
+
+async def tell_divergence(
+    console: Console, gateway: Gateway, world_id: str, strategy: Strategy, paper: SessionResult, out: Path
+) -> None:
+    """Replay the strategy over the recording of what its paper session was told, and explain the gap by its terms."""
+    chapter(console, "14. Did its execution keep what its backtest promises? The paper session against its replay")
+    (bars,) = paper.bars
+    run = TradedRun(world_id, paper.strategy_id, paper.session.session_id, until=from_ns(int(bars.close_ns[-1])))
+    report = await create_report(gateway, strategy, run)
+    figures, terms = report.figures, report.terms
+    verdict = divergencepb.DivergenceVerdict.Name(report.verdict).removeprefix("DIVERGENCE_VERDICT_")
+    console.print(
+        f"[bold]{verdict}[/bold]: {figures.pair_count} orders in pairs, {figures.only_live_count} only on paper, "
+        f"{figures.only_replay_count} only in the replay"
+    )
+    for reason in report.reasons:
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
+    gap = Decimal(terms.live_pnl) - Decimal(terms.replay_pnl)
+    parts = ("unmatched", "fill", "arrival", "execution", "fees", "funding", "mark")
+    named = ", ".join(f"{name} {getattr(terms, name)}" for name in parts)
+    console.print(f"Paper made {terms.live_pnl}, its replay {terms.replay_pnl}: {gap:f} apart, which is")
+    console.print(f"  {named}", soft_wrap=True)
+    console.print(
+        f"Slippage {figures.live_slippage_bps:.2f} bp on paper, {figures.replay_slippage_bps:.2f} bp by the model."
+    )
+    draw_divergence(report, out / "divergence.png")
+    console.print(f"  {out / 'divergence.png'}")

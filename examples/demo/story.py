@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from examples.demo.capital import tell_promotion, tell_shares
+from examples.demo.capital import tell_divergence, tell_promotion, tell_shares
 from examples.demo.ingestion import conformance_report, rule_word
 from examples.demo.narration import Narration, chapter
 from examples.demo.report import BitcoinResult, write_report
@@ -25,6 +25,7 @@ from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Client, Gateway, open_client
 from qmtl.sdk.mesh.history import History
 from qmtl.sdk.mesh.session.result import SessionResult
+from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
@@ -35,6 +36,7 @@ from qmtl.world.v1 import world_service_pb2 as worldservicepb
 
 WORLD = "demo"
 PRESET = "demo.btc.15m"
+TRADED = 5 / 7  # of the days kept: of seven, it ends while the strategy holds bitcoin, for a plan to trade
 POLICY = """\
 data_currency: {max_lag: 1d, min_history: 30d}
 selection:
@@ -59,17 +61,19 @@ class Story:
             client = await stack.enter_async_context(open_client(self._gateway))
             dataset = await self._data(client)
             await self._world(client)
-            cut = dataset.range.end.ToDatetime(tzinfo=UTC) - timedelta(days=self._days)
+            end = dataset.range.end.ToDatetime(tzinfo=UTC)
+            cut = end - timedelta(days=self._days)
             cross = await self._first(cut)
             trend = await self._second(cut)
             await self._activate(client, cross)
-            paper = await self._paper(client, cross)
+            paper = await self._paper(client, cross, cut + timedelta(days=self._days) * TRADED)
             bitcoin = BitcoinResult(cross, trend, paper)
             self._pictures(bitcoin)
             await self._stocks(bitcoin)
             ids = (cross.strategy_id, trend.strategy_id)
             await tell_shares(self._console, client, WORLD, paper.account.account, ids)
             await tell_promotion(self._console, client, WORLD, POLICY, cross)
+            await tell_divergence(self._console, self._gateway, WORLD, EmaCross(), paper, self._out)
 
     async def _data(self, client: Client) -> datasetspb.Dataset:
         chapter(self._console, "1. The data, as it is")
@@ -145,11 +149,18 @@ class Story:
             f"{' (fence pending)' if activation.fence_pending else ', confirmed by brokerage'}"
         )
 
-    async def _paper(self, client: Client, cross: SubmitResult) -> SessionResult:
-        chapter(self._console, f"6. Paper: {self._days} days it has not seen, bar by bar through the live path")
+    async def _paper(self, client: Client, cross: SubmitResult, until: datetime) -> SessionResult:
+        chapter(
+            self._console, f"6. Paper to {until:%Y-%m-%d %H:%M}: days it has not seen, bar by bar, on the live path"
+        )
         with Narration(self._console) as narration:
             result = await Runner.run_async(
-                EmaCross(), world=WORLD, data=PRESET, gateway=self._gateway, on_event=narration.heard
+                EmaCross(),
+                world=WORLD,
+                data=PRESET,
+                gateway=self._gateway,
+                on_event=narration.heard,
+                terms=SessionTerms(until=until),
             )
         self._console.print(result)
         self._console.print("The paper evaluation is recorded beside that of the history; the decision stands.")

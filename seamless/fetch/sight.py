@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qmtl.calendars.calendars import Calendar
 from qmtl.calendars.spans import Span, intersect
@@ -114,7 +114,8 @@ class Sights:
             raise NotReady("E_ARTIFACT_MISSING", f"data session {replay.session_id} plays {replay.preset}")
         if replay.recorded:  # of what was before it, what is known now
             horizon_ns = min(replay.watermark_ns, replay.span.start_ns)
-            return await self._mixed(preset, domain, admission.admit(domain, ask.as_of_ns, horizon_ns))
+            access = admission.admit(domain, ask.as_of_ns, horizon_ns)
+            return await self._mixed(preset, domain, replace(access, as_of_ns=None))
         access = admission.admit(domain, ask.as_of_ns, replay.watermark_ns)
         return Sight(domain, access, await self._sessions.source(replay, replay.members[place]))
 

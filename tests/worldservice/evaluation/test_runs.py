@@ -65,3 +65,29 @@ def test_a_run_that_says_the_same_again_gets_no_new_revision() -> None:
     assert next_revision(None, shown) == 1
     assert next_revision(run(4, shown), evidence({"sharpe": 1.0})) is None
     assert next_revision(run(4, shown), evidence({"sharpe": 1.1})) == 5
+
+
+@pytest.mark.parametrize(
+    ("paper", "claimed", "warnings"),
+    [
+        ("acc", 480.0, ["claims are of 480 bars, books of 487: the session went on, none is compared"]),
+        ("acc", 487.0, ["sharpe is claimed to be 5.0, the books say 6.0"]),
+        (
+            "acc",
+            488.0,
+            ["n_bars is claimed to be 488.0, the books say 487.0", "sharpe is claimed to be 5.0, the books say 6.0"],
+        ),
+        (
+            "",
+            480.0,
+            [
+                "n_bars is claimed to be 480.0, the replay came to 487.0",
+                "sharpe is claimed to be 5.0, the replay came to 6.0",
+            ],
+        ),
+    ],
+)
+def test_claims_are_compared_with_books_of_the_same_bars(paper: str, claimed: float, warnings: list[str]) -> None:
+    found = replace(evidence({"n_bars": 487.0, "sharpe": 6.0}), paper_account=paper)
+    claims = (Number("n_bars", claimed), Number("sharpe", 5.0))
+    assert list(replace(found, claims=claims).warnings()) == warnings

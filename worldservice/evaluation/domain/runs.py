@@ -80,14 +80,18 @@ class Evidence:
 
     def warnings(self) -> Iterator[str]:
         """Where claims differ from what the replay came to, with both numbers, then what the replay met."""
-        found = self.values()
+        found, claimed = self.values(), {claim.name: claim.value for claim in self.claims}
+        bars, claimed_bars = found.get("n_bars", 0.0), claimed.get("n_bars", 0.0)
+        if self.replayed and self.paper_account and 0 < claimed_bars < bars:
+            yield f"claims are of {claimed_bars:.0f} bars, books of {bars:.0f}: the session went on, none is compared"
+            claimed = {}
         found_in, came_to = ("books have", "books say") if self.paper_account else ("replay has", "replay came to")
-        for claim in self.claims if self.replayed else ():
-            value = found.get(claim.name)
+        for name, claim in claimed.items() if self.replayed else ():
+            value = found.get(name)
             if value is None:
-                yield f"{claim.name} is claimed to be {claim.value!r}, the {found_in} none"
-            elif value != claim.value:
-                yield f"{claim.name} is claimed to be {claim.value!r}, the {came_to} {value!r}"
+                yield f"{name} is claimed to be {claim!r}, the {found_in} none"
+            elif value != claim:
+                yield f"{name} is claimed to be {claim!r}, the {came_to} {value!r}"
         yield from self.notes
 
 

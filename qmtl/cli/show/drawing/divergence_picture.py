@@ -98,6 +98,7 @@ def _draw_terms(axes: Axes, report: divergencepb.DivergenceReport) -> None:
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.axhline(0, color="black", lw=0.6)
     axes.set_ylabel("account currency")
+    axes.use_sticky_edges = False  # a step begins where the last one ended, at the top too
     axes.margins(y=0.12)
 
 
