@@ -18,7 +18,7 @@ import numpy as np
 from qmtl.core.errors import InvalidRequest, refused
 from qmtl.core.instants import NS_PER_S, to_ns
 from qmtl.core.volumes import VolumeUnit
-from qmtl.sdk.data.files import FileForm, read_columns, sample_columns
+from qmtl.sdk.data.files import FileForm, read_candles, read_columns, sample_columns
 from qmtl.sdk.graph.names import parse_interval
 from qmtl.sdk.graph.schemas import OHLCV
 from seamless.domain.bars import first_impossible
@@ -93,6 +93,18 @@ class Bars:
     from_parquet = from_csv
 
     @staticmethod
+    def from_ccxt_file(path: str | Path, symbol: str, interval: str, *, repair: bool = False) -> Bars:
+        """Bars of what ccxt's `fetch_ohlcv` returned, kept as JSON: rows of [ms of the open, open, high, low, close,
+        volume in base units], as freqtrade's `download-data --data-format-ohlcv json` keeps them too.
+
+        The last row of an exchange's answer may be a bar that is not over: leave it out. Judged as by `from_csv`.
+
+        Raises NotFound (E_DATA_MISSING); InvalidRequest: E_FILE_LAYOUT, E_BARS, E_INTERVAL.
+        """
+        interval_s = parse_interval(interval)
+        return Bars(symbol, interval_s, *read_candles(Path(path), interval_s, repair=repair))
+
+    @staticmethod
     def sample(name: str = "demo.btc.15m") -> Bars:
         """Bars that come with qmtl[demo], by the name of the mesh's preset. Raises NotFound (E_DATA_MISSING)."""
         symbol, interval_s, open_ns, values = sample_columns(name)
@@ -100,7 +112,7 @@ class Bars:
         return Bars(symbol, interval_s, open_ns, values, unit)
 
     @staticmethod
-    def from_frame(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time", zone: str = "") -> Bars:
+    def from_polars(frame: pl.DataFrame, symbol: str, interval: str, time: str = "time", zone: str = "") -> Bars:
         """Bars of a polars frame with a column of open times and open, high, low, close, volume.
 
         Times without a zone are of `zone` ("America/New_York").
@@ -132,12 +144,12 @@ class Bars:
 
         `time` names the column of open times; empty: the index. Times without a zone are of `zone`.
 
-        Raises as from_frame.
+        Raises as from_polars.
         """
         import pandas as pd
 
         if not isinstance(frame, pd.DataFrame):
-            raise refused("E_FIELD", "frame", _kind(frame), "a pandas DataFrame; Bars.from_frame takes one of polars")
+            raise refused("E_FIELD", "frame", _kind(frame), "a pandas DataFrame; Bars.from_polars takes one of polars")
         named = {str(name).lower(): name for name in frame.columns}
         _require_columns(named, ((time.lower(),) if time else ()) + OHLCV.fields)
         given = frame[named[time.lower()]] if time else frame.index

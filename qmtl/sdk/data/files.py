@@ -7,6 +7,7 @@ and what can be read in two ways needs the option that settles it.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from seamless.domain.conformance.raw_columns import RawColumns
 from seamless.domain.conformance.report import Finding, Rule
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qmtl.core.arrays import Floats, Times
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ SAMPLES: Mapping[str, tuple[str, str, int]] = {
 """Bars that come with the package, by the names of the mesh's presets: file, symbol, interval."""
 STOCKS_NS = (1_517_788_800_000_000_000, 1_596_240_000_000_000_000)
 """The stretch of the stocks' files that the presets have: 2018-02-05 to 2020-07-31."""
+
+MS_MIN, MS_MAX = -(2**63) // 1_000_000 + 1, (2**63 - 1) // 1_000_000
 
 _REFUSED = frozenset(Rule) - {Rule.UTC, Rule.STEP_CHANGE, Rule.GAP, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME}
 STRICT_FILE = ConformancePolicy("file", _REFUSED)
@@ -75,6 +80,33 @@ def read_columns(
     if not raw.utc_known:
         raise refused("E_FIELD", "zone", f"none for {layout.time}", 'zone="UTC", or that of the exchange')
     return layout.interval_s, *judged(raw, path.name, layout.interval_s, calendar, repair=repair)
+
+
+def read_candles(path: Path, interval_s: int, *, repair: bool) -> tuple[Times, Floats]:
+    """Open times in ns and rows of open, high, low, close, volume of a JSON file of ccxt's candles.
+
+    Raises NotFound (E_DATA_MISSING); InvalidRequest: E_FILE_LAYOUT, E_BARS.
+    """
+    try:
+        rows = json.loads(path.read_bytes())
+    except OSError as error:
+        raise NotFound("E_DATA_MISSING", f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        rows = None
+    for at, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        if not isinstance(row, list) or len(row) != 6 or type(row[0]) is not int or not all(map(_is_number, row)):
+            where = f"{path.name}[{at}]" if isinstance(rows, list) else path.name
+            raise refused("E_FILE_LAYOUT", where, f"{row!r:.60}", "a list of [ms, open, high, low, close, volume]")
+        if not MS_MIN <= row[0] <= MS_MAX:
+            raise refused("E_FILE_LAYOUT", f"{path.name}[{at}]", row[0], "milliseconds since 1970 within 64-bit ns")
+    values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 5)
+    columns: dict[str, NDArray[np.generic]] = {"time": np.array([row[0] for row in rows], dtype=np.int64) * 1_000_000}
+    columns |= zip(("open", "high", "low", "close", "volume"), values.T, strict=True)
+    return judged(RawColumns(columns, True), path.name, interval_s, calendar_named("24/7"), repair=repair)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def judged(raw: RawColumns, name: str, interval_s: int, calendar: Calendar, *, repair: bool) -> tuple[Times, Floats]:

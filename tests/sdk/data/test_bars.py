@@ -30,7 +30,7 @@ def test_frame_and_arrow_make_the_same_bars() -> None:
     frame = pl.DataFrame({"time": [from_ns(t) for t in bars.open_ns.tolist()]}).with_columns(
         pl.Series(name, bars.values[:, i]) for i, name in enumerate(("open", "high", "low", "close", "volume"))
     )
-    for other in (Bars.from_frame(frame, "BTC-USD", "15m"), Bars.from_arrow(frame.to_arrow(), "BTC-USD", 900)):
+    for other in (Bars.from_polars(frame, "BTC-USD", "15m"), Bars.from_arrow(frame.to_arrow(), "BTC-USD", 900)):
         assert other.open_ns.tolist() == bars.open_ns.tolist()
         assert other.values.tobytes() == bars.values.tobytes()
     assert isinstance(frame.to_arrow(), pa.Table)
@@ -49,7 +49,7 @@ def test_frames_of_pandas_and_polars_are_of_the_zone_that_is_named() -> None:
         Bars.from_pandas(indexed, "AAPL", "15m", zone="America/New_York"),
         Bars.from_pandas(named, "AAPL", "15m", time="date", zone="America/New_York"),
         Bars.from_pandas(indexed.tz_localize("America/New_York"), "AAPL", "15m"),
-        Bars.from_frame(of_polars, "AAPL", "15m", zone="America/New_York"),
+        Bars.from_polars(of_polars, "AAPL", "15m", zone="America/New_York"),
     ):
         assert bars.open_ns.tolist() == SESSION
         assert bars.values.tolist() == [list(ROW), list(ROW)]
@@ -66,11 +66,14 @@ TWICE = pd.DataFrame(COLUMNS, index=pd.DatetimeIndex(["2021-11-07 01:30", "2021-
         (lambda: Bars.from_pandas(TWICE, "A", "15m", zone="America/New_York"), "each of the times is one instant"),
         (lambda: Bars.from_pandas(TWICE, "A", "15m", zone="Mars/Base"), "zone is Mars/Base"),
         (lambda: Bars.from_pandas(pl.DataFrame(COLUMNS), "A", "15m"), "frame is a polars DataFrame"),
-        (lambda: Bars.from_frame(pd.DataFrame(COLUMNS), "A", "15m"), "frame is a pandas DataFrame"),
+        (lambda: Bars.from_polars(pd.DataFrame(COLUMNS), "A", "15m"), "frame is a pandas DataFrame"),
         (lambda: Bars.from_pandas(TWICE[["Open"]], "A", "15m", zone="UTC"), "also high, low, close, volume"),
-        (lambda: Bars.from_frame(pl.DataFrame({"time": [1]} | NONE), "A", "15m"), "time is Int64"),
-        (lambda: Bars.from_frame(pl.DataFrame({"time": NEW_YORK[:1]} | NONE), "A", "15m"), "times without a zone"),
-        (lambda: Bars.from_frame(pl.DataFrame({"time": NEW_YORK[:1]} | NONE), "A", "15m", zone="Mars/Base"), "zone is"),
+        (lambda: Bars.from_polars(pl.DataFrame({"time": [1]} | NONE), "A", "15m"), "time is Int64"),
+        (lambda: Bars.from_polars(pl.DataFrame({"time": NEW_YORK[:1]} | NONE), "A", "15m"), "times without a zone"),
+        (
+            lambda: Bars.from_polars(pl.DataFrame({"time": NEW_YORK[:1]} | NONE), "A", "15m", zone="Mars/Base"),
+            "zone is",
+        ),
     ],
 )
 def test_frames_that_leave_something_open_are_refused(make: Callable[[], Bars], said: str) -> None:

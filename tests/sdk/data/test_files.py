@@ -118,3 +118,33 @@ def test_samples_come_by_the_names_of_presets_and_a_missing_file_is_named(tmp_pa
         Bars.sample("demo.nope")
     with pytest.raises(NotFound, match="E_DATA_MISSING"):
         Bars.from_csv(tmp_path / "no.csv", "X")
+
+
+def test_candles_of_ccxt_are_taken_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "BTC_USDT-1h.json"
+    path.write_text("[[1704067200000, 1, 3, 0.5, 2, 10], [1704070800000, 2, 2.5, 2, 2.25, 0]]")
+    bars = Bars.from_ccxt_file(path, "BTC-USDT", "1h")
+    assert opens(bars) == ["2024-01-01T00:00:00+00:00", "2024-01-01T01:00:00+00:00"]
+    assert bars.values.tolist() == [[1.0, 3.0, 0.5, 2.0, 10.0], [2.0, 2.5, 2.0, 2.25, 0.0]]
+    assert (bars.symbol, bars.interval_s, bars.volume_unit) == ("BTC-USDT", 3600, VolumeUnit.BASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("no json", "BTC.json is None"),
+        ("{}", "BTC.json is {}"),
+        ("[[1704067200000, 1, 3, 0.5, 2]]", r"BTC.json\[0\] is \[1704067200000, 1, 3, 0.5, 2\], want a list of"),
+        ('[[1704067200000, 1, 3, 0.5, 2, "10"]]', r"BTC.json\[0\] is"),
+        ("[[1704067200000, 1, 3, 0.5, 2, null]]", r"BTC.json\[0\] is"),
+        ("[[1704067200.5, 1, 3, 0.5, 2, 10]]", r"BTC.json\[0\] is"),
+        ("[[9999999999999999, 1, 3, 0.5, 2, 10]]", "is 9999999999999999, want milliseconds"),
+        ("[[1704067200000, 1, 3, 0.5, 2, 10], [1704067200000, 1, 3, 0.5, 2, 11]]", "by the rule"),
+        ("[[1704067200000, 1, 0.9, 0.5, 2, 10]]", "by the rule"),
+    ],
+)
+def test_candles_that_are_none_are_refused_by_row(tmp_path: Path, text: str, wrong: str) -> None:
+    path = tmp_path / "BTC.json"
+    path.write_text(text)
+    with pytest.raises(InvalidRequest, match=wrong):
+        Bars.from_ccxt_file(path, "BTC-USDT", "1h")
