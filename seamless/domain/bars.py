@@ -134,3 +134,13 @@ def coverage_of(time_ns: NDArray[np.int64], interval_ns: int) -> Coverage:
     starts = time_ns[np.concatenate(([0], breaks + 1))]
     ends = time_ns[np.concatenate((breaks, [time_ns.size - 1]))] + interval_ns
     return tuple(Span(int(s), int(e)) for s, e in zip(starts, ends, strict=True))
+
+
+def opening_inside(time_ns: NDArray[np.int64], spans: Sequence[Span]) -> NDArray[np.bool_]:
+    """Which opens lie inside spans that are in order and apart."""
+    if not spans:
+        return np.zeros(time_ns.shape, np.bool_)
+    starts, ends = np.array(spans, np.int64).T
+    place = np.searchsorted(starts, time_ns, side="right") - 1
+    found: NDArray[np.bool_] = (place >= 0) & (time_ns < ends[place])
+    return found

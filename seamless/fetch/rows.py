@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 import polars as pl
 
 from qmtl.calendars.spans import Span
@@ -16,7 +15,7 @@ from qmtl.core.errors import DataLoss
 from qmtl.core.tasks.ending import end
 from seamless.artifacts.archive import BATCH_ROWS, Archive
 from seamless.domain.admission import Origin
-from seamless.domain.bars import Bars, concatenated, no_bars
+from seamless.domain.bars import Bars, concatenated, no_bars, opening_inside
 from seamless.domain.datasets import DatasetId
 from seamless.domain.fetch_plan import FetchPlan
 from seamless.domain.fingerprints import Leaf, months_of
@@ -97,11 +96,7 @@ class Rows:
 
 def _planned(rows: Bars, plan: FetchPlan) -> Bars:
     """The rows inside the spans of a plan."""
-    if not plan.spans:
-        return no_bars()
-    starts, ends = np.array([part.span for part in plan.spans], np.int64).T
-    place = np.searchsorted(starts, rows.time_ns, side="right") - 1
-    return rows.take(np.flatnonzero((place >= 0) & (rows.time_ns < ends[place])))
+    return rows.take(opening_inside(rows.time_ns, [part.span for part in plan.spans]))
 
 
 def _of_bars(bars: Bars, phases: Phases) -> AsyncGenerator[ArrowChunk, None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from qmtl.calendars.calendars import Calendar
 from qmtl.calendars.spans import Span, intersect
 from qmtl.core.errors import NotReady
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.core.modes import ExecutionDomain
 from seamless.artifacts.inventory import Inventory
 from seamless.domain import admission
@@ -82,7 +83,7 @@ class Sights:
         self._live = live
 
     async def of(self, preset: Preset, ask: FetchQuery) -> Sight:
-        """What decides is the data session, else as_of, else the fingerprint, else the newest.
+        """What decides is the data session, of a dry run the fingerprint, else as_of, the fingerprint, the newest.
 
         Raises what `admission.admit` and `Inventory.seen_at` raise, NotFound (E_DATA_SESSION_UNKNOWN).
         """
@@ -92,9 +93,10 @@ class Sights:
             return Sight(ExecutionDomain.BACKTEST, access, manifest)
         if ask.session_id:
             return await self._of_session(preset, ask, ask.domain)
-        if ask.fingerprint and ask.as_of_ns is None:
-            manifest = await self._by_fingerprint(preset, ask.fingerprint)
-            return Sight(ask.domain, admission.admit(ask.domain, manifest.as_of_ns, None), manifest)
+        if ask.fingerprint and (ask.as_of_ns is None or ask.domain is ExecutionDomain.DRYRUN):
+            manifest = await self._by_fingerprint(preset, ask.fingerprint, ask.as_of_ns)
+            access = admission.admit(ask.domain, ask.as_of_ns or manifest.as_of_ns, None)
+            return Sight(ask.domain, access, manifest)
         access = admission.admit(ask.domain, ask.as_of_ns, None)
         if ask.domain is ExecutionDomain.BACKTEST:
             return Sight(ask.domain, access, await self._inventory.seen_at(preset, ask.as_of_ns))
@@ -131,9 +133,13 @@ class Sights:
         newest = await find(preset, as_of_ns)
         return Sight(domain, access, newest, stored, self._live.began_ns(preset.name))
 
-    async def _by_fingerprint(self, preset: Preset, fingerprint: str) -> Manifest:
+    async def _by_fingerprint(self, preset: Preset, fingerprint: str, as_of_ns: int | None) -> Manifest:
+        """Raises NotReady (E_ARTIFACT_MISSING) where there is none, or it was sealed after the as_of."""
         self._inventory.require_ready(preset)
         manifest = await self._inventory.artifact(fingerprint)
         if manifest is None or manifest.dataset != str(preset.dataset):
             raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {fingerprint!r}")
+        if as_of_ns is not None and as_of_ns < manifest.as_of_ns:
+            sealed = timestamp_text(from_ns(manifest.as_of_ns))
+            raise NotReady("E_ARTIFACT_MISSING", f"{fingerprint} of {preset.dataset} is as of {sealed}, after that as_of")
         return manifest

@@ -46,7 +46,8 @@ STOCKS_NS = (1_517_788_800_000_000_000, 1_596_240_000_000_000_000)
 
 MS_MIN, MS_MAX = -(2**63) // 1_000_000 + 1, (2**63 - 1) // 1_000_000
 
-_REFUSED = frozenset(Rule) - {Rule.UTC, Rule.STEP_CHANGE, Rule.GAP, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME}
+_TOLD = {Rule.UTC, Rule.STEP_CHANGE, Rule.CALENDAR, Rule.GAP, Rule.PARTIAL_LAST_BAR, Rule.SPARSE_VOLUME}
+_REFUSED = frozenset(Rule) - _TOLD
 STRICT_FILE = ConformancePolicy("file", _REFUSED)
 
 

@@ -185,6 +185,12 @@ def _step_change(table: Bars, case: _Case) -> _Found:
     return table, Action.KEPT, int(jump.sum()), samples
 
 
+def _off_calendar(table: Bars, case: _Case) -> _Found:
+    outside = ~bars.opening_inside(table.time_ns, _expected(table, case))
+    samples = _samples(table, outside, f"calendar {case.calendar.name} expects no bar here")
+    return table, Action.KEPT, int(outside.sum()), samples
+
+
 def _gaps(table: Bars, case: _Case) -> _Found:
     have = bars.coverage_of(table.time_ns, case.interval_ns)
     gaps = spans.missing(_expected(table, case), have)
@@ -232,6 +238,7 @@ _STEPS: tuple[tuple[Rule, _Step], ...] = (
     (Rule.FINITE, _finite),
     (Rule.NEGATIVE_VOLUME, _volume_sign),
     (Rule.STEP_CHANGE, _step_change),
+    (Rule.CALENDAR, _off_calendar),
     (Rule.GAP, _gaps),
     (Rule.PARTIAL_LAST_BAR, _partial_last),
     (Rule.SPARSE_VOLUME, _sparse_volume),

@@ -24,6 +24,7 @@ class Rule(Enum):
     FINITE = "finite"
     NEGATIVE_VOLUME = "negative_volume"
     STEP_CHANGE = "step_change"
+    CALENDAR = "calendar"
     GAP = "gap"
     PARTIAL_LAST_BAR = "partial_last_bar"
     SPARSE_VOLUME = "sparse_volume"

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless.domain.bars import ImpossibleValue, coverage_of, first_impossible
+from seamless.domain.bars import ImpossibleValue, coverage_of, first_impossible, opening_inside
 
 
 def _columns(*rows: list[float]) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
@@ -44,3 +44,4 @@ def test_opens_become_the_spans_that_hold_just_them(opens: set[int]) -> None:
     found = coverage_of(instants, 60)
     assert [t for span in found for t in range(span.start_ns, span.end_ns, 60)] == instants.tolist()
     assert all(one.end_ns < later.start_ns for one, later in itertools.pairwise(found))
+    assert opening_inside(np.arange(-1, 90) * 60, found).tolist() == [at in opens for at in range(-1, 90)]

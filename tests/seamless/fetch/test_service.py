@@ -91,6 +91,8 @@ async def test_with_an_as_of_a_fingerprint_of_other_rows_changes_nothing(stub: S
         (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN), "E_AS_OF_REQUIRED"),
         (context_of(as_of="2021-12-29T13:29:59Z"), "E_ARTIFACT_MISSING"),
         (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-29T13:29:59Z"), "E_ARTIFACT_MISSING"),
+        (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-29T13:29:59Z", SEALED), "E_ARTIFACT_MISSING"),
+        (context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2021-12-29T13:30:00Z", "sha256:other"), "E_ARTIFACT_MISSING"),
         (context_of(fingerprint="sha256:other"), "E_ARTIFACT_MISSING"),
         (context_of(as_of="2021-12-29T13:29:59Z", fingerprint=SEALED), "E_ARTIFACT_MISSING"),
         (context_of(commonpb.EXECUTION_DOMAIN_UNSPECIFIED), "E_ENUM"),

@@ -35,6 +35,7 @@ class ConformanceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONFORMANCE_RULE_SPARSE_VOLUME: _ClassVar[ConformanceRule]
     CONFORMANCE_RULE_UNREADABLE: _ClassVar[ConformanceRule]
     CONFORMANCE_RULE_SCHEMA_CANARY: _ClassVar[ConformanceRule]
+    CONFORMANCE_RULE_CALENDAR: _ClassVar[ConformanceRule]
 
 class ConformanceAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -62,6 +63,7 @@ CONFORMANCE_RULE_PARTIAL_LAST_BAR: ConformanceRule
 CONFORMANCE_RULE_SPARSE_VOLUME: ConformanceRule
 CONFORMANCE_RULE_UNREADABLE: ConformanceRule
 CONFORMANCE_RULE_SCHEMA_CANARY: ConformanceRule
+CONFORMANCE_RULE_CALENDAR: ConformanceRule
 CONFORMANCE_ACTION_UNSPECIFIED: ConformanceAction
 CONFORMANCE_ACTION_FLAGGED: ConformanceAction
 CONFORMANCE_ACTION_DROPPED: ConformanceAction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,8 @@ from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.sdk.graph.names import parse_interval
 
+DAY_S = 86_400
+SATURDAYS_MIN = 2
 FILE_BYTES_MAX = 128 * 1024 * 1024
 ADD_TIMEOUT_S = 120.0  # a file of years of minutes is read, judged and sealed within the call
 
@@ -132,6 +135,24 @@ def _content(file: Path) -> bytes:
         raise InvalidRequest("E_FILE_LAYOUT", f"{file}: {error.strerror}") from error
 
 
+def never_on_saturdays(
+    report: conformancepb.ConformanceReport, first_bars: Sequence[barspb.Bar], calendar: str
+) -> bool:
+    """Whether a file that was read as one of bars at all times has none on any of two Saturdays or more."""
+    if calendar != "24/7" or not first_bars:
+        return False
+    first_s = first_bars[0].open_time.seconds
+    length_s = first_bars[0].close_time.seconds - first_s
+    saturdays = whole_saturdays(first_s, first_s + report.bars_expected * length_s)
+    missing = sum(whole_saturdays(gap.range.start.seconds, gap.range.end.seconds) for gap in report.gaps)
+    return missing == saturdays >= SATURDAYS_MIN
+
+
+def whole_saturdays(start_s: int, end_s: int) -> int:
+    """How many Saturdays (UTC) lie whole between two times in seconds since the epoch, which was a Thursday."""
+    return max(0, (end_s // DAY_S - 3) // 7 + (2 - -(-start_s // DAY_S)) // 7 + 1)
+
+
 def _name_of(file: Path) -> str:
     """The file's name as one of a preset."""
     plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in file.stem.lower())
@@ -153,6 +174,8 @@ def _show(reply: fileservicepb.AddFileResponse) -> None:
     show_table("findings", ("rule", "action", "rows", "blocking", "for example"), finding_rows(found))
     if report.gaps:
         show_gaps(report.gaps, every=False)
+        if never_on_saturdays(report, reply.first_bars, reply.preset.terms.calendar):
+            typer.echo("no bar on a Saturday: an exchange's? --calendar XNYS, or its own code, expects none there")
     if reply.refusal:
         typer.echo(f"refused: {reply.refusal}; without --strict what is wrong is dropped or flagged")
         return

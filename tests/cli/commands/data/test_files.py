@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from qmtl.cli.commands.data.files import whole_saturdays
 from tests.cli.conftest import CliMesh
 
 pytestmark = pytest.mark.timeout(180)
@@ -98,3 +99,27 @@ def test_a_strict_refusal_says_what_and_a_file_of_anything_is_refused(cli_mesh: 
     (files / "letter.csv").write_text("dear all,\nthis is no table\n")
     assert "E_FILE_LAYOUT" in cli_mesh.refused("data", "add", files / "letter.csv", "--symbol", "A")
     assert "E_PRESET_UNKNOWN" in cli_mesh.refused("world", "create", "w9", "--preset", "file.ohlcv.no")
+
+
+def test_a_file_that_never_has_a_saturday_is_told_of_calendars(cli_mesh: CliMesh, tmp_path: Path) -> None:
+    days = [date(2024, 1, 1) + timedelta(days=count) for count in range(20)]
+    for name, closed, told_of in (("weekdays", (5, 6), True), ("six-days", (6,), False)):
+        rows = [f"{day},1,2,1,2,10" for day in days if day.weekday() not in closed]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["date,open,high,low,close,volume", *rows]) + "\n")
+        told = cli_mesh.ask("data", "add", tmp_path / f"{name}.csv", "--symbol", "X")
+        assert ("no bar on a Saturday" in told) == told_of
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "count"),
+    [
+        ("1970-01-01T00:00", "1970-01-04T00:00", 1),
+        ("1970-01-03T00:00", "1970-01-03T23:59", 0),
+        ("1970-01-03T00:01", "1970-01-11T00:00", 1),
+        ("2024-01-05T12:00", "2024-01-14T00:00", 2),
+        ("2024-01-07T00:00", "2024-01-07T00:00", 0),
+    ],
+)
+def test_saturdays_are_counted_where_they_are_whole(start: str, end: str, count: int) -> None:
+    first, last = (int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) for at in (start, end))
+    assert whole_saturdays(first, last) == count

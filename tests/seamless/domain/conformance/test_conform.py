@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.calendars.published import calendar_named
 from qmtl.calendars.spans import Span
+from seamless.conformance.wire import report_to_proto
 from seamless.domain.bars import RowFlag
-from seamless.domain.conformance.conform import stabilise
-from seamless.domain.conformance.policies import STRICT
+from seamless.domain.conformance.conform import conform, stabilise
+from seamless.domain.conformance.policies import STRICT, TOLERANT
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
 from seamless.domain.conformance.report import Action, Rule
 from tests.seamless.samples import START, STEP, judge, raw
@@ -110,6 +112,22 @@ def test_a_source_that_says_when_it_was_read_tells_a_partial_bar() -> None:
     assert judge(rows)[1].count(Rule.PARTIAL_LAST_BAR) == 1
     rows = replace(raw([0, 1]), observed_ns=START + 2 * STEP)
     assert judge(rows)[1].count(Rule.PARTIAL_LAST_BAR) == 0
+
+
+def test_a_bar_where_the_calendar_expects_none_is_flagged_kept_and_refused_by_strict() -> None:
+    """Good Friday of 2024 between two sessions of the exchange."""
+    days = [int(np.datetime64(day, "ns").astype(np.int64)) for day in ("2024-03-28", "2024-03-29", "2024-04-01")]
+    rows = replace(raw([0, 1, 2]), columns={**raw([0, 1, 2]).columns, "time": np.array(days, np.int64)})
+    for policy, blocked in ((TOLERANT, ()), (STRICT, (Rule.CALENDAR,))):
+        bars, report = conform(
+            rows, dataset="d", interval_ns=86_400 * 10**9, calendar=calendar_named("XNYS"), policy=policy
+        )
+        assert (len(bars), report.expected_rows, report.count(Rule.CALENDAR), report.count(Rule.GAP)) == (3, 2, 1, 0)
+        assert [(one.time_ns, one.detail) for one in report.findings[list(Rule).index(Rule.CALENDAR)].samples] == [
+            (days[1], "calendar XNYS expects no bar here")
+        ]
+        assert report.blocked_by == blocked
+        assert report_to_proto(report).bars_present == 2
 
 
 def test_many_silent_bars_are_flagged_and_few_are_not() -> None:
