@@ -141,5 +141,5 @@ class Sights:
             raise NotReady("E_ARTIFACT_MISSING", f"{preset.dataset} has no artifact {fingerprint!r}")
         if as_of_ns is not None and as_of_ns < manifest.as_of_ns:
             sealed = timestamp_text(from_ns(manifest.as_of_ns))
-            raise NotReady("E_ARTIFACT_MISSING", f"{fingerprint} of {preset.dataset} is as of {sealed}, after that as_of")
+            raise NotReady("E_ARTIFACT_MISSING", f"{fingerprint} of {preset.dataset} is as of {sealed}, later")
         return manifest
