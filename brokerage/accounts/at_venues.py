@@ -33,6 +33,12 @@ def draft(market: MarketContext, request: accountservicepb.OpenVenueAccountReque
     kind = AccountType.CASH
     if request.type != accountpb.ACCOUNT_TYPE_UNSPECIFIED:
         kind = known_enum(ACCOUNT_TYPES, request.type, "type")
+    named = request.profile or ("" if request.fee_rate else venue.traits.profile)
+    if not named and not request.fee_rate:
+        want = (
+            f"its fee, as a fraction of the notional, or a profile: the fees of venue {venue.venue} are not known here"
+        )
+        raise refused("E_FIELD", "fee_rate", "empty", want)
     profile = profile_named(request.profile) if request.profile else market.profile
     return Account(
         account=request.account,
@@ -40,8 +46,8 @@ def draft(market: MarketContext, request: accountservicepb.OpenVenueAccountReque
         venue=venue.venue,
         base_currency=request.base_currency,
         starting_cash=0,
-        fee_rate=fee_rate_of(request.fee_rate, request.profile),
-        profile=request.profile,
+        fee_rate=fee_rate_of(request.fee_rate, named),
+        profile=named,
         leverage=profile.leverage if kind is AccountType.MARGIN else 1,
         trading_state=TradingState.HALTED,
         created_ns=now_ns,

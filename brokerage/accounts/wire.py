@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from google.protobuf import duration_pb2 as durationpb
+
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
 from brokerage.domain.accounts.limits import AccountLimits, Budget
 from brokerage.domain.models.profile import BrokerageProfile
@@ -125,6 +127,7 @@ def _feed_to_proto(feed: AccountFeed) -> accountpb.AccountFeed:
         data_session_id=feed.session_id,
         symbol=feed.symbol,
         venue_time=ns_to_proto(feed.position_ns) if feed.position_ns else None,
+        interval=durationpb.Duration(seconds=feed.interval_s),
     )
 
 

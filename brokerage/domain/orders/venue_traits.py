@@ -18,6 +18,7 @@ class VenueTraits:
     `replaces_in_one_act`: an order of which nothing has filled is replaced wholly or not at all; elsewhere, and after a
     fill, a replace is a cancel and a new order, between which nothing works. `holds_sales`: a resting sale holds its
     coins, so nothing else can sell them until it has ended. `post_only`: it sees to it that such an order only rests.
+    `profile` has the fees that it publishes; empty: none is known here.
     """
 
     name: str
@@ -30,6 +31,7 @@ class VenueTraits:
     replaces_in_one_act: bool = False
     holds_sales: bool = False
     post_only: bool = False
+    profile: str = ""
 
 
 PAPER = VenueTraits(

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from qmtl.sdk.execution.exits import is_exit, with_exits
 from qmtl.sdk.execution.legs import Route, Routing, Waiting, closing_part
-from qmtl.sdk.execution.planner import Leg, Planner, Sized, changes, permitted
+from qmtl.sdk.execution.planner import Followed, Leg, Planner, Sized, changes, permitted
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskHeldPosition,
@@ -44,6 +44,9 @@ from qmtl.sdk.strategy.rules import TradeRule
 LEG_TIMEOUT_BARS = 3
 """Bars that a leg waits for the reductions of its decision before the pair is reported as broken."""
 
+REJECTIONS_MAX = 3
+"""Orders toward one target that a venue may reject, one a bar, before the target is given up."""
+
 CLOSING = "-close"
 """Ends the name of an order that closes a position which could not be turned round in one order."""
 
@@ -62,16 +65,6 @@ class Command:
     row: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A command node, its rule, and the targets that were last acted on and told."""
-
-    node_id: str
-    rule: TradeRule
-    acted: float  # not a number: none is
-    told: float
-
-
 class DecisionLogic:
     """The commands of one strategy, each followed by a planner of its own."""
 
@@ -87,6 +80,7 @@ class DecisionLogic:
         self._timeout_bars = leg_timeout_bars
         self._routing = Routing(version)
         self._left: set[str] = set()
+        self._rejected: dict[str, int] = {}
 
     @property
     def command_nodes(self) -> Iterable[str]:
@@ -187,6 +181,21 @@ class DecisionLogic:
             if self._routing.hear(symbol, client_order_id):
                 self._forget(symbol)
 
+    def reject(self, client_order_id: str, message: str, time_ns: int) -> DeniedOrder | None:
+        """A venue has rejected an order that was taken. Its target is decided on again at the next bar, until so many
+        orders toward it were rejected: then it is given up until it changes. What is told; None: not its own.
+        """
+        for planner in self._planners.values():
+            symbol = planner.rule.symbol
+            if named_version(client_order_id, symbol) == self._routing.version:
+                count = self._rejected[symbol] = self._rejected.get(symbol, 0) + 1
+                if count < REJECTIONS_MAX:
+                    planner.last = None
+                else:
+                    message += f" ({count} orders rejected: the target is given up until it changes)"
+                return DeniedOrder(client_order_id, symbol, "REJECTED", message, time_ns)
+        return None
+
     def _forget(self, symbol: str) -> None:
         for planner in self._planners.values():
             if planner.rule.symbol == symbol:
@@ -218,6 +227,7 @@ class DecisionLogic:
             planner, node_id = self._planners[command.node_id], command.node_id
             if command.target != self._signalled[node_id]:
                 self._signalled[node_id] = command.target
+                self._rejected.pop(planner.rule.symbol, None)
                 self._strategy.on_signal(Signal(self._names[node_id], command.time_ns, command.target))
             if planner.due(command.target):
                 due.append((planner, command))

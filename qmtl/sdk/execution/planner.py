@@ -51,6 +51,16 @@ class Planner:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """A command node, its rule, and the targets that were last acted on and told."""
+
+    node_id: str
+    rule: TradeRule
+    acted: float  # not a number: none is
+    told: float
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """One target of a decision: what is held of a symbol, and what it is worth at the deciding bar."""
 

@@ -15,6 +15,8 @@ from brokerage.config import Settings
 from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.market.symbols import Instruments, Source
+from brokerage.domain.models.profiles.crypto import binance_spot
+from brokerage.domain.money import rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.market import listed
@@ -108,6 +110,16 @@ async def test_what_was_set_by_hand_before_the_first_comparison_holds_after_it(
 def test_what_cannot_be_opened_is_refused(field: str, value: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         drafted(**{field: value})
+
+
+def test_the_fees_reserved_are_the_exchanges_unless_others_are_asked_for_and_none_are_guessed() -> None:
+    exchange, own, named = drafted(), drafted(fee_rate="0.002"), drafted(profile="kraken_spot")
+    assert [one.profile for one in (exchange, own, named)] == ["binance_spot", "", "kraken_spot"]
+    assert MARKET.of(exchange).profile_of(exchange).fee == binance_spot().fee
+    assert own.fee_rate == rate("0.002")
+    assert exchange.leverage == 1
+    with pytest.raises(InvalidRequest, match="the fees of venue gone are not known"):
+        drafted(venue="gone")
 
 
 def test_worlds_are_named_once_each() -> None:

@@ -119,7 +119,9 @@ async def test_an_account_at_it_is_opened_and_an_order_trades(installed: Path, t
     assert isinstance(plug, MemoryPlug)
     entries = {"mine": VenueEntry(kind="memory", live=True, stage="local", poll_s=0.5)}
     market, registry = market_of(Settings(venues=entries), {"mine": plug.traits}), CollectorRegistry()
-    request = accountservicepb.OpenVenueAccountRequest(account="acc", venue="mine", base_currency="USD")
+    request = accountservicepb.OpenVenueAccountRequest(
+        account="acc", venue="mine", base_currency="USD", fee_rate="0.001"
+    )
     wanted, clock = at_venues.draft(market, request, 7), SystemClock()
     async with open_book(f"sqlite:///{tmp_path / 'store.db'}", market) as book:
         measures = (VenueMetrics(registry), DispatchMetrics(registry))

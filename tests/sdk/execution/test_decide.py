@@ -128,6 +128,27 @@ def test_a_denial_is_tried_again_unless_it_is_final(final: bool, orders: int) ->
     assert len(later.orders) == orders
 
 
+def test_what_a_venue_rejects_is_sent_again_with_the_next_bar_and_given_up_after_three() -> None:
+    decided, told = Decided(), list[DeniedOrder]()
+    for bar in range(1, 6):
+        venue = Venue()
+        decided.on(3.0, venue)
+        assert len(venue.orders) == (bar <= 3)
+        for order in venue.orders:
+            denied = decided.logic.reject(order.client_order_id, "no margin", bar * BAR_NS)
+            assert denied is not None
+            told.append(denied)
+    assert [(one.rule, one.symbol) for one in told] == [("REJECTED", "BTC-USD")] * 3
+    assert told[0].message == "no margin"
+    assert "given up" in told[2].message
+    venue = Venue()
+    decided.on(4.0, venue)
+    assert decided.logic.reject(venue.orders[0].client_order_id, "no margin", BAR_NS) is not None
+    decided.on(4.0, venue)
+    assert len(venue.orders) == 2
+    assert decided.logic.reject("flatten-BTC-USD", "not this strategy's", BAR_NS) is None
+
+
 def test_a_position_is_closed_where_it_may_not_be_turned_round() -> None:
     decided, venue = Decided(), Venue(permission=REDUCING, held=2)
     decided.on(-3.0, venue)

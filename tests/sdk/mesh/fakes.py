@@ -108,6 +108,7 @@ class FakeMesh:
         self.cancels_pend = False  # the venue has not heard of a cancel yet
         self.traders: set[str] = set()  # strategies that have ordered
         self.exchange_accounts: dict[str, list[str]] = {}  # the symbols that each is fed
+        self.exchange_feed_s = 0  # the interval of these feeds
         self.consents: list[object] = []  # of each order: whether live trading was meant
         self.orders: dict[str, orderpb.OrderStatus] = {}
         self.capital: list[portfoliopb.AllocatedCapital] = []  # none: the account has no shares

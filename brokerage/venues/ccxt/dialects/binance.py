@@ -46,6 +46,7 @@ SPOT = VenueTraits(
     replaces_in_one_act=True,
     holds_sales=True,
     post_only=True,
+    profile="binance_spot",
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["spot"]},

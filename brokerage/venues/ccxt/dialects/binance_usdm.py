@@ -55,6 +55,7 @@ USDM = VenueTraits(
     acceptance_window_ns=WINDOW_MS * SECOND_NS // 1_000,
     answers_in_commit=False,
     post_only=True,
+    profile="binance_usdm",
 )
 OPTIONS: Mapping[str, object] = {
     "fetchMarkets": {"types": ["linear"]},

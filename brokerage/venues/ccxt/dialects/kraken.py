@@ -54,6 +54,7 @@ SPOT = VenueTraits(
     answers_in_commit=False,
     holds_sales=True,
     post_only=True,
+    profile="kraken_spot",
 )
 OPTIONS: Mapping[str, object] = {}
 

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/broker/v1/account.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x03\n\x0c\x41\x63\x63ountModel\x12/\n\x04type\x18\x01 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x1a\n\x08leverage\x18\x02 \x01(\rR\x08leverage\x12#\n\rbase_currency\x18\x03 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x04 \x01(\tR\x0cstartingCash\x12\x19\n\x08\x66\x65\x65_rate\x18\x05 \x01(\tR\x07\x66\x65\x65Rate\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\x12+\n\x12maker_fee_rate_min\x18\x07 \x01(\tR\x0fmakerFeeRateMin\x12+\n\x12taker_fee_rate_min\x18\x08 \x01(\tR\x0ftakerFeeRateMin\x12*\n\x11slippage_rate_min\x18\t \x01(\tR\x0fslippageRateMin\x12+\n\x11participation_max\x18\n \x01(\tR\x10participationMax\"\xa9\x01\n\x0b\x41\x63\x63ountFeed\x12\x1f\n\x0b\x64\x61ta_preset\x18\x01 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x02 \x01(\tR\rdataSessionId\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x39\n\nvenue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvenueTime\"\x82\x01\n\rAccountBudget\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1b\n\tgross_max\x18\x03 \x01(\tR\x08grossMax\x12\x18\n\x07\x63\x61pital\x18\x04 \x01(\tR\x07\x63\x61pital\"\xdf\x01\n\rAccountLimits\x12\x1b\n\tgross_max\x18\x01 \x01(\tR\x08grossMax\x12\x17\n\x07net_max\x18\x02 \x01(\tR\x06netMax\x12!\n\x0cleverage_max\x18\x03 \x01(\tR\x0bleverageMax\x12\x1d\n\nsymbol_max\x18\x04 \x01(\tR\tsymbolMax\x12\x1d\n\nsector_max\x18\x05 \x01(\tR\tsectorMax\x12\x37\n\x07\x62udgets\x18\x06 \x03(\x0b\x32\x1d.qmtl.broker.v1.AccountBudgetR\x07\x62udgets\"\xe1\x05\n\x07\x41\x63\x63ount\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x14\n\x05venue\x18\x03 \x01(\tR\x05venue\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x05 \x01(\tR\x0cstartingCash\x12\x16\n\x06worlds\x18\x06 \x03(\tR\x06worlds\x12\x31\n\x05\x66\x65\x65\x64s\x18\x07 \x03(\x0b\x32\x1b.qmtl.broker.v1.AccountFeedR\x05\x66\x65\x65\x64s\x12\x19\n\x08\x66\x65\x65_rate\x18\x08 \x01(\tR\x07\x66\x65\x65Rate\x12\x1a\n\x08leverage\x18\t \x01(\rR\x08leverage\x12\x41\n\rtrading_state\x18\n \x01(\x0e\x32\x1c.qmtl.broker.v1.TradingStateR\x0ctradingState\x12\x39\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x35\n\x06limits\x18\x0c \x01(\x0b\x32\x1d.qmtl.broker.v1.AccountLimitsR\x06limits\x12\'\n\x0flimits_revision\x18\r \x01(\x03R\x0elimitsRevision\x12\x18\n\x07profile\x18\x0e \x01(\tR\x07profile\x12+\n\x12maker_fee_rate_min\x18\x0f \x01(\tR\x0fmakerFeeRateMin\x12+\n\x12taker_fee_rate_min\x18\x10 \x01(\tR\x0ftakerFeeRateMin\x12*\n\x11slippage_rate_min\x18\x11 \x01(\tR\x0fslippageRateMin\x12+\n\x11participation_max\x18\x12 \x01(\tR\x10participationMax*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03*[\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_CASH\x10\x01\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_MARGIN\x10\x02\x42X\n\x11io.qmtl.broker.v1B\x0c\x41\x63\x63ountProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/broker/v1/account.proto\x12\x0eqmtl.broker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x03\n\x0c\x41\x63\x63ountModel\x12/\n\x04type\x18\x01 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x1a\n\x08leverage\x18\x02 \x01(\rR\x08leverage\x12#\n\rbase_currency\x18\x03 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x04 \x01(\tR\x0cstartingCash\x12\x19\n\x08\x66\x65\x65_rate\x18\x05 \x01(\tR\x07\x66\x65\x65Rate\x12\x18\n\x07profile\x18\x06 \x01(\tR\x07profile\x12+\n\x12maker_fee_rate_min\x18\x07 \x01(\tR\x0fmakerFeeRateMin\x12+\n\x12taker_fee_rate_min\x18\x08 \x01(\tR\x0ftakerFeeRateMin\x12*\n\x11slippage_rate_min\x18\t \x01(\tR\x0fslippageRateMin\x12+\n\x11participation_max\x18\n \x01(\tR\x10participationMax\"\xe0\x01\n\x0b\x41\x63\x63ountFeed\x12\x1f\n\x0b\x64\x61ta_preset\x18\x01 \x01(\tR\ndataPreset\x12&\n\x0f\x64\x61ta_session_id\x18\x02 \x01(\tR\rdataSessionId\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x39\n\nvenue_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvenueTime\x12\x35\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\"\x82\x01\n\rAccountBudget\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1b\n\tgross_max\x18\x03 \x01(\tR\x08grossMax\x12\x18\n\x07\x63\x61pital\x18\x04 \x01(\tR\x07\x63\x61pital\"\xdf\x01\n\rAccountLimits\x12\x1b\n\tgross_max\x18\x01 \x01(\tR\x08grossMax\x12\x17\n\x07net_max\x18\x02 \x01(\tR\x06netMax\x12!\n\x0cleverage_max\x18\x03 \x01(\tR\x0bleverageMax\x12\x1d\n\nsymbol_max\x18\x04 \x01(\tR\tsymbolMax\x12\x1d\n\nsector_max\x18\x05 \x01(\tR\tsectorMax\x12\x37\n\x07\x62udgets\x18\x06 \x03(\x0b\x32\x1d.qmtl.broker.v1.AccountBudgetR\x07\x62udgets\"\xe1\x05\n\x07\x41\x63\x63ount\x12\x18\n\x07\x61\x63\x63ount\x18\x01 \x01(\tR\x07\x61\x63\x63ount\x12/\n\x04type\x18\x02 \x01(\x0e\x32\x1b.qmtl.broker.v1.AccountTypeR\x04type\x12\x14\n\x05venue\x18\x03 \x01(\tR\x05venue\x12#\n\rbase_currency\x18\x04 \x01(\tR\x0c\x62\x61seCurrency\x12#\n\rstarting_cash\x18\x05 \x01(\tR\x0cstartingCash\x12\x16\n\x06worlds\x18\x06 \x03(\tR\x06worlds\x12\x31\n\x05\x66\x65\x65\x64s\x18\x07 \x03(\x0b\x32\x1b.qmtl.broker.v1.AccountFeedR\x05\x66\x65\x65\x64s\x12\x19\n\x08\x66\x65\x65_rate\x18\x08 \x01(\tR\x07\x66\x65\x65Rate\x12\x1a\n\x08leverage\x18\t \x01(\rR\x08leverage\x12\x41\n\rtrading_state\x18\n \x01(\x0e\x32\x1c.qmtl.broker.v1.TradingStateR\x0ctradingState\x12\x39\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x35\n\x06limits\x18\x0c \x01(\x0b\x32\x1d.qmtl.broker.v1.AccountLimitsR\x06limits\x12\'\n\x0flimits_revision\x18\r \x01(\x03R\x0elimitsRevision\x12\x18\n\x07profile\x18\x0e \x01(\tR\x07profile\x12+\n\x12maker_fee_rate_min\x18\x0f \x01(\tR\x0fmakerFeeRateMin\x12+\n\x12taker_fee_rate_min\x18\x10 \x01(\tR\x0ftakerFeeRateMin\x12*\n\x11slippage_rate_min\x18\x11 \x01(\tR\x0fslippageRateMin\x12+\n\x11participation_max\x18\x12 \x01(\tR\x10participationMax*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03*[\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_CASH\x10\x01\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_MARGIN\x10\x02\x42X\n\x11io.qmtl.broker.v1B\x0c\x41\x63\x63ountProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +34,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qmtl.broker.v1.account_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\014AccountProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
-  _globals['_TRADINGSTATE']._serialized_start=1752
-  _globals['_TRADINGSTATE']._serialized_end=1877
-  _globals['_ACCOUNTTYPE']._serialized_start=1879
-  _globals['_ACCOUNTTYPE']._serialized_end=1970
-  _globals['_ACCOUNTMODEL']._serialized_start=82
-  _globals['_ACCOUNTMODEL']._serialized_end=479
-  _globals['_ACCOUNTFEED']._serialized_start=482
-  _globals['_ACCOUNTFEED']._serialized_end=651
-  _globals['_ACCOUNTBUDGET']._serialized_start=654
-  _globals['_ACCOUNTBUDGET']._serialized_end=784
-  _globals['_ACCOUNTLIMITS']._serialized_start=787
-  _globals['_ACCOUNTLIMITS']._serialized_end=1010
-  _globals['_ACCOUNT']._serialized_start=1013
-  _globals['_ACCOUNT']._serialized_end=1750
+  _globals['_TRADINGSTATE']._serialized_start=1839
+  _globals['_TRADINGSTATE']._serialized_end=1964
+  _globals['_ACCOUNTTYPE']._serialized_start=1966
+  _globals['_ACCOUNTTYPE']._serialized_end=2057
+  _globals['_ACCOUNTMODEL']._serialized_start=114
+  _globals['_ACCOUNTMODEL']._serialized_end=511
+  _globals['_ACCOUNTFEED']._serialized_start=514
+  _globals['_ACCOUNTFEED']._serialized_end=738
+  _globals['_ACCOUNTBUDGET']._serialized_start=741
+  _globals['_ACCOUNTBUDGET']._serialized_end=871
+  _globals['_ACCOUNTLIMITS']._serialized_start=874
+  _globals['_ACCOUNTLIMITS']._serialized_end=1097
+  _globals['_ACCOUNT']._serialized_start=1100
+  _globals['_ACCOUNT']._serialized_end=1837
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -55,16 +56,18 @@ class AccountModel(_message.Message):
     def __init__(self, type: _Optional[_Union[AccountType, str]] = ..., leverage: _Optional[int] = ..., base_currency: _Optional[str] = ..., starting_cash: _Optional[str] = ..., fee_rate: _Optional[str] = ..., profile: _Optional[str] = ..., maker_fee_rate_min: _Optional[str] = ..., taker_fee_rate_min: _Optional[str] = ..., slippage_rate_min: _Optional[str] = ..., participation_max: _Optional[str] = ...) -> None: ...
 
 class AccountFeed(_message.Message):
-    __slots__ = ("data_preset", "data_session_id", "symbol", "venue_time")
+    __slots__ = ("data_preset", "data_session_id", "symbol", "venue_time", "interval")
     DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
     DATA_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     VENUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
     data_preset: str
     data_session_id: str
     symbol: str
     venue_time: _timestamp_pb2.Timestamp
-    def __init__(self, data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    interval: _duration_pb2.Duration
+    def __init__(self, data_preset: _Optional[str] = ..., data_session_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class AccountBudget(_message.Message):
     __slots__ = ("world_id", "strategy_id", "gross_max", "capital")

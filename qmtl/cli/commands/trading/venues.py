@@ -37,7 +37,8 @@ def open_account(
     world: Annotated[list[str], typer.Option("--world", help="A world that may use it; may be repeated.")],
     currency: Annotated[str, typer.Option("--currency", help="What its equity is counted in, for example USDT.")],
     kind: Annotated[Kind, typer.Option("--type", help="Whether it may borrow.")] = Kind.CASH,
-    profile: Annotated[str, typer.Option("--profile", help="Whose fees are reserved. Default: a percent fee.")] = "",
+    profile: Annotated[str, typer.Option("--profile", help="Whose fees are reserved. Default: the exchange's.")] = "",
+    fee_rate: Annotated[str, typer.Option("--fee-rate", help="A fee instead, as a fraction of the notional.")] = "",
 ) -> None:
     """Open the account at a venue of the settings. It trades once the venue was compared and nothing differs."""
 
@@ -49,6 +50,7 @@ def open_account(
             base_currency=currency,
             type=f"ACCOUNT_TYPE_{kind.name}",
             profile=profile,
+            fee_rate=fee_rate,
         )
         return (await accountrpc.AccountServiceStub(channel).OpenVenueAccount(request)).account
 

@@ -23,7 +23,8 @@ from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.kernel import Commands, Market, Standing, Stop, Traces, forward
 from qmtl.sdk.execution.compiled.paying import Compiling, cheapest
-from qmtl.sdk.execution.decide import DecisionLogic, Followed
+from qmtl.sdk.execution.decide import DecisionLogic
+from qmtl.sdk.execution.planner import Followed
 from qmtl.sdk.execution.port import Cancel, SentOrder, order_name
 from qmtl.sdk.execution.records.columns import FillColumns, OrderColumns
 from qmtl.sdk.execution.records.traces import Columns

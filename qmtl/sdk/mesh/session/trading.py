@@ -95,25 +95,35 @@ class SessionTrading:
         self._sent: frozenset[str] = frozenset()
         self._final: frozenset[str] = frozenset()
         self._worked: list[str] = []  # orders of all versions, since the last decision
+        self._rejected: dict[str, str] = {}  # what the venue said, by order
+        self._told: set[str] = set()  # of these, whose rejection was told
         logic.begin()
 
     def hear(self, event: orderpb.OrderEvent) -> None:
         """An event of an order of the strategy, also of its other versions."""
         if event.kind in WORKED:
             self._worked.append(event.client_order_id)
+        elif event.kind == orderpb.ORDER_EVENT_KIND_REJECTED:
+            self._rejected.setdefault(event.client_order_id, event.message)
 
     def compare(self, statuses: Sequence[orderpb.OrderStatus]) -> None:
         """All orders, newest first, of which no events have come."""
         worked = [one.order.client_order_id for one in statuses if one.state not in NEVER_WORKED]
         self._worked += reversed(worked)
+        for status in statuses:
+            if status.state == orderpb.ORDER_STATE_REJECTED:
+                self._rejected.setdefault(status.order.client_order_id, status.message)
 
     async def recall(self, retrying: RetryingClient, owner: Owner) -> None:
         """Learn what an earlier process of this session has ordered."""
         statuses = await list_orders(retrying, owner)
         self._sent = frozenset(s.order.client_order_id for s in statuses)
         self._logic.recall(self._sent)
-        self._final = frozenset(s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS)
+        rejected = {s.order.client_order_id for s in statuses if s.state == orderpb.ORDER_STATE_REJECTED}
+        taken = {s.order.client_order_id for s in statuses if not s.denial or s.denial in FINAL_DENIALS}
+        self._final = frozenset(taken - rejected)
         self.compare(statuses)
+        self._told |= rejected
 
     async def watch(self, step: Step) -> None:
         """A bar that was played without this process: remember what was acted on, send nothing."""
@@ -134,10 +144,18 @@ class SessionTrading:
         worked, self._worked = self._worked, []
         for name in worked:
             self._logic.hear(name)
-        denied = await conclude_async(self._logic.decide(fresh), self._execution.answer)
+        denied = self._rejections(step.close_ns)
+        denied += await conclude_async(self._logic.decide(fresh), self._execution.answer)
         if self._state is not None:
             await self._state.observe(step, self._execution)
         return denied
+
+    def _rejections(self, time_ns: int) -> list[DeniedOrder]:
+        """What the venue has rejected since the last decision; once each."""
+        fresh = {name: said for name, said in self._rejected.items() if name not in self._told}
+        self._told.update(fresh)
+        told = [self._logic.reject(name, said, time_ns) for name, said in fresh.items()]
+        return [one for one in told if one is not None]
 
     def _remember(self, command: Command) -> None:
         """What an earlier process sent for a command is acted on."""

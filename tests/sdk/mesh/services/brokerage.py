@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from google.protobuf import duration_pb2 as durationpb
+
 from brokerage.domain.accounts.portfolio import view_position
 from brokerage.domain.market.symbols import Source
 from brokerage.market.wire import instrument_to_proto
@@ -49,7 +51,11 @@ class FakeBrokerage:
     def _at_exchange(self, name: str) -> accountpb.Account:
         account = self._account(name)
         account.venue, account.starting_cash, account.worlds[:] = "main", "0", ["w"]
-        account.feeds.extend(accountpb.AccountFeed(symbol=symbol) for symbol in self.mesh.exchange_accounts[name])
+        interval = durationpb.Duration(seconds=self.mesh.exchange_feed_s)
+        account.feeds.extend(
+            accountpb.AccountFeed(symbol=symbol, data_preset="live.hourly", interval=interval)
+            for symbol in self.mesh.exchange_accounts[name]
+        )
         return account
 
     async def ListAccounts(

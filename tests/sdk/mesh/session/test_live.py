@@ -97,6 +97,18 @@ async def test_the_account_is_never_guessed(accounts: tuple[str, ...], terms: Se
     assert not mesh.orders
 
 
+async def test_an_account_whose_prices_come_more_rarely_than_the_strategy_decides_is_refused() -> None:
+    mesh = await live_mesh("acc")
+    mesh.exchange_accounts["acc"].append("BTC-USD")
+    mesh.exchange_feed_s = 3_600
+    said = "feed of BTC-USD of account acc is live.hourly, a price every 3600 s, want at most every 900 s"
+    with pytest.raises(InvalidRequest, match=said):
+        await run(mesh)
+    assert not mesh.orders
+    mesh.exchange_feed_s = 60
+    assert (await run(mesh)).replay.fills
+
+
 async def test_of_several_accounts_the_one_that_is_named_is_traded_with() -> None:
     mesh = await live_mesh("a", "b")
     await run(mesh, SessionTerms(account="b", until=UNTIL))

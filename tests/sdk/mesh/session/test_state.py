@@ -139,7 +139,7 @@ async def test_closes_that_were_played_while_a_process_was_cut_off_show_the_fill
     in_step = CommandsInStep(assemble(Careful()))
     state, fills = StateInStep(in_step, {"BTC-USD": PRESET}), list[FillEvent]()
     account = accountpb.Account(
-        base_currency="USD", starting_cash="1000", type=accountpb.ACCOUNT_TYPE_MARGIN, leverage=1
+        base_currency="USD", starting_cash="1000", fee_rate="0", type=accountpb.ACCOUNT_TYPE_MARGIN, leverage=1
     )
 
     async def books() -> SessionBook:
@@ -190,3 +190,38 @@ async def test_a_target_that_returns_after_another_process_closed_the_position_i
     await trading.watch(Step(turned.time_ns, [Emission(vertex, turned.time_ns, (turned.target, 100.0))], {}))
     await trading.act(Step(back.time_ns, [Emission(vertex, back.time_ns, (back.target, 100.0))], {}))
     assert [act.orders[0].quantity for act in venue.acts if isinstance(act, SubmitList)] == held
+
+
+async def test_what_the_venue_rejected_is_told_once_and_sent_again_at_the_next_bar() -> None:
+    mesh, assembled = await active(), assemble(Held())
+    logic, venue = DecisionLogic(assembled), FlatVenue()
+    trading = SessionTrading(logic, venue)  # type: ignore[arg-type]  # all that is asked of it
+    [vertex] = [one for one in assembled.dag.nodes if logic.follows(one.node_id)]
+
+    async def bar(at: int) -> list[str]:
+        close_ns = int(BARS.close_ns[at])
+        denied = await trading.act(Step(close_ns, [Emission(vertex, close_ns, (3.0, 100.0))], {}))
+        return [f"{one.rule}: {one.message}" for one in denied]
+
+    def sent() -> list[str]:
+        return [act.list_id for act in venue.acts if isinstance(act, SubmitList)]
+
+    assert await bar(0) == []
+    assert await bar(1) == []
+    assert len(sent()) == 1
+    rejected = orderpb.OrderEvent(
+        kind=orderpb.ORDER_EVENT_KIND_REJECTED, client_order_id=sent()[0], message="insufficient balance"
+    )
+    trading.hear(rejected)
+    trading.hear(rejected)
+    assert await bar(2) == ["REJECTED: insufficient balance"]
+    assert await bar(3) == []
+    assert len(set(sent())) == 2
+    order = orderpb.Order(client_order_id=sent()[0], symbol="BTC-USD")
+    mesh.orders[sent()[0]] = orderpb.OrderStatus(order=order, state=orderpb.ORDER_STATE_REJECTED)
+    logic, venue = DecisionLogic(assembled), FlatVenue()
+    trading = SessionTrading(logic, venue)  # type: ignore[arg-type]  # all that is asked of it
+    await trading.recall(RetryingClient.open(mesh.client, 5.0, SystemClock()), OWNER)
+    await trading.watch(Step(int(BARS.close_ns[0]), [Emission(vertex, int(BARS.close_ns[0]), (3.0, 100.0))], {}))
+    assert await bar(1) == []
+    assert len(sent()) == 1

@@ -15,7 +15,7 @@ from qmtl.sdk.execution.compiled.coverage import Covered
 from qmtl.sdk.execution.compiled.exits import Ranges
 from qmtl.sdk.execution.compiled.paying import BARS_OF_A_LIST, BARS_OF_EXITS, DEARER_BRACKETS, Compiling, cheapest
 from qmtl.sdk.execution.compiled.stretches import Stretch, Stretches
-from qmtl.sdk.execution.decide import Followed
+from qmtl.sdk.execution.planner import Followed
 from qmtl.sdk.execution.port import Cancel
 
 if TYPE_CHECKING:

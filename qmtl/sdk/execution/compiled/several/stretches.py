@@ -20,7 +20,7 @@ from qmtl.sdk.execution.compiled.several.decided import Legs, Symbols
 from qmtl.sdk.execution.compiled.several.kernel import Prices, SeveralStop, SeveralTraces, State, Targets, several
 from qmtl.sdk.execution.compiled.several.records import SeveralFills, SeveralOrders, Traded
 from qmtl.sdk.execution.compiled.stretches import StretchedRun
-from qmtl.sdk.execution.decide import Followed
+from qmtl.sdk.execution.planner import Followed
 from qmtl.sdk.execution.port import Cancel
 from qmtl.sdk.strategy.events import Signal
 

@@ -48,7 +48,8 @@ async def find_live_account(
     """The account at an exchange that a world trades with, fed by live prices of all that is traded.
 
     Raises NotFound (E_ACCOUNT_UNKNOWN): the world may use none; InvalidRequest (E_FIELD): it may use several and the
-    terms name none, or they name one on paper, or money that is not theirs to choose.
+    terms name none, or they name one on paper, or money that is not theirs to choose, or its prices of a symbol come
+    more rarely than the strategy decides on it.
     """
     for field, given in (("profile", terms.profile or None), ("cash", terms.cash), ("fee_rate", terms.fee_rate)):
         if given is not None:
@@ -67,11 +68,25 @@ async def find_live_account(
     if not terms.account and len(found) > 1:
         raise refused("E_FIELD", "terms.account", "none", f"one of {', '.join(names)}")
     account = next(one for one in found if terms.account in ("", one.account))
-    fed = {feed.symbol for feed in account.feeds}
+    fed = {feed.symbol: feed for feed in account.feeds}
+    for symbol, preset in traded.items():
+        if symbol in fed:
+            _require_as_fine(account, fed[symbol], preset)
     for symbol, preset in traded.items():
         if symbol not in fed:
             account = await _fed(retrying, account, preset, "")  # it outlives the session
     return account
+
+
+def _require_as_fine(account: accountpb.Account, feed: accountpb.AccountFeed, preset: datasetspb.Preset) -> None:
+    has_s, wants_s = feed.interval.seconds, preset.interval.seconds
+    if has_s > wants_s:
+        raise refused(
+            "E_FIELD",
+            f"feed of {feed.symbol} of account {account.account}",
+            f"{feed.data_preset}, a price every {has_s} s",
+            f"at most every {wants_s} s, as {preset.name}, whose bars the strategy decides on",
+        )
 
 
 async def _live_accounts(retrying: RetryingClient, world: str) -> list[accountpb.Account]:

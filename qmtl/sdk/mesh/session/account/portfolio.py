@@ -9,6 +9,7 @@ from qmtl.broker.v1 import portfolio_pb2 as portfoliopb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady, QmtlError, Unavailable
+from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.rpc.client.streams import scoped
 from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.streams import Newest
@@ -52,7 +53,11 @@ class FollowedPortfolio:
         try:
             return await self._newest.until(seen, self._venue_wait_s)
         except TimeoutError:
-            message = f"the paper venue has not seen the last bar in {self._venue_wait_s:g} s"
+            newest = self._newest.value
+            reached = ns_from_proto(newest.time, "portfolio.time") if newest and newest.HasField("time") else 0
+            at = timestamp_text(from_ns(reached)) if reached else "none"
+            want = f"{timestamp_text(from_ns(time_ns))}, the close that is decided on, within {self._venue_wait_s:g} s"
+            message = f"prices of account {self._owner.account} are at {at}, want {want}"
             raise NotReady("E_VENUE_BEHIND", message) from None
 
     async def read(self) -> portfoliopb.Portfolio:
