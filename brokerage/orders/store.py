@@ -15,6 +15,7 @@ from brokerage.domain.orders.events import OrderEvent
 from brokerage.domain.orders.order import NETTING, OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.trading.netted import NETTED
 from brokerage.orders.rows import event_of, head_values, order_of, record_of
 from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound
@@ -107,6 +108,18 @@ def records(conn: Connection, instruments: Instruments, order_ids: Sequence[str]
         return []
     query = sa.select(t.orders).where(t.orders.c.order_id.in_(order_ids))
     return [record_of(row, instruments) for row in conn.execute(query)]
+
+
+def netted_since(conn: Connection, record: OrderRecord) -> int:
+    """What reducing shares of netted orders have traded for an order's owner, on its side, since it was taken."""
+    order, table = record.order, t.orders.c
+    taken = sa.select(table.created_sequence).where(table.order_id == record.id).scalar_subquery()
+    where = (
+        *(table.account == order.owner.account, table.world_id == order.owner.world_id),
+        *(table.strategy_id == order.owner.strategy_id, table.symbol == order.symbol, table.side == order.side.value),
+        *(table.reduce_only, table.tags.contains(f'"{NETTED}"'), table.created_sequence > taken),
+    )
+    return int(conn.scalar(sa.select(sa.func.sum(table.filled)).where(*where)) or 0)
 
 
 def records_of_lists(

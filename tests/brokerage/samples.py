@@ -169,8 +169,8 @@ class Book:
         name = OrderName(owner, client_order_id)
         return await self.db.write(lambda conn: cancel_order(conn, self.market, name, 8))
 
-    async def order(self, client_order_id: str) -> StoredOrder:
-        name = OrderName(OWNER, client_order_id)
+    async def order(self, client_order_id: str, owner: Owner = OWNER) -> StoredOrder:
+        name = OrderName(owner, client_order_id)
         return await self.db.read(lambda conn: orders_store.order(conn, name, self.market.instruments))
 
     async def state(self, client_order_id: str) -> OrderState:

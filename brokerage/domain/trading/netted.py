@@ -15,7 +15,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
-from brokerage.domain.orders.order import Order, OrderShare, SizedOrder
+from brokerage.domain.orders.order import Order, OrderShare, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord, share_fees, share_units
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
@@ -87,18 +87,29 @@ def order_of_share(order: Order, share: OrderShare) -> Order:
 
 def overtaken(view: AccountView, record: OrderRecord) -> Refusal | None:
     """Why an open netted order may not trade on, if there is a reason: a share that only reduces has more left than its
-    owner still holds, and would take it through zero.
+    owner still holds beside its own orders that close at once, and would take it through zero. `view` has those.
     """
     order = record.order
     if not order.shares or record.instrument is None:
         return None
     got = record.booked or (0,) * len(order.shares)
     for share, units, done in zip(order.shares, share_units(order, record.instrument), got, strict=True):
-        held, left = view.book(share.owner(order.owner.account)).held(order.symbol), abs(units) - abs(done)
-        if share.reduce_only and left > max(-held * share.side.sign, 0):
+        book, left = view.book(share.owner(order.owner.account)), abs(units) - abs(done)
+        free = -book.held(order.symbol) * share.side.sign - _leaving(book, order.symbol, share.side)
+        if share.reduce_only and left > max(free, 0):
             said = f"{share}: it only reduces, and less than what is left of it is held of {order.symbol} now"
             return Refusal(Denial.REDUCE_ONLY_INCREASES, said)
     return None
+
+
+def _leaving(book: StrategyBook, symbol: str, side: Side) -> int:
+    """What the owner's own orders that rest nowhere may still trade on a side."""
+    return sum(
+        record.remaining
+        for record in book.open_orders(symbol)
+        if record.order.side is side
+        and (record.order.type is OrderType.MARKET or record.order.tif in (TimeInForce.IOC, TimeInForce.FOK))
+    )
 
 
 def end_overtaken(view: AccountView, book: StrategyBook, symbol: str, time: EventTime) -> list[OrderEvent]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from brokerage.accounts import store as accounts_store
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.order import Order, OrderName
 from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.stored import StoredOrder
 from brokerage.domain.trading.commands import cancel
@@ -37,9 +37,11 @@ def cancel_order(conn: Connection, market: MarketContext, name: OrderName, now_n
 
 
 def cancel_all(conn: Connection, market: MarketContext, of: store.OrdersOf, now_ns: int) -> list[StoredOrder]:
-    """Cancel every open order of an account, or of one world or strategy in it, in one transaction."""
+    """Cancel every open order of an account, or of one world or strategy in it, in one transaction. A netted order with
+    a share of theirs is cancelled as a whole: nobody nets the rest again.
+    """
     account = accounts_store.account(conn, of.account, lock=True)
-    known = [one for one in store.open_orders(conn, market.instruments, of.account) if of.has(one.order.owner)]
+    known = [one for one in store.open_orders(conn, market.instruments, of.account) if _is_meant(of, one.order)]
     view, made = load_open_orders(conn, market, account), dict[str, OrderEvent]()
     done: list[tuple[StrategyBook, OrderEvent]] = []
     for stored in known:
@@ -56,6 +58,10 @@ def cancel_all(conn: Connection, market: MarketContext, of: store.OrdersOf, now_
     if done:
         journal.record(conn, account, done)
     return [_after(stored, made.get(stored.record.id), view.book(stored.order.owner)) for stored in known]
+
+
+def _is_meant(of: store.OrdersOf, order: Order) -> bool:
+    return of.has(order.owner) or any(of.has(share.owner(of.account)) for share in order.shares)
 
 
 def _after(stored: StoredOrder, event: OrderEvent | None, book: StrategyBook) -> StoredOrder:

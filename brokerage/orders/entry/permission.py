@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from brokerage.domain.accounts.account import TradingState
+from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.accounts.strategy_book import StrategyBook
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.order import Order, OrderShare
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState
-from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.context import increases
 from brokerage.domain.risk.fence import Fence, GateStamp, VenueKind, domain_at, lets_go, refusal
 from brokerage.domain.trading import commands
 from brokerage.domain.trading.netted import overtaken
 from brokerage.fences.store import locked_fence
+from brokerage.market.context import MarketContext
+from brokerage.orders.working import load_open_orders
 from qmtl.core.errors import NotReady
 from qmtl.core.modes import ExecutionDomain
 
@@ -67,10 +68,13 @@ def shares_refused(
     return None
 
 
-def shares_barred(conn: Connection, view: AccountView, record: OrderRecord, kind: VenueKind) -> Refusal | None:
+def shares_barred(conn: Connection, market: MarketContext, account: Account, record: OrderRecord) -> Refusal | None:
     """Why a netted order that was taken may not leave now, if there is a reason: the fence of a share has moved, or
-    what it was to reduce is gone.
+    what it was to reduce is gone, or about to be.
     """
+    if not record.order.shares:
+        return None
+    kind, view = market.of(account).kind, load_open_orders(conn, market, account)
     worlds = sorted({share.world_id for share in record.order.shares})
     fences = {world_id: locked_fence(conn, world_id) for world_id in worlds}
     try:

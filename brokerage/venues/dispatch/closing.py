@@ -13,6 +13,7 @@ from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.orders.totals import NO_OPEN_ORDERS
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
 from brokerage.fences.unprotected import WAITS
@@ -22,7 +23,29 @@ from brokerage.orders.working import load_open_orders
 
 GIVES_WAY = "GIVES_WAY: it holds what is to be sold at once"
 CLOSES_ALREADY = "HELD: an order that is at its venue may close what it sells, and is to end first"
+NETTED_FIRST = "HELD: a netted order that is at its venue reduces the same position, and is to end first"
+NETTED_INSTEAD = "REDUCE_ONLY: a netted order has reduced as much since it was taken"
 NOTHING_HELD = "REDUCE_ONLY: no position is left to reduce"
+
+
+def awaits_netted(book: StrategyBook, record: OrderRecord) -> bool:
+    """Whether an order waits until a netted order has ended that reduces the same position: both together would take
+    it through zero.
+    """
+    order, held = record.order, -book.held(record.order.symbol) * record.order.side.sign
+    coming = book.reserved.get((order.symbol, order.side), NO_OPEN_ORDERS).reducing
+    return bool(coming) and held > 0 and record.remaining + coming > held
+
+
+def after_netted(book: StrategyBook, record: OrderRecord, done: int, time: EventTime) -> list[OrderEvent]:
+    """Cut off an order what netted orders have reduced since it was taken: it was sized for what was held then."""
+    if not done or record.triggered or record.order.parent:
+        return []
+    if done >= record.remaining:
+        ended = commands.cancel(book, record.id, time, direct=True, detail=NETTED_INSTEAD)
+        return [] if ended is None else [ended]
+    terms = replace(record.terms, quantity=record.quantity - done)
+    return commands.replace_terms(book, record.id, terms, time, direct=True)
 
 
 def closes_at_once(record: OrderRecord) -> bool:

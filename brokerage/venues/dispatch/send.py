@@ -24,10 +24,18 @@ from brokerage.fences import intents
 from brokerage.fences.store import locked_fence
 from brokerage.fences.unprotected import UNPROTECTED
 from brokerage.market.context import MarketContext
+from brokerage.orders import store
 from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow, shares_barred
 from brokerage.orders.working import load_orders
-from brokerage.venues.dispatch.closing import closes_at_once, gave_way, make_way
+from brokerage.venues.dispatch.closing import (
+    NETTED_FIRST,
+    after_netted,
+    awaits_netted,
+    closes_at_once,
+    gave_way,
+    make_way,
+)
 from brokerage.venues.dispatch.emulation import HELD, still_reached
 from qmtl.core.errors import NotReady
 
@@ -47,13 +55,15 @@ def to_wire(
     row = intents.unanswered(conn, order_id)
     if account is None or row is None or row.wire_ns is not None:
         return False
-    fence, trading = locked_fence(conn, name.owner.world_id), account.trading_state
+    fence, trading = locked_fence(conn, name.owner.world_id), _trading(market, account)
     kind = market.of(account).kind
-    if trading is TradingState.ACTIVE and market.only_reduces():
-        trading = TradingState.REDUCING
     view, book = load_orders(conn, market, account, name.owner, order_id)
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
+    beside = market.of(account).link.remote and not record.order.shares
+    if beside and awaits_netted(book, record):
+        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, NETTED_FIRST))
+        return False
     if record.triggered or record.order.parent:  # brokerage's own acts are held, never denied
         if paced:
             return False
@@ -68,7 +78,7 @@ def to_wire(
         way = gave_way(record)  # it stands for the exits that were ended for it: neither epoch nor pace is held to it
         epoch = fence.epoch if way and row.epoch != intents.NO_FENCE else row.epoch
         refused = _refusal(book, account, record, fence, epoch, kind) or _adds(market, book, record)
-        refused = refused or shares_barred(conn, view, record, kind)
+        refused = refused or shares_barred(conn, market, account, record)
         if refused is None and paced:
             refused = _too_late(record, time.at_ns, 0 if way else now_ns - row.sent_ns)
             if refused is None:
@@ -83,13 +93,22 @@ def to_wire(
             return False
         account = free
         view, book = load_orders(conn, market, account, name.owner, order_id)
-        record = book.record(order_id)
+    elif goes and beside:
+        done = after_netted(book, record, store.netted_since(conn, record), time)
+        account = record_in(conn, market, account, (view, book), done)
+        goes = not book.record(order_id).closed
     if goes:
         narrow(book, trading, record, fence)
         intents.put_on_the_wire(conn, order_id, fence.epoch, now_ns)
         made = [commands.send(book, order_id, time)]
     record_in(conn, market, account, (view, book), made)
     return goes
+
+
+def _trading(market: MarketContext, account: Account) -> TradingState:
+    """What an account may do now, also where its venue may only be sent what reduces."""
+    only_reduces = account.trading_state is TradingState.ACTIVE and market.only_reduces()
+    return TradingState.REDUCING if only_reduces else account.trading_state
 
 
 def replace_to_wire(

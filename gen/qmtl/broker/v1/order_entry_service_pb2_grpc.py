@@ -134,7 +134,8 @@ class OrderEntryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelAll(self, request, context):
-        """Cancels all open orders of an account, a world or a strategy. Passes every fence.
+        """Cancels all open orders of an account, a world or a strategy. Passes every fence. A netted order with a share of
+        theirs is cancelled as a whole.
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
         """

@@ -76,7 +76,8 @@ class OrderEntryServiceStub:
     Errors: NOT_FOUND (E_ORDER_UNKNOWN).
     """
     CancelAll: _grpc.UnaryUnaryMultiCallable[_order_entry_service_pb2.CancelAllRequest, _order_entry_service_pb2.CancelAllResponse]
-    """Cancels all open orders of an account, a world or a strategy. Passes every fence.
+    """Cancels all open orders of an account, a world or a strategy. Passes every fence. A netted order with a share of
+    theirs is cancelled as a whole.
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
     """
@@ -129,7 +130,8 @@ class OrderEntryServiceAsyncStub(OrderEntryServiceStub):
     Errors: NOT_FOUND (E_ORDER_UNKNOWN).
     """
     CancelAll: _aio.UnaryUnaryMultiCallable[_order_entry_service_pb2.CancelAllRequest, _order_entry_service_pb2.CancelAllResponse]  # type: ignore[assignment]
-    """Cancels all open orders of an account, a world or a strategy. Passes every fence.
+    """Cancels all open orders of an account, a world or a strategy. Passes every fence. A netted order with a share of
+    theirs is cancelled as a whole.
 
     Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
     """
@@ -215,7 +217,8 @@ class OrderEntryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_entry_service_pb2.CancelAllRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_service_pb2.CancelAllResponse, _abc.Awaitable[_order_entry_service_pb2.CancelAllResponse]]:
-        """Cancels all open orders of an account, a world or a strategy. Passes every fence.
+        """Cancels all open orders of an account, a world or a strategy. Passes every fence. A netted order with a share of
+        theirs is cancelled as a whole.
 
         Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN).
         """

@@ -16,7 +16,7 @@ COIN = instrument("BTC-USD", base="BTC", quote="USD", lot="0.01", quantity_place
 
 def test_a_fill_at_the_close_of_a_bar_is_in_its_equity_and_one_at_the_next_open_is_not() -> None:
     account = accountpb.Account(
-        base_currency="USD", starting_cash="1000", type=accountpb.ACCOUNT_TYPE_MARGIN, leverage=1
+        base_currency="USD", starting_cash="1000", fee_rate="0", type=accountpb.ACCOUNT_TYPE_MARGIN, leverage=1
     )
     at_ns = int(BARS.close_ns[1])  # the close of the second bar is the open of the third
 
