@@ -1,6 +1,6 @@
 """Bars of a file of one's own: what it says is taken, what it leaves open is asked for, what is wrong is refused.
 
-    python -m examples.own_csv [FILE SYMBOL ZONE]
+    python -m examples.own_csv [FILE SYMBOL ZONE CALENDAR]
 
 Without a file it writes one first, as a broker in New York might: local times, no zone, capital letters.
 """
@@ -32,7 +32,7 @@ class Breakout(Strategy):
 def written(folder: Path) -> Path:
     """Two weeks of half hours."""
     lines = ["Date,Open,High,Low,Close,Volume"]
-    for day in range(3, 15):
+    for day in (3, 4, 5, 6, 7, 10, 11, 12, 13, 14):
         for half in range(13):
             minutes, close = 9 * 60 + 30 + 30 * half, 100.0 + 6.0 * math.sin((day * 13 + half) / 9)
             time = f"2024-06-{day:02} {minutes // 60:02}:{minutes % 60:02}:00"
@@ -44,7 +44,7 @@ def written(folder: Path) -> Path:
 
 def main(*given: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
-        path, symbol, zone = given or (written(Path(folder)), "MINE", "America/New_York")
+        path, symbol, zone, calendar = given or (written(Path(folder)), "MINE", "America/New_York", "XNYS")
         said = []
         try:
             Bars.from_csv(path, symbol)
@@ -52,7 +52,7 @@ def main(*given: str) -> str:
             said.append(f"without a zone: {error}")
         bars = Bars.from_csv(path, symbol, zone=zone)
     said.append(f"{len(bars)} bars of {bars.interval_s} s")
-    terms = AccountTerms(instruments=(instrument(symbol, base=symbol, quote="USD"),))
+    terms = AccountTerms(instruments=(instrument(symbol, base=symbol, quote="USD", calendar=calendar),))
     said.append(str(Runner.backtest(Breakout(symbol, f"{bars.interval_s}s"), bars, terms=terms)))
     return "\n".join(said)
 

@@ -72,8 +72,9 @@ def test_rotation_sells_before_it_buys_and_a_pair_has_two_legs() -> None:
 def test_a_file_of_ones_own_needs_its_zone_and_then_trades() -> None:
     said = own_csv.main()
     assert said.startswith("without a zone: E_FIELD")
-    assert "156 bars of 1800 s" in said
+    assert "130 bars of 1800 s" in said
     assert "win_rate" in said
+    assert "ratios of 252 sessions a year" in said
 
 
 def test_a_market_maker_stays_in_its_inventory_by_hand_and_by_its_node_set() -> None:

@@ -105,6 +105,8 @@ class BacktestResult:
         yield from assumption_lines(self.replay)
         yield from denial_lines(self.replay)
         yield metrics_table(self.replay.metrics)
+        per_year = self.replay.sessions.per_year
+        yield f"[dim]ratios of {per_year:g} sessions a year, by the calendar of what it trades[/dim]"
         held = self.benchmark
         if held:
             shown = ", ".join(f"{name} {show_metric(name, held[name])}" for name in _COMPARED if name in held)

@@ -18,9 +18,9 @@ def shortfall(replay: RunResult) -> str:
         return f"ended before its data: {replay.ended}"
     parts: list[str] = []
     if replay.margin_calls:
-        parts.append(f"{len(replay.margin_calls)} margin calls closed what it held")
+        parts.append(f"{_count(len(replay.margin_calls), 'margin call')} closed what it held")
     if replay.denials:
-        parts.append(f"{len(replay.denials)} orders denied")
+        parts.append(f"{_count(len(replay.denials), 'order')} denied")
     undecided = [*replay.undecided[:UNDECIDED_SHOWN]]
     if len(replay.undecided) > UNDECIDED_SHOWN:
         undecided.append(f"no target for {len(replay.undecided) - UNDECIDED_SHOWN} more symbols")
@@ -68,3 +68,7 @@ def denials_table(replay: RunResult) -> Table:
         message = f"{last.symbol}: {last.message}" if last.message else last.symbol
         table.add_row(rule, str(len(found)), iso(found[0].time_ns), iso(last.time_ns), Text(message))
     return table
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -100,6 +100,7 @@ def test_what_was_denied_is_said_before_any_number() -> None:
     assert said.splitlines()[0].startswith("Above  could not hold what it wanted")
     assert said.index("denied by") < said.index("total_return")
     assert "buy and hold: total_return" in said
+    assert "ratios of 365 sessions a year, by the calendar of what it trades" in said
 
 
 def test_months_multiply_to_the_whole_return() -> None:
