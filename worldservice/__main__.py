@@ -243,7 +243,9 @@ def _add_campaigns(
     dossiers = Dossiers(DossierChecker(maker))
     servicer = CampaignServicer(writes, campaigns, promotions, canary, fences, loops, dossiers)
     server.add(campaignrpc.add_CampaignServiceServicer_to_server, servicer, service_of(campaignservicepb))
-    keeper = CampaignKeeper(writes.db, writes.clock, promotions, canary, Demotions(rules.decisions, evidence))
+    keeper = CampaignKeeper(
+        writes.db, writes.clock, writes.metrics, promotions, canary, Demotions(rules.decisions, evidence)
+    )
     runtime.background("campaigns", keeper.run)
     return starter
 

@@ -45,5 +45,22 @@ class WorldMetrics:
             "qmtl_world_rebalance_slippage_bps", "Average price of a leg against its plan's mark; above 0 is a loss.",
             registry=registry, buckets=(-20.0, -5.0, 0.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
         )  # fmt: skip
+        self.rebalance_residual = gauge(
+            "qmtl_world_rebalance_residual", "Lots of the newest plan that are no leg's; want 0."
+        )
+        self.campaigns = gauge("qmtl_world_campaigns", "Bound strategies, by phase of their campaign.", ["phase"])
+        self.campaign_actions = counter(
+            "qmtl_world_campaign_actions_total", "Acts on campaigns that were carried out here.", ["kind"]
+        )
+        self.promotions = counter("qmtl_world_promotions_total", "Promotions that ended.", ["result"])
+        self.promotion_blocks = counter(
+            "qmtl_world_promotion_blocks_total", "Blocks that refused an act, one of each reason a refusal.", ["reason"]
+        )
+        self.divergence_verdicts = counter(
+            "qmtl_world_divergence_verdicts_total", "Divergence reports that were stored.", ["verdict"]
+        )
+        self.divergence_residual = gauge(
+            "qmtl_world_divergence_pnl_residual", "Profit that no term of the newest report explains; want 0."
+        )
         self.closings = counter("qmtl_world_closings_total", "Closings of demoted positions, by state.", ["state"])
         self.refusals = counter("qmtl_world_refusals_total", "Refused writes.", ["rpc", "reason"])

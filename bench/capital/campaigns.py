@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from bench._measuring import best_ms
@@ -63,6 +64,7 @@ from worldservice.campaigns.standing import Campaigns
 from worldservice.config import Settings
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.domain.decision import DecisionSettings
+from worldservice.metrics import WorldMetrics
 from worldservice.policy.domain.campaign.terms import CampaignTerms
 from worldservice.worlds.domain.binding import Stage
 from worldservice.worlds.store import bindings
@@ -148,8 +150,8 @@ async def of_the_keeper(campaigns: int, runs: int) -> None:
         looking = Campaigns(decisions)
         starter = ApplyStarter(decisions, (), lambda *_: ())
         keeper = CampaignKeeper(
-            db, harness.clock, Promotions(looking, starter), Canary(looking, starter),
-            Demotions(decisions, LiveEvidence()),
+            db, harness.clock, WorldMetrics(CollectorRegistry()), Promotions(looking, starter),
+            Canary(looking, starter), Demotions(decisions, LiveEvidence()),
         )  # fmt: skip
         for what in ("first", "second", "third"):
             begun = time.process_time()

@@ -257,6 +257,11 @@ class WorldHarness:
         finally:
             await db.close()
 
+    def sample(self, name: str, **labels: str) -> float | None:
+        """A metric of the running service; None: it was never counted."""
+        assert self._running is not None
+        return self._running[0].metrics.registry.get_sample_value(name, labels)
+
     async def stop_brokerage(self) -> None:
         if self._peer is not None:
             await self._peer()

@@ -95,25 +95,26 @@ class Canary:
         audit_write(conn, act, f"{said}, after {told.live_days} live data days; {risk}")
         return after
 
-    def follow(self, conn: Connection, act: Act, strategy_id: str) -> None:
-        """The next step once its apply completed; the step as it was where the apply ended otherwise."""
+    def follow(self, conn: Connection, act: Act, strategy_id: str) -> bool:
+        """The next step once its apply completed; as it was where the apply ended otherwise. Whether it rose."""
         campaign = store.find_campaign(conn, act.world_id, strategy_id)
         run = apply_store.find_run(conn, act.world_id, campaign.advance_run)
         if not campaign.advancing or (run is not None and run.ended_at is None):
-            return
+            return False
         if run is None or run.state is not ApplyState.COMPLETED or campaign.phase is not Phase.LIVE_CANARY:
             ended = "is not on record" if run is None else f"ended {run.state.value}: {run.reason or 'no reason said'}"
             record_campaign(conn, act, replace(campaign, advancing=False, revision=campaign.revision + 1))
             audit_write(
                 conn, act, f"canary of {strategy_id} stays at step {campaign.step}: {campaign.advance_run} {ended}"
             )
-            return
+            return False
         policy = policy_of(conn, get_world(conn, act.world_id))
         terms = CampaignTerms() if policy is None or policy.campaign is None else policy.campaign
         last = campaign.step + 1 >= len(terms.live.canary)
         after = moved(campaign, PhaseEvent.STEPPED_WHOLE if last else PhaseEvent.STEPPED, act.now)
         record_campaign(conn, act, after)
         audit_write(conn, act, f"canary of {strategy_id}: step {campaign.step} to {after.phase.value} {after.step}")
+        return True
 
 
 def step_targets(campaign: Campaign, steps: Sequence[CanaryStep]) -> tuple[Target, ...]:

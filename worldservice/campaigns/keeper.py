@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -20,9 +21,12 @@ from worldservice.apply.steps import APPLY_SIGNAL
 from worldservice.campaigns import store
 from worldservice.campaigns.canary import Canary
 from worldservice.campaigns.demoting import Demotions
+from worldservice.campaigns.domain.actions import ActionKind
 from worldservice.campaigns.domain.phases import Campaign, Phase
+from worldservice.campaigns.domain.promotions import PromotionState
 from worldservice.campaigns.facts import WorldRows
 from worldservice.campaigns.promoting import Promotions, Trading, comes_back, is_due, settle_phase
+from worldservice.metrics import WorldMetrics
 from worldservice.policy.store import policy_of
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.worlds.acts import own_act
@@ -31,6 +35,7 @@ from worldservice.worlds.domain.world import World
 from worldservice.worlds.store import bindings, worlds
 
 ROUND_S = 1.0
+Done = TypeVar("Done")
 _Seen = tuple[Campaign, int, SnapshotHeader | None]  # a campaign, and what its rules were judged by
 log = structlog.stdlib.get_logger("qmtl.worldservice.campaigns")
 
@@ -39,9 +44,15 @@ class CampaignKeeper:
     """One per process."""
 
     def __init__(
-        self, db: Database, clock: Clock, promotions: Promotions, canary: Canary, demotions: Demotions
+        self,
+        db: Database,
+        clock: Clock,
+        metrics: WorldMetrics,
+        promotions: Promotions,
+        canary: Canary,
+        demotions: Demotions,
     ) -> None:
-        self._db, self._clock = db, clock
+        self._db, self._clock, self._metrics = db, clock, metrics
         self._promotions, self._canary, self._demotions = promotions, canary, demotions
         self._still = dict[tuple[str, str], _Seen]()
 
@@ -61,24 +72,36 @@ class CampaignKeeper:
         """One pass over open promotions and over the campaigns that follow their binding."""
         try:
             for world_id, run_id in await self._db.read(self._settled):
-                await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
+                ended = await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
+                if ended is not None:
+                    self._metrics.promotions.labels(ended.value).inc()
             for world_id, name in await self._db.read(_drifted):
                 await self._one(partial(self._phase, world_id=world_id, strategy_id=name), world_id, name)
             for world_id, name in await self._db.read(self._moving):
-                await self._one(partial(self._live, world_id=world_id, strategy_id=name), world_id, name)
+                done = await self._one(partial(self._live, world_id=world_id, strategy_id=name), world_id, name)
+                for kind in done or ():
+                    self._metrics.campaign_actions.labels(kind.value).inc()
+            for phase, count in (await self._db.read(store.count_phases)).items():
+                self._metrics.campaigns.labels(phase.value).set(count)
         except QmtlError as error:
             log.warning("campaigns_unsettled", error=str(error))
 
-    async def _one(self, work: Callable[[Connection], None], world_id: str, name: str) -> None:
-        """What cannot be moved on is told, and holds up no other."""
+    async def _one(self, work: Callable[[Connection], Done], world_id: str, name: str) -> Done | None:
+        """What was done. What cannot be moved on is told, and holds up no other."""
         try:
-            await self._db.write(work)
+            return await self._db.write(work)
         except QmtlError as error:
             log.warning("campaign_unsettled", world=world_id, of=name, error=str(error))
+            return None
 
-    def _settle(self, conn: Connection, world_id: str, run_id: str) -> None:
+    def _settle(self, conn: Connection, world_id: str, run_id: str) -> PromotionState | None:
+        """The state that the promotion has come to its end in, if it has."""
         worlds.lock_world(conn, world_id)
+        before = store.find_promotion(conn, world_id, run_id)
         self._promotions.settle(conn, own_act("SettlePromotion", world_id, self._clock.now()), run_id)
+        after = store.find_promotion(conn, world_id, run_id)
+        ended = before is not None and before.open and after is not None and not after.open
+        return after.state if ended and after is not None else None
 
     def _phase(self, conn: Connection, world_id: str, strategy_id: str) -> None:
         world = worlds.lock_world(conn, world_id)
@@ -131,10 +154,13 @@ class CampaignKeeper:
             log.warning("campaign_unread", world=campaign.world_id, of=campaign.strategy_id, error=str(error))
             return False
 
-    def _live(self, conn: Connection, world_id: str, strategy_id: str) -> None:
+    def _live(self, conn: Connection, world_id: str, strategy_id: str) -> list[ActionKind]:
+        """Which acts came to their end."""
         world, now = worlds.lock_world(conn, world_id), self._clock.now()
-        self._canary.follow(conn, own_act("SettleCampaign", world_id, now), strategy_id)
-        self._demotions.judge(conn, own_act("DemoteStrategy", world_id, now), world, strategy_id)
+        rose = self._canary.follow(conn, own_act("SettleCampaign", world_id, now), strategy_id)
+        fell = self._demotions.judge(conn, own_act("DemoteStrategy", world_id, now), world, strategy_id)
+        done = ((rose, ActionKind.ADVANCE_CANARY), (fell, ActionKind.DEMOTE))
+        return [kind for happened, kind in done if happened]
 
 
 def _drifted(conn: Connection) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from worldservice.activation.fence_keeper import FenceKeeper
 from worldservice.apply.wire import target_to_proto
 from worldservice.campaigns import store
 from worldservice.campaigns.canary import CANARY, Canary
-from worldservice.campaigns.domain.actions import Action, in_order
+from worldservice.campaigns.domain.actions import Action, ActionKind, in_order
 from worldservice.campaigns.domain.overrides import Override, check_override
 from worldservice.campaigns.domain.phases import Campaign
 from worldservice.campaigns.domain.promotions import Promotion, PromotionEvent
@@ -159,6 +159,8 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         promotion = await self.writes.db.write(
             lambda conn: self._promotions.request(conn, act, strategy_id, run_id, reason)
         )
+        if promotion.requested_at == act.now:
+            self._count(ActionKind.REQUEST_PROMOTION)
         return campaignservicepb.RequestPromotionResponse(promotion=promotion_to_proto(promotion))
 
     @audited
@@ -184,6 +186,7 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         if until is not None and until <= act.now:
             raise refused("E_FIELD", "expires_at", until.isoformat(), "an instant in the future")
         promotion = await self.writes.db.write(lambda conn: self._promotions.approve(conn, act, found, reason, until))
+        self._count_end(promotion, act)
         return campaignservicepb.ApprovePromotionResponse(promotion=promotion_to_proto(promotion))
 
     @audited
@@ -195,9 +198,12 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         reason = _reason(request.reason) if request.force else request.reason
         await self.writes.db.read(lambda conn: world_to_read(conn, act.caller, act.world_id, Role.OPERATOR))
         await self._fences.reach(act.world_id)
-        promotion, _ = await self.writes.db.write(
+        promotion, started = await self.writes.db.write(
             lambda conn: self._promotions.apply(conn, act, found, reason, force=request.force)
         )
+        self._count_end(promotion, act)
+        if started is not None:
+            self._count(ActionKind.APPLY_PROMOTION)
         return campaignservicepb.ApplyPromotionResponse(promotion=promotion_to_proto(promotion))
 
     @audited
@@ -347,7 +353,17 @@ class CampaignServicer(AuditedServicer, campaignrpc.CampaignServiceServicer):
         role: Role,
     ) -> Promotion:
         found, reason = _named(request), _reason(request.reason)
-        return await self.writes.db.write(lambda conn: self._promotions.end(conn, act, found, event, role, reason))
+        promotion = await self.writes.db.write(lambda conn: self._promotions.end(conn, act, found, event, role, reason))
+        self._count_end(promotion, act)
+        return promotion
+
+    def _count(self, kind: ActionKind) -> None:
+        self.writes.metrics.campaign_actions.labels(kind.value).inc()
+
+    def _count_end(self, promotion: Promotion, act: Act) -> None:
+        """A promotion that this act has ended; asked again, it was counted."""
+        if not promotion.open and promotion.decided_at == act.now:
+            self.writes.metrics.promotions.labels(promotion.state.value).inc()
 
     async def _paused(self, act: Act, strategy_id: str, reason: str, paused_by: str) -> Told:
         require_strategy_id(strategy_id)

@@ -72,6 +72,17 @@ def drifted(conn: Connection) -> list[tuple[str, str, Phase]]:
     return [(row.world_id, row.strategy_id, Phase(row.phase)) for row in rows]
 
 
+def count_phases(conn: Connection) -> dict[Phase, int]:
+    """How many bound strategies are in each phase; one whose campaign never moved is in BACKTEST."""
+    c, b = campaigns.c, bindings.c
+    phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value).label("phase")
+    joined = bindings.outerjoin(campaigns, sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id))
+    query = sa.select(phase, sa.func.count().label("bound")).select_from(joined)
+    rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value).group_by(phase))
+    found = {row.phase: row.bound for row in rows}
+    return {one: found.get(one.value, 0) for one in Phase}
+
+
 def live_campaigns(conn: Connection) -> list[Campaign]:
     """Every campaign of who trades live."""
     query = sa.select(campaigns.c.campaign).where(campaigns.c.phase.in_([one.value for one in LIVE]))

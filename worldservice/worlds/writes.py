@@ -178,6 +178,8 @@ async def _refusals_audited(writes: Writes, act: Act) -> AsyncIterator[None]:
         yield
     except QmtlError as refusal:
         writes.metrics.refusals.labels(act.event, refusal.reason).inc()
+        for reason in filter(None, refusal.metadata.get("blocks", "").split(",")):
+            writes.metrics.promotion_blocks.labels(reason).inc()
         await _audit_refusal(writes.db, act, refusal)
         raise
 

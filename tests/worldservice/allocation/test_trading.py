@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -11,7 +13,9 @@ from tests.worldservice.allocation.books import MARK, NOW, F, held, lots, scaled
 from worldservice.allocation.domain.legs import legs_of
 from worldservice.allocation.domain.plan import Approach, Asked, Book, Rules, plan_of
 from worldservice.allocation.domain.scaling import ScaleMode
+from worldservice.allocation.domain.trading.constraints import Force
 from worldservice.allocation.domain.trading.cost import Market, cost_of, permanent_bps, temporary_bps
+from worldservice.allocation.domain.trading.netting import PlannedOrder, residual_lots
 from worldservice.allocation.domain.trading.overlay import Proxy, Way, check_proxies, choices_of, hybrid_hedges
 from worldservice.allocation.domain.trading.pace import Aversion, left_after, urgency
 
@@ -126,3 +130,11 @@ def test_no_pace_is_best_under_a_permanent_impact_that_large() -> None:
         urgency(Aversion(Decimal(1), Decimal(1), Decimal(1), Decimal(2)))
     with pytest.raises(InvalidRequest, match=r"E_PACE: pace\.risk_aversion is -1, want 0 or more"):
         urgency(Aversion(Decimal(-1), Decimal(1), Decimal(1), Decimal(0)))
+
+
+def test_lots_that_are_no_legs_are_counted() -> None:
+    order = PlannedOrder(
+        "v", "S", Fraction(5), Fraction(1), (Fraction(2), Fraction(3)), False, Force.IOC, (0, 1), (3, 2)
+    )
+    assert residual_lots([order]) == 0
+    assert residual_lots([order, replace(order, shares=(3, 3)), replace(order, slices=(Fraction(2),))]) == 4

@@ -9,20 +9,26 @@ import pytest
 import sqlalchemy as sa
 
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
+from qmtl.core.identity.canonical import digest
 from qmtl.core.roles import Role
 from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
+from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import dossier_pb2 as dossierpb
 from tests.support.world_stubs import WorldStubs
 from tests.worldservice.campaigns.test_reports import POLICY, Books, made, opened
 from tests.worldservice.campaigns.test_service import EASY, NAMED, apply, governed, request, shown_on_paper
-from tests.worldservice.harness import WorldHarness, stamp
+from tests.worldservice.harness import LONG, WorldHarness, stamp
 from tests.worldservice.risk.books import book, message_of, snapshot_of
 from tests.worldservice.samples import trials, trials_chunks
 from worldservice.campaigns.reports.tables import divergence_reports
 from worldservice.evaluation.tables import evaluation_runs
+
+MOVED = [2, 4, 6, 8, 10, 11, 12, 14, 16, 17]
 
 
 async def dossier(
@@ -137,6 +143,40 @@ async def test_a_forged_report_is_named(harness: WorldHarness) -> None:
     assert len(told) == 2
     assert "its content has the digest" in told[0]
     assert "figures come to" in told[1]
+
+
+async def test_a_forged_verdict_and_forged_drift_are_named_though_their_digest_was_made_anew(
+    harness: WorldHarness,
+) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness))
+    asked = await books.request(ann)
+    asked.features.append(divergencepb.FeatureCounts(node="f", reference_counts=[10] * 10, live_counts=MOVED))
+    report = await made(ann, asked)
+    assert [one.node for one in report.features] == ["f"]
+    weigh = activationpb.ActivationChange(strategy_id="s", side=LONG, weight="0.5")  # what stands now is not what stood
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[weigh]))
+    assert not await differences(ann)
+
+    def forge(conn: sa.Connection) -> None:
+        forged = type(report).FromString(conn.execute(sa.select(divergence_reports.c.report)).scalar_one())
+        forged.verdict = divergencepb.DIVERGENCE_VERDICT_PASS
+        del forged.reasons[:]
+        forged.drift[0].psi = 0.01
+        bare = type(report).FromString(forged.SerializeToString())
+        for name in ("report_id", "created_at", "created_by"):
+            bare.ClearField(name)
+        forged.report_id = digest(bare.SerializeToString(deterministic=True))
+        conn.execute(sa.update(divergence_reports).values(report=forged.SerializeToString(deterministic=True)))
+
+    await harness.fill(forge)
+    told = [one.split(": ", 1)[1] for one in await differences(ann)]
+    assert told[0] == "verdict come to FAIL, stored PASS"
+    assert [one.split()[0] for one in told] == ["verdict", "reasons", "drift"]
+
+
+async def differences(stub: WorldStubs) -> list[str]:
+    return [one for one in (await dossier(stub, verify=True))[-1].differences if one.startswith("report")]
 
 
 async def test_an_apply_says_what_it_does_to_risk(harness: WorldHarness) -> None:

@@ -221,6 +221,26 @@ async def test_what_cannot_be_compared_is_unknown_and_named(harness: WorldHarnes
     assert (await refusal(ann, other)).reason == "E_SESSION_UNKNOWN"
 
 
+async def test_a_list_that_copies_what_the_account_traded_is_unknown(harness: WorldHarness) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness), slip=Decimal(200))
+    listed = order_list("w1", "s", "sha256:recording")
+    listed.orders.extend(books.orders())
+    listed.range.start.CopyFrom(stamp(books.start))
+    listed.range.end.CopyFrom(stamp(books.start + timedelta(days=DAYS)))
+    for number, one in enumerate(listed.orders):  # at the close of a day; live has lost 2 x 200 for each order by then
+        equity = Decimal(100_000) - (2 * 200 + Decimal("0.1")) * number
+        one.position_target = f"{equity / 200:.4f}"
+    put = await ann.evaluation.PutOrderList(list_chunks(listed))
+    harness.replays.orders, harness.replays.two_sides = books.booked(), books.parts
+    asked = CreateRequest(**NAMED, order_list=put.order_list, account="p", session_id=books.session_id)
+    report = await made(ann, asked)
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert report.reasons[0].endswith(
+        "orders in BTC-USD follow the account's equity, not the replay's: the list is a copy"
+    )
+
+
 async def test_of_a_session_that_was_never_evaluated_the_version_is_that_of_the_run_before_it(
     harness: WorldHarness,
 ) -> None:

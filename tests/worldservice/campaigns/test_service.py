@@ -9,6 +9,7 @@ import pytest
 
 from qmtl.core.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, QmtlError
 from qmtl.core.roles import Role
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import apply_pb2 as applypb
 from qmtl.world.v1 import apply_service_pb2 as applyservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
@@ -19,7 +20,7 @@ from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from qmtl.world.v1 import session_service_pb2 as sessionservicepb
 from qmtl.world.v1 import world_service_pb2 as worldservicepb
 from tests.support.world_stubs import WorldStubs
-from tests.worldservice.harness import WorldHarness, eventually, make_trading, stamp
+from tests.worldservice.harness import WorldHarness, evaluation, eventually, make_trading, stamp
 from tests.worldservice.samples import DOCUMENT, trials, trials_chunks
 
 EASY = """\
@@ -88,6 +89,12 @@ async def test_a_strategy_goes_live_by_a_promotion_at_its_canary_weight_only(har
     before = await campaign(bob)
     assert reasons(before) == ["MISSING_PAPER_RUN", "APPROVAL_MISSING"]
     assert before.next_action.kind == campaignpb.CAMPAIGN_ACTION_KIND_EVALUATE
+    for stage in ("STAGE_PAPER", "STAGE_LIVE"):  # a runner that says a false Sharpe of itself gains nothing
+        lie = evaluation(harness, "w1", "s", f"lie-{stage}", sharpe=9.0, n_trades=1_000)
+        lie.stage = stage  # type: ignore[assignment]  # by name
+        await bob.evaluation.Evaluate(lie)
+    lied = await campaign(bob)
+    assert (reasons(lied), list(lied.windows)) == (reasons(before), list(before.windows))
     await shown_on_paper(harness, ann)
     told = await campaign(bob)
     assert reasons(told) == ["APPROVAL_MISSING"]
@@ -117,6 +124,13 @@ async def test_a_strategy_goes_live_by_a_promotion_at_its_canary_weight_only(har
     plan = (await bob.campaigns.PlanPromotion(campaignservicepb.PlanPromotionRequest(**NAMED))).plan
     assert (reasons(plan), plan.canary_share) == ([], "0.1")
     assert [(target.strategy_id, target.weight) for target in plan.targets] == [("s", "0.1")]
+    await harness.stop_brokerage()  # it is away: refused by name, and nobody is stopped
+    assert (await refusal(apply(bob))).reason == "E_UNAVAILABLE"
+    await harness.start_brokerage()
+    assert (await campaign(bob)).promotion.state == campaignpb.PROMOTION_STATE_APPROVED
+    found = await bob.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
+    assert [(one.active, one.freeze, one.drain) for one in found.activation.entries] == [(True, False, False)]
+    await eventually(lambda: _reached(bob))
     started = await apply(bob)
     assert (started.state, started.apply_run_id) == (campaignpb.PROMOTION_STATE_APPLYING, "promo-p1")
     assert (await apply(bob)).apply_run_id == "promo-p1"
@@ -129,6 +143,12 @@ async def test_a_strategy_goes_live_by_a_promotion_at_its_canary_weight_only(har
 
 def reasons_of(promotion: campaignpb.Promotion) -> list[str]:
     return [block.reason for block in promotion.blocks]
+
+
+async def _reached(stub: WorldStubs) -> bool:
+    """Whether worldservice has found brokerage again: what names no promotion is refused after that was asked."""
+    said = await refusal(apply(stub, "none"))
+    return said.reason != "E_UNAVAILABLE"
 
 
 async def _is(stub: WorldStubs, state: str) -> bool:

@@ -17,6 +17,7 @@ from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from worldservice.allocation.domain.plan import Plan
 from worldservice.allocation.domain.run import Run, RunState, expired
+from worldservice.allocation.domain.trading.netting import residual_lots
 from worldservice.allocation.events import rebalance_state_changed, rebalancing_planned
 from worldservice.allocation.hub import PlanRisk
 from worldservice.allocation.planning import Planner
@@ -150,6 +151,7 @@ class RebalanceRpcs(AuditedServicer):
 
     def _count(self, plan: Plan) -> None:
         self.writes.metrics.rebalance_runs.labels(RunState.RECORDED.value).inc()
+        self.writes.metrics.rebalance_residual.set(float(residual_lots(plan.orders)))
         for row in plan.dropped:
             self.writes.metrics.legs_dropped.labels(row.reasons[-1].value).inc()
 

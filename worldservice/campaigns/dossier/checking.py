@@ -19,7 +19,6 @@ from qmtl.world.v1 import divergence_pb2 as divergencepb
 from worldservice.campaigns import store
 from worldservice.campaigns.dossier.lines import Record
 from worldservice.campaigns.reports.making import ReportMaker
-from worldservice.campaigns.reports.wire import Source
 from worldservice.campaigns.trials import trials_table
 from worldservice.evaluation.domain.reports import MetricSource
 from worldservice.evaluation.domain.runs import EvaluationRun
@@ -33,7 +32,10 @@ from worldservice.policy.store import compiled, find_policy
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.store.sessions import get_session
 
-COMPARED = ("figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps")
+COMPARED = (
+    "verdict", "reasons", "figures", "terms", "denials", "days", "drift", "coverage_ratio", "recordings",
+    "live_slippage_bps", "replay_slippage_bps",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -144,9 +146,7 @@ class DossierChecker:
             bare.ClearField(name)
         if (made := digest(bare.SerializeToString(deterministic=True))) != report.report_id:
             yield f"its content has the digest {made}"
-        source = Source(report.world_id, report.strategy_id, report.order_list, report.account, report.session_id)
-        source = replace(source, capital=report.capital)
-        again = await self.maker.compared(source, report.policy_version)
+        again = await self.maker.again(report)
         for name in COMPARED:
             if _part(again, name) != _part(report, name):
                 yield f"{name} come to {_short(again, name)}, stored {_short(report, name)}"
@@ -189,5 +189,7 @@ def _part(report: divergencepb.DivergenceReport, name: str) -> bytes:
 
 
 def _short(report: divergencepb.DivergenceReport, name: str) -> str:
+    if name == "verdict":
+        return divergencepb.DivergenceVerdict.Name(report.verdict).removeprefix("DIVERGENCE_VERDICT_")
     value = {one.name: part for one, part in report.ListFields()}.get(name, "nothing")
     return " ".join(str(value).split())[:200]

@@ -30,7 +30,7 @@ from worldservice.campaigns.domain.divergence.verdict import Ground
 from worldservice.campaigns.domain.phases import Phase
 from worldservice.campaigns.reports import store
 from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
-from worldservice.campaigns.reports.wire import Source, head_of, report_to_proto
+from worldservice.campaigns.reports.wire import Source, features_from_proto, head_of, report_to_proto, unexplained
 from worldservice.campaigns.store import find_campaign
 from worldservice.evaluation import store as evaluation_store
 from worldservice.evaluation.replay import store as replays
@@ -110,7 +110,19 @@ class ReportMaker:
             return _basis(conn, world, source, policy_of(conn, world), world.default_policy_version)
 
         report = await self._compared(source, await self.writes.db.read(read))
-        return await self.writes.db.write(lambda conn: _stored(conn, self._now(act), report))
+        now = self._now(act)
+        stored = await self.writes.db.write(lambda conn: _stored(conn, now, report))
+        if instant_from_proto(stored.created_at, "created_at") == now.now:  # and no earlier one
+            self._count(stored)
+        return stored
+
+    def _count(self, report: divergencepb.DivergenceReport) -> None:
+        metrics, terms = self.writes.metrics, report.terms
+        metrics.campaign_actions.labels("CREATE_REPORT").inc()
+        word = divergencepb.DivergenceVerdict.Name(report.verdict).removeprefix("DIVERGENCE_VERDICT_")
+        metrics.divergence_verdicts.labels(word).inc()
+        if report.HasField("terms"):
+            metrics.divergence_residual.set(float(unexplained(terms)))
 
     def _now(self, act: Act) -> Act:
         """The act as of when its report is stored, which may be minutes after it was asked for: what was read as of a
@@ -118,12 +130,29 @@ class ReportMaker:
         """
         return replace(act, now=self.writes.clock.now())
 
-    async def compared(self, source: Source, policy_version: int) -> divergencepb.DivergenceReport:
-        """What a report comes to now under a version of the policy; nothing is stored."""
+    async def again(self, report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
+        """What a stored report comes to now, under its version of the policy and on what stood when it was made: nodes
+        and weights, which have no record of their own. Nothing is stored.
+        """
+        source = Source(
+            report.world_id,
+            report.strategy_id,
+            report.order_list,
+            report.account,
+            report.session_id,
+            features=features_from_proto(report.features),
+            capital=report.capital,
+        )
 
         def read(conn: Connection) -> _Basis:
-            policy = compiled(get_policy(conn, source.world_id, policy_version).document)
-            return _basis(conn, get_world(conn, source.world_id), source, policy, policy_version)
+            policy = compiled(get_policy(conn, source.world_id, report.policy_version).document)
+            found = _basis(conn, get_world(conn, source.world_id), source, policy, report.policy_version)
+            return replace(
+                found,
+                version=report.replay_version,
+                live_version=report.strategy_version,
+                unequal=tuple(report.unequal),
+            )
 
         return await self._compared(source, await self.writes.db.read(read))
 
@@ -248,7 +277,7 @@ def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.Diverge
     )
     evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground, features=source.features)
     whole = replace(source, recordings=prints, execution_model=basis.model_text, policy_version=basis.policy_version)
-    whole = replace(whole, capital=basis.capital, domain=basis.session.domain)
+    whole = replace(whole, capital=basis.capital, domain=basis.session.domain, unequal=basis.unequal)
     return report_to_proto(report_of(evidence, basis.terms), whole)
 
 

@@ -16,6 +16,7 @@ from qmtl.core.instants import from_ns
 from qmtl.wire.instants import instant_from_proto
 from worldservice.campaigns.domain.divergence.attribution import Marks
 from worldservice.campaigns.domain.divergence.pairing import ZERO, TradedOrder
+from worldservice.campaigns.domain.divergence.provenance import SizedOrder, no_replay
 from worldservice.campaigns.domain.divergence.report import Side
 from worldservice.evaluation.replay.numbers import Replayed
 
@@ -36,12 +37,17 @@ class Told:
 def sides_of(told: Told, start: datetime, end: datetime) -> tuple[Side, Side]:
     """Live and replay over a window. An order of the replay arrived at the mark that one of live did at that close."""
     live = [_booked(one, start) for one in told.live_orders]
-    marks = {(one.symbol, one.decided_at): one.arrival for one in live if one.arrival is not None}
+    marks = _arrivals(live)
     replayed = [_listed(one, marks) for one in told.replay_orders]
     return (
         _side(told.live, _within(live, start, end)),
         _side(told.replay, _within(replayed, start, end)),
     )
+
+
+def _arrivals(live: Iterable[TradedOrder]) -> dict[tuple[str, datetime], Decimal | None]:
+    """Marks by symbol and close, from the orders of the account that arrived at them."""
+    return {(one.symbol, one.decided_at): one.arrival for one in live if one.arrival is not None}
 
 
 def marks_of(told: Told) -> Mapping[str, Marks]:
@@ -76,7 +82,9 @@ def unlike(told: Told, start: datetime, end: datetime) -> tuple[str, ...]:
         found.append(f"{len(untimed)} orders of the account do not say when they were decided")
     if live.base_currency != replay.base_currency:
         found.append(f"the account is in {live.base_currency}, the replay in {replay.base_currency}")
-    return tuple(found)
+    marks = _arrivals(_booked(one, start) for one in told.live_orders)
+    sized = [_sized(one, marks) for one in told.replay_orders]
+    return (*found, *no_replay(sized, dict(_closes(told.live)), dict(_closes(told.replay))))
 
 
 def bar_of(replayed: Replayed) -> timedelta:
@@ -154,6 +162,12 @@ def _listed(one: orderpb.Order, marks: Mapping[tuple[str, datetime], Decimal | N
         decided_at=at,
         arrival=marks.get((one.symbol, at)),
     )
+
+
+def _sized(one: orderpb.Order, marks: Mapping[tuple[str, datetime], Decimal | None]) -> SizedOrder:
+    at = instant_from_proto(one.decided_at, "decided_at")
+    target = parse_decimal(one.position_target, "position_target") if one.position_target else None
+    return SizedOrder(one.client_order_id, one.symbol, at, target, marks.get((one.symbol, at)))
 
 
 def _closes(replayed: Replayed) -> list[tuple[datetime, Decimal]]:

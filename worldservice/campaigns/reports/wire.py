@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 
-from qmtl.core.decimals import format_decimal
+from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import digest
 from qmtl.core.modes import ExecutionDomain
 from qmtl.stats.drift import POPULATION_BINS
 from qmtl.wire.instants import instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
-from worldservice.campaigns.domain.divergence.attribution import Attribution
+from worldservice.campaigns.domain.divergence.attribution import EXACT, Attribution
+from worldservice.campaigns.domain.divergence.pairing import ZERO
 from worldservice.campaigns.domain.divergence.report import DivergenceReport, FeatureDrift
 from worldservice.worlds.wire import domain_to_proto
 
@@ -32,6 +34,7 @@ class Source:
     execution_model: str = ""
     policy_version: int = 0
     features: tuple[FeatureDrift, ...] = ()
+    unequal: tuple[str, ...] = ()
     capital: str = ""
     domain: ExecutionDomain = ExecutionDomain.DRYRUN
 
@@ -55,10 +58,10 @@ def features_from_proto(told: Sequence[divergencepb.FeatureCounts]) -> tuple[Fea
 
 
 def head_of(report: divergencepb.DivergenceReport) -> divergencepb.DivergenceReport:
-    """A copy without days and without the slippage of single pairs."""
+    """A copy without days, counts of features and the slippage of single pairs."""
     head = divergencepb.DivergenceReport()
     head.CopyFrom(report)
-    for name in ("days", "live_slippage_bps", "replay_slippage_bps"):
+    for name in ("days", "features", "live_slippage_bps", "replay_slippage_bps"):
         head.ClearField(name)
     return head
 
@@ -95,9 +98,24 @@ def report_to_proto(report: DivergenceReport, source: Source) -> divergencepb.Di
         execution_domain=domain_to_proto(source.domain),
         capital=source.capital,
         drift=[divergencepb.FeatureDrift(node=node, psi=psi) for node, psi in sorted(report.drift.items())],
+        features=[
+            divergencepb.FeatureCounts(
+                node=one.node, reference_counts=map(int, one.backtest), live_counts=map(int, one.live)
+            )
+            for one in source.features
+        ],
+        replay_version=report.ground.replay_version,
+        unequal=source.unequal,
     )
     made.report_id = digest(made.SerializeToString(deterministic=True))
     return made
+
+
+def unexplained(terms: divergencepb.DivergenceTerms) -> Decimal:
+    """The gap of a report that none of its terms is, from the decimals that it tells: 0."""
+    told = {field.name: parse_decimal(text, field.name) for field, text in terms.ListFields()}
+    with localcontext(EXACT):
+        return told.pop("live_pnl", ZERO) - told.pop("replay_pnl", ZERO) - sum(told.values(), ZERO)
 
 
 def _figures(report: DivergenceReport) -> divergencepb.DivergenceFigures:

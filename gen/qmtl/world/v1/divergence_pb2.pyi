@@ -25,7 +25,7 @@ DIVERGENCE_VERDICT_FAIL: DivergenceVerdict
 DIVERGENCE_VERDICT_UNKNOWN: DivergenceVerdict
 
 class DivergenceReport(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version", "drift", "execution_domain", "capital")
+    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version", "drift", "execution_domain", "capital", "features", "replay_version", "unequal")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,9 @@ class DivergenceReport(_message.Message):
     DRIFT_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     CAPITAL_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UNEQUAL_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     report_id: str
@@ -78,7 +81,10 @@ class DivergenceReport(_message.Message):
     drift: _containers.RepeatedCompositeFieldContainer[FeatureDrift]
     execution_domain: _common_pb2.ExecutionDomain
     capital: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ..., drift: _Optional[_Iterable[_Union[FeatureDrift, _Mapping]]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., capital: _Optional[str] = ...) -> None: ...
+    features: _containers.RepeatedCompositeFieldContainer[FeatureCounts]
+    replay_version: str
+    unequal: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ..., drift: _Optional[_Iterable[_Union[FeatureDrift, _Mapping]]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., capital: _Optional[str] = ..., features: _Optional[_Iterable[_Union[FeatureCounts, _Mapping]]] = ..., replay_version: _Optional[str] = ..., unequal: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FeatureDrift(_message.Message):
     __slots__ = ("node", "psi")

@@ -68,6 +68,16 @@ class PlannedOrder:
     shares: tuple[int, ...]
 
 
+def residual_lots(orders: Sequence[PlannedOrder]) -> Fraction:
+    """How many lots of orders are no leg's, or are lost in slices, all together: 0."""
+    lost = Fraction(0)
+    for order in orders:
+        lost += abs(order.quantity - sum(order.slices, Fraction(0))) / order.lot
+        if order.shares:
+            lost += abs(order.quantity / order.lot - sum(order.shares))
+    return lost
+
+
 def rounded_legs(legs: Sequence[Leg], constraints: Constraints) -> list[PlannedLeg]:
     """Each leg by itself: lot toward zero, least quantity, least notional."""
     return [_bounded(PlannedLeg(leg, *_in_lots(leg, constraints)), constraints) for leg in legs]
