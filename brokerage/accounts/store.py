@@ -55,6 +55,10 @@ _LOCK = sa.select(t.accounts.c.account).order_by(t.accounts.c.account).with_for_
 _BY_NAME, _BY_WORLD = t.accounts.c.account == OF, t.accounts.c.account.in_(NAMES_OF_WORLD)
 _ONE, _LOCK_ONE = Prepared(_SELECT.where(_BY_NAME)), Prepared(_LOCK.where(_BY_NAME))
 _OF_WORLD, _LOCK_OF_WORLD = Prepared(_SELECT.where(_BY_WORLD)), Prepared(_LOCK.where(_BY_WORLD))
+_IS_FEED = (_FEED.preset == sa.bindparam("preset"), _FEED.session_id == sa.bindparam("session"))
+_BY_FEED = t.accounts.c.account.in_(sa.select(_FEED.account).where(*_IS_FEED))
+_ON_FEED, _LOCK_ON_FEED = Prepared(_SELECT.where(_BY_FEED)), Prepared(_LOCK.where(_BY_FEED))
+_SYMBOL_ON = Prepared(sa.select(_FEED.symbol).where(*_IS_FEED).limit(1))
 _SAVE = Prepared(sa.update(t.accounts).where(t.accounts.c.account == OF))
 _ALLOWED = Prepared(
     sa.select(t.account_worlds.c.account).where(
@@ -120,10 +124,10 @@ def accounts(conn: Connection) -> list[Account]:
 
 def accounts_on(conn: Connection, preset: str, session_id: str, *, lock: bool = False) -> list[Account]:
     """Accounts on one feed, in the order locks are taken."""
-    names = sa.select(_FEED.account).where(_FEED.preset == preset, _FEED.session_id == session_id)
-    on_it = t.accounts.c.account.in_(names)
-    locked = set(conn.execute(_LOCK.where(on_it)).scalars()) if lock else None
-    return _among(locked, _accounts_of(conn.execute(_SELECT.where(on_it))))
+    feed = {"preset": preset, "session": session_id}
+    locked = _LOCK_ON_FEED.ask(conn, feed).rows if lock else None
+    rows = _ON_FEED.ask(conn, feed).rows
+    return _among(None if locked is None else set(locked().scalars()), _accounts_of(rows()))
 
 
 def live_accounts_of(conn: Connection, symbol: str) -> list[Account]:
@@ -176,8 +180,8 @@ def begin_at_venue(conn: Connection, name: str, now_ns: int) -> None:
 
 def symbol_on(conn: Connection, preset: str, session_id: str) -> str:
     """The symbol a feed moves; empty if no account is on it."""
-    mine = sa.and_(_FEED.preset == preset, _FEED.session_id == session_id)
-    return conn.execute(sa.select(_FEED.symbol).where(mine).limit(1)).scalar_one_or_none() or ""
+    found = _SYMBOL_ON.rows(conn, {"preset": preset, "session": session_id}).first()
+    return found.symbol if found is not None else ""
 
 
 def progress_on(conn: Connection, preset: str, session_id: str) -> int:

@@ -53,6 +53,7 @@ _INSERT_BACK = Prepared(  # `back` places before the last that was taken: a numb
 _UNSENT = Prepared(
     "SELECT id, key, revision, subject, msg_id, headers, body FROM outbox WHERE sent_ns IS NULL ORDER BY id LIMIT :most"
 )
+_BACKLOG = Prepared("SELECT count(*) AS depth, min(created_ns) AS oldest FROM outbox WHERE sent_ns IS NULL")
 _MARK = Prepared(
     sa.text("UPDATE outbox SET sent_ns = :now WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True))
 )
@@ -176,9 +177,7 @@ class Outbox:
 
     def backlog(self, conn: Connection) -> Backlog:
         """Depth and age of what waits."""
-        table = self.rows
-        waiting = sa.select(sa.func.count(), sa.func.min(table.c.created_ns)).where(table.c.sent_ns.is_(None))
-        depth, oldest = conn.execute(waiting).one()
+        depth, oldest = _BACKLOG.rows(conn).one()
         return Backlog(depth, oldest or 0)
 
     def _next(self, conn: Connection, order_key: str, count: int) -> int:

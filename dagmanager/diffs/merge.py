@@ -77,12 +77,13 @@ def merge(
     """
     queries = queues_domain.queries_of(dag.nodes, asked.contexts)
     lock_graph(conn, exclusive=bool(tag_queries.unregistered(conn, queries)))
+    stored = plan_store.ask_dag(conn, dag)
     before = _before(conn, asked)
     answer = _answer_again(conn, asked, before, cause)
     if answer is not None:
         return answer
     settled_revision, places = before.settled, dict(before.places)
-    plan, is_new_dag = _store_plan(conn, asked, before.newest, dag, body, cause)
+    plan, is_new_dag = _store_plan(conn, asked, before.newest, dag, stored(), body, cause)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
@@ -123,9 +124,15 @@ def compute_keys(dag: Dag, contexts: Sequence[ComputeContext]) -> Keys:
 
 
 def _store_plan(
-    conn: Connection, asked: Question, newest: PlanRef | None, dag: Dag, body: Callable[[], bytes], cause: Cause
+    conn: Connection,
+    asked: Question,
+    newest: PlanRef | None,
+    dag: Dag,
+    stored: int | None,
+    body: Callable[[], bytes],
+    cause: Cause,
 ) -> tuple[PlanRef, bool]:
-    dag_id, is_new_dag = plan_store.store_dag(conn, dag, body)
+    dag_id, is_new_dag = plan_store.store_dag(conn, dag, body, stored)
     plan = plan_store.next_plan(newest, asked.strategy_id, dag_id, asked.version_label)
     if plan is not newest:
         plan_store.store_plan(conn, plan, asked.created_by, cause.now)

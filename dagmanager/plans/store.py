@@ -79,11 +79,19 @@ def require_plan(conn: Connection, strategy_id: str, version: int) -> PlanRef:
     return found
 
 
-def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes]) -> tuple[int, bool]:
-    """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced."""
-    found = _DAG_ID.rows(conn, {"digest": dag.digest}).scalar_one_or_none()
-    if found is not None:
-        return int(found), False
+def ask_dag(conn: Connection, dag: Dag) -> Later[int | None]:
+    """The row of a DAG that is stored, to be heard later."""
+    rows = _DAG_ID.ask(conn, {"digest": dag.digest}).rows
+    return lambda: rows().scalar_one_or_none()
+
+
+def store_dag(conn: Connection, dag: Dag, body: Callable[[], bytes], known: int | None) -> tuple[int, bool]:
+    """The row of a DAG, written once per digest, and whether it is new; `body` is called only then. Raises Raced.
+
+    `known`: the row that was found before.
+    """
+    if known is not None:
+        return known, False
     dag_id = _INSERT_DAG.rows(
         conn,
         {

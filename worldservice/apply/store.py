@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound
 from qmtl.sql.instants import instant, micros, micros_or_none
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.apply.domain.run import ApplyRun, ApplyState, ApplyTimeouts, TimelineStep, clamped
 from worldservice.apply.tables import apply_runs, apply_steps
 
@@ -55,8 +56,7 @@ def last_run(conn: Connection, world_id: str) -> ApplyRun | None:
 
 def unsettled_runs(conn: Connection) -> list[tuple[str, str]]:
     """World and run id of every run for which something is still to be done."""
-    query = sa.select(apply_runs.c.world_id, apply_runs.c.run_id).where(apply_runs.c.unsettled)
-    return [(row.world_id, row.run_id) for row in conn.execute(query.order_by(apply_runs.c.sequence))]
+    return [(row.world_id, row.run_id) for row in _UNSETTLED.rows(conn)]
 
 
 def clamp_runs(conn: Connection, now: datetime, limits: ApplyTimeouts) -> int:
@@ -90,3 +90,8 @@ def _values(run: ApplyRun) -> dict[str, object]:
         "unsettled": run.unsettled,
         "ended_us": micros_or_none(run.ended_at),
     }
+
+
+_UNSETTLED = Prepared(
+    sa.select(apply_runs.c.world_id, apply_runs.c.run_id).where(apply_runs.c.unsettled).order_by(apply_runs.c.sequence)
+)

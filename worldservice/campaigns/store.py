@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from qmtl.core.errors import NotFound, refused
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.campaigns.domain.overrides import Override
 from worldservice.campaigns.domain.phases import LIVE, Campaign, Phase
 from worldservice.campaigns.domain.promotions import Promotion
@@ -55,6 +56,10 @@ def drifted(conn: Connection) -> list[tuple[str, str, Phase]]:
 
     Who trades live by an approval that was taken back is not where it is either.
     """
+    return [(row.world_id, row.strategy_id, Phase(row.phase)) for row in _DRIFTED.rows(conn)]
+
+
+def _drifted() -> sa.Select[tuple[str, str, str]]:
     c, b, a = campaigns.c, bindings.c, live_approvals.c
     phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value)
     of_binding = sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id)
@@ -68,8 +73,7 @@ def drifted(conn: Connection) -> list[tuple[str, str, Phase]]:
     approved = sa.and_(a.world_id == b.world_id, a.strategy_id == b.strategy_id)
     joined = bindings.outerjoin(campaigns, of_binding).outerjoin(live_approvals, approved)
     query = shown.select_from(joined)
-    rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id))
-    return [(row.world_id, row.strategy_id, Phase(row.phase)) for row in rows]
+    return query.where(b.state == BindingState.ACTIVE.value, moves).order_by(b.world_id, b.strategy_id)
 
 
 def count_phases(conn: Connection) -> dict[Phase, int]:
@@ -85,9 +89,7 @@ def count_phases(conn: Connection) -> dict[Phase, int]:
 
 def live_campaigns(conn: Connection) -> list[Campaign]:
     """Every campaign of who trades live."""
-    query = sa.select(campaigns.c.campaign).where(campaigns.c.phase.in_([one.value for one in LIVE]))
-    rows = conn.execute(query.order_by(campaigns.c.world_id, campaigns.c.strategy_id)).scalars()
-    return [_CAMPAIGN.validate_json(text) for text in rows]
+    return [_CAMPAIGN.validate_json(text) for text in _LIVE.rows(conn).scalars()]
 
 
 def insert_promotion(conn: Connection, promotion: Promotion) -> None:
@@ -131,8 +133,7 @@ def newest_promotions(conn: Connection, world_id: str) -> Mapping[str, Promotion
 
 def open_promotions(conn: Connection) -> list[Promotion]:
     """Every open promotion, of all worlds."""
-    query = sa.select(promotions.c.promotion).where(promotions.c.open).order_by(promotions.c.sequence)
-    return [_PROMOTION.validate_json(text) for text in conn.execute(query).scalars()]
+    return [_PROMOTION.validate_json(text) for text in _OPEN.rows(conn).scalars()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +221,13 @@ def overrides_of_world(conn: Connection, world_id: str) -> list[Override]:
 
 def _promotion_values(promotion: Promotion) -> dict[str, object]:
     return {"open": promotion.open, "promotion": _PROMOTION.dump_json(promotion).decode()}
+
+
+# What the keeper asks each second.
+_DRIFTED = Prepared(_drifted())
+_LIVE = Prepared(
+    sa.select(campaigns.c.campaign)
+    .where(campaigns.c.phase.in_([one.value for one in LIVE]))
+    .order_by(campaigns.c.world_id, campaigns.c.strategy_id)
+)
+_OPEN = Prepared(sa.select(promotions.c.promotion).where(promotions.c.open).order_by(promotions.c.sequence))

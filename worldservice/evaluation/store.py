@@ -129,14 +129,8 @@ def evidence_at(conn: Connection, sequences: Collection[int]) -> Mapping[int, tu
 
 def latest_evidence(conn: Connection, world_id: str, stage: Stage) -> Mapping[str, Evidence]:
     """The evidence of each strategy's newest run at a stage, by strategy."""
-    table = evaluation_runs
-    newest = (
-        sa.select(sa.func.max(table.c.sequence))
-        .where(table.c.world_id == world_id, table.c.stage == stage.value)
-        .group_by(table.c.strategy_id)
-    )
-    query = sa.select(table.c.strategy_id, table.c.evidence).where(table.c.sequence.in_(newest.scalar_subquery()))
-    return {row.strategy_id: _evidence(row.evidence) for row in conn.execute(query)}
+    rows = _NEWEST_EVIDENCE.rows(conn, {"world": world_id, "stage": stage.value})
+    return {row.strategy_id: _evidence(row.evidence) for row in rows}
 
 
 def tenures_of(conn: Connection, world_id: str) -> Mapping[str, Tenure]:
@@ -180,13 +174,7 @@ def append_decision(conn: Connection, decision: Decision) -> None:
 
 def last_decision(conn: Connection, world_id: str) -> Decision | None:
     """The decision that was published last, or None."""
-    query = (
-        sa.select(decisions.c.decision)
-        .where(decisions.c.world_id == world_id)
-        .order_by(decisions.c.sequence.desc())
-        .limit(1)
-    )
-    text = conn.execute(query).scalar_one_or_none()
+    text = _LAST_DECISION.rows(conn, {"world": world_id}).scalar_one_or_none()
     return None if text is None else _DECISION.validate_json(text)
 
 
@@ -220,6 +208,24 @@ def _run(row: RowMapping) -> EvaluationRun:
     )
 
 
+_NEWEST_EVIDENCE = Prepared(
+    sa.select(evaluation_runs.c.strategy_id, evaluation_runs.c.evidence).where(
+        evaluation_runs.c.sequence.in_(
+            sa.select(sa.func.max(evaluation_runs.c.sequence))
+            .where(
+                evaluation_runs.c.world_id == sa.bindparam("world"), evaluation_runs.c.stage == sa.bindparam("stage")
+            )
+            .group_by(evaluation_runs.c.strategy_id)
+            .scalar_subquery()
+        )
+    )
+)
+_LAST_DECISION = Prepared(
+    sa.select(decisions.c.decision)
+    .where(decisions.c.world_id == sa.bindparam("world"))
+    .order_by(decisions.c.sequence.desc())
+    .limit(1)
+)
 _ANY_RUN = Prepared(
     sa.select(evaluation_runs.c.sequence)
     .where(

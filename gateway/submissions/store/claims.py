@@ -36,7 +36,8 @@ def clamp(conn: Connection, at: datetime) -> int:
 
 def any_due(conn: Connection, at: datetime) -> bool:
     """Whether a claim would find something: asked before the write transaction that does."""
-    return any(query.rows(conn, {"now": micros(at)}).first() for query in (_ANY_ABANDONED, _ANY_WAITING))
+    asked = [query.ask(conn, {"now": micros(at)}) for query in (_ANY_ABANDONED, _ANY_WAITING)]
+    return any(answer.rows().first() for answer in asked)
 
 
 def claim(conn: Connection, claim: Claim, at: datetime, most: int) -> list[Record]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from gateway.submissions.tables import RELEASES
 from qmtl.sql.database import signal
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements.prepared import Prepared
 
 DUE_SIGNAL = "releases"  # raised when a release became due
 AHEAD_MAX = timedelta(minutes=11)  # the longest claim, and more
@@ -42,7 +43,7 @@ def schedule(conn: Connection, strategy_id: str, actor: str, due_us: int, settle
 
 def any_due(conn: Connection, at: datetime) -> bool:
     """Whether there is anything to take up: asked before the write transaction that does."""
-    return conn.execute(sa.select(sa.exists().where(RELEASES.c.due_us <= micros(at)))).scalar_one()
+    return _ANY_DUE.rows(conn, {"now": micros(at)}).first() is not None
 
 
 def take_up(conn: Connection, at: datetime, ttl: timedelta) -> Release | None:
@@ -93,3 +94,6 @@ def clamp(conn: Connection, at: datetime) -> int:
 
 def _same(release: Release) -> sa.ColumnElement[bool]:
     return sa.and_(RELEASES.c.strategy_id == release.strategy_id, RELEASES.c.attempts == release.attempts)
+
+
+_ANY_DUE = Prepared(sa.select(RELEASES.c.strategy_id).where(RELEASES.c.due_us <= sa.bindparam("now")).limit(1))

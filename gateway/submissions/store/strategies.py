@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
@@ -61,12 +62,14 @@ def accept(
             )
         return known, True
     check_room(conn, submission, limits, waiting())
-    _reserve_dag(conn, submission)
+    reserved = [_RESERVE.ask(conn, row) for row in _reservations(submission)]
     _ingest(conn, submission)
     steps = [Step(State.QUEUED, submission.subject, at)]
     if claim is not None:
         steps.append(Step(State.PROCESSING, claim.worker, at))
     revisions = publish_steps(conn, submission.strategy_id, submission.world_ids, steps)
+    if not all(answer.rows().all() for answer in reserved):
+        _refuse_duplicate(conn, submission)
     record = _fresh(submission, steps[-1], revisions[-1], claimed=claim is not None)
     _INSERT_STRATEGY.send(conn, _row(record, claim))
     _INSERT_REQUEST.send(conn, {"strategy_id": record.strategy_id, "request": submission.request})
@@ -206,14 +209,16 @@ def _ingest(conn: Connection, submission: Submission) -> None:
     OUTBOX.append_raw(conn, drafts)
 
 
-def _reserve_dag(conn: Connection, submission: Submission) -> None:
+def _reservations(submission: Submission) -> list[dict[str, str]]:
     """One live strategy per (DAG, world): the primary key decides between racing gateways."""
-    rows = [
+    return [
         {"dag_digest": submission.dag_digest, "world_id": world, "strategy_id": submission.strategy_id}
         for world in submission.world_ids
     ]
-    if all(_RESERVE.run(conn, row) == 1 for row in rows):
-        return
+
+
+def _refuse_duplicate(conn: Connection, submission: Submission) -> NoReturn:
+    """Of a DAG that was not reserved in each world. Raises AlreadyExists (E_DUPLICATE), Raced."""
     query = sa.select(LIVE_DAGS.c.strategy_id, LIVE_DAGS.c.world_id).where(
         LIVE_DAGS.c.dag_digest == submission.dag_digest, LIVE_DAGS.c.world_id.in_(submission.world_ids),
         LIVE_DAGS.c.strategy_id != submission.strategy_id,
@@ -307,6 +312,6 @@ _INSERT_WORLDS = Prepared(sa.insert(WORLDS))
 _INSERT_HISTORY = Prepared(sa.insert(HISTORY))
 _RESERVE = Prepared(
     "INSERT INTO live_dags (dag_digest, world_id, strategy_id) VALUES (:dag_digest, :world_id, :strategy_id) "
-    "ON CONFLICT DO NOTHING"
+    "ON CONFLICT DO NOTHING RETURNING world_id"
 )
 UPDATE_STRATEGY = Prepared(sa.update(STRATEGIES).where(STRATEGIES.c.strategy_id == sa.bindparam("id")))

@@ -20,6 +20,7 @@ from qmtl.dag.v1 import diff_pb2 as diffpb
 from qmtl.sql.database import Database
 from tests.dagmanager.graph_store import GraphStore, assignments, keys
 from tests.dagmanager.graphs import NOW, chain, context, node, renamed
+from tests.support.round_trips import counted_trips
 
 
 async def test_a_first_diff_is_new_and_the_same_again_is_seen(graph_store: GraphStore) -> None:
@@ -195,3 +196,13 @@ async def test_a_restart_finds_everything(database_url: str) -> None:
     assert (await second.read(outbox.backlog)).depth == told
     await second.close()
     assert (after.body, after.summary) == (before.body, before.summary)
+
+
+async def test_how_often_a_diff_waits_for_its_store(postgres_url: str) -> None:
+    async with counted_trips(postgres_url) as trips:
+        store = GraphStore(Database(trips.url, pool_size=1))
+        await store.diff(chain(3), "s1")
+        before, dag = trips.count, chain(4)
+        await store.diff([*dag, node("mine", dag[-1])], "s2")
+        assert trips.count - before == 0
+        await store.db.close()

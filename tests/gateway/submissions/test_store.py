@@ -19,6 +19,7 @@ from qmtl.core.errors import AlreadyExists, Conflict, Exhausted, NotFound, NotRe
 from qmtl.core.paging import Page
 from qmtl.gateway.v1 import strategy_pb2 as strategypb
 from qmtl.sql.database import Database
+from tests.support.round_trips import counted_trips
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TTL = timedelta(seconds=10)
@@ -333,3 +334,19 @@ async def test_what_was_stored_before_the_clock_was_set_back_is_due_at_the_next_
 async def test_assignments_beyond_every_part_are_none(db: Database) -> None:
     """A page may begin anywhere a token can say, farther than the number of a part can be."""
     assert await db.read(lambda conn: strategies.assignments_of(conn, "s-1", "w1", 2**60, 2)) == []
+
+
+async def test_how_often_a_submission_waits_for_its_store(postgres_url: str) -> None:
+    """What is known of it, its places and its revisions, the commit; then its claim, its revision, the commit."""
+    async with counted_trips(postgres_url) as trips:
+        db = Database(trips.url, pool_size=1)
+        limits, claim = QueueLimits(100), Claim("here", NOW + TTL)
+        await db.write(lambda conn: strategies.accept(conn, submission(), NOW, limits, claim))
+        before = trips.count
+        entry = submission("r2", "blake3:bb")
+        record, _ = await db.write(lambda conn: strategies.accept(conn, entry, NOW, limits, claim))
+        assert trips.count - before == 3
+        done = Outcome("s", 1, b"x", {"w1": (b"a",)})
+        await db.write(lambda conn: claims.finish(conn, record, Step(State.COMPLETED, "w", NOW), done))
+        assert trips.count - before == 6
+        await db.close()

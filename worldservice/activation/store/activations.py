@@ -11,6 +11,7 @@ from qmtl.core.limits import limits_of, limits_text
 from qmtl.core.modes import EffectiveMode
 from qmtl.core.standings import standings_of, standings_text
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.activation.domain.activation import TRADING, Activation, Entry, Fence, FenceState, Phase, empty
 from worldservice.activation.tables import activation_entries, activation_history, activations, world_fences
 from worldservice.worlds.domain.binding import Side
@@ -20,16 +21,16 @@ _WINDOWS = TypeAdapter(list[Window])
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
     """The activation of a world; one that was never changed is empty, as of the world's creation."""
-    head = conn.execute(sa.select(activations).where(activations.c.world_id == world_id)).mappings().one_or_none()
+    asked = [query.ask(conn, {"world": world_id}) for query in (_HEAD, _FENCE, _ENTRIES)]
+    heads, fences, rows = (answer.rows().mappings() for answer in asked)
+    head = heads.one_or_none()
     if head is None:
         return empty(world_id, created_at)
-    fence = conn.execute(sa.select(world_fences).where(world_fences.c.world_id == world_id)).mappings().one()
-    rows = conn.execute(sa.select(activation_entries).where(activation_entries.c.world_id == world_id)).mappings()
     return Activation(
         world_id=world_id,
         revision=head["revision"],
         entries=tuple(sorted((_entry(row) for row in rows), key=lambda e: (e.strategy_id, e.side.value))),
-        fence=_fence(fence),
+        fence=_fence(fences.one()),
         run_id=head["run_id"],
         sequence=head["sequence"],
         phase=Phase(head["phase"]),
@@ -153,3 +154,9 @@ def _entry(row: RowMapping) -> Entry:
         run_id=row["run_id"],
         effective_mode=EffectiveMode(row["effective_mode"]),
     )
+
+
+_HEAD, _FENCE, _ENTRIES = (
+    Prepared(sa.select(table).where(table.c.world_id == sa.bindparam("world")))
+    for table in (activations, world_fences, activation_entries)
+)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping
 
 from qmtl.core.errors import Exhausted, NotFound
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.evaluation.domain.runs import Evidence
 from worldservice.evaluation.replay.pending import LEASE, PACE_MAX, PendingReplay, ReplayState
 from worldservice.evaluation.replay.tables import order_lists, pending_replays
@@ -109,10 +110,7 @@ def take_due(conn: Connection, now: datetime, after: str = "") -> PendingReplay 
     Worlds take turns: of the next one by id after `after` that has runs due, the one that has been due longest.
     """
     table = pending_replays
-    due = (table.c.state == ReplayState.PENDING.value, table.c.due_us <= micros(now))
-    turn = sa.case((table.c.world_id > after, 0), else_=1)
-    query = sa.select(table).where(*due).order_by(turn, table.c.world_id, table.c.due_us).limit(1)
-    row = conn.execute(query).mappings().one_or_none()
+    row = _DUE.rows(conn, {"now": micros(now), "after": after}).mappings().one_or_none()
     if row is None:
         return None
     owner = _of(row["world_id"], row["strategy_id"], Stage(row["stage"]))
@@ -172,3 +170,18 @@ def _pending(row: RowMapping) -> PendingReplay:
         attempts=row["attempts"],
         spent=row["spent"],
     )
+
+
+_DUE = Prepared(
+    sa.select(pending_replays)
+    .where(
+        pending_replays.c.state == ReplayState.PENDING.value,
+        pending_replays.c.due_us <= sa.bindparam("now", type_=sa.BigInteger),
+    )
+    .order_by(
+        sa.case((pending_replays.c.world_id > sa.bindparam("after", type_=sa.Text), 0), else_=1),
+        pending_replays.c.world_id,
+        pending_replays.c.due_us,
+    )
+    .limit(1)
+)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.binding import Approval
 from worldservice.worlds.tables import live_approvals
 
@@ -40,7 +41,7 @@ def find_approval(conn: Connection, world_id: str, strategy_id: str) -> Approval
 
 def approvals_of(conn: Connection, world_id: str) -> Mapping[str, Approval]:
     """Every approval of a world, holding or not, by strategy."""
-    rows = conn.execute(sa.select(live_approvals).where(live_approvals.c.world_id == world_id)).mappings()
+    rows = _OF_WORLD.rows(conn, {"world": world_id}).mappings()
     return {found.strategy_id: found for found in map(_approval, rows)}
 
 
@@ -60,3 +61,6 @@ def _approval(row: RowMapping) -> Approval:
         revoked_at=instant_or_none(row["revoked_us"]),
         policy_version=row["policy_version"],
     )
+
+
+_OF_WORLD = Prepared(sa.select(live_approvals).where(live_approvals.c.world_id == sa.bindparam("world")))

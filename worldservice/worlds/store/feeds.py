@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements.lists import any_of
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.feed import Feed
 from worldservice.worlds.tables import feeds, sessions
 
@@ -33,8 +35,8 @@ def advance_feed(conn: Connection, feed: Feed) -> Feed:
 
 def feeds_of(conn: Connection, presets: Collection[str]) -> tuple[Feed, ...]:
     """The feeds of presets that have one."""
-    query = sa.select(feeds).where(feeds.c.data_preset.in_(presets)).order_by(feeds.c.data_preset)
-    return tuple(
-        Feed(row["data_preset"], instant(row["watermark_us"]), instant(row["next_close_us"]))
-        for row in conn.execute(query).mappings()
-    )
+    rows = _OF.rows(conn, {"presets": list(presets)}) if presets else ()
+    return tuple(Feed(row.data_preset, instant(row.watermark_us), instant(row.next_close_us)) for row in rows)
+
+
+_OF = Prepared(sa.select(feeds).where(feeds.c.data_preset.in_(any_of("presets"))).order_by(feeds.c.data_preset))

@@ -8,15 +8,14 @@ from sqlalchemy import Connection, RowMapping
 from qmtl.core.errors import NotFound
 from qmtl.core.modes import ExecutionDomain
 from qmtl.sql.instants import instant, instant_or_none, micros, micros_or_none
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.worlds.domain.session import Session
 from worldservice.worlds.tables import sessions
 
 
 def open_sessions(conn: Connection, world_id: str) -> tuple[Session, ...]:
     """The sessions of a world that are open, at most one per domain."""
-    where = (sessions.c.world_id == world_id, sessions.c.closed_us.is_(None))
-    query = sa.select(sessions).where(*where).order_by(sessions.c.session_id)
-    return tuple(_session(row) for row in conn.execute(query).mappings())
+    return tuple(_session(row) for row in _OPEN.rows(conn, {"world": world_id}).mappings())
 
 
 def get_session(conn: Connection, session_id: str) -> Session:
@@ -56,3 +55,10 @@ def _session(row: RowMapping) -> Session:
         opened_at=instant(row["opened_us"]),
         closed_at=instant_or_none(row["closed_us"]),
     )
+
+
+_OPEN = Prepared(
+    sa.select(sessions)
+    .where(sessions.c.world_id == sa.bindparam("world"), sessions.c.closed_us.is_(None))
+    .order_by(sessions.c.session_id)
+)
