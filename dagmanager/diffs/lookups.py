@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -19,7 +19,8 @@ from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import instant
 from qmtl.sql.statements.lists import any_of, bounded
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
+from qmtl.sql.statements.rows import Rows
 
 CACHED_IDS_MAX = 400_000
 
@@ -67,11 +68,13 @@ def known_for(conn: Connection, dag: Dag, keys: Keys, asker: Asker, members: Dag
     known = _known_nodes(conn, dag)
     missing = [node for node in dag.nodes if node.node_id not in known]
     stored = {world_id: {node_id: by_node[node_id] for node_id in known} for world_id, by_node in keys.items()}
+    states = _queue_states(conn, stored) if known else dict
+    sharers = _count_sharers(conn, stored, asker, members) if known else dict
     return Known(
         nodes=known,
-        queues=_queue_states(conn, stored) if known else {},
         labels=labels_domain.claim_labels(missing, asker.version_label, lambda labels: _label_holders(conn, labels)),
-        sharers=_count_sharers(conn, stored, asker, members) if known else {},
+        queues=states(),
+        sharers=sharers(),
     )
 
 
@@ -91,13 +94,9 @@ def _known_nodes(conn: Connection, dag: Dag) -> dict[str, KnownNode]:
     return known
 
 
-def _queue_states(conn: Connection, keys: Keys) -> dict[str, QueueState]:
-    states = {}
-    for by_node in keys.values():
-        for part in bounded(by_node.values()):
-            for compute_key, state in _STATES.rows(conn, {"keys": part}).all():
-                states[compute_key] = QueueState[state]
-    return states
+def _queue_states(conn: Connection, keys: Keys) -> Later[dict[str, QueueState]]:
+    asked = [_STATES.ask(conn, {"keys": part}) for by_node in keys.values() for part in bounded(by_node.values())]
+    return lambda: {key: QueueState[state] for answer in asked for key, state in answer.rows()}
 
 
 def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
@@ -108,14 +107,21 @@ def _label_holders(conn: Connection, labels: Collection[str]) -> dict[str, str]:
     return held
 
 
-def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembers) -> dict[str, int]:
-    """Other strategies that compute each of these queues."""
+def _count_sharers(conn: Connection, keys: Keys, asker: Asker, members: DagMembers) -> Later[dict[str, int]]:
+    """Other strategies that compute each of these queues, to be heard later."""
+    asked = [(each, _SHARERS.ask(conn, _sharers_of(each, asker.strategy_id))) for each in asker.contexts]
+    return lambda: _counted(conn, keys, [(context, answer.rows()) for context, answer in asked], members)
+
+
+def _counted(
+    conn: Connection, keys: Keys, found: Iterable[tuple[ComputeContext, Rows]], members: DagMembers
+) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for context in asker.contexts:
+    for context, sharers in found:
         mine = keys[context.world_id]
         ids = frozenset(mine)
         several: dict[str, frozenset[str]] = {}
-        for strategy_id, digest, strategies in _SHARERS.rows(conn, _sharers_of(context, asker.strategy_id)):
+        for strategy_id, digest, strategies in sharers:
             shared = members.of(conn, digest) & ids
             if strategy_id:
                 several[strategy_id] = several.get(strategy_id, frozenset()) | shared

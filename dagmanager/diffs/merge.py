@@ -39,7 +39,7 @@ from qmtl.core.identity.nodes import Dag, DagNode
 from qmtl.core.modes import ComputeContext
 from qmtl.sql.instants import micros
 from qmtl.sql.statements.lists import bounded
-from qmtl.sql.statements.prepared import Prepared
+from qmtl.sql.statements.prepared import Later, Prepared
 
 _WITH_RECORDS = (QueueState.ACTIVE.name, QueueState.RELEASED.name)
 
@@ -83,17 +83,19 @@ def merge(
     if answer is not None:
         return answer
     settled_revision, places = before.settled, dict(before.places)
-    plan, is_new_dag = _store_plan(conn, asked, before.newest, dag, stored(), body, cause)
+    plan, is_new_dag, planned = _store_plan(conn, asked, before.newest, dag, stored(), body, cause)
     keys = compute_keys(dag, asked.contexts)
     asker = Asker(asked.strategy_id, plan.version_label, asked.contexts)
     known = lookups.known_for(conn, dag, keys, asker, members)
+    planned()
     outcome = diff.decide(dag, asked.contexts, keys, known)
     numbers = _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
         plan_store.store_members(conn, plan.dag_id, dag, numbers)
-    for place in plan_store.refer(conn, plan, asked.contexts, cause.now):
-        places[place] += 1
+    referred = plan_store.refer(conn, plan, asked.contexts, cause.now)
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
+    for place in referred():
+        places[place] += 1
     _publish_sets(conn, outcome, known, queries, plan, cause)
     answer = _answer(outcome, dag, plan, sentinel_id)
     if not answers.keep_for_request(conn, asked.request_id, asked.strategy_id, asked.digest, answer, cause.now):
@@ -131,12 +133,13 @@ def _store_plan(
     stored: int | None,
     body: Callable[[], bytes],
     cause: Cause,
-) -> tuple[PlanRef, bool]:
+) -> tuple[PlanRef, bool, Later[None]]:
+    """The plan, whether its DAG is new, and what raises Raced once the answer is there."""
     dag_id, is_new_dag = plan_store.store_dag(conn, dag, body, stored)
     plan = plan_store.next_plan(newest, asked.strategy_id, dag_id, asked.version_label)
-    if plan is not newest:
-        plan_store.store_plan(conn, plan, asked.created_by, cause.now)
-    return plan, is_new_dag
+    if plan is newest:
+        return plan, is_new_dag, lambda: None
+    return plan, is_new_dag, plan_store.store_plan(conn, plan, asked.created_by, cause.now)
 
 
 def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, cause: Cause) -> str:

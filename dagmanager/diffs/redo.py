@@ -38,7 +38,7 @@ def redo(conn: Connection, request: hotfixservicepb.RedoDiffRequest, created_by:
     after = rules.with_weight(before, 0.0, request.etag)
     newest = plans_store.require_plan(conn, old.strategy_id, 0)
     new = PlanRef(old.strategy_id, newest.version + 1, request.hotfix_label, old.dag_id)
-    plans_store.store_plan(conn, new, created_by, cause.now)
+    plans_store.store_plan(conn, new, created_by, cause.now)()
     _copy_references(conn, old, new, cause)
     sentinels_store.store_weight(conn, after)
     sentinels_store.store_sentinel(conn, new, before.commit_hash, before.traffic_weight, cause.now)

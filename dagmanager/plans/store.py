@@ -121,8 +121,8 @@ def next_plan(newest: PlanRef | None, strategy_id: str, dag_id: int, version_lab
     return PlanRef(strategy_id, version, version_label or f"v{version}", dag_id)
 
 
-def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) -> None:
-    """Write a new plan version. Raises Raced."""
+def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) -> Later[None]:
+    """Write a new plan version; where it is heard it raises Raced."""
     values = {
         "strategy_id": plan.strategy_id,
         "version": plan.version,
@@ -131,8 +131,13 @@ def store_plan(conn: Connection, plan: PlanRef, created_by: str, now: datetime) 
         "created_by": created_by,
         "created_us": micros(now),
     }
-    if _INSERT_PLAN.run(conn, values) != 1:
-        raise Raced
+    stored = _INSERT_PLAN.change(conn, values)
+
+    def heard() -> None:
+        if stored() != 1:
+            raise Raced
+
+    return heard
 
 
 def place_of(context: ComputeContext) -> str:
@@ -150,15 +155,19 @@ def _place(*parts: str) -> str:
     return "plans " + canonical.canonical_json(list(parts)).decode()
 
 
-def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> list[str]:
-    """Hold the plan's queues in these contexts, a released reference again; returns the places it was not live in."""
-    places = []
-    for context in contexts:
-        values = {**_reference(plan, context), "dag_id": plan.dag_id, "now": micros(now)}
-        if _REFER.run(conn, values):
-            places.append(place_of(context))
-            advance(conn, places[-1])
-    return places
+def refer(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext], now: datetime) -> Later[list[str]]:
+    """Hold the plan's queues in these contexts, a released reference again; the places it was not live in, whose
+    revisions are counted on where that is heard."""
+    same = {"dag_id": plan.dag_id, "now": micros(now)}
+    changed = [(place_of(each), _REFER.change(conn, {**_reference(plan, each), **same})) for each in contexts]
+
+    def heard() -> list[str]:
+        places = [place for place, count in changed if count()]
+        for place in places:
+            advance(conn, place)
+        return places
+
+    return heard
 
 
 def refers_to_all(conn: Connection, plan: PlanRef, contexts: Sequence[ComputeContext]) -> bool:

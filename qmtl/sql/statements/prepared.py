@@ -94,6 +94,17 @@ class Prepared:
         cursor.close()
         return changed
 
+    def change(self, conn: Connection, values: Values = NOTHING) -> Later[int]:
+        """As `run`, without waiting: how many is to be heard later. Raises DBAPIError, then or where it is heard."""
+        cursor = self._sent(conn, values)
+
+        def changed() -> int:
+            if cursor.rowcount < 0:
+                hear(conn)
+            return int(cursor.rowcount)
+
+        return changed
+
     def send(self, conn: Connection, values: Values = NOTHING) -> None:
         """Change rows, however many. Raises DBAPIError, on PostgreSQL with the next answer or the commit."""
         self._sent(conn, values)
