@@ -21,16 +21,17 @@ _WINDOWS = TypeAdapter(list[Window])
 
 def load_activation(conn: Connection, world_id: str, created_at: datetime) -> Activation:
     """The activation of a world; one that was never changed is empty, as of the world's creation."""
-    asked = [query.ask(conn, {"world": world_id}) for query in (_HEAD, _FENCE, _ENTRIES)]
-    heads, fences, rows = (answer.rows().mappings() for answer in asked)
-    head = heads.one_or_none()
+    of = {"world": world_id}
+    heads, fences = _HEAD.ask(conn, of), _FENCE.ask(conn, of)
+    rows = conn.execute(_ENTRIES, of).mappings()
+    head = heads.rows().mappings().one_or_none()
     if head is None:
         return empty(world_id, created_at)
     return Activation(
         world_id=world_id,
         revision=head["revision"],
         entries=tuple(sorted((_entry(row) for row in rows), key=lambda e: (e.strategy_id, e.side.value))),
-        fence=_fence(fences.one()),
+        fence=_fence(fences.rows().mappings().one()),
         run_id=head["run_id"],
         sequence=head["sequence"],
         phase=Phase(head["phase"]),
@@ -156,7 +157,7 @@ def _entry(row: RowMapping) -> Entry:
     )
 
 
-_HEAD, _FENCE, _ENTRIES = (
-    Prepared(sa.select(table).where(table.c.world_id == sa.bindparam("world")))
-    for table in (activations, world_fences, activation_entries)
+_HEAD, _FENCE = (
+    Prepared(sa.select(table).where(table.c.world_id == sa.bindparam("world"))) for table in (activations, world_fences)
 )
+_ENTRIES = sa.select(activation_entries).where(activation_entries.c.world_id == sa.bindparam("world"))  # has decimals
