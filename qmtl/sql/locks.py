@@ -69,8 +69,9 @@ class SessionLock:
         try:  # the server frees the lock of a session that is merely closed only once it notices
             conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
         except DBAPIError:
-            conn.invalidate()
+            pass
         finally:
+            conn.invalidate()  # not kept: the store may be closed by now
             conn.close()
 
 

@@ -43,6 +43,7 @@ class PostgresStore:
     def __init__(self, url: URL, pending_max: int, pool_size: int, notify: Notify) -> None:
         url = url.set(drivername="postgresql+psycopg")
         self._notify = notify
+        self._closed = False
         self._engine = create_engine(
             url,
             pool_size=pool_size,
@@ -95,15 +96,21 @@ class PostgresStore:
         return ""
 
     def try_lock(self, name: str) -> Held | None:
+        pool = self._lock_engine.pool
         try:
             return try_session_lock(self._lock_engine, name)
         except DBAPIError as error:
             raise translated(error) from error
+        finally:
+            if self._closed:  # meanwhile: what came back to a pool that was given up would stay open
+                pool.dispose()
+                self._lock_engine.dispose()
 
     async def in_thread(self, fn: Callable[[], T]) -> T:
         return await asyncio.to_thread(fn)
 
     def close(self) -> None:
+        self._closed = True
         self._threads.close()
         self._engine.dispose()
         self._lock_engine.dispose()

@@ -18,6 +18,7 @@ from qmtl.sql.errors import wrapped
 PIPELINE: Final = "pipeline"
 BEGIN: Final = "qmtl_begin"  # the execution option of a connection whose transactions begin otherwise
 SYNCS_MAX: Final = 100
+FORGETS: Final = ("ROLLBACK", "DROP", "ALTER", "DISCARD")  # after these the driver forgets what it prepared
 
 
 class Pipeline:
@@ -34,6 +35,10 @@ class Pipeline:
     def begin(self, text: str) -> None:
         """Send what begins the transaction."""
         self._driver.execute(text, prepare=False)
+
+    def forget(self) -> None:
+        """Let the driver deallocate what it forgot: it would do so behind the next statement, which it has prepared."""
+        self._driver.execute("SELECT 1", prepare=False)
 
     def hear(self) -> None:
         """Wait for the answers to all that was sent. Raises the driver's error of the first statement that failed."""
@@ -154,6 +159,8 @@ def pipelined(engine: Engine) -> None:
     def after(conn: Connection, cursor: Any, text: str, arguments: Any, context: Any, many: bool) -> None:
         if (pipeline := _pipeline_of(conn)) is not None:
             pipeline.hear()
+            if text.startswith(FORGETS):
+                pipeline.forget()
 
     @event.listens_for(engine, "handle_error")
     def failed(context: ExceptionContext) -> None:

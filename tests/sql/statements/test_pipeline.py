@@ -155,6 +155,22 @@ async def test_a_savepoint_undoes_what_failed_in_it(db: Database) -> None:
     assert found == ["a", "c"]
 
 
+@pytest.mark.parametrize("several", [False, True])
+async def test_what_runs_behind_a_savepoint_that_was_undone_is_prepared_for_good(db: Database, several: bool) -> None:
+    def add(conn: Connection, start: int) -> None:
+        with suppress(IntegrityError), conn.begin_nested():
+            ADD.send_each(conn, [{"id": "same", "n": 1}] * 2)
+            hear(conn)
+        rows = [{"id": f"{start}-{n}", "n": n} for n in range(1 + several)]
+        ADD.send_each(conn, rows)
+        ADD.send_each(conn, [{**row, "id": f"{row['id']}-again"} for row in rows])
+        RAISE.send(conn, {"id": f"{start}-0"})
+
+    for start in range(3):
+        await db.write(partial(add, start=start))
+    assert await count(db) == 3 * 2 * (1 + several)
+
+
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_a_transaction_whose_error_was_passed_over_is_not_said_to_be_done(
     postgres_url: str, prepared: bool
