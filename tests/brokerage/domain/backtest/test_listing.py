@@ -111,6 +111,31 @@ def test_no_order_passes_before_the_listing_nor_from_the_end_on_by_whichever_way
     assert last.detail == "S trades no more since 1970-01-01T00:05:00Z: it was delisted, has expired, or is others now"
 
 
+def test_terms_of_an_end_are_0_or_more_and_bars_end_before_it() -> None:
+    """An end at the start of the last bar comes too early, one just after it does not."""
+    other = replace(SHARE, symbol="T", base="T")
+    series = {"S": columns(SHARE, 10, 10), "T": columns(other, 20, 20)}
+    account = SimulatedAccount(margin(1), {"USD": D(1)}, instruments=[SHARE, other])
+    last_ns = BEGIN + MINUTE
+    for action, refused in (
+        (Delisting("S", last_ns), "ends at"),
+        (Delisting("S", last_ns + 1, D(-1)), "price -1"),
+        (ShareExchange("S", last_ns + 1, "T", Fraction(-1)), "ratio -1"),
+        (ShareExchange("S", last_ns + 1, "T", Fraction(1), D(-1)), "cash -1"),
+        (ShareExchange("S", last_ns + 1, "T", Fraction(0)), "ratio 0, cash 0"),
+    ):
+        with pytest.raises(InvalidRequest, match=f"E_FIELD: actions of S is .*{refused}"):
+            CorporateActions(account, [action], series)
+    for action in (
+        Delisting("S", last_ns + 1),
+        Delisting("S", last_ns + 1, D(0)),
+        Delisting("S", last_ns + 1, D("0.5")),
+        ShareExchange("S", last_ns + 1, "", Fraction(0), D("0.5")),
+        ShareExchange("S", last_ns + 1, "T", Fraction(1, 2)),
+    ):
+        assert CorporateActions(account, [action], series).next_ns() == last_ns + 1
+
+
 def test_dates_and_ends_that_cannot_be_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="E_INSTRUMENT_INVALID: S: want delisted after it was listed"):
         replace(SHARE, listed_ns=5, delisted_ns=5)

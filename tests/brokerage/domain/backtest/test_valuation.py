@@ -29,5 +29,8 @@ def test_no_column_is_worth_nothing_and_too_much_is_refused() -> None:
     assert (
         notionals(instrument("X", base="X", quote="USD"), Units(np.zeros(0, np.int64)), np.zeros(0, np.int64)).size == 0
     )
+    cents = instrument("X", base="X", quote="USD", price_places=2)
+    with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW: notional"):  # 10**19 units, which 64 bits would wrap
+        notionals(cents, Units(np.array([10**5])), np.array([10**8]))
     with pytest.raises(InvalidRequest, match="E_AMOUNT_OVERFLOW: equity"):
         total([np.array([2**62]), np.array([2**62])], "equity")

@@ -137,6 +137,18 @@ def test_a_closed_exchange_is_no_gap_and_its_days_compound_into_the_next() -> No
     assert [day - FIRST for day in found.strategies[OWNERS[0]].closed] == [1, 2]
 
 
+def test_a_day_on_which_one_of_two_exchanges_trades_is_a_day() -> None:
+    prices = closes(range(FIRST, FIRST + 1), STOCK) | closes(range(FIRST, FIRST + 3), X)
+    booked: list[Booked] = [
+        (OWNERS[0], fill(STOCK, FIRST, 15, 10, 10_000)),
+        (OWNERS[0], fill(X, FIRST, 15, 100, 10_000)),
+    ]
+    found = daily_books("USD", CASH, prices, booked, FIRST + 2)
+    profits, _ = one_of(found)
+    assert found.strategies[OWNERS[0]].closed == ()
+    assert (profits[1], profits[2]) == tuple(price_of(X, FIRST + n) - price_of(X, FIRST + n - 1) for n in (1, 2))
+
+
 def test_midnight_ends_the_day_before_and_a_day_that_goes_on_is_left_out() -> None:
     booked: list[Booked] = [
         (OWNERS[0], fill(X, FIRST, 24, 100, 10_000)),

@@ -120,6 +120,7 @@ WHOLE = instrument("NEW", base="NEW", quote="USD", lot="1", price_places=2)
         (101, Conversion(WHOLE, Fraction(1, 2), 0, 50_00), 50, 1_000, 25, 15),
         (101, Conversion(FINE, Fraction(1, 2), 0, 50_00), 50_50, 1_010, 0, 0),
         (1, Conversion(WHOLE, Fraction(1, 2), 0, 50_00), 0, 0, 25, 15),  # nothing but cash
+        (1, Conversion(WHOLE, Fraction(1), 0, 50_00), 1, 10, 0, 0),  # the smallest that there is
         (7, Conversion(None, Fraction(0), 30 * 100 * CENT), 0, 0, 210, 140),  # a purchase for cash, a delisting
         (-7, Conversion(None, Fraction(0), 0), 0, 0, 0, 70),  # worthless
     ],

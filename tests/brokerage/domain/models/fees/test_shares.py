@@ -75,6 +75,12 @@ def test_tiers_are_marginal_in_the_shares_of_the_month() -> None:
     assert fee(TIERED, "1000000", "5", 100_000_000) == 500
 
 
+def test_only_tiers_need_the_shares_of_the_month() -> None:
+    assert FIXED.counts is None
+    assert TIERED.counts is not None
+    assert TIERED.counts.shares
+
+
 @pytest.mark.parametrize(
     ("month", "want"), [(299_000, "3.5"), (299_500, "2.75"), (300_000, "2"), (2_999_500, "1.75"), (99_999_500, "0.75")]
 )
