@@ -155,3 +155,16 @@ def test_exits_far_from_the_last_price_or_beyond_what_is_allowed_are_not_sure() 
     assert not compiled.accepted(terms, near._replace(target=10_001), 1_000, 10)
     assert not compiled.accepted(terms, near._replace(trail=99), 1_000, 10)
     assert not compiled.accepted(terms, near, 1_000, 10**9)
+
+
+def test_prices_of_exits_end_where_sums_of_them_are_within_64_bits() -> None:
+    terms = terms_of(margin(2), TRADED, 1)
+    end = (1 << 59) // terms.tick
+    assert terms.tick == 5
+    assert compiled.distant(terms, (end - 1) * 5, 1, 1, False) == (end - 1) * 5
+    assert compiled.distant(terms, end * 5, 1, 1, False) < 0
+    assert compiled.distant(terms, 1 << 62, 1 << 62, 1, False) < 0  # a product that cannot be proved
+    assert compiled.distant(terms, 5, 1, 1, False) == 5
+    assert compiled.distant(terms, 4, 1, 1, False) < 0, "no price is below one tick"
+    assert compiled.distant(terms, 4, 1, 1, True) == 5
+    assert compiled.distant(terms, 5, 0, 1, True) < 0
