@@ -150,9 +150,15 @@ def _carried_along() -> Iterator[None]:
 
 def _hidden_modules() -> list[ModuleType]:
     tops = {name.partition(".")[0] for name in sys.modules} - {"__main__"}
-    hidden = {top for top in tops if not is_library(top) and PathFinder.find_spec(top) is None}
+    hidden = {top for top in tops if not is_library(top) and not _is_found(top)}
     loaded = [(name, module) for name, module in list(sys.modules.items()) if name.partition(".")[0] in hidden]
     return [module for name, module in loaded if getattr(module, "__file__", None) and module.__name__ == name]
+
+
+def _is_found(top: str) -> bool:
+    """Whether another process finds this very module under its name, and no other file."""
+    spec, file = PathFinder.find_spec(top), getattr(sys.modules.get(top), "__file__", None)
+    return spec is not None and (file is None or spec.origin == file)
 
 
 def _refusal(names: Sequence[str], what: str) -> InvalidRequest:

@@ -114,6 +114,7 @@ class Own(Strategy):
 
 import sys
 sys.path.remove({folder!r})
+sys.path.append({other!r})  # where another file of that name is
 check_repeats(assemble(Own()).dag)
 print("passed")
 """
@@ -121,8 +122,11 @@ print("passed")
 
 def test_a_script_and_what_only_it_can_import_are_sent_whole(tmp_path: Path) -> None:
     (tmp_path / "helper_of_a_script.py").write_text("def scale(value):\n    return value * 0.5\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "helper_of_a_script.py").write_text("raise RuntimeError\n")
     script = tmp_path / "own.py"
-    script.write_text(SCRIPT.format(folder=str(tmp_path)))
+    script.write_text(SCRIPT.format(folder=str(tmp_path), other=str(other)))
     done = subprocess.run((sys.executable, str(script)), capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout == "passed\n", done.stderr
 
