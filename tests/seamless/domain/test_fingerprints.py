@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.calendars.calendars import AlwaysOpen
+from qmtl.calendars.spans import Span
 from seamless.domain import fingerprints
 from seamless.domain.bars import VALUES, Bars, of_values
 from seamless.domain.fingerprints import Leaf
@@ -92,3 +93,14 @@ def test_rules_and_calendar_are_part_of_a_range() -> None:
         fingerprints.range_digest(parts, AlwaysOpen(name="XNYS"), "1"),
     }
     assert len(digests) == 4
+
+
+def test_a_span_has_part_in_the_months_that_it_has_an_instant_of() -> None:
+    december, january = fingerprints.month_span("2023-12"), fingerprints.month_span("2024-01")
+    assert (december.end_ns, january.end_ns - january.start_ns) == (january.start_ns, 31 * 86_400 * 10**9)
+    for start_ns, end_ns, months in (
+        (december.start_ns, december.end_ns, [december]),
+        (december.end_ns - 1, december.end_ns + 1, [december, january]),
+        (january.start_ns, january.start_ns, []),
+    ):
+        assert list(fingerprints.months_of(Span(start_ns, end_ns))) == months

@@ -24,7 +24,7 @@ def test_clean_rows_pass_strictly_and_unchanged() -> None:
     assert len(bars) == report.rows_in == report.expected_rows == 4
     assert report.blocked_by == ()
     assert [f.rule for f in report.findings] == list(Rule)
-    assert not any(f.count for f in report.findings)
+    assert not any(f.count or f.samples for f in report.findings)
 
 
 def test_rows_out_of_order_are_sorted_and_counted() -> None:
@@ -139,7 +139,8 @@ def test_times_without_offset_block_a_strict_preset() -> None:
     rows = replace(raw([0, 1]), utc_known=False)
     assert judge(rows, STRICT)[1].blocked_by == (Rule.UTC,)
     assert judge(rows)[1].blocked_by == ()
-    assert judge(rows)[1].count(Rule.UTC) == 2
+    found = judge(rows)[1].findings[list(Rule).index(Rule.UTC)]
+    assert (found.count, [one.time_ns for one in found.samples]) == (2, [START, START + STEP])
 
 
 @pytest.mark.parametrize("column", ["close", "time"])
