@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import calendar_named
 from qmtl.calendars.spans import Span
 from seamless.conformance.wire import report_to_proto
@@ -82,6 +83,21 @@ def test_a_jump_between_neighbours_is_flagged_and_kept() -> None:
     bars, report = judge(raw([0, 1, 2], **jump), STRICT)
     assert (len(bars), report.count(Rule.STEP_CHANGE)) == (3, 1)
     assert report.blocked_by == (Rule.STEP_CHANGE,)
+
+
+@pytest.mark.parametrize(("close", "found"), [(125.0, 0), (125.1, 1), (75.0, 0), (74.9, 1)])
+def test_a_jump_is_more_than_a_quarter(close: float, found: int) -> None:
+    jump = {"high": {1: max(100.0, close)}, "low": {1: min(100.0, close)}, "close": {1: close}}
+    assert judge(raw([0, 1], **jump))[1].count(Rule.STEP_CHANGE) == found
+
+
+def test_weeks_open_on_mondays() -> None:
+    """2024-01-01 was a Monday; the epoch a Thursday."""
+    monday, week = int(np.datetime64("2024-01-01", "ns").astype(np.int64)), 7 * 86_400 * 10**9
+    days = monday + np.array([0, week, 2 * week + 3 * 86_400 * 10**9], np.int64)
+    rows = replace(raw([0, 1, 2]), columns={**raw([0, 1, 2]).columns, "time": days})
+    bars, report = conform(rows, dataset="d", interval_ns=week, calendar=AlwaysOpen(), policy=TOLERANT)
+    assert (bars.time_ns.tolist(), report.count(Rule.GRID)) == (days[:2].tolist(), 1)
 
 
 def test_the_same_jump_over_a_gap_is_not_a_step() -> None:
