@@ -184,16 +184,16 @@ class _Books:
         if rest:
             parts = ((Fraction(size), Fraction(abs(lot.quantity)) * step.ratio) for lot, size in sizes)
             kept = [min(size / exact, Fraction(1)) for size, exact in parts]
-        gone, _ = self._moved(key, sizes, kept, ONE)
+        gone, _, fees = self._moved(key, sizes, kept, ONE)
         if rest:
-            self._paid(old[0], step, _decimal(rest), step.cash, gone)
+            self._paid(old[0], step, _decimal(rest), gone, fees)
 
     def _exchange(self, key: tuple[str, str], old: deque[OpenLot], step: ConversionStep) -> None:
         sizes = self._shared(old, step.into, step.ratio, abs(step.received))
         value = self._multipliers.get(step.symbol, ONE) / self._multipliers.get(step.into, ONE)
-        gone, whole = self._moved((key[0], step.into), sizes, [step.kept] * len(sizes), value, at_ns=step.time_ns)
-        if step.cash or gone:
-            self._paid(old[0], step, _decimal(Fraction(whole) * (1 - step.kept)), step.cash, gone)
+        gone, whole, fees = self._moved((key[0], step.into), sizes, [step.kept] * len(sizes), value, at_ns=step.time_ns)
+        if step.cash or gone or fees:
+            self._paid(old[0], step, _decimal(Fraction(whole) * (1 - step.kept)), gone, fees)
 
     def _moved(
         self,
@@ -202,9 +202,10 @@ class _Books:
         kept: list[Fraction],
         value: Decimal,
         at_ns: int | None = None,
-    ) -> tuple[Decimal, Decimal]:
+    ) -> tuple[Decimal, Decimal, Decimal]:
         """Let lots go on in so many other shares each, with a part of their cost; the cost that did not go with them,
-        and the signed quantity there was. What a lot that nothing is left of would take goes with the next.
+        the signed quantity there was, and the fees that no lot is left for. What a lot that nothing is left of would
+        take goes with the next.
         """
         gone = cost = fees = whole = ZERO
         for (lot, size), share in zip(sizes, kept, strict=True):
@@ -220,7 +221,8 @@ class _Books:
         if (cost or fees) and self._lots.get(key):
             last = self._lots[key][-1]
             last.cost, last.fees = last.paid + cost * value, last.fees + fees
-        return gone, whole
+            cost = fees = ZERO
+        return gone + cost, whole, fees
 
     def _pay_out(self, old: deque[OpenLot], step: ConversionStep) -> None:
         """All lots end for cash, shared by quantity."""
@@ -233,12 +235,12 @@ class _Books:
             entered = step.symbol, lot.quantity, lot.time_ns, lot.price
             self.trades.append(LotTrade(*entered, step.time_ns, price, gross, lot.fees))
 
-    def _paid(self, first: OpenLot, step: ShareStep, quantity: Decimal, cash: Decimal, cost: Decimal) -> None:
+    def _paid(self, first: OpenLot, step: ShareStep, quantity: Decimal, cost: Decimal, fees: Decimal) -> None:
         """A part that was paid in cash, as a trade from the oldest lot's entry on."""
-        gross = cash - cost * self._multipliers.get(step.symbol, ONE)
-        prices = [_decimal(Fraction(amount) / Fraction(quantity)) if quantity else ZERO for amount in (cost, cash)]
+        gross = step.cash - cost * self._multipliers.get(step.symbol, ONE)
+        prices = [_decimal(Fraction(each) / Fraction(quantity)) if quantity else ZERO for each in (cost, step.cash)]
         self.trades.append(
-            LotTrade(step.symbol, quantity, first.time_ns, prices[0], step.time_ns, prices[1], gross, ZERO)
+            LotTrade(step.symbol, quantity, first.time_ns, prices[0], step.time_ns, prices[1], gross, fees)
         )
 
     def _shared(

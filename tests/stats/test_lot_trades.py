@@ -173,6 +173,25 @@ def test_a_lot_that_a_reverse_split_leaves_nothing_of_gives_its_cost_to_the_next
     assert found.trades[0].entry_ns == 2
 
 
+def test_fees_of_a_lot_that_nothing_is_left_of_go_with_the_one_before_or_with_the_cash() -> None:
+    bought = [fill("4", "10", "4", 1), fill("1", "20", "1", 2)]
+    split = acted(SplitStep("BTC-USD", 2, 5, Fraction(1, 2), D(2), D(12)), fills=bought)
+    assert opened(split, "BTC-USD") == [(D(2), D(20), 1, D(5), D(40))]
+    assert rows(split) == [(D("0.5"), D(40), D(24), D(12 - 20), D(0))]
+    whole = acted(SplitStep("BTC-USD", 1, 5, Fraction(1, 4), D(0), D(6)), fills=[fill("1", "20", "1", 2)])
+    assert rows(whole) == [(D("0.25"), D(80), D(24), D(6 - 20), D(1))]
+    assert sum(one.net for one in whole.trades) == -20 + 6 - 1
+    assert not whole.open_lots
+
+
+def test_the_cost_of_a_lot_that_becomes_none_is_in_the_value_of_the_other_contract() -> None:
+    """Four and one contracts of 50 a point become two of 1 a point: a cost of 60 points is one of 3,000."""
+    bought = [fill("4", "10", of="ES"), fill("1", "20", of="ES")]
+    merged = ConversionStep("ES", 2, 7, "ETH-USD", D(2), D(0), Fraction(1), Fraction(1, 2))
+    (lot,) = opened(acted(merged, fills=bought), "ETH-USD")
+    assert (lot[0], lot[4]) == (D(2), D(3_000))
+
+
 def test_lots_become_those_of_another_symbol_and_the_cash_beside_is_a_trade() -> None:
     """Each of 10 becomes half a share and 4 in cash, a fifth of its worth: four fifths of the cost go on."""
     bought = [fill("6", "20", "6", 1), fill("4", "30", "4", 2)]
