@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -15,13 +15,14 @@ from worldservice.policy.domain.risk.terms import RiskTerms
 from worldservice.policy.store import policy_of
 from worldservice.risk.answers import backtest_tests, explained, incremental_figures
 from worldservice.risk.domain.candidate import CandidateRisk
+from worldservice.risk.domain.forecasts.backtest import ForecastTests
 from worldservice.risk.domain.header import SnapshotHeader
 from worldservice.risk.domain.report import RiskReport, risk_report
 from worldservice.risk.domain.scope import Scope
 from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
 from worldservice.risk.domain.tail_risk import with_candidate
 from worldservice.risk.files import SnapshotFiles
-from worldservice.risk.reading import whole
+from worldservice.risk.reading import Remembered, whole
 from worldservice.risk.store import account_limits, snapshots
 from worldservice.worlds.domain.block import Block, EnteringLive
 from worldservice.worlds.domain.world import World
@@ -43,6 +44,9 @@ class RiskBlocks:
 
     files: SnapshotFiles
     share_of: ShareOf = no_shares
+    _books: Remembered[Snapshot] = field(default_factory=Remembered, compare=False)
+    _reports: Remembered[RiskReport] = field(default_factory=Remembered, compare=False)
+    _tests: Remembered[dict[int, ForecastTests | None]] = field(default_factory=Remembered, compare=False)
 
     def __call__(
         self, conn: Connection, world: World, entering: Sequence[EnteringLive], now: datetime, *, switching: bool
@@ -66,8 +70,7 @@ class RiskBlocks:
             for one in entering
         ]
         try:
-            book = whole(snapshots.load_snapshot(conn, header), self.files)
-            found += self._of_book(conn, book, policy.risk, entering, now)
+            found += self._of_book(conn, header, policy.risk, entering, now)
         except QmtlError as error:
             found += [Block(_reason(error), one.strategy_id, error.message) for one in entering]
         return found
@@ -81,7 +84,7 @@ class RiskBlocks:
         header = snapshots.newest(conn, scope, RiskStage.LIVE)
         if header is None:
             raise NotReady("E_SNAPSHOT_MISSING", f"{scope} has no snapshot of LIVE", hint="put one")
-        book = whole(snapshots.load_snapshot(conn, header), self.files)
+        book = self._book(conn, header)
         terms = RiskTerms() if policy is None or policy.risk is None else policy.risk
         return explained(
             book, self._others(conn, scope), one.strategy_id, self._share(conn, world.world_id, one, terms)
@@ -90,18 +93,36 @@ class RiskBlocks:
     def _others(self, conn: Connection, scope: Scope) -> list[Snapshot]:
         """Snapshots that may have the returns of who is not live yet."""
         paper = snapshots.newest(conn, scope, RiskStage.PAPER)
-        return [] if paper is None else [whole(snapshots.load_snapshot(conn, paper), self.files)]
+        return [] if paper is None else [self._book(conn, paper)]
+
+    def _book(self, conn: Connection, header: SnapshotHeader) -> Snapshot:
+        """A snapshot whole, read once for all who are judged by it."""
+        return self._books.of(header, lambda: whole(snapshots.load_snapshot(conn, header), self.files))
+
+    def _backtest(self, conn: Connection, header: SnapshotHeader, now: datetime) -> ForecastTests | None:
+        """The tests of its model up to yesterday: forecasts of days that are over are never written again."""
+        days, today = self._tests.of(header, dict), now.date().toordinal()
+        if today not in days:
+            days.clear()
+            days[today] = backtest_tests(conn, self._book(conn, header), RiskStage.LIVE, now)
+        return days[today]
 
     def _share(self, conn: Connection, world_id: str, one: EnteringLive, terms: RiskTerms) -> float:
         share = self.share_of(conn, world_id, one.strategy_id)
         return float(one.weight) * (terms.candidate_share if share is None else share)
 
     def _of_book(
-        self, conn: Connection, book: Snapshot, terms: RiskTerms, entering: Sequence[EnteringLive], now: datetime
+        self,
+        conn: Connection,
+        header: SnapshotHeader,
+        terms: RiskTerms,
+        entering: Sequence[EnteringLive],
+        now: datetime,
     ) -> Iterator[Block]:
-        report = risk_report(book)
+        book = self._book(conn, header)
+        report = self._reports.of(header, lambda: risk_report(book))
         others = self._others(conn, book.scope)
-        tests = backtest_tests(conn, book, RiskStage.LIVE, now)
+        tests = self._backtest(conn, header, now)
         joined = book  # with those before it in, so that two that fit one by one do not pass together
         for one in entering:
             share = self._share(conn, book.scope.name, one, terms)

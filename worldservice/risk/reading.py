@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,7 @@ from worldservice.risk.files import SnapshotFiles
 from worldservice.risk.store import snapshots
 from worldservice.risk.wire.snapshots import snapshot_from_proto
 
+T = TypeVar("T")
 NO_FILES = SnapshotFiles("")
 WORLDS_REMEMBERED = 64
 
@@ -64,12 +66,34 @@ def hub_returns(
     return whole(snapshots.load_snapshot(conn, found), files).returns, found.version
 
 
+class Remembered(Generic[T]):
+    """What was made of the newest snapshot of a scope and stage, until another is asked about. A stored snapshot never
+    changes, so it is made once; of the scopes that were not asked about for longest it is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._made = OrderedDict[tuple[str, RiskStage], tuple[SnapshotHeader, T]]()
+
+    def of(self, header: SnapshotHeader, make: Callable[[], T]) -> T:
+        """What was made of this snapshot, or is made now. Raises what `make` raises, and remembers nothing then."""
+        key = header.scope.text, header.stage
+        known = self._made.get(key)
+        if known is not None and known[0] == header:
+            return known[1]
+        found = make()
+        self._made.pop(key, None)
+        self._made[key] = header, found  # at the end, as the one that is asked about
+        while len(self._made) > WORLDS_REMEMBERED:
+            self._made.popitem(last=False)
+        return found
+
+
 class HubReturns:
     """As `hub_returns`, for who asks again and again: a snapshot is read once, until a newer one is there."""
 
     def __init__(self, files: SnapshotFiles = NO_FILES) -> None:
         self._files = files
-        self._read = OrderedDict[tuple[str, RiskStage], tuple[SnapshotHeader, Mapping[str, DailyReturns]]]()
+        self._read = Remembered[Mapping[str, DailyReturns]]()
 
     def header(self, conn: Connection, world_id: str, stage: RiskStage) -> SnapshotHeader | None:
         """The newest snapshot's; None: there is none."""
@@ -77,18 +101,10 @@ class HubReturns:
 
     def of(self, conn: Connection, world_id: str, stage: RiskStage) -> Mapping[str, DailyReturns]:
         """By strategy. Raises NotReady (E_REF_...)."""
-        header, key = self.header(conn, world_id, stage), (world_id, stage)
+        header = self.header(conn, world_id, stage)
         if header is None:
             return {}
-        known = self._read.get(key)
-        if known is not None and known[0] == header:
-            return known[1]
-        found = whole(snapshots.load_snapshot(conn, header), self._files).returns
-        self._read[key] = header, found
-        self._read.move_to_end(key)
-        while len(self._read) > WORLDS_REMEMBERED:
-            self._read.popitem(last=False)
-        return found
+        return self._read.of(header, lambda: whole(snapshots.load_snapshot(conn, header), self._files).returns)
 
 
 def whole(stored: Stored, files: SnapshotFiles) -> Snapshot:

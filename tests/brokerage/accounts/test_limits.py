@@ -25,13 +25,15 @@ from brokerage.domain.market.instrument import AssetClass, instrument
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Order, Owner, Side
-from brokerage.domain.orders.states import OrderType
+from brokerage.domain.orders.order import NETTING, Order, OrderShare, Owner, Side
+from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.feeds import show
 from brokerage.market.context import MarketContext
+from brokerage.orders.entry.netted import submit_netted
 from qmtl.broker.v1 import account_pb2 as accountpb
 from qmtl.core.errors import Conflict, InvalidRequest
+from qmtl.core.modes import ExecutionDomain
 from tests.brokerage.accounts.test_sharing import coin_bar, share
 from tests.brokerage.orders.test_limits import market as margin_market
 from tests.brokerage.samples import ACTOR, STOCK, Book, bar, open_book
@@ -72,8 +74,24 @@ def asked(
     return replace(made, type=OrderType.LIMIT, limit_price=Decimal(price)) if price else made
 
 
+def netted(name: str, symbol: str, sizes: dict[Owner, int]) -> Order:
+    """One order for several strategies, at a limit that is far beyond the mark."""
+    parts = sorted((owner.world_id, owner.strategy_id, size) for owner, size in sizes.items())
+    shares = tuple(OrderShare(world, strategy, Decimal(size), 1, reduce_only=False) for world, strategy, size in parts)
+    net = sum(sizes.values())
+    side, price = (Side.SELL, 1) if net < 0 else (Side.BUY, 110 if symbol == "AAPL" else 12)
+    return Order(
+        Owner("acc", NETTING, NETTING), name, symbol, side, Decimal(abs(net)), OrderType.LIMIT, TimeInForce.IOC,
+        Decimal(price), shares=shares,
+    )  # fmt: skip
+
+
 async def told(book: Book, wanted: Order) -> tuple[Denial | None, str]:
-    record = (await book.submit(wanted)).record
+    if wanted.shares:
+        domain = ExecutionDomain.DRYRUN
+        record = (await book.db.write(lambda conn: submit_netted(conn, book.market, wanted, domain, 6)))[0].record
+    else:
+        record = (await book.submit(wanted)).record
     return record.denial, record.detail
 
 
@@ -304,7 +322,11 @@ async def test_64_orders_at_once_of_8_strategies_in_4_worlds_never_overshoot(dat
     for number in range(64):
         symbol, dear = drawn.choice([("AAPL", 1), ("COIN-USD", 10)])
         side, owner = drawn.choice(list(Side)), drawn.choice(OWNERS)
-        wanted.append(asked(f"o{number}", drawn.randint(1, 120) * dear, side, owner, symbol))
+        if drawn.random() < 0.25:
+            sizes = {owner: drawn.randint(-60, 60) * dear for owner in drawn.sample(OWNERS, drawn.randint(2, 5))}
+            wanted.append(netted(f"o{number}", symbol, {owner: size for owner, size in sizes.items() if size}))
+        else:
+            wanted.append(asked(f"o{number}", drawn.randint(1, 120) * dear, side, owner, symbol))
     async with opened(database_url) as book:
         await book.db.write(lambda conn: accounts_limits.set_account_limits(conn, "acc", limits, ACTOR, 11))
         answers = await asyncio.gather(*(denial(book, order) for order in wanted))

@@ -130,7 +130,8 @@ async def test_runs_of_an_account(harness: GatewayHarness) -> None:
     await _hedged(desk)
 
     await _canceled_before_and_under_way(desk)
-    await _goes_on_after_a_restart(desk)
+    for netted in (False, True):
+        await _goes_on_after_a_restart(desk, "netted-again" if netted else "again", netted=netted)
     await _frozen_under_way(desk)
 
 
@@ -199,21 +200,23 @@ async def _canceled_before_and_under_way(desk: Desk) -> None:
     assert await desk.held() == 1 + Decimal(run.progress[0].filled)
 
 
-async def _goes_on_after_a_restart(desk: Desk) -> None:
-    before = await desk.held()
-    await desk.recorded("again", desk.scaled("0.5", slices=5, horizon_s=3.0))
-    await desk.execute("again")
-    await eventually(lambda: _filled(desk, "again"), 30.0)
+async def _goes_on_after_a_restart(desk: Desk, run_id: str, *, netted: bool) -> None:
+    before, request = await desk.held(), desk.scaled("0.5", slices=5, horizon_s=3.0)
+    if netted:
+        request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
+    await desk.recorded(run_id, request)
+    await desk.execute(run_id)
+    await eventually(lambda: _filled(desk, run_id), 30.0)
     await desk.harness.stop("dagmanager")  # which version trades is not known to the new gateway before it is back
     await desk.harness.stop("gateway")
-    left = (await desk.run("again", at="worldservice")).revision
+    left = (await desk.run(run_id, at="worldservice")).revision
     await desk.harness.start_gateway("gateway")
     desk.trading.clients["gateway"] = await desk.harness.client()
-    await eventually(lambda: _taken_up(desk, "again", left), 30.0)
+    await eventually(lambda: _taken_up(desk, run_id, left), 30.0)
     await desk.harness.start("dagmanager")
-    run = await desk.ended("again")
+    run = await desk.ended(run_id)
     assert run.state == COMPLETED or _quiet(run), run.reasons
-    orders = await desk.orders("again")
+    orders = [each for each in await desk.orders(run_id) if each.order.world_id != "@netting"]
     assert await desk.held() == before + Decimal(run.progress[0].filled)
     assert sum(Decimal(each.cumulative_quantity) for each in orders) == abs(Decimal(run.progress[0].filled))
     assert len({each.order.client_order_id for each in orders}) == len(orders) > 1

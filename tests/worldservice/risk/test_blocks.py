@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from tests.worldservice.samples import DOCUMENT, NOW
 from tests.worldservice.stored import add_strategy, make_trading, open_store, put_policy
 from worldservice.risk.account_limits import put_budgets, put_limits
 from worldservice.risk.blocks import RiskBlocks
+from worldservice.risk.domain.scope import parse_scope
 from worldservice.risk.domain.snapshot import CASH, RiskStage, Snapshot
 from worldservice.risk.files import SnapshotFiles
 from worldservice.risk.intake import arrival, store_arrival
+from worldservice.risk.reading import WORLDS_REMEMBERED, Remembered
+from worldservice.risk.store.snapshots import find_header
 from worldservice.risk.tables import risk_forecasts
 from worldservice.worlds.acts import own_act
 from worldservice.worlds.domain.block import Block, EnteringLive
@@ -54,9 +58,14 @@ async def put(db: Database, snapshot: Snapshot) -> None:
 
 
 async def blocks(
-    db: Database, minutes: float = 1.0, weight: str = "1", share: float | None = None, names: str = "t"
+    db: Database,
+    minutes: float = 1.0,
+    weight: str = "1",
+    share: float | None = None,
+    names: str = "t",
+    asks: RiskBlocks | None = None,
 ) -> Sequence[Block]:
-    asks = RiskBlocks(SnapshotFiles(""), lambda *_: share)
+    asks = asks or RiskBlocks(SnapshotFiles(""), lambda *_: share)
 
     def work(conn: Connection) -> Sequence[Block]:
         world = worlds.get_world(conn, "alpha")
@@ -81,6 +90,36 @@ async def test_a_candidate_that_fits_is_not_blocked(db: Database) -> None:
     assert reasons(await blocks(db)) == ["RISK_SNAPSHOT_MISSING"]
     await put(db, measured("v1", RiskStage.LIVE, {"s": 0.5, CASH: 0.5}, {"s": CALM, "t": CALM}))
     assert reasons(await blocks(db)) == []
+
+
+async def test_who_is_asked_again_judges_by_the_newest_snapshot_and_the_day(db: Database) -> None:
+    await db.write(begin)
+    asks = RiskBlocks(SnapshotFiles(""))
+
+    async def again(minutes: float = 1.0) -> list[str]:
+        return reasons(await blocks(db, minutes, asks=asks))
+
+    await put(db, measured("v1", RiskStage.LIVE, {CASH: 1.0}, {"t": CALM}))
+    assert [await again(), await again()] == [[], []]
+    await put(db, measured("v2", RiskStage.LIVE, {CASH: 1.0}, {"t": WILD}))
+    assert [await again(), await again()] == [["RISK_LIMIT_EXCEEDED"]] * 2
+    await put(db, measured("v3", RiskStage.LIVE, {CASH: 1.0}, {}))
+    await put(db, measured("p1", RiskStage.PAPER, {"t": 1.0}, {"t": CALM}))
+    assert await again() == [], "its returns are those of paper"
+
+
+async def test_what_is_made_of_a_snapshot_is_made_once(db: Database) -> None:
+    await db.write(begin)
+    for version in ("v1", "v2"):
+        await put(db, measured(version, RiskStage.LIVE, {CASH: 1.0}, {}))
+    headers = await db.read(lambda conn: [find_header(conn, parse_scope("world:alpha"), v) for v in ("v1", "v2")])
+    one, other = (header for header in headers if header is not None)
+    kept, made = Remembered[int](), count()
+    assert [kept.of(header, made.__next__) for header in (one, one, other, one)] == [0, 0, 1, 2]
+    many = [replace(one, scope=parse_scope(f"world:w{number}")) for number in range(WORLDS_REMEMBERED)]
+    assert [kept.of(header, made.__next__) for header in many] == list(range(3, 3 + WORLDS_REMEMBERED))
+    assert kept.of(many[0], made.__next__) == 3
+    assert kept.of(one, made.__next__) == 3 + WORLDS_REMEMBERED, "the oldest was forgotten"
 
 
 async def test_returns_of_a_candidate_may_be_those_of_paper(db: Database) -> None:
