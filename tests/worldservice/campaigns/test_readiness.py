@@ -123,6 +123,15 @@ def test_each_two_blocks_are_told_together() -> None:
         assert sorted(told(broken(*changes))) == sorted([one, two])
 
 
+def test_trades_are_enough_when_they_are_as_many_as_asked() -> None:
+    least = READY.terms.backtest.min_trades
+    for trades, want in (
+        (least, []),
+        (least - 1, [f"INSUFFICIENT_TRADES: needs 1 more trades on backtest, has {least - 1}"]),
+    ):
+        assert told(broken({"backtest": {"trades": float(trades)}})) == want
+
+
 def test_a_cooldown_ends_and_revoking_is_missing() -> None:
     assert told(broken({"demoted_at": NOW - 7 * DAY})) == []
     revoked = replace(APPROVED, revoked_at=NOW)
@@ -259,6 +268,23 @@ def test_an_open_promotion_is_applied_once_nothing_blocks_it() -> None:
     assert by_itself is not None
     assert by_itself.kind is ActionKind.APPLY_PROMOTION
     assert acted(promotion=replace(ASKED, state=PromotionState.APPLYING), blocks=()) is None
+
+
+def test_a_scheduler_carries_out_what_takes_no_person() -> None:
+    def automatic(**changes: object) -> bool:
+        found = acted(**changes)
+        assert found is not None
+        return found.automatic
+
+    approved = replace(ASKED, state=PromotionState.APPROVED)
+    live = {"live": True, "blocks": (), "canary": 1}
+    assert automatic()  # asks for the promotion
+    assert automatic(stage=Stage.BACKTEST, blocks=(), paper_auto=True)
+    for acts in (False, True):
+        assert automatic(promotion=approved, blocks=(), auto_apply=acts) is acts
+        assert automatic(**live, auto_apply=acts) is acts
+        assert not automatic(blocks=(SHORT,), auto_apply=acts)  # to evaluate
+        assert not automatic(demotion="x", auto_apply=acts)
 
 
 def test_an_act_has_one_key_for_the_same_evidence_and_another_for_new() -> None:

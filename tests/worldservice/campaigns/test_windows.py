@@ -102,4 +102,5 @@ def test_a_weight_above_the_step_is_told_with_the_most() -> None:
     assert found is not None
     assert found == (BlockReason.CANARY_SHARE, "asks for 0.21 live, want at most 0.2: 25% of 0.8")
     assert weight_block(STEPS, 3, Decimal("0.8"), 0.8) is None
-    assert weight_block(STEPS, 3, Decimal("0.8"), 0.81) is not None
+    above = weight_block(STEPS, 3, Decimal("0.8"), 0.81)
+    assert above == (BlockReason.CANARY_SHARE, "asks for 0.81 live, want at most 0.8: all of 0.8")
