@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal
 
 import pytest
 
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -150,6 +152,39 @@ async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, client: 
         )
     )
     assert not await passes(trading, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+
+
+@pytest.mark.soak
+async def test_what_a_demoted_strategy_holds_is_closed_by_brokerage(mesh: Mesh, client: GatewayClient) -> None:
+    trading = TradingMesh(mesh, {"gateway": client})
+    await trading.prepare(bars_per_second=10.0)
+    await set_policy(trading, "position_policy: {on_demote: flat, flat_slippage_bps: 200}\n")
+    numbers = itertools.count()
+    await eventually(lambda: passes(trading, f"open-{next(numbers)}", **MARKET, side="ORDER_SIDE_BUY"))
+    await eventually(lambda: holds(trading, "0.01"))
+    assert await passes(trading, "rests")
+    await trading.evaluate("run-2", sharpe=0.1)  # below the policy's gate
+    closing = activationservicepb.GetActivationRequest(world_id=trading.world)
+
+    async def is_flat() -> bool:
+        closings = (await client.activation.GetActivation(closing)).closings
+        return [one.state for one in closings if one.side == commonpb.SIDE_LONG] == [activationpb.CLOSING_STATE_FLAT]
+
+    await eventually(is_flat, 60.0)
+    assert await holds(trading, "0") or await holds_nothing(trading)
+    listed = await client.orders.ListOrders(
+        orderservicepb.ListOrdersRequest(account=trading.world, world_id=trading.world)
+    )
+    ours = [one for one in listed.statuses if "@demotion" in one.order.tags]
+    assert sum(Decimal(one.cumulative_quantity) for one in ours) == Decimal("0.01")
+    assert all(one.order.reduce_only and one.order.side == orderpb.ORDER_SIDE_SELL for one in ours)
+    (rested,) = [one for one in listed.statuses if one.order.client_order_id == "rests"]
+    assert rested.state == orderpb.ORDER_STATE_CANCELED
+
+
+async def holds_nothing(trading: TradingMesh) -> bool:
+    request = portfolioservicepb.ListPositionsRequest(account=trading.world, world_id=trading.world)
+    return not (await trading.client.portfolios.ListPositions(request)).positions
 
 
 MARKET = {"type": "ORDER_TYPE_MARKET", "limit_price": ""}
