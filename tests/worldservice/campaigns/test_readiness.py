@@ -204,6 +204,7 @@ def test_without_stored_trials_their_spread_is_assumed_and_one_version_is_no_tri
     alone = selection_of(MOMENTS, 1, None)
     assert (alone.trials, alone.assumed, alone.more_days) == (1, False, 0.0)
     assert math.isnan(alone.pbo)
+    assert selection_of(MOMENTS, 2, None).assumed
     several = selection_of(MOMENTS, 5, None)
     assert several.assumed
     assert several.deflated_sharpe < alone.deflated_sharpe
