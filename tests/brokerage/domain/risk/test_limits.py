@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokerage.domain.money import LIMIT_SCALE
+from brokerage.domain.money import LIMIT_SCALE, rate
 from brokerage.domain.orders.order import Side
+from brokerage.domain.risk.exposure_rules import drawn_down
 from brokerage.domain.risk.limits import NO_LIMITS, NOTHING, Limits, at_scale, spans_accounts, tightened
 from qmtl.core.decimals import INT64_MAX
 from qmtl.core.limits import UNLIMITED, RiskLimits
@@ -58,3 +59,11 @@ def test_another_scale_rounds_down_and_leaves_rates_alone() -> None:
     found = at_scale(Limits(order_notional_max=unit * 3 - 1, account_net_max=unit - 1, leverage_max=7), CENTS)
     assert (found.order_notional_max, found.account_net_max, found.leverage_max) == (2, NOTHING, 7)
     assert at_scale(found, LIMIT_SCALE) is found
+
+
+@pytest.mark.parametrize(
+    ("equity", "share", "opens"),
+    [(900, "0.1", True), (901, "0.1", False), (1_000, "0.1", False), (0, "1", True), (1, "1", False), (-5, "1", True)],
+)
+def test_the_circuit_opens_at_the_share_of_the_peak_and_not_before(equity: int, share: str, opens: bool) -> None:
+    assert drawn_down(equity, 1_000, rate(share)) is opens

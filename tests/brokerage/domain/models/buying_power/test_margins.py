@@ -170,6 +170,7 @@ def test_the_margin_of_a_side_is_its_own() -> None:
         ("20", "10", "6"),
         ("16", "8", "5"),
         ("6", "5", "5"),
+        ("5.5", "5", "5"),
         ("5", "5", "5"),
         ("4.99", "4.99", "4.99"),
         ("1", "2.5", "2.5"),
@@ -197,3 +198,12 @@ def test_the_opening_part_of_an_order_that_turns_round_is_valued_up(side: Side) 
     closing = OpenOrderTotals(orders=1, quantity=3, taking=1, priced=value)
     buys, sells = (closing, NO_OPEN_ORDERS) if side is Side.BUY else (NO_OPEN_ORDERS, closing)
     assert model.at_worst(STOCK, 100_00, -3 * side.sign, buys, sells) == STOCK.notional(100_00, 3)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_of_a_turn_the_contracts_that_it_opens_hold_their_margin(side: Side) -> None:
+    margins = ContractMargins({"ES": ContractMargin(12_000 * 10**8, 11_000 * 10**8)})
+    model = BuyingPowerModel(BuyingPower.MARGIN, 1, PercentFee(0, 0), margins)
+    order = OpenOrderTotals(orders=1, quantity=7, taking=1, priced=FUTURE.notional(5_000_00, 7))
+    buys, sells = (order, NO_OPEN_ORDERS) if side is Side.BUY else (NO_OPEN_ORDERS, order)
+    assert model.at_worst(FUTURE, 5_000_00, -3 * side.sign, buys, sells) == 4 * 12_000 * 10**8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 
 import pytest
 
@@ -14,7 +13,6 @@ from brokerage.domain.models.buying_power.requirements import (
     MarginRates,
     by_leverage,
     day_trader_leverage,
-    least_short,
 )
 from qmtl.calendars.exchanges import US_EQUITY, session_of_day
 from qmtl.core.instants import to_ns
@@ -25,15 +23,6 @@ USD = 10**8
 def test_regulation_t_takes_half_to_open_and_a_quarter_or_three_tenths_to_hold() -> None:
     assert (REG_T.to_open(10_000 * USD), REG_T.to_hold(10_000 * USD)) == (5_000 * USD, 2_500 * USD)
     assert (REG_T_SHORT.to_open(-10_000 * USD), REG_T_SHORT.to_hold(-10_000 * USD)) == (5_000 * USD, 3_000 * USD)
-
-
-# FINRA rule 4210(c)(2) and (3): 5 dollars a share, of a share below 5 dollars 2.50 and no less than its value
-@pytest.mark.parametrize(
-    ("price", "want"), [("6", "500"), ("5.5", "500"), ("5", "500"), ("4.99", "499"), ("2.5", "250"), ("2", "250")]
-)
-def test_a_short_of_cheap_shares_keeps_so_much_a_share(price: str, want: str) -> None:
-    value, kept = (int(Decimal(text) * USD) for text in (price, want))
-    assert least_short(-100 * value, -100_00, 2, USD) == least_short(100 * value, 100, 0, USD) == kept
 
 
 def test_requirements_are_rounded_up_and_do_not_know_a_sign() -> None:
