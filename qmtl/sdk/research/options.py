@@ -18,7 +18,7 @@ class TrialOptions(TypedDict, total=False):
     `workers`: processes of their own, 0 none; they import `make`, so a script guards its calls by
     `if __name__ == "__main__"`. `executor="dask"`: on the workers of a cluster, whose scheduler has the address
     `cluster` (default: DASK_SCHEDULER_ADDRESS). `store`: a file that keeps trials, and from which a later call goes on.
-    `on_trial`: called after each trial with how many ended, and of how many.
+    `on_trial`: called after each trial with how many ended, and of how many (default: a line of a terminal, if any).
     """
 
     objective: str

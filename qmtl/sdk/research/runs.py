@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from qmtl.sdk.research.executors.choice import DASK, Executor
 from qmtl.sdk.research.executors.cluster import Cluster
 from qmtl.sdk.research.executors.processes import Processes
 from qmtl.sdk.research.options import OnTrial, TrialSettings
+from qmtl.sdk.research.progress import progress_on
 from qmtl.sdk.research.trial_store import TrialStore
 from qmtl.sdk.research.trials import Params, Trial, Trials
 
@@ -88,7 +90,7 @@ def trial_runs(trials: Trials, settings: TrialSettings) -> Iterator[TrialRuns]:
         kept = opened.enter_context(TrialStore(Path(settings.store))) if settings.store is not None else None
         execution = _opened(trials, executor)
         try:
-            yield TrialRuns(trials, execution, kept, settings.on_trial)
+            yield TrialRuns(trials, execution, kept, settings.on_trial or progress_on(sys.stderr))
         except BaseException:
             execution.stop()
             raise
