@@ -122,6 +122,7 @@ def test_a_limit_warns_beyond_four_fifths_and_fails_beyond_itself(
 def test_better_than_its_replay_is_a_warning_and_never_a_failure() -> None:
     assert judged(t=2.576) is Verdict.PASS
     assert judged(t=9.0) is Verdict.WARN
+    assert [judged(t=t) for t in (2.576, -1.96, -2.576)] == [Verdict.PASS, Verdict.PASS, Verdict.WARN]  # limits are in
     assert judged(t=math.nan) is Verdict.PASS
     assert judged(psi=math.nan) is Verdict.PASS
     assert judged(fill_ratio=math.nan) is Verdict.FAIL
