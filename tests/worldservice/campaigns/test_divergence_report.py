@@ -123,6 +123,7 @@ def test_better_than_its_replay_is_a_warning_and_never_a_failure() -> None:
     assert judged(t=2.576) is Verdict.PASS
     assert judged(t=9.0) is Verdict.WARN
     assert [judged(t=t) for t in (2.576, -1.96, -2.576)] == [Verdict.PASS, Verdict.PASS, Verdict.WARN]  # limits are in
+    assert judged(slippage_bps=15.0) is Verdict.WARN
     assert judged(t=math.nan) is Verdict.PASS
     assert judged(psi=math.nan) is Verdict.PASS
     assert judged(fill_ratio=math.nan) is Verdict.FAIL
