@@ -15,6 +15,7 @@ from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
 from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import Vertex
+from qmtl.sdk.indicators import book
 from qmtl.sdk.indicators.book import exponential
 from tests.sdk.market import START_NS, STEP_NS, walk
 
@@ -95,3 +96,13 @@ def test_volume_features_equal_their_formulas() -> None:
     signed = ((close - low) - (high - close)) / (high - low) * volume
     expected = [signed[i - 6 : i + 1].sum() / volume[i - 6 : i + 1].sum() for i in range(6, 60)]
     np.testing.assert_allclose(made[flow].rows[:, 0], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_side_of_size_zero_has_no_weight_and_a_negative_one_no_price() -> None:
+    found = [0.0]
+    assert book.microprice_step([], [], [99.0, 101.0, 0.0, 4.0], found)
+    assert found == [99.0]
+    assert book.microprice_step([], [], [99.0, 101.0, 4.0, 0.0], found)
+    assert found == [101.0]
+    for sizes in ([-1.0, 4.0], [4.0, -1.0], [0.0, 0.0]):
+        assert not book.microprice_step([], [], [99.0, 101.0, *sizes], found)
