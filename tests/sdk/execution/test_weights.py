@@ -22,7 +22,8 @@ from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.traffic import version_of
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.sdk import Sizing
-from qmtl.sdk.execution.port import LimitOrder, MarketOrder, OrderReply, Weights
+from qmtl.sdk.execution.legs import Route, Routing
+from qmtl.sdk.execution.port import UNRESTRICTED, LimitOrder, MarketOrder, OrderReply, Permission, Weights
 from qmtl.sdk.mesh.session.activation import FollowedShares
 from tests.sdk.execution.portfolios import Portfolio
 
@@ -172,6 +173,25 @@ def test_of_a_version_that_has_not_spoken_yet_the_one_before_may_only_reduce() -
     made.play({1: 0, 2: 7})
     assert abs(made.held - 70) <= made.lot * 2
     assert not any(one.rule == "GATE_OTHER_CANARY_SHARE" for one in made.versions[1].denials)
+
+
+def test_what_a_version_may_send_of_a_symbol_that_is_not_its_own() -> None:
+    nothing = Permission(long=False, short=False, reduce_long=False, reduce_short=False)
+    reducing = Permission(long=False, short=False, reduce_long=True, reduce_short=True)
+    routing = Routing(1)
+    assert not routing.hear("C", "flatten-C"), "no version of the strategy has named it"
+    assert not routing.hear("C", "C-900-v1-stop")
+    assert routing.hear("C", "C-900-close"), "the newest, which has no number"
+    assert routing.narrowed("C", UNRESTRICTED) == UNRESTRICTED
+    assert routing.change({"C": Route.OTHERS}) == ["C"]
+    assert routing.change({"C": Route.OTHERS}) == []
+    assert routing.narrowed("C", UNRESTRICTED) == nothing
+    assert not routing.hear("C", "C-1800-v1")
+    assert routing.narrowed("C", UNRESTRICTED) == reducing
+    assert not routing.hear("C", "C-1800-v2")
+    assert routing.narrowed("C", UNRESTRICTED) == nothing
+    assert routing.change({"C": Route.NOBODYS}) == ["C"]
+    assert routing.narrowed("C", UNRESTRICTED) == reducing
 
 
 def test_a_weight_of_a_tenth_does_not_grow_with_a_target_that_wobbles() -> None:
