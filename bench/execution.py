@@ -125,7 +125,7 @@ def backtests(count: int) -> list[Line]:
         ("backtest, SMA 20/50, compiled", bars, {"compiling": Compiling.ALWAYS}),
         ("the same, fed 1,024 bars at a time", bars, {"compiling": Compiling.ALWAYS, "chunk": 1_024}),
         ("the same in integers, not compiled", bars, {"compiling": Compiling.PLAIN}),
-        ("the same event by event, every bar", minutes(count // 10), {"streaming": True}),
+        ("the same event by event, every bar", minutes(count // 10), {"every_bar": True}),
     ):
 
         def run(some: Bars = some, options: Mapping[str, Any] = options) -> None:
@@ -137,10 +137,10 @@ def backtests(count: int) -> list[Line]:
     outputs = batch_outputs(assembled.dag, busy)
     fills = len(replay(assembled, busy, terms, outputs=outputs).fills)
     floor = rate(fills * EVENTS_OF_AN_ORDER, lambda: _plain_orders(fills))
-    for name, streaming in (("order events of a backtest, batch", False), ("the same with every record", True)):
+    for name, every_bar in (("order events of a backtest, batch", False), ("the same with every record", True)):
 
-        def trade(streaming: bool = streaming) -> None:
-            replay(assembled, busy, terms, outputs=outputs, streaming=streaming)
+        def trade(every_bar: bool = every_bar) -> None:
+            replay(assembled, busy, terms, outputs=outputs, every_bar=every_bar)
 
         lines.append(Line(name, "events", rate(fills * EVENTS_OF_AN_ORDER, trade), floor))
     return lines

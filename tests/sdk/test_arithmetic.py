@@ -147,6 +147,6 @@ def test_conditions_trade_as_the_threshold_they_say() -> None:
     by_conditions, by_threshold = Runner.backtest(Stretched(), bars), Runner.backtest(Long(), bars)
     assert by_conditions.replay.fills == by_threshold.replay.fills
     assert len(by_conditions.replay.fills) > 4
-    assert by_conditions.replay.equity == Runner.backtest(Stretched(), bars, streaming=True).replay.equity
+    assert by_conditions.replay.equity == Runner.backtest(Stretched(), bars, every_bar=True).replay.equity
     (one,) = (signals.when(short=A > 2.0),)
     assert [value_of(one, x) for x in (-1.0, 0.0)] == [-1.0, 0.0]

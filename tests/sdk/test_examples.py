@@ -44,11 +44,15 @@ TERMS = AccountTerms(
     ids=lambda given: given.__name__ if isinstance(given, type) else "",
 )
 def test_batch_and_streaming_fill_alike_and_nothing_looks_ahead(make: type[Strategy], data: list[Bars]) -> None:
-    one, two = (Runner.backtest(make(), data, terms=TERMS, streaming=streaming).replay for streaming in (False, True))
+    one, streamed, every = (
+        Runner.backtest(make(), data, terms=TERMS, streaming=streaming, every_bar=every_bar).replay
+        for streaming, every_bar in ((False, False), (True, False), (False, True))
+    )
     assert one.fills
-    assert one.fills == two.fills
-    assert one.equity_floats.tobytes() == two.equity_floats.tobytes()
-    assert one.denials == two.denials
+    for two in (streamed, every):
+        assert one.fills == two.fills
+        assert one.equity_floats.tobytes() == two.equity_floats.tobytes()
+        assert one.denials == two.denials
     assert find_look_ahead(assemble(make()).dag, data, cuts=2) == ()
 
 
@@ -81,7 +85,7 @@ def test_a_market_maker_stays_in_its_inventory_by_hand_and_by_its_node_set() -> 
     few = BTC.between(None, int(BTC.open_ns[150]))
     for make in (market_maker.MarketMaker, market_maker.AttachedMaker):
         one, two = (
-            Runner.backtest(make(), few, terms=TERMS, streaming=streaming).replay for streaming in (False, True)
+            Runner.backtest(make(), few, terms=TERMS, every_bar=every_bar).replay for every_bar in (False, True)
         )
         held = [sum(float(fill.quantity) for fill in one.fills[:count]) for count in range(1, len(one.fills) + 1)]
         assert len(held) > 5

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from brokerage.domain.market.bars import Bar, BarColumns
 from brokerage.domain.market.mark import Mark
+from qmtl.core.merging import merged_times
 
 Steps = npt.NDArray[np.int64]
 
@@ -26,7 +27,7 @@ class Timeline:
         closes = {symbol: one.start_ns + one.interval_ns for symbol, one in self.columns.items()}
         several = len(closes) != 1
         if several:
-            self.ends: Steps = np.unique(np.concatenate([*closes.values(), np.zeros(0, dtype=np.int64)]))
+            self.ends: Steps = merged_times(closes.values())
         else:
             [self.ends] = closes.values()
         self._closes = closes

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from qmtl.core.errors import refused
+from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind, source_series
 from qmtl.sdk.data.event_order import events_of
 from qmtl.sdk.engine.batch import run_graph
 from qmtl.sdk.engine.chunks import ChunkRun
-from qmtl.sdk.engine.series import Outputs, Series
+from qmtl.sdk.engine.series import Outputs, Series, followed
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 
+STREAMED_INSTANTS = 4_096
+"""Instants that a streaming replay feeds at a time: as many rows of a few columns stay in a processor's cache."""
 
-def outputs_of(dag: Dag, data: Bars | Iterable[Bars], *, streaming: bool, chunk: int) -> Outputs:
-    """Every vertex's series: event by event, so many instants at a time, or, where `chunk` is 0, all at once.
+
+def outputs_of(
+    dag: Dag, data: Bars | Iterable[Bars], *, every_bar: bool, chunk: int, wanted: Collection[str]
+) -> Outputs:
+    """The series of the `wanted` vertices by NodeID, and maybe others: event by event, so many instants at a time, or,
+    where `chunk` is 0, all at once.
 
     Raises InvalidRequest (E_FIELD) for a chunk below 0.
     """
     if chunk < 0:
         raise refused("E_FIELD", "chunk", chunk, "how many instants at a time; 0: all at once")
-    if streaming:
+    if every_bar:
         return stream_outputs(dag, data)
-    return chunked_outputs(dag, data, chunk) if chunk > 0 else batch_outputs(dag, data)
+    return chunked_outputs(dag, data, chunk, wanted) if chunk > 0 else batch_outputs(dag, data)
 
 
 def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
@@ -35,26 +42,22 @@ def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     return run_graph(dag, source_series(dag, data))
 
 
-def chunked_outputs(dag: Dag, data: Bars | Iterable[Bars], rows: int) -> Outputs:
-    """As batch_outputs, fed so many instants at a time; every fold goes on from the state that it had.
+def chunked_outputs(dag: Dag, data: Bars | Iterable[Bars], rows: int, wanted: Collection[str] | None = None) -> Outputs:
+    """As batch_outputs, fed so many instants at a time; every vertex goes on from the state that it had.
 
-    A graph with nodes that are no folds, or that join inputs as of event time, is run event by event.
+    `wanted`: the NodeIDs whose series are kept; None: of all. A graph that waits for the last of its inputs (Join.WAIT)
+    is run event by event.
     """
-    known = source_series(dag, data)
-    instants = np.unique(np.concatenate([series.time_ns for series in known.values()]))
-    run = ChunkRun.of(dag)
+    run, known = ChunkRun.of(dag), source_series(dag, data)
     if run is None:
         return stream_outputs(dag, data)
-    made: dict[str, list[Series]] = {vertex.node_id: [] for vertex in dag.nodes}
-    for begin in range(0, len(instants), rows):
-        last = int(instants[min(begin + rows, len(instants)) - 1])
-        for node_id, series in run.feed(known, last).items():
-            made[node_id].append(series)
-    return Outputs({node_id: _joined(parts) for node_id, parts in made.items()})
-
-
-def _joined(parts: Sequence[Series]) -> Series:
-    return Series(np.concatenate([one.time_ns for one in parts]), np.concatenate([one.rows for one in parts]))
+    instants = merged_times(series.time_ns for series in known.values())
+    made: dict[str, list[Series]] = {}
+    for end_ns in (*instants[rows - 1 :: rows].tolist(), 2**63 - 1):
+        for node_id, series in run.feed(known, end_ns).items():
+            if node_id not in known and (wanted is None or node_id in wanted):
+                made.setdefault(node_id, []).append(series)
+    return Outputs({**known, **{node_id: followed(parts) for node_id, parts in made.items()}})
 
 
 def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:

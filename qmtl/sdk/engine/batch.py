@@ -13,7 +13,7 @@ import numpy as np
 
 from qmtl.core.errors import InvalidRequest
 from qmtl.sdk.engine.events import Events, joined
-from qmtl.sdk.engine.folds import run_fold
+from qmtl.sdk.engine.folds import Folded, run_fold
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.engine.vertex_runs import call_compute, view_index
 from qmtl.sdk.graph.account_state import PositionState
@@ -82,12 +82,18 @@ def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Float
 
 
 def _fold(vertex: FoldNode, events: Events) -> Series:
-    folded = run_fold(vertex.fold, fold_inputs(vertex, events, 0, len(events.times)))
-    kept = emitted_rows(folded.emitted)
+    return folded_series(events, run_fold(vertex.fold, fold_inputs(vertex, events, 0, len(events.times))))
+
+
+def folded_series(events: Events, folded: Folded) -> Series:
+    """What a fold made of events, without those at which it has no value."""
+    kept = _emitted_rows(folded.emitted)
+    if isinstance(kept, slice) and not kept.start:
+        return Series(events.times, folded.rows)  # the same times: what is aligned with them need not compare
     return Series(events.times[kept], folded.rows[kept])
 
 
-def emitted_rows(emitted: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
+def _emitted_rows(emitted: NDArray[np.bool_]) -> NDArray[np.bool_] | slice:
     """Which rows of a fold count: a slice where it warmed up and then always had a value, so that nothing is copied."""
     first = int(emitted.argmax()) if len(emitted) else 0
     return slice(first, None) if emitted[first:].all() and emitted.any() else emitted

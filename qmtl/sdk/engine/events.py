@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qmtl.core.merging import merged_times
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.joins import Join, Joining
 from qmtl.sdk.graph.vertices import Node, Vertex
@@ -61,6 +62,25 @@ class Events:
                 parts += [slower.series.time_ns[span], slower.series.rows[span]]
         return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
+    def after(self, time_ns: int) -> Events:
+        """Those after an instant."""
+        return self._from(int(np.searchsorted(self.times, time_ns, side="right")))
+
+    def newest(self, count: int) -> Events:
+        """The last so many, or all there are."""
+        return self._from(max(len(self.times) - count, 0))
+
+    def followed_by(self, later: Events) -> Events:
+        """These and later ones, which say what slower inputs they see; of these that is not asked any more."""
+        unseen = np.zeros(len(self.times), dtype=np.int64)
+        slower = [one and replace(one, newest=np.concatenate([unseen, one.newest])) for one in later.slower]
+        rows = [np.concatenate(pair) for pair in zip(self.rows, later.rows, strict=True)]
+        return Events(np.concatenate([self.times, later.times]), rows, slower)
+
+    def _from(self, begin: int) -> Events:
+        slower = [one and replace(one, newest=one.newest[begin:]) for one in self.slower]
+        return Events(self.times[begin:], [rows[begin:] for rows in self.rows], slower)
+
 
 def joined(vertex: Vertex, inputs: Sequence[Series]) -> Events:
     """The events that a vertex has in the series of its inputs."""
@@ -93,7 +113,7 @@ def _event_times(joining: Joining, inputs: Sequence[Series]) -> Times:
     if joining.rule is Join.WAIT:
         return _refresh_times(driving, max((int(s.time_ns[0]) if len(s) else 2**63 - 1) for s in inputs))
     if joining.rule is Join.AS_OF:
-        return np.unique(np.concatenate(driving))
+        return merged_times(driving)
     return _common(driving)
 
 
@@ -114,7 +134,7 @@ def _refresh_times(driving: Sequence[Times], known_ns: int) -> Times:
 
 
 def _common(times: Sequence[Times]) -> Times:
-    return reduce(np.intersect1d, times)
+    return reduce(partial(np.intersect1d, assume_unique=True), times)
 
 
 def _ends_with(times: Times, last: Times) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from qmtl.sdk.graph.vertices import Vertex
 
@@ -21,6 +23,18 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.time_ns)
+
+    def newest(self, count: int) -> Series:
+        """The last so many values, or all there are."""
+        begin = max(len(self) - count, 0)
+        return Series(self.time_ns[begin:], self.rows[begin:])
+
+
+def followed(parts: Sequence[Series]) -> Series:
+    """One series of several that follow one another."""
+    if len(parts) == 1:
+        return parts[0]
+    return Series(np.concatenate([one.time_ns for one in parts]), np.concatenate([one.rows for one in parts]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

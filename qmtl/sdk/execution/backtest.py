@@ -72,17 +72,18 @@ def replay(
     data: Bars | Iterable[Bars],
     terms: AccountTerms | None = None,
     *,
-    streaming: bool = False,
+    every_bar: bool = False,
     chunk: int = 0,
     outputs: Outputs | None = None,
     compiling: Compiling = Compiling.WHERE_IT_PAYS,
     repeats: Repeats | None = None,
 ) -> RunResult:
-    """Run a strategy over history. `streaming` drives the graph event by event and visits every bar; else bars at whose
+    """Run a strategy over history. `every_bar` drives the graph event by event and visits every bar; else bars at whose
     close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
     same, to the last digit.
 
-    `chunk`: the graph is fed so many instants at a time, its states carried from one to the next; 0: all at once.
+    `chunk`: the graph is fed so many instants at a time, its states carried from one to the next (a streaming replay);
+    0: all at once.
     `outputs`: the graph's values over these bars, where they are known. `compiling`: when stretches without any denial,
     margin call or order but a whole market order are taken in compiled code; `path` of the result says what was.
     `repeats`: what this run shares with others like it.
@@ -94,8 +95,8 @@ def replay(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
-        outputs = outputs_of(assembled.dag, bars, streaming=streaming, chunk=chunk)
-    account = _AccountReplay(assembled, bars, terms, streaming, compiling, repeats or Repeats())
+        outputs = outputs_of(assembled.dag, bars, every_bar=every_bar, chunk=chunk, wanted=_read_of(assembled))
+    account = _AccountReplay(assembled, bars, terms, every_bar, compiling, repeats or Repeats())
     assembled.strategy.on_start()
     record = account.run(outputs)
     record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
@@ -103,6 +104,12 @@ def replay(
     currency = account.currency
     del account  # its columns are as much again as the statistics need
     return result_of(record, currency)
+
+
+def _read_of(assembled: Assembled) -> frozenset[str]:
+    """NodeIDs of the vertices whose values a replay reads."""
+    in_step = CommandsInStep(assembled).reads if assembled.in_step else frozenset[str]()
+    return in_step.union(rule.command.node_id for rule in assembled.rules)
 
 
 class _AccountReplay:

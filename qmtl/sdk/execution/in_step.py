@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import numpy as np
-
+from qmtl.core.merging import merged_times
 from qmtl.sdk.engine.in_step import StateRuns
 from qmtl.sdk.engine.saved_state import Row
 from qmtl.sdk.engine.series import Outputs
@@ -55,7 +54,7 @@ class KnownValues:
     def __init__(self, outputs: Outputs, nodes: Iterable[str]) -> None:
         self._series = [(node_id, outputs.by_id[node_id]) for node_id in sorted(nodes)]
         times = [series.time_ns for _, series in self._series]
-        self._times: list[int] = np.unique(np.concatenate([*times, np.zeros(0, dtype=np.int64)])).tolist()
+        self._times: list[int] = merged_times(times).tolist()
         self._next = 0
         self._at = [0] * len(self._series)
 

@@ -16,6 +16,7 @@ from brokerage.domain.market.instrument import Instrument
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
+from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.sdk.reports.plots import Curve, draw_curve
@@ -146,11 +147,7 @@ def equity_curve(
     the next close, at that price over its ratio.
     """
     closes = {series.symbol: series for series in bars}
-    times = np.unique(
-        np.concatenate(
-            [np.array([fill.time_ns for fill in fills], dtype=np.int64), *(series.close_ns for series in bars)]
-        )
-    )
+    times = merged_times([np.array([fill.time_ns for fill in fills], dtype=np.int64), *(one.close_ns for one in bars)])
     if fills:
         times = times[times >= fills[0].time_ns]
     equity = np.full(len(times), float(traded.start))

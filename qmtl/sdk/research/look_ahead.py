@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qmtl.core.errors import refused
+from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import flat_outputs
@@ -26,7 +27,7 @@ from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.graph.dag import Dag
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    pass
 
 CUTS = 5
 CUTS_MAX = 100
@@ -84,7 +85,7 @@ def find_look_ahead(
 
 
 def _cut_times(data: Sequence[Bars], cuts: int) -> list[int]:
-    times: Times = np.unique(np.concatenate([bars.close_ns for bars in data]))
+    times = merged_times(bars.close_ns for bars in data)
     if len(times) < 4:
         raise refused("E_LOOK_AHEAD_DATA", "data", f"{len(times)} bars", "at least 4")
     places = np.linspace(len(times) // 2, len(times) - 2, min(cuts, len(times) // 2 - 1))

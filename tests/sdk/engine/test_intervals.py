@@ -14,7 +14,8 @@ from qmtl.sdk import Bars, CacheView, Join, Late, Node, Runner, Strategy, Stream
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.event_order import events_of
-from qmtl.sdk.data.outputs import batch_outputs, stream_outputs
+from qmtl.sdk.data.outputs import batch_outputs, chunked_outputs, stream_outputs
+from qmtl.sdk.engine.chunks import ChunkRun
 from qmtl.sdk.engine.joiner import Joiner
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.engine.streaming import Emission, StreamEngine
@@ -52,24 +53,25 @@ def compute_sum(view: CacheView) -> float:
     return view[0].latest + view[1].latest
 
 
-def mixed() -> Dag:
-    """Every join rule, with a slow source, bars made of finer ones, and readers of both."""
+def as_of() -> list[Vertex]:
+    """Joins by what is newest, with a slow source, bars made of finer ones, and readers of both."""
     made = resample(BTC, "30m", partial="keep")
-    return build_dag(
-        [
-            ta.ema(BTC, 3) - ta.sma(HOUR, 2),
-            own_bars(fast=BTC, slow=HOUR),
-            own_bars(fast=ETH, slow=made),
-            either(BTC, ETH),
-            either(BTC, ETH, HOUR),
-            together(BTC, ETH),
-            together(BTC, ETH, HOUR),
-            latest(ETH, at=BTC, field="high") / BTC,
-            latest(BTC, at=HOUR),
-            signals.trend(resample(BTC, "1h"), HOUR),
-            ta.sma(either(ta.ema(made, 2), HOUR), 2),
-        ]
-    )
+    return [
+        ta.ema(BTC, 3) - ta.sma(HOUR, 2),
+        own_bars(fast=BTC, slow=HOUR),
+        own_bars(fast=ETH, slow=made),
+        either(BTC, ETH),
+        either(BTC, ETH, HOUR),
+        latest(ETH, at=BTC, field="high") / BTC,
+        latest(BTC, at=HOUR),
+        signals.trend(resample(BTC, "1h"), HOUR),
+        ta.sma(either(ta.ema(made, 2), HOUR), 2),
+    ]
+
+
+def mixed() -> Dag:
+    """Every join rule."""
+    return build_dag([*as_of(), together(BTC, ETH), together(BTC, ETH, HOUR)])
 
 
 def hours(seed: int, count: int, kept: np.ndarray) -> Bars:
@@ -115,6 +117,20 @@ def outputs_of(dag: Dag, emissions: Iterable[Emission]) -> Outputs:
 def test_streaming_equals_batch_over_intervals_symbols_and_gaps(data: list[Bars]) -> None:
     dag = mixed()
     assert same_outputs(dag, stream_outputs(dag, data), batch_outputs(dag, data))
+
+
+@given(data=markets(), rows=st.integers(1, 40))
+@settings(deadline=None, max_examples=15)
+def test_chunks_equal_batch_over_intervals_symbols_and_gaps(data: list[Bars], rows: int) -> None:
+    dag = build_dag(as_of())
+    assert ChunkRun.of(dag) is not None
+    assert same_outputs(dag, chunked_outputs(dag, data, rows), batch_outputs(dag, data))
+
+
+def test_a_graph_that_waits_for_its_last_input_is_fed_event_by_event() -> None:
+    dag, data = mixed(), [walk(30, 1, "BTC-USD"), walk(30, 2, "ETH-USD"), hours(3, 30, np.ones(34, dtype=np.bool_))]
+    assert ChunkRun.of(dag) is None
+    assert same_outputs(dag, chunked_outputs(dag, data, 7), batch_outputs(dag, data))
 
 
 @given(data=markets(), seed=st.integers(0, 1000))
@@ -273,7 +289,7 @@ def test_a_strategy_on_two_intervals_trades_the_bars_of_its_price() -> None:
             self.trade(signals.position_target(rising, long=0.001, short=0.0), BTC)
 
     data = [walk(400, 3), hours(4, 400, np.ones(200, dtype=np.bool_))]
-    one, two = (Runner.backtest(Two(), data, streaming=streaming).replay for streaming in (False, True))
+    one, two = (Runner.backtest(Two(), data, every_bar=every_bar).replay for every_bar in (False, True))
     assert one.fills == two.fills
     assert one.fills
     assert {fill.time_ns % HOUR_NS for fill in one.fills} == {0}  # decided at an hour's close, filled at the next open

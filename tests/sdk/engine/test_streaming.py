@@ -81,13 +81,22 @@ def test_a_graph_fed_in_chunks_equals_batch(btc: Bars, eth: Bars, rows: int) -> 
 
 def test_a_chunk_below_nothing_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="chunk is -5, want how many instants"):
-        outputs_of(folds(), walk(60, 1, "BTC-USD"), streaming=False, chunk=-5)
+        outputs_of(folds(), walk(60, 1, "BTC-USD"), every_bar=False, chunk=-5, wanted=())
 
 
-def test_a_graph_with_nodes_of_ones_own_is_fed_event_by_event() -> None:
+@pytest.mark.parametrize("rows", [1, 2, 7, 20, 60, 61])
+def test_a_graph_with_nodes_of_ones_own_is_fed_in_chunks(rows: int) -> None:
     dag, data = wide(), [walk(60, 1, "BTC-USD"), walk(60, 2, "ETH-USD")]
-    assert ChunkRun.of(dag) is None
-    assert same_outputs(dag, chunked_outputs(dag, data, 7), batch_outputs(dag, data))
+    assert ChunkRun.of(dag) is not None
+    assert same_outputs(dag, chunked_outputs(dag, data, rows), batch_outputs(dag, data))
+
+
+def test_chunks_keep_only_what_is_wanted() -> None:
+    dag, data = folds(), [walk(60, 1, "BTC-USD"), walk(60, 2, "ETH-USD")]
+    wanted = dag.nodes[-1].node_id
+    found = chunked_outputs(dag, data, 7, {wanted})
+    assert set(found.by_id) == {wanted, *(source.node_id for source in dag.sources)}
+    assert found.by_id[wanted].rows.tobytes() == batch_outputs(dag, data).by_id[wanted].rows.tobytes()
 
 
 @given(btc=gapped("BTC-USD"), eth=gapped("ETH-USD"))

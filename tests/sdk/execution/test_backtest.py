@@ -105,7 +105,7 @@ def test_batch_and_streaming_backtests_are_equal_to_the_last_digit(bars: Bars) -
             direction = signals.cross(ta.ema(price, 3), ta.ema(price, 9))
             self.trade(signals.position_target(direction, long=0.95), price)
 
-    batch, stream = Runner.backtest(Small(), bars), Runner.backtest(Small(), bars, streaming=True)
+    batch, stream = Runner.backtest(Small(), bars), Runner.backtest(Small(), bars, every_bar=True)
     assert batch.to_json() == stream.to_json()
 
 
@@ -115,6 +115,7 @@ def test_every_example_is_equal_batch_and_streaming_and_repeats_itself(make: typ
     bars = walk(1500, seed=8, kept=kept)
     batch = Runner.backtest(make(), bars)
     assert batch.replay.fills
+    assert batch.to_json() == Runner.backtest(make(), bars, every_bar=True).to_json()
     assert batch.to_json() == Runner.backtest(make(), bars, streaming=True).to_json()
     assert batch.to_json() == Runner.backtest(make(), bars).to_json()
 

@@ -175,7 +175,7 @@ def test_a_backtest_closes_at_the_exit_and_stays_out_until_the_target_changes(
     assert [(f.quantity, f.price) for f in result.replay.fills] == [(D(q), D(p)) for q, p in fills]
 
 
-WAYS: list[dict[str, Any]] = [{"streaming": True}, {"compiling": Compiling.NEVER}, {"compiling": Compiling.PLAIN}]
+WAYS: list[dict[str, Any]] = [{"every_bar": True}, {"compiling": Compiling.NEVER}, {"compiling": Compiling.PLAIN}]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["every bar", "past quiet bars", "in integers"])
@@ -211,7 +211,7 @@ class Trend(Strategy):
 def test_bars_that_are_passed_by_change_nothing_of_a_bracket(seed: int) -> None:
     bars, terms = walk(400, seed), AccountTerms(profile=margin(2))
     batch = Runner.backtest(Trend(), bars, terms=terms)
-    every = replay(assemble(Trend()), bars, terms, streaming=True)
+    every = replay(assemble(Trend()), bars, terms, every_bar=True)
     assert batch.replay.fills == every.fills
     assert list(batch.replay.equity) == list(every.equity)
     assert len({fill.trade_id for fill in every.fills}) > 20

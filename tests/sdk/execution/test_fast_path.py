@@ -176,7 +176,7 @@ def run(case: Case, *, every: bool = False, compiling: Compiling = Compiling.NEV
     )
     assembled = assemble(strategy)
     outputs = batch_outputs(assembled.dag, data)
-    made = replay(assembled, data, terms, streaming=every, outputs=outputs, compiling=compiling)
+    made = replay(assembled, data, terms, every_bar=every, outputs=outputs, compiling=compiling)
     return made, strategy.heard
 
 
@@ -319,7 +319,7 @@ def test_equity_beyond_what_a_product_of_int64_holds_is_exact(short: float) -> N
 
     terms = AccountTerms(cash=cash, profile=margin(1, "0.001", participation="0"))
     fast = Runner.backtest(Flips(), symbol, terms=terms).replay
-    assert_equal(fast, Runner.backtest(Flips(), symbol, terms=terms, streaming=True).replay)
+    assert_equal(fast, Runner.backtest(Flips(), symbol, terms=terms, every_bar=True).replay)
     assert fast.fills
 
 

@@ -157,7 +157,7 @@ def test_tiers_are_kept_and_told_of_alike_past_quiet_bars_and_bar_by_bar() -> No
     waves = prices(*(1_000 + 4 * i + 90 * (i % 40 > 20) for i in range(260)))
     profile = replace(margin(3, "0", participation="0"), leverage=20)
     terms = AccountTerms(cash=Decimal(30_000), profile=profile, instruments=(tiered,))
-    found = [Runner.backtest(Short(2.0), waves, terms=terms, streaming=every).replay for every in (False, True)]
+    found = [Runner.backtest(Short(2.0), waves, terms=terms, every_bar=every).replay for every in (False, True)]
     quiet, every = ((one.margin_warnings, one.margin_calls, one.equity.units.tolist(), one.fills) for one in found)
     assert quiet == every
     assert len(found[0].margin_warnings) > 1

@@ -122,11 +122,13 @@ def test_batch_and_streaming_see_one_position_and_send_the_same(
 ) -> None:
     assume(len(bars))
     made = []
-    for streaming in (False, True):
+    for streaming, every_bar in ((False, False), (True, False), (False, True)):
         strategy = Watching(**options)
-        found = Runner.backtest(strategy, bars, terms=AccountTerms(profile=profile), streaming=streaming).replay
+        found = Runner.backtest(
+            strategy, bars, terms=AccountTerms(profile=profile), streaming=streaming, every_bar=every_bar
+        ).replay
         made.append((found.fills, found.equity_floats.tobytes(), found.denials, list(found.orders), strategy.heard))
-    assert made[0] == made[1]
+    assert made[0] == made[1] == made[2]
     assert profile.name != "spot" or sum(fill.quantity for fill in made[0][0]) >= 0
 
 

@@ -181,9 +181,9 @@ def test_the_inventory_stays_in_its_bounds_and_batch_is_streaming(
 ) -> None:
     assume(len(bars))
     made = []
-    for streaming in (False, True):
+    for every_bar in (False, True):
         strategy = Maker(round(size, 2), 0.001, inventory_min=least, skew=skew)
-        found = Runner.backtest(strategy, bars, terms=FREE, streaming=streaming).replay
+        found = Runner.backtest(strategy, bars, terms=FREE, every_bar=every_bar).replay
         made.append((found.fills, found.equity_floats.tobytes(), found.denials, list(found.orders), strategy.heard))
         held = D(0)
         for fill in found.fills:
@@ -215,10 +215,10 @@ class Fading(Strategy):
         self.quote(signals.quote_intent(where(price < 200.0, price, price * 0.0), 0.1, 1.0), price, inventory_max="3")
 
 
-@pytest.mark.parametrize("streaming", [True, False])
-def test_quotes_of_an_older_intent_do_not_stay_where_there_is_none_any_more(streaming: bool) -> None:
+@pytest.mark.parametrize("every_bar", [True, False])
+def test_quotes_of_an_older_intent_do_not_stay_where_there_is_none_any_more(every_bar: bool) -> None:
     bars = prices(100.0, 100.0, 210.0, 210.0, 150.0)
-    result = Runner.backtest(Fading(), bars, terms=FREE, streaming=streaming).replay
+    result = Runner.backtest(Fading(), bars, terms=FREE, every_bar=every_bar).replay
     assert [(fill.quantity, fill.time_ns) for fill in result.fills] == [(D(-1), int(bars.open_ns[2]))]
     assert [(one.client_order_id[-3:], one.orders_before) for one in result.cancels] == [("bid", 2)]
     assert len(result.orders) == 4  # at the first close, and at the last

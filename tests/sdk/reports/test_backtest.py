@@ -145,15 +145,15 @@ class Averaged(Strategy):
         self.trade(signals.position_target(signals.trend(price, mean), long=0.5, short=0.0), price)
 
 
-@pytest.mark.parametrize("streaming", [False, True])
-def test_a_run_with_fewer_bars_than_its_warm_up_says_so_first_with_the_numbers(streaming: bool) -> None:
-    short = Runner.backtest(Averaged(), walk(2), streaming=streaming)
+@pytest.mark.parametrize("every_bar", [False, True])
+def test_a_run_with_fewer_bars_than_its_warm_up_says_so_first_with_the_numbers(every_bar: bool) -> None:
+    short = Runner.backtest(Averaged(), walk(2), every_bar=every_bar)
     first = " ".join(str(short).split())
     assert first.startswith(Averaged.name + " no target for BTC-USD: 2 bars of BTC-USD at 900 s, want 20 or more")
     assert json.loads(short.to_json())["replay"]["undecided"] == [
         "no target for BTC-USD: 2 bars of BTC-USD at 900 s, want 20 or more"
     ]
-    assert "no target" not in str(Runner.backtest(Averaged(), walk(20), streaming=streaming))
+    assert "no target" not in str(Runner.backtest(Averaged(), walk(20), every_bar=every_bar))
     late = AccountTerms(start=from_ns(int(walk(40).close_ns[-1])))
     assert "no target for BTC-USD after 2021-" in str(Runner.backtest(Averaged(), walk(40), terms=late))
 

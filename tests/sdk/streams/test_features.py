@@ -87,9 +87,9 @@ def test_a_backtest_on_the_published_values_is_the_one_on_the_node_itself() -> N
     average = indicators.sma(price, 20)
     made = batch_outputs(build_dag([average]), bars)[average]
     rows = frame(made.time_ns.tolist(), made.rows[:, 0].tolist(), "average")
-    for streaming in (False, True):
-        read = Runner.backtest(Leaning(), bars, features={"slow": rows}, streaming=streaming)
-        direct = Runner.backtest(Direct(), bars, streaming=streaming)
+    for every_bar in (False, True):
+        read = Runner.backtest(Leaning(), bars, features={"slow": rows}, every_bar=every_bar)
+        direct = Runner.backtest(Direct(), bars, every_bar=every_bar)
         assert len(read.replay.fills) > 3
         assert read.replay.fills == direct.replay.fills
         assert read.replay.equity == direct.replay.equity

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmtl.core.merging import merged_times
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.decide import Command
 
@@ -43,7 +44,7 @@ class CommandTable:
     def __init__(self, nodes: Iterable[str], outputs: Outputs, ends: Times, after_ns: int) -> None:
         self._nodes = [_by_step(node_id, outputs.by_id[node_id], ends, after_ns) for node_id in nodes]
         changes: list[Times] = [node.changes for node in self._nodes]
-        steps = changes[0] if len(changes) == 1 else np.unique(np.concatenate([*changes, np.zeros(0, dtype=np.int64)]))
+        steps = changes[0] if len(changes) == 1 else merged_times(changes)
         self._changes: list[int] = steps.tolist()
 
     def of(self, node_id: str) -> NodeCommands:

@@ -165,7 +165,7 @@ def run(drawn: Drawn, compiling: Compiling, *, every: bool = False) -> tuple[Run
         at = (commands.time_ns - START_NS) // STEP_NS - 1
         rows = np.column_stack([targets[rule.symbol][at], commands.rows[:, 1]])
         values[rule.command.node_id] = Series(commands.time_ns, rows)
-    made = replay(assembled, drawn.data, drawn.terms, outputs=Outputs(values), streaming=every, compiling=compiling)
+    made = replay(assembled, drawn.data, drawn.terms, outputs=Outputs(values), every_bar=every, compiling=compiling)
     return made, strategy.heard
 
 

@@ -105,7 +105,7 @@ def run(
     values[rule.command.node_id] = Series(commands.time_ns, np.column_stack([kept, commands.rows[:, 1]]))
     terms = AccountTerms(cash=case.cash, profile=case.profile, instruments=(case.traded,))
     outputs = Outputs(values)
-    made = replay(assembled, data, terms, outputs=outputs, streaming=every, compiling=compiling, repeats=repeats)
+    made = replay(assembled, data, terms, outputs=outputs, every_bar=every, compiling=compiling, repeats=repeats)
     return made, strategy.heard
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from brokerage.domain.backtest.account import PlainAccount
 from brokerage.domain.backtest.compiled.account import is_small
+from qmtl.core.merging import merged_times
 from qmtl.sdk.execution.compiled.brackets.kernel import BracketStop, BracketTraces, bracketed
 from qmtl.sdk.execution.compiled.brackets.records import BracketFills, BracketOrders, cancels_of
 from qmtl.sdk.execution.compiled.coverage import Covered
@@ -90,7 +91,7 @@ class BracketStretches(Stretches):
             counts.sent,
         )
         told = np.array(worked.signal_step[: counts.signals], dtype=np.int64)
-        looked_at = len(np.unique(np.concatenate([steps, placed, told])))
+        looked_at = len(merged_times([steps, placed, told]))
         cancels = self._cancels(counts.cancels)
         return Stretch(stop.step, filled, orders, table, ends[told], told, looked_at, cancels)
 

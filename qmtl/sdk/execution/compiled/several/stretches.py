@@ -12,6 +12,7 @@ import numpy as np
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.compiled.account import Holding, is_small
 from qmtl.core.fills import FillEvent
+from qmtl.core.merging import merged_times
 from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.paying import DEARER_SEVERAL, DECISIONS_OF_SEVERAL, Compiling, cheapest
@@ -122,7 +123,7 @@ class SeveralStretches:
         self._prices = Prices(opened, close, volume, self._column(np.concatenate(closes).astype(np.int64)))
         asked = [self._asked(one) for one in covered]
         given, target, units, price = (self._column(np.concatenate(one)) for one in zip(*asked, strict=True))
-        changes = self._column(np.unique(np.concatenate([np.asarray(one.commands.change) for one in covered])))
+        changes = self._column(merged_times(np.asarray(one.commands.change) for one in covered))
         self._targets = Targets(given, target, units, price, changes)
         room = 2 * sum(len(one.commands.change) for one in covered) + 4 * count + 8
         widths = (kernel.FILLS_WIDTH, kernel.ORDERS_WIDTH, kernel.SIGNALS_WIDTH)
@@ -217,7 +218,7 @@ class SeveralStretches:
         for step, number in zip(told_at.tolist(), told_of.tolist(), strict=True):
             commands = table.of(self._followed[number].node_id)
             told.append((commands.node_id, ends.item(step), commands.targets.item(commands.row_at.item(step))))
-        looked_at = len(np.unique(np.concatenate([steps, placed, told_at])))
+        looked_at = len(merged_times([steps, placed, told_at]))
         return SeveralStretch(stop.step, fills, orders, told, looked_at)
 
     def _resume(self, stop: SeveralStop, followed: Sequence[Followed], before: Mapping[str, Position]) -> None:
