@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from bench.brokerage import end, floor_ms, open_store, take_one, timed
+from bench.floors import numba_cross, plain_orders
 from bench.peers.engines import PAIRS
 from brokerage import verify
 from brokerage.config import Settings
@@ -43,7 +45,7 @@ from brokerage.domain.trading.commands import examine
 from brokerage.market.configured import market_of
 from qmtl.sdk import Bars, Bracket, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
-from qmtl.sdk.data.outputs import batch_outputs
+from qmtl.sdk.data.outputs import STREAMED_INSTANTS, batch_outputs
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.compiled.paying import Compiling
 from qmtl.sdk.execution.terms import AccountTerms
@@ -120,10 +122,12 @@ def backtests(count: int) -> list[Line]:
     lines: list[Line] = []
     bars = minutes(count)
     closes = bars.values[:, 3]
-    floor = rate(count, lambda: _numba_cross(closes, bars.values[:, 0]))
+    floor = rate(count, lambda: numba_cross(closes, bars.values[:, 0]))
+    streamed = {"compiling": Compiling.ALWAYS, "chunk": STREAMED_INSTANTS}
+    require_equal(bars, terms, streamed)
     for name, some, options in (
         ("backtest, SMA 20/50, compiled", bars, {"compiling": Compiling.ALWAYS}),
-        ("the same, fed 1,024 bars at a time", bars, {"compiling": Compiling.ALWAYS, "chunk": 1_024}),
+        (f"streaming replay, {STREAMED_INSTANTS:,} bars at a time", bars, streamed),
         ("the same in integers, not compiled", bars, {"compiling": Compiling.PLAIN}),
         ("the same event by event, every bar", minutes(count // 10), {"every_bar": True}),
     ):
@@ -136,7 +140,7 @@ def backtests(count: int) -> list[Line]:
     assembled = assemble(Cross(2, 3))
     outputs = batch_outputs(assembled.dag, busy)
     fills = len(replay(assembled, busy, terms, outputs=outputs).fills)
-    floor = rate(fills * EVENTS_OF_AN_ORDER, lambda: _plain_orders(fills))
+    floor = rate(fills * EVENTS_OF_AN_ORDER, lambda: plain_orders(fills))
     for name, every_bar in (("order events of a backtest, batch", False), ("the same with every record", True)):
 
         def trade(every_bar: bool = every_bar) -> None:
@@ -144,6 +148,13 @@ def backtests(count: int) -> list[Line]:
 
         lines.append(Line(name, "events", rate(fills * EVENTS_OF_AN_ORDER, trade), floor))
     return lines
+
+
+def require_equal(bars: Bars, terms: AccountTerms, options: Mapping[str, Any]) -> None:
+    """Stop where the streaming replay is not the backtest."""
+    one, other = (replay(assemble(Cross()), bars, terms, **each) for each in ({}, options))
+    if list(one.fills) != list(other.fills) or one.equity != other.equity:
+        raise SystemExit("the streaming replay has another result than the backtest")
 
 
 def more_backtests(count: int) -> list[Line]:
@@ -156,7 +167,7 @@ def more_backtests(count: int) -> list[Line]:
     several = [minutes(least, number, one) for number, one in enumerate(symbols)]
     one, bracket, trail = minutes(count), Bracket(stop="0.01", target="0.02"), Bracket(trailing="0.01")
     fewer = minutes(least)
-    floor = rate(count, lambda: _numba_cross(one.values[:, 3], one.values[:, 0]))
+    floor = rate(count, lambda: numba_cross(one.values[:, 3], one.values[:, 0]))
 
     def line(name: str, strategy: Callable[[], Strategy], data: Sequence[Bars], compiling: Compiling) -> Line:
         run = partial(replay, data=data, terms=replace(terms, instruments=traded), compiling=compiling)
@@ -179,24 +190,22 @@ def sweeps(count: int) -> list[Line]:
     """Bars a second of a sweep in one process, each trial with its report over all bars."""
     bars, terms = minutes(count // 5), AccountTerms(profile=spot("0.001", participation="0"))
     grid = {"fast": sorted({fast for fast, _ in PAIRS}), "slow": sorted({slow for _, slow in PAIRS})}
-    floor = rate(len(bars), lambda: _numba_cross(bars.values[:, 3], bars.values[:, 0]))
+    floor = rate(len(bars), lambda: numba_cross(bars.values[:, 3], bars.values[:, 0]))
     speed = rate(len(bars) * len(PAIRS), lambda: Runner.sweep(Cross, grid, bars, terms=terms))
     return [Line(f"sweep of {len(PAIRS)} pairs over {len(bars):,} bars", "bars", speed, floor)]
 
 
 def memory(count: int) -> str:
-    """Resident memory that a backtest in a fresh process adds to its imports, beside what its columns hold."""
-    program = (
-        "import resource, numba, bench.execution as b\n"
-        "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "terms = b.AccountTerms(profile=b.spot('0.001', participation='0'))\n"
-        f"bars = b.minutes({count}); before = most()\n"
-        "found = b.replay(b.assemble(b.Cross()), bars, terms, compiling=b.Compiling.ALWAYS)\n"
-        "print(f'{most() - before:.0f} {(bars.values.nbytes + bars.open_ns.nbytes) / 2**20:.0f}')\n"
-    )
-    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    added, held = made.stdout.split()
-    return f"| memory of a backtest of {count:,} bars above imports and bars | {added} MiB | bars: {held} MiB | |"
+    """The most memory that a backtest has allocated at once, at once and fed by chunks, beside what its bars hold."""
+    bars, terms = minutes(count), AccountTerms(profile=spot("0.001", participation="0"))
+    held, most = (bars.values.nbytes + bars.open_ns.nbytes) / 2**20, list[float]()
+    for chunk in (0, STREAMED_INSTANTS):
+        tracemalloc.start()
+        replay(assemble(Cross()), bars, terms, compiling=Compiling.ALWAYS, chunk=chunk)
+        most.append(tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+    added = f"{most[0]:.0f} MiB, streaming {most[1]:.0f} MiB"
+    return f"| memory of a backtest of {count:,} bars beside its bars | {added} | bars: {held:.0f} MiB | |"
 
 
 def first_call(count: int) -> str:
@@ -219,49 +228,6 @@ def first_call(count: int) -> str:
     )
 
 
-def _numba_cross(closes: Any, opens: Any) -> float:
-    """The floor of a backtest: a compiled loop in floats, without orders, scales or checks."""
-    import numba
-
-    global _LOOP
-    if _LOOP is None:
-
-        @numba.njit
-        def loop(closes: Any, opens: Any) -> float:
-            cash, held, side, equity = 100_000.0, 0.0, 0.0, 0.0
-            for i in range(50, len(closes)):
-                now = 1.0 if closes[i - 20 : i].mean() > closes[i - 50 : i].mean() else -1.0
-                if side > 0 and held == 0.0:
-                    held = 0.95 * cash / opens[i]
-                    cash -= held * opens[i] * 1.001
-                elif side < 0 and held > 0.0:
-                    cash += held * opens[i] * 0.999
-                    held = 0.0
-                side = now
-                equity = cash + held * closes[i]
-            return equity
-
-        _LOOP = loop
-    return float(_LOOP(closes, opens))
-
-
-_LOOP: Any = None
-
-
-def _plain_orders(count: int) -> None:
-    """The floor of order events: four tuples an order, its state, cash and position in whole cents."""
-    states: dict[str, str] = {}
-    history: list[tuple[str, str, int]] = []
-    cash, held = 10**15, 0
-    for number in range(count):
-        name = f"o{number}"
-        for kind in ("INITIALIZED", "SUBMITTED", "ACCEPTED", "FILLED"):
-            states[name] = kind
-            history.append((name, kind, number))
-        signed = 10 if number % 2 == 0 else -10
-        cash, held = cash - signed * 100 - 1, held + signed
-
-
 def orders(count: int) -> list[Line]:
     """The event path by itself: submit and fill, one order after another."""
 
@@ -278,7 +244,7 @@ def orders(count: int) -> list[Line]:
             account.on_bar("BTC-USD", bar(number))
 
     done = count * EVENTS_OF_AN_ORDER
-    return [Line("order events, submit to fill", "events", rate(done, run), rate(done, lambda: _plain_orders(count)))]
+    return [Line("order events, submit to fill", "events", rate(done, run), rate(done, lambda: plain_orders(count)))]
 
 
 def pieces(count: int) -> list[Line]:
@@ -329,7 +295,7 @@ def pieces(count: int) -> list[Line]:
             f"replay of {count:,} order events",
             "events",
             rate(count, folds),
-            rate(count, lambda: _plain_orders(count // 4)),
+            rate(count, lambda: plain_orders(count // 4)),
         ),
         Line("pre-trade checks", "checks", rate(count // 10, checks), rate(count // 10, plain_checks)),
     ]
