@@ -17,4 +17,5 @@ def merged_times(columns: Iterable[Times]) -> Times:
     The sort merges runs that are sorted; `np.unique` hashes, which takes some hundred times as long on instants.
     """
     times = np.sort(np.concatenate([*columns, np.zeros(0, dtype=np.int64)]), kind="stable")
-    return times[np.append(True, times[1:] != times[:-1])[: len(times)]]
+    once: Times = times[np.append(True, times[1:] != times[:-1])[: len(times)]]
+    return once
