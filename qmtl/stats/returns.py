@@ -46,17 +46,18 @@ def returns_of(equity: Floats) -> Floats:
 
 
 def daily(time_ns: Times, equity: Floats, sessions: Sessions = UTC_DAYS) -> tuple[Times, Floats]:
-    """The last equity of each session that has one, with that session's end. What comes after a close is of the next
-    session. Times after the last close known end at themselves, as one session.
+    """The last equity of each session that has one, with that session's end; times are in order. What comes after a
+    close is of the next session. Times after the last close known end at themselves, as one session.
     """
     if sessions.closes is None:
-        days = (time_ns - 1) // DAY_NS
-        ends = (days + 1) * DAY_NS
+        ends = DAY_NS * np.arange((int(time_ns[0]) - 1) // DAY_NS + 1, (int(time_ns[-1]) - 1) // DAY_NS + 2)
     else:
-        days = np.searchsorted(sessions.closes, time_ns, side="left")
-        ends = np.append(sessions.closes, time_ns[-1:])[days]
-    last = np.flatnonzero(np.append(np.diff(days) != 0, True))
-    return ends[last], equity[last]
+        ends = sessions.closes
+        if not len(ends) or time_ns[-1] > ends[-1]:
+            ends = np.append(ends, time_ns[-1:])
+    before = np.searchsorted(time_ns, ends, side="right")
+    some = np.diff(before, prepend=0) > 0
+    return ends[some], equity[before[some] - 1]
 
 
 def total_return(equity: Floats) -> float:

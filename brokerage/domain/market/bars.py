@@ -192,11 +192,23 @@ def whole_numbers(column: Doubles, largest: float | None = None) -> tuple[npt.ND
         power = 10.0**places
         if not largest * power < _DIGITS_SAFE - 1:
             return None
-        whole = column * power
-        np.rint(whole, out=whole)
-        if np.array_equal(whole / power, column):
-            return whole.astype(np.int64), places
+        whole = _times_power(column, power)
+        if whole is not None:
+            return whole, places
     return None
+
+
+def _times_power(column: Doubles, power: float) -> npt.NDArray[np.int64] | None:
+    """A column times a power of ten; None where one is no integer. By blocks, which stay in a cache."""
+    found = np.empty(len(column), dtype=np.int64)
+    for begin in range(0, len(column), _BLOCK):
+        part = column[begin : begin + _BLOCK]
+        whole = part * power
+        np.rint(whole, out=whole)
+        if not np.array_equal(whole / power, part):
+            return None
+        found[begin : begin + len(part)] = whole
+    return found
 
 
 def _at_scale(instrument: Instrument, units: int, places: int) -> int:
@@ -210,6 +222,7 @@ _POWERS: tuple[int, ...] = tuple(10**places for places in range(2 * PRICE_PLACES
 
 _PLACES_SAFE = 15
 _PROBED = 64
+_BLOCK = 8_192
 
 
 def _decimals(column: Doubles, what: str) -> Iterator[tuple[int, int]]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
-    """`open_ns` (n,) int64 and `values` (n, 5) float64: open, high, low, close, volume. Read-only.
+    """`open_ns` (n,) int64 and `values` (n, 5) float64: open, high, low, close, volume. Read-only, kept by columns.
 
     `volume_unit` says what the volume counts: the instrument, or its value in quote currency.
     """
@@ -45,6 +45,7 @@ class Bars:
     volume_unit: VolumeUnit = VolumeUnit.BASE
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.asfortranarray(self.values))
         _check(self.open_ns, self.values, self.interval_s)
         self.open_ns.flags.writeable = False
         self.values.flags.writeable = False
@@ -61,7 +62,7 @@ class Bars:
         """Bars that open in [start, end)."""
         low = 0 if start_ns is None else int(np.searchsorted(self.open_ns, start_ns))
         high = len(self) if end_ns is None else int(np.searchsorted(self.open_ns, end_ns))
-        times, values = self.open_ns[low:high].copy(), self.values[low:high].copy()
+        times, values = self.open_ns[low:high].copy(), self.values[low:high]
         return replace(self, open_ns=times, values=values)
 
     @staticmethod

@@ -43,10 +43,11 @@ def cross_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
 
 def cross_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     side = _sides(xs[:, 0], xs[:, 1])
-    last = carried(side, side != 0.0, state[1])
-    before = np.concatenate([state[1:2], last[:-1]])[: len(xs)]
-    crossed = (side != 0.0) & (before != 0.0) & (side != before)
-    rows, emitted = np.where(crossed, side, 0.0)[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
+    at = np.flatnonzero(side)
+    last = side if len(at) == len(side) else carried(state[1], at, side[at], len(side))
+    before = np.append(np.int8(state[1]), last[:-1])[: len(xs)]
+    crossed = side * before == -1
+    rows, emitted = (side * crossed).astype(np.float64)[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
     if len(xs):
         if state[0] == 0.0:
             rows[0], emitted[0] = np.nan, False
@@ -54,9 +55,9 @@ def cross_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tu
     return rows, emitted
 
 
-def _sides(one: Floats, other: Floats) -> Floats:
+def _sides(one: Floats, other: Floats) -> NDArray[np.int8]:
     """+1 where one is above the other, -1 where it is below."""
-    return (one > other).astype(np.float64) - (one < other)
+    return (one > other).view(np.int8) - (one < other).view(np.int8)
 
 
 CROSS = Builtin(
@@ -94,7 +95,7 @@ def trend_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
 
 
 def trend_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    return _sides(xs[:, 0], xs[:, 1])[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
+    return _sides(xs[:, 0], xs[:, 1]).astype(np.float64)[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)
 
 
 TREND = Builtin(

@@ -38,9 +38,11 @@ def target_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
 def target_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     long, flat, short, hold = params
     direction, held = xs[:, 0], state[1] if state[0] else flat
-    found = np.where(direction > 0.0, long, np.where(direction < 0.0, short, flat))
     if hold:
-        found = carried(found, (direction > 0.0) | (direction < 0.0), held)
+        at = np.flatnonzero((direction > 0.0) | (direction < 0.0))
+        found = carried(held, at, np.where(direction[at] > 0.0, long, short), len(xs))
+    else:
+        found = np.where(direction > 0.0, long, np.where(direction < 0.0, short, flat))
     if len(xs):
         state[0], state[1] = 1.0, float(found[-1])
     return found[:, np.newaxis], np.ones(len(xs), dtype=np.bool_)

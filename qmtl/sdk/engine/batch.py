@@ -78,7 +78,15 @@ def fold_inputs(vertex: FoldNode, events: Events, first: int, end: int) -> Float
     columns = [events.rows[index][first:end, column] for index, column in vertex.columns]
     if vertex.times is not None:
         columns.append(vertex.times.of(events.times[first:end]))
-    return columns[0][:, np.newaxis] if len(columns) == columns[0].ndim == 1 else np.column_stack(columns)
+    if len(columns) == columns[0].ndim == 1:
+        return columns[0][:, np.newaxis]
+    wide = np.empty((vertex.fold.inputs, end - first)).T  # by columns: array operations read one after another
+    at = 0
+    for column in columns:
+        width = 1 if column.ndim == 1 else column.shape[1]
+        wide[:, at : at + width] = column if column.ndim == 2 else column[:, np.newaxis]
+        at += width
+    return wide
 
 
 def _fold(vertex: FoldNode, events: Events) -> Series:

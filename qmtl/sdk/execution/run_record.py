@@ -125,8 +125,8 @@ def result_of(record: RunRecord, currency: str) -> RunResult:
         trades = round_trips(record.fills, currency, record.multipliers, record.steps)
     else:
         trades = tuple(starmap(Trade, made.trips))
-    times = np.array(record.times, dtype=np.int64)
-    curve = EquitySeries(np.array(record.equity, dtype=np.int64), currency_scale(currency))
+    times = np.asarray(record.times, dtype=np.int64)
+    curve = EquitySeries(np.asarray(record.equity, dtype=np.int64), currency_scale(currency))
     equity = curve.floats
     metrics: dict[str, float] = {}
     sessions = _sessions(frozenset(record.calendars.values()), times)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qmtl.core.arrays import Floats, Times
+
+
+Number = TypeVar("Number", np.float64, np.int8)
 
 
 class Vector(Protocol):
@@ -62,9 +65,7 @@ class Fold:
     whole: Whole | None = None
 
 
-def carried(values: Floats, holds: NDArray[np.bool_], start: float) -> Floats:
-    """For each row the value of the newest row up to it at which something holds; `start` before the first."""
-    at = np.flatnonzero(holds)
-    if len(at) == len(values):
-        return values
-    return np.repeat(np.append(start, values[at]), np.diff(at, prepend=0, append=len(values)))
+def carried(start: float, at: NDArray[np.intp], values: NDArray[Number], count: int) -> NDArray[Number]:
+    """A column of `count` rows: from each row in `at` on the value that belongs to it, `start` before the first."""
+    held = np.append(values.dtype.type(start), values)
+    return np.repeat(held, np.diff(at, prepend=0, append=count))

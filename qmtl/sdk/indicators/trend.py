@@ -31,9 +31,10 @@ def sma_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:
 
 def sma_whole(state: list[float], params: tuple[float, ...], xs: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     n = int(params[0])
-    sums, rows = ring_sums(state, n, xs[:, 0]), np.full((len(xs), 1), np.nan)
-    emitted = np.arange(len(xs)) >= len(xs) - len(sums)
-    rows[len(xs) - len(sums) :, 0] = sums / n
+    sums, rows, emitted = ring_sums(state, n, xs[:, 0]), np.empty((len(xs), 1)), np.ones(len(xs), dtype=np.bool_)
+    first = len(xs) - len(sums)
+    rows[:first], emitted[:first] = np.nan, False
+    np.divide(sums, n, out=rows[first:, 0])
     return rows, emitted
 
 

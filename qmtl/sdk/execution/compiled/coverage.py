@@ -84,7 +84,7 @@ def _require_plain(profile: BrokerageProfile, columns: BarColumns, rule: TradeRu
         (instrument.pays_profit_only, "a future, whose profit is paid each day"),
         (instrument.quote != currency, "a quote currency that is not the account's"),
         (bool(instrument.calendar) and columns.interval_ns > COARSE_NS, "long bars of an exchange with sessions"),
-        (bool((begins[1:] < begins[:-1] + columns.interval_ns).any()), "bars that overlap"),
+        (bool((np.diff(begins) < columns.interval_ns).any()), "bars that overlap"),
     )
     for holds, why in reasons:
         if holds:
@@ -104,7 +104,7 @@ def _integers(profile: BrokerageProfile, columns: BarColumns, rule: TradeRule, n
     unit = _unit(instrument, [columns.open, columns.close, seen, *ranges])
     opened, close, price = (_in_units(one, unit) for one in (columns.open, columns.close, seen))
     lot = instrument.lot if rule.lot is None else to_scaled(rule.lot, instrument.quantity_scale)
-    sizing, units = _sizing(instrument, rule.sizing, nodes.targets, lot, unit)
+    sizing, units = _sizing(instrument, rule.sizing, nodes, lot, unit)
     terms = terms_of(profile, instrument, unit)
     highest = max((int(one.max()) for one in (opened, close, price) if len(one)), default=0)
     if highest >= terms.price_end or highest >= _END // lot or sizing.down >= _END // lot:
@@ -170,8 +170,12 @@ def _whole(column: Units, factor: int) -> Times:
     return found
 
 
-def _sizing(instrument: Instrument, sizing: Sizing, targets: Floats, lot: int, unit: int) -> tuple[SizingTerms, Times]:
+def _sizing(
+    instrument: Instrument, sizing: Sizing, nodes: NodeCommands, lot: int, unit: int
+) -> tuple[SizingTerms, Times]:
     """How targets become quantities, and the targets as integers."""
+    at = nodes.row_at[nodes.changes]
+    targets = np.append(0.0, nodes.targets[at])  # 0 before the first that changed
     if not np.isfinite(targets).all():
         raise NotCovered("a target that is not a finite number")
     whole, places = _exact(targets)
@@ -183,7 +187,7 @@ def _sizing(instrument: Instrument, sizing: Sizing, targets: Floats, lot: int, u
     most, up, down = int(np.abs(whole).max()) if len(whole) else 0, 10 ** max(shift, 0), 10 ** max(-shift, 0)
     if most * up >= _END or down >= _END:
         raise NotCovered("targets beyond 64 bits")
-    return SizingTerms(fraction, down, lot), whole * up
+    return SizingTerms(fraction, down, lot), np.repeat(whole * up, np.diff(at, prepend=0, append=len(nodes.targets)))
 
 
 def _exact(targets: Floats) -> tuple[Times, int]:

@@ -53,6 +53,6 @@ class EquitySeries(Sequence[Decimal]):
     @property
     def floats(self) -> Floats:
         """The double nearest to each."""
-        if len(self.units) == 0 or int(np.abs(self.units).max()) < _WHOLE_MAX:
+        if len(self.units) == 0 or max(int(self.units.max()), -int(self.units.min())) < _WHOLE_MAX:
             return self.units / 10.0**self.scale
         return np.array([float(value) for value in self])

@@ -91,5 +91,7 @@ def _by_step(node_id: str, series: Series, ends: Times, after_ns: int) -> NodeCo
 
 def _changed(targets: Floats) -> NDArray[np.bool_]:
     """Whether each target is another than the one before it; nothing was wanted before the first."""
-    changed: NDArray[np.bool_] = targets != np.concatenate([np.zeros(1), targets[:-1]])[: len(targets)]
+    changed = np.empty(len(targets), dtype=np.bool_)
+    changed[:1] = targets[:1] != 0.0
+    np.not_equal(targets[1:], targets[:-1], out=changed[1:])
     return changed

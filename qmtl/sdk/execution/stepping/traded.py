@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
 from brokerage.domain.market.bars import BarColumns, bar_columns
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.market.volumes import volume_in_base
@@ -39,7 +37,7 @@ def undecided(
 
 def columns_of(bars: Bars, instrument: Instrument) -> BarColumns:
     """Bars as the account meets them, volumes in the base currency."""
-    opened, high, low, close, volumes = np.ascontiguousarray(bars.values.T)  # one pass over all rows, not five
+    opened, high, low, close, volumes = bars.values.T
     volume = volume_in_base(instrument, volumes, high, bars.volume_unit)
     return bar_columns(instrument, bars.open_ns, bars.interval_s * NS_PER_S, (opened, high, low, close, volume))
 
