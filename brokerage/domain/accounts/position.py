@@ -9,8 +9,10 @@ from brokerage.domain.money import divide, fit
 from brokerage.domain.orders.events import Fill
 from brokerage.domain.orders.order import Side
 from qmtl.core.errors import Conflict
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Position:
     """A signed quantity with its average cost; `realised` and `fees` are totals since the first fill."""

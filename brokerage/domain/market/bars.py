@@ -16,10 +16,12 @@ import numpy.typing as npt
 from brokerage.domain.market.instrument import PRICE_PLACES, Instrument
 from qmtl.core.decimals import INT64_MAX, to_decimal
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.fast_init import fast_init
 
 COARSE_NS = 3_600_000_000_000
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A completed bar at the instrument's scales, labelled by its start. Volume is in scaled base quantity."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokerage.domain.market.bars import Bar
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Mark:
     """The last known price of a symbol: when it was true, and how long a bar of it lasts."""

@@ -11,6 +11,7 @@ from brokerage.domain.money import currency_scale
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState
 from qmtl.core.decimals import from_scaled
+from qmtl.core.fast_init import fast_init
 
 
 class Liquidity(Enum):
@@ -18,6 +19,7 @@ class Liquidity(Enum):
     TAKER = "TAKER"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution. `fee` is in `fee_currency` at its scale; in coins that are traded it reduces what is received."""
@@ -38,6 +40,7 @@ def fee_decimal(instrument: Instrument, fill: Fill) -> Decimal:
     return from_scaled(fill.fee, currency_scale(fill.fee_currency))
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class WorkedTerms:
     """What of an order can change while it works, in scaled integers. `worst`: the worst price it can trade at."""
@@ -49,6 +52,7 @@ class WorkedTerms:
     worst: int = 0
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class EventTime:
     """When something happened by the venue's time and when we learned of it; in a backtest the two are one."""
@@ -57,6 +61,7 @@ class EventTime:
     received_ns: int
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
     """One row of an order's history. `at_ns` is the venue's time, `received_ns` ours; `state` is after the event.

@@ -16,6 +16,7 @@ from brokerage.domain.orders.states import (
 )
 from qmtl.core.decimals import DIGITS_MAX, INT64_MAX
 from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.fast_init import fast_init
 
 MARGIN_CALL = "MARGIN_CALL"
 """Tags the orders by which an account closes what it cannot hold."""
@@ -108,6 +109,7 @@ class OrderShare:
         return f"share {self.world_id}/{self.strategy_id}"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Order:
     """The client's unscaled order. Two orders are the same request exactly when they are equal.
@@ -288,6 +290,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
     """An order in scaled integers, after weight: what will be worked. `worst` is 0 for one that trades at the mark."""

@@ -26,9 +26,11 @@ from brokerage.domain.orders.states import (
 )
 from qmtl.core.decimals import to_scaled
 from qmtl.core.errors import Conflict
+from qmtl.core.fast_init import fast_init
 from qmtl.core.netting.attribution import booked_after, split_fee
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
     """What is known of an order: the fold of its events.

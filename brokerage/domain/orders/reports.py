@@ -8,6 +8,7 @@ from enum import Enum
 
 from brokerage.domain.orders.events import EventTime, Fill, WorkedTerms
 from brokerage.domain.orders.states import EventKind
+from qmtl.core.fast_init import fast_init
 
 
 class Outcome(Enum):
@@ -39,6 +40,7 @@ class VenueAnswer:
     filled: Decimal | None = None
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class VenueReport:
     """One thing that happened to an order at its venue; a fill has its `fill`.

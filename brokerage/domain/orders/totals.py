@@ -11,8 +11,10 @@ from brokerage.domain.orders.events import WorkedTerms
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class OpenOrderTotals:
     """Open orders of one side: how many, their unfilled quantity, how much of it is reduce-only, and of those that take

@@ -12,8 +12,10 @@ from brokerage.domain.orders.order import Order, Owner, Side, SizedOrder
 from brokerage.domain.orders.totals import OpenOrderTotals, reach
 from brokerage.domain.risk.account_view import AccountView
 from brokerage.domain.risk.limits import Limits
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class RiskContext:
     """One order's surroundings before it: the owner's position and open orders in the symbol, and the account.

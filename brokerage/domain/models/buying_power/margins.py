@@ -23,10 +23,12 @@ from brokerage.domain.models.buying_power.requirements import (
 from brokerage.domain.money import currency_scale
 from qmtl.calendars.published import hours_around
 from qmtl.core.errors import NotFound
+from qmtl.core.fast_init import fast_init
 
 Row = TypeVar("Row")
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Held:
     """A signed position in an instrument, its signed value in quote currency, and the instant of its price. `beside`:

@@ -8,8 +8,10 @@ from typing import Protocol
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.events import Liquidity
 from brokerage.domain.orders.order import Side
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Execution:
     """One fill as its fee is asked of it, in scaled integers.

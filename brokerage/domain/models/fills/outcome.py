@@ -7,6 +7,7 @@ from enum import Enum
 
 from brokerage.domain.orders.events import Liquidity
 from qmtl.core.errors import InvalidRequest
+from qmtl.core.fast_init import fast_init
 
 
 class NoFill(Enum):
@@ -18,6 +19,7 @@ class NoFill(Enum):
     FOK_SHORT = "the bar cannot fill the whole order"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a bar does to an order: a fill of `quantity` (0: none, `why` says why), perhaps after triggering it.

@@ -8,8 +8,10 @@ from typing import Protocol
 from brokerage.domain.market.instrument import AssetClass, Instrument
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Side
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A fill as its slippage is asked of it: side, price, quantity, and what is known of the market around it.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.models.slippage.model import SlippageModel, Taken
 from brokerage.domain.orders.order import Side
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Slip:
     """What moves the price of one fill: the model, and all it asks but the price."""

@@ -1,0 +1,82 @@
+"""Frozen dataclasses that are made by plain stores are the same values, and as frozen."""
+
+import copy
+import inspect
+import pickle
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, dataclass, field, replace
+
+import pytest
+
+from qmtl.core.fast_init import fast_init
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    one: int
+    two: str = "two"
+    three: tuple[int, ...] = ()
+
+
+@fast_init
+@dataclass(frozen=True, slots=True)
+class Fast:
+    one: int
+    two: str = "two"
+    three: tuple[int, ...] = ()
+
+
+def test_it_is_made_and_compared_and_shown_as_before() -> None:
+    assert inspect.signature(Fast) == inspect.signature(Plain)
+    for made in (Fast(1), Fast(1, "two", ()), Fast(one=1, three=())):
+        assert type(made) is Fast
+        assert (made.one, made.two, made.three) == (1, "two", ())
+        assert made == Fast(1)
+        assert hash(made) == hash(Plain(1))
+        assert repr(made) == "Fast(one=1, two='two', three=())"
+    assert Fast(1) != Fast(2)
+    assert replace(Fast(1), three=(3,)) == Fast(1, "two", (3,))
+    assert copy.deepcopy(Fast(1)) == pickle.loads(pickle.dumps(Fast(1))) == Fast(1)
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        Fast()  # type: ignore[call-arg]
+
+
+def test_it_is_frozen() -> None:
+    made = Fast(1)
+    for change in (lambda: setattr(made, "one", 2), lambda: delattr(made, "two"), lambda: setattr(made, "four", 4)):
+        with pytest.raises((FrozenInstanceError, TypeError)):
+            change()
+    assert made == Fast(1)
+
+
+def _with_a_factory() -> type[object]:
+    @dataclass(frozen=True, slots=True)
+    class Listing:
+        items: list[int] = field(default_factory=list)
+
+    return Listing
+
+
+def _with_more_to_do() -> type[object]:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        one: int
+
+        def __post_init__(self) -> None:
+            raise ValueError(self.one)
+
+    return Checked
+
+
+def _with_a_base() -> type[object]:
+    @dataclass(frozen=True, slots=True)
+    class Child(Plain):
+        four: int = 4
+
+    return Child
+
+
+@pytest.mark.parametrize("make", [_with_a_factory, _with_more_to_do, _with_a_base])
+def test_other_classes_are_refused(make: Callable[[], type[object]]) -> None:
+    with pytest.raises(TypeError, match="is not a plain frozen, slotted dataclass"):
+        fast_init(make())
