@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import Side
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """Worth of a part of a book in quote currency: `gross` at worst, `long` were all buys filled, `short` all sells."""

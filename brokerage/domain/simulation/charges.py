@@ -11,8 +11,10 @@ from brokerage.domain.models.fees.volumes import Traded, TradedVolumes
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.record import OrderRecord
 from qmtl.core.errors import NotFound
+from qmtl.core.fast_init import fast_init
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Trade:
     """A price, how much of an order trades at it, whether the order made or took, and when."""

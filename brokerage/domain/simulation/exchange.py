@@ -29,6 +29,7 @@ from brokerage.domain.simulation.arrivals import NO_ARRIVALS, OrderArrivals, tol
 from brokerage.domain.simulation.charges import Charges, Trade
 from brokerage.domain.simulation.rivals import in_turn
 from qmtl.calendars.spans import Span
+from qmtl.core.fast_init import fast_init
 
 RESTS = "NO_VOLUME: the bar traded nothing, the order rests"
 NOTHING_TO_REDUCE = "REDUCE_ONLY: no position is left to reduce"
@@ -39,6 +40,7 @@ TRAILED = "TRAILED: the stop followed the price"
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
+@fast_init
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """One bar as an order meets it: what is known at its end, and the volume still to be had; negative: no cap."""

@@ -71,6 +71,8 @@ class BuyingPowerModel:
         """
         at = Held(instrument, held, instrument.notional(mark, held), at_ns, beside)
         now = self.initial(at)
+        if not (buys.orders or sells.orders):
+            return fit(now, "commitment")
         up, fee_up = self._filled(at, mark, Side.BUY, buys) if buys.orders else (now, 0)
         down, fee_down = self._filled(at, mark, Side.SELL, sells) if sells.orders else (now, 0)
         worst = max(now, up + fee_up, down + fee_down)

@@ -54,7 +54,7 @@ def match(
         return replace(found, quantity=0, triggered=triggered, why=NoFill.FOK_SHORT)
     if not quantity:
         return replace(found, quantity=0, triggered=triggered, why=NoFill.NO_VOLUME)
-    return replace(found, quantity=quantity, triggered=triggered)
+    return Match(quantity, found.price, found.liquidity, triggered, None, found.at_open, found.stop, found.limit)
 
 
 def _slip(record: OrderRecord, bar: Bar, slippage: SlippageModel, quantity: int, quote: Quote | None) -> Slip:
