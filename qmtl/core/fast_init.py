@@ -20,9 +20,11 @@ def fast_init(cls: type[T]) -> type[T]:
     """
     named = fields(cls)  # type: ignore[arg-type]  # a dataclass, or it raises
     plain = all(one.init and not one.kw_only and one.default_factory is MISSING for one in named)
-    if not plain or cls.__mro__ != (cls, object) or hasattr(cls, "__post_init__") or not hasattr(cls, "__slots__"):
+    if not plain or cls.__mro__ != (cls, object) or hasattr(cls, "__post_init__") or "__slots__" not in vars(cls):
         raise TypeError(f"{cls.__name__} is not a plain frozen, slotted dataclass")
-    unfrozen = type(f"Unfrozen{cls.__name__}", (), {"__slots__": cls.__slots__, "__module__": cls.__module__})
+    unfrozen = type(
+        f"Unfrozen{cls.__name__}", (), {"__slots__": tuple(one.name for one in named), "__module__": cls.__module__}
+    )
     scope: dict[str, Any] = {"_cls": cls, "_unfrozen": unfrozen, "_set": object.__setattr__}
     scope |= {f"_default_{one.name}": one.default for one in named if one.default is not MISSING}
     signature = [one.name if one.default is MISSING else f"{one.name}=_default_{one.name}" for one in named]
@@ -37,5 +39,5 @@ def fast_init(cls: type[T]) -> type[T]:
     made = scope["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     made.__annotations__ = cls.__init__.__annotations__
-    cls.__init__ = made  # type: ignore[misc]  # of the same signature
+    cls.__init__ = made  # type: ignore[method-assign]  # of the same signature
     return cls

@@ -43,7 +43,12 @@ def test_it_is_made_and_compared_and_shown_as_before() -> None:
 
 def test_it_is_frozen() -> None:
     made = Fast(1)
-    for change in (lambda: setattr(made, "one", 2), lambda: delattr(made, "two"), lambda: setattr(made, "four", 4)):
+    changes: list[Callable[[], None]] = [
+        lambda: setattr(made, "one", 2),
+        lambda: delattr(made, "two"),
+        lambda: setattr(made, "four", 4),
+    ]
+    for change in changes:
         with pytest.raises((FrozenInstanceError, TypeError)):
             change()
     assert made == Fast(1)

@@ -32,7 +32,7 @@ def notionals(instrument: Instrument, prices: Units, quantities: Integers) -> In
     up, down = up // common, down // common
     largest = _largest(prices.whole) * _largest(quantities) * up
     if largest <= INT64_MAX // 4 and down <= INT64_MAX // 4:
-        found: Integers = np.empty(len(quantities), dtype=np.int64 if prices.whole.dtype == np.int64 else np.object_)
+        found: Integers = np.empty_like(prices.whole)
         for begin in range(0, len(found), _BLOCK):
             part = slice(begin, begin + _BLOCK)
             found[part] = _divided(prices.whole[part] * quantities[part] * up, down)
