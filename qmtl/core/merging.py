@@ -1,4 +1,4 @@
-"""Merging of sorted columns of instants. It needs numpy: import it where arrays are."""
+"""Merging of sorted columns of instants. The one module of core that needs numpy: import it where arrays are."""
 
 from __future__ import annotations
 
