@@ -16,7 +16,7 @@ from qmtl.sdk.engine.folds import run_fold
 from qmtl.sdk.engine.series import Series, followed
 from qmtl.sdk.graph.dag import Dag
 from qmtl.sdk.graph.joins import Join
-from qmtl.sdk.graph.vertices import FoldNode, Node, StreamInput, Vertex
+from qmtl.sdk.graph.vertices import FoldNode, Node, State, StreamInput, Vertex
 
 
 class ChunkRun:
@@ -29,6 +29,7 @@ class ChunkRun:
         self._names = dag.names
         self._vertices = [one for one in dag.nodes if one.node_id not in apart]
         self._states: dict[str, list[float] | None] = {}
+        self._own: dict[str, State | None] = {}  # the states that custom nodes keep themselves
         self._events: dict[str, Events] = {}  # of a custom node, those that its windows reach back to
         self._inputs: dict[str, list[Series]] = {}  # of a vertex that joins as of event time, the rows it may still see
         self._fed: dict[str, int] = {source.node_id: 0 for source in dag.sources}
@@ -79,7 +80,10 @@ class ChunkRun:
         whole = events if before is None else before.followed_by(events)
         self._events[vertex.node_id] = whole.newest(vertex.spec.period - 1)
         end = len(whole.times)
-        return compute_series(vertex, self._names[vertex.node_id], whole, end - len(events.times), end)
+        name, part = self._names[vertex.node_id], (end - len(events.times), end)
+        state = self._own.get(vertex.node_id, vertex.state)
+        series, self._own[vertex.node_id] = compute_series(vertex, name, whole, part, state)
+        return series
 
 
 def _is_chunked(vertex: Vertex) -> bool:
