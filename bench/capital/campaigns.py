@@ -30,7 +30,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from bench._measuring import best_ms
-from qmtl.core.arrays import Floats
+from qmtl.core.arrays.types import Floats
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
 from qmtl.sql.database import Database
 from qmtl.stats.overfitting import overfitting_probability

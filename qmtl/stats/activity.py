@@ -11,7 +11,7 @@ from qmtl.stats.returns import DAY_NS, DAYS_PER_YEAR
 from qmtl.stats.trades import ONE, ZERO
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 def costs_of(fills: Iterable[FillEvent], currency: str, multipliers: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:

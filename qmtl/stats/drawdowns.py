@@ -10,7 +10,7 @@ import numpy as np
 from qmtl.stats.moments import mean
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def drawdowns(equity: Floats) -> Floats:

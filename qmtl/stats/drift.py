@@ -12,7 +12,7 @@ from qmtl.core.errors import refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 CUSUM_SLACK = 0.5
 POPULATION_BINS = 10

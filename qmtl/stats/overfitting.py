@@ -11,7 +11,7 @@ from qmtl.core.errors import refused
 from qmtl.stats.moments import ROUNDING
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 BLOCKS = 10
 CANCELLED = 1e-12

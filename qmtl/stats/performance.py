@@ -22,7 +22,7 @@ from qmtl.stats.tails import expected_shortfall, value_at_risk
 from qmtl.stats.trades import Trade, profit_factor, win_rate
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 ANNUALISED_DAYS_MIN = 30
 """Growth over less than this is not compounded to a year: a good week would read as a fortune."""

@@ -12,7 +12,7 @@ from qmtl.stats.moments import mean, ratio, sample_deviation
 from qmtl.stats.returns import cagr
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def sharpe(returns: Floats, periods_per_year: float, risk_free: float = 0.0) -> float:

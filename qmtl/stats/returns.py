@@ -11,7 +11,7 @@ import numpy as np
 from qmtl.core.instants import NS_PER_S
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 DAYS_PER_YEAR = 365.25
 DAY_NS = 86_400 * NS_PER_S

@@ -14,7 +14,7 @@ from qmtl.stats.moments import kurtosis, mean, sample_deviation, skewness
 from qmtl.stats.ratios import sharpe
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 CV_FOLDS = 5
 _NORMAL = NormalDist()

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 
 COLUMN = st.sets(st.integers(-(2**63), 2**63 - 1)).map(sorted)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from brokerage.domain.market.bars import Bar, BarColumns
 from brokerage.domain.market.mark import Mark
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 
 Steps = npt.NDArray[np.int64]
 

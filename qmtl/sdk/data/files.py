@@ -29,7 +29,7 @@ from seamless.domain.conformance.report import Finding, Rule
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 log = logging.getLogger(__name__)
 

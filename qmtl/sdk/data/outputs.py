@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from qmtl.core.arrays.merging import merged_times
 from qmtl.core.errors import refused
-from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind, source_series
 from qmtl.sdk.data.event_order import events_of

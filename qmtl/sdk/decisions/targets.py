@@ -17,7 +17,7 @@ from qmtl.sdk.graph.vertices import FoldNode, Vertex
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def target_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:

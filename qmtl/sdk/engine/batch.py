@@ -24,7 +24,7 @@ from qmtl.sdk.graph.view import CacheView
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.joins import Join, Joining
 from qmtl.sdk.graph.vertices import Node, Vertex
 from qmtl.sdk.graph.view import NodeView
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 Indexes = NDArray[np.int64]
 

@@ -18,7 +18,7 @@ from qmtl.sdk.engine.compiling import is_kept, work_of
 from qmtl.sdk.graph.fold import Fold
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 COMPILE_ABOVE = 3_000_000
 """Estimated element operations above which compiling pays: about 0.3 s of Python against 0.3 s of compiling."""

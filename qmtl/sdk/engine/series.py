@@ -11,7 +11,7 @@ import numpy as np
 from qmtl.sdk.graph.vertices import Vertex
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 from qmtl.sdk.engine.in_step import StateRuns
 from qmtl.sdk.engine.saved_state import Row
 from qmtl.sdk.engine.series import Outputs

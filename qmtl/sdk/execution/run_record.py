@@ -25,7 +25,7 @@ from qmtl.stats.returns import UTC_DAYS, Sessions
 from qmtl.stats.trades import ShareStep, Trade, round_trips
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.generators.shape import Shape, require
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def rough_bergomi(

@@ -15,7 +15,7 @@ from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.names import parse_interval
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 YEAR_S = 365 * 86_400
 """A year of a market that never closes: what drifts and volatilities of generators are of."""

@@ -18,7 +18,7 @@ from qmtl.sdk.graph.schemas import Schema
 if TYPE_CHECKING:
     import polars as pl
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 A = TypeVar("A", bound=np.generic)

@@ -16,7 +16,7 @@ from qmtl.sdk.indicators.windows import EQUAL, RING_HEAD, ring_push, ring_square
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 def alpha_returns_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:

@@ -16,7 +16,7 @@ from qmtl.sdk.indicators.windows import RING_HEAD, ema_push, ring_back, ring_pus
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 MACD_LINES = Schema("qmtl.macd.v1", ("macd", "signal", "histogram"), "histogram")
 

@@ -19,7 +19,7 @@ from qmtl.sdk.indicators.declaring import bars_of, indicator
 from qmtl.sdk.indicators.windows import RING_HEAD, ratio_push, ring_push, ring_sum
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 def obv_step(state: Vector, params: Vector, x: Vector, out: Vector) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from qmtl.sdk.graph.fold import Vector
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 RING_HEAD = 2
 """A ring is [count, next slot, slots...]."""

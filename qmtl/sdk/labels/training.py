@@ -17,7 +17,7 @@ from qmtl.sdk.graph.dag import build_dag
 from qmtl.sdk.graph.vertices import FoldNode, Vertex
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 @dataclass(frozen=True, slots=True, eq=False)

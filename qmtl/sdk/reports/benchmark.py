@@ -13,7 +13,7 @@ from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.stats.performance import performance
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 _CLOSE = OHLCV.column("close")
 

@@ -25,7 +25,7 @@ from qmtl.stats.drawdowns import drawdowns
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 SYMBOLS_MAX = 8
 _CLOSE = OHLCV.column("close")

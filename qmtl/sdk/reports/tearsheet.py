@@ -26,7 +26,7 @@ from qmtl.stats.returns import Sessions, daily, returns_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 ROLLING_DAYS = 30
 TRADES_SHOWN = 500

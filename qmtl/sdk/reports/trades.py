@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brokerage.domain.market.instrument import Instrument
+from qmtl.core.arrays.merging import merged_times
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
-from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.graph.schemas import OHLCV
 from qmtl.sdk.reports.plots import Curve, draw_curve
@@ -24,7 +24,7 @@ from qmtl.stats.lot_trades import EXACT, LotTrade, LotTrades, excursions, lot_tr
 from qmtl.stats.trades import ShareStep, SplitStep
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 ONE, ZERO = Decimal(1), Decimal(0)
 _HIGH, _LOW, _CLOSE = OHLCV.column("high"), OHLCV.column("low"), OHLCV.column("close")

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qmtl.core.arrays.merging import merged_times
 from qmtl.core.errors import refused
-from qmtl.core.merging import merged_times
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.binding import bind
 from qmtl.sdk.data.outputs import flat_outputs

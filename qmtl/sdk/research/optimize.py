@@ -38,7 +38,7 @@ from qmtl.stats.returns import Sessions, returns_of
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 SHOWN = 5
 RANDOM, TPE = "random", "tpe"

@@ -28,7 +28,7 @@ from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.stats.returns import daily
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 KEPT_SERIES = 512
 """Series of nodes that a process keeps, because trials share them."""

@@ -20,7 +20,7 @@ from qmtl.sdk.strategy.bracket import Bracket, Limit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 
 class Sizing(Enum):

@@ -27,7 +27,7 @@ from qmtl.sdk.graph.vertices import FoldNode, StreamInput
 if TYPE_CHECKING:
     import polars as pl
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 PARAMS_CHARS_MAX = 4096
 

@@ -21,7 +21,7 @@ from qmtl.core.errors import refused
 from qmtl.core.instants import NS_PER_S, from_ns
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 _DAY_S = 86_400
 ALWAYS = AlwaysOpen().name

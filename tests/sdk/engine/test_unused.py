@@ -67,8 +67,8 @@ def test_the_nodes_of_a_strategy_are_the_same_beside_one_that_is_unused(data: tu
 def run(strategy: Strategy, data: tuple[Bars, ...], way: str) -> RunResult:
     assembled = assemble(strategy)
     match way:
-        case "streaming":
-            return replay(assembled, data, streaming=True)
+        case "every bar":
+            return replay(assembled, data, every_bar=True)
         case "chunks":
             return replay(assembled, data, chunk=64)
         case "compiled":
@@ -76,7 +76,7 @@ def run(strategy: Strategy, data: tuple[Bars, ...], way: str) -> RunResult:
     return replay(assembled, data, compiling=Compiling.NEVER)
 
 
-@pytest.mark.parametrize("way", ["batch", "chunks", "streaming", "compiled"])
+@pytest.mark.parametrize("way", ["batch", "chunks", "every bar", "compiled"])
 def test_fills_and_equity_are_the_same_beside_a_node_that_is_unused(way: str, data: tuple[Bars, Bars]) -> None:
     alone, beside = run(Trades(), data[:1], way), run(Watches(), data, way)
     assert len(alone.fills) > 20

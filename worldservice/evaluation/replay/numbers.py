@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper as EnumTypeWrapper
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 NOTES_MAX = 20
 WHOLE_MAX = 2**53

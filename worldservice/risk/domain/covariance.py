@@ -13,7 +13,7 @@ from qmtl.core.errors import InvalidRequest, NotReady
 from worldservice.risk.domain.returns import DailyReturns, SharedReturns, shared_returns
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 DAYS_MAX = 500
 DAYS_MIN = 60

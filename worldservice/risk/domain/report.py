@@ -35,7 +35,7 @@ from worldservice.risk.domain.tail_risk import (
 )
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 SAMPLE_SHORT = "RISK_SAMPLE_SHORT"
 

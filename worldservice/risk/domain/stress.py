@@ -15,7 +15,7 @@ from worldservice.risk.domain.snapshot import Exposure, Scenario
 from worldservice.risk.domain.tail_risk import normal_quantile
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 WORST_WINDOWS = (1, 5, 20)
 CORRELATION_ONE = "correlation_one"

@@ -18,7 +18,7 @@ from qmtl.stats.tails import expected_shortfall, value_at_risk
 from worldservice.risk.domain.covariance import Covariance, portfolio_vol
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 HORIZON_DAYS_MAX = 10
 HISTORY_DAYS_MIN = 250

@@ -26,7 +26,7 @@ from qmtl.sdk.strategy.bracket import Bracket
 from qmtl.sdk.strategy.rules import Sizing, TradeRule
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 _END = 1 << 60
 _QUOTIENTS_EXACT = 26

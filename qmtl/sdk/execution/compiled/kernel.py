@@ -21,7 +21,7 @@ from brokerage.domain.backtest.compiled.account import (
 from qmtl.sdk.execution.compiled.sizing import NOTHING, ORDER, UNSURE, SizingTerms, sized
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
     Whole = Sequence[int] | Times
 

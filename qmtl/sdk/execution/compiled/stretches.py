@@ -32,7 +32,7 @@ from qmtl.sdk.execution.stepping.commands import CommandTable, NodeCommands
 from qmtl.sdk.strategy.events import Signal
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 
 class SentColumns(Columns[SentOrder], Protocol):

@@ -18,7 +18,7 @@ from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 _DIGITS = 28
 """Digits that decimals keep: sums of fewer are those of integers."""

@@ -11,7 +11,7 @@ import numpy as np
 from qmtl.core.decimals import from_scaled
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 _WHOLE_MAX = 2**53
 """Up to here a double holds every integer, so that one division gives the double nearest to the decimal."""

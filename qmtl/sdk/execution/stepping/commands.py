@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 from qmtl.sdk.engine.series import Outputs, Series
 from qmtl.sdk.execution.decide import Command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qmtl.core.arrays import Floats, Times
+    from qmtl.core.arrays.types import Floats, Times
 
 
 def first_command_ns(nodes: Iterable[str], outputs: Outputs) -> int | None:

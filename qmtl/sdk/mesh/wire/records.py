@@ -24,7 +24,7 @@ from qmtl.wire.instants import NS_SECONDS_MAX, ns_to_proto
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
 
 TIME = "time_ns"
 STATE_BYTES_MAX = 64 * 1024

@@ -9,7 +9,7 @@ import numpy as np
 
 from brokerage.domain.backtest.account import PlainAccount
 from brokerage.domain.backtest.compiled.account import is_small
-from qmtl.core.merging import merged_times
+from qmtl.core.arrays.merging import merged_times
 from qmtl.sdk.execution.compiled.brackets.kernel import BracketStop, BracketTraces, bracketed
 from qmtl.sdk.execution.compiled.brackets.records import BracketFills, BracketOrders, cancels_of
 from qmtl.sdk.execution.compiled.coverage import Covered
@@ -20,7 +20,7 @@ from qmtl.sdk.execution.planner import Followed
 from qmtl.sdk.execution.port import Cancel
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 _FILL_COLUMNS = 11
 """The first columns of the traces are those of fills."""

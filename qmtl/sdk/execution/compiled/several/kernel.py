@@ -26,7 +26,7 @@ from qmtl.sdk.execution.compiled.several.decided import Legs, Symbols, sizes, te
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qmtl.core.arrays import Floats
+    from qmtl.core.arrays.types import Floats
     from qmtl.sdk.execution.compiled.kernel import Whole
 
 QUANTITY, COST, REALISED, FEES, FILLS, WAITING, DECIDED, PART, WAITS = 0, 1, 2, 3, 4, 5, 6, 7, 8

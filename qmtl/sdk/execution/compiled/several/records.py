@@ -17,7 +17,7 @@ from qmtl.sdk.execution.decide import CLOSING
 from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 
 @dataclass(frozen=True, slots=True)

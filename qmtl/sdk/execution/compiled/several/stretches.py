@@ -11,8 +11,8 @@ import numpy as np
 
 from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.compiled.account import Holding, is_small
+from qmtl.core.arrays.merging import merged_times
 from qmtl.core.fills import FillEvent
-from qmtl.core.merging import merged_times
 from qmtl.sdk.engine.compiling import compiled
 from qmtl.sdk.execution.compiled.coverage import Covered, cover
 from qmtl.sdk.execution.compiled.paying import DEARER_SEVERAL, DECISIONS_OF_SEVERAL, Compiling, cheapest
@@ -26,7 +26,7 @@ from qmtl.sdk.execution.port import Cancel
 from qmtl.sdk.strategy.events import Signal
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Types of numpy arrays that several packages share. Import it under TYPE_CHECKING only: core needs no numpy."""
+"""Types of numpy arrays that several packages share. Import it under TYPE_CHECKING only, else numpy comes along."""
 
 from __future__ import annotations
 

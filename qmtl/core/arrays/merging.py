@@ -1,4 +1,4 @@
-"""Merging of sorted columns of instants. The one module of core that needs numpy: import it where arrays are."""
+"""Merging of sorted columns of instants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from qmtl.core.arrays import Times
+    from qmtl.core.arrays.types import Times
 
 
 def merged_times(columns: Iterable[Times]) -> Times:
