@@ -21,7 +21,7 @@ from worldservice.policy.domain.document import (
 )
 
 LATER: Mapping[str, str] = {
-    "position_policy.on_promote.enter": "brokerage, complete",
+    "position_policy.on_promote.keep": "a session that waits for the next change of target",
 }
 
 
@@ -100,7 +100,7 @@ def parse_governance(root: Document) -> Governance:
 def parse_positions(root: Document) -> PositionPolicy:
     """The section position_policy; absent: a demoted strategy holds what it has.
 
-    `on_promote: keep` always holds: a promoted strategy acts at its next change of target.
+    `on_promote: enter` always holds: a promoted strategy acts on the target that it stands at.
     """
     if root.optional("position_policy") is None:
         return PositionPolicy()
@@ -108,7 +108,7 @@ def parse_positions(root: Document) -> PositionPolicy:
     section.only("on_demote", "on_promote", "flat_within", "flat_slippage_bps")
     if (promoted := section.optional("on_promote")) is not None:
         refuse_later(f"{section.path}.on_promote.{promoted}")
-        require_constant(section, "on_promote", "keep")
+        require_constant(section, "on_promote", "enter")
     word, path = section.optional("on_demote"), f"{section.path}.on_demote"
     if word is None and (promoted is None or len(section.values) > 1):
         section.required("on_demote")

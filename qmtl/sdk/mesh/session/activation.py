@@ -91,6 +91,10 @@ class FollowedActivation:
                 hint="an operator sets the strategy's activation to stage PAPER, an apply to LIVE",
             ) from None
 
+    async def leaves(self, strategy_id: str, domain: commonpb.ExecutionDomain) -> None:
+        """Return once the strategy trades in a session of another domain."""
+        await self._newest.until(lambda envelope: moved(envelope, strategy_id, domain) or None, None)
+
     def entries(
         self, strategy_id: str, now_ns: int, domain: commonpb.ExecutionDomain
     ) -> list[activationpb.ActivationEntry]:
@@ -122,6 +126,12 @@ def trading_session(envelope: activationpb.ActivationEnvelope, strategy_id: str)
     domain = next((domain for mode, domain in DOMAINS.items() if mode in modes), None)
     is_open = sessionpb.SESSION_STATE_OPEN
     return next((s for s in envelope.sessions if s.execution_domain == domain and s.state == is_open), None)
+
+
+def moved(envelope: activationpb.ActivationEnvelope, strategy_id: str, domain: commonpb.ExecutionDomain) -> bool:
+    """Whether a strategy trades in a session of another domain; one that trades in none has not moved."""
+    there = trading_session(envelope, strategy_id)
+    return there is not None and there.execution_domain != domain
 
 
 def followers(envelope: activationpb.ActivationEnvelope) -> list[str]:

@@ -39,7 +39,7 @@ from qmtl.sdk.mesh.retrying import RetryingClient
 from qmtl.sdk.mesh.session.account.equity import SessionBook, equity_record, held_from
 from qmtl.sdk.mesh.session.account.opening import account_name, find_live_account, open_paper_account, paper_account
 from qmtl.sdk.mesh.session.account.portfolio import FollowedPortfolio
-from qmtl.sdk.mesh.session.activation import FollowedActivation, followers, trading_session
+from qmtl.sdk.mesh.session.activation import FollowedActivation, followers, moved
 from qmtl.sdk.mesh.session.events import BarDone, CaughtUp, OnEvent, SessionBegun, SessionEvent
 from qmtl.sdk.mesh.session.execution import MeshExecution, SessionMarket, session_market
 from qmtl.sdk.mesh.session.order_events import OrderListener, follow_orders, list_fills, list_orders
@@ -107,8 +107,7 @@ class Session:
     @property
     def moved(self) -> bool:
         """Whether the world lets the strategy trade in another session than this one's domain has."""
-        there = trading_session(self._activation.envelope, self._strategy_id)
-        return there is not None and there.execution_domain != self._session.execution_domain
+        return moved(self._activation.envelope, self._strategy_id, self._session.execution_domain)
 
     async def begin(self) -> accountpb.Account:
         """Open the session's data, feed its history to the nodes, and open or find the account that it trades on."""
@@ -265,8 +264,11 @@ class Session:
         await asyncio.to_thread(self._data_clock.warm_up, history, start_ns, made)
 
     async def _play(self, trading: SessionTrading, follower: Follower | None) -> None:
-        """Every bar of the session, once, in order. A live feed is read ahead: it waits for nobody."""
+        """Every bar of the session, once, in order. A live feed is read ahead: it waits for nobody, and nobody waits for
+        its next bar to leave it.
+        """
         outage, name = self._bars.outage, follower.name if follower else ""
+        leaves = partial(self._activation.leaves, self._strategy_id, self._session.execution_domain)
         while True:
             request = subscription(self._market.preset.name, self._session.session_id, self._position_ns, follower=name)
             self._data_clock.taken_up()
@@ -275,7 +277,7 @@ class Session:
                     if follower is not None:
                         done = await self._listen(aiter(replies), trading, follower, None)
                     else:
-                        async with ReadAhead(aiter(replies), self._heard) as ahead:
+                        async with ReadAhead(aiter(replies), self._heard, ended=leaves) as ahead:
                             done = await self._listen(ahead, trading, None, ahead)
                 if done:
                     return
@@ -310,7 +312,7 @@ class Session:
                 await follower.confirm(self._position_ns, leave=done)
             if done:
                 return True
-        return False
+        return ahead is not None and self.moved
 
     async def _step(self, step: Step, trading: SessionTrading, *, live: bool) -> None:
         if live:

@@ -27,8 +27,8 @@ class Newest(Generic[T]):
         woken, self._changed = self._changed, asyncio.Event()
         woken.set()
 
-    async def until(self, found: Callable[[T], F | None], limit_s: float) -> F:
-        """The first thing found in a value. Raises TimeoutError after the limit."""
+    async def until(self, found: Callable[[T], F | None], limit_s: float | None) -> F:
+        """The first thing found in a value. Raises TimeoutError after the limit; None: there is none."""
         async with asyncio.timeout(limit_s):
             while True:
                 changed = self._changed
@@ -55,20 +55,29 @@ class ReadAhead(Generic[T]):
     """The replies of a stream, read while those before them are worked on; `on_read` hears of each when it is read.
 
     So whoever works on an old one knows of the newest. Holds `limit` of them and reads no more before one was taken.
+    Once `ended` returns it ends behind the replies read by then, and waits for no other.
     """
 
-    def __init__(self, replies: AsyncIterator[T], on_read: Callable[[T], None], limit: int = READ_AHEAD_MAX) -> None:
+    def __init__(
+        self,
+        replies: AsyncIterator[T],
+        on_read: Callable[[T], None],
+        limit: int = READ_AHEAD_MAX,
+        ended: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._read_already: asyncio.Queue[T | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(limit)
         self._on_read = on_read
         self._count = 0
+        self._is_over = False
         self._reading = asyncio.ensure_future(self._read(replies))
+        self._followed = [self._reading] if ended is None else [self._reading, asyncio.ensure_future(self._end(ended))]
 
     async def __aenter__(self) -> ReadAhead[T]:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await end(self._reading)
+        await end(*self._followed)
 
     def __aiter__(self) -> ReadAhead[T]:
         return self
@@ -76,7 +85,8 @@ class ReadAhead(Generic[T]):
     async def __anext__(self) -> T:
         taken = await self._read_already.get()
         if taken is None:
-            await self._reading  # raises what ended the stream
+            if not self._is_over:
+                await self._reading  # raises what ended the stream
             raise StopAsyncIteration
         self._room.release()
         return taken
@@ -88,6 +98,11 @@ class ReadAhead(Generic[T]):
             before = self._count
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
+
+    async def _end(self, ended: Callable[[], Awaitable[object]]) -> None:
+        await ended()
+        self._is_over = True
+        await end(self._reading)
 
     async def _read(self, replies: AsyncIterator[T]) -> None:
         try:

@@ -107,3 +107,21 @@ async def test_replies_are_read_ahead_up_to_a_limit_and_what_ends_the_stream_com
         assert [await anext(ahead) for _ in range(10)] == read == list(range(10))
         with pytest.raises(Unavailable):
             await anext(ahead)
+
+
+async def test_once_it_is_ended_it_waits_for_no_other_reply_and_gives_those_read_by_then() -> None:
+    ended, cut = asyncio.Event(), list[str]()
+
+    async def replies() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        try:
+            await asyncio.Event().wait()  # a feed that says nothing more
+        finally:
+            cut.append("cut")
+
+    async with asyncio.timeout(5), ReadAhead(replies(), lambda _: None, ended=ended.wait) as ahead:
+        await ahead.drain()
+        ended.set()
+        assert [one async for one in ahead] == [1, 2]
+        assert cut == ["cut"]

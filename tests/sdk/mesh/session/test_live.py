@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 
@@ -10,12 +11,15 @@ import pytest
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.instants import from_ns
+from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.run import trade
 from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
 from tests.sdk.mesh.fakes import FakeMesh
+from tests.sdk.mesh.samples import PRESET
+from tests.sdk.mesh.session.test_behind import Feed
 from tests.sdk.mesh.session.test_session import BARS, START, Cross, submitter
 from tests.support.waiting import eventually
 
@@ -179,3 +183,37 @@ async def test_one_that_is_demoted_drains_live_and_then_goes_on_on_paper() -> No
     await moved_at(mesh, 40)
     result = await run(mesh)
     assert [one.is_live for one in (*result.earlier, result)] == [True, False]
+
+
+async def test_promoted_on_a_live_feed_it_waits_for_no_bar_and_acts_on_the_target_that_it_stands_at() -> None:
+    """In between, and after the runner has died, nothing is sent twice."""
+    told = await run(await live_mesh("acc"))
+    decided = sorted(int((BARS.close_ns == one.order.decided_at.ToNanoseconds()).argmax()) for one in told.orders)
+    bar = decided[0] - START + 2
+    assert decided[1] > START + bar, "its target does not change meanwhile"
+    mesh, feed = await live_mesh("acc"), Feed(frozenset())
+    mesh.preset = datasetspb.Preset()
+    mesh.preset.CopyFrom(PRESET)
+    mesh.preset.replay = False
+    mesh.activate("s-1", freeze=True)  # so that nothing is held before
+
+    async def then_silent(at: int) -> None:
+        await feed.before_bar(at)
+        if at == bar and not mesh.calls["moved"]:
+            mesh.calls["moved"] += 1
+            mesh.activate("s-1", live=True)
+            feed.bars = 0
+            await asyncio.Event().wait()
+
+    mesh.before_bar = then_silent
+    terms = SessionTerms(until=from_ns(int(BARS.close_ns[decided[1] - 1])))
+    async with asyncio.timeout(20):
+        result = await trade(submitter(mesh), assemble(Cross()), None, terms, feed.heard, allow_live=True)
+    (paper,) = result.earlier
+    assert (len(paper.bars[0]), paper.orders) == (bar, ())
+    assert [(one.order.account, one.order.decided_at.ToNanoseconds()) for one in result.orders] == [
+        ("acc", int(BARS.close_ns[START + bar - 1]))
+    ]
+    again = await run(mesh, terms)
+    assert [one.order.client_order_id for one in again.orders] == list(mesh.orders)
+    assert (len(mesh.orders), mesh.repeated_orders) == (1, 0)
