@@ -264,8 +264,8 @@ class Session:
         await asyncio.to_thread(self._data_clock.warm_up, history, start_ns, made)
 
     async def _play(self, trading: SessionTrading, follower: Follower | None) -> None:
-        """Every bar of the session, once, in order. A live feed is read ahead: it waits for nobody, and nobody waits for
-        its next bar to leave it.
+        """Every bar of the session, once, in order. A live feed is read ahead: it waits for nobody, and is left without
+        its next bar.
         """
         outage, name = self._bars.outage, follower.name if follower else ""
         leaves = partial(self._activation.leaves, self._strategy_id, self._session.execution_domain)
