@@ -87,7 +87,8 @@ def changes(
 ) -> list[Closing]:
     """Closings to begin, and those that go on to be stopped. `newest`: the last closing of each side.
 
-    One closing for each time that a side is demoted: one that has ended is not begun again while its entry stands.
+    One closing for each time that a side is demoted: one that has come to its end is not begun again while its entry
+    stands. One that was stopped has not: its strategy might go on, and may not again.
     """
     flat = policy.on_demote is OnDemote.FLAT
     found = []
@@ -96,7 +97,7 @@ def changes(
             found.append(ended(last, ClosingState.STOPPED, "it may go on, or does not trade any more", now))
     for key, entry in due.items() if flat else ():
         before = newest.get(key)
-        if before is None or (before.state is not ClosingState.CLOSING and before.began_at < entry.changed_at):
+        if before is None or before.state is ClosingState.STOPPED or _ended_before(before, entry):
             found.append(
                 Closing(
                     world_id, entry.strategy_id, entry.side, entry.effective_mode, policy.flat_slippage_bps, now,
@@ -104,6 +105,10 @@ def changes(
                 )
             )  # fmt: skip
     return found
+
+
+def _ended_before(closing: Closing, entry: Entry) -> bool:
+    return closing.state is not ClosingState.CLOSING and closing.began_at < entry.changed_at
 
 
 def answered(closing: Closing, answer: Answer, now: datetime) -> Closing:

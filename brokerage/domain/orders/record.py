@@ -19,6 +19,7 @@ from brokerage.domain.orders.states import (
     OrderState,
     OrderType,
     OrderView,
+    TimeInForce,
     after,
     after_fill,
     after_update,
@@ -98,6 +99,12 @@ class OrderRecord:
     def let_go(self) -> bool:
         """A stop that was watched here and was reached: a market order since."""
         return self.triggered and self.order.type is OrderType.STOP_MARKET
+
+    @property
+    def rests_nowhere(self) -> bool:
+        """Whether it is done at once or not at all."""
+        at_once = self.order.type is OrderType.MARKET or self.order.tif in (TimeInForce.IOC, TimeInForce.FOK)
+        return self.let_go or at_once
 
     @property
     def on_the_wire(self) -> bool:

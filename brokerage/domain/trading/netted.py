@@ -105,10 +105,7 @@ def overtaken(view: AccountView, record: OrderRecord) -> Refusal | None:
 def _leaving(book: StrategyBook, symbol: str, side: Side) -> int:
     """What the owner's own orders that rest nowhere may still trade on a side."""
     return sum(
-        record.remaining
-        for record in book.open_orders(symbol)
-        if record.order.side is side
-        and (record.order.type is OrderType.MARKET or record.order.tif in (TimeInForce.IOC, TimeInForce.FOK))
+        record.remaining for record in book.open_orders(symbol) if record.order.side is side and record.rests_nowhere
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from brokerage.domain.market.instrument import Instrument
-from brokerage.domain.orders.denials import FINAL
-from brokerage.domain.orders.order import DEMOTION, MARGIN_CALL, OPERATOR, Order, Owner, Side, order_id
+from brokerage.domain.money import floor_to
+from brokerage.domain.orders.denials import FINAL, Denial
+from brokerage.domain.orders.order import DEMOTION, MARGIN_CALL, OPERATOR, Order, OrderShare, Owner, Side, order_id
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderType, TimeInForce
 from brokerage.orders.entry.manual import closing_quantity
@@ -17,6 +18,8 @@ from qmtl.core.modes import ExecutionDomain
 
 PAUSE_NS, PAUSE_MAX_NS = 5 * NS_PER_S, 300 * NS_PER_S
 """How long the next order waits after one that failed; twice as long after each."""
+LASTING = FINAL - {Denial.SHORT_UNAVAILABLE}
+"""Denials of an order that none of as much is spared later. What else works in a symbol decides on short sales."""
 BPS = 10_000
 NAMED_LETTERS = 16
 
@@ -55,6 +58,12 @@ def worst_price(instrument: Instrument, mark: int, slippage_bps: Decimal, *, buy
     return instrument.price_decimal(max(ticks, 1) * instrument.tick)
 
 
+def quantity_of(instrument: Instrument, held: int) -> Decimal:
+    """What one order closes of a position: all lots, or as many as one order may have; the rest is the next one's."""
+    most = floor_to(instrument.quantity_max, instrument.lot)
+    return closing_quantity(instrument, min(abs(held), most) if most else held)
+
+
 def closing_order(closing: Closing, account: str, instrument: Instrument, held: int, mark: int, attempt: int) -> Order:
     """The attempt's order: reduce-only, within the slippage of the mark, done at once or not at all."""
     side = Side.SELL if held > 0 else Side.BUY
@@ -63,7 +72,7 @@ def closing_order(closing: Closing, account: str, instrument: Instrument, held: 
         closing.order_name(account, instrument.symbol, attempt),
         instrument.symbol,
         side,
-        closing_quantity(instrument, held),
+        quantity_of(instrument, held),
         type=OrderType.LIMIT,
         tif=TimeInForce.IOC,
         limit_price=worst_price(instrument, mark, closing.slippage_bps, buys=side is Side.BUY),
@@ -73,21 +82,45 @@ def closing_order(closing: Closing, account: str, instrument: Instrument, held: 
     )
 
 
-def adds(closing: Closing, order: Order, held: int) -> bool:
-    """Whether an open order of the strategy could add to the side that is closed: what it holds on the other side of
-    zero it may still take back, and what others send for it only reduces.
+def in_the_way(
+    closing: Closing, orders: Iterable[OrderRecord], held: Mapping[str, int], *, may_turn: bool
+) -> list[OrderRecord]:
+    """Open orders that could open a position, or add to one, and netted ones with a share that could add to the side.
+
+    Of the side that is closed what they may fill beyond what the strategy holds on the other side of zero, which they
+    may take back. Of the other side all, unless the strategy may add there (`may_turn`): beside the closing order they
+    would go through zero, for which it would be denied. What only reduces is left alone, as are orders of people.
     """
-    if order.reduce_only or not {DEMOTION, MARGIN_CALL, OPERATOR}.isdisjoint(order.tags):
-        return False
-    return order.side is closing.holds and held * closing.holds.sign >= 0
+    room = {symbol: max(-quantity * closing.holds.sign, 0) for symbol, quantity in held.items()}
+    found = []
+    for record in orders:
+        order = record.order
+        if order.shares:
+            if any(_adds_by(closing, order.owner.account, share) for share in order.shares):
+                found.append(record)
+            continue
+        if order.reduce_only or not {DEMOTION, MARGIN_CALL, OPERATOR}.isdisjoint(order.tags):
+            continue
+        left = room.get(order.symbol, 0) - record.remaining
+        if order.side is closing.holds and left >= 0:
+            room[order.symbol] = left
+        elif order.side is closing.holds or not may_turn:
+            found.append(record)
+    return found
 
 
-def next_due_ns(attempts: Sequence[OrderRecord]) -> int | None:
-    """When the next attempt may be sent; None: never, as the newest broke a rule that no later moment lifts."""
+def _adds_by(closing: Closing, account: str, share: OrderShare) -> bool:
+    return share.owner(account) == closing.owner(account) and share.side is closing.holds and not share.reduce_only
+
+
+def next_due_ns(attempts: Sequence[OrderRecord], quantity: Decimal) -> int | None:
+    """When the next attempt, of so much, may be sent; None: never, as the newest was of as much, and broke a rule that
+    no later moment lifts.
+    """
     if not attempts:
         return 0
     newest = attempts[-1]
-    if newest.denial in FINAL:
+    if newest.denial in LASTING and newest.order.quantity == quantity:
         return None
     failed = 0
     for record in reversed(attempts):

@@ -16,16 +16,16 @@ from brokerage.books.load import load_view
 from brokerage.domain.accounts.account import Account
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
-from brokerage.domain.orders.order import OrderName
+from brokerage.domain.orders.order import NETTING, OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.risk.fence import Fence, FenceState, GateStamp, VenueKind
 from brokerage.fences import change
 from brokerage.market.context import MarketContext
 from brokerage.orders import store
-from brokerage.orders.closing.attempts import Closing, adds, closing_order, next_due_ns
+from brokerage.orders.closing.attempts import Closing, closing_order, in_the_way, next_due_ns, quantity_of
 from brokerage.orders.entry.cancel import cancel_order
 from brokerage.orders.entry.submit import submit
-from brokerage.orders.rows import record_of
+from brokerage.orders.rows import record_of, shares_of
 from qmtl.core.modes import ExecutionDomain
 
 PAPER = "paper"
@@ -51,7 +51,9 @@ class Standing:
 
 
 def accounts_of(conn: Connection, closing: Closing) -> list[str]:
-    """Accounts of the domain in which the strategy holds something of its side or has an open order, by name."""
+    """Accounts of the domain in which the strategy holds something of its side or has an open order, also as a share of
+    a netted one, by name.
+    """
     held, orders = t.positions.c, t.orders.c
     mine = [
         sa.select(held.account).where(
@@ -63,7 +65,13 @@ def accounts_of(conn: Connection, closing: Closing) -> list[str]:
             orders.world_id == closing.world_id, orders.strategy_id == closing.strategy_id, orders.open
         ),
     ]
+    netted = sa.select(orders.account, orders.shares).where(orders.strategy_id == NETTING, orders.open)
     names = {str(name) for query in mine for name in conn.execute(query.distinct()).scalars()}
+    names |= {
+        str(row.account)
+        for row in conn.execute(netted)
+        if any(share.owner(row.account) == closing.owner(row.account) for share in shares_of(row.shares))
+    }
     found = [accounts_store.account(conn, name) for name in sorted(names)]
     paper = closing.domain is ExecutionDomain.DRYRUN
     return [account.account for account in found if (account.venue == PAPER) is paper]
@@ -72,27 +80,22 @@ def accounts_of(conn: Connection, closing: Closing) -> list[str]:
 def take_step(
     conn: Connection, market: MarketContext, closing: Closing, name: str, actor: Actor, now_ns: int
 ) -> Standing:
-    """Cancel what could add to the side, send what is due, tell what is left.
+    """Cancel what could add to the side, send what is due, tell what is left. Who may add to the side by the fence of
+    the moment is not demoted, or not any more: nothing is done to it, whatever a late request asks.
 
     Raises NotReady (E_STALE_EPOCH); nothing is recorded then.
     """
     account = accounts_store.account(conn, name, lock=True)
     market = market.of(account)
-    owner, fence = closing.owner(name), change.current(conn, closing.world_id)[0]
-    book = load_view(conn, market, account).book(owner)
-    adding = []
-    for stored in store.open_orders(conn, market.instruments, name):
-        if stored.order.owner == owner and adds(closing, stored.order, book.held(stored.order.symbol)):
-            named = OrderName(owner, stored.order.client_order_id)
-            if not cancel_order(conn, market, named, now_ns).record.closed:
-                adding.append(named)
-    account = accounts_store.account(conn, name, lock=True)  # with the numbers of the cancels' events
+    fence = change.current(conn, closing.world_id)[0]
     step = _Step(conn, market, closing, fence, actor, now_ns)
-    view = load_view(conn, market, account)
-    book = view.book(owner)
+    goes_on = fence.may_add(closing.strategy_id, closing.holds)
+    adding = () if goes_on else step.cancel_in_the_way(account)
+    account = accounts_store.account(conn, name, lock=True)  # with the numbers of the cancels' events
+    book = load_view(conn, market, account).book(closing.owner(name))
     held = {symbol: book.held(symbol) for symbol in sorted(book.symbols())}
     left = [step.position(account, symbol, some) for symbol, some in held.items() if closing.holds_some(some)]
-    return Standing(tuple(left), tuple(adding))
+    return Standing(tuple(left), adding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,26 @@ class _Step:
     fence: Fence
     actor: Actor
     now_ns: int
+
+    def cancel_in_the_way(self, account: Account) -> tuple[OrderName, ...]:
+        """Cancel what could add to the side; the names of those that have not ended yet."""
+        owner = self.closing.owner(account.account)
+        book = load_view(self.conn, self.market, account).book(owner)
+        mine = [
+            stored.record
+            for stored in store.open_orders(self.conn, self.market.instruments, account.account)
+            if stored.order.owner == owner or stored.order.shares
+        ]
+        held = {symbol: book.held(symbol) for symbol in book.symbols()}
+        other = Side.SELL if self.closing.holds is Side.BUY else Side.BUY
+        may_turn = self.fence.may_add(owner.strategy_id, other)
+        names = [
+            OrderName(record.order.owner, record.order.client_order_id)
+            for record in in_the_way(self.closing, mine, held, may_turn=may_turn)
+        ]
+        return tuple(
+            name for name in names if not cancel_order(self.conn, self.market, name, self.now_ns).record.closed
+        )
 
     def position(self, account: Account, symbol: str, held: int) -> Left:
         """One position: sends its next order where that is due, and says what it waits for."""
@@ -127,7 +150,11 @@ class _Step:
             return (), "NO_LIVE_VENUE: the account's venue is not set up as live"
         if self.fence.state is FenceState.FROZEN:
             return (), f"FENCED: the fence of world {self.fence.world_id} is FROZEN at epoch {self.fence.epoch}"
-        mark, due_ns = account.marks.get(instrument.symbol), next_due_ns(attempts)
+        if self.fence.may_add(self.closing.strategy_id, self.closing.holds):
+            may = f"{self.closing.strategy_id} may add by a {self.closing.holds.value} at epoch {self.fence.epoch}"
+            return (), f"GOES_ON: by the fence of world {self.fence.world_id} {may}"
+        mark = account.marks.get(instrument.symbol)
+        due_ns = next_due_ns(attempts, quantity_of(instrument, held))
         if due_ns is None:
             return (), _said(attempts[-1])
         if mark is None:

@@ -12,7 +12,7 @@ from brokerage.domain.money import floor_to
 from brokerage.domain.orders.events import EventTime, OrderEvent
 from brokerage.domain.orders.order import OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
-from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
+from brokerage.domain.orders.states import EventKind
 from brokerage.domain.orders.totals import NO_OPEN_ORDERS
 from brokerage.domain.trading import commands
 from brokerage.fences import intents
@@ -50,8 +50,7 @@ def after_netted(book: StrategyBook, record: OrderRecord, done: int, time: Event
 
 def closes_at_once(record: OrderRecord) -> bool:
     """Whether an order only reduces, and rests nowhere."""
-    immediate = record.let_go or record.order.type is OrderType.MARKET
-    return record.order.reduce_only and (immediate or record.order.tif in (TimeInForce.IOC, TimeInForce.FOK))
+    return record.order.reduce_only and record.rests_nowhere
 
 
 def make_way(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -13,18 +14,29 @@ from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.models.latency import Link
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import DEMOTION, OPERATOR, Order, Side
+from brokerage.domain.orders.order import DEMOTION, OPERATOR, Order, OrderName, Side
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import OrderState, OrderType, TimeInForce
-from brokerage.domain.risk.fence import FenceState
-from brokerage.orders.closing.attempts import PAUSE_MAX_NS, PAUSE_NS, Closing, adds, next_due_ns, worst_price
+from brokerage.domain.risk.fence import Fence, FenceState
+from brokerage.orders.closing.attempts import (
+    PAUSE_MAX_NS,
+    PAUSE_NS,
+    Closing,
+    closing_order,
+    in_the_way,
+    next_due_ns,
+    worst_price,
+)
 from brokerage.orders.closing.step import Standing, accounts_of, take_step
 from brokerage.orders.wire import order_from_proto, order_to_proto
+from brokerage.venues.dispatch import send
 from qmtl.broker.v1 import position_closing_service_pb2 as positionclosingservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest
 from qmtl.core.modes import ExecutionDomain
 from tests.brokerage.mesh import Client, Mesh
+from tests.brokerage.orders.entry.test_netted import NET, netted, opened, share, submit
+from tests.brokerage.orders.test_limits import market as margin_market
 from tests.brokerage.samples import ACTOR, MARKET, STOCK, WORLD, Book, bar, fence, open_book, order
 
 S = 10**9
@@ -40,7 +52,13 @@ async def book(database_url: str) -> AsyncIterator[Book]:
         yield made
 
 
-async def step(book: Book, closing: Closing = LONGS, at_s: int = 100) -> Standing:
+TEN = Decimal(10)
+NOBODY = fence(2, FenceState.DRAIN, standings=frozenset())
+
+
+async def step(book: Book, closing: Closing = LONGS, at_s: int = 100, under: Fence | None = NOBODY) -> Standing:
+    if under is not None:
+        await book.fence(under)
     return await book.db.write(lambda conn: take_step(conn, book.market, closing, "acc", ACTOR, at_s * S))
 
 
@@ -120,11 +138,9 @@ async def test_the_other_side_and_other_strategies_are_left_alone(book: Book) ->
 
 async def test_a_freeze_holds_and_a_drain_lets_it_go(book: Book) -> None:
     await holding(book)
-    await book.fence(fence(2, FenceState.FROZEN))
-    (left,) = (await step(book)).left
+    (left,) = (await step(book, under=fence(2, FenceState.FROZEN))).left
     assert (left.attempts, left.reason) == ((), f"FENCED: the fence of world {WORLD} is FROZEN at epoch 2")
-    await book.fence(fence(3, FenceState.DRAIN, standings=frozenset()))
-    (left,) = (await step(book)).left
+    (left,) = (await step(book, under=replace(NOBODY, epoch=3))).left
     assert [one.denial for one in left.attempts] == [None]
 
 
@@ -187,27 +203,91 @@ def ended(created_s: int, filled: int = 0, denial: Denial | None = None) -> Orde
 
 
 def test_the_pause_doubles_with_each_order_that_got_nothing_and_is_bounded() -> None:
-    assert next_due_ns([]) == 0
-    assert next_due_ns([ended(100)]) == 100 * S + PAUSE_NS
-    assert next_due_ns([ended(90), ended(100)]) == 100 * S + 2 * PAUSE_NS
-    assert next_due_ns([ended(80), ended(90, filled=3), ended(100)]) == 100 * S + PAUSE_NS
-    assert next_due_ns([ended(90), ended(100, filled=3)]) == 100 * S
-    assert next_due_ns([ended(100)] * 50) == 100 * S + PAUSE_MAX_NS
-    assert next_due_ns([ended(100, denial=Denial.TRADING_HALTED)]) == 100 * S + PAUSE_NS
-    assert next_due_ns([ended(100, denial=Denial.LOT)]) is None
+    assert next_due_ns([], TEN) == 0
+    assert next_due_ns([ended(100)], TEN) == 100 * S + PAUSE_NS
+    assert next_due_ns([ended(90), ended(100)], TEN) == 100 * S + 2 * PAUSE_NS
+    assert next_due_ns([ended(80), ended(90, filled=3), ended(100)], TEN) == 100 * S + PAUSE_NS
+    assert next_due_ns([ended(90), ended(100, filled=3)], TEN) == 100 * S
+    assert next_due_ns([ended(100)] * 50, TEN) == 100 * S + PAUSE_MAX_NS
+    assert next_due_ns([ended(100, denial=Denial.TRADING_HALTED)], TEN) == 100 * S + PAUSE_NS
+    assert next_due_ns([ended(100, denial=Denial.LOT)], TEN) is None
+    assert next_due_ns([ended(100, denial=Denial.LOT)], Decimal(11)) == 100 * S + PAUSE_NS
+    assert next_due_ns([ended(100, denial=Denial.SHORT_UNAVAILABLE)], TEN) == 100 * S + PAUSE_NS
+
+
+def resting(wanted: Order) -> OrderRecord:
+    state = OrderState.ACCEPTED
+    return OrderRecord("id", wanted, STOCK, state, state, 1, int(wanted.quantity), None, None, None)
+
+
+def cancels(closing: Closing, held: int, *orders: Order, may_turn: bool = False) -> list[str]:
+    found = in_the_way(closing, map(resting, orders), {"AAPL": held}, may_turn=may_turn)
+    return [record.order.client_order_id for record in found]
 
 
 def test_what_could_add_to_the_side() -> None:
-    buy: Order = order("b")
-    assert adds(LONGS, buy, 0)
-    assert adds(LONGS, buy, 5)
-    assert not adds(LONGS, buy, -5)  # it takes back a short that may go on
-    assert not adds(LONGS, order("s", Side.SELL), 5)
-    assert adds(SHORTS, order("s", Side.SELL), 0)
-    assert adds(SHORTS, order("s", Side.SELL), -5)
-    assert not adds(LONGS, replace(buy, reduce_only=True), 5)
+    buy, sell = order("b"), order("s", Side.SELL)  # of 10
+    assert cancels(LONGS, 0, buy) == cancels(LONGS, 5, buy) == cancels(LONGS, -9, buy) == ["b"]
+    assert cancels(LONGS, -10, buy) == []  # it takes back a short that may go on
+    assert cancels(LONGS, -19, buy, order("b2")) == ["b2"]  # both would go through zero
+    assert cancels(SHORTS, 0, sell) == cancels(SHORTS, -5, sell) == ["s"]
+    assert cancels(LONGS, 0, replace(buy, reduce_only=True)) == []
     for tag in (DEMOTION, OPERATOR):
-        assert not adds(LONGS, replace(buy, tags=(tag,)), 0)
+        assert cancels(LONGS, 0, replace(buy, tags=(tag,))) == []
+
+
+def test_what_would_go_on_through_zero_where_the_strategy_may_add_on_neither_side() -> None:
+    sell = order("s", Side.SELL)
+    assert cancels(LONGS, 10, sell) == cancels(LONGS, 0, sell) == ["s"]
+    assert cancels(LONGS, 10, sell, replace(sell, reduce_only=True), may_turn=True) == []
+    assert cancels(LONGS, 10, replace(sell, reduce_only=True)) == []
+
+
+def test_what_is_beyond_the_largest_order_is_the_next_orders() -> None:
+    bounded = replace(STOCK, quantity_max=4)
+    assert [closing_order(LONGS, "acc", bounded, held, 10_000, 1).quantity for held in (10, 4, 3, -10)] == [4, 4, 3, 4]
+    lots = replace(bounded, lot=3)
+    assert [closing_order(LONGS, "acc", lots, held, 10_000, 1).quantity for held in (10, 2)] == [3, 2]
+
+
+async def test_a_target_that_may_turn_the_position_round_does_not_have_the_closing_denied(book: Book) -> None:
+    await holding(book)
+    await book.submit(order("target", Side.SELL, 10, type=OrderType.LIMIT, limit_price=Decimal(200)))
+    (left,) = (await step(book)).left
+    assert [one.denial for one in left.attempts] == [None]
+    assert await book.state("target") is OrderState.CANCELED
+    await book.show(bar(2, 101))
+    assert await step(book) == Standing()
+
+
+async def test_who_may_add_by_the_fence_of_the_moment_is_not_closed_by_a_late_request(book: Book) -> None:
+    await holding(book)
+    await book.submit(order("more", quantity=5, type=OrderType.LIMIT, limit_price=Decimal(80)))
+    (left,) = (await step(book, under=None)).left
+    assert (left.attempts, left.reason) == (
+        (),
+        f"GOES_ON: by the fence of world {WORLD} s1 may add by a BUY at epoch 1",
+    )
+    assert await book.state("more") is OrderState.ACCEPTED
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_netted_order_that_adds_for_the_strategy_is_cancelled_and_awaited(
+    database_url: str, sent: bool
+) -> None:
+    async with opened(database_url, replace(margin_market(), link=Link(remote=sent))) as book:
+        await book.set_trading(TradingState.ACTIVE)
+        taken = await submit(book, netted("n", share("w1", "s1", 500), share("w1", "s3", 100)))
+        assert taken.record.denial is None
+        if sent:
+            name = OrderName(NET, "n")
+            wire = partial(send.to_wire, market=book.market, name=name, order_id=taken.record.id, now_ns=10)
+            assert await book.db.write(wire)
+        assert await book.db.read(lambda conn: accounts_of(conn, LONGS)) == ["acc"]
+        assert await book.db.read(lambda conn: accounts_of(conn, replace(LONGS, strategy_id="s2"))) == []
+        standing = await step(book)
+        assert (standing.left, [name.client_order_id for name in standing.adding]) == ((), ["n"] * sent)
+        assert (await book.order("n", NET)).record.closed is not sent
 
 
 def test_nobody_passes_an_order_off_as_one_of_a_demotion() -> None:

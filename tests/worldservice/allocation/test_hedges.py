@@ -118,6 +118,14 @@ def test_a_hedge_that_reduces_goes_first_and_one_that_adds_last() -> None:
     assert [order.reduce_only for order in found.orders] == [True, True, False]
 
 
+def test_what_a_hybrid_leaves_undone_counts_the_positions_that_it_scales() -> None:
+    rows = [held("a/s", "1"), held("a/t", "2", "ETH"), held(f"a/{OVERLAY}", "1", "FUT", FUT)]  # 60,000, 120,000, 6,000
+    found = plan(rows, Approach.HYBRID, a="0.5")
+    assert [(row.leg.symbol, row.rounded) for row in found.legs] == [("FUT", F(-1)), ("ETH", F(-1))]
+    (said,) = [each for each in found.warnings if each.startswith("HEDGE_AT_ZERO")]
+    assert "scale a by 0.775 then" in said  # 93,000 of the 120,000 that stay
+
+
 def test_a_world_whose_change_is_within_the_band_is_not_hedged() -> None:
     rows = [held("a/s", "1")]
     book, asked = Book("main", 1, F(10**6), tuple(rows)), Asked("asked", scaled(a="0.9"), {"a": F("0.9")})

@@ -76,7 +76,7 @@ def test_a_closing_begins_once_with_the_policys_terms() -> None:
         assert changes("w", replace(FLAT, on_demote=word), due(), {}, LATER) == []
 
 
-@pytest.mark.parametrize("state", [ClosingState.FLAT, ClosingState.NOT_CLOSED, ClosingState.STOPPED])
+@pytest.mark.parametrize("state", [ClosingState.FLAT, ClosingState.NOT_CLOSED])
 def test_one_that_has_ended_is_begun_again_by_another_demotion_only(state: ClosingState) -> None:
     over = replace(begun(), state=state)
     assert changes("w", FLAT, due(), {KEY: over}, LATER) == []
@@ -92,6 +92,14 @@ def test_who_may_go_on_again_is_closed_no_further() -> None:
     (stopped,) = changes("w", replace(FLAT, on_demote=OnDemote.DRAIN), due(), {KEY: begun()}, LATER)
     assert stopped.state is ClosingState.STOPPED
     assert changes("w", FLAT, {}, {KEY: stopped}, LATER) == []
+
+
+def test_who_might_go_on_and_is_lowered_again_while_it_still_drains_is_closed_again() -> None:
+    first = begun()
+    (stopped,) = changes("w", FLAT, {}, {KEY: first}, LATER)
+    (again,) = changes("w", FLAT, due(), {KEY: stopped}, LATER + timedelta(seconds=1))
+    assert (again.state, again.until) == (ClosingState.CLOSING, LATER + timedelta(seconds=1, minutes=30))
+    assert again.closing_id != first.closing_id
 
 
 def test_it_ends_flat_or_when_its_time_is_over_and_says_what_is_left() -> None:

@@ -48,8 +48,10 @@ class PositionClosingServiceServicer:
 
     def ClosePositions(self, request, context):
         """Takes the next step of closing what a strategy holds on one side, in each of its accounts of the domain, and tells what is
-        left. Orders of the strategy that could add to the side are cancelled; a position of which no closing order works gets
-        the next one: reduce-only, LIMIT, IOC, for all lots of it, at most `slippage_bps` worse than its mark, under the fence
+        left. Who may add to the side by the fence of the moment is left alone (GOES_ON). Orders of the strategy that could add to
+        the side are cancelled, with netted ones that have such a share, and those that could turn the position round. A position
+        of which no closing order works gets the next one: reduce-only, LIMIT, IOC, for all lots of it, or as many as one order may
+        have, at most `slippage_bps` worse than its mark, under the fence
         of the moment. Ask again until nothing is left: an order that works is waited for, one that failed is followed by
         another after a pause that grows. Idempotent: asked twice at once, by one caller or by several, no order is sent twice.
 

@@ -35,8 +35,10 @@ class PositionClosingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PositionClosingServiceAsyncStub: ...
     ClosePositions: _grpc.UnaryUnaryMultiCallable[_position_closing_service_pb2.ClosePositionsRequest, _position_closing_service_pb2.ClosePositionsResponse]
     """Takes the next step of closing what a strategy holds on one side, in each of its accounts of the domain, and tells what is
-    left. Orders of the strategy that could add to the side are cancelled; a position of which no closing order works gets
-    the next one: reduce-only, LIMIT, IOC, for all lots of it, at most `slippage_bps` worse than its mark, under the fence
+    left. Who may add to the side by the fence of the moment is left alone (GOES_ON). Orders of the strategy that could add to
+    the side are cancelled, with netted ones that have such a share, and those that could turn the position round. A position
+    of which no closing order works gets the next one: reduce-only, LIMIT, IOC, for all lots of it, or as many as one order may
+    have, at most `slippage_bps` worse than its mark, under the fence
     of the moment. Ask again until nothing is left: an order that works is waited for, one that failed is followed by
     another after a pause that grows. Idempotent: asked twice at once, by one caller or by several, no order is sent twice.
 
@@ -51,8 +53,10 @@ class PositionClosingServiceAsyncStub(PositionClosingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClosePositions: _aio.UnaryUnaryMultiCallable[_position_closing_service_pb2.ClosePositionsRequest, _position_closing_service_pb2.ClosePositionsResponse]  # type: ignore[assignment]
     """Takes the next step of closing what a strategy holds on one side, in each of its accounts of the domain, and tells what is
-    left. Orders of the strategy that could add to the side are cancelled; a position of which no closing order works gets
-    the next one: reduce-only, LIMIT, IOC, for all lots of it, at most `slippage_bps` worse than its mark, under the fence
+    left. Who may add to the side by the fence of the moment is left alone (GOES_ON). Orders of the strategy that could add to
+    the side are cancelled, with netted ones that have such a share, and those that could turn the position round. A position
+    of which no closing order works gets the next one: reduce-only, LIMIT, IOC, for all lots of it, or as many as one order may
+    have, at most `slippage_bps` worse than its mark, under the fence
     of the moment. Ask again until nothing is left: an order that works is waited for, one that failed is followed by
     another after a pause that grows. Idempotent: asked twice at once, by one caller or by several, no order is sent twice.
 
@@ -70,8 +74,10 @@ class PositionClosingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_position_closing_service_pb2.ClosePositionsResponse, _abc.Awaitable[_position_closing_service_pb2.ClosePositionsResponse]]:
         """Takes the next step of closing what a strategy holds on one side, in each of its accounts of the domain, and tells what is
-        left. Orders of the strategy that could add to the side are cancelled; a position of which no closing order works gets
-        the next one: reduce-only, LIMIT, IOC, for all lots of it, at most `slippage_bps` worse than its mark, under the fence
+        left. Who may add to the side by the fence of the moment is left alone (GOES_ON). Orders of the strategy that could add to
+        the side are cancelled, with netted ones that have such a share, and those that could turn the position round. A position
+        of which no closing order works gets the next one: reduce-only, LIMIT, IOC, for all lots of it, or as many as one order may
+        have, at most `slippage_bps` worse than its mark, under the fence
         of the moment. Ask again until nothing is left: an order that works is waited for, one that failed is followed by
         another after a pause that grows. Idempotent: asked twice at once, by one caller or by several, no order is sent twice.
 

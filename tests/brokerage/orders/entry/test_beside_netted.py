@@ -37,10 +37,7 @@ async def wire(book: Book, owner: Owner, name: str) -> bool:
 
 async def test_of_a_netted_order_and_a_strategys_own_exit_at_one_bar_the_exit_trades(database_url: str) -> None:
     async with opened(database_url) as book:
-        stop = order(
-            "stop", Side.SELL, 500, owner=S2, type=OrderType.STOP_MARKET, stop_price=Decimal(50), reduce_only=True
-        )
-        await book.submit(stop)
+        await book.submit(STOP)
         await submit(book, netted())
         assert (await book.submit(order("exit", Side.SELL, 500, owner=S2))).record.denial is None
         await book.show(bar(2))
@@ -51,10 +48,7 @@ async def test_of_a_netted_order_and_a_strategys_own_exit_at_one_bar_the_exit_tr
 
 async def test_a_stop_that_rests_holds_up_no_netted_order(database_url: str) -> None:
     async with opened(database_url) as book:
-        stop = order(
-            "stop", Side.SELL, 500, owner=S2, type=OrderType.STOP_MARKET, stop_price=Decimal(50), reduce_only=True
-        )
-        await book.submit(stop)
+        await book.submit(STOP)
         await submit(book, netted())
         await book.show(bar(2))
         assert (await held(book))["w2/s2"] == 100
@@ -94,6 +88,19 @@ async def test_an_exit_that_is_at_the_exchange_keeps_a_netted_order_off_it(datab
         await submit(book, netted("n", share("w2", "s2", -400)))
         assert not await wire(book, NET, "n")
         assert (await submit(book, netted("n", share("w2", "s2", -400)))).record.denial is Denial.REDUCE_ONLY_INCREASES
+
+
+async def test_a_stop_that_was_watched_here_and_let_go_keeps_a_netted_order_off_what_it_closes(
+    database_url: str,
+) -> None:
+    async with opened(database_url, replace(margin_market(), link=Link(remote=True), emulate_stops=True)) as book:
+        await bought(book)
+        await book.submit(replace(STOP, stop_price=Decimal(95)))
+        await book.show(bar(2, 96))
+        assert await wire(book, S2, "stop")
+        assert (await book.order("stop", S2)).record.let_go
+        await submit(book, netted("n", share("w2", "s2", -400)))
+        assert not await wire(book, NET, "n")
 
 
 async def test_all_orders_of_a_world_are_cancelled_with_the_netted_ones_that_have_a_share_of_it(

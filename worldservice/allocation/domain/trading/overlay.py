@@ -139,15 +139,17 @@ def hybrid_hedges(
 
 
 def unfinished(legs: Sequence[Leg], held: Sequence[Held], asked: Mapping[str, Fraction]) -> dict[str, Fraction]:
-    """Of each world whose hedge was cut at 0 the scale that is still to be asked of it once the hedge is closed:
-    `asked` x notional before / notional after.
+    """Of each world whose hedge was cut at 0 the scale that is still to be asked of it once `legs` are traded, its
+    positions that are scaled among them: `asked` x notional before / notional after.
     """
-    found = {}
+    moved, found = dict[str, Fraction](), {}
+    for leg in legs:
+        _add(moved, leg.owner.world_id, leg.delta * leg.mark.value)
     for leg in legs:
         if LegReason.HEDGE_AT_ZERO in leg.notes:
             world_id = leg.owner.world_id
             before = _notional(held, world_id)
-            after = before + leg.delta * leg.mark.value
+            after = before + moved[world_id]
             found[world_id] = asked[world_id] * before / after if after else asked[world_id]
     return found
 
