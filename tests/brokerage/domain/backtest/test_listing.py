@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal as D
 from fractions import Fraction
@@ -16,7 +17,7 @@ from brokerage.domain.backtest.order_list import OrderListReplay, ReplayedOrders
 from brokerage.domain.backtest.timeline import Timeline
 from brokerage.domain.market.bars import BarColumns, bar_columns
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
-from brokerage.domain.models.corporate import Delisting, Expiry, ShareExchange, ending_of
+from brokerage.domain.models.corporate import CorporateAction, Delisting, Expiry, ShareExchange, ending_of
 from brokerage.domain.models.profiles.generic import margin
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.order import Order, Side
@@ -38,12 +39,12 @@ def columns(of: Instrument, *closes: float) -> BarColumns:
 
 
 def replayed(
-    series: list[BarColumns], orders: list[Order], every: bool = False
+    series: list[BarColumns], orders: list[Order], every: bool = False, actions: Sequence[CorporateAction] = ()
 ) -> tuple[ReplayedOrders, SimulatedAccount]:
     known = [one.instrument for one in series]
     account = SimulatedAccount(margin(4, "0", participation="0"), {"USD": D(100_000)}, instruments=known)
-    found = OrderListReplay(account, Timeline(series), acts_of(orders, []), "USD", every=every).run()
-    return found, account
+    replay = OrderListReplay(account, Timeline(series), acts_of(orders, []), "USD", every=every, actions=actions)
+    return replay.run(), account
 
 
 def an_order(name: str, symbol: str, minutes: float, side: Side = Side.BUY) -> Order:
@@ -85,6 +86,22 @@ def test_a_share_that_is_delisted_is_kept_and_told() -> None:
     assert len(found.stuck) == 1
     assert found.stuck[0].startswith("2 S cannot be sold: it trades no more since ")
     assert found.equity.tolist()[-1] == 99_998 * 10**8
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_shares_become_others_at_the_first_bar_of_those_however_long_that_takes(every: bool) -> None:
+    """Two at 10 become one of another symbol, whose first bar is five minutes later, at 24."""
+    other = replace(SHARE, symbol="T", base="T")
+    late = columns(other, 24, 25, 26)
+    series = [
+        columns(SHARE, 10, 10, 10),
+        replace(late, start_ns=late.start_ns + 8 * MINUTE),
+        columns(FUTURE, *[100] * 12),
+    ]
+    becomes = ShareExchange("S", BEGIN + 3 * MINUTE, "T", Fraction(1, 2))
+    found, account = replayed(series, [an_order("one", "S", 1)], every, [becomes])
+    assert (account.position("S"), account.position("T"), account.cash("USD")) == (D(0), D(1), D(99_980))
+    assert found.equity.tolist()[-5:] == [10**8 * worth for worth in (100_000, 100_004, 100_005, 100_006, 100_006)]
 
 
 def test_what_an_action_says_of_an_end_comes_before_the_instruments_own() -> None:

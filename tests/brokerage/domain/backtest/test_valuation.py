@@ -24,6 +24,13 @@ def test_a_column_of_values_is_rounded_as_each_value_is(
     assert found.tolist() == [traded.notional(one, size) for one, size in zip(prices, quantities, strict=True)]
 
 
+def test_a_product_that_64_bits_would_wrap_is_exact() -> None:
+    traded = instrument("X", base="X", quote="USD", multiplier="7", price_places=9, quantity_places=4)
+    price, quantity = 2 * 10**9, 10**9  # times 7, of which 10**5 are a unit
+    found = notionals(traded, Units(np.array([price])), np.array([quantity]))
+    assert found.tolist() == [traded.notional(price, quantity)] == [14 * 10**13]
+
+
 def test_no_column_is_worth_nothing_and_too_much_is_refused() -> None:
     assert total([np.array([1, 2]), np.array([3, -9])], "equity").tolist() == [4, -7]
     assert (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokerage.domain.models.buying_power.model import BuyingPower
+from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.settlement import DelayedSettlement
 from qmtl.calendars.exchanges import us_bank_holidays, weekdays
 from qmtl.core.errors import InvalidRequest
@@ -86,3 +89,11 @@ def test_the_first_cycle_begins_on_its_day() -> None:
     assert from_ns(old.settles_ns(to_ns(datetime(1995, 6, 7, 15, tzinfo=UTC)))).date() == date(1995, 6, 12)
     with pytest.raises(InvalidRequest, match="E_CALENDAR_RANGE"):
         old.settles_ns(to_ns(datetime(1995, 6, 6, 15, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("kind", BuyingPower)
+@pytest.mark.parametrize("later", [False, True])
+def test_only_shares_that_settle_later_on_cash_wait(kind: BuyingPower, later: bool) -> None:
+    profile = replace(BrokerageProfile(), shares_settle_later=later, buying_power=kind)
+    assert (profile.settles is not None) is (later and kind is BuyingPower.CASH)
+    assert profile.moves_with_time is (later and kind is BuyingPower.CASH)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from brokerage.domain.market.instrument import instrument
 from brokerage.domain.market.mark import Mark
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profiles.generic import spot
 from brokerage.domain.money import currency_scale
+from brokerage.domain.orders.order import Owner, Side
+from brokerage.domain.orders.totals import OpenOrderTotals
 from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.exposure import Exposure
 
 PAIR = Instruments().find("EURUSD")
 
@@ -32,3 +36,23 @@ def test_money_is_worth_what_the_pair_that_joins_the_currencies_says(
     view.marks["EURUSD"] = Mark(125 * 10**PAIR.price_scale // 100, 1)
     found = view.in_base(amount * 10 ** currency_scale(currency), currency)
     assert found == (None if worth is None else worth * 10 ** currency_scale(base))
+
+
+def test_an_exposure_is_converted_in_all_its_parts_or_not_at_all() -> None:
+    assert PAIR is not None
+    view = AccountView(spot(), Instruments(), "USD", {})
+    view.marks["EURUSD"] = Mark(125 * 10**PAIR.price_scale // 100, 1)
+    euro, dollar = 10 ** currency_scale("EUR"), 10 ** currency_scale("USD")
+    found = Exposure(8 * euro, 4 * euro, -8 * euro)
+    assert view.valued(found, "EUR") == Exposure(10 * dollar, 5 * dollar, -10 * dollar)
+    assert view.valued(found, "USD") == found
+    assert view.valued(found, "JPY") is None
+
+
+def test_open_purchases_hold_the_currency_that_they_are_paid_in() -> None:
+    traded = [instrument("AAPL", base="AAPL", quote="USD"), instrument("SAP", base="SAP", quote="EUR")]
+    view = AccountView(spot("0"), Instruments(traded), "USD", {})
+    book = view.book(Owner("acc", "w", "s1"))
+    for symbol, worth in (("AAPL", 100), ("SAP", 70), ("GONE", 30)):  # the last is no instrument any more
+        book.totals[symbol, Side.BUY] = OpenOrderTotals(1, 1, 1, worth)
+    assert [view.committed(currency) for currency in ("USD", "EUR", "JPY")] == [100, 70, 0]

@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 from brokerage.domain.accounts.account import TradingState
 from brokerage.domain.backtest.account import SimulatedAccount
 from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.instrument import instrument
+from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.profile import BrokerageProfile
 from brokerage.domain.models.profiles.generic import margin, spot
+from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Order, Side
+from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.states import OrderType
 from brokerage.domain.orders.totals import OpenOrderTotals, reach
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.risk.context import context_of
 from brokerage.domain.risk.exposure import Exposure
-from brokerage.domain.risk.limits import Limits
+from brokerage.domain.risk.exposure_rules import exposures
+from brokerage.domain.risk.limits import NO_LIMITS, Limits
 from qmtl.core.limits import RiskLimits
 from tests.brokerage.orders.test_limits import market
 from tests.brokerage.samples import GATE, MINUTE, OWNER, STOCK, Book, bar, fence, open_book, order
@@ -136,6 +143,17 @@ def test_a_small_rest_may_be_sold_though_more_of_it_works() -> None:
     made.on_bar("AAPL", flat(1))
     assert verdict(made, order("a", Side.SELL, 10)) is None
     assert verdict(made, order("b", Side.SELL, 2)) is None
+
+
+@pytest.mark.parametrize("name", ["none", *TIGHT])
+def test_what_cannot_be_valued_is_above_any_limit_there_is(name: str) -> None:
+    """Nothing tells what the euro is worth in dollars, of which the limits are."""
+    foreign = instrument("SAP", base="SAP", quote="EUR", price_places=2)
+    view = AccountView(MARGIN, Instruments([foreign]), "USD", {}, limits=TIGHT.get(name, NO_LIMITS))
+    view.marks["SAP"] = Mark(70_00, 1)
+    wanted = order("buy", symbol="SAP")
+    refused = exposures(wanted, SizedOrder(1, None, None, None, 0), context_of(view, wanted, foreign, 1, RATE_ONE))
+    assert (None if refused is None else refused.denial) == (None if name == "none" else Denial.EXPOSURE_ABOVE_LIMIT)
 
 
 ORDERS = st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=4)

@@ -308,7 +308,7 @@ def test_what_all_owners_hold_is_what_it_comes_to_one_by_one(
     rows: list[tuple[int, int, int]], data: st.DataObject
 ) -> None:
     """By the tiers of an instrument each owner's margin goes by what the others hold and work beside it."""
-    view = view_of("1000000", ETH="1000", BTC="30000")
+    view = view_of("1000000", profile=binance_usdm(leverage=100), ETH="1000", BTC="30000")
     owners = [Owner("acc", "w", f"s{number}") for number in range(len(rows))]
     for owner, (held, buys, sells) in zip(owners, rows, strict=True):
         book = view.book(owner)

@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokerage.domain.accounts.cash_book import CashKind
+from brokerage.domain.accounts.position import Position
 from brokerage.domain.backtest.account import LOCAL, SimulatedAccount
 from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import AssetClass, Instrument, instrument
+from brokerage.domain.market.mark import Mark
+from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.models.buying_power.model import BuyingPower
 from brokerage.domain.models.financing import BorrowRate
 from brokerage.domain.models.profile import BrokerageProfile
@@ -28,7 +31,8 @@ from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.events import Fill, Liquidity
 from brokerage.domain.orders.order import Order, Side
 from brokerage.domain.orders.states import OrderType
-from brokerage.domain.simulation.carry import DAY_NS, Payment
+from brokerage.domain.risk.account_view import AccountView
+from brokerage.domain.simulation.carry import DAY_NS, Carry, Clocks, Payment
 from qmtl.core.errors import NotFound
 from qmtl.core.instants import to_ns
 
@@ -92,6 +96,18 @@ def test_proceeds_of_shares_wait_for_their_day_over_a_holiday() -> None:
     desk.account.advance(at(11, 29, 11))
     assert money(desk) == (Decimal(10_000), Decimal(10_000))
     assert desk.trade(at(11, 29), "50", 100) is None
+
+
+def test_a_position_whose_price_is_not_known_yet_is_charged_nothing() -> None:
+    """What was stored of a symbol's time is there before its first price; with that the day's profit is paid."""
+    view = AccountView(ibkr_futures(), Instruments([FUTURE]), "USD", {})
+    ledger = view.book(LOCAL).ledger
+    ledger.restore(FUTURE, Position(2, FUTURE.notional(100_00, 2)))
+    for price, paid in ((None, []), (101_00, [100 * 10**8])):
+        if price is not None:
+            view.marks["ES"] = Mark(price, DAY_NS)
+        carry = Carry(view, ledger, lambda until_ns: {}, Clocks(1, 1, {"ES": 1}))
+        assert [payment.amount for payment in carry.advance(DAY_NS)] == paid
 
 
 def test_proceeds_wait_over_a_day_on_which_exchanges_trade_and_banks_do_not() -> None:

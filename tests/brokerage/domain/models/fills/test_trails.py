@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.backtest.account import LOCAL
+from brokerage.domain.market.bars import Bar
 from brokerage.domain.market.instrument import instrument
-from brokerage.domain.models.fills.trailing import Trail, followed_from, stop_behind
+from brokerage.domain.models.fills.trailing import Trail, fill_trailing_stop, followed_from, stop_behind
+from brokerage.domain.models.slippage.model import NO_SLIPPAGE
+from brokerage.domain.models.slippage.price import Slip
 from brokerage.domain.orders.order import Order, Side, TrailOffsetType
-from brokerage.domain.orders.states import OrderType
+from brokerage.domain.orders.record import OrderRecord
+from brokerage.domain.orders.states import OrderState, OrderType
 
 TRADED = instrument("AAA-USD", base="AAA", quote="USD", tick="0.05")
 UNIT = 10**TRADED.price_scale // 100
@@ -78,3 +82,13 @@ def test_the_price_is_where_the_stop_stands_with_its_distance(
 
 def test_a_trail_of_the_whole_price_may_follow_any_bar() -> None:
     assert followed_from(trailing(Side.SELL, "1", TrailOffsetType.FRACTION), 10_000 * UNIT, TRADED) is None
+
+
+@pytest.mark.parametrize(("high", "stands"), [(101_00, None), (101_50, 100_50)])
+def test_an_order_is_told_where_its_stop_stands_only_if_a_bar_has_moved_it(high: int, stands: int | None) -> None:
+    """A stop of a sale at 100, which follows a dollar behind the high."""
+    order = trailing(Side.SELL, "1", TrailOffsetType.PRICE)
+    record = OrderRecord("1", order, TRADED, OrderState.ACCEPTED, OrderState.SUBMITTED, 3, 1, None, 10_000 * UNIT, None)
+    bar = Bar(0, 1, 100_50 * UNIT, high * UNIT, 100_25 * UNIT, 101_00 * UNIT, 10**9)
+    found = fill_trailing_stop(record, bar, Slip(NO_SLIPPAGE, TRADED, Side.SELL))
+    assert (found.quantity, found.stop) == (0, None if stands is None else stands * UNIT)
