@@ -214,8 +214,8 @@ class _service:  # used as a function
 
 
 def of_a_report(rounds: int) -> None:
-    """A report of 5,000 pairs beside one pass of plain decimals over their fills."""
-    live, replay = (_orders(Decimal(slip)) for slip in ("0.2", "0.05"))
+    """A report of 5,000 pairs, a third of them filled in part, beside one pass of plain decimals over their fills."""
+    live, replay = _orders(Decimal("0.2"), Decimal("0.7")), _orders(Decimal("0.05"), Decimal(1))
     days = {date(2026, 11, 2) + timedelta(days=day): 0.001 * (day % 3) for day in range(20)}
     evidence = Evidence(
         START, START + timedelta(days=60), timedelta(minutes=15), Side(live, days), Side(replay, days),
@@ -234,10 +234,10 @@ def of_a_report(rounds: int) -> None:
     say(f"report of {PAIRS} pairs: {ours * 1e3:.1f} ms, decimals {floor * 1e3:.1f} ms, x {ours / floor:.1f} (aim 5)")
 
 
-def _orders(slip: Decimal) -> tuple[TradedOrder, ...]:
+def _orders(slip: Decimal, filled: Decimal) -> tuple[TradedOrder, ...]:
     made = []
     for number in range(PAIRS):
-        buys, quantity = number % 2 == 0, Decimal(1 + number % 7)
+        buys, quantity = number % 2 == 0, Decimal(1 + number % 7) * (Decimal(1) if number % 3 else filled)
         price = Decimal(100) + (slip if buys else -slip)
         at = START + timedelta(minutes=15 * number)
         made.append(TradedOrder(f"o{number}", "BTC", buys, at, quantity, quantity * price, arrival=Decimal(100)))

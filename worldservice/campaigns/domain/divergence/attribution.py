@@ -7,7 +7,7 @@ end as a decimal: FILL is then rounded at the 18th place and ARRIVAL takes what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, localcontext
 
@@ -67,72 +67,76 @@ def attribute(
     pairing: Pairing, marks: Mapping[str, Marks], funding_live: Decimal = ZERO, funding_replay: Decimal = ZERO
 ) -> Attribution:
     """Both profits and the terms of their difference. Raises NotReady (E_MARK_MISSING): symbols without a mark."""
-    live = [*(pair.live for pair in pairing.pairs), *pairing.only_live]
-    replay = [*(pair.replay for pair in pairing.pairs), *pairing.only_replay]
-    missing = sorted({order.symbol for order in (*live, *replay) if order.quantity and order.symbol not in marks})
+    with localcontext(EXACT):
+        return _attribution(pairing, marks, (funding_live, funding_replay))
+
+
+def _attribution(pairing: Pairing, marks: Mapping[str, Marks], funding: tuple[Decimal, Decimal]) -> Attribution:
+    live, replay = [pair.live for pair in pairing.pairs], [pair.replay for pair in pairing.pairs]
+    paired_live, paired_replay = _flows(live), _flows(replay)
+    only_live, only_replay = _flows(pairing.only_live), _flows(pairing.only_replay)
+    missing = sorted({*paired_live, *paired_replay, *only_live, *only_replay} - marks.keys())
     if missing:
         raise NotReady("E_MARK_MISSING", f"no last mark of {', '.join(missing)}", hint="replay the whole window again")
-    with localcontext(EXACT):
-        return _attribution(pairing, marks, (live, replay), (funding_live, funding_replay))
-
-
-def _attribution(
-    pairing: Pairing,
-    marks: Mapping[str, Marks],
-    sides: tuple[list[TradedOrder], list[TradedOrder]],
-    funding: tuple[Decimal, Decimal],
-) -> Attribution:
-    live, replay = sides
-    fees_live, fees_replay = (sum((order.fee for order in side), ZERO) for side in sides)
-    started = sum((one.start * one.multiplier * one.live for one in marks.values()), ZERO)
-    began = sum((one.start * one.multiplier * one.replay for one in marks.values()), ZERO)
-    live_pnl = started + sum((_gain(order, marks, live=True) for order in live), ZERO) - fees_live + funding[0]
-    replay_pnl = began + sum((_gain(order, marks, live=False) for order in replay), ZERO) - fees_replay + funding[1]
-    position: dict[str, Decimal] = {symbol: one.start for symbol, one in marks.items()}
-    for order in replay:
-        if order.quantity:
-            position[order.symbol] += order.sign * order.quantity
-    parts = [_of_pair(pair, marks) for pair in pairing.pairs]
+    fees_live = sum((order.fee for order in (*live, *pairing.only_live)), ZERO)
+    fees_replay = sum((order.fee for order in (*replay, *pairing.only_replay)), ZERO)
+    started = {symbol: (one.start, ZERO) for symbol, one in marks.items()}
+    live_pnl = _gain((started, paired_live, only_live), marks, live=True) - fees_live + funding[0]
+    replay_pnl = _gain((started, paired_replay, only_replay), marks, live=False) - fees_replay + funding[1]
+    fill, execution = _of_pairs(pairing.pairs, marks)
+    gap = _gain((paired_live,), marks, live=True) - _gain((paired_replay,), marks, live=True)
+    held = (started, paired_replay, only_replay)
     terms = Terms(
-        unmatched=sum((_gain(order, marks, live=True) for order in pairing.only_live), ZERO)
-        - sum((_gain(order, marks, live=True) for order in pairing.only_replay), ZERO),
-        fill=sum((part[0] for part in parts), ZERO),
-        arrival=sum((part[1] for part in parts), ZERO),
-        execution=sum((part[2] for part in parts), ZERO),
+        unmatched=_gain((only_live,), marks, live=True) - _gain((only_replay,), marks, live=True),
+        fill=fill,
+        arrival=gap - fill - execution,
+        execution=execution,
         fees=fees_replay - fees_live,
         funding=funding[0] - funding[1],
-        mark=sum(
-            (
-                held * marks[name].multiplier * (marks[name].live - marks[name].replay)
-                for name, held in position.items()
-            ),
-            ZERO,
-        ),
+        mark=_gain(held, marks, live=True) - _gain(held, marks, live=False),
     )
     return Attribution(live_pnl, replay_pnl, terms)
 
 
-def _gain(order: TradedOrder, marks: Mapping[str, Marks], *, live: bool) -> Decimal:
-    """e (q M - q p) times the multiplier, before fees; at the mark of the live side or of the replay."""
-    if not order.quantity:
-        return ZERO
-    known = marks[order.symbol]
-    mark = known.live if live else known.replay
-    return order.sign * known.multiplier * (order.quantity * mark - order.notional)
+_Flows = Mapping[str, tuple[Decimal, Decimal]]
+"""By symbol: quantity bought less sold, and its notional."""
 
 
-def _of_pair(pair: Pair, marks: Mapping[str, Marks]) -> tuple[Decimal, Decimal, Decimal]:
-    """FILL, ARRIVAL and EXECUTION of one pair; an arrival mark that nobody knows is the replay's price."""
-    live, replay = pair.live, pair.replay
-    if not live.quantity and not replay.quantity:
-        return ZERO, ZERO, ZERO
-    known, sign = marks[live.symbol], live.sign
-    arrival = _arrival(pair)
-    price = _mean(replay) if replay.quantity else arrival
-    fill = _scaled(sign, known, (live.quantity - replay.quantity) * (known.live - price))
-    execution = sign * known.multiplier * (live.quantity * arrival - live.notional)
-    gap = (live.quantity * known.live - live.notional) - (replay.quantity * known.live - replay.notional)
-    return fill, sign * known.multiplier * gap - fill - execution, execution
+def _flows(orders: Iterable[TradedOrder]) -> _Flows:
+    found: dict[str, tuple[Decimal, Decimal]] = {}
+    for order in orders:
+        if order.quantity:
+            quantity, notional = found.get(order.symbol, (ZERO, ZERO))
+            if order.buys:
+                found[order.symbol] = quantity + order.quantity, notional + order.notional
+            else:
+                found[order.symbol] = quantity - order.quantity, notional - order.notional
+    return found
+
+
+def _gain(flows: Iterable[_Flows], marks: Mapping[str, Marks], *, live: bool) -> Decimal:
+    """Sum of e (q M - q p) times the multiplier, before fees; at the marks of the live side or of the replay."""
+    gain = ZERO
+    for each in flows:
+        for symbol, (quantity, notional) in each.items():
+            known = marks[symbol]
+            gain += known.multiplier * (quantity * (known.live if live else known.replay) - notional)
+    return gain
+
+
+def _of_pairs(pairs: Iterable[Pair], marks: Mapping[str, Marks]) -> tuple[Decimal, Decimal]:
+    """FILL and EXECUTION of all pairs; an arrival mark that nobody knows is the replay's price."""
+    fill = execution = ZERO
+    for pair in pairs:
+        live, replay = pair.live, pair.replay
+        if not live.quantity and not replay.quantity:
+            continue
+        known, sign, arrival = marks[live.symbol], live.sign, _arrival(pair)
+        execution += sign * known.multiplier * (live.quantity * arrival - live.notional)
+        if live.quantity != replay.quantity:
+            price = _mean(replay) if replay.quantity else arrival
+            fill += _scaled(sign, known, (live.quantity - replay.quantity) * (known.live - price))
+    return fill, execution
 
 
 def _arrival(pair: Pair) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -77,9 +77,14 @@ def pair_orders(live: Sequence[TradedOrder], replay: Sequence[TradedOrder], bar:
     The ordinal counts orders of one symbol, side and instant in the order that they are given in.
     """
     mine, theirs = _by_key(live), _by_key(replay)
-    pairs = [Pair(mine[key], theirs[key]) for key in mine if key in theirs]
-    left = _by_time([order for key, order in mine.items() if key not in theirs])
-    right = _by_time([order for key, order in theirs.items() if key not in mine])
+    pairs, unpaired = [], []
+    for key, order in mine.items():
+        other = theirs.pop(key, None)
+        if other is None:
+            unpaired.append(order)
+        else:
+            pairs.append(Pair(order, other))
+    left, right = _by_time(unpaired), _by_time(theirs.values())
     waiting: dict[tuple[str, bool], list[TradedOrder]] = defaultdict(list)
     for order in right:
         waiting[order.symbol, order.buys].append(order)
@@ -92,20 +97,22 @@ def pair_orders(live: Sequence[TradedOrder], replay: Sequence[TradedOrder], bar:
             continue
         candidates.remove(near)
         pairs.append(Pair(order, near, PairKind.SHIFTED))
-    only_replay = _by_time([order for orders in waiting.values() for order in orders])
+    only_replay = _by_time(order for orders in waiting.values() for order in orders)
     pairs.sort(key=lambda pair: (pair.live.decided_at, pair.live.client_order_id))
     return Pairing(tuple(pairs), tuple(only_live), tuple(only_replay))
 
 
 def _by_key(orders: Sequence[TradedOrder]) -> dict[_Key, TradedOrder]:
-    counts: dict[tuple[str, bool, datetime], int] = defaultdict(int)
+    repeats: dict[_Key, int] = defaultdict(int)
     found: dict[_Key, TradedOrder] = {}
     for order in orders:
-        place = (order.symbol, order.buys, order.decided_at)
-        found[(*place, counts[place])] = order
-        counts[place] += 1
+        key = (order.symbol, order.buys, order.decided_at, 0)
+        if key in found:
+            repeats[key] += 1
+            key = (*key[:3], repeats[key])
+        found[key] = order
     return found
 
 
-def _by_time(orders: Sequence[TradedOrder]) -> list[TradedOrder]:
+def _by_time(orders: Iterable[TradedOrder]) -> list[TradedOrder]:
     return sorted(orders, key=lambda order: (order.decided_at, order.client_order_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -86,8 +86,8 @@ def report_of(evidence: Evidence, terms: CampaignTerms) -> DivergenceReport:
     shared = sorted(evidence.live.returns.keys() & evidence.replay.returns.keys())
     gaps = np.array([evidence.live.returns[day] - evidence.replay.returns[day] for day in shared])
     drift = {one.node: population_shift(one.live, one.backtest) for one in evidence.features}
-    mine = _slippages([pair.live for pair in pairing.pairs])
-    model = _slippages([pair.replay for pair in pairing.pairs])
+    mine = _slippages(pair.live for pair in pairing.pairs)
+    model = _slippages(pair.replay for pair in pairing.pairs)
     measured = Measured(
         pairs=len(pairing.pairs),
         match_rate=pairing.match_rate,
@@ -137,18 +137,23 @@ def _fill_ratio(pairing: Pairing) -> float:
     return float(got / wanted) if wanted else math.nan
 
 
-def _slippages(orders: Sequence[TradedOrder]) -> list[tuple[Decimal, Decimal]]:
+def _slippages(orders: Iterable[TradedOrder]) -> list[tuple[Decimal, Decimal]]:
     """Of each order with a fill and an arrival mark: e (p - a) / a in basis points, and its notional."""
-    return [
-        (order.sign * (order.notional / order.quantity - order.arrival) / order.arrival * BPS, order.notional)
-        for order in orders
-        if order.quantity and order.arrival
-    ]
+    found = []
+    for order in orders:
+        if order.quantity and order.arrival:
+            arrived = order.quantity * order.arrival
+            slipped = (order.notional - arrived) / arrived * BPS
+            found.append((slipped if order.buys else -slipped, order.notional))
+    return found
 
 
 def _by_notional(slippages: Sequence[tuple[Decimal, Decimal]]) -> float:
-    total = sum((abs(notional) for _, notional in slippages), ZERO)
-    return float(sum((bps * abs(notional) for bps, notional in slippages), ZERO) / total) if total else math.nan
+    weighted = total = ZERO
+    for bps, notional in slippages:
+        weighted += bps * abs(notional)
+        total += abs(notional)
+    return float(weighted / total) if total else math.nan
 
 
 def _denials(evidence: Evidence) -> Mapping[str, tuple[int, int]]:
