@@ -2,7 +2,7 @@
 
 Of an order with side e, quantity q, price p and arrival mark a, and a last mark M: PnL = sum e q (M - p) - fees +
 funding. Live less replay is UNMATCHED + FILL + ARRIVAL + EXECUTION + FEES + FUNDING + MARK. A mean price may have no
-end as a decimal: FILL is then rounded at the 18th place and ARRIVAL takes what it left, so that nothing is lost.
+end as a decimal: it and FILL are rounded at the 18th place and ARRIVAL takes what they left, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -131,12 +131,13 @@ def _of_pairs(pairs: Iterable[Pair], marks: Mapping[str, Marks]) -> tuple[Decima
         live, replay = pair.live, pair.replay
         if not live.quantity and not replay.quantity:
             continue
-        known, sign, arrival = marks[live.symbol], live.sign, _arrival(pair)
-        execution += sign * known.multiplier * (live.quantity * arrival - live.notional)
+        known, arrival = marks[live.symbol], _arrival(pair)
+        factor = known.multiplier if live.buys else -known.multiplier
+        execution += factor * (live.quantity * arrival - live.notional)
         if live.quantity != replay.quantity:
             price = _mean(replay) if replay.quantity else arrival
-            fill += _scaled(sign, known, (live.quantity - replay.quantity) * (known.live - price))
-    return fill, execution
+            fill += factor * (live.quantity - replay.quantity) * (known.live - price)
+    return fill.quantize(PLACE, context=_ROUNDED), execution
 
 
 def _arrival(pair: Pair) -> Decimal:
@@ -148,7 +149,3 @@ def _arrival(pair: Pair) -> Decimal:
 
 def _mean(order: TradedOrder) -> Decimal:
     return _ROUNDED.divide(order.notional, order.quantity).quantize(PLACE, context=_ROUNDED)
-
-
-def _scaled(sign: int, known: Marks, value: Decimal) -> Decimal:
-    return (sign * known.multiplier * value).quantize(PLACE, context=_ROUNDED)
