@@ -45,7 +45,7 @@ def json_text(value: Json) -> str:
     if isinstance(value, float):
         return double_text(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join([json_text(item) for item in value]) + "]"
+        return "[" + ",".join([quoted(item) if type(item) is str else json_text(item) for item in value]) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join([f"{quoted(key)}:{json_text(value[key])}" for key in _sorted_keys(value)]) + "}"
     raise _not_json(f"a {type(value).__name__}", "a JSON value")

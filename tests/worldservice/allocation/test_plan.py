@@ -217,6 +217,14 @@ def test_a_leg_above_a_budget_is_dropped(strategy: str) -> None:
     assert _with_rules(rules, scaled(a="0.5")) == ()
 
 
+def test_above_a_budget_only_what_adds_is_dropped_for_it() -> None:
+    budget = (Budget("a", "s", F(50_000), F(25_000)),)  # 60,000 are held
+    rules = Rules(lots("0.1"), {(Owner("a", "s"), 1): Standing.OPEN}, budget)
+    assert _with_rules(rules, scaled(a="1.05")) == (LegReason.BELOW_LOT,), "nothing is traded of it: it adds nothing"
+    assert _with_rules(rules, scaled(a="1.1")) == (LegReason.OVER_BUDGET,)
+    assert _with_rules(rules, scaled(a="0.9")) == (), "it is above its budget afterwards too, and reduces"
+
+
 def test_no_plan_on_half_a_book() -> None:
     old = Mark(F(1), F(1), NOW - timedelta(minutes=16))
     with pytest.raises(NotReady, match="no mark of ETH, SOL") as missing:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, Inexact
 from fractions import Fraction
+from functools import lru_cache
 
 from qmtl.core.decimals import format_decimal, parse_decimal
 
 MONEY_PLACES = 8
+TEXTS_MAX = 8_192
 _WIDE = Context(prec=120)
+_EXACT = Context(prec=120, traps=[Inexact])
 
 
 def fraction_of(text: str, field: str) -> Fraction:
@@ -24,29 +27,49 @@ def decimal_of(value: Fraction) -> Decimal:
 
 def text_of(value: Fraction, places: int = MONEY_PLACES) -> str:
     """Plain decimal text with at most `places` decimal places, half to even."""
-    return format_decimal(decimal_of(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE))
+    return _rounded_text(value.numerator, value.denominator, places)
 
 
 def exact_text(value: Fraction) -> str:
     """Plain decimal text of a number that has one, such as a quantity of whole lots. Raises ValueError otherwise."""
-    number = decimal_of(value)
-    if Fraction(number) != value:
-        raise ValueError(f"{value} has no exact decimal form")
-    return format_decimal(number)
+    return _exact_text(value.numerator, value.denominator)
+
+
+@lru_cache(TEXTS_MAX)
+def _rounded_text(numerator: int, denominator: int, places: int) -> str:
+    """Kept, as are exact texts: the legs of a plan share marks, lots and scales."""
+    value = _WIDE.divide(Decimal(numerator), Decimal(denominator))
+    return format_decimal(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE))
+
+
+@lru_cache(TEXTS_MAX)
+def _exact_text(numerator: int, denominator: int) -> str:
+    try:
+        return format_decimal(_EXACT.divide(Decimal(numerator), Decimal(denominator)))
+    except Inexact:
+        raise ValueError(f"{numerator}/{denominator} has no exact decimal form") from None
 
 
 def total(values: Iterable[Fraction]) -> Fraction:
     """The exact sum, whose terms meet as whole numbers over each denominator: thousands have a few."""
+    return _summed((value.numerator, value.denominator) for value in values)
+
+
+def total_size(values: Iterable[Fraction]) -> Fraction:
+    """The exact sum of the values without their signs."""
+    return _summed((abs(value.numerator), value.denominator) for value in values)
+
+
+def _summed(values: Iterable[tuple[int, int]]) -> Fraction:
     by_denominator: dict[int, int] = {}
-    for value in values:
-        at = value.denominator
-        by_denominator[at] = by_denominator.get(at, 0) + value.numerator
+    for top, at in values:
+        by_denominator[at] = by_denominator.get(at, 0) + top
     return sum((Fraction(top, at) for at, top in by_denominator.items()), Fraction(0))
 
 
 def steps_toward_zero(value: Fraction, step: Fraction) -> int:
     """Whole steps in a signed value, cut toward zero: .29 in steps of .01 is 29, where floats say 28."""
-    steps = abs(value) // step
+    steps = abs(value.numerator) * step.denominator // (value.denominator * step.numerator)
     return -steps if value < 0 else steps
 
 

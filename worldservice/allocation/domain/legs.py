@@ -79,17 +79,21 @@ class Leg:
 
 def reduces(quantity: Fraction, delta: Fraction) -> bool:
     """|q + delta| <= |q| and the sign stays."""
-    after = quantity + delta
-    return abs(after) <= abs(quantity) and after * quantity >= 0
+    before, change = quantity.numerator * delta.denominator, delta.numerator * quantity.denominator  # over the same
+    after = before + change
+    return abs(after) <= abs(before) and after * before >= 0
 
 
 def legs_of(held: Iterable[Held], scales: Scales, mode: ScaleMode) -> list[Leg]:
     """The legs of positions whose scale is not 1, by owner, venue and symbol. All positions have marks."""
-    legs = []
+    legs, by_owner = [], dict[Owner, tuple[Scale, Fraction]]()
     for each in held:
-        found = scales.of(each.owner, mode)
-        if each.quantity and found.g != 1 and each.mark is not None:
-            delta = each.quantity * (found.g - 1)
+        if each.owner not in by_owner:
+            scale = scales.of(each.owner, mode)
+            by_owner[each.owner] = scale, scale.g - 1
+        found, change = by_owner[each.owner]
+        if each.quantity and change and each.mark is not None:
+            delta = each.quantity * change
             legs.append(Leg(each.owner, each.venue, each.symbol, each.quantity, delta, found, each.mark))
     return sorted(legs, key=lambda leg: leg.key)
 

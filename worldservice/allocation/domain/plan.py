@@ -7,7 +7,7 @@ plan made again has it too unless one of these moved; marks, times and costs may
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,12 +16,12 @@ from fractions import Fraction
 
 from qmtl.core.errors import Exhausted, refused
 from qmtl.core.identity.canonical import canonical_json, digest
-from worldservice.allocation.domain.amounts import decimal_of, text_of, total
+from worldservice.allocation.domain.amounts import decimal_of, text_of, total, total_size
 from worldservice.allocation.domain.budgets import Budget
 from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark, check_marks, legs_of
 from worldservice.allocation.domain.scaling import ScaleMode, Scales
 from worldservice.allocation.domain.shares import STRATEGIES_MAX, Owner
-from worldservice.allocation.domain.trading.budgeting import growth, within_budgets
+from worldservice.allocation.domain.trading.budgeting import within_budgets
 from worldservice.allocation.domain.trading.constraints import Constraints, aliased, notes_of
 from worldservice.allocation.domain.trading.cost import Cost, Market, cost_of
 from worldservice.allocation.domain.trading.netting import (
@@ -159,6 +159,10 @@ class Plan:
         return tuple(row for row in self.legs if row.is_dropped)
 
 
+_Exposures = Mapping[tuple[str, str, str, str], Fraction]
+"""Money of positions by world, strategy, venue and symbol, signed."""
+
+
 def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     """The plan. Raises NotReady (E_MARK_MISSING, E_MARK_STALE), InvalidRequest (E_OVERLAY_PROXY,
     E_OVERLAY_DUPLICATE, E_FIELD), Exhausted (E_TOO_MANY_ROWS).
@@ -171,13 +175,15 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     check_marks(priced, now, asked.price_age_max)
     held, renamed = aliased(book.held, rules.constraints)
     legs, choices, banded = _legs(held, asked)
-    legs = [replace(leg, notes=(*notes_of(leg.key, renamed), *leg.notes)) for leg in legs]
+    if renamed:
+        legs = [replace(leg, notes=(*notes_of(leg.key, renamed), *leg.notes)) for leg in legs]
     if len(legs) > LEGS_MAX or len({leg.owner for leg in legs}) > STRATEGIES_MAX:
         raise Exhausted("E_TOO_MANY_ROWS", f"{len(legs)} legs, want at most {LEGS_MAX} of {STRATEGIES_MAX} strategies")
     planned, orders = _planned(held, legs, asked, rules)
     planned = [*planned, *banded]
-    before = _totals(book, held, ())
-    after = _totals(book, held, planned)
+    was, becomes = _exposures(held, planned)
+    owners = _by_owner(was, becomes)
+    before, after = _totals(book, was, becomes, owners)
     costs = tuple(LegCost(index, _cost(row, asked)) for index, row in enumerate(planned) if not row.is_dropped)
     closes = _closes(legs, asked)
     warnings = (
@@ -187,7 +193,7 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
         tuple(choices), warnings, now, now + asked.valid_for, _hash(book.account, asked, planned, orders),
-        tuple(closes), _exposures(held, planned),
+        tuple(closes), owners,
     )  # fmt: skip
 
 
@@ -200,8 +206,8 @@ def _legs(held: Sequence[Held], asked: Asked) -> tuple[list[Leg], list[Choice], 
         found = overlay_legs(held, changes, asked.proxies)
     else:
         found = legs_of(held, asked.scales, asked.mode)
-    legs = [leg for leg in found if abs(leg.scale.g - 1) > asked.band]
-    within = [leg for leg in found if abs(leg.scale.g - 1) <= asked.band]
+    legs = [leg for leg in found if not asked.band or abs(leg.scale.g - 1) > asked.band]
+    within = [leg for leg in found if abs(leg.scale.g - 1) <= asked.band] if asked.band else []
     banded = [PlannedLeg(leg, Fraction(0), (LegReason.WITHIN_BAND,)) for leg in within]
     if asked.approach is not Approach.HYBRID:
         return legs, [], banded
@@ -244,36 +250,35 @@ def _closed(leg: Leg, rules: Rules) -> LegReason | None:
             return LegReason.NOT_ACTIVE
 
 
-def _totals(book: Book, held: Sequence[Held], planned: Sequence[PlannedLeg]) -> Totals:
-    """Exposure of all positions at their marks, with what is traded. Margin is taken to move with gross exposure."""
-    at: dict[tuple[str, str, str, str], tuple[Fraction, Mark]] = {}
-    for each in held:
-        if each.mark is not None:
-            at[(*each.owner, each.venue, each.symbol)] = (each.quantity, each.mark)
-    begun = list(at.values())
-    for row in planned:
-        quantity = at.get(row.leg.key, (Fraction(0), row.leg.mark))[0]
-        at[row.leg.key] = (quantity + row.rounded, row.leg.mark)
-    money = [quantity * mark.value for quantity, mark in at.values()]
-    gross, net, headroom = total(map(abs, money)), total(money), None
+def _exposures(held: Sequence[Held], planned: Sequence[PlannedLeg]) -> tuple[_Exposures, _Exposures]:
+    """Money of all positions at their marks, before and after what is traded."""
+    before = {(*each.owner, each.venue, each.symbol): each.quantity * each.mark.value for each in held if each.mark}
+    moved = {
+        row.leg.key: (row.leg.quantity + row.rounded) * row.leg.mark.value for row in planned if not row.is_dropped
+    }
+    return before, {**before, **moved}
+
+
+def _totals(
+    book: Book, was: _Exposures, becomes: _Exposures, owners: Mapping[Owner, tuple[Fraction, Fraction]]
+) -> tuple[Totals, Totals]:
+    """Of the account before and after. Margin is taken to move with gross exposure."""
+    gross = [total(sides) for sides in zip(*owners.values(), strict=True)] or [Fraction(0), Fraction(0)]
+    headrooms: list[Fraction | None] = [None, None]
     if book.used_margin is not None and book.equity > 0:
-        start = total(abs(quantity * mark.value) for quantity, mark in begun)
-        headroom = 1 - book.used_margin * (gross / start if start else 1) / book.equity
-    return Totals(gross, net, headroom)
+        used = book.used_margin / book.equity
+        headrooms = [1 - used, 1 - used * (gross[1] / gross[0] if gross[0] else 1)]
+    before, after = map(Totals, gross, (total(was.values()), total(becomes.values())), headrooms)
+    return before, after
 
 
-def _exposures(held: Sequence[Held], planned: Sequence[PlannedLeg]) -> dict[Owner, tuple[Fraction, Fraction]]:
-    """Gross exposure of each owner at the marks, before and after."""
-    rows: dict[Owner, tuple[Fraction, Fraction]] = {}
-    for each in held:
-        if each.mark is not None:
-            money = abs(each.quantity) * each.mark.value
-            before, after = rows.get(each.owner, (Fraction(0), Fraction(0)))
-            rows[each.owner] = (before + money, after + money)
-    for row in planned:
-        before, after = rows.get(row.leg.owner, (Fraction(0), Fraction(0)))
-        rows[row.leg.owner] = (before, after + growth(row))
-    return rows
+def _by_owner(was: _Exposures, becomes: _Exposures) -> dict[Owner, tuple[Fraction, Fraction]]:
+    """Gross exposure of each owner, before and after."""
+    rows: dict[Owner, tuple[list[Fraction], list[Fraction]]] = {}
+    for side, exposures in enumerate((was, becomes)):
+        for (world_id, strategy_id, _, _), money in exposures.items():
+            rows.setdefault(Owner(world_id, strategy_id), ([], []))[side].append(money)
+    return {owner: (total_size(before), total_size(after)) for owner, (before, after) in rows.items()}
 
 
 def _cost(row: PlannedLeg, asked: Asked) -> Cost | None:
@@ -347,18 +352,17 @@ def _named(leg: Leg) -> str:
 
 def _hash(account: str, asked: Asked, planned: Sequence[PlannedLeg], orders: Sequence[PlannedOrder]) -> str:
     legs = [
-        [
-            *row.leg.key,
-            str(row.leg.quantity),
-            str(row.leg.delta),
-            str(row.rounded),
-            [each.value for each in row.reasons],
-        ]
+        [*row.leg.key, str(row.leg.quantity), str(row.leg.delta), str(row.rounded), _words(r.value for r in row.reasons)]
         for row in planned
     ]
     sent = [
-        [order.venue, order.symbol, str(order.quantity), [str(each) for each in order.slices], order.reduce_only,
-         order.force.value, list(order.legs), list(order.shares)]
+        [order.venue, order.symbol, str(order.quantity), _words(order.slices), str(order.reduce_only),
+         order.force.value, _words(order.legs), _words(order.shares)]
         for order in orders
     ]  # fmt: skip
     return digest(canonical_json([account, asked.content, asked.execution.value, legs, sent]))
+
+
+def _words(values: Iterable[object]) -> str:
+    """Numbers or names, none of which has a blank."""
+    return " ".join(map(str, values))

@@ -29,7 +29,7 @@ class Scale:
     @property
     def is_against_own(self) -> bool:
         """Whether a position moves the other way than the strategy's own share: only WORLD_BOUND does that."""
-        return (self.g - 1) * (self.own - 1) < 0
+        return self.g != self.own and (self.g - 1) * (self.own - 1) < 0
 
 
 class Scales(Protocol):

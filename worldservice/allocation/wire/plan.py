@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qmtl.core.decimals import format_decimal
 from qmtl.wire.instants import instant_to_proto, span_to_proto
@@ -20,13 +24,13 @@ TOLD_LEGS_MAX = 500
 
 
 def plan_to_proto(plan: Plan, approach: Approach, slice_interval: timedelta | None) -> rebalancepb.RebalancePlan:
-    costs = {each.leg: each.cost for each in plan.costs}
+    costs, time_of = {each.leg: each.cost for each in plan.costs}, cache(_time)
     return rebalancepb.RebalancePlan(
         account=plan.account,
         account_event_number=plan.sequence,
         execution=f"REBALANCE_EXECUTION_{plan.execution.name}",
         approach=f"REBALANCE_APPROACH_{approach.name}",
-        legs=[_leg(row, costs.get(index)) for index, row in enumerate(plan.legs)],
+        legs=[_leg(row, costs.get(index), time_of) for index, row in enumerate(plan.legs)],
         orders=[_order(order) for order in plan.orders],
         before=_totals(plan.before),
         after=_totals(plan.after),
@@ -73,7 +77,11 @@ def told_in_event(message: rebalancepb.RebalanceRun) -> rebalancepb.RebalanceRun
     return message
 
 
-def _leg(row: PlannedLeg, cost: Cost | None) -> rebalancepb.RebalanceLeg:
+def _time(instant: datetime) -> Timestamp:
+    return instant_to_proto(instant)
+
+
+def _leg(row: PlannedLeg, cost: Cost | None, time_of: Callable[[datetime], Timestamp]) -> rebalancepb.RebalanceLeg:
     leg = row.leg
     return rebalancepb.RebalanceLeg(
         world_id=leg.owner.world_id,
@@ -88,7 +96,7 @@ def _leg(row: PlannedLeg, cost: Cost | None) -> rebalancepb.RebalanceLeg:
         scale=text_of(leg.scale.g, 9),
         reasons=[f"LEG_REASON_{reason.name}" for reason in row.reasons],
         mark_price=text_of(leg.mark.price, 18),
-        mark_time=instant_to_proto(leg.mark.time),
+        mark_time=time_of(leg.mark.time),
         notional=text_of(row.rounded * leg.mark.value),
         cost_bps="" if cost is None else _bps(cost.total),
     )

@@ -109,9 +109,11 @@ def aliased(held: Iterable[Held], constraints: Constraints) -> tuple[list[Held],
         if symbol != each.symbol:
             renamed.add(key)
         before = sums.get(key)
-        mark = each.mark if before is None or symbol == each.symbol else before.mark
-        quantity = each.quantity + (before.quantity if before is not None else 0)
-        sums[key] = Held(each.owner, each.venue, symbol, quantity, mark)
+        if before is None:
+            sums[key] = each if symbol == each.symbol else replace(each, symbol=symbol)
+        else:
+            mark = each.mark if symbol == each.symbol else before.mark
+            sums[key] = Held(each.owner, each.venue, symbol, each.quantity + before.quantity, mark)
     return [sums[key] for key in sorted(sums)], frozenset(renamed)
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from worldservice.allocation.domain.amounts import steps_toward_zero
-from worldservice.allocation.domain.legs import Leg, LegReason, reduces
+from worldservice.allocation.domain.legs import Leg, LegReason, Mark, reduces
 from worldservice.allocation.domain.shares import Owner
 from worldservice.allocation.domain.trading.constraints import Constraints, Force, Terms
 
@@ -43,7 +43,7 @@ class PlannedLeg:
     @property
     def is_dropped(self) -> bool:
         """Whether nothing of it is traded."""
-        return self.rounded == 0
+        return not self.rounded
 
     def dropped(self, reason: LegReason) -> PlannedLeg:
         """The leg with nothing left, and why."""
@@ -134,12 +134,13 @@ def orders_of(planned: Sequence[PlannedLeg], constraints: Constraints, split: Sp
             leg = row.leg
             terms = constraints.of(leg.venue, leg.symbol)
             lot = terms.lot or NO_LOT
-            steps = int(row.rounded / lot)
-            slices = split.slices(steps, lot * leg.mark.value, terms.order_notional_max)
+            steps = steps_toward_zero(row.rounded, lot)
+            slices = split.slices(steps, lot, leg.mark, terms.order_notional_max)
+            sent = (row.rounded,) if slices == [steps] else tuple(each * lot for each in slices)
             orders.append(
                 PlannedOrder(
-                    leg.venue, leg.symbol, row.rounded, lot, tuple(each * lot for each in slices), row.reduce_only,
-                    terms.force or Force.IOC, (index,), (steps,),
+                    leg.venue, leg.symbol, row.rounded, lot, sent, row.reduce_only, terms.force or Force.IOC,
+                    (index,), (steps,),
                 )
             )  # fmt: skip
     return sorted(orders, key=lambda order: (not order.reduce_only, order.legs))
@@ -156,8 +157,8 @@ def netted_orders(
         members = [i for i in range(first, end) if not planned[i].is_dropped]
         terms = constraints.of(*at)
         lot = terms.lot or NO_LOT
-        slices = split.slices(int(net / lot), lot * planned[first].leg.mark.value, terms.order_notional_max)
-        steps = tuple(int(planned[i].rounded / lot) for i in members)
+        slices = split.slices(steps_toward_zero(net, lot), lot, planned[first].leg.mark, terms.order_notional_max)
+        steps = tuple(steps_toward_zero(planned[i].rounded, lot) for i in members)
         reducing = all(planned[i].reduce_only for i in members)
         orders.append(
             PlannedOrder(
@@ -174,13 +175,13 @@ class Split:
 
     left: tuple[Fraction, ...] = ()
 
-    def slices(self, steps: int, value: Fraction, notional_max: Fraction | None) -> list[int]:
+    def slices(self, steps: int, lot: Fraction, mark: Mark, notional_max: Fraction | None) -> list[int]:
         """Signed steps of the slices of an order: those of its pace, each within the most notional of one order."""
         sign, whole = (-1 if steps < 0 else 1), abs(steps)
         if not whole:
             return []
         paced = _paced(whole, self.left) if self.left else [whole]
-        per = whole if notional_max is None else max(int(notional_max // value), 1)
+        per = whole if notional_max is None else max(int(notional_max // (lot * mark.value)), 1)
         return [sign * each for part in paced for each in _even(part, -(-part // per))]
 
 
