@@ -82,7 +82,9 @@ async def calls_s(answers: Sequence[Callable[[], rebalancepb.RebalancePlan]], ro
     """CPU seconds of the best loopback call of each answer, of both its ends."""
     server = grpc.aio.server()
 
-    def handler(answer: Callable[[], rebalancepb.RebalancePlan]) -> grpc.RpcMethodHandler:
+    def handler(
+        answer: Callable[[], rebalancepb.RebalancePlan],
+    ) -> grpc.RpcMethodHandler[bytes, rebalancepb.RebalancePlan]:
         async def reply(request: bytes, context: object) -> rebalancepb.RebalancePlan:
             return answer()
 
@@ -97,7 +99,7 @@ async def calls_s(answers: Sequence[Callable[[], rebalancepb.RebalancePlan]], ro
     found = []
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         for name in handlers:
-            call = channel.unary_unary(
+            call: grpc.aio.UnaryUnaryMultiCallable[bytes, rebalancepb.RebalancePlan] = channel.unary_unary(
                 f"/bench/{name}", response_deserializer=rebalancepb.RebalancePlan.FromString
             )
             taken = []

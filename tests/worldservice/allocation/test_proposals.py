@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from tests.worldservice.allocation.books import F, shares
 from worldservice.allocation.domain.proposals.bounds import banded, filled, rounded
-from worldservice.allocation.domain.proposals.hierarchical import leaf_order
+from worldservice.allocation.domain.proposals.hierarchical import hierarchical, leaf_order
 from worldservice.allocation.domain.proposals.methods import Doubles, equal_risk, minimum_variance
 from worldservice.allocation.domain.proposals.propose import Covariance, Method, Wish, covariance_of, daily_vol, propose
 from worldservice.allocation.domain.shares import Owner, Shares
@@ -188,3 +189,39 @@ def test_a_strategy_twice_or_unknown_or_without_risk() -> None:
     for method in (Method.INVERSE_VOL, Method.ERC, Method.HRP, Method.MIN_VARIANCE):
         with pytest.raises(NotReady, match="volatility is 0"):
             propose(flat, Wish(method), Shares())
+
+
+PUBLISHED_VOL = np.array([0.1, 0.2, 0.3, 0.4])
+PUBLISHED_R = np.array([[1, 0.8, 0, 0], [0.8, 1, 0, 0], [0, 0, 1, -0.5], [0, 0, -0.5, 1]])
+
+
+@pytest.mark.parametrize(
+    ("method", "percent", "vol"),
+    [(equal_risk, [38.4, 19.2, 24.3, 18.2], 10.3), (minimum_variance, [74.5, 0.0, 15.2, 10.3], 8.6)],
+)
+def test_the_example_of_maillard_roncalli_and_teiletche(
+    method: Callable[[Doubles], Doubles], percent: list[float], vol: float
+) -> None:
+    """Of their paper (Journal of Portfolio Management, 2010), the second numerical example."""
+    covariance = PUBLISHED_R * np.outer(PUBLISHED_VOL, PUBLISHED_VOL)
+    found = method(covariance)
+    assert np.round(100 * found, 1).tolist() == percent
+    assert round(100 * float(np.sqrt(found @ covariance @ found)), 1) == vol
+
+
+@pytest.mark.parametrize(
+    ("method", "weights", "within"),
+    [
+        # minimize(method="SLSQP") and "trust-constr" of w'Cw, which agree to 2e-9
+        (minimum_variance, [0.154317872, 0.111250725, 0.302206900, 0.056079173, 0.107720970, 0.268424361], 5e-9),
+        # root of Cx = 1/(n x), divided by its sum
+        (equal_risk, [0.1650043801, 0.1540790199, 0.1845405163, 0.1538511135, 0.1742745593, 0.1682504108], 2e-10),
+        # linkage(pdist(d), "single"), leaves_list 2 0 4 1 3 5, halves by inverse variance
+        (hierarchical, [0.1798417376, 0.2053775588, 0.2031309067, 0.1204346363, 0.1624364779, 0.1287786827], 2e-10),
+    ],
+)
+def test_weights_are_those_of_scipy(method: Callable[[Doubles], Doubles], weights: list[float], within: float) -> None:
+    """scipy 1.17.1, over returns of a closed form."""
+    day, column = np.arange(1, 61)[:, None], np.arange(1, 7)[None, :]
+    rows = 0.01 * (np.sin(0.7 * day * column) + 0.5 * np.cos(1.3 * day) + 0.1 * column * np.sin(day * day / 7.0))
+    assert method(np.asarray(np.cov(rows, rowvar=False))).tolist() == pytest.approx(weights, abs=within)

@@ -18,7 +18,7 @@ from qmtl.core.errors import Exhausted, refused
 from qmtl.core.identity.canonical import canonical_json, digest
 from worldservice.allocation.domain.amounts import decimal_of, text_of, total, total_size
 from worldservice.allocation.domain.budgets import Budget
-from worldservice.allocation.domain.legs import Held, Leg, LegReason, Mark, check_marks, legs_of
+from worldservice.allocation.domain.legs import Held, Leg, LegReason, check_marks, legs_of
 from worldservice.allocation.domain.scaling import ScaleMode, Scales
 from worldservice.allocation.domain.shares import STRATEGIES_MAX, Owner
 from worldservice.allocation.domain.trading.budgeting import within_budgets
@@ -352,7 +352,13 @@ def _named(leg: Leg) -> str:
 
 def _hash(account: str, asked: Asked, planned: Sequence[PlannedLeg], orders: Sequence[PlannedOrder]) -> str:
     legs = [
-        [*row.leg.key, str(row.leg.quantity), str(row.leg.delta), str(row.rounded), _words(r.value for r in row.reasons)]
+        [
+            *row.leg.key,
+            str(row.leg.quantity),
+            str(row.leg.delta),
+            str(row.rounded),
+            _words(r.value for r in row.reasons),
+        ]
         for row in planned
     ]
     sent = [
