@@ -86,17 +86,23 @@ def order_of_share(order: Order, share: OrderShare) -> Order:
 
 
 def overtaken(view: AccountView, record: OrderRecord) -> Refusal | None:
-    """Why an open netted order may not trade on, if there is a reason: a share that only reduces has more left than its
-    owner still holds beside its own orders that close at once, and would take it through zero. `view` has those.
-    """
+    """Why an open netted order may not trade on, if there is a reason, as `overtaking` has it."""
     order = record.order
     if not order.shares or record.instrument is None:
         return None
     got = record.booked or (0,) * len(order.shares)
-    for share, units, done in zip(order.shares, share_units(order, record.instrument), got, strict=True):
-        book, left = view.book(share.owner(order.owner.account)), abs(units) - abs(done)
+    whole = share_units(order, record.instrument)
+    return overtaking(view, order, [abs(units) - abs(done) for units, done in zip(whole, got, strict=True)])
+
+
+def overtaking(view: AccountView, order: Order, left: Iterable[int]) -> Refusal | None:
+    """Why so much of each share may not trade, if there is a reason: one that only reduces has more left than its owner
+    still holds beside its own orders that close at once, and would take it through zero. `view` has those.
+    """
+    for share, units in zip(order.shares, left, strict=True):
+        book = view.book(share.owner(order.owner.account))
         free = -book.held(order.symbol) * share.side.sign - _leaving(book, order.symbol, share.side)
-        if share.reduce_only and left > max(free, 0):
+        if share.reduce_only and units > max(free, 0):
             said = f"{share}: it only reduces, and less than what is left of it is held of {order.symbol} now"
             return Refusal(Denial.REDUCE_ONLY_INCREASES, said)
     return None

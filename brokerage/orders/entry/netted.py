@@ -32,6 +32,7 @@ from brokerage.orders import journal, store
 from brokerage.orders.entry.gated import counted, placed
 from brokerage.orders.entry.permission import shares_refused
 from brokerage.orders.entry.submit import add_order, same_order
+from brokerage.orders.working import load_open_orders
 from qmtl.core.modes import ExecutionDomain
 
 
@@ -55,9 +56,9 @@ def submit_netted(
     time = account.time(now_ns, order.symbol)
     sized, denied = _judged(conn, market, account, order, fences, time.at_ns)
     refused = refused or slowed or market.unsupported(order) or denied
-    view = load_view(conn, market, account)
     if order.crosses:
-        return _crossed(conn, account, view, order, time, refused), False
+        return _crossed(conn, account, load_open_orders(conn, market, account), order, time, refused), False
+    view = load_view(conn, market, account)
     made = take(view, order, time, sized, refused, market.first_rest(order))
     book = view.book(order.owner)
     record = book.record(made[0].order_id)
@@ -131,8 +132,10 @@ def _gated_as(known: Order, order: Order) -> Order:
 def _crossed(
     conn: Connection, account: Account, view: AccountView, order: Order, time: EventTime, refused: Refusal | None
 ) -> StoredOrder:
-    """The first share's order; a denied one stands for a cross that may not be."""
+    """The first share's order; a denied one stands for a cross that may not be. `view` has all open orders."""
     mark, instrument = view.marks.get(order.symbol), view.instruments.find(order.symbol)
+    if refused is None and instrument is not None:
+        refused = netted.overtaking(view, order, map(abs, share_units(order, instrument)))
     if refused is not None or mark is None or instrument is None:
         refused = refused or Refusal(Denial.PRICE_STALE, f"no price of {order.symbol} is known yet")
         own = netted.order_of_share(order, order.shares[0])

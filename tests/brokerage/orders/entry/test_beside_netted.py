@@ -46,6 +46,22 @@ async def test_of_a_netted_order_and_a_strategys_own_exit_at_one_bar_the_exit_tr
         assert await book.verify() == 1
 
 
+async def test_shares_do_not_trade_with_each_other_what_an_own_exit_is_about_to_close(database_url: str) -> None:
+    """They would at once, and the exit would go through zero after them."""
+    async with opened(database_url) as book:
+        assert (await book.submit(order("exit", Side.SELL, 101, owner=S2))).record.denial is None
+        crossing = netted("n", share("w1", "s1", 400), share("w2", "s2", -400))
+        assert (await submit(book, crossing)).record.denial is Denial.REDUCE_ONLY_INCREASES
+        await book.show(bar(2))
+        assert await held(book) == {"w2/s2": 399}
+        await book.submit(STOP)
+        smaller = netted("n2", share("w1", "s1", 399), share("w2", "s2", -399))
+        assert (await submit(book, smaller)).record.denial is None
+        assert (await submit(book, crossing)).record.denial is Denial.REDUCE_ONLY_INCREASES, "it is answered again"
+        assert await held(book) == {"w1/s1": 399, "w2/s2": 0}
+        assert await book.verify() == 1
+
+
 async def test_a_stop_that_rests_holds_up_no_netted_order(database_url: str) -> None:
     async with opened(database_url) as book:
         await book.submit(STOP)
