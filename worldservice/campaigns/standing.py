@@ -38,7 +38,7 @@ from worldservice.campaigns.wire import (
 )
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
-from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.policy.domain.campaign.terms import CampaignTerms, no_campaign
 from worldservice.policy.domain.governance import LivePromotion
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import policy_of
@@ -104,7 +104,7 @@ class Campaigns:
         """The policy with its section campaign. Raises NotReady (E_NO_CAMPAIGN)."""
         policy = policy_of(conn, world)
         if policy is None or policy.campaign is None:
-            raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
+            raise no_campaign(world.world_id)
         return policy
 
     def told(self, conn: Connection, world: World, bound: Sequence[Binding], now: datetime) -> list[Told]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from qmtl.core.decimals import format_decimal
 from qmtl.core.errors import InvalidRequest
+from qmtl.stats.lot_trades import EXACT
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 _DIGEST = "blake3:"
@@ -30,9 +33,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def money(amount: Decimal) -> str:
+    """An amount for people: to 8 places, which the exact numbers of --json are not cut to."""
+    return format_decimal(amount.quantize(Decimal("1e-8"), context=EXACT))
+
+
 def share_bar(share: float) -> str:
-    """A share of 0 to 1 as a bar and a percentage."""
-    full = int(share * _BAR_WIDTH)
+    """A share as a bar, full from 1 on and empty below 0, and as the percentage that it is."""
+    full = int(min(1.0, max(0.0, share)) * _BAR_WIDTH)
     return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {share:7.2%}"
 
 

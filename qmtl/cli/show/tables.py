@@ -35,15 +35,15 @@ def table_text(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     whole = [max(len(line) for cell in column for line in cell.split("\n")) for column in cells]
     if width and _outer(least) > width:
         return _blocks(title, columns, rows)
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.columns = [
         Column(name, min_width=size, _index=at) for at, (name, size) in enumerate(zip(columns, least, strict=True))
     ]
     for row in rows:
         table.add_row(*row)
     text = StringIO()
-    Console(file=text, width=width or max(_outer(whole), len(title))).print(table, markup=False)
-    return text.getvalue().rstrip("\n")
+    Console(file=text, width=width or _outer(whole)).print(table, markup=False)
+    return f"{title}\n{text.getvalue()}".rstrip("\n")
 
 
 def _outer(sizes: Sequence[int]) -> int:

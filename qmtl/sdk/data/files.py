@@ -79,7 +79,9 @@ def read_columns(
         raise NotFound("E_DATA_MISSING", f"{path}: {error.strerror}") from None
     raw, layout = detect(content, FileHints(symbol, interval_s, form.zone, form.dates, form.decimal), calendar)
     if not raw.utc_known:
-        raise refused("E_FIELD", "zone", f"none for {layout.time}", 'zone="UTC", or that of the exchange')
+        form_read = layout.time.removesuffix(", read as UTC")
+        want, hint = 'zone="UTC", or that of the exchange', f"--zone UTC on the command line; {path.name}"
+        raise refused("E_FIELD", "zone", f"none for times {form_read}", want, hint=hint)
     return layout.interval_s, *judged(raw, path.name, layout.interval_s, calendar, repair=repair)
 
 

@@ -10,6 +10,12 @@ from qmtl.cli.show import formats
 from qmtl.core.errors import InvalidRequest
 
 
+def test_a_bar_is_full_beyond_its_limit_and_the_percentage_is_what_it_is() -> None:
+    full, empty = "#" * 30, "." * 30
+    assert formats.share_bar(1.816) == f"[{full}] 181.60%"
+    assert formats.share_bar(-0.12) == f"[{empty}] -12.00%"
+
+
 def test_ids_spans_and_times() -> None:
     digest = "ab" * 32
     assert formats.short_id(f"blake3:{digest}") == "ab" * 6

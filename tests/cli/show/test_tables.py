@@ -23,6 +23,10 @@ def test_no_width_cuts_or_breaks_an_id(width: int) -> None:
     assert "…" not in text
 
 
+def test_an_id_in_a_title_is_not_broken_where_the_table_is_narrower() -> None:
+    assert table_text(f"2 orders, {KEY}", ("a", "b"), [("1", "2")], 80).splitlines()[0] == f"2 orders, {KEY}"
+
+
 def test_prose_folds_where_ids_do_not() -> None:
     row = (STRATEGY, "denied because the notional of 120,000 is above the limit of 100,000 of this account")
     lines = table_text("orders", ("strategy", "why"), [row], 60).splitlines()

@@ -41,7 +41,7 @@ def test_dates_are_of_every_zone_and_other_times_need_one(tmp_path: Path) -> Non
         opens(Bars.from_csv(written(tmp_path, f"2024-01-02,{ROW}", f"2024-01-03,{ROW}"), "X"))[0][:10] == "2024-01-02"
     )
     path = written(tmp_path, f"2024-07-01 09:30:00,{ROW}", f"2024-07-01 10:00:00,{ROW}")
-    with pytest.raises(InvalidRequest, match="zone is none for"):
+    with pytest.raises(InvalidRequest, match=r"zone is none for times .* without an offset, want .*--zone UTC"):
         Bars.from_csv(path, "X")
     bars = Bars.from_csv(path, "X", zone="America/New_York", volume_unit=VolumeUnit.QUOTE)
     assert opens(bars)[0] == "2024-07-01T13:30:00+00:00"

@@ -42,12 +42,12 @@ def refuse_held(world_id: str, hold: Hold | None) -> None:
         raise NotReady(
             "E_WORLD_DRAINED",
             f"world {world_id} is drained by {hold.run_id}",
-            hint="Resume it; GetApplyRun says who drained it and why",
+            hint=f"qmtl world resume {world_id} {hold.run_id}; GetApplyRun says who drained it and why",
             metadata={"run_id": hold.run_id},
         )
     raise NotReady(
         "E_WORLD_FROZEN",
         f"world {world_id} is frozen by {hold.run_id}",
-        hint="Resume it; GetApplyRun says why it ended so",
+        hint=f"qmtl world resume {world_id} {hold.run_id}; GetApplyRun says why it ended so",
         metadata={"run_id": hold.run_id},
     )

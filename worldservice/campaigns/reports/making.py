@@ -16,7 +16,7 @@ from qmtl.broker.v1 import replay_service_pb2 as replayservicepb
 from qmtl.broker.v1 import replay_service_pb2_grpc as replayrpc
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.decimals import format_decimal, parse_decimal
-from qmtl.core.errors import NotFound, NotReady, refused
+from qmtl.core.errors import NotFound, refused
 from qmtl.core.instants import timestamp_text
 from qmtl.core.modes import ExecutionDomain, orders_allowed
 from qmtl.core.roles import Role
@@ -39,7 +39,7 @@ from worldservice.evaluation.replay.pending import REPLAY_TIMEOUT
 from worldservice.evaluation.replay.request import replay_request
 from worldservice.evaluation.wire import account_to_proto
 from worldservice.graph.store.edges import version_of
-from worldservice.policy.domain.campaign.terms import CampaignTerms
+from worldservice.policy.domain.campaign.terms import CampaignTerms, no_campaign
 from worldservice.policy.domain.evidence import terms_in_words
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.store import compiled, get_policy, policy_of
@@ -196,7 +196,7 @@ class ReportMaker:
 def _basis(conn: Connection, world: World, source: Source, policy: Policy | None, policy_version: int) -> _Basis:
     name = source.strategy_id
     if policy is None or policy.campaign is None:
-        raise NotReady("E_NO_CAMPAIGN", f"the policy of world {world.world_id} has no section campaign")
+        raise no_campaign(world.world_id)
     body = replays.get_list(conn, world.world_id, name, source.order_list)
     session = sessions.get_session(conn, source.session_id)
     if session.world_id != world.world_id or not orders_allowed(session.domain):

@@ -52,8 +52,10 @@ class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceService
             world = world_to_read(conn, caller, request.world_id)
             found = store.find_report(conn, world.world_id, request.strategy_id, request.report_id)
             if found is None:
-                told = f"strategy {request.strategy_id} has no report {request.report_id[:80]!r}"
-                raise NotFound("E_DIVERGENCE_UNKNOWN", f"{told} in world {world.world_id}")
+                which = f" {request.report_id[:80]!r}" if request.report_id else ""
+                told = f"strategy {request.strategy_id} has no report{which} in world {world.world_id}"
+                hint = f"qmtl campaign report {world.world_id} {request.strategy_id} --code FILE makes one"
+                raise NotFound("E_DIVERGENCE_UNKNOWN", told, hint=hint)
             return found
 
         return divergenceservicepb.GetDivergenceReportResponse(report=await self.writes.db.read(work))

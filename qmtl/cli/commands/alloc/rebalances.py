@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -263,8 +264,17 @@ async def _followed(channel: MeshChannel, account: str, run_id: str) -> rebalanc
     asked = allocationservicepb.WatchRebalanceRequest(account=account, run_id=run_id)
     with scoped(stub.WatchRebalance(asked, timeout=FOLLOW_S)) as replies:
         async for reply in replies:
+            if (line := _progress(reply.run)) != _progress(run):
+                typer.echo(line, err=True)
             run = reply.run
     return run
+
+
+def _progress(run: rebalancepb.RebalanceRun) -> str:
+    """How far a run has come. One that stands still waits for fills, on paper for the next bar."""
+    legs = zip(run.plan.legs, run.progress, strict=False)
+    whole = sum(Decimal(done.filled or 0) == Decimal(leg.rounded or 0) for leg, done in legs)
+    return f"{enum_word(rebalancepb.RebalanceState, run.state)}: {whole} of {len(run.plan.legs)} legs are whole"
 
 
 def add_proxy(request: rebalancepb.RebalanceRequest, text: str) -> None:

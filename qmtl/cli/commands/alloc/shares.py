@@ -59,7 +59,7 @@ def show(
             each.capital,
             each.gross,
             each.budget,
-            f"{share_bar(min(float(each.utilisation or 0), 1.0))} {float(each.utilisation or 0):.1%}",
+            share_bar(float(each.utilisation or 0)),
         )
         for each in found.capital
     ]

@@ -116,7 +116,7 @@ def _figures(found: divergencepb.DivergenceReport) -> Iterator[tuple[str, str]]:
     yield "session, account", f"{found.session_id}, {found.account}"
     if found.capital:
         yield "capital", f"{found.capital}, which both sides began with"
-    yield "recordings", ", ".join(found.recordings) or "none"
+    yield "recordings", "\n".join(found.recordings) or "none"
     yield "bars there", f"{found.coverage_ratio:.2%}"
     yield "version", found.strategy_version or "never told"
     yield "execution model", found.execution_model

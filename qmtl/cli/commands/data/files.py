@@ -190,3 +190,6 @@ def _show(reply: fileservicepb.AddFileResponse) -> None:
         f"ready: {preset.name}, {preset.symbol} {span_word(preset.interval.seconds)}, "
         f"calendar {preset.terms.calendar}; qmtl world create WORLD --preset {preset.name}"
     )
+    typer.echo(
+        f"to trade it: `qmtl instruments show {preset.symbol}`; what that does not know, qmtl.toml names (docs/data.md)"
+    )

@@ -242,7 +242,7 @@ def _strategy(one: riskpb.StrategyRisk) -> tuple[str, ...]:
         _percent(one.vol if one.HasField("vol") else None),
         _percent(one.component if one.HasField("component") else None),
     ]
-    share = share_bar(max(0.0, min(1.0, one.component_share))) if one.HasField("component_share") else NONE
+    share = share_bar(one.component_share) if one.HasField("component_share") else NONE
     return (
         one.strategy_id,
         f"{one.weight:.2%}",
@@ -254,7 +254,7 @@ def _strategy(one: riskpb.StrategyRisk) -> tuple[str, ...]:
 
 def _headroom(row: riskpb.ExposureRow) -> tuple[str, ...]:
     limit, left = float(row.limit), float(row.headroom)
-    used = share_bar(min(1.0, max(0.0, (limit - left) / limit))) if limit > 0 else NONE
+    used = share_bar((limit - left) / limit) if limit > 0 else NONE
     return enum_word(riskpb.ExposureGroup, row.group), row.name, row.gross, row.net, row.limit, row.headroom, used
 
 

@@ -15,15 +15,20 @@ from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import calendar_named
 from qmtl.cli.options import with_options
 from qmtl.cli.projects.loading import load_strategy
-from qmtl.core.decimals import parse_decimal
+from qmtl.cli.show.formats import money
+from qmtl.cli.show.tables import show_table
+from qmtl.core.decimals import format_decimal, parse_decimal
 from qmtl.core.errors import NotFound, refused
+from qmtl.core.instants import from_ns
 from qmtl.sdk.data.bars import Bars
 from qmtl.sdk.data.files import SAMPLES
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.graph.vertices import StreamInput
+from qmtl.sdk.reports.trade_frame import TradeRow
 from qmtl.sdk.runner import Runner
 from qmtl.sdk.strategy.assembly import assemble
 
+TRADE_COLUMNS = ("symbol", "quantity", "entry", "at", "exit", "at", "net", "bars", "ended by")
 Place = Annotated[
     str, typer.Argument(metavar="FILE[:CLASS]", help="path/to/strategy.py, or path/to/strategy.py:Class.")
 ]
@@ -78,7 +83,7 @@ def backtest(
     setting: Setting,
     place: Place,
     html: Annotated[Path | None, typer.Option("--html", help="Also write a tear sheet into this file.")] = None,
-    trades: Annotated[bool, typer.Option("--trades", help="Also print every trade.")] = False,
+    trades: Annotated[bool, typer.Option("--trades", help="Also print every trade; result.trades has more.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Run a strategy over history without a mesh: what was denied, numbers, trades; not authoritative."""
@@ -87,12 +92,17 @@ def backtest(
     result = Runner.backtest(kind(), bars, terms=setting.terms(bars))
     typer.echo(result.to_json() if as_json else str(result))
     if trades and not as_json:
-        import polars as pl
-
-        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, tbl_hide_column_data_types=True):
-            typer.echo(str(result.trades))
+        show_table("trades, times in UTC", TRADE_COLUMNS, map(_trade_cells, result.trade_rows))
     if html is not None:
         typer.echo(f"tear sheet: {result.tearsheet(html)}", err=as_json)
+
+
+def _trade_cells(row: TradeRow) -> tuple[str, ...]:
+    trade = row.trade
+    entry, exit_ = (f"{from_ns(at):%Y-%m-%d %H:%M}" for at in (trade.entry_ns, trade.exit_ns))
+    prices = format_decimal(trade.entry_price), format_decimal(trade.exit_price)
+    held = format_decimal(trade.quantity)
+    return trade.symbol, held, entry, prices[0], exit_, prices[1], money(trade.net), str(row.bars_held), row.ended_by
 
 
 @dataclass(frozen=True, slots=True)

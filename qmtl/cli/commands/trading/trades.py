@@ -28,6 +28,7 @@ from qmtl.cli.gateway.calls import ask
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.gateway.pages import listed
 from qmtl.cli.options import Access, with_access
+from qmtl.cli.show.formats import money, plural
 from qmtl.cli.show.messages import enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -144,17 +145,12 @@ def summary(report: TradeReport) -> list[str]:
         lines.append(f"net {money(EXACT.subtract(gross, fees))} {currency}: gross {money(gross)}, fees {money(fees)}")
     for symbol, lots in sorted(report.trades.open_lots.items()):
         held = sum((lot.quantity for lot in lots), Decimal(0))
-        lines.append(f"open: {format_decimal(held)} {symbol} in {len(lots)} lots")
+        lines.append(f"open: {format_decimal(held)} {symbol} in {plural(len(lots), 'lot')}")
     lines += [
         f"{kind} beside: {money(amount)} {currency}" for (kind, currency), amount in sorted(report.paid_totals.items())
     ]
     lines += [f"fees beside: {format_decimal(fee)} {name}" for name, fee in sorted(report.trades.other_fees.items())]
     return lines
-
-
-def money(amount: Decimal) -> str:
-    """An amount for people: to 8 places, which the exact numbers of --json are not cut to."""
-    return format_decimal(amount.quantize(Decimal("1e-8"), context=EXACT))
 
 
 def _as_json(report: TradeReport, missing: Sequence[str]) -> dict[str, object]:

@@ -54,11 +54,11 @@ def apply(
 def resume(
     access: Access,
     world_id: WorldId,
-    run_id: Annotated[str, typer.Argument(help="Run that ended FROZEN.")],
+    run_id: Annotated[str, typer.Argument(help="Freeze, drain or apply that holds it; a refused activate names it.")],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
     allow_live: AllowLive = False,
 ) -> None:
-    """Undo an apply that left its world frozen: open what stood before the freeze."""
+    """Lead a world out of a freeze, a drain or an apply that left it frozen: open what stood before."""
     _run(access, applyservicepb.ResumeRequest(world_id=world_id, run_id=run_id), wait=wait, allow_live=allow_live)
 
 

@@ -92,7 +92,13 @@ def _draw_terms(axes: Axes, report: divergencepb.DivergenceReport) -> None:
     for place, (begin, step) in enumerate(zip(ends, steps, strict=False), start=1):
         axes.bar(place, step, bottom=begin, color=BETTER if step >= 0 else WORSE, width=0.7)
         axes.plot((place - 1.35, place + 0.35), (begin, begin), color="#777777", lw=0.7)
-        axes.annotate(f"{step:+.4g}", (place, max(begin, begin + step)), ha="center", va="bottom", fontsize=8)
+        axes.annotate(
+            f"{step:+,.0f}" if abs(step) >= 1000 else f"{step:+.4g}",
+            (place, max(begin, begin + step)),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+        )
     axes.bar(len(steps) + 1, float(told.live_pnl), color=LIVE, width=0.7)
     names = ("replay", *TERMS, side_of(report))
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")

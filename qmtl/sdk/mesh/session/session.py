@@ -243,7 +243,8 @@ class Session:
                 "E_NO_BARS_LEFT",
                 f"session {opening.session_id} of world {opening.world_id} begins at {bounds.value} and has no bars of "
                 f"{opening.preset} to play, want {bounds.want}",
-                hint="submit with an earlier end (History(end=...), --end), then deactivate and activate it again",
+                hint="submit with an earlier end (History(end=...), --end); lower all that is on paper there with "
+                "qmtl world activate WORLD STRATEGY --stage backtest, which closes the session; raise it again",
             ) from None
 
     async def _warm_up(self, session: sessionpb.Session) -> None:

@@ -54,5 +54,6 @@ async def test_a_session_that_begins_where_its_data_ends_is_refused_in_one_sente
     ) as refused:
         await run(mesh, strategy)
     assert refused.value.reason == "E_NO_BARS_LEFT"
+    assert "--stage backtest, which closes the session" in refused.value.hint  # deactivated it would stay open
     assert refused.value.__suppress_context__
     assert strategy.log == ["NotReady"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+from qmtl.core.errors import NotReady
 from worldservice.policy.domain.campaign.demotion import DemotionRule, parse_demotions
 from worldservice.policy.domain.document import Document, parse_duration, parse_flag, refused_value
 
@@ -214,3 +215,9 @@ def _number(part: Document, key: str, usual: float, *, below: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= below:
         raise refused_value(f"{part.path}.{key}", value, f"a number from 0 to {below:g}")
     return float(value)
+
+
+def no_campaign(world_id: str) -> NotReady:
+    """The refusal (E_NO_CAMPAIGN) of what needs a section campaign."""
+    text = f"the policy of world {world_id} has no section campaign"
+    return NotReady("E_NO_CAMPAIGN", text, hint=f"docs/campaigns.md has one: qmtl world policy set {world_id} FILE")
