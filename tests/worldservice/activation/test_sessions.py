@@ -42,6 +42,14 @@ def test_the_last_one_to_leave_closes_it() -> None:
     assert closed == replace(session, closed_at=NOW + timedelta(hours=1))
 
 
+def test_one_that_is_only_deactivated_keeps_it_open() -> None:
+    (session,) = follow(trading(), (), PLAN, NOW)
+    change = Change("s", Side.LONG, active=False)
+    stopped = change_activation(trading(), [change], BOUND, lambda *_: EffectiveMode.PAPER, NOW)[0]
+    assert not any(entry.active for entry in stopped.entries)
+    assert follow(stopped, (session,), PLAN, NOW + timedelta(hours=1)) == ()
+
+
 def test_a_watermark_only_grows() -> None:
     (session,) = follow(trading(), (), PLAN, NOW)
     ahead = advance(session, PLAN.start + timedelta(hours=2))

@@ -30,7 +30,7 @@ def test_an_example_runs_on_the_sample_and_writes_its_tear_sheet(tmp_path: Path)
     assert "target changed" in said
     listed = [line for line in said.splitlines() if line.startswith("│ BTC-USD")]
     assert listed
-    assert max(map(len, listed)) <= 130
+    assert max(map(len, listed)) <= 140
     assert (tmp_path / "sheet.html").stat().st_size > 50_000
     code, said = run(EXAMPLE, "--json", "--cash", "2500.50")
     assert json.loads(said)["replay"]["equity"]["value"][0] == "2500.5"
