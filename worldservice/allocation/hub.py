@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from fractions import Fraction
 
 import numpy as np
 from sqlalchemy import Connection
@@ -75,8 +76,8 @@ def plan_risk(conn: Connection, plan: Plan, now: datetime, files: SnapshotFiles)
 
 
 def figures_after(book: Snapshot, plan: Plan) -> Mapping[str, float]:
-    """The figures of a snapshot as a plan would leave it: VaR, ES and volatility grow with what is held beyond capital;
-    losses under stress are those of today's exposures.
+    """The figures of a snapshot as a plan would leave it: VaR, ES and volatility grow with what is held beyond capital,
+    leverage with gross exposure; losses under stress are those of today's exposures.
     """
     weights = {name: share for name, share in book.shares().items() if name != CASH}
     for owner, (held, left) in plan.exposures.items():
@@ -88,4 +89,7 @@ def figures_after(book: Snapshot, plan: Plan) -> Mapping[str, float]:
     shares = {name: weight / beyond for name, weight in weights.items()}
     found = risk_report(replace(book, weights={**shares, CASH: max(0.0, 1.0 - total)})).figures
     kept = {name: value for name, value in found.items() if name.startswith(("var_", "es_", "vol"))}
-    return {**found, **{name: value * beyond for name, value in kept.items()}}
+    after = {name: value * beyond for name, value in kept.items()}
+    if "leverage" in found and book.capital:
+        after["leverage"] = found["leverage"] + float((plan.after.gross - plan.before.gross) / Fraction(book.capital))
+    return {**found, **after}

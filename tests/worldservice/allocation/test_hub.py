@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from worldservice.allocation.domain.shares import Owner
 from worldservice.allocation.hub import figures_after, hub_covariance, owners_in
 from worldservice.risk.domain.covariance import covariance_of
 from worldservice.risk.domain.report import risk_report
-from worldservice.risk.domain.snapshot import CASH, Snapshot
+from worldservice.risk.domain.snapshot import CASH, Exposure, Snapshot
 
 WORLDS = {"s0": "a/s0", "s1": "a/s1", "s2": "b/s2"}
 
@@ -52,6 +53,17 @@ def test_risk_after_a_plan_goes_with_gross_exposure() -> None:
     after = figures_after(snapshot, halved)
     assert after["var_99"] == pytest.approx(figures["var_99"] / 2)
     assert after["component_share"] == pytest.approx(figures["component_share"])
+
+
+def test_leverage_after_a_plan_goes_with_its_gross_exposure() -> None:
+    rows = [held("a/s0", "2"), held("a/s1", "-1"), held("b/s2", "1"), held("c/new", "1")]
+    gross = [Exposure("a/s0", "BTC", Decimal(5), Decimal(60_000), Decimal(300_000))]
+    snapshot = replace(account_book(0.25), capital=Decimal(600_000), exposures=tuple(gross))
+    plan = planned(rows, scaled(a="0.5", b="0.5"), lots("0.001"))
+    assert (plan.before.gross, plan.after.gross) == (F(300_000), F(180_000))
+    assert risk_report(snapshot).figures["leverage"] == pytest.approx(0.5)
+    assert figures_after(snapshot, plan)["leverage"] == pytest.approx(0.3)
+    assert "leverage" not in figures_after(account_book(0.25), plan)
 
 
 def test_a_plan_that_takes_more_than_there_is_is_leverage_and_not_scaled_down() -> None:

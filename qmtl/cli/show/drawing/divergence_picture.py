@@ -125,7 +125,9 @@ def _draw_slippage(axes: Axes, report: divergencepb.DivergenceReport) -> None:
     axes.axvline(figures.live_slippage_bps, color=LIVE, ls="--")
     axes.set_ylabel("pairs")
     axes.margins(y=0.35)
-    axes.legend(frameon=False, fontsize="small", title="mean by notional", ncols=2, loc="upper center")
+    axes.legend(
+        framealpha=0.9, edgecolor="none", fontsize="small", title="mean by notional", ncols=2, loc="upper center"
+    )
 
 
 def _draw_drift(axes: Axes, report: divergencepb.DivergenceReport) -> None:
