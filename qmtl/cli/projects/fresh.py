@@ -5,13 +5,13 @@ The file is imported and the graph built there, so that what differs already whe
 
 from __future__ import annotations
 
-import json
 import sys
 
 from qmtl.cli.projects.loading import load_strategy
 from qmtl.core.errors import InvalidRequest
-from qmtl.sdk.repeatability.fresh_processes import differing_names, in_two_processes, move_clock
+from qmtl.sdk.repeatability.fresh_processes import differing_names
 from qmtl.sdk.repeatability.sample import digests, sample_bars
+from qmtl.sdk.repeatability.two_processes import answer, begin_process, in_two_processes
 from qmtl.sdk.strategy.assembly import assemble
 
 
@@ -22,17 +22,17 @@ def differing_nodes(place: str) -> list[str]:
     """
     both = in_two_processes((sys.executable, "-m", __name__, place))
     for ended in both:
-        if ended.code:
+        if ended.answer is None:
             raise InvalidRequest("E_NODE_VALUE", f"{place} over made-up bars: {ended.said}")
-    one, other = (json.loads(ended.last_line) for ended in both)
+    one, other = (ended.answer for ended in both)
     return differing_names(one, other)
 
 
 def main() -> None:
-    """Print the digests of the strategy that is named, as JSON in the last line."""
-    move_clock()
+    """Answer with the digests of the strategy that is named."""
+    begin_process()
     assembled = assemble(load_strategy(sys.argv[1])())
-    sys.stdout.write("\n" + json.dumps(digests(assembled.dag, sample_bars(assembled.dag))) + "\n")
+    answer(digests(assembled.dag, sample_bars(assembled.dag)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import CacheView, Node, Runner, Strategy, StreamInput, signals
 from qmtl.sdk import indicators as ta
 from qmtl.sdk.mesh.client import Gateway
-from qmtl.sdk.repeatability.fresh_processes import CLOCK, check_repeats
+from qmtl.sdk.repeatability.fresh_processes import check_repeats
+from qmtl.sdk.repeatability.two_processes import CLOCK
 from qmtl.sdk.strategy.assembly import assemble
 
 NOWHERE = Gateway("127.0.0.1:1", token="t", outage_s_max=0.2)
@@ -95,8 +96,21 @@ def test_a_submission_at_the_top_of_a_module_starts_no_processes_for_ever(monkey
         check_repeats(assemble(Own(FirstOfASet())).dag)
 
 
+SERVED = """\
+import os, sys, threading
+if "QMTL_CLOCK_DAYS" in os.environ:
+    sys.stdout = open(os.devnull, "w")
+    threading.Thread(target=threading.Event().wait).start()
+
+def half(value):
+    return value * 0.5
+"""
+
 SCRIPT = """\
+import sys
+sys.path.append({other!r})
 import helper_of_a_script
+import served_from_its_import
 from qmtl.sdk import Runner, Strategy, StreamInput, node, signals
 from qmtl.sdk.repeatability.fresh_processes import check_repeats
 from qmtl.sdk.strategy.assembly import assemble
@@ -105,26 +119,26 @@ FACTOR = 2.0
 
 @node(period=3)
 def scaled(view):
-    return helper_of_a_script.scale(view[0].latest) * FACTOR
+    return helper_of_a_script.scale(served_from_its_import.half(view[0].latest)) * FACTOR
 
 class Own(Strategy):
     def setup(self):
         price = StreamInput("BTC-USD")
         self.trade(signals.position_target(signals.trend(price, scaled(price)), long=0.5), price)
 
-import sys
-sys.path.remove({folder!r})
-sys.path.append({other!r})  # where another file of that name is
+sys.path.remove({folder!r})  # the other folder has another file of that name
 check_repeats(assemble(Own()).dag)
 print("passed")
 """
 
 
 def test_a_script_and_what_only_it_can_import_are_sent_whole(tmp_path: Path) -> None:
+    """And a module that starts a thread at its import, or takes the output away, holds nobody up."""
     (tmp_path / "helper_of_a_script.py").write_text("def scale(value):\n    return value * 0.5\n")
     other = tmp_path / "other"
     other.mkdir()
     (other / "helper_of_a_script.py").write_text("raise RuntimeError\n")
+    (other / "served_from_its_import.py").write_text(SERVED)
     script = tmp_path / "own.py"
     script.write_text(SCRIPT.format(folder=str(tmp_path), other=str(other)))
     done = subprocess.run((sys.executable, str(script)), capture_output=True, text=True, timeout=100, check=False)

@@ -23,7 +23,7 @@ from qmtl.sdk.mesh.session.session import Session, SessionPlace
 from qmtl.sdk.mesh.session.streams import beside
 from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.mesh.submission.submit import Submitter
-from qmtl.sdk.repeatability.fresh_processes import check_repeats
+from qmtl.sdk.repeatability.fresh_processes import check_repeats_beside
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.world.v1 import session_pb2 as sessionpb
@@ -49,7 +49,7 @@ async def run(
     gateway, clock = gateway or Gateway(), clock or SystemClock()
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
-    await asyncio.to_thread(check_repeats, assembled.dag)
+    await check_repeats_beside(assembled.dag)
     async with open_client(gateway) as client:
         submitter = Submitter(RetryingClient.open(client, gateway.outage_s_max, clock), world)
         return await _trade(submitter, assembled, asked)

@@ -42,7 +42,7 @@ from qmtl.sdk.mesh.submission.assumptions import model_of, world_terms
 from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_report, order_list, session_report
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
-from qmtl.sdk.repeatability.fresh_processes import check_repeats
+from qmtl.sdk.repeatability.fresh_processes import check_repeats_beside
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
@@ -319,7 +319,7 @@ async def submit(
 ) -> SubmitResult:
     """Submit a strategy to a world and replay its data; see Runner.submit."""
     assembled, gateway = assemble(strategy), gateway or Gateway()
-    await asyncio.to_thread(check_repeats, assembled.dag)
+    await check_repeats_beside(assembled.dag)
     async with open_client(gateway) as client:
         submitter = Submitter(RetryingClient.open(client, gateway.outage_s_max, SystemClock()), world)
         result = await submitter.submit(assembled, data, history or History(), terms)
