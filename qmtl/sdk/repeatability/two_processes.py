@@ -87,7 +87,7 @@ def in_two_processes(
     children = children or Children()
     deadline = time.monotonic() + PATIENCE_S
     with ExitStack() as stack:
-        started = []
+        started = list[tuple[Path, subprocess.Popen[bytes]]]()
         for seed, shift in ((1, timedelta(0)), (2, APART)):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
             (folder / "given").write_bytes(given)
