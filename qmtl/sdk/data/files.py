@@ -109,7 +109,7 @@ def read_candles(path: Path, interval_s: int, *, repair: bool) -> tuple[Times, F
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 
 def judged(raw: RawColumns, name: str, interval_s: int, calendar: Calendar, *, repair: bool) -> tuple[Times, Floats]:

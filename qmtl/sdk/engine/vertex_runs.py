@@ -148,11 +148,14 @@ def call_compute(
 def _with_state(made: object, size: int, name: str) -> tuple[Any, State]:
     """The value and the state that a step returned."""
     numbers, value = made if isinstance(made, tuple) and len(made) == 2 else ((), None)
-    state = tuple(float(each) for each in numbers) if isinstance(numbers, Sequence | np.ndarray) else ()
-    if len(state) != size or not all(map(math.isfinite, state)):
+    try:
+        fits = len(numbers) == size and all(map(math.isfinite, numbers))  # of a text, which float() reads, it is an error
+    except (TypeError, OverflowError):
+        fits = False
+    if not fits:
         want = f"(state, value) with a state of {size} finite numbers"
         raise InvalidRequest("E_NODE_VALUE", f"node {name} returned {made!r:.100}, want {want}")
-    return value, state
+    return value, tuple(map(float, numbers))
 
 
 class _ErrorNote:

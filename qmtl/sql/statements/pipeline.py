@@ -159,7 +159,7 @@ def pipelined(engine: Engine) -> None:
     def after(conn: Connection, cursor: Any, text: str, arguments: Any, context: Any, many: bool) -> None:
         if (pipeline := _pipeline_of(conn)) is not None:
             pipeline.hear()
-            if text.startswith(FORGETS):
+            if (cursor.statusmessage or "").startswith(FORGETS):  # as the driver tells it, however it was written
                 pipeline.forget()
 
     @event.listens_for(engine, "handle_error")

@@ -118,6 +118,11 @@ def test_a_state_that_is_no_list_of_numbers_is_refused(state: Sequence[float]) -
         lambda state, view: ((1.0,), 1.0),
         lambda state, view: ((1.0, float("inf")), 1.0),
         lambda state, view: (2.0, 1.0),
+        lambda state, view: ("12", 1.0),
+        lambda state, view: (("1", "2"), 1.0),
+        lambda state, view: ((None, 1.0), 1.0),
+        lambda state, view: ((10**400, 1.0), 1.0),
+        lambda state, view: (None, 1.0),
         lambda state, view: ((1.0, 2.0), float("nan")),
     ],
 )

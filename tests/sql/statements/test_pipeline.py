@@ -171,6 +171,20 @@ async def test_what_runs_behind_a_savepoint_that_was_undone_is_prepared_for_good
     assert await count(db) == 3 * 2 * (1 + several)
 
 
+@pytest.mark.parametrize(
+    "change", ["\nALTER TABLE notes ADD COLUMN more int", "-- later\nalter table notes add column z int"]
+)
+async def test_what_runs_behind_a_change_of_tables_is_prepared_for_good(db: Database, change: str) -> None:
+    def work(conn: Connection) -> None:
+        ADD.send(conn, {"id": "a", "n": 1})
+        conn.execute(text(change))
+        ADD.send(conn, {"id": "b", "n": 1})
+        ADD.send(conn, {"id": "c", "n": 1})
+
+    await db.write(work)
+    assert await count(db) == 3
+
+
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_a_transaction_whose_error_was_passed_over_is_not_said_to_be_done(
     postgres_url: str, prepared: bool
