@@ -149,7 +149,7 @@ def _with_state(made: object, size: int, name: str) -> tuple[Any, State]:
     """The value and the state that a step returned."""
     numbers, value = made if isinstance(made, tuple) and len(made) == 2 else ((), None)
     try:
-        fits = len(numbers) == size and all(map(math.isfinite, numbers))  # of a text, which float() reads, it is an error
+        fits = len(numbers) == size and all(map(math.isfinite, numbers))  # float() reads texts too
     except (TypeError, OverflowError):
         fits = False
     if not fits:
