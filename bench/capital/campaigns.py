@@ -97,7 +97,7 @@ async def _applies(ann: WorldStubs, named: dict[str, Any]) -> tuple[float, float
     """The best of a few, from call to COMPLETED: of a promotion, and of an apply of what it targets."""
     promoted, applied = [], []
     for number in range(5):
-        run_id = f"p{number}"
+        run_id, named = f"p{number}", {**named, "strategy_id": f"s{number}" if number else "s"}  # each goes live once
         asked = campaignservicepb.RequestPromotionRequest(**named, run_id=run_id, reason="a bench")
         await ann.campaigns.RequestPromotion(asked)
         approved = campaignservicepb.ApprovePromotionRequest(**named, run_id=run_id, reason="a bench")

@@ -46,7 +46,7 @@ async def measure(strategies: int, days: int, rounds: int) -> None:
             weights, returns = book(strategies, days, 1)
             for name in weights:
                 await ann.bindings.BindStrategy(bindingservicepb.BindStrategyRequest(world_id="w1", strategy_id=name))
-            last = harness.clock.now().date() - timedelta(days=1)
+            last = harness.clock.now().date() - timedelta(days=2)  # over at the as_of of what is refused, too
             moved = {name: series(one.values, last) for name, one in returns.items()}
 
             async def put(number: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json.encoder
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from blake3 import blake3
 
@@ -45,7 +45,7 @@ def json_text(value: Json) -> str:
     if isinstance(value, float):
         return double_text(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join([quoted(item) if type(item) is str else json_text(item) for item in value]) + "]"
+        return "[" + ",".join([_WRITERS.get(type(item), json_text)(item) for item in value]) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join([f"{quoted(key)}:{json_text(value[key])}" for key in _sorted_keys(value)]) + "}"
     raise _not_json(f"a {type(value).__name__}", "a JSON value")
@@ -67,8 +67,11 @@ def double_text(value: float) -> str:
         raise _not_json(str(float(value)), "a finite number")
     if value == 0:
         return "0"
+    shortest = float.__repr__(value)
+    if "e" not in shortest:  # from 1e-4 up to 1e16 both write the same
+        return shortest.removesuffix(".0")
     sign = "-" if value < 0 else ""
-    mantissa, _, exponent = float.__repr__(abs(value)).partition("e")
+    mantissa, _, exponent = shortest.removeprefix("-").partition("e")
     whole, _, fraction = mantissa.partition(".")
     padded = whole + fraction
     digits = padded.lstrip("0")
@@ -81,6 +84,9 @@ def double_text(value: float) -> str:
     else:
         text = digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{point - 1:+d}"
     return sign + text
+
+
+_WRITERS: Final[Mapping[type, Callable[[Any], str]]] = {str: quoted, float: double_text}  # what long lists are of
 
 
 def _not_json(value: str, want: str) -> InvalidRequest:

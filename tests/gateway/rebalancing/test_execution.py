@@ -174,11 +174,11 @@ async def _completed(
         if run.state == COMPLETED:
             assert run.progress[0].filled == run.plan.legs[0].rounded
             return run
-        assert _quiet(run), run.reasons
+        assert is_quiet(run), run.reasons
     raise AssertionError(run.reasons)
 
 
-def _quiet(run: rebalancepb.RebalanceRun) -> bool:
+def is_quiet(run: rebalancepb.RebalanceRun) -> bool:
     """Whether a run only ended short because nothing traded in the bars of its orders."""
     return run.state == PARTIAL and all("NO_VOLUME: nothing traded in the bar" in reason for reason in run.reasons)
 
@@ -190,7 +190,7 @@ async def _canceled_before_and_under_way(desk: Desk) -> None:
     request = rebalancingservicepb.CancelRebalanceRequest(account=desk.trading.world, run_id="never")
     assert (await stub.CancelRebalance(request)).run.state == CANCELED
     await desk.execute("stopped")
-    await eventually(lambda: _filled(desk, "stopped"), 30.0)
+    await eventually(lambda: is_filled(desk, "stopped"), 30.0)
     await desk.recorded("other", desk.scaled("0.4"))
     assert await reason_of(desk.execute("other")) in ("E_REBALANCE_RUNNING", "E_PLAN_STALE")
     request.run_id = "stopped"
@@ -206,7 +206,7 @@ async def _goes_on_after_a_restart(desk: Desk, run_id: str, *, netted: bool) -> 
         request.execution = rebalancepb.REBALANCE_EXECUTION_NETTED
     await desk.recorded(run_id, request)
     await desk.execute(run_id)
-    await eventually(lambda: _filled(desk, run_id), 30.0)
+    await eventually(lambda: is_filled(desk, run_id), 30.0)
     await desk.harness.stop("dagmanager")  # which version trades is not known to the new gateway before it is back
     await desk.harness.stop("gateway")
     left = (await desk.run(run_id, at="worldservice")).revision
@@ -215,7 +215,7 @@ async def _goes_on_after_a_restart(desk: Desk, run_id: str, *, netted: bool) -> 
     await eventually(lambda: _taken_up(desk, run_id, left), 30.0)
     await desk.harness.start("dagmanager")
     run = await desk.ended(run_id)
-    assert run.state == COMPLETED or _quiet(run), run.reasons
+    assert run.state == COMPLETED or is_quiet(run), run.reasons
     orders = [each for each in await desk.orders(run_id) if each.order.world_id != "@netting"]
     assert await desk.held() == before + Decimal(run.progress[0].filled)
     assert sum(Decimal(each.cumulative_quantity) for each in orders) == abs(Decimal(run.progress[0].filled))
@@ -225,7 +225,7 @@ async def _goes_on_after_a_restart(desk: Desk, run_id: str, *, netted: bool) -> 
 async def _frozen_under_way(desk: Desk) -> None:
     await desk.recorded("cold", desk.scaled("0.5", slices=10, horizon_s=20.0))
     await desk.execute("cold")
-    await eventually(lambda: _filled(desk, "cold"), 30.0)
+    await eventually(lambda: is_filled(desk, "cold"), 30.0)
     change = activationpb.ActivationChange(
         strategy_id=desk.trading.strategy_id, side=commonpb.SIDE_LONG, active=True, freeze=True
     )
@@ -243,7 +243,7 @@ async def _taken_up(desk: Desk, run_id: str, revision: int) -> bool:
     return (await desk.run(run_id)).revision > revision
 
 
-async def _filled(desk: Desk, run_id: str) -> bool:
+async def is_filled(desk: Desk, run_id: str) -> bool:
     """Whether something of a run is filled."""
     run = await desk.run(run_id)
     return any(Decimal(each.filled or "0") for each in run.progress)
