@@ -44,6 +44,7 @@ activation_entries = sa.Table(
     sa.Column("changed_us", BIG, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("effective_mode", sa.Text, nullable=False),
+    sa.Column("live_since_us", BIG, nullable=True),
 )
 
 activation_holds = sa.Table(

@@ -76,6 +76,7 @@ def entry_to_proto(entry: Entry) -> activationpb.ActivationEntry:
         changed_at=instant_to_proto(entry.changed_at),
         run_id=entry.run_id,
         effective_mode=mode_to_proto(entry.effective_mode),
+        live_since=instant_to_proto(entry.live_since),
     )
 
 
@@ -94,6 +95,9 @@ def entry_from_proto(message: activationpb.ActivationEntry) -> Entry:
         changed_at=instant_from_proto(message.changed_at, "entries.changed_at"),
         run_id=message.run_id,
         effective_mode=mode_from_proto(message.effective_mode, "entries.effective_mode"),
+        live_since=instant_from_proto(message.live_since, "entries.live_since")
+        if message.HasField("live_since")
+        else None,
     )
 
 

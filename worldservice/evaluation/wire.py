@@ -253,4 +253,5 @@ def decision_to_proto(decision: Decision) -> decisionpb.DecisionEnvelope:
         execution_model=execution_to_proto(decision.execution),
         evidence=None if decision.evidence is None else f"EVIDENCE_RULE_{decision.evidence.name}",
         account_model=account_to_proto(decision.account, decision.execution),
+        on_promote=None if decision.on_promote is None else f"ON_PROMOTE_{decision.on_promote.name}",
     )

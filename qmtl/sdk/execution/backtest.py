@@ -38,7 +38,7 @@ from qmtl.sdk.execution.order_updates import order_update
 from qmtl.sdk.execution.port import conclude
 from qmtl.sdk.execution.run_record import MarginCall, RunRecord, RunResult, result_of
 from qmtl.sdk.execution.simulated import SimulatedExecution, fill_event, fill_of
-from qmtl.sdk.execution.stepping.commands import CommandTable, first_command_ns
+from qmtl.sdk.execution.stepping.commands import CommandTable, first_command_ns, standing_at
 from qmtl.sdk.execution.stepping.observed import HeldAtCloses
 from qmtl.sdk.execution.stepping.traded import columns_of, one_currency, traded_bars, undecided
 from qmtl.sdk.execution.terms import AccountTerms
@@ -149,7 +149,7 @@ class _AccountReplay:
         self._execution = SimulatedExecution(self._account, self.currency, self._take, direct=direct)
         self._runs, self._compiling = repeats.runs, compiling if direct else Compiling.NEVER
         self._every, self._names, self._rules = every, assembled.dag.names, assembled.rules
-        self._hears = hears
+        self._hears, self._keeps = hears, terms.keeps
         self._after_ns = to_ns(terms.start) if terms.start else None
         self._record = RunRecord(
             multipliers={one.symbol: one.multiplier for one in traded},
@@ -173,6 +173,7 @@ class _AccountReplay:
             after_ns = _NEVER if first is None else first - 1
         commands = CommandTable(nodes, outputs, timeline.ends, after_ns)
         begin = int(np.searchsorted(timeline.ends, after_ns, side="right"))
+        self._stand(standing_at(nodes, outputs, after_ns))
         end, step = len(timeline), 0
         why: Why | None = Why.BEGIN
         stretches, compiled = self._stretches(commands), 0
@@ -215,6 +216,8 @@ class _AccountReplay:
                 begin = step
             if begin is not None:
                 self._decide(step, time_ns, due)
+            else:
+                self._stand(due)
             held.show(step, in_step.holdings)
             self._count(Why.EVERY)
             if self._record.ended and not self._invested():
@@ -224,6 +227,12 @@ class _AccountReplay:
         self._record.stuck = self._actions.stuck()
         self._record.path = self._why_every
         return self._record
+
+    def _stand(self, commands: Iterable[Command]) -> None:
+        """Take commands before the start as acted on, where those that stand then wait for their change."""
+        for command in commands if self._keeps else ():
+            if self._logic.order_name(command):
+                self._logic.remember(command)
 
     def last_commands(self, outputs: Outputs) -> dict[str, int]:
         """When each command node last had a value; one that never had is left out."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from qmtl.sdk.execution.exits import is_exit, with_exits
-from qmtl.sdk.execution.legs import Route, Routing, Waiting, closing_part
+from qmtl.sdk.execution.legs import Route, Routing, StandingTargets, Waiting, closing_part
 from qmtl.sdk.execution.planner import Followed, Leg, Planner, Sized, changes, permitted
 from qmtl.sdk.execution.port import (
     WHOLE,
@@ -81,15 +81,12 @@ class DecisionLogic:
         self._routing = Routing(version)
         self._left: set[str] = set()
         self._rejected: dict[str, int] = {}
+        self.standing = StandingTargets()
 
     @property
     def command_nodes(self) -> Iterable[str]:
         """NodeIDs of the command nodes."""
         return self._planners.keys()
-
-    def follows(self, node_id: str) -> bool:
-        """Whether a node's values are commands of this strategy."""
-        return node_id in self._planners or node_id in self._quoted
 
     @property
     def settled(self) -> bool:
@@ -235,7 +232,8 @@ class DecisionLogic:
                 self._waiting.pop(planner.rule.symbol, None)  # what it waited for is not wanted any more
         if due:
             weights = self._weights or WHOLE
-            denied += yield from _Deciding(self._waiting, self._timeout_bars, weights, self._routing).act(due)
+            decision = _Deciding(self._waiting, self._timeout_bars, weights, self._routing)
+            denied += yield from decision.act(due, self.standing)
         return denied
 
 
@@ -250,7 +248,7 @@ class _Deciding:
         self._denied: list[DeniedOrder] = []
         self._reducing: list[tuple[str, str]] = []
 
-    def act(self, due: Sequence[tuple[Planner, Command]]) -> Decision[list[DeniedOrder]]:
+    def act(self, due: Sequence[tuple[Planner, Command]], standing: StandingTargets) -> Decision[list[DeniedOrder]]:
         """Ask, size all legs together, and send reductions, turns and increases in this order."""
         for planner, command in due:
             if self._target_waited_for(planner.rule.symbol) != command.target:
@@ -258,9 +256,8 @@ class _Deciding:
         legs: list[Leg] = []
         permissions: dict[str, Permission] = {}
         for planner, command in sorted(due, key=lambda one: one[0].rule.symbol):
-            permission = self._routing.narrowed(
-                planner.rule.symbol, (yield from ask(AskPermission(planner.rule.symbol)))
-            )
+            asked = yield from ask(AskPermission(planner.rule.symbol))
+            permission = standing.narrowed(command.node_id, self._routing.narrowed(planner.rule.symbol, asked))
             if not permission.nothing and (yield from self._is_free(planner, command)):
                 permissions[planner.rule.symbol] = permission
                 legs.append((yield from self._leg(planner, command)))

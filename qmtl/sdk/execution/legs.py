@@ -1,5 +1,5 @@
-"""Parts of a change of position: what closes, what is permitted, by the world and by the routing of a strategy's
-versions, and what waits for others.
+"""Parts of a change of position: what closes, what is permitted, by the world, by the routing of a strategy's versions
+and after a promotion, and what waits for others.
 """
 
 from __future__ import annotations
@@ -86,3 +86,36 @@ class Routing:
     def weighs(self, symbol: str) -> bool:
         """Whether any of a target is to be held."""
         return self.of(symbol) is not Route.NOBODYS
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """When each side of a strategy was promoted, in ns; 0: it may take no risk in LIVE."""
+
+    long_ns: int
+    short_ns: int
+
+    def precedes(self, target: float, since_ns: int) -> bool:
+        """Whether the side of a target was promoted before the target was given; one of 0 waits for nothing."""
+        return not target or since_ns > (self.long_ns if target > 0 else self.short_ns)
+
+
+class StandingTargets:
+    """The target that each command node stands at, and since when. `promotion` None: none waits for its change."""
+
+    def __init__(self) -> None:
+        self.promotion: Promotion | None = None
+        self._stands: dict[str, tuple[float, int]] = {}
+
+    def stand(self, node_id: str, target: float, time_ns: int) -> None:
+        """Take over, in order, what a node says, whether it is acted on or not."""
+        before = self._stands.get(node_id)
+        if before is None or before[0] != target:
+            self._stands[node_id] = (target, time_ns)
+
+    def narrowed(self, node_id: str, permission: Permission) -> Permission:
+        """What may be sent for a node: a target that stood at the promotion only reduces."""
+        stands = self._stands.get(node_id)
+        if self.promotion is None or stands is None or self.promotion.precedes(*stands):
+            return permission
+        return replace(permission, long=False, short=False)

@@ -24,6 +24,7 @@ class AccountTerms:
     `start`: bars that close by it only warm the nodes up, as history does before a paper session. `instruments`: traded
     beside those that the library knows by name. `actions`: splits and dividends, of prices that are not adjusted for
     them, exchanges of shares and delistings.
+    `keeps`: a target that stands at `start` is acted on once it changes, not at the first bar.
     `late`: closes, in ns, at which nothing is decided: bars that a recorded session was told only after newer ones.
     `latency`: an order reaches the venue so much after the close it was decided on. `cash` may be given as a
     whole number or as decimal text.
@@ -36,6 +37,7 @@ class AccountTerms:
     actions: tuple[CorporateAction, ...] = ()
     latency: timedelta = timedelta(0)
     late: frozenset[int] = frozenset()
+    keeps: bool = False
 
     def __post_init__(self) -> None:
         """Take whole numbers and decimal text as cash. Raises InvalidRequest (E_FIELD) for a float, NaN or infinity."""

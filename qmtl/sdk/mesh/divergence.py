@@ -133,8 +133,12 @@ async def _account(retrying: RetryingClient, run: TradedRun, session_id: str) ->
 
 
 def _terms(run: TradedRun, decision: decisionpb.DecisionEnvelope) -> AccountTerms:
-    """The policy's account; live it begins with the capital that is said. Raises InvalidRequest (E_FIELD)."""
+    """The policy's account; live it begins with the capital that is said, and keeps to what the policy says of a target
+    that stood at the promotion. Raises InvalidRequest (E_FIELD).
+    """
     terms = world_terms(None, decision)
+    if run.live:
+        terms = replace(terms, keeps=decision.on_promote == decisionpb.ON_PROMOTE_KEEP)
     if run.capital is None:
         return terms
     if not run.live:

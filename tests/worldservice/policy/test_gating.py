@@ -14,7 +14,7 @@ from qmtl.core.modes import ExecutionDomain
 from worldservice.policy.domain.edge_policy import EdgePolicy
 from worldservice.policy.domain.execution_model import ExecutionModel, FillModel
 from worldservice.policy.domain.gating import Gating
-from worldservice.policy.domain.governance import LivePromotion, OnDemote
+from worldservice.policy.domain.governance import LivePromotion, OnDemote, OnPromote
 from worldservice.policy.domain.policy import OnMissing, Policy, parse_policy, rules_of
 from worldservice.worlds.domain.binding import Stage
 
@@ -183,10 +183,6 @@ FAULTS = (
     ("position_policy: {}\n", "E_POLICY_KEY_MISSING", "position_policy.on_demote"),
     ("position_policy: {on_demote: sell}\n", "E_POLICY_VALUE", "position_policy.on_demote"),
     ("position_policy: {on_promote: enter, flat_within: 1h}\n", "E_POLICY_KEY_MISSING", "position_policy.on_demote"),
-    (
-        "position_policy: {on_promote: keep}\n",
-        "E_POLICY_SECTION_NOT_BUILT", "position_policy.on_promote.keep",
-    ),
     ("position_policy: {on_promote: wait}\n", "E_POLICY_VALUE", "position_policy.on_promote"),
     ("position_policy: {on_demote: drain, flat_within: 1h}\n", "E_POLICY_VALUE", "position_policy.on_demote"),
     ("position_policy: {on_demote: flat, flat_within: 0s}\n", "E_POLICY_VALUE", "position_policy.flat_within"),
@@ -225,4 +221,6 @@ def test_what_a_demoted_strategy_holds_is_closed_within_what_the_policy_says() -
     told = parsed('position_policy: {on_demote: flat, flat_within: 30m, flat_slippage_bps: "2.5"}\n').positions
     assert (told.flat_within, told.flat_slippage_bps) == (timedelta(minutes=30), Decimal("2.5"))
     assert parsed("position_policy: {on_promote: enter}\n").positions.on_demote is OnDemote.HOLD
+    assert plain.on_promote is OnPromote.ENTER
+    assert parsed("position_policy: {on_promote: keep}\n").positions.on_promote is OnPromote.KEEP
     assert [word.drains for word in OnDemote] == [False, True, True]

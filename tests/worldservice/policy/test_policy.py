@@ -6,7 +6,6 @@ import pytest
 
 from qmtl.core.errors import InvalidRequest
 from tests.worldservice.samples import DOCUMENT
-from worldservice.policy.domain.governance import LATER
 from worldservice.policy.domain.policy import AllOf, AnyOf, OnMissing, TopK, parse_policy, rules_of
 from worldservice.policy.domain.presets import PRESETS
 
@@ -106,16 +105,6 @@ def test_gates_nest() -> None:
 def test_a_fault_names_its_path(text: str, reason: str, path: str) -> None:
     error = refusal(text)
     assert (error.reason, error.violations[0].field) == (reason, path)
-
-
-@pytest.mark.parametrize("path", sorted(LATER))
-def test_a_section_whose_rules_are_not_built_is_refused_not_ignored(path: str) -> None:
-    head, _, rest = path.partition(".")
-    key, _, word = rest.partition(".")
-    text = f"{head}: {{{key}: {word}}}\n"
-    error = refusal(document(extra=text))
-    assert error.reason == "E_POLICY_SECTION_NOT_BUILT"
-    assert error.violations[0].field == path
 
 
 def test_topk_without_a_score_is_refused() -> None:

@@ -127,9 +127,9 @@ async def test_policies_are_versions_and_the_default_can_be_rolled_back(harness:
         (DOCUMENT.replace("sharpe >= 0.6", "sharp >= 0.6"), "E_POLICY_METRIC_UNKNOWN", "selection.gates.and[1]"),
         (DOCUMENT.replace("5m", "5 min"), "E_POLICY_UNIT", "data_currency.max_lag"),
         (
-            DOCUMENT + "position_policy: {on_promote: keep}\n",
-            "E_POLICY_SECTION_NOT_BUILT",
-            "position_policy.on_promote.keep",
+            DOCUMENT + "position_policy: {on_promote: wait}\n",
+            "E_POLICY_VALUE",
+            "position_policy.on_promote",
         ),
     ],
 )

@@ -67,6 +67,7 @@ class Entry:
     changed_at: datetime
     run_id: str
     effective_mode: EffectiveMode
+    live_since: datetime | None = None  # when it was promoted; None: it may take no risk in LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +237,9 @@ def fence_for(entries: Sequence[Entry]) -> tuple[FenceState, EffectiveMode, Stan
 
 def advanced(before: Activation, entries: Sequence[Entry], now: datetime, terms: Terms | None = None) -> Activation:
     """The next revision, or the same activation when nothing changed; terms stay unless given."""
-    ordered = tuple(sorted(entries, key=key_of))
+    ordered = tuple(sorted((dated(entry, now) for entry in entries), key=key_of))
     terms = before.terms if terms is None else terms
-    same = [replace(e, changed_at=now) for e in ordered] == [replace(e, changed_at=now) for e in before.entries]
+    same = [_content(entry, now) for entry in ordered] == [_content(entry, now) for entry in before.entries]
     if same and terms == before.terms:
         return before
     return replace(
@@ -253,6 +254,19 @@ def advanced(before: Activation, entries: Sequence[Entry], now: datetime, terms:
         time=now,
         windows=terms.windows,
     )
+
+
+def dated(entry: Entry, now: datetime) -> Entry:
+    """The entry with the instant of its promotion: kept by a freeze and by what is restored, gone with a drain."""
+    if entry.effective_mode is not EffectiveMode.LIVE or entry.drain or not (entry.active or entry.freeze):
+        return entry if entry.live_since is None else replace(entry, live_since=None)
+    opens = entry.active and not entry.freeze and entry.live_since is None
+    return replace(entry, live_since=now) if opens else entry
+
+
+def _content(entry: Entry, now: datetime) -> Entry:
+    """The entry without the instants that follow from its changes."""
+    return replace(entry, changed_at=now, live_since=None)
 
 
 def _fence_after(before: Activation, entries: Sequence[Entry], terms: Terms) -> Fence:

@@ -138,6 +138,7 @@ def _entry_values(entry: Entry) -> dict[str, object]:
         "changed_us": micros(entry.changed_at),
         "run_id": entry.run_id,
         "effective_mode": entry.effective_mode.value,
+        "live_since_us": micros_or_none(entry.live_since),
     }
 
 
@@ -154,6 +155,7 @@ def _entry(row: RowMapping) -> Entry:
         changed_at=instant(row["changed_us"]),
         run_id=row["run_id"],
         effective_mode=EffectiveMode(row["effective_mode"]),
+        live_since=instant_or_none(row["live_since_us"]),
     )
 
 

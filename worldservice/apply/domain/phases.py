@@ -15,6 +15,7 @@ from worldservice.activation.domain.activation import (
     Entry,
     Fence,
     Phase,
+    dated,
     exit_at,
     fence_for,
     leaves,
@@ -126,7 +127,8 @@ def opened(before: Activation, aim: Sequence[Entry], requires_ack: bool, now: da
 
 
 def _next(run: Activation, entries: tuple[Entry, ...], fence: Fence, now: datetime) -> Activation:
-    return replace(run, revision=run.revision + 1, entries=entries, fence=fence, time=now)
+    after = tuple(dated(entry, now) for entry in entries)
+    return replace(run, revision=run.revision + 1, entries=after, fence=fence, time=now)
 
 
 def _moved(fence: Fence, entries: Sequence[Entry]) -> Fence:

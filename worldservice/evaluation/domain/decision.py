@@ -20,7 +20,7 @@ from worldservice.evaluation.domain.validation import unmet_for_live
 from worldservice.policy.domain.edge_policy import EdgePolicy, below
 from worldservice.policy.domain.evidence import EvidenceRule, WorldAccount
 from worldservice.policy.domain.execution_model import ExecutionModel
-from worldservice.policy.domain.governance import LivePromotion
+from worldservice.policy.domain.governance import LivePromotion, OnPromote
 from worldservice.policy.domain.policy import Policy
 from worldservice.policy.domain.trading_terms import NO_TERMS, Terms
 from worldservice.worlds.domain.binding import Side, Stage
@@ -61,6 +61,7 @@ class Decision:
     execution: ExecutionModel | None = None  # what backtests have to assume; the policy's, so part of ruleset_hash
     evidence: EvidenceRule | None = None  # the policy's too; None: no policy
     account: WorldAccount | None = None  # the same
+    on_promote: OnPromote | None = None  # the same
 
     @property
     def etag(self) -> str:
@@ -139,6 +140,7 @@ def decide(
         execution=policy.gating.execution if policy else None,
         evidence=policy.evidence if policy else None,
         account=policy.account if policy else None,
+        on_promote=policy.positions.on_promote if policy else None,
     )
     if policy is None:
         return Verdicts(decision, reports, tenures, live, terms=None if _unreadable(facts) else NO_TERMS)

@@ -5,7 +5,7 @@ It knows nothing of policies; `Document` is a section with its path, so that eve
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -44,20 +44,18 @@ class Document:
 
     path: str
     values: Mapping[str, Plain]
-    known_absent: Callable[[str], None]
 
     @staticmethod
-    def at(path: str, value: Plain, known_absent: Callable[[str], None]) -> "Document":
-        """A section; `known_absent(path)` may raise a better error than "unknown key" for keys not built yet."""
+    def at(path: str, value: Plain) -> "Document":
+        """A section. Raises InvalidRequest (E_POLICY_VALUE) for what is none."""
         if not isinstance(value, Mapping):
             raise _refused("E_POLICY_VALUE", path, str(value)[:200], "a mapping")
-        return Document(path, value, known_absent)
+        return Document(path, value)
 
     def only(self, *keys: str) -> None:
         """Raises InvalidRequest (E_POLICY_KEY_UNKNOWN) for any other key."""
         for key in self.values:
             if key not in keys:
-                self.known_absent(self._path(key))
                 raise _refused("E_POLICY_KEY_UNKNOWN", self._path(key), key, f"one of {', '.join(keys)}")
 
     def required(self, key: str) -> Plain:
@@ -75,7 +73,7 @@ class Document:
 
     def section(self, key: str) -> "Document":
         """The mapping under a key."""
-        return Document.at(self._path(key), self.required(key), self.known_absent)
+        return Document.at(self._path(key), self.required(key))
 
     def _path(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key

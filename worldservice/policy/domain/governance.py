@@ -1,29 +1,21 @@
-"""Who may bring a strategy live, what a demoted one may still do, and the sections whose rules are not built yet."""
+"""Who may bring a strategy live, and what a promoted or demoted one does with its positions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 
 from qmtl.core.decimals import parse_decimal
-from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.errors import InvalidRequest
 from worldservice.policy.domain.document import (
     Document,
-    Plain,
     parse_duration,
     parse_flag,
     parse_word,
     refused_value,
-    require_constant,
 )
-
-LATER: Mapping[str, str] = {
-    "position_policy.on_promote.keep": "a session that waits for the next change of target",
-}
-
 
 FLAT_WITHIN, FLAT_WITHIN_MAX = timedelta(hours=1), timedelta(days=30)
 FLAT_SLIPPAGE_BPS, FLAT_SLIPPAGE_MAX = Decimal(20), Decimal(1000)
@@ -60,9 +52,18 @@ class OnDemote(Enum):
         return self is not OnDemote.HOLD
 
 
+class OnPromote(Enum):
+    """What a strategy that is promoted does with the target that it stands at: act on it, or take no more risk until
+    the target changes.
+    """
+
+    ENTER = "enter"
+    KEEP = "keep"
+
+
 @dataclass(frozen=True, slots=True)
 class PositionPolicy:
-    """What becomes of positions when a strategy is demoted.
+    """What becomes of positions when a strategy is demoted or promoted.
 
     `flat_within`: how long brokerage tries to close them; `flat_slippage_bps`: how much worse than the mark it sells,
     or buys back.
@@ -71,18 +72,7 @@ class PositionPolicy:
     on_demote: OnDemote = OnDemote.HOLD
     flat_within: timedelta = FLAT_WITHIN
     flat_slippage_bps: Decimal = FLAT_SLIPPAGE_BPS
-
-
-def refuse_later(path: str, value: Plain = None) -> None:
-    """Raises InvalidRequest (E_POLICY_SECTION_NOT_BUILT) when the path is one of a later part."""
-    part = LATER.get(path)
-    if part is not None:
-        raise InvalidRequest(
-            "E_POLICY_SECTION_NOT_BUILT",
-            f"{path} is not enforced yet, so a policy may not rely on it",
-            hint=f"leave {path} out until {part} is built",
-            violations=[Violation(path, "set", f"nothing: {part} is a later part")],
-        )
+    on_promote: OnPromote = OnPromote.ENTER
 
 
 def parse_governance(root: Document) -> Governance:
@@ -98,17 +88,14 @@ def parse_governance(root: Document) -> Governance:
 
 
 def parse_positions(root: Document) -> PositionPolicy:
-    """The section position_policy; absent: a demoted strategy holds what it has.
-
-    `on_promote: enter` always holds: a promoted strategy acts on the target that it stands at.
-    """
+    """The section position_policy; absent: a demoted strategy holds what it has, a promoted one acts on its target."""
     if root.optional("position_policy") is None:
         return PositionPolicy()
     section = root.section("position_policy")
     section.only("on_demote", "on_promote", "flat_within", "flat_slippage_bps")
-    if (promoted := section.optional("on_promote")) is not None:
-        refuse_later(f"{section.path}.on_promote.{promoted}")
-        require_constant(section, "on_promote", "enter")
+    promoted, on_promote = section.optional("on_promote"), OnPromote.ENTER
+    if promoted is not None:
+        on_promote = parse_word(promoted, f"{section.path}.on_promote", OnPromote)
     word, path = section.optional("on_demote"), f"{section.path}.on_demote"
     if word is None and (promoted is None or len(section.values) > 1):
         section.required("on_demote")
@@ -116,7 +103,7 @@ def parse_positions(root: Document) -> PositionPolicy:
     given = [key for key in ("flat_within", "flat_slippage_bps") if section.optional(key) is not None]
     if given and on_demote is not OnDemote.FLAT:
         raise refused_value(path, on_demote.value, f"flat beside {given[0]}")
-    return PositionPolicy(on_demote, _flat_within(section), _flat_slippage(section))
+    return PositionPolicy(on_demote, _flat_within(section), _flat_slippage(section), on_promote)
 
 
 def _flat_within(section: Document) -> timedelta:

@@ -32,7 +32,6 @@ from worldservice.policy.domain.governance import (
     PositionPolicy,
     parse_governance,
     parse_positions,
-    refuse_later,
 )
 from worldservice.policy.domain.metric_catalogue import CATALOGUE
 from worldservice.policy.domain.risk.terms import RiskTerms, parse_risk
@@ -140,7 +139,7 @@ class Policy:
 def parse_policy(text: str) -> Policy:
     """Compile a policy document. Raises InvalidRequest (E_POLICY_...) whose violation names the path."""
     plain = read_document(text)
-    root = Document.at("", plain, refuse_later)
+    root = Document.at("", plain)
     root.only(
         "data_currency", "selection", "validation_profiles", "default_profile_by_stage", "gating_policy", "governance",
         "activation_windows", "position_policy", "evidence", "account", "campaign", "risk",
@@ -233,7 +232,7 @@ def _gate(value: Plain, path: str, count: list[int]) -> Gate:
         if count[0] > RULES_MAX:
             raise _refused("E_POLICY_VALUE", path, value, f"at most {RULES_MAX} gates")
         return compile_expression(value, Result.BOOLEAN, path)
-    node = Document.at(path, value, refuse_later)
+    node = Document.at(path, value)
     node.only("and", "or")
     if len(node.values) != 1:
         raise _refused("E_POLICY_VALUE", path, sorted(node.values), "exactly one of and, or")

@@ -79,9 +79,7 @@ def parse_windows(root: Document) -> tuple[Window, ...]:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str) or not 0 < len(value) <= WINDOWS_MAX:
         raise refused_value("activation_windows", value, f"a list of 1 to {WINDOWS_MAX} windows")
-    return tuple(
-        _window(Document.at(f"activation_windows[{i}]", one, root.known_absent)) for i, one in enumerate(value)
-    )
+    return tuple(_window(Document.at(f"activation_windows[{i}]", one)) for i, one in enumerate(value))
 
 
 def _window(section: Document) -> Window:

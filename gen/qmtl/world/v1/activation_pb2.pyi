@@ -82,7 +82,7 @@ class ActivationChange(_message.Message):
     def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[str] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stage: _Optional[_Union[_binding_pb2.Stage, str]] = ...) -> None: ...
 
 class ActivationEntry(_message.Message):
-    __slots__ = ("strategy_id", "side", "active", "weight", "freeze", "drain", "valid_from", "valid_until", "changed_at", "run_id", "effective_mode")
+    __slots__ = ("strategy_id", "side", "active", "weight", "freeze", "drain", "valid_from", "valid_until", "changed_at", "run_id", "effective_mode", "live_since")
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +94,7 @@ class ActivationEntry(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_SINCE_FIELD_NUMBER: _ClassVar[int]
     strategy_id: str
     side: _common_pb2.Side
     active: bool
@@ -105,7 +106,8 @@ class ActivationEntry(_message.Message):
     changed_at: _timestamp_pb2.Timestamp
     run_id: str
     effective_mode: _common_pb2.EffectiveMode
-    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[str] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ...) -> None: ...
+    live_since: _timestamp_pb2.Timestamp
+    def __init__(self, strategy_id: _Optional[str] = ..., side: _Optional[_Union[_common_pb2.Side, str]] = ..., active: _Optional[bool] = ..., weight: _Optional[str] = ..., freeze: _Optional[bool] = ..., drain: _Optional[bool] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., live_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ActivationEnvelope(_message.Message):
     __slots__ = ("world_id", "world_revision", "previous_world_revision", "entries", "etag", "state_hash", "effective_mode", "fence_epoch", "run_id", "apply_sequence", "phase", "requires_ack", "time", "execution_domain", "fence_pending", "sessions", "windows", "limits")

@@ -19,6 +19,12 @@ class EvidenceRule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_RULE_REPLAY: _ClassVar[EvidenceRule]
     EVIDENCE_RULE_CLAIMS: _ClassVar[EvidenceRule]
 
+class OnPromote(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ON_PROMOTE_UNSPECIFIED: _ClassVar[OnPromote]
+    ON_PROMOTE_ENTER: _ClassVar[OnPromote]
+    ON_PROMOTE_KEEP: _ClassVar[OnPromote]
+
 class FillModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FILL_MODEL_UNSPECIFIED: _ClassVar[FillModel]
@@ -83,6 +89,9 @@ class DecisionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 EVIDENCE_RULE_UNSPECIFIED: EvidenceRule
 EVIDENCE_RULE_REPLAY: EvidenceRule
 EVIDENCE_RULE_CLAIMS: EvidenceRule
+ON_PROMOTE_UNSPECIFIED: OnPromote
+ON_PROMOTE_ENTER: OnPromote
+ON_PROMOTE_KEEP: OnPromote
 FILL_MODEL_UNSPECIFIED: FillModel
 FILL_MODEL_NEXT_BAR: FillModel
 DECISION_REASON_UNSPECIFIED: DecisionReason
@@ -157,7 +166,7 @@ class ExecutionModel(_message.Message):
     def __init__(self, fill: _Optional[_Union[FillModel, str]] = ..., maker_fee_rate: _Optional[str] = ..., taker_fee_rate: _Optional[str] = ..., slippage_rate: _Optional[str] = ..., participation: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class DecisionEnvelope(_message.Message):
-    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message", "evidence", "account_model")
+    __slots__ = ("world_id", "policy_version", "effective_mode", "reasons", "as_of", "ttl", "etag", "dataset_fingerprint", "coverage_ratio", "data_end", "decided_at", "ruleset_hash", "selected", "stale", "execution_model", "message", "evidence", "account_model", "on_promote")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_MODE_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +185,7 @@ class DecisionEnvelope(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
+    ON_PROMOTE_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     policy_version: int
     effective_mode: _common_pb2.EffectiveMode
@@ -194,4 +204,5 @@ class DecisionEnvelope(_message.Message):
     message: str
     evidence: EvidenceRule
     account_model: _account_pb2.AccountModel
-    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage_ratio: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ..., evidence: _Optional[_Union[EvidenceRule, str]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ...) -> None: ...
+    on_promote: OnPromote
+    def __init__(self, world_id: _Optional[str] = ..., policy_version: _Optional[int] = ..., effective_mode: _Optional[_Union[_common_pb2.EffectiveMode, str]] = ..., reasons: _Optional[_Iterable[_Union[DecisionReason, str]]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., etag: _Optional[str] = ..., dataset_fingerprint: _Optional[str] = ..., coverage_ratio: _Optional[float] = ..., data_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ruleset_hash: _Optional[str] = ..., selected: _Optional[_Iterable[str]] = ..., stale: _Optional[bool] = ..., execution_model: _Optional[_Union[ExecutionModel, _Mapping]] = ..., message: _Optional[str] = ..., evidence: _Optional[_Union[EvidenceRule, str]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ..., on_promote: _Optional[_Union[OnPromote, str]] = ...) -> None: ...

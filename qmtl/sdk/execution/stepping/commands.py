@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,15 @@ def first_command_ns(nodes: Iterable[str], outputs: Outputs) -> int | None:
     """When the first command is known; None: there is none."""
     firsts = [int(outputs.by_id[node].time_ns[0]) for node in nodes if len(outputs.by_id[node])]
     return min(firsts, default=None)
+
+
+def standing_at(nodes: Iterable[str], outputs: Outputs, time_ns: int) -> Iterator[Command]:
+    """The last command of each node that has one by an instant."""
+    for node in nodes:
+        series = outputs.by_id[node]
+        row = int(np.searchsorted(series.time_ns, time_ns, side="right")) - 1
+        if row >= 0:
+            yield Command(node, int(series.time_ns[row]), *series.rows[row].tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

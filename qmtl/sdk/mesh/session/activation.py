@@ -109,6 +109,13 @@ class FollowedActivation:
                 return parse_decimal(entry.weight or "0", "entry.weight")
         return known
 
+    def live_since_ns(self, strategy_id: str, side: commonpb.Side) -> int:
+        """When a side of a strategy was promoted, in ns; 0: it may take no risk in LIVE."""
+        for entry in self.envelope.entries:
+            if (entry.strategy_id, entry.side) == (strategy_id, side) and entry.HasField("live_since"):
+                return ns_from_proto(entry.live_since, "entry.live_since")
+        return 0
+
     def allows(
         self, strategy_id: str, side: commonpb.Side, *, reduces: bool, now_ns: int, domain: commonpb.ExecutionDomain
     ) -> bool:

@@ -27,7 +27,7 @@ from qmtl.core.errors import NotReady, Unavailable
 from qmtl.core.instants import to_ns
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
 from qmtl.sdk.execution.holdings import Holding
-from qmtl.sdk.execution.legs import Route
+from qmtl.sdk.execution.legs import Promotion, Route
 from qmtl.sdk.execution.port import (
     WHOLE,
     AskFee,
@@ -155,6 +155,14 @@ class MeshExecution:
             self._activation.weight(strategy_id, commonpb.SIDE_SHORT, known.short),
         )
         return self._weights
+
+    def promotion(self) -> Promotion:
+        """When each side of the strategy was promoted, by the newest activation."""
+        strategy_id = self._owner.strategy_id
+        sides = (
+            self._activation.live_since_ns(strategy_id, side) for side in (commonpb.SIDE_LONG, commonpb.SIDE_SHORT)
+        )
+        return Promotion(*sides)
 
     def routes(self) -> dict[str, Route]:
         """Whose each symbol is by the newest shares of the strategy's versions."""

@@ -47,11 +47,12 @@ from qmtl.sdk.mesh.session.pacing import Follower
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.streams import ReadAhead, beside
 from qmtl.sdk.mesh.session.terms import SessionTerms
-from qmtl.sdk.mesh.session.trading import SessionTrading, StateInStep
+from qmtl.sdk.mesh.session.trading import SessionTrading, Standing, StateInStep
 from qmtl.sdk.mesh.submission.submit import Submitter
 from qmtl.sdk.mesh.wire.bars import bar_from_proto, subscription
 from qmtl.sdk.strategy.assembly import Assembled
 from qmtl.wire.instants import ns_from_proto
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import session_pb2 as sessionpb
 
 log = logging.getLogger("qmtl.sdk.mesh.session")
@@ -103,6 +104,8 @@ class Session:
         self._orders = OrderListener(assembled.strategy, assembled.rules)
         in_step = CommandsInStep(assembled) if assembled.in_step else None
         self._state = None if in_step is None else StateInStep(in_step, self._traded)
+        self._standing = Standing({one.command.node_id for one in assembled.rules}, self._state)
+        self._keeps = False
 
     @property
     def moved(self) -> bool:
@@ -112,6 +115,8 @@ class Session:
     async def begin(self) -> accountpb.Account:
         """Open the session's data, feed its history to the nodes, and open or find the account that it trades on."""
         await self._open_data_session(self._session)
+        if self._is_live:
+            self._keeps = (await self._submitter.decision()).on_promote == decisionpb.ON_PROMOTE_KEEP
         await self._warm_up(self._session)
         return await self._account()
 
@@ -134,7 +139,9 @@ class Session:
     async def _trade(self, account: accountpb.Account, owner: Owner, portfolio: FollowedPortfolio) -> SessionResult:
         market = replace(await session_market(self._another(), account, self._traded), version=self._terms.version)
         execution = MeshExecution(self._another(), owner, self._activation, portfolio, market)
-        trading = SessionTrading(DecisionLogic(self._assembled, version=market.version), execution, self._state)
+        logic = DecisionLogic(self._assembled, version=market.version)
+        standing = self._standing.commands if self._keeps else None
+        trading = SessionTrading(logic, execution, self._state, standing)
         capital = parse_decimal((await portfolio.read()).equity, "portfolio.equity") if self._is_live else None
         begun = asyncio.Event()
         missed = partial(self._list_missed, owner, trading)
@@ -261,7 +268,7 @@ class Session:
                     hint="start the session later or shorten the strategy's periods",
                 )
         start_ns = ns_from_proto(session.start, "session.start")
-        made = None if self._state is None else self._state.warm_up
+        made = None if self._state is None and not self._keeps else self._standing.warm_up
         await asyncio.to_thread(self._data_clock.warm_up, history, start_ns, made)
 
     async def _play(self, trading: SessionTrading, follower: Follower | None) -> None:

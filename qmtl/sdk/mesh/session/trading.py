@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -46,11 +46,6 @@ class StateInStep:
         """`books` makes the books of all fills until now, none of them stepped."""
         self._books, self._instruments = books, instruments
 
-    def warm_up(self, emissions: Sequence[Emission]) -> None:
-        """Take what an instant before the session made; nothing is held then."""
-        for _ in self.commands(emissions):
-            pass
-
     def commands(self, emissions: Iterable[Emission]) -> Iterator[Command]:
         """The commands of instants, by what was held at the close before."""
         ordered = sorted(emissions, key=lambda one: one.time_ns)
@@ -86,9 +81,17 @@ class StateInStep:
 
 
 class SessionTrading:
-    """The decisions of one strategy in one session. `state`: None where no node reads what it holds."""
+    """The decisions of one strategy in one session. `state`: None where no node reads what it holds. `standing`: the
+    commands before the session, where the policy says `on_promote: keep`; None elsewhere.
+    """
 
-    def __init__(self, logic: DecisionLogic, execution: MeshExecution, state: StateInStep | None = None) -> None:
+    def __init__(
+        self,
+        logic: DecisionLogic,
+        execution: MeshExecution,
+        state: StateInStep | None = None,
+        standing: Iterable[Command] | None = None,
+    ) -> None:
         self._logic = logic
         self._execution = execution
         self._state = state
@@ -97,7 +100,11 @@ class SessionTrading:
         self._worked: list[str] = []  # orders of all versions, since the last decision
         self._rejected: dict[str, str] = {}  # what the venue said, by order
         self._told: set[str] = set()  # of these, whose rejection was told
+        self._keeps = standing is not None
+        self._nodes = frozenset(logic.command_nodes)
         logic.begin()
+        for command in standing or ():
+            logic.standing.stand(command.node_id, command.target, command.time_ns)
 
     def hear(self, event: orderpb.OrderEvent) -> None:
         """An event of an order of the strategy, also of its other versions."""
@@ -141,6 +148,8 @@ class SessionTrading:
                 fresh.append(command)
         self._logic.weigh(self._execution.weights())
         self._logic.route(self._execution.routes())
+        if self._keeps:
+            self._logic.standing.promotion = self._execution.promotion()
         worked, self._worked = self._worked, []
         for name in worked:
             self._logic.hear(name)
@@ -159,6 +168,7 @@ class SessionTrading:
 
     def _remember(self, command: Command) -> None:
         """What an earlier process sent for a command is acted on."""
+        self._logic.standing.stand(command.node_id, command.target, command.time_ns)
         name = self._logic.order_name(command)
         if name in self._final:
             self._logic.remember(command)
@@ -166,10 +176,33 @@ class SessionTrading:
             self._logic.remember_closing(command)
 
     def _commands(self, emissions: Iterable[Emission]) -> Iterable[Command]:
-        if self._state is not None:
-            yield from self._state.commands(emissions)
-            return
-        for emission in emissions:
-            if self._logic.follows(emission.vertex.node_id):
-                target, price = emission.row
-                yield Command(emission.vertex.node_id, emission.time_ns, target, price)
+        return commands_of(emissions, self._nodes, self._state)
+
+
+class Standing:
+    """The commands that a strategy stands at before its session, by node; nothing is held then."""
+
+    def __init__(self, nodes: Collection[str], state: StateInStep | None) -> None:
+        self._nodes, self._state = nodes, state
+        self._last: dict[str, Command] = {}
+
+    @property
+    def commands(self) -> Iterable[Command]:
+        """The last command of each node."""
+        return self._last.values()
+
+    def warm_up(self, emissions: Sequence[Emission]) -> None:
+        """Take what an instant before the session made."""
+        for command in commands_of(emissions, self._nodes, self._state):
+            self._last[command.node_id] = command
+
+
+def commands_of(emissions: Iterable[Emission], nodes: Collection[str], state: StateInStep | None) -> Iterator[Command]:
+    """The commands among what nodes made; `state`: of a strategy that reads what it holds."""
+    if state is not None:
+        yield from state.commands(emissions)
+        return
+    for emission in emissions:
+        if emission.vertex.node_id in nodes:
+            target, price = emission.row
+            yield Command(emission.vertex.node_id, emission.time_ns, target, price)

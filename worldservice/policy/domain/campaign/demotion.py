@@ -60,7 +60,7 @@ def parse_demotions(section: Document) -> tuple[DemotionRule, ...]:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > RULES_MAX:
         raise refused_value(path, value, f"a list of at most {RULES_MAX} rules")
-    rules = tuple(_rule(Document.at(f"{path}[{at}]", each, section.known_absent)) for at, each in enumerate(value))
+    rules = tuple(_rule(Document.at(f"{path}[{at}]", each)) for at, each in enumerate(value))
     if len({(rule.when.text, rule.held, rule.auto) for rule in rules}) < len(rules):
         raise refused_value(path, [rule.when.text for rule in rules], "every rule once")
     return rules

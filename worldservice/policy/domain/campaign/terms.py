@@ -122,7 +122,7 @@ def _part(section: Document, key: str, *keys: str) -> Document:
     """A part with its keys checked; an absent part is an empty one."""
     path = f"{section.path}.{key}"
     if section.optional(key) is None:
-        return Document.at(path, {}, section.known_absent)
+        return Document.at(path, {})
     part = section.section(key)
     part.only(*keys)
     return part
@@ -179,7 +179,7 @@ def _canary(part: Document, usual: tuple[CanaryStep, ...]) -> tuple[CanaryStep, 
         return usual
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > CANARY_MAX:
         raise refused_value(path, value, f"a list of at most {CANARY_MAX} steps like {{share: 0.1, days: 5}}")
-    steps = tuple(_step(Document.at(f"{path}[{place}]", each, part.known_absent)) for place, each in enumerate(value))
+    steps = tuple(_step(Document.at(f"{path}[{place}]", each)) for place, each in enumerate(value))
     if list(steps) != sorted(steps, key=lambda one: one.share) or len({one.share for one in steps}) != len(steps):
         raise refused_value(path, [str(one.share) for one in steps], "shares that rise from step to step")
     return steps

@@ -135,7 +135,7 @@ def _exits(section: Document) -> tuple[ExitRule, ...]:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > RULES_MAX:
         raise refused_value("risk.exit", value, f"a list of at most {RULES_MAX} rules")
-    parts = [Document.at(f"risk.exit[{at}]", each, section.known_absent) for at, each in enumerate(value)]
+    parts = [Document.at(f"risk.exit[{at}]", each) for at, each in enumerate(value)]
     return tuple(_exit(part, at) for at, part in enumerate(parts))
 
 
