@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qmtl.sdk import Signal, Sizing, Strategy, StreamInput, signals
 from qmtl.sdk.execution.decide import Command, DecisionLogic
-from qmtl.sdk.execution.legs import permitted_part
+from qmtl.sdk.execution.legs import Promotion, permitted_part
 from qmtl.sdk.execution.port import (
     UNRESTRICTED,
     AskHeldPosition,
@@ -192,3 +192,45 @@ async def test_a_venue_that_is_waited_for_gets_the_same_requests() -> None:
     reply = conclude(first.logic.decide([first.command(3.0)]), at_once.answer)
     assert await conclude_async(second.logic.decide([second.command(3.0)]), answer) == reply
     assert waited.asked == at_once.asked
+
+
+def kept(target: float, promoted_bar: int) -> Decided:
+    """One that has stood at a target since bar 1, and was promoted at the close of a bar."""
+    decided = Decided()
+    decided.logic.begin()
+    stands = decided.command(target)
+    decided.logic.standing.stand(stands.node_id, stands.target, stands.time_ns)
+    decided.logic.standing.promotion = Promotion(promoted_bar * BAR_NS, 0)
+    return decided
+
+
+def stands_on(decided: Decided, target: float, venue: Venue) -> None:
+    command = decided.command(target)
+    decided.logic.standing.stand(command.node_id, command.target, command.time_ns)
+    conclude(decided.logic.decide([command]), venue.answer)
+
+
+@pytest.mark.parametrize(
+    ("held", "quantity"), [(0, []), (2, []), (5, [Decimal(-2)]), (-1, [Decimal(1)])]
+)  # it adds nothing, reduces what is beyond the target and closes what is on the other side
+def test_a_target_that_stood_at_the_promotion_only_reduces(held: int, quantity: list[Decimal]) -> None:
+    venue = Venue(held=held)
+    stands_on(kept(3.0, 1), 3.0, venue)
+    assert [order.quantity for order in venue.orders] == quantity
+
+
+def test_it_acts_at_the_next_change_and_on_what_was_given_after_the_promotion() -> None:
+    decided, venue = kept(3.0, 2), Venue()
+    for target in (3.0, 3.0, 4.0):
+        assert not venue.orders
+        stands_on(decided, target, venue)
+    assert [order.quantity for order in venue.orders] == [Decimal(4)]
+    late, venue = kept(3.0, 0), Venue()
+    stands_on(late, 3.0, venue)
+    assert [order.quantity for order in venue.orders] == [Decimal(3)]
+
+
+def test_a_standing_target_of_0_closes_what_an_earlier_session_left() -> None:
+    venue = Venue(held=2)
+    stands_on(kept(0.0, 9), 0.0, venue)
+    assert [order.quantity for order in venue.orders] == [Decimal(-2)]

@@ -57,6 +57,7 @@ from qmtl.world.v1 import apply_service_pb2_grpc as applyrpc
 from qmtl.world.v1 import audit_service_pb2_grpc as auditrpc
 from qmtl.world.v1 import binding_service_pb2_grpc as bindingrpc
 from qmtl.world.v1 import campaign_service_pb2_grpc as campaignrpc
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 from qmtl.world.v1 import evaluation_pb2 as evaluationpb
 from qmtl.world.v1 import evaluation_service_pb2 as evaluationservicepb
@@ -85,6 +86,8 @@ class FakeMesh:
         self.assignments: dict[str, list[diffpb.QueueAssignment]] = {}  # by strategy
         self.evaluations: list[evaluationservicepb.EvaluateRequest] = []
         self.account_model: accountpb.AccountModel | None = None
+        self.on_promote = decisionpb.ON_PROMOTE_UNSPECIFIED
+        self.promoted_ns = 0  # of what is live; 0: it says nothing
         self.order_lists: dict[str, evaluationpb.OrderList] = {}
         self.evidence: list[evaluationpb.EvidenceState] = []  # of the next answers; then it is replayed
         self.evidence_message = ""
@@ -173,6 +176,8 @@ class FakeMesh:
             freeze=freeze,
             drain=drain,
         )
+        if live and self.promoted_ns:
+            entry.live_since.CopyFrom(ns_to_proto(self.promoted_ns))
         session = sessionpb.Session(
             session_id="session-live" if live else "session-1",
             world_id="w",

@@ -37,6 +37,7 @@ ENTRY = st.builds(
     TIME,
     TEXT,
     st.sampled_from(EffectiveMode),
+    MAYBE_TIME,
 )
 
 

@@ -158,11 +158,8 @@ class MeshExecution:
 
     def promotion(self) -> Promotion:
         """When each side of the strategy was promoted, by the newest activation."""
-        strategy_id = self._owner.strategy_id
-        sides = (
-            self._activation.live_since_ns(strategy_id, side) for side in (commonpb.SIDE_LONG, commonpb.SIDE_SHORT)
-        )
-        return Promotion(*sides)
+        since, strategy_id = self._activation.live_since_ns, self._owner.strategy_id
+        return Promotion(since(strategy_id, commonpb.SIDE_LONG), since(strategy_id, commonpb.SIDE_SHORT))
 
     def routes(self) -> dict[str, Route]:
         """Whose each symbol is by the newest shares of the strategy's versions."""

@@ -66,7 +66,10 @@ class FakeWorldService:
         mode = commonpb.EFFECTIVE_MODE_COMPUTE_ONLY
         return evaluationservicepb.DecideResponse(
             decision=decisionpb.DecisionEnvelope(
-                world_id="w", effective_mode=mode, account_model=self.mesh.account_model
+                world_id="w",
+                effective_mode=mode,
+                account_model=self.mesh.account_model,
+                on_promote=self.mesh.on_promote,
             )
         )
 

@@ -12,14 +12,17 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.instants import from_ns
 from qmtl.data.v1 import datasets_pb2 as datasetspb
+from qmtl.sdk.execution.terms import AccountTerms
+from qmtl.sdk.mesh.recordings import RecordedSession
 from qmtl.sdk.mesh.session.result import SessionResult
 from qmtl.sdk.mesh.session.run import trade
 from qmtl.sdk.mesh.session.terms import SessionTerms
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.world.v1 import binding_pb2 as bindingpb
+from qmtl.world.v1 import decision_pb2 as decisionpb
 from tests.sdk.mesh.fakes import FakeMesh
 from tests.sdk.mesh.samples import PRESET
-from tests.sdk.mesh.session.test_behind import Feed
+from tests.sdk.mesh.session.test_behind import Feed, told
 from tests.sdk.mesh.session.test_session import BARS, START, Cross, submitter
 from tests.support.waiting import eventually
 
@@ -187,8 +190,8 @@ async def test_one_that_is_demoted_drains_live_and_then_goes_on_on_paper() -> No
 
 async def test_promoted_on_a_live_feed_it_waits_for_no_bar_and_acts_on_the_target_that_it_stands_at() -> None:
     """In between, and after the runner has died, nothing is sent twice."""
-    told = await run(await live_mesh("acc"))
-    decided = sorted(int((BARS.close_ns == one.order.decided_at.ToNanoseconds()).argmax()) for one in told.orders)
+    entered = await run(await live_mesh("acc"))
+    decided = sorted(int((BARS.close_ns == one.order.decided_at.ToNanoseconds()).argmax()) for one in entered.orders)
     bar = decided[0] - START + 2
     assert decided[1] > START + bar, "its target does not change meanwhile"
     mesh, feed = await live_mesh("acc"), Feed(frozenset())
@@ -217,3 +220,27 @@ async def test_promoted_on_a_live_feed_it_waits_for_no_bar_and_acts_on_the_targe
     again = await run(mesh, terms)
     assert [one.order.client_order_id for one in again.orders] == list(mesh.orders)
     assert (len(mesh.orders), mesh.repeated_orders) == (1, 0)
+
+
+@pytest.mark.parametrize(("bars_in", "stops_at", "first_bar"), [(0, 5, 17), (60, 70, 84)])
+async def test_kept_it_waits_for_its_next_change_of_target_also_after_a_restart(
+    bars_in: int, stops_at: int, first_bar: int
+) -> None:
+    """As the first strategy of its session, and as one that joins it while it stands at a target since bar 50."""
+    mesh = await live_mesh("acc")
+    mesh.on_promote = decisionpb.ON_PROMOTE_KEEP
+    mesh.promoted_ns = int(BARS.close_ns[START + bars_in - 1])
+    mesh.activate("s-1", live=True)
+    first = await run(mesh, SessionTerms(until=from_ns(int(BARS.close_ns[START + stops_at]))))
+    assert not first.orders
+    result = await run(mesh)
+    decided = sorted(one.order.decided_at.ToNanoseconds() for one in result.orders)
+    assert decided[0] == BARS.close_ns[START + first_bar]
+    if not bars_in:
+        recorded = RecordedSession(
+            "r", from_ns(mesh.start_ns), (BARS.between(None, mesh.start_ns),), result.bars, result.late_ns
+        )
+        replayed = recorded.replay(Cross(), AccountTerms(keeps=True))
+        assert replayed.fills
+        assert [told(fill) for fill in replayed.fills] == [told(fill) for fill in result.replay.fills]
+        assert recorded.replay(Cross()).fills[0].time_ns < replayed.fills[0].time_ns
