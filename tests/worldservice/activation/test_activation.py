@@ -14,9 +14,11 @@ from tests.worldservice.samples import NOW, binding
 from worldservice.activation.domain.activation import (
     TRADING,
     Activation,
+    Entry,
     EntryStanding,
     FenceState,
     confirm,
+    dated,
     empty,
     narrowed,
     narrows,
@@ -25,6 +27,7 @@ from worldservice.activation.domain.activation import (
     state_hash,
 )
 from worldservice.activation.domain.operator_changes import Change, change_activation
+from worldservice.apply.domain.phases import frozen, opened
 from worldservice.worlds.domain.binding import Binding, Side, Stage
 
 BOUND = {"s": binding("s"), "t": binding("t")}
@@ -315,3 +318,29 @@ def test_a_window_that_ends_no_later_than_it_opens_is_refused(opens: int, ends: 
     opens_at, ends_at = (NOW + timedelta(hours=hours) for hours in (opens, ends))
     with pytest.raises(InvalidRequest, match="E_WINDOW"):
         apply(before, Change("s", Side.LONG, valid_from=opens_at, valid_until=ends_at), bound=bound)
+
+
+def test_a_promotion_is_dated_once_and_a_freeze_is_no_new_one() -> None:
+    entry = Entry("s", Side.LONG, True, 1.0, False, False, None, None, NOW, "", EffectiveMode.LIVE)
+    later = NOW + timedelta(days=1)
+    live = dated(entry, NOW)
+    assert live.live_since == NOW
+    shut = dated(replace(live, active=False, freeze=True), later)
+    assert shut.live_since == NOW
+    assert dated(replace(shut, active=True, freeze=False), later) == live
+    assert dated(replace(live, weight=0.5), later).live_since == NOW
+    for ended in (
+        replace(live, drain=True),
+        replace(live, active=False),
+        replace(live, effective_mode=EffectiveMode.PAPER),
+    ):
+        assert dated(ended, later).live_since is None
+    again = replace(dated(replace(live, drain=True), later), drain=False)
+    assert dated(again, later).live_since == later
+    assert dated(replace(entry, effective_mode=EffectiveMode.PAPER), NOW).live_since is None
+    shut_world = frozen(replace(empty("alpha", NOW), entries=(live,)), "run", later)
+    assert [one.live_since for one in shut_world.entries] == [NOW]
+    reopened = opened(
+        shut_world, (live, replace(entry, strategy_id="t")), requires_ack=True, now=later + timedelta(seconds=1)
+    )
+    assert {one.live_since for one in reopened.entries} == {NOW, later + timedelta(seconds=1)}

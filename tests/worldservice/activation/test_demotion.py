@@ -24,16 +24,7 @@ from tests.worldservice.harness import COMPUTE_ONLY as LOW
 from tests.worldservice.harness import LONG, WorldHarness, evaluation, eventually, make_world, raising
 from tests.worldservice.harness import PAPER as ON_PAPER
 from tests.worldservice.samples import CLAIMS, DOCUMENT, NOW, binding, candidate, fresh, world
-from worldservice.activation.domain.activation import (
-    Activation,
-    Ceiling,
-    Entry,
-    FenceState,
-    dated,
-    empty,
-    narrowed,
-    no_exit,
-)
+from worldservice.activation.domain.activation import Activation, Ceiling, Entry, FenceState, empty, narrowed, no_exit
 from worldservice.activation.domain.operator_changes import Change, change_activation
 from worldservice.apply.domain.phases import aimed, frozen, restored, switched
 from worldservice.apply.domain.targets import Target
@@ -384,18 +375,3 @@ async def open_session(harness: WorldHarness) -> str:
         await ann.activation.GetActivation(activationservicepb.GetActivationRequest(world_id="w1"))
     ).activation.sessions
     return session.session_id
-
-
-def test_a_promotion_is_dated_once_and_a_freeze_is_no_new_one() -> None:
-    entry = Entry("s", Side.LONG, True, 1.0, False, False, None, None, NOW, "", LIVE)
-    live = dated(entry, NOW)
-    assert live.live_since == NOW
-    shut = dated(replace(live, active=False, freeze=True), LATER)
-    assert shut.live_since == NOW
-    assert dated(replace(shut, active=True, freeze=False), LATER) == live
-    assert dated(replace(live, weight=0.5), LATER).live_since == NOW
-    for ended in (replace(live, drain=True), replace(live, active=False), replace(live, effective_mode=PAPER)):
-        assert dated(ended, LATER).live_since is None
-    again = replace(dated(replace(live, drain=True), LATER), drain=False)
-    assert dated(again, LATER).live_since == LATER
-    assert dated(replace(entry, effective_mode=PAPER), NOW).live_since is None

@@ -178,7 +178,7 @@ async def test_a_target_that_returns_after_another_process_closed_the_position_i
 ) -> None:
     mesh, venue, assembled = await active(), FlatVenue(), assemble(Held())
     logic = DecisionLogic(assembled)
-    [vertex] = [one for one in assembled.dag.nodes if logic.follows(one.node_id)]
+    [vertex] = [one for one in assembled.dag.nodes if one.node_id in logic.command_nodes]
     first, turned, back = (
         Command(vertex.node_id, int(BARS.close_ns[at]), target, 100.0) for at, target in enumerate((3.0, -3.0, 3.0))
     )
@@ -196,7 +196,7 @@ async def test_what_the_venue_rejected_is_told_once_and_sent_again_at_the_next_b
     mesh, assembled = await active(), assemble(Held())
     logic, venue = DecisionLogic(assembled), FlatVenue()
     trading = SessionTrading(logic, venue)  # type: ignore[arg-type]  # all that is asked of it
-    [vertex] = [one for one in assembled.dag.nodes if logic.follows(one.node_id)]
+    [vertex] = [one for one in assembled.dag.nodes if one.node_id in logic.command_nodes]
 
     async def bar(at: int) -> list[str]:
         close_ns = int(BARS.close_ns[at])
