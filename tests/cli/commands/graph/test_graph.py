@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.cli.conftest import CliMesh
@@ -17,7 +19,7 @@ def test_graph_is_drawn_with_what_is_shared(cli_mesh: CliMesh) -> None:
         ("BTC-USD", "ema_192"), ("ema_192", "slope"), ("slope", "threshold"),
         ("threshold", "target"), ("target", "orders"), ("BTC-USD", "orders"),
     }  # fmt: skip
-    assert "ema_192 ◆ ⇄1" in text
+    assert re.search("ema_192 ◆ ⇄[1-9]", text)  # by as many as there are of other worlds
     assert "◆ was in the graph before" in text
     assert cli_mesh.ask("graph", "show", cli_mesh.trend, "--ascii").isascii()
     assert "⇄" in cli_mesh.ask("graph", "show", cli_mesh.cross)
