@@ -40,7 +40,8 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
         self, request: portfolioservicepb.GetPortfolioRequest, context: object
     ) -> portfolioservicepb.GetPortfolioResponse:
         await self._access.readable(request.account, request.world_id)
-        book = await self._book(request.account, request.world_id, request.strategy_id, marks=True)
+        whole = not request.world_id  # prices of what another world trades are told to readers of the account
+        book = await self._book(request.account, request.world_id, request.strategy_id, marks=whole)
         return portfolioservicepb.GetPortfolioResponse(portfolio=book)
 
     async def StreamPortfolio(

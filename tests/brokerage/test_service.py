@@ -163,7 +163,10 @@ async def test_positions_by_strategy_and_netted(mesh: Mesh, client: Client) -> N
     assert [*first.positions, *rest.positions] == list(apart.positions)
     assert (len(first.positions), rest.page.next_page_token) == (1, "")
     book = portfolioservicepb.GetPortfolioRequest(account="acc", strategy_id="s2")
-    assert list((await client.portfolios.GetPortfolio(book)).portfolio.positions) == list(one.positions)
+    whole = (await client.portfolios.GetPortfolio(book)).portfolio
+    assert list(whole.positions) == list(one.positions)
+    book.world_id = "w1"
+    assert (bool(whole.marks), bool((await client.portfolios.GetPortfolio(book)).portfolio.marks)) == (True, False)
     netted = await client.portfolios.ListPositions(portfolioservicepb.ListPositionsRequest(account="acc", netted=True))
     assert [(held.strategy_id, held.quantity) for held in netted.positions] == [("", "15")]
     nothing = portfolioservicepb.ListPaymentsRequest(account="acc", world_id="w1")
