@@ -8,14 +8,15 @@ with it is told by name and keeps nobody from the rest.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import invalidate_caches
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -181,10 +182,7 @@ def installed_shelf() -> Shelf:
 def _folder(point: EntryPoint) -> Path:
     """Where the package of an entry point is, without importing it. Raises InvalidRequest (E_TEMPLATE_METADATA)."""
     top, *parts = point.value.split(".")
-    try:
-        spec = find_spec(top) if top.isidentifier() else None
-    except (ImportError, ValueError):
-        spec = None
+    spec = _found(top) if top.isidentifier() else None
     places = [Path(place, *parts) for place in (spec and spec.submodule_search_locations) or ()]
     for place in places:
         if any(place.glob("*/*/template.toml")) or any(place.glob("presets/*.toml")):
@@ -192,6 +190,18 @@ def _folder(point: EntryPoint) -> Path:
     found = "has no template and no preset" if any(place.is_dir() for place in places) else "is no package"
     message = f"{GROUP}: {point.name} = {point.value!r} {found}, want a package with <layer>/<template>/template.toml"
     raise InvalidRequest("E_TEMPLATE_METADATA", message, hint="are its files in the wheel (package data)?")
+
+
+def _found(top: str) -> ModuleSpec | None:
+    """Where the path has a package: a module of its name that is loaded, as a strategy's file may be, is another."""
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec(top, None)
+        except (ImportError, ValueError):
+            continue
+        if spec is not None:
+            return spec
+    return None
 
 
 def _template(source: Source, place: str, folder: Traversable) -> Template:

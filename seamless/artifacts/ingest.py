@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from qmtl.core.errors import NotReady, QmtlError
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.inventory import Inventory
-from seamless.domain.conformance.conform import RULE_VERSION, conform, stabilise
+from seamless.domain.conformance.conform import RULE_VERSION, conform, newest_bars, stabilise
 from seamless.domain.conformance.raw_columns import RawColumns
 from seamless.domain.conformance.report import ConformanceReport
 from seamless.domain.manifests import Manifest, seal
@@ -65,8 +65,12 @@ def judged(
     newest: Manifest | None,
     archive: Archive,
     schema: InForce = BUILT_IN,
+    closed_ns: int | None = None,
 ) -> IngestOutcome:
-    """Conform, stabilise, seal and write what a source gave; work for a thread."""
+    """Conform, stabilise, seal and write what a source gave; work for a thread.
+
+    `closed_ns`: the close of the newest bar that the source has, where its time is known; else the delivery's last.
+    """
     dataset = preset.dataset
     bars, report = conform(
         raw,
@@ -76,7 +80,10 @@ def judged(
         policy=preset.policy,
         schema=schema,
     )
-    stable = stabilise(bars, preset.held_back)
+    held = preset.held_back
+    if closed_ns is not None:
+        held = newest_bars(bars, dataset.interval_ns, closed_ns, held)
+    stable = stabilise(bars, held)
     report = replace(report, held_back=len(bars) - len(stable))
     try:
         manifest = seal(stable, report, preset.calendar, producer=producer, newest=newest)

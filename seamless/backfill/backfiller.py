@@ -62,6 +62,7 @@ class Progress:
     expected: int
     present: int
     empty: int
+    closed_ns: int = 0  # the close of the newest bar that the source has
     windows: int = 0
     windows_done: int = 0
     failures: tuple[str, ...] = ()
@@ -122,12 +123,12 @@ class Backfiller:
             done += 1
             over = done
             failures.extend([failure] if failure else [])
-            tell(await self._stand(source, calendar, span, len(windows), over, failures))
+            tell(replace(await self._stand(source, calendar, span, len(windows), over, failures), closed_ns=closed_ns))
 
         async with asyncio.TaskGroup() as tasks:
             for window in windows:
                 tasks.create_task(fill(window), name=f"backfill {dataset} {window.number}")
-        return await self._stand(source, calendar, span, len(windows), done, failures)
+        return replace(await self._stand(source, calendar, span, len(windows), done, failures), closed_ns=closed_ns)
 
     async def _stand(
         self, source: BarSource, calendar: Calendar, span: Span, windows: int, done: int, failures: list[str]

@@ -25,6 +25,7 @@ class Filled:
     progress: Progress
     done: bool = False
     fingerprint: str = ""
+    held_back: int = 0  # stored bars that the artifact leaves out: the newest, which the source may still revise
 
 
 class Filling:
@@ -62,8 +63,8 @@ class Filling:
             while (progress := await told.get()) is not None:
                 yield Filled(progress)
             last = await work
-            sealed, refusal = await seal_stored(preset, self._storage, self._inventory, source.producer)
-            told_why = (*last.failures, f"not sealed: {refusal}") if refusal else last.failures
-            yield Filled(replace(last, failures=told_why), True, sealed)
+            sealed = await seal_stored(preset, self._storage, self._inventory, source.producer, last.closed_ns)
+            told_why = (*last.failures, f"not sealed: {sealed.refusal}") if sealed.refusal else last.failures
+            yield Filled(replace(last, failures=told_why), True, sealed.fingerprint, sealed.held_back)
         finally:
             await end(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import Conflict
@@ -14,20 +15,32 @@ from seamless.presets.preset import Preset
 from seamless.storage.storage import Storage
 
 
-async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str) -> tuple[str, str]:
-    """Seal all bars that are stored; the artifact's fingerprint, or why there is none."""
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The artifact's fingerprint, or why there is none; and how many stored bars it leaves out as the newest."""
+
+    fingerprint: str = ""
+    refusal: str = ""
+    held_back: int = 0
+
+
+async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str, closed_ns: int) -> Sealed:
+    """Seal all bars that are stored but the newest that the source has, whose last closed at `closed_ns`."""
     known = await storage.coverage(preset.dataset)
     if not known.have:
-        return "", "nothing is stored"
+        return Sealed(refusal="nothing is stored")
     bars = await storage.read(preset.dataset, Span(known.have[0].start_ns, known.have[-1].end_ns))
     newest = await inventory.newest(preset)
     schema = await inventory.schemas.in_force(preset.dataset.kind.value)
-    outcome = await asyncio.to_thread(judged, preset, _raw(bars), producer, newest, inventory.archive, schema)
+    outcome = await asyncio.to_thread(
+        judged, preset, _raw(bars), producer, newest, inventory.archive, schema, closed_ns
+    )
     try:
         await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
     except Conflict as error:
-        return "", error.message
-    return outcome.manifest.fingerprint if outcome.manifest else "", outcome.refusal
+        return Sealed(refusal=error.message)
+    fingerprint = outcome.manifest.fingerprint if outcome.manifest else ""
+    return Sealed(fingerprint, outcome.refusal, outcome.report.held_back)
 
 
 def _raw(bars: Bars) -> RawColumns:

@@ -30,4 +30,5 @@ def filled_to_proto(filled: Filled) -> coverageservicepb.EnsureCoverageResponse:
         failures=progress.failures[:FAILURES_MAX],
         done=filled.done,
         artifact_fingerprint=filled.fingerprint,
+        bars_held_back=filled.held_back,
     )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -56,6 +59,17 @@ def test_what_is_broken_is_named_and_stops_nobody_else(packages: Path) -> None:
         with pytest.raises(QmtlError) as refusal:
             shelf.template(place, name)
         assert refusal.value.reason == reason
+
+
+def test_a_loaded_module_of_a_packages_name_does_not_hide_it(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy's file that was loaded as a module may have the name of a package."""
+    install(packages, "breakouts", ACME)
+    strategy = ModuleType("breakouts")
+    strategy.__spec__ = ModuleSpec("breakouts", None)
+    monkeypatch.setitem(sys.modules, "breakouts", strategy)
+    shelf = installed_shelf()
+    assert not shelf.faults
+    assert shelf.template("signal", "breakout").source.package == "breakouts"
 
 
 def test_a_project_is_brought_up_to_date_by_the_package_it_was_made_with_only(tmp_path: Path) -> None:

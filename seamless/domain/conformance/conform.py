@@ -91,6 +91,14 @@ def stabilise(table: Bars, drop_last: int = 2) -> Bars:
     return table.take(slice(0, max(0, len(table) - drop_last)))
 
 
+def newest_bars(table: Bars, interval_ns: int, closed_ns: int, most: int) -> int:
+    """How many of the last `most` bars are among the `most` newest that a source has.
+
+    `closed_ns` is the close of its newest bar: bars that end long before it are not its newest, and are settled.
+    """
+    return min(most, int(np.count_nonzero(table.time_ns >= closed_ns - most * interval_ns)))
+
+
 _Count = tuple[int, tuple[Sample, ...]]
 
 

@@ -69,11 +69,21 @@ async def test_progress_is_told_from_nothing_to_a_sealed_whole(bus: Bus, db: Dat
         sealed = await inventory.newest(PRESET)
         assert sealed is not None
         assert (sealed.fingerprint, sealed.rows) == (last.fingerprint, 2_498), "the newest two may still be revised"
+        assert last.held_back == 2
         asked = len(there.told.asked)
         again = await filled(one)
         assert [each.done for each in again] == [False, True]
         assert again[-1].fingerprint == last.fingerprint
         assert len(there.told.asked) == asked, "what is there is not fetched again"
+
+
+async def test_bars_of_long_ago_are_settled_and_none_is_held_back(bus: Bus, db: Database, tmp_path: Path) -> None:
+    async with filling(bus, db, tmp_path) as (one, _, inventory):
+        for end, rows, held in ((2_000, 2_000, 0), (2_499, 2_498, 1)):
+            last = (await filled(one, Span(WHOLE.start_ns, WHOLE.start_ns + end * MINUTE_NS)))[-1]
+            sealed = await inventory.newest(PRESET)
+            assert sealed is not None
+            assert (sealed.fingerprint, sealed.rows, last.held_back) == (last.fingerprint, rows, held)
 
 
 async def test_what_cannot_be_had_is_named_and_does_not_stop_the_rest(bus: Bus, db: Database, tmp_path: Path) -> None:
@@ -108,8 +118,8 @@ async def test_what_nothing_fetches_is_refused(bus: Bus, db: Database, tmp_path:
 
 async def test_why_nothing_was_sealed_is_told(bus: Bus, db: Database, tmp_path: Path) -> None:
     async with filling(bus, db, tmp_path) as (one, _, inventory):
-        two = (await filled(one, Span(WHOLE.start_ns, WHOLE.start_ns + 2 * MINUTE_NS)))[-1]
-        assert (two.done, two.fingerprint, two.progress.present) == (True, "", 2)
+        two = (await filled(one, Span(WHOLE.end_ns - 2 * MINUTE_NS, WHOLE.end_ns)))[-1]
+        assert (two.done, two.fingerprint, two.held_back, two.progress.present) == (True, "", 2, 2)
         (failure,) = two.progress.failures
         assert "not sealed: " in failure
         assert "no bars are left to seal" in failure

@@ -44,7 +44,7 @@ class EnsureCoverageRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ...) -> None: ...
 
 class EnsureCoverageResponse(_message.Message):
-    __slots__ = ("range", "bars_expected", "bars_present", "bars_empty", "windows", "windows_done", "failures", "done", "artifact_fingerprint")
+    __slots__ = ("range", "bars_expected", "bars_present", "bars_empty", "windows", "windows_done", "failures", "done", "artifact_fingerprint", "bars_held_back")
     RANGE_FIELD_NUMBER: _ClassVar[int]
     BARS_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     BARS_PRESENT_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class EnsureCoverageResponse(_message.Message):
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    BARS_HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     range: _common_pb2.TimeRange
     bars_expected: int
     bars_present: int
@@ -63,4 +64,5 @@ class EnsureCoverageResponse(_message.Message):
     failures: _containers.RepeatedScalarFieldContainer[str]
     done: bool
     artifact_fingerprint: str
-    def __init__(self, range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., bars_empty: _Optional[int] = ..., windows: _Optional[int] = ..., windows_done: _Optional[int] = ..., failures: _Optional[_Iterable[str]] = ..., done: _Optional[bool] = ..., artifact_fingerprint: _Optional[str] = ...) -> None: ...
+    bars_held_back: int
+    def __init__(self, range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., bars_expected: _Optional[int] = ..., bars_present: _Optional[int] = ..., bars_empty: _Optional[int] = ..., windows: _Optional[int] = ..., windows_done: _Optional[int] = ..., failures: _Optional[_Iterable[str]] = ..., done: _Optional[bool] = ..., artifact_fingerprint: _Optional[str] = ..., bars_held_back: _Optional[int] = ...) -> None: ...

@@ -9,7 +9,7 @@ import typer
 from qmtl.cli.commands.data.datasets import Dataset
 from qmtl.cli.gateway.calls import ask
 from qmtl.cli.options import Access, with_access
-from qmtl.cli.show.formats import instant, share_bar
+from qmtl.cli.show.formats import instant, plural, share_bar
 from qmtl.cli.show.messages import as_dict, show_json
 from qmtl.core.errors import Unavailable
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
@@ -57,6 +57,10 @@ def _show(found: coverageservicepb.EnsureCoverageResponse) -> None:
     typer.echo(f"{found.bars_present:,} bars, {found.bars_empty:,} that never were, {missing:,} missing")
     for failure in found.failures:
         typer.echo(f"  {failure}")
+    if found.bars_held_back:
+        typer.echo(
+            f"{plural(found.bars_held_back, 'newest bar')} not sealed yet, as the exchange may still revise them"
+        )
     typer.echo(f"sealed as {found.artifact_fingerprint}" if found.artifact_fingerprint else "nothing was sealed")
 
 

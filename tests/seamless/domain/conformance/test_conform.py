@@ -13,7 +13,7 @@ from qmtl.calendars.published import calendar_named
 from qmtl.calendars.spans import Span
 from seamless.conformance.wire import report_to_proto
 from seamless.domain.bars import RowFlag
-from seamless.domain.conformance.conform import conform, stabilise
+from seamless.domain.conformance.conform import conform, newest_bars, stabilise
 from seamless.domain.conformance.policies import STRICT, TOLERANT
 from seamless.domain.conformance.raw_columns import NO_TIME, RawColumns
 from seamless.domain.conformance.report import Action, Rule
@@ -121,6 +121,14 @@ def test_a_newest_stamp_inside_a_bar_gives_away_that_the_bar_was_building() -> N
     finding = next(f for f in report.findings if f.rule is Rule.PARTIAL_LAST_BAR)
     assert [s.time_ns for s in finding.samples] == [START + STEP]
     assert len(stabilise(bars)) == 0
+
+
+@pytest.mark.parametrize(
+    ("closed", "most", "held"), [(6, 2, 2), (7, 2, 1), (8, 2, 0), (900, 2, 0), (4, 2, 2), (7, 0, 0)]
+)
+def test_only_the_newest_bars_of_a_source_may_be_revised(closed: int, most: int, held: int) -> None:
+    bars, _ = judge(raw(list(range(6))))
+    assert newest_bars(bars, STEP, START + closed * STEP, most) == held
 
 
 def test_a_source_that_says_when_it_was_read_tells_a_partial_bar() -> None:
