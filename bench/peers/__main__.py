@@ -3,14 +3,15 @@
     python -m bench.peers --python PYTHON [--bars 500000] [--out bench/results/peers.md]
 
 PYTHON has vectorbt, backtesting, backtrader and nautilus_trader, as far as they are to be measured (`python -m venv`,
-`pip install`); one that it lacks is left out by name. Each engine and case is a process of its own, over the same
-random walk. CPU seconds; compare ratios. Writes a table and, beside it, its picture.
+`pip install`; vectorbt 1.0 wants `plotly<6`); one that it lacks is left out by name. Each engine and case is a process
+of its own, over the same random walk. CPU seconds; compare ratios. Writes a table and, beside it, its picture.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -105,10 +106,17 @@ def _measured(python: str, case: Case, engine: str, file: Path, bars: int) -> Ro
     command = {"ours": alone, "numba": here}.get(engine, [python, script, engine, case.name, str(file)])
     made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     if made.returncode:
-        return f"| {case.title} | {engine} | left out: {made.stderr.strip().splitlines()[-1][:80]} | | | | |"
+        return f"| {case.title} | {engine} | left out: {_why(made.stderr)} | | | | |"
     found = json.loads(made.stdout.splitlines()[-1])
     bars *= len(PAIRS) if case.name == "sweep" else 1
     return Row(case, engine, bars, found["cpu_s"], int(found["trades"]), found["equity"], found["mib"])
+
+
+def _why(told: str) -> str:
+    """The line of a traceback that names the error; what follows it may be advice."""
+    lines = told.strip().splitlines() or ["it said nothing"]
+    named = [line for line in lines if re.match(r"[A-Za-z_.]*(Error|Exception): ", line)]
+    return (named or lines)[-1][:80]
 
 
 def text(row: Row, rows: Sequence[Row]) -> str:
