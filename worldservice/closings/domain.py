@@ -28,7 +28,10 @@ class ClosingState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """One closing. `mode` is where the strategy trades, `detail` what brokerage said last."""
+    """One closing. `mode` is where the strategy trades, `detail` what brokerage said last.
+
+    `until` is counted anew where a fill came after it was flat.
+    """
 
     world_id: str
     strategy_id: str
@@ -112,7 +115,13 @@ def _ended_before(closing: Closing, entry: Entry) -> bool:
 
 
 def answered(closing: Closing, answer: Answer, now: datetime) -> Closing:
-    """The closing after brokerage's answer, or its silence: FLAT once nothing is left, NOT_CLOSED when time is over."""
+    """The closing after brokerage's answer, or its silence: FLAT once nothing is left, NOT_CLOSED when time is over.
+
+    One that was FLAT and is not any more, as a fill came late, goes on, and has its whole time again.
+    """
+    if closing.state is ClosingState.FLAT and answer.left:
+        until = now + (closing.until - closing.began_at)
+        return replace(closing, state=ClosingState.CLOSING, until=until, ended_at=None, detail=answer.text)
     if closing.state is not ClosingState.CLOSING:
         return closing
     if answer.left == ():
@@ -131,6 +140,8 @@ def sentence(closing: Closing) -> str:
     """What the audit log and people read of it."""
     what = f"what {closing.strategy_id} holds {closing.side.value.lower()} in {closing.mode.value}"
     match closing.state:
+        case ClosingState.CLOSING if closing.detail:
+            return f"closes again {what}, until {closing.until.isoformat()}, as a fill came late: {closing.detail}"
         case ClosingState.CLOSING:
             return (
                 f"closes {what}, until {closing.until.isoformat()}, at most {closing.slippage_bps} bp worse than marks"

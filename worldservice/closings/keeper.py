@@ -6,6 +6,9 @@ While brokerage is away nothing is lost; a closing that is not done in time ends
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -18,7 +21,7 @@ from qmtl.core.modes import domain_of
 from qmtl.core.tasks.rounds import Rounds
 from qmtl.rpc.auth.call import own_act as as_service
 from qmtl.wire.contexts import DOMAIN_NUMBERS
-from worldservice.activation.domain.activation import Activation
+from worldservice.activation.domain.activation import Activation, Entry
 from worldservice.activation.store import activations
 from worldservice.apply import store as apply_store
 from worldservice.apply.domain.run import ApplyState
@@ -35,6 +38,7 @@ from worldservice.closings.domain import (
 )
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
+from worldservice.policy.domain.governance import PositionPolicy
 from worldservice.policy.store import policy_of
 from worldservice.timing import BrokerageTiming
 from worldservice.worlds.acts import audit_write, own_act
@@ -46,8 +50,23 @@ from worldservice.worlds.writes import Writes
 
 REST_S = 2.0
 RETRY_MAX_S = 5.0
+LATE_FILLS_S = 60.0
+"""How often brokerage is asked again about what is flat: an exchange may tell a fill late."""
 EVENT = "ClosePositions"
 log = structlog.stdlib.get_logger("qmtl.worldservice.closings")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of one world: its policy if it can be read, who is demoted, and the last closing of each side."""
+
+    policy: PositionPolicy | None
+    due: Mapping[Key, Entry]
+    newest: Mapping[Key, Closing]
+
+    def changes(self, world_id: str, now: datetime) -> list[Closing]:
+        """What is to begin or to stop."""
+        return [] if self.policy is None else changes(world_id, self.policy, self.due, self.newest, now)
 
 
 class ClosingKeeper:
@@ -66,6 +85,7 @@ class ClosingKeeper:
         self._settings = settings
         self._broker = broker
         self._timeout_s = timing.timeout_s
+        self._asked_s: dict[tuple[str, str], float] = {}  # by world and closing, of those that are flat
         self._rounds = Rounds(writes.clock, retry_s=timing.retry_s, retry_max_s=RETRY_MAX_S, rest_s=REST_S)
 
     async def run(self) -> None:
@@ -85,16 +105,28 @@ class ClosingKeeper:
     async def _look(self, world_id: str) -> bool:
         """One world's trouble does not keep what others hold from being closed."""
         try:
-            if await self._db.read(lambda conn: self._changes(conn, worlds_store.get_world(conn, world_id))):
-                await self._db.write(lambda conn: self._begin(conn, world_id))
-            newest = await self._db.read(lambda conn: store.newest_closings(conn, world_id))
-            for closing in newest.values():
-                if closing.state is ClosingState.CLOSING:
+            standing = await self._db.read(lambda conn: self._standing(conn, worlds_store.get_world(conn, world_id)))
+            if standing.changes(world_id, self._clock.now()):
+                standing = await self._db.write(lambda conn: self._begin(conn, world_id))
+            for closing in standing.newest.values():
+                if closing.state is ClosingState.CLOSING or (
+                    closing.key in standing.due and self._may_have_filled(closing)
+                ):
                     answer = await self._ask(closing)
                     await self._db.write(partial(self._follow, asked=closing, answer=answer))
         except QmtlError as error:
             log.error("world_not_closed", world=world_id, error=str(error))
             return False
+        return True
+
+    def _may_have_filled(self, closing: Closing) -> bool:
+        """Whether it is flat, and nobody was asked for a while whether it still is."""
+        if closing.state is not ClosingState.FLAT:
+            return False
+        now_s, name = self._clock.monotonic(), (closing.world_id, f"{closing.strategy_id}/{closing.closing_id}")
+        if now_s - self._asked_s.setdefault(name, now_s) < LATE_FILLS_S:
+            return False
+        self._asked_s[name] = now_s
         return True
 
     async def _ask(self, closing: Closing) -> Answer:
@@ -115,31 +147,34 @@ class ClosingKeeper:
         adding = [f"{key.account} {key.client_order_id}: its cancel is not confirmed" for key in reply.adding]
         return Answer((*(_left(one) for one in reply.left), *adding))
 
-    def _changes(self, conn: Connection, world: World) -> list[Closing]:
-        """What is to begin or to stop now."""
+    def _standing(self, conn: Connection, world: World) -> Standing:
+        """Who is to be flat, and what has been done."""
         activation = activations.load_activation(conn, world.world_id, world.created_at)
         newest = store.newest_closings(conn, world.world_id)
         policy = policy_of(conn, world)
         if policy is None:  # what cannot be read closes nothing, and stops nothing that a policy began
-            return []
+            return Standing(None, {}, newest)
         now, bindings = self._clock.now(), bindings_store.active_bindings(conn, world.world_id)
         verdicts = decide_world(conn, world, self._settings, now)
         due = demoted(activation.entries, bindings, verdicts.ceiling_of, _left_out(conn, activation))
-        return changes(world.world_id, policy.positions, due, newest, now)
+        return Standing(policy.positions, due, newest)
 
-    def _begin(self, conn: Connection, world_id: str) -> None:
+    def _begin(self, conn: Connection, world_id: str) -> Standing:
+        """What is to begin or to stop now, done."""
         world = worlds_store.lock_world(conn, world_id)
-        for closing in self._changes(conn, world):
+        standing = self._standing(conn, world)
+        for closing in standing.changes(world_id, self._clock.now()):
             self._save(conn, closing)
+        return replace(standing, newest=store.newest_closings(conn, world_id))
 
     def _follow(self, conn: Connection, asked: Closing, answer: Answer) -> None:
-        """Record what brokerage said; a closing that ended meanwhile is left as it is."""
+        """Record what brokerage said; a closing that ended, or began again, meanwhile is left as it is."""
         worlds_store.lock_world(conn, asked.world_id)
         before = store.newest_closings(conn, asked.world_id).get(asked.key, asked)
         after = answered(before, answer, self._clock.now())
-        if before.closing_id != asked.closing_id or after == before:
+        if before.closing_id != asked.closing_id or before.state is not asked.state or after == before:
             return
-        if after.state is ClosingState.CLOSING:
+        if after.state is before.state:
             store.save_closing(conn, after)  # a step is no news to an auditor: brokerage's log has its orders
         else:
             self._save(conn, after)

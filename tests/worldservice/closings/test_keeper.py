@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from qmtl.broker.v1 import position_closing_service_pb2 as positionclosingservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.world.v1 import activation_pb2 as activationpb
@@ -66,6 +68,26 @@ async def test_what_a_demoted_strategy_holds_is_closed_and_told(harness: WorldHa
     count = len(harness.closings.asked)
     harness.clock.advance(30)
     assert len(harness.closings.asked) == count  # nobody is asked about what is flat
+
+
+async def test_a_fill_that_comes_after_it_was_flat_is_closed_again(harness: WorldHarness) -> None:
+    ann = await demoted_world(harness)
+    await until(harness, ann, activationpb.CLOSING_STATE_FLAT)
+    first = await closing(ann)
+    harness.closings.reply.left.append(HOLDS)
+    await until(harness, ann, activationpb.CLOSING_STATE_CLOSING, "acc holds 10 AAPL after 1 orders")
+    again = await closing(ann)
+    assert first is not None
+    assert again is not None
+    assert again.begin_time == first.begin_time
+    assert again.until.ToDatetime() >= first.until.ToDatetime() + timedelta(seconds=60)  # it has its whole time again
+    assert not again.HasField("end_time")
+    harness.closings.reply.ClearField("left")
+    await until(harness, ann, activationpb.CLOSING_STATE_FLAT)
+    assert len({one.closing_id for one in harness.closings.asked}) == 1
+    told = await ann.audit.ListAudit(auditservicepb.ListAuditRequest(world_id="w1"))
+    details = [one.message for one in told.entries if one.event == "ClosePositions"]
+    assert [detail.split(" what ")[0] for detail in details] == ["closed", "closes again", "closed", "closes"]
 
 
 async def test_what_is_not_closed_in_time_is_reported_and_not_tried_for_ever(harness: WorldHarness) -> None:
