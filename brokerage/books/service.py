@@ -101,7 +101,7 @@ class PortfolioService(portfoliorpc.PortfolioServiceServicer):
             held = portfolio.positions(conn, self._market, account, world_id, strategy_id)
             book = portfolio_to_proto(account, view, world_id, held)
             if marks:
-                book.marks.extend(marks_to_proto(view))
+                book.marks.extend(marks_to_proto(account, view))
             return book
 
         return await self._db.read(read)

@@ -66,13 +66,15 @@ def portfolio_to_proto(
     )
 
 
-def marks_to_proto(view: AccountView) -> list[portfoliopb.SymbolMark]:
-    """The last prices of an account's instruments, by symbol."""
+def marks_to_proto(account: Account, view: AccountView) -> list[portfoliopb.SymbolMark]:
+    """The last prices of an account's instruments, by symbol, and whether further ones may come."""
+    over = {feed.symbol for feed in account.feeds if feed.ended} if account.venue == PAPER.name else set()
     return [
         portfoliopb.SymbolMark(
             symbol=symbol,
             price=format_decimal(instrument.price_decimal(mark.price)),
             time=ns_to_proto(mark.at_ns),
+            ended=symbol in over,
         )
         for symbol, mark in sorted(view.marks.items())
         if (instrument := view.instruments.find(symbol)) is not None

@@ -17,6 +17,7 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.control.v1 import control_pb2 as controlpb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import NotFound, QmtlError
+from qmtl.core.traffic import version_of
 from qmtl.dag.v1 import sentinel_pb2 as sentinelpb
 from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 
@@ -57,6 +58,13 @@ class CanaryShares:
             log.warning("shares_not_known", strategy_id=strategy_id, reason=error.reason)
             return known.weights if known is not None else None
         return self._remember(strategy_id, found)
+
+    async def routed(self, strategy_id: str, symbol: str) -> int:
+        """The version that trades a symbol; 0, which a gate reads as the newest: there are no sentinels, no version
+        trades it, or that cannot be known now.
+        """
+        weights = await self.weights(strategy_id)
+        return version_of(strategy_id, symbol, weights) or 0 if weights else 0
 
     def on_event(self, event: controlpb.ControlEvent) -> None:
         """All sentinels of a strategy as they are after a change."""

@@ -64,7 +64,8 @@ class OrderGate:
         self, order: orderpb.Order, metadata: Metadata, hedges: ExecutionDomain | None = None
     ) -> orderentryservicepb.SubmitNettedOrderResponse:
         """The durable answer to an order for several strategies, as `submit`. Each share is gated by its own world's
-        activation, whose epoch it is sent with; one that may not trade refuses the order by its name.
+        activation, whose epoch it is sent with, as the version that trades the symbol; one that may not trade refuses
+        the order by its name.
         """
         return await self._twice(lambda: self._submit_netted(order, metadata, hedges))
 
@@ -102,7 +103,10 @@ class OrderGate:
     async def _submit_netted(
         self, order: orderpb.Order, metadata: Metadata, hedges: ExecutionDomain | None
     ) -> orderentryservicepb.SubmitNettedOrderResponse:
-        gated = [wire.gated_share_from_proto(order, share) for share in order.shares]
+        gated = [
+            wire.gated_share_from_proto(order, share, await self.shares.routed(share.strategy_id, order.symbol))
+            for share in order.shares
+        ]
         verdicts = [
             check_share(one, await self._verdict(share.world_id, one, hedges))
             for one, share in zip(gated, order.shares, strict=True)

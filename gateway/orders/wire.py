@@ -120,9 +120,10 @@ def refusal_to_proto(order: orderpb.Order, refused: Refused) -> orderpb.OrderSta
     )
 
 
-def gated_share_from_proto(order: orderpb.Order, share: orderpb.OrderShare) -> GatedOrder:
-    """What the gate needs of a share of a netted order."""
-    return GatedOrder(share.strategy_id, not share.quantity.startswith("-"), share.reduce_only, None, order.symbol)
+def gated_share_from_proto(order: orderpb.Order, share: orderpb.OrderShare, version: int) -> GatedOrder:
+    """What the gate needs of a share of a netted order; `version`: of its strategy, 0 the newest."""
+    buys = not share.quantity.startswith("-")
+    return GatedOrder(share.strategy_id, buys, share.reduce_only, None, order.symbol, version)
 
 
 def refused_share_to_proto(order: orderpb.Order, found: RefusedOne) -> orderpb.OrderStatus:

@@ -13,7 +13,7 @@ from decimal import Decimal
 import structlog
 
 from gateway.admission.live_consent import Metadata
-from gateway.orders.domain import Side
+from gateway.orders.domain import OVERLAY, Side
 from gateway.orders.gate import OrderGate
 from gateway.orders.wire import gated_order_from_proto
 from gateway.peers import Peers
@@ -38,7 +38,7 @@ from gateway.rebalancing.domain import (
     position_target,
     reasons_of,
 )
-from gateway.rebalancing.prices import Prices
+from gateway.rebalancing.prices import Price, Prices
 from gateway.rebalancing.wire import orders_of, shares_to_proto, trades_of
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -46,12 +46,15 @@ from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.clock import Clock
 from qmtl.core.errors import Conflict, DeadlineExceeded, Exhausted, NotFound, QmtlError, Unavailable
 from qmtl.core.modes import ExecutionDomain
+from qmtl.core.tasks.ending import end as end_tasks
 from qmtl.core.tasks.ending import first_of
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 
 AT_ONCE_MAX = 32
 LOOK_S, LOOK_MAX_S = 0.1, 1.0
+REASONS_CHARS, REASON_MIN = 400_000, 40
+"""Reasons of all legs together: a report of as many as a plan may have stays within the megabyte of a request."""
 AWAY = (Unavailable, DeadlineExceeded, Exhausted)
 CLOSED = frozenset({
     orderpb.ORDER_VIEW_FILLED, orderpb.ORDER_VIEW_CANCELED, orderpb.ORDER_VIEW_EXPIRED, orderpb.ORDER_VIEW_REJECTED,
@@ -77,19 +80,38 @@ class RunDriver:
     canceling: asyncio.Event = field(default_factory=asyncio.Event)
     _filled: dict[int, Filled] = field(default_factory=dict)
     _stopped: str = ""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def drive(self) -> None:
-        """To the run's end. Raises Conflict where another executor has taken over."""
+        """To the run's end. Raises Conflict where another executor has taken over: this one sends no more orders."""
         orders = orders_of(self.run.plan)
         await self._report(None, [])
-        for reducing in (True, False):  # margin that reducing orders free is there for the increasing ones
-            group = [order for order in orders if order.reduce_only is reducing]
-            gate = asyncio.Semaphore(AT_ONCE_MAX)
-            await asyncio.gather(*(self._work(order, gate) for order in group))
+        teller, work = asyncio.create_task(self._tell()), asyncio.create_task(self._work_all(orders))
+        try:
+            await asyncio.wait({teller, work}, return_when=asyncio.FIRST_COMPLETED)
+            (teller if teller.done() else work).result()
+        finally:
+            await end_tasks(teller, work)
         canceled = self.canceling.is_set()
         end = end_of(orders, self._filled, canceled=canceled)
         reasons = [] if end is End.COMPLETED else reasons_of(orders, self._filled)
         await self._report(end, [self._stopped, *reasons] if self._stopped else reasons)
+
+    async def _tell(self) -> None:
+        """Report what is new, one report at a time: what comes meanwhile goes with the next. Ends only by an error."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._report(None, [])
+
+    async def _work_all(self, orders: Sequence[PlannedOrder]) -> None:
+        gate = asyncio.Semaphore(AT_ONCE_MAX)
+        for reducing in (True, False):  # margin that reducing orders free is there for the increasing ones
+            group = [asyncio.create_task(self._work(each, gate)) for each in orders if each.reduce_only is reducing]
+            try:
+                await asyncio.gather(*group)
+            finally:
+                await end_tasks(*group)
 
     async def _work(self, order: PlannedOrder, gate: asyncio.Semaphore) -> None:
         """All slices of an order, one after the other, at the plan's pace."""
@@ -113,9 +135,9 @@ class RunDriver:
                 status = await self._send(order, key, left)
             if status is None:
                 return False
-            closed = await self._closed(key, status)
+            closed = await self._closed(order.symbol, key, status)
             left = self._book(closed, left)
-            await self._report(None, [])
+            self._news.set()
             if not left:
                 return True
             if closed.view in (orderpb.ORDER_VIEW_DENIED, orderpb.ORDER_VIEW_REJECTED):
@@ -158,7 +180,11 @@ class RunDriver:
                 self._stop(order, "CANCELED")
                 return None
             try:
-                wanted = await self._order(order, key, parts)
+                price = await self.prices.of(order.symbol)
+                if price is not None and price.ended and net_of(parts):  # shares that cross need no bar
+                    self._stop(order, f"NO_BARS_LEFT: the session of {order.symbol} has ended, no order in it fills")
+                    return None
+                wanted = None if price is None else await self._order(order, key, parts, price)
                 if wanted is None:
                     self._stop(order, "MARK_MISSING: no price of the symbol, or a weight of 0")
                     return None
@@ -190,11 +216,10 @@ class RunDriver:
         return (await self.gate.submit(wanted, gated_order_from_proto(wanted), metadata, self.domain)).status
 
     async def _order(
-        self, order: PlannedOrder, key: orderpb.OrderKey, parts: tuple[LegPart, ...]
+        self, order: PlannedOrder, key: orderpb.OrderKey, parts: tuple[LegPart, ...], price: Price
     ) -> orderpb.Order | None:
-        price, net = await self.prices.of(order.symbol), net_of(parts)
-        if price is None:
-            return None
+        """None: a weight of 0 adds nothing."""
+        net = net_of(parts)
         slippage = Decimal(self.run.request.slippage_max_bps or SLIPPAGE_BPS)
         limit = limit_price(price.mark, price.tick, buys=net >= 0, slippage_bps=slippage)
         wanted = orderpb.Order(
@@ -215,6 +240,8 @@ class RunDriver:
             if target is None:
                 return None
             wanted.position_target = f"{target:f}"
+            if order.strategy_id != OVERLAY:  # a run trades for all of the strategy, whichever version the symbol is of
+                wanted.strategy_version = await self.gate.shares.routed(order.strategy_id, order.symbol)
         return wanted
 
     def _weight(self, order: LegOrder) -> Decimal:
@@ -238,17 +265,27 @@ class RunDriver:
                 log.warning("rebalance_order_unread", run=self.run.run_id, order=key.client_order_id, error=str(error))
                 await self._pause(LOOK_MAX_S)
 
-    async def _closed(self, key: orderpb.OrderKey, status: orderpb.OrderStatus) -> orderpb.OrderStatus:
-        """The order once it is closed; a cancel closes it, an unknown outcome is awaited."""
+    async def _closed(self, symbol: str, key: orderpb.OrderKey, status: orderpb.OrderStatus) -> orderpb.OrderStatus:
+        """The order once it is closed; a cancel closes it, as the end of its session does; an unknown outcome is
+        awaited.
+        """
         wait_s, asked = LOOK_S, False
         while status.view not in CLOSED:
-            if self.canceling.is_set() and not asked:
+            if not asked and (self.canceling.is_set() or await self._is_over(symbol)):
                 asked = await self._cancel(key)
             await self._pause(wait_s)
             wait_s = min(wait_s * 2, LOOK_MAX_S)
             found = await self._known(key)
             status = status if found is None else found
         return status
+
+    async def _is_over(self, symbol: str) -> bool:
+        """Whether no bar comes any more that an order could trade in."""
+        try:
+            price = await self.prices.of(symbol)
+        except QmtlError:  # the order goes on, and is asked for again
+            return False
+        return price is not None and price.ended
 
     async def _cancel(self, key: orderpb.OrderKey) -> bool:
         try:
@@ -281,11 +318,11 @@ class RunDriver:
                 await self._pause(LOOK_MAX_S)
 
     def _progress(self, leg: int) -> rebalancepb.LegProgress:
-        filled = self._filled.get(leg, Filled())
+        filled, most = self._filled.get(leg, Filled()), max(REASONS_CHARS // len(self.run.plan.legs), REASON_MIN)
         sign = -1 if self.run.plan.legs[leg].rounded.startswith("-") else 1
         return rebalancepb.LegProgress(
             filled=f"{sign * filled.quantity:f}", notional=f"{sign * filled.notional:f}",
-            fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()}, reason=filled.reason,
+            fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()}, reason=filled.reason[:most],
         )  # fmt: skip
 
     def _key(self, order: PlannedOrder, parts: tuple[LegPart, ...], number: int, attempt: int) -> orderpb.OrderKey:

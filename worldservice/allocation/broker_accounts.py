@@ -105,6 +105,7 @@ class BrokerAccounts:
             fraction_of(limits.gross_max, "gross_max") if limits.gross_max else None,
             fraction_of(limits.net_max, "net_max") if limits.net_max else None,
             facts.on_margin and not portfolio.HasField("margin"),
+            ended_symbols(portfolio),
         )
         own_time = facts.is_replayed and portfolio.HasField("time")
         terms = {(facts.venue, symbol): terms for symbol, (terms, _) in found.items()}
@@ -130,6 +131,11 @@ class BrokerAccounts:
         most = fraction_of(found.notional_max, "notional_max") if found.notional_max else None
         terms = Terms(fraction_of(found.lot, "lot"), least, money, most)
         return terms, fraction_of(found.multiplier or "1", "multiplier")
+
+
+def ended_symbols(portfolio: portfoliopb.Portfolio) -> frozenset[str]:
+    """Symbols whose session on paper has ended: no order in them fills any more."""
+    return frozenset(each.symbol for each in portfolio.marks if each.ended)
 
 
 def gross_of(portfolio: portfoliopb.Portfolio) -> list[tuple[Owner, Fraction]]:

@@ -71,7 +71,7 @@ class Standing(Enum):
 @dataclass(frozen=True, slots=True)
 class Book:
     """An account as brokerage has it at one place of its event log. `used_margin` None: it has none, or it is not told,
-    which `margin_untold` says.
+    which `margin_untold` says. `ended`: symbols whose session on paper is over, in which no order fills any more.
     """
 
     account: str
@@ -82,6 +82,7 @@ class Book:
     gross_max: Fraction | None = None
     net_max: Fraction | None = None
     margin_untold: bool = False
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     closes = _closes(legs, asked)
     warnings = (
         *map(_closing, closes.items()), *_warnings(planned, choices, costs), *_hedge_warnings(held, legs, asked),
-        *_account_warnings(book, after),
+        *_account_warnings(book, after, orders),
     )  # fmt: skip
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,
@@ -333,8 +334,10 @@ def _hedge_warnings(held: Sequence[Held], legs: Sequence[Leg], asked: Asked) -> 
     return found
 
 
-def _account_warnings(book: Book, after: Totals) -> tuple[str, ...]:
+def _account_warnings(book: Book, after: Totals, orders: Sequence[PlannedOrder]) -> tuple[str, ...]:
     found = []
+    if over := sorted(book.ended & {order.symbol for order in orders if order.quantity}):
+        found.append(f"NO_BARS_LEFT: the session that brings {', '.join(over)} has ended: no order in it fills")
     if book.gross_max is not None and after.gross > book.gross_max:
         found.append("GROSS_ABOVE_LIMIT: gross exposure after the plan is above the account's gross_max")
     if book.net_max is not None and abs(after.net) > book.net_max:

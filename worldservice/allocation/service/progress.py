@@ -15,7 +15,7 @@ from qmtl.wire.fields import enum_from_proto, require_text
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 from qmtl.world.v1 import rebalance_progress_service_pb2_grpc as rebalancerpc
-from worldservice.allocation.broker_accounts import BrokerAccounts
+from worldservice.allocation.broker_accounts import BrokerAccounts, ended_symbols
 from worldservice.allocation.domain.amounts import fraction_of
 from worldservice.allocation.domain.run import (
     LegProgress,
@@ -50,11 +50,14 @@ class RebalanceProgressServicer(AuditedServicer, rebalancerpc.RebalanceProgressS
     async def StartRebalance(
         self, request: progressservicepb.StartRebalanceRequest, act: Act
     ) -> progressservicepb.StartRebalanceResponse:
-        """Looks once more at what is held: a plan whose legs have moved is not executed."""
+        """Looks at the account once more: a plan whose legs have moved, or whose session is over, is not executed."""
         act, account = of_account(act, request.account), require_text(request.account, "account")
         found = await self.writes.db.read(lambda conn: runs.get_run(conn, account, request.run_id))
         if found.run.state is RunState.RECORDED:
-            _check_positions(found, await self._broker.portfolio(account))
+            plan = rebalancepb.RebalancePlan.FromString(found.plan)
+            portfolio = await self._broker.portfolio(account)
+            _check_positions(plan, portfolio)
+            _check_sessions(plan, portfolio)
 
         def work(conn: Connection) -> Run:
             known = runs.get_run(conn, account, request.run_id, lock=True).run
@@ -128,9 +131,18 @@ def _store(conn: Connection, act: Act, before: Run, after: Run) -> Run:
     return after
 
 
-def _check_positions(found: runs.Recorded, portfolio: portfoliopb.Portfolio) -> None:
+def _check_sessions(plan: rebalancepb.RebalancePlan, portfolio: portfoliopb.Portfolio) -> None:
+    """Raises NotReady (E_NO_BARS_LEFT) where an order's session on paper has ended: it would wait for ever."""
+    if over := sorted(ended_symbols(portfolio) & {each.symbol for each in plan.orders if Decimal(each.quantity)}):
+        raise NotReady(
+            "E_NO_BARS_LEFT",
+            f"the session that brings {', '.join(over)} has ended: no order in it would ever fill",
+            hint="begin another session of the world, then plan and apply again",
+        )
+
+
+def _check_positions(plan: rebalancepb.RebalancePlan, portfolio: portfoliopb.Portfolio) -> None:
     """Raises NotReady (E_PLAN_STALE) where a position moved by more than a lot since the plan."""
-    plan = rebalancepb.RebalancePlan.FromString(found.plan)
     held = {(each.world_id, each.strategy_id, each.symbol): Decimal(each.quantity) for each in portfolio.positions}
     for order in plan.orders:
         for index in order.legs:

@@ -114,14 +114,16 @@ class AllocatedCapital(_message.Message):
     def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., capital: _Optional[str] = ...) -> None: ...
 
 class SymbolMark(_message.Message):
-    __slots__ = ("symbol", "price", "time")
+    __slots__ = ("symbol", "price", "time", "ended")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     price: str
     time: _timestamp_pb2.Timestamp
-    def __init__(self, symbol: _Optional[str] = ..., price: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    ended: bool
+    def __init__(self, symbol: _Optional[str] = ..., price: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[bool] = ...) -> None: ...
 
 class Portfolio(_message.Message):
     __slots__ = ("account", "world_id", "base_currency", "cash", "positions", "equity", "realized_pnl", "unrealized_pnl", "fees", "time", "account_event_number", "margin", "capital", "marks")

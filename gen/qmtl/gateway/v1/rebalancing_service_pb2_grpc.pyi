@@ -39,7 +39,7 @@ class RebalancingServiceStub:
     mark, tried three times. Needs operator of the account and of each world that the run trades in; at a venue that is
     not simulated also metadata `x-allow-live: true`.
 
-    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
+    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_NO_BARS_LEFT, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
     PERMISSION_DENIED (E_LIVE_GUARD, E_TWO_PERSON, E_ROLE_REQUIRED); UNAVAILABLE: call again.
     """
     CancelRebalance: _grpc.UnaryUnaryMultiCallable[_rebalancing_service_pb2.CancelRebalanceRequest, _rebalancing_service_pb2.CancelRebalanceResponse]
@@ -59,7 +59,7 @@ class RebalancingServiceAsyncStub(RebalancingServiceStub):
     mark, tried three times. Needs operator of the account and of each world that the run trades in; at a venue that is
     not simulated also metadata `x-allow-live: true`.
 
-    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
+    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_NO_BARS_LEFT, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
     PERMISSION_DENIED (E_LIVE_GUARD, E_TWO_PERSON, E_ROLE_REQUIRED); UNAVAILABLE: call again.
     """
     CancelRebalance: _aio.UnaryUnaryMultiCallable[_rebalancing_service_pb2.CancelRebalanceRequest, _rebalancing_service_pb2.CancelRebalanceResponse]  # type: ignore[assignment]
@@ -82,7 +82,7 @@ class RebalancingServiceServicer(metaclass=_abc_1.ABCMeta):
         mark, tried three times. Needs operator of the account and of each world that the run trades in; at a venue that is
         not simulated also metadata `x-allow-live: true`.
 
-        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
+        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE, E_NO_BARS_LEFT, E_REBALANCE_STATE, E_REBALANCE_RUNNING);
         PERMISSION_DENIED (E_LIVE_GUARD, E_TWO_PERSON, E_ROLE_REQUIRED); UNAVAILABLE: call again.
         """
 

@@ -65,8 +65,8 @@ class RebalanceProgressServiceServicer:
         """Moves a recorded run to EXECUTING, on behalf of the calling user; one that is EXECUTING answers as it is. Needs
         operator of the account and of each world that the run trades in.
 
-        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_REBALANCE_STATE;
-        E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
+        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_NO_BARS_LEFT: the session of a
+        symbol on paper has ended; E_REBALANCE_STATE; E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

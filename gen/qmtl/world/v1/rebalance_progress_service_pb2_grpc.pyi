@@ -37,8 +37,8 @@ class RebalanceProgressServiceStub:
     """Moves a recorded run to EXECUTING, on behalf of the calling user; one that is EXECUTING answers as it is. Needs
     operator of the account and of each world that the run trades in.
 
-    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_REBALANCE_STATE;
-    E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
+    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_NO_BARS_LEFT: the session of a
+    symbol on paper has ended; E_REBALANCE_STATE; E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
     """
     StopRebalance: _grpc.UnaryUnaryMultiCallable[_rebalance_progress_service_pb2.StopRebalanceRequest, _rebalance_progress_service_pb2.StopRebalanceResponse]
     """Cancels a run on behalf of the calling user: a recorded one at once, one under way once its orders are closed.
@@ -67,8 +67,8 @@ class RebalanceProgressServiceAsyncStub(RebalanceProgressServiceStub):
     """Moves a recorded run to EXECUTING, on behalf of the calling user; one that is EXECUTING answers as it is. Needs
     operator of the account and of each world that the run trades in.
 
-    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_REBALANCE_STATE;
-    E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
+    Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_NO_BARS_LEFT: the session of a
+    symbol on paper has ended; E_REBALANCE_STATE; E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
     """
     StopRebalance: _aio.UnaryUnaryMultiCallable[_rebalance_progress_service_pb2.StopRebalanceRequest, _rebalance_progress_service_pb2.StopRebalanceResponse]  # type: ignore[assignment]
     """Cancels a run on behalf of the calling user: a recorded one at once, one under way once its orders are closed.
@@ -100,8 +100,8 @@ class RebalanceProgressServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves a recorded run to EXECUTING, on behalf of the calling user; one that is EXECUTING answers as it is. Needs
         operator of the account and of each world that the run trades in.
 
-        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_REBALANCE_STATE;
-        E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
+        Errors: NOT_FOUND (E_RUN_UNKNOWN); FAILED_PRECONDITION (E_PLAN_STALE: plan again; E_NO_BARS_LEFT: the session of a
+        symbol on paper has ended; E_REBALANCE_STATE; E_REBALANCE_RUNNING); PERMISSION_DENIED (E_TWO_PERSON); UNAVAILABLE: brokerage did not say what is held.
         """
 
     @_abc_1.abstractmethod
