@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import QmtlError
 from qmtl.core.roles import Role
+from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.gateway.v1 import rebalancing_service_pb2 as rebalancingservicepb
 from qmtl.gateway.v1 import rebalancing_service_pb2_grpc as rebalancingrpc
 from qmtl.rpc.auth.tokens import mint_user_token
@@ -23,7 +25,7 @@ from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
 from qmtl.world.v1 import allocation_service_pb2_grpc as allocationrpc
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from tests.gateway.harness import GatewayHarness
-from tests.mesh.trading_mesh import TradingWorld
+from tests.mesh.trading_mesh import RESTING, TradingWorld
 from tests.support.waiting import eventually
 
 MARKET = {"side": "ORDER_SIDE_BUY", "type": "ORDER_TYPE_MARKET", "quantity": "1"}
@@ -133,6 +135,7 @@ async def test_runs_of_an_account(harness: GatewayHarness) -> None:
     for netted in (False, True):
         await _goes_on_after_a_restart(desk, "netted-again" if netted else "again", netted=netted)
     await _frozen_under_way(desk)
+    await _ends_with_its_session(desk)
 
 
 async def _hedged(desk: Desk) -> None:
@@ -236,6 +239,36 @@ async def _frozen_under_way(desk: Desk) -> None:
     assert any("FROZEN" in reason or "FENCED" in reason for reason in run.reasons)
     filled = await desk.held()
     assert await desk.held() == filled, "nothing resumes by itself"
+
+
+async def _ends_with_its_session(desk: Desk) -> None:
+    """A run under way ends by name, the next one is refused at once, and its plan says so."""
+    change = activationpb.ActivationChange(
+        strategy_id=desk.trading.strategy_id,
+        side=commonpb.SIDE_LONG,
+        active=True,
+        freeze=False,
+    )
+    request = activationservicepb.SetActivationRequest(world_id=desk.trading.world, changes=[change])
+    await desk.trading.client.activation.SetActivation(request)
+    numbers = itertools.count()
+
+    async def passes() -> bool:
+        order = desk.trading.order(f"thawed-{next(numbers)}", **RESTING, time_in_force="TIME_IN_FORCE_IOC")
+        return not (await desk.trading.submit(order)).status.denial
+
+    await eventually(passes, 10.0)
+    await desk.recorded("last", desk.scaled("0.5", slices=10, horizon_s=10.0))
+    await desk.execute("last")
+    await eventually(lambda: is_filled(desk, "last"), 30.0)
+    close = datasessionservicepb.CloseDataSessionRequest(session_id=desk.trading.session_id)
+    await desk.trading.client.data_sessions.CloseDataSession(close)
+    run = await desk.ended("last")
+    assert run.state == PARTIAL
+    assert all("NO_BARS_LEFT" in reason for reason in run.reasons), list(run.reasons)
+    late = await desk.recorded("late", desk.scaled("0.5"))
+    assert [warning.partition(":")[0] for warning in late.plan.warnings] == ["COST_UNKNOWN", "NO_BARS_LEFT"]
+    assert await reason_of(desk.execute("late")) == "E_NO_BARS_LEFT"
 
 
 async def _taken_up(desk: Desk, run_id: str, revision: int) -> bool:
