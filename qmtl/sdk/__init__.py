@@ -12,7 +12,7 @@ from qmtl.sdk.graph.factories import node
 from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
 from qmtl.sdk.graph.vertices import Late, Node, StreamInput, TagQuery, Vertex
-from qmtl.sdk.graph.view import CacheView
+from qmtl.sdk.graph.view import BatchView, CacheView
 from qmtl.sdk.research.spaces import Between
 from qmtl.sdk.research.splits import WalkForward
 from qmtl.sdk.runner import Runner
@@ -28,6 +28,7 @@ __all__ = [
     "AccountTerms",
     "AssetClass",
     "Bars",
+    "BatchView",
     "Between",
     "Bracket",
     "CacheView",

@@ -18,7 +18,7 @@ from qmtl.core.arrays.merging import merged_times
 from qmtl.sdk.engine.series import Series
 from qmtl.sdk.graph.joins import Join, Joining
 from qmtl.sdk.graph.vertices import Node, Vertex
-from qmtl.sdk.graph.view import NodeView
+from qmtl.sdk.graph.view import NodeArrays, NodeView
 
 if TYPE_CHECKING:
     from qmtl.core.arrays.types import Floats, Times
@@ -52,6 +52,20 @@ class Events:
             rows = rows if slower is None else slower.series.rows
             found.append(NodeView(item.schema, times[end - period : end], rows[end - period : end]))
         return found
+
+    def arrays(self, vertex: Node, part: tuple[int, int]) -> tuple[int, list[NodeArrays]]:
+        """The first event of [first, end) at which every window is there, and each input from it to the end."""
+        first, end = part
+        period, begin = vertex.spec.period, max(first, vertex.spec.period - 1)
+        for slower in self.slower:
+            if slower is not None:
+                begin = max(begin, first + int(np.searchsorted(slower.newest[first:end], period - 1)))
+        found: list[NodeArrays] = []
+        for item, rows, slower in zip(vertex.inputs, self.rows, self.slower, strict=True):
+            series = (self.times, rows) if slower is None else (slower.series.time_ns, slower.series.rows)
+            ends = slice(begin, max(begin, end)) if slower is None else slower.newest[begin:end]
+            found.append(NodeArrays(item.schema, series, ends, period))
+        return begin, found
 
     def bytes_of(self, first: int, end: int) -> bytes:
         """Everything that the events in [first, end) are the first to see."""

@@ -9,7 +9,7 @@ from qmtl.core.errors import refused
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk.graph.joins import Join
 from qmtl.sdk.graph.schemas import Schema
-from qmtl.sdk.graph.vertices import Compute, Node, Step, Vertex
+from qmtl.sdk.graph.vertices import Compute, ComputeBatch, Node, Step, Vertex
 
 
 class _Said(TypedDict, total=False):
@@ -39,7 +39,7 @@ class NodeFactory:
 
 
 @overload
-def node(**said: Unpack[_Said]) -> Callable[[Compute], NodeFactory]: ...
+def node(*, compute_batch: ComputeBatch | None = None, **said: Unpack[_Said]) -> Callable[[Compute], NodeFactory]: ...
 
 
 @overload
@@ -51,6 +51,7 @@ def node(**said: Any) -> Callable[[Any], NodeFactory]:
 
     `code_version` states the identity of code that cannot be hashed (an uncapturable closure). `state`: the numbers
     that a node with memory begins with; the function is then `step(state, view)`, pure, and returns the state after the
-    event and the value: `return (high,), view[0].latest / high - 1.0`. Raises InvalidRequest (E_FIELD).
+    event and the value: `return (high,), view[0].latest / high - 1.0`. `compute_batch`: the function for many events at
+    once, `batch(view)`, for a node without a state. Raises InvalidRequest (E_FIELD).
     """
     return lambda compute: NodeFactory(compute, said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
@@ -22,7 +22,10 @@ from qmtl.sdk.graph.kinds import kind_over
 from qmtl.sdk.graph.names import check_period, check_tags, parse_interval, tag_of
 from qmtl.sdk.graph.node_types import STREAM_INPUT, NodeType
 from qmtl.sdk.graph.schemas import OHLCV, VALUE, Schema
-from qmtl.sdk.graph.view import CacheView
+from qmtl.sdk.graph.view import BatchView, CacheView
+
+if TYPE_CHECKING:
+    from qmtl.core.arrays.types import Floats
 
 
 class Late(Enum):
@@ -35,6 +38,7 @@ class Late(Enum):
 Value = float | Sequence[float] | None
 State = tuple[float, ...]
 Compute = Callable[[CacheView], Value]
+ComputeBatch = Callable[[BatchView], "Floats"]
 Step = Callable[[State, CacheView], tuple[Sequence[float], Value]]
 Params = Mapping[str, Json]
 STATE_SIZE_MAX = 64
@@ -220,6 +224,16 @@ class TagQuery(Vertex):
         self.match = match
 
 
+class ArrayForm:
+    """The array form of a custom node, used until it was found to differ from the node's compute function."""
+
+    __slots__ = ("compute", "used")
+
+    def __init__(self, compute: ComputeBatch) -> None:
+        self.compute = compute
+        self.used = True
+
+
 class Node(Vertex):
     """A custom stream: `compute(view)` runs once per event at which every input has a value.
 
@@ -229,9 +243,12 @@ class Node(Vertex):
 
     With `state`, the finite numbers that it begins with, `compute(state, view)` returns the state after the event, as
     many numbers, and the value: what comes before is in its state, whoever runs it from where. At most STATE_SIZE_MAX.
+
+    `compute_batch(view)` is the same for many events at once, for backtests: one number (or row) an event, NaN for no
+    value. It is compared with `compute` at some events of every run, and not used any more once one differs.
     """
 
-    __slots__ = ("compute", "state")
+    __slots__ = ("array_form", "compute", "state")
 
     def __init__(
         self,
@@ -239,6 +256,7 @@ class Node(Vertex):
         compute: Compute | Step,
         *,
         state: Sequence[float] | None = None,
+        compute_batch: ComputeBatch | None = None,
         period: int = 1,
         interval: str = "",
         schema: Schema = VALUE,
@@ -259,6 +277,10 @@ class Node(Vertex):
         self.state = None if state is None else _numbers(state)
         if self.state is not None:
             params["state"] = list(self.state)
+        if compute_batch is not None:
+            if self.state is not None:
+                raise refused("E_FIELD", "compute_batch", "given with state", "a node without a state")
+            params["compute_batch"] = code_hash(compute_batch, code_version=code_version)
         spec = NodeSpec(
             node_type="Node",
             interval_s=parse_interval(interval) if interval else finest_interval(named.values()),
@@ -272,6 +294,7 @@ class Node(Vertex):
         joining = joining_of([vertex.interval_s for vertex in named.values()], rule)
         super().__init__(spec, named, schema, kind, (name or tag_of(_name_of(compute)), bool(name), labels), joining)
         self.compute = compute
+        self.array_form = None if compute_batch is None else ArrayForm(compute_batch)
 
     @property
     def warmup(self) -> int:

@@ -1,7 +1,8 @@
 """What a compute function sees: a read-only view of the aligned windows of its inputs.
 
 Windows hold at most `period` rows, so memory is bounded; nothing here can be written through, and nothing
-newer than the event being computed is ever in a window.
+newer than the event being computed is ever in a window. The array form of a function sees many events at once, by the
+same names: each answer has one dimension more, in front.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 A = TypeVar("A", bound=np.generic)
+Ends = slice | NDArray[np.int64]
+"""The rows of an input that are newest at each event; a slice has a start and a stop."""
 
 
 class NodeView:
@@ -75,12 +78,72 @@ class CacheView:
         self._views = views
 
     def __getitem__(self, key: Hashable) -> NodeView:
-        if key not in self._index:
-            raise InvalidRequest("E_VIEW_KEY", f"{key!r} is not an input of this node", hint="declare it in inputs")
-        return self._views[self._index[key]]
+        return self._views[_position(self._index, key)]
 
     def __len__(self) -> int:
         return len(self._views)
+
+
+class NodeArrays:
+    """One input at many events: what `NodeView` says of each, one after the other. Arrays are read-only."""
+
+    __slots__ = ("_ends", "_period", "_rows", "_schema", "_times")
+
+    def __init__(self, schema: Schema, series: tuple[NDArray[np.int64], Floats], ends: Ends, period: int) -> None:
+        self._schema = schema
+        self._times, self._rows = series
+        self._ends = ends
+        self._period = period
+
+    @property
+    def latest(self) -> Floats:
+        """Newest value of the default field (close of a bar) at each event, shape (events,)."""
+        return self.field(self._schema.default)
+
+    @property
+    def time_ns(self) -> NDArray[np.int64]:
+        """When the newest value at each event became known, ns since 1970 UTC, shape (events,)."""
+        return _frozen(self._times[self._ends])
+
+    def field(self, name: str) -> Floats:
+        """Newest value of a field, such as "high", at each event, shape (events,)."""
+        return _frozen(self._rows[:, self._schema.column(name)][self._ends])
+
+    def window(self, n: int, field: str = "") -> Floats:
+        """The last n values of a field (empty: the default one) at each event, oldest first, shape (events, n).
+
+        Raises InvalidRequest (E_WINDOW).
+        """
+        if not 1 <= n <= self._period:
+            hint = "raise the node's period to see further back"
+            raise refused("E_WINDOW", "n", n, f"1 to {self._period}", hint=hint)
+        column = self._rows[:, self._schema.column(field or self._schema.default)]
+        back, ends = n - 1, self._ends
+        begins = slice(ends.start - back, ends.stop - back) if isinstance(ends, slice) else ends - back
+        return _frozen(np.lib.stride_tricks.sliding_window_view(column, n)[begins])
+
+
+class BatchView:
+    """The inputs of one node at many events: `view[node]`, `view["name"]` or `view[position]`; `len` counts events."""
+
+    __slots__ = ("_events", "_index", "_inputs")
+
+    def __init__(self, index: Mapping[Hashable, int], inputs: Sequence[NodeArrays], events: int) -> None:
+        self._index = index
+        self._inputs = inputs
+        self._events = events
+
+    def __getitem__(self, key: Hashable) -> NodeArrays:
+        return self._inputs[_position(self._index, key)]
+
+    def __len__(self) -> int:
+        return self._events
+
+
+def _position(index: Mapping[Hashable, int], key: Hashable) -> int:
+    if key not in index:
+        raise InvalidRequest("E_VIEW_KEY", f"{key!r} is not an input of this node", hint="declare it in inputs")
+    return index[key]
 
 
 def _frozen(array: NDArray[A]) -> NDArray[A]:
