@@ -81,6 +81,7 @@ COMMANDS = {
     "world activate": "world.activation:activate",
     "world deactivate": "world.activation:deactivate",
     "world evaluate": "world.evaluation:evaluate",
+    "world verify-run": "world.verification:verify_run",
     "world explain": "world.evaluation:explain",
     "world apply": "world.apply:apply",
     "world resume": "world.apply:resume",

@@ -31,6 +31,7 @@ from worldservice.evaluation.wire import (
     report_to_proto,
     run_head_to_proto,
     run_to_proto,
+    verified_to_proto,
 )
 from worldservice.graph.store.edges import version_of
 from worldservice.policy.domain.evidence import WorldAccount
@@ -46,6 +47,7 @@ HubEvidence = Callable[[Connection, str, str, Evidence], Evidence | None]
 """The run that is asked for with the risk hub's numbers, by world and strategy; None: the hub has none."""
 COHORT_MAX = 500
 PATIENCE_S = 15.0
+VERIFIABLE = "a run whose numbers came from a replay or from books"
 SHARE = 0.7  # of the time that the caller has left
 
 
@@ -69,6 +71,7 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
         self._settings = settings
         self._narrow_to = narrow_to
         self._replayer = replayer
+        self._verifying = asyncio.Semaphore(1)  # brokerage's time is for runs that wait
 
     async def Decide(
         self, request: evaluationservicepb.DecideRequest, context: object
@@ -159,6 +162,25 @@ class EvaluationServicer(AuditedServicer, evaluationrpc.EvaluationServiceService
             return _run_message(conn, world.world_id, request.strategy_id, request.run_id)
 
         return evaluationservicepb.GetEvaluationRunResponse(run=await self.writes.db.read(work))
+
+    async def VerifyEvaluationRun(
+        self, request: evaluationservicepb.VerifyEvaluationRunRequest, context: object
+    ) -> evaluationservicepb.VerifyEvaluationRunResponse:
+        caller = caller_of(current_call())
+        require_strategy_id(request.strategy_id)
+
+        def work(conn: Connection) -> EvaluationRun:
+            world = world_to_read(conn, caller, request.world_id, Role.OPERATOR)
+            if replays.find_waiting(conn, world.world_id, request.strategy_id, request.run_id) is not None:
+                raise refused("E_FIELD", "run_id", f"{request.run_id}, which waits for its evidence", VERIFIABLE)
+            return store.get_run(conn, world.world_id, request.strategy_id, request.run_id)
+
+        run = await self.writes.db.read(work)
+        if not run.evidence.replayed:
+            raise refused("E_FIELD", "run_id", f"{request.run_id}, whose numbers are claims", VERIFIABLE)
+        async with self._verifying:
+            again = await self._replayer.computed(request.world_id, request.strategy_id, run.evidence)
+        return verified_to_proto(run, again)
 
     async def ListEvaluationRuns(
         self, request: evaluationservicepb.ListEvaluationRunsRequest, context: object

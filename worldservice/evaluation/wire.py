@@ -20,8 +20,8 @@ from worldservice.evaluation.domain.reports import (
     Number,
     RuleVerdict,
 )
-from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, Footprint
-from worldservice.policy.domain.evidence import WorldAccount
+from worldservice.evaluation.domain.runs import EvaluationRun, Evidence, Footprint, differences
+from worldservice.policy.domain.evidence import WorldAccount, terms_in_words
 from worldservice.policy.domain.execution_model import PROFILE, ExecutionModel, FillModel
 from worldservice.policy.domain.selection_limits import GROSS_MAX
 from worldservice.worlds.domain.binding import require_strategy_id
@@ -224,6 +224,17 @@ def books_to_proto(evidence: Evidence) -> evaluationpb.PaperBooks | None:
     if not evidence.paper_account:
         return None
     return evaluationpb.PaperBooks(account=evidence.paper_account, session_id=evidence.session_id)
+
+
+def verified_to_proto(run: EvaluationRun, again: Evidence) -> evaluationservicepb.VerifyEvaluationRunResponse:
+    """A run beside what it came to when it was computed anew."""
+    return evaluationservicepb.VerifyEvaluationRunResponse(
+        run=run_to_proto(run),
+        metrics=[number_to_proto(number) for number in again.numbers],
+        differences=differences(run.evidence, again),
+        terms=terms_in_words(run.evidence.account),
+        terms_now=terms_in_words(again.account),
+    )
 
 
 def run_head_to_proto(run: EvaluationRun) -> evaluationpb.EvaluationRun:

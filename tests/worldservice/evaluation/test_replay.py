@@ -349,3 +349,48 @@ async def test_lists_are_judged_when_they_come(harness: WorldHarness) -> None:
     many.cancels.extend([replaypb.ReplayedCancel()] * 50_001)
     with pytest.raises(InvalidRequest, match="E_TOO_LARGE: cancels"):
         await ann.evaluation.PutOrderList(list_chunks(many))
+
+
+async def verified(ann: WorldStubs, run_id: str = "run-1") -> evaluationservicepb.VerifyEvaluationRunResponse:
+    request = evaluationservicepb.VerifyEvaluationRunRequest(world_id="w1", strategy_id="s", run_id=run_id)
+    return await ann.evaluation.VerifyEvaluationRun(request)
+
+
+async def test_a_run_is_computed_anew_and_confirmed_or_told_apart(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    run = await replayed(harness, ann, "s", sharpe=1e6)
+    found = await verified(ann)
+    assert (found.run, list(found.metrics), list(found.differences)) == (run, list(run.metrics), [])
+    assert found.terms == found.terms_now == "starting cash 100000"
+    assert harness.replays.asked[0] == harness.replays.asked[1]
+    lost = replaypb.ReplayedTrade(closed_at=stamp(harness.clock.now() - timedelta(days=2)), profit="-7")
+    harness.replays.said = [replayservicepb.ReplayOrdersResponse(trades=replaypb.ReplayedTrades(trades=[lost]))]
+    other = await verified(ann)  # the same list comes to one trade more
+    assert "n_trades is stored as 1.0, computed anew as 2.0" in other.differences
+    assert "win_rate is stored as 1.0, computed anew as 0.5" in other.differences
+    assert not [line for line in other.differences if line.startswith(("data_", "account", "sharpe"))]
+    assert (await run_of(ann)) == run  # nothing was recorded
+
+
+async def test_other_terms_since_are_said(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    await replayed(harness, ann, "s")
+    richer = DOCUMENT + "account: {type: margin, leverage: 3, starting_cash: 5000}\n"
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w1", document=richer, make_default=True))
+    found = await verified(ann)
+    assert found.terms == "starting cash 100000"
+    assert found.terms_now == "kind margin, leverage 3, starting cash 5000"
+    assert any(line.startswith("account is stored as ") for line in found.differences)
+
+
+async def test_claims_and_what_waits_cannot_be_verified(harness: WorldHarness) -> None:
+    ann = await bound(harness)
+    await ann.evaluation.Evaluate(evaluation(harness, "w1", "s", "claimed"))
+    with pytest.raises(InvalidRequest, match="E_FIELD: run_id is claimed, whose numbers are claims"):
+        await verified(ann, "claimed")
+    harness.replays.error = Unavailable("E_UNAVAILABLE", "away")
+    await replayed(harness, ann, "s", "waiting")
+    with pytest.raises(InvalidRequest, match="E_FIELD: run_id is waiting, which waits for its evidence"):
+        await verified(ann, "waiting")
+    with pytest.raises(NotFound, match="E_RUN_UNKNOWN"):
+        await verified(ann, "none")

@@ -157,6 +157,36 @@ def as_claims(asked: Evidence) -> Evidence:
     return replace(asked, numbers=(), claims=asked.numbers)
 
 
+def differences(stored: Evidence, again: Evidence) -> Iterator[str]:
+    """Where a run computed anew is not what was stored, with both values, a sentence each."""
+    numbers, anew = stored.values(), again.values()
+    for name in sorted(numbers.keys() | anew.keys()):
+        if numbers.get(name) != anew.get(name):
+            yield _said(name, numbers.get(name), anew.get(name))
+    parts = (
+        "dataset_fingerprint",
+        "data_start",
+        "data_end",
+        "coverage",
+        "execution",
+        "account",
+        "data_presets",
+        "moments",
+    )
+    for name in parts:
+        before, now = getattr(stored, name), getattr(again, name)
+        if before != now:
+            yield _said(name, before, now)
+    for note in (*stored.notes, *again.notes):
+        if (note in stored.notes) != (note in again.notes):
+            yield f"{'no longer said' if note in stored.notes else 'said anew'}: {note}"
+
+
+def _said(name: str, before: object, now: object) -> str:
+    values = ("none" if one is None else str(one) if isinstance(one, datetime) else repr(one) for one in (before, now))
+    return "{} is stored as {}, computed anew as {}".format(name, *values)
+
+
 def next_revision(previous: EvaluationRun | None, evidence: Evidence) -> int | None:
     """The revision a new record of the run gets; None when it says the same as the last one."""
     if previous is None:

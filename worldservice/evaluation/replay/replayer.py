@@ -105,7 +105,7 @@ class Replayer:
 
     async def _settle(self, pending: PendingReplay) -> None:
         try:
-            evidence = await self._replayed(pending)
+            evidence = await self.computed(pending.world_id, pending.strategy_id, pending.asked)
         except QmtlError as error:
             later = after_failure(pending, error, self._writes.clock.now())
             log.warning(
@@ -117,47 +117,51 @@ class Replayer:
         effect = await self._writes.db.write(lambda conn: self._record(conn, pending, evidence))
         await self._writes.enforce(pending.world_id, effect)
 
-    async def _replayed(self, pending: PendingReplay) -> Evidence:
-        """The run with the numbers that its list comes to under the world's terms of now."""
+    async def computed(self, world_id: str, strategy_id: str, asked: Evidence) -> Evidence:
+        """The run with the numbers that its list, or its books, come to under the world's terms of now.
+
+        Raises what brokerage refuses; NotFound (E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN).
+        """
 
         def read(conn: Connection) -> tuple[bytes | Session, tuple[str, ...], accountpb.AccountModel, str]:
-            world = get_world(conn, pending.world_id)
+            world = get_world(conn, world_id)
             policy = policy_of(conn, world)
             account = WorldAccount() if policy is None else policy.account
             execution = None if policy is None else policy.gating.execution
-            asked = pending.asked
             model = account_to_proto(account, execution) or accountpb.AccountModel()
             if asked.paper_account:
                 return get_session(conn, asked.session_id), world.data_presets, model, account.text(execution)
-            ground = store.get_list(conn, pending.world_id, pending.strategy_id, asked.order_list)
+            ground = store.get_list(conn, world_id, strategy_id, asked.order_list)
             return ground, world.data_presets, model, account.text(execution)
 
         ground, names, model, terms = await self._writes.db.read(read)
         presets = await self._presets.serving(names)
         if isinstance(ground, Session):
-            replayed, fingerprint = await self._valued(pending, ground, model), ground.dataset_fingerprint
+            replayed = await self._valued((world_id, strategy_id, asked.paper_account), ground, model)
+            fingerprint = ground.dataset_fingerprint
         else:
-            replayed, fingerprint = await self._run(pending, ground, model)
-        asked = replace(pending.asked, dataset_fingerprint=fingerprint)
+            replayed, fingerprint = await self._run(world_id, ground, model)
+        asked = replace(asked, dataset_fingerprint=fingerprint)
         return await asyncio.to_thread(evidence_of, asked, terms, model.profile, presets, replayed)
 
-    async def _run(self, pending: PendingReplay, body: bytes, model: accountpb.AccountModel) -> tuple[Replayed, str]:
+    async def _run(self, world_id: str, body: bytes, model: accountpb.AccountModel) -> tuple[Replayed, str]:
         """What brokerage makes of an order list, and the fingerprint of the data that it is over."""
         request = await asyncio.to_thread(replay_request, body, model)
         prints = tuple(request.dataset_fingerprints)
-        chunks = Chunked(replayservicepb.ReplayOrdersRequest, request, [pending.world_id])
+        chunks = Chunked(replayservicepb.ReplayOrdersRequest, request, [world_id])
         replayed = Replayed()
         with scoped(self._replays.ReplayOrders(chunks, timeout=REPLAY_TIMEOUT.total_seconds())) as parts:
             async for part in parts:
                 replayed.take(part)
         return replayed, data_fingerprint(prints)
 
-    async def _valued(self, pending: PendingReplay, session: Session, model: accountpb.AccountModel) -> Replayed:
-        """What brokerage's books of a paper account say."""
+    async def _valued(self, owner: tuple[str, str, str], session: Session, model: accountpb.AccountModel) -> Replayed:
+        """What brokerage's books of a paper account say; `owner`: world, strategy and account."""
+        world_id, strategy_id, account = owner
         request = replayservicepb.ReplayBooksRequest(
-            world_id=pending.world_id,
-            strategy_id=pending.strategy_id,
-            account=pending.asked.paper_account,
+            world_id=world_id,
+            strategy_id=strategy_id,
+            account=account,
             data_session_id=session.session_id,
             start=instant_to_proto(session.start),
             account_model=model,

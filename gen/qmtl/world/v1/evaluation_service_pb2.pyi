@@ -151,6 +151,30 @@ class GetEvaluationRunResponse(_message.Message):
     run: _evaluation_pb2.EvaluationRun
     def __init__(self, run: _Optional[_Union[_evaluation_pb2.EvaluationRun, _Mapping]] = ...) -> None: ...
 
+class VerifyEvaluationRunRequest(_message.Message):
+    __slots__ = ("world_id", "strategy_id", "run_id")
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    world_id: str
+    strategy_id: str
+    run_id: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class VerifyEvaluationRunResponse(_message.Message):
+    __slots__ = ("run", "metrics", "differences", "terms", "terms_now")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    TERMS_NOW_FIELD_NUMBER: _ClassVar[int]
+    run: _evaluation_pb2.EvaluationRun
+    metrics: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.Metric]
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    terms: str
+    terms_now: str
+    def __init__(self, run: _Optional[_Union[_evaluation_pb2.EvaluationRun, _Mapping]] = ..., metrics: _Optional[_Iterable[_Union[_evaluation_pb2.Metric, _Mapping]]] = ..., differences: _Optional[_Iterable[str]] = ..., terms: _Optional[str] = ..., terms_now: _Optional[str] = ...) -> None: ...
+
 class ListEvaluationRunsRequest(_message.Message):
     __slots__ = ("world_id", "strategy_id", "page")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]

@@ -65,6 +65,11 @@ class EvaluationServiceStub:
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunRequest.SerializeToString,
                 response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunResponse.FromString,
                 _registered_method=True)
+        self.VerifyEvaluationRun = channel.unary_unary(
+                '/qmtl.world.v1.EvaluationService/VerifyEvaluationRun',
+                request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunRequest.SerializeToString,
+                response_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunResponse.FromString,
+                _registered_method=True)
         self.ListEvaluationRuns = channel.unary_unary(
                 '/qmtl.world.v1.EvaluationService/ListEvaluationRuns',
                 request_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.ListEvaluationRunsRequest.SerializeToString,
@@ -137,6 +142,19 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyEvaluationRun(self, request, context):
+        """Computes the numbers of a run anew from what it rests on: its order list over the sealed data that the list names, or the
+        books of its paper account. Says where they differ from those stored. Records nothing. Needs operator, as a replay is
+        dear; the answer may take two minutes.
+
+        Errors: NOT_FOUND (E_RUN_UNKNOWN, E_ORDER_LIST_UNKNOWN: lists of older runs are let go; E_SESSION_UNKNOWN);
+        INVALID_ARGUMENT (E_FIELD): the run's numbers are claims, or wait for their evidence; those of brokerage's ReplayOrders
+        and ReplayBooks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvaluationRuns(self, request, context):
         """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
         is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
@@ -177,6 +195,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.GetEvaluationRun,
                     request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunRequest.FromString,
                     response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunResponse.SerializeToString,
+            ),
+            'VerifyEvaluationRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEvaluationRun,
+                    request_deserializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunRequest.FromString,
+                    response_serializer=qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunResponse.SerializeToString,
             ),
             'ListEvaluationRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvaluationRuns,
@@ -347,6 +370,33 @@ class EvaluationService:
             '/qmtl.world.v1.EvaluationService/GetEvaluationRun',
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunRequest.SerializeToString,
             qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.GetEvaluationRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEvaluationRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qmtl.world.v1.EvaluationService/VerifyEvaluationRun',
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunRequest.SerializeToString,
+            qmtl_dot_world_dot_v1_dot_evaluation__service__pb2.VerifyEvaluationRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

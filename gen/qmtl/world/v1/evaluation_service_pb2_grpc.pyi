@@ -69,6 +69,15 @@ class EvaluationServiceStub:
     """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]
     """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+    VerifyEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.VerifyEvaluationRunRequest, _evaluation_service_pb2.VerifyEvaluationRunResponse]
+    """Computes the numbers of a run anew from what it rests on: its order list over the sealed data that the list names, or the
+    books of its paper account. Says where they differ from those stored. Records nothing. Needs operator, as a replay is
+    dear; the answer may take two minutes.
+
+    Errors: NOT_FOUND (E_RUN_UNKNOWN, E_ORDER_LIST_UNKNOWN: lists of older runs are let go; E_SESSION_UNKNOWN);
+    INVALID_ARGUMENT (E_FIELD): the run's numbers are claims, or wait for their evidence; those of brokerage's ReplayOrders
+    and ReplayBooks.
+    """
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
     """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
     is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
@@ -115,6 +124,15 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_service_pb2.GetEvaluationRunResponse]  # type: ignore[assignment]
     """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+    VerifyEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.VerifyEvaluationRunRequest, _evaluation_service_pb2.VerifyEvaluationRunResponse]  # type: ignore[assignment]
+    """Computes the numbers of a run anew from what it rests on: its order list over the sealed data that the list names, or the
+    books of its paper account. Says where they differ from those stored. Records nothing. Needs operator, as a replay is
+    dear; the answer may take two minutes.
+
+    Errors: NOT_FOUND (E_RUN_UNKNOWN, E_ORDER_LIST_UNKNOWN: lists of older runs are let go; E_SESSION_UNKNOWN);
+    INVALID_ARGUMENT (E_FIELD): the run's numbers are claims, or wait for their evidence; those of brokerage's ReplayOrders
+    and ReplayBooks.
+    """
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
     """Runs of a world or of one strategy, newest first, as they were at the first page: what is evaluated between two pages
     is in neither. Errors: NOT_FOUND (E_WORLD_UNKNOWN).
@@ -194,6 +212,21 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.GetEvaluationRunResponse, _abc.Awaitable[_evaluation_service_pb2.GetEvaluationRunResponse]]:
         """One run at its latest revision, or as it waits for its evidence. Errors: NOT_FOUND (E_RUN_UNKNOWN)."""
+
+    @_abc_1.abstractmethod
+    def VerifyEvaluationRun(
+        self,
+        request: _evaluation_service_pb2.VerifyEvaluationRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.VerifyEvaluationRunResponse, _abc.Awaitable[_evaluation_service_pb2.VerifyEvaluationRunResponse]]:
+        """Computes the numbers of a run anew from what it rests on: its order list over the sealed data that the list names, or the
+        books of its paper account. Says where they differ from those stored. Records nothing. Needs operator, as a replay is
+        dear; the answer may take two minutes.
+
+        Errors: NOT_FOUND (E_RUN_UNKNOWN, E_ORDER_LIST_UNKNOWN: lists of older runs are let go; E_SESSION_UNKNOWN);
+        INVALID_ARGUMENT (E_FIELD): the run's numbers are claims, or wait for their evidence; those of brokerage's ReplayOrders
+        and ReplayBooks.
+        """
 
     @_abc_1.abstractmethod
     def ListEvaluationRuns(

@@ -1,4 +1,4 @@
-"""`qmtl world explain|evaluate`: verdicts with their numbers."""
+"""`qmtl world explain|evaluate|verify-run`: verdicts with their numbers."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ def test_a_failed_gate_is_explained_with_its_number(cli_mesh: CliMesh, tmp_path:
     assert f"world {world} only computes" in text
     assert "n_trades >= 100000: does not hold: n_trades = " in text
     assert "the policy selects none of its strategies [NOTHING_SELECTED]" in text
+
+
+def test_a_run_is_computed_anew_from_bars_and_orders(cli_mesh: CliMesh) -> None:
+    text = cli_mesh.ask("world", "verify-run", WORLD, cli_mesh.cross)
+    assert f"orders    books of {cli_mesh.account}" in text  # its newest run is of paper
+    assert "equal to the last digit" in text
+    assert "orders    blake3:" in cli_mesh.ask("world", "verify-run", WORLD, cli_mesh.trend)
+    reply = cli_mesh.json("world", "verify-run", WORLD, cli_mesh.trend)
+    assert reply["metrics"] == reply["run"]["metrics"]
+    assert not reply.get("differences")
+    assert "E_RUN_UNKNOWN" in cli_mesh.refused("world", "verify-run", WORLD, cli_mesh.trend, "--run", "none")
 
 
 def test_evaluate_again_with_the_latest_numbers(cli_mesh: CliMesh) -> None:
