@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import opening, store
 from brokerage.accounts.sharing import require_room
-from brokerage.accounts.wire import ACCOUNT_TYPES, fee_rate_of, require_currency
+from brokerage.accounts.wire import ACCOUNT_TYPES, fee_rate_of, fee_text, require_currency
 from brokerage.audit import Actor
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.models.profiles.named import profile_named
@@ -82,7 +82,8 @@ def open_at_venue(conn: Connection, wanted: Account, worlds: list[str], actor: A
         require_room(conn, world_id, accounts_max)
         store.add_world(conn, wanted.account, world_id)
     store.begin_at_venue(conn, wanted.account, wanted.created_ns)
-    detail = f"venue {wanted.venue}, worlds {', '.join(worlds)}"
+    costs = f"fees of profile {wanted.profile}" if wanted.profile else f"fee {fee_text(wanted)}"
+    detail = f"venue {wanted.venue}, worlds {', '.join(worlds)}, {costs}"
     audit.record(
         conn, wanted.created_ns, (actor.name, actor.correlation_id), "open_venue_account", wanted.account, detail
     )

@@ -41,7 +41,7 @@ def account_to_proto(account: Account, worlds: Sequence[str]) -> accountpb.Accou
         starting_cash=money_text(account.base_currency, account.starting_cash),
         worlds=worlds,
         feeds=[_feed_to_proto(feed) for feed in account.feeds],
-        fee_rate="" if account.profile else format_decimal(from_scaled(account.fee_rate, RATE_SCALE)),
+        fee_rate=fee_text(account),
         profile=account.profile,
         maker_fee_rate_min=account.costs[0],
         taker_fee_rate_min=account.costs[1],
@@ -156,6 +156,11 @@ def fee_rate_of(written: str, profile: str) -> int:
     if not 0 <= fee <= FEE_RATE_MAX:
         raise refused("E_DECIMAL", "fee_rate", written, "0 to 0.1")
     return fee
+
+
+def fee_text(account: Account) -> str:
+    """The percent fee of an account, a fraction of the notional; empty: its profile has the fees."""
+    return "" if account.profile else format_decimal(from_scaled(account.fee_rate, RATE_SCALE))
 
 
 def costs_of(

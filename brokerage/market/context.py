@@ -77,11 +77,19 @@ class MarketContext:
 
     def profile_of(self, account: Account) -> BrokerageProfile:
         """The account's own profile, or that of the settings with its own fee and the costs that were asked at least;
-        with its own buying power.
+        with its own buying power. What only simulation has is the settings' for an account at an exchange: the profile
+        that it has is of the fees and the margins there.
         """
         percent = PercentFee(account.fee_rate, account.fee_rate)
         own = at_least(replace(self.profile, fee=percent), *account.costs)
         made = profile_named(account.profile) if account.profile else own
+        if account.venue != PAPER.name:
+            made = replace(
+                made,
+                slippage=self.profile.slippage,
+                participation=self.profile.participation,
+                limits_at_touch=self.profile.limits_at_touch,
+            )
         return replace(
             made,
             buying_power=BuyingPower(account.type.value),

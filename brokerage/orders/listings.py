@@ -33,20 +33,20 @@ def list_orders(
 def list_fills(
     conn: Connection, market: MarketContext, request: orderservicepb.ListFillsRequest
 ) -> orderservicepb.ListFillsResponse:
-    """A page of fills in order."""
+    """A page of fills in order. Raises NotFound (E_INSTRUMENT_UNKNOWN): the scales of one of them are not known."""
     page = page_from_proto(request, (int,))
     start = max(request.after_account_fill_number, page.after[0] if page.after is not None else 0)
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.fills_after(conn, of, start, page.size + 1, market.instruments)
     shown, info = page_of(found, page, lambda row: (row[2],), _fill)
-    return orderservicepb.ListFillsResponse(fills=[fill for fill in shown if fill.account], page=info)
+    return orderservicepb.ListFillsResponse(fills=shown, page=info)
 
 
 def _fill(row: tuple[StoredOrder, OrderEvent, int]) -> orderpb.Fill:
-    """An execution; empty where no properties of its instrument are known."""
     stored, event, number = row
-    instrument = stored.record.instrument
-    return orderpb.Fill() if instrument is None else fill_to_proto(stored.record.order, instrument, event, number)
+    order, instrument = stored.record.order, stored.record.instrument
+    assert instrument is not None, "an order that filled is not read without one"
+    return fill_to_proto(order, instrument, event, number)
 
 
 def open_orders(

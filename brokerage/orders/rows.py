@@ -23,14 +23,25 @@ from brokerage.domain.orders.order import (
 from brokerage.domain.orders.record import OrderRecord, advance, born
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, TimeInForce
 from brokerage.domain.orders.stored import StoredOrder
+from brokerage.domain.orders.venue_traits import PAPER
 from brokerage.domain.trading.replacement import Change
 from brokerage.schema import AnyRow
+from qmtl.core.errors import NotFound
 
 
 def order_of(row: AnyRow, events: Iterable[OrderEvent], instruments: Instruments) -> StoredOrder:
-    """Fold an order's events over the order it was born from."""
+    """Fold an order's events over the order it was born from.
+
+    Raises NotFound (E_INSTRUMENT_UNKNOWN): it has filled, and the scales of its instrument are not known.
+    """
     asked, history = asked_of(row), tuple(events)
-    record = born(effective(asked, row.gate_reduce_only), instruments.at(asked.venue).find(asked.symbol), history[0])
+    instrument = instruments.at(asked.venue).find(asked.symbol)
+    if instrument is None and any(event.fill is not None for event in history):
+        where = asked.venue or PAPER.name
+        message = f"order {row.order_id} has filled in {asked.symbol}, which the settings no longer name at {where}"
+        hint = f'add [brokerage.instruments."{asked.symbol}"] to qmtl.toml'
+        raise NotFound("E_INSTRUMENT_UNKNOWN", message, hint=hint)
+    record = born(effective(asked, row.gate_reduce_only), instrument, history[0])
     for event in history[1:]:
         record = advance(record, event)
     return StoredOrder(asked, row.epoch, history, record)

@@ -5,7 +5,7 @@
         rows = await db.read(lambda conn: conn.execute(select(worlds)).all())
 
 `fn` runs on another thread with a sync SQLAlchemy Connection inside one transaction: do all SQL there, touch no
-asyncio, and have no effect but through the connection (PostgreSQL may run it again after a deadlock). Raising
+asyncio, and have no effect but through the connection (PostgreSQL may run it again, reads too). Raising
 undoes only that fn. What a returned write survives: kill -9 always; power loss only with synchronous=FULL.
 """
 

@@ -29,6 +29,23 @@ def sqlstate(error: DBAPIError) -> str:
     return (error.orig.sqlstate or "") if isinstance(error.orig, Error) else ""
 
 
+def runs_again(error: DBAPIError) -> bool:
+    """Whether the same transaction may do when it is run once more: PostgreSQL chose it to end for another, or the
+    tables were changed under a statement that the connection had prepared, which its rollback makes it forget.
+    """
+    return sqlstate(error) in AGAIN_STATES or _planned_before(error)
+
+
+def _planned_before(error: DBAPIError) -> bool:
+    """Of all that is not supported, a prepared statement whose columns have other types now: "cached plan must not
+    change result type". The text is in the server's language, the name of the function that says so is not.
+    """
+    from psycopg.errors import FeatureNotSupported  # as above
+
+    driver = error.orig
+    return isinstance(driver, FeatureNotSupported) and driver.diag.source_function == "RevalidateCachedQuery"
+
+
 def wrapped(conn: Connection, text: str, arguments: Any, error: Exception) -> Exception:
     """The error of a statement that was given to the driver, as SQLAlchemy would have raised it."""
     base = conn.dialect.loaded_dbapi.Error
@@ -56,7 +73,7 @@ def translated(error: DBAPIError | sqlite3.Error) -> Exception:
     else:
         assert isinstance(error, DBAPIError)
         state = sqlstate(error)
-        passing = state.startswith(GONE_STATES) or state in AGAIN_STATES or error.connection_invalidated
+        passing = state.startswith(GONE_STATES) or runs_again(error) or error.connection_invalidated
         passing = passing or (not state and isinstance(error, OperationalError | InterfaceError))
     if not passing:
         return error

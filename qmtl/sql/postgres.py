@@ -1,4 +1,6 @@
-"""PostgreSQL behind Database: a bounded pool of threads, transactions that are run again after a deadlock."""
+"""PostgreSQL behind Database: a bounded pool of threads, transactions that are run again after a deadlock, or after the
+tables were changed under what a connection had prepared.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from qmtl.sql.errors import AGAIN_STATES, sqlstate, translated
+from qmtl.sql.errors import runs_again, translated
 from qmtl.sql.jobs import Job, Threads, hand_back
 from qmtl.sql.locks import LOCK_WAIT_S, Held, lock_key, try_session_lock
 from qmtl.sql.statements.pipeline import BEGIN, hear, pipelined
@@ -31,12 +33,12 @@ IDLE_S: Final = 1.0
 USED: Final = "used_s"
 READ_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # of one snapshot
 PREPARED_MAX = 400  # statements a connection keeps: a service has about 150, some with values of several types
-DEADLOCK_TRIES = 5
-DEADLOCK_PAUSE_S = 0.02
+TRIES = 5
+PAUSE_S = 0.02
 
 
 class PostgresStore:
-    """READ COMMITTED transactions on a pool of threads, each retried after a deadlock."""
+    """READ COMMITTED transactions on a pool of threads, run again where that may help."""
 
     dialect = "postgresql"
 
@@ -75,11 +77,11 @@ class PostgresStore:
         return job.done
 
     def _read(self, fn: Work[T]) -> T:
-        try:
-            with self._engine.connect() as conn, conn.execution_options(**{BEGIN: READ_BEGIN}).begin():
-                return _done(conn, fn)
-        except DBAPIError as error:
-            raise translated(error) from error
+        return _again(lambda: self._read_once(fn))
+
+    def _read_once(self, fn: Work[T]) -> T:
+        with self._engine.connect() as conn, conn.execution_options(**{BEGIN: READ_BEGIN}).begin():
+            return _done(conn, fn)
 
     async def exclusively(self, fn: Work[None]) -> None:
         def locked(conn: Connection) -> None:
@@ -116,14 +118,7 @@ class PostgresStore:
         self._lock_engine.dispose()
 
     def _write(self, fn: Work[T]) -> T:
-        for attempt in range(1, DEADLOCK_TRIES + 1):
-            try:
-                return self._write_once(fn)
-            except DBAPIError as error:
-                if sqlstate(error) not in AGAIN_STATES or attempt == DEADLOCK_TRIES:
-                    raise translated(error) from error
-            time.sleep(random.uniform(0, DEADLOCK_PAUSE_S * attempt))  # else the same two meet again at once
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        return _again(lambda: self._write_once(fn))
 
     def _write_once(self, fn: Work[T]) -> T:
         with self._engine.connect() as conn:
@@ -162,6 +157,18 @@ def _ask_the_idle(engine: Engine) -> None:
             engine.dialect.do_ping(driver)
         except engine.dialect.loaded_dbapi.Error as error:
             raise InvalidatePoolError("the connection has ended") from error
+
+
+def _again(run: Callable[[], T]) -> T:
+    """What a transaction gives, run again where that may help. Raises Unavailable for what may pass by itself."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return run()
+        except DBAPIError as error:
+            if not runs_again(error) or attempt == TRIES:
+                raise translated(error) from error
+        time.sleep(random.uniform(0, PAUSE_S * attempt))  # else the two that met meet again at once
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _done(conn: Connection, fn: Work[T]) -> T:

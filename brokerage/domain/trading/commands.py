@@ -147,14 +147,14 @@ def deny(book: StrategyBook, identity: str, time: EventTime, refusal: Refusal) -
 
 
 def replace_terms(
-    book: StrategyBook, identity: str, terms: WorkedTerms, time: EventTime, *, direct: bool
+    book: StrategyBook, identity: str, terms: WorkedTerms, time: EventTime, *, direct: bool, detail: str = ""
 ) -> list[OrderEvent]:
     """Have an order worked under other terms: at once where it was not sent or the venue answers at once, else pending
-    until the venue has been heard.
+    until the venue has been heard. `detail` says why what was not sent is changed.
     """
     record = book.record(identity)
     if record.state in _UNSENT:
-        return [_happen(book, record, EventKind.UPDATED, time, terms=terms)]
+        return [_happen(book, record, EventKind.UPDATED, time, terms=terms, detail=detail)]
     asked = ask_replace(book, identity, terms, time)
     if not direct:
         return [asked]

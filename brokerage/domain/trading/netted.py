@@ -26,6 +26,7 @@ from brokerage.domain.risk.rules import check_netted
 from brokerage.domain.risk.sizing import size
 from brokerage.domain.trading.commands import UNSIZED, examine, take
 from brokerage.domain.trading.reports import book_report
+from qmtl.core.decimals import format_decimal
 
 NETTED = "NETTED"
 """Tags what a netted order brought its owner."""
@@ -101,11 +102,19 @@ def overtaking(view: AccountView, order: Order, left: Iterable[int]) -> Refusal 
     """
     for share, units in zip(order.shares, left, strict=True):
         book = view.book(share.owner(order.owner.account))
-        free = -book.held(order.symbol) * share.side.sign - _leaving(book, order.symbol, share.side)
-        if share.reduce_only and units > max(free, 0):
+        held, leaving = -book.held(order.symbol) * share.side.sign, _leaving(book, order.symbol, share.side)
+        if share.reduce_only and units > max(held - leaving, 0):
             said = f"{share}: it only reduces, and less than what is left of it is held of {order.symbol} now"
-            return Refusal(Denial.REDUCE_ONLY_INCREASES, said)
+            return Refusal(Denial.REDUCE_ONLY_INCREASES, f"{said}: {_numbers(view, order, units, held, leaving)}")
     return None
+
+
+def _numbers(view: AccountView, order: Order, left: int, held: int, leaving: int) -> str:
+    """What is left of a share, what its owner holds, and what its own orders are about to close of that."""
+    instrument = view.instruments.find(order.symbol)
+    assert instrument is not None, "it was judged"
+    asked, has, closes = (format_decimal(instrument.quantity_decimal(units)) for units in (left, max(held, 0), leaving))
+    return f"{asked} of {has}, {closes} of which own orders are closing"
 
 
 def _leaving(book: StrategyBook, symbol: str, side: Side) -> int:

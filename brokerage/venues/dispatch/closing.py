@@ -20,32 +20,40 @@ from brokerage.fences.unprotected import WAITS
 from brokerage.market.context import MarketContext
 from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.working import load_open_orders
+from qmtl.core.decimals import format_decimal
 
 GIVES_WAY = "GIVES_WAY: it holds what is to be sold at once"
 CLOSES_ALREADY = "HELD: an order that is at its venue may close what it sells, and is to end first"
 NETTED_FIRST = "HELD: a netted order that is at its venue reduces the same position, and is to end first"
-NETTED_INSTEAD = "REDUCE_ONLY: a netted order has reduced as much since it was taken"
+NETTED_INSTEAD = "REDUCE_ONLY: netted orders have reduced"
+CUT = "REDUCE_ONLY: cut to what is held"
 NOTHING_HELD = "REDUCE_ONLY: no position is left to reduce"
 
 
-def awaits_netted(book: StrategyBook, record: OrderRecord) -> bool:
-    """Whether an order waits until a netted order has ended that reduces the same position: both together would take
-    it through zero.
+def awaited_netted(book: StrategyBook, record: OrderRecord) -> str:
+    """Why an order waits until a netted order has ended that reduces the same position, where both together would take
+    it through zero. Empty: it does not.
     """
     order, held = record.order, -book.held(record.order.symbol) * record.order.side.sign
     coming = book.reserved.get((order.symbol, order.side), NO_OPEN_ORDERS).reducing
-    return bool(coming) and held > 0 and record.remaining + coming > held
+    if not coming or held <= 0 or record.remaining + coming <= held:
+        return ""
+    left, most, has = (_shown(record, units) for units in (record.remaining, coming, held))
+    return f"{NETTED_FIRST}: {most} and {left} are more than the {has} that are held"
 
 
 def after_netted(book: StrategyBook, record: OrderRecord, done: int, time: EventTime) -> list[OrderEvent]:
     """Cut off an order what netted orders have reduced since it was taken: it was sized for what was held then."""
     if not done or record.triggered or record.order.parent:
         return []
+    detail = (
+        f"{NETTED_INSTEAD} {_shown(record, done)} since it was taken, of the {_shown(record, record.remaining)} asked"
+    )
     if done >= record.remaining:
-        ended = commands.cancel(book, record.id, time, direct=True, detail=NETTED_INSTEAD)
+        ended = commands.cancel(book, record.id, time, direct=True, detail=detail)
         return [] if ended is None else [ended]
     terms = replace(record.terms, quantity=record.quantity - done)
-    return commands.replace_terms(book, record.id, terms, time, direct=True)
+    return commands.replace_terms(book, record.id, terms, time, direct=True, detail=detail)
 
 
 def closes_at_once(record: OrderRecord) -> bool:
@@ -66,8 +74,11 @@ def make_way(
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
     closing = _closing(book, record)
-    if closing and record.remaining > book.reducible(record.order) - closing:
-        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, CLOSES_ALREADY))
+    held = book.reducible(record.order)
+    if closing and record.remaining > held - closing:
+        left, most, has = (_shown(record, units) for units in (record.remaining, closing, held))
+        said = f"{CLOSES_ALREADY}: {most} and {left} are more than the {has} that are held"
+        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, said))
         return None
     holding = _holding(book, record, closing) if market.traits.holds_sales else []
     if holding:
@@ -135,4 +146,10 @@ def _cut(book: StrategyBook, record: OrderRecord, time: EventTime) -> tuple[list
         ended = commands.cancel(book, record.id, time, direct=True, detail=NOTHING_HELD)
         return [] if ended is None else [ended], False
     terms = replace(record.terms, quantity=record.filled + left)
-    return commands.replace_terms(book, record.id, terms, time, direct=True), True
+    detail = f"{CUT}: {_shown(record, held)} are held of the {_shown(record, record.remaining)} asked"
+    return commands.replace_terms(book, record.id, terms, time, direct=True, detail=detail), True
+
+
+def _shown(record: OrderRecord, units: int) -> str:
+    """A quantity of an order as it is told."""
+    return str(units) if record.instrument is None else format_decimal(record.instrument.quantity_decimal(units))

@@ -29,9 +29,8 @@ from brokerage.orders.entry.contingencies import fence_of, record_in
 from brokerage.orders.entry.permission import may_go, narrow, shares_barred
 from brokerage.orders.working import load_orders
 from brokerage.venues.dispatch.closing import (
-    NETTED_FIRST,
     after_netted,
-    awaits_netted,
+    awaited_netted,
     closes_at_once,
     gave_way,
     make_way,
@@ -61,8 +60,8 @@ def to_wire(
     record = book.record(order_id)
     time = account.time(now_ns, record.order.symbol)
     beside = market.of(account).link.remote and not record.order.shares
-    if beside and awaits_netted(book, record):
-        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, NETTED_FIRST))
+    if beside and (waits := awaited_netted(book, record)):
+        record_in(conn, market, account, (view, book), commands.note(book, order_id, time, waits))
         return False
     if record.triggered or record.order.parent:  # brokerage's own acts are held, never denied
         if paced:

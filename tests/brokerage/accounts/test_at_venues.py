@@ -7,7 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
+from brokerage import schema as t
 from brokerage.accounts import at_venues
 from brokerage.accounts import store as accounts_store
 from brokerage.accounts.trading_state import set_trading_state
@@ -15,7 +17,8 @@ from brokerage.config import Settings
 from brokerage.domain.accounts.account import Account, TradingState
 from brokerage.domain.market.instrument import Instrument, instrument
 from brokerage.domain.market.symbols import Instruments, Source
-from brokerage.domain.models.profiles.crypto import binance_spot
+from brokerage.domain.models.profiles.crypto import binance_spot, kraken_spot
+from brokerage.domain.models.slippage.model import ConstantSlippage
 from brokerage.domain.money import rate
 from brokerage.domain.orders.denials import Denial
 from brokerage.domain.orders.states import OrderType, TimeInForce
@@ -120,6 +123,29 @@ def test_the_fees_reserved_are_the_exchanges_unless_others_are_asked_for_and_non
     assert exchange.leverage == 1
     with pytest.raises(InvalidRequest, match="the fees of venue gone are not known"):
         drafted(venue="gone")
+
+
+def test_what_only_replays_have_is_the_settings_at_an_exchange() -> None:
+    terms = {"slippage": "0.0005", "participation": "0.05", "limit_fill": "at"}
+    costs = Settings(venues=at("http://127.0.0.1:1"), **terms)  # type: ignore[arg-type]
+    market = market_of(costs, {"binance": SPOT}).at("binance")
+    for wanted, fees in ((drafted(), binance_spot().fee), (drafted(profile="kraken_spot"), kraken_spot().fee)):
+        made = market.profile_of(wanted)
+        assert (made.fee, made.slippage, made.participation) == (fees, ConstantSlippage(50_000), 5_000_000)
+        assert (made.limits_at_touch, made.asset_classes) == (True, binance_spot().asset_classes)
+    paper = replace(ACCOUNT, profile="kraken_spot")
+    assert market_of(costs).profile_of(paper) == replace(kraken_spot(), leverage=paper.leverage)
+
+
+async def test_the_record_of_an_opening_says_the_fees(book: Book) -> None:
+    await opened(book, drafted(), "w1")
+    await opened(book, replace(drafted(fee_rate="0.002"), account="other", venue="second"), "w1")
+    query = sa.select(t.audit_log.c.detail).where(t.audit_log.c.act == "open_venue_account")
+    details = await book.db.read(lambda conn: conn.execute(query.order_by(t.audit_log.c.id)).scalars().all())
+    assert details == [
+        "venue binance, worlds w1, fees of profile binance_spot",
+        "venue second, worlds w1, fee 0.002",
+    ]
 
 
 def test_worlds_are_named_once_each() -> None:

@@ -129,6 +129,10 @@ async def test_what_cannot_be_asked_for_or_told_is_refused_by_name(tmp_path: Pat
         with pytest.raises(NotFound, match="no longer name it") as unknown:
             await listed(book, nothing)
         assert unknown.value.reason == "E_INSTRUMENT_UNKNOWN"
+        request = orderservicepb.ListFillsRequest(account="acc")
+        with pytest.raises(NotFound, match="has filled in AAPL, which the settings no longer name at paper") as unknown:
+            await book.db.read(lambda conn: list_fills(conn, nothing, request))
+        assert unknown.value.reason == "E_INSTRUMENT_UNKNOWN"
 
 
 async def test_lots_of_an_account_go_on_over_splits_to_the_cash_that_was_made(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ class OrderServiceServicer:
     def GetOrder(self, request, context):
         """One order with its state. Needs reader of its world.
 
-        Errors: NOT_FOUND (E_ORDER_UNKNOWN).
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that was
+        traded, add it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,7 @@ class OrderServiceServicer:
     def ListOrders(self, request, context):
         """Orders of an account, newest first. Needs reader of the world asked for, or of all worlds of the account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,8 +83,8 @@ class OrderServiceServicer:
     def StreamOrderEvents(self, request, context):
         """Open orders as a snapshot, then events in order; with after_account_event_number only the events that follow it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
-        UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT
+        (E_RESUME_UNKNOWN): the log is not that long, start over; UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,7 +93,7 @@ class OrderServiceServicer:
     def ListFills(self, request, context):
         """Fills of an account in order.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

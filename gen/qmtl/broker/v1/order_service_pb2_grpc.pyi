@@ -36,23 +36,24 @@ class OrderServiceStub:
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
     """One order with its state. Needs reader of its world.
 
-    Errors: NOT_FOUND (E_ORDER_UNKNOWN).
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that was
+    traded, add it.
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
     """Orders of an account, newest first. Needs reader of the world asked for, or of all worlds of the account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     StreamOrderEvents: _grpc.UnaryStreamMultiCallable[_order_service_pb2.StreamOrderEventsRequest, _order_service_pb2.StreamOrderEventsResponse]
     """Open orders as a snapshot, then events in order; with after_account_event_number only the events that follow it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
-    UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT
+    (E_RESUME_UNKNOWN): the log is not that long, start over; UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
     """
     ListFills: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListFillsRequest, _order_service_pb2.ListFillsResponse]
     """Fills of an account in order.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
 
 @_typing.type_check_only
@@ -63,23 +64,24 @@ class OrderServiceAsyncStub(OrderServiceStub):
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
     """One order with its state. Needs reader of its world.
 
-    Errors: NOT_FOUND (E_ORDER_UNKNOWN).
+    Errors: NOT_FOUND (E_ORDER_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that was
+    traded, add it.
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Orders of an account, newest first. Needs reader of the world asked for, or of all worlds of the account.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
     StreamOrderEvents: _aio.UnaryStreamMultiCallable[_order_service_pb2.StreamOrderEventsRequest, _order_service_pb2.StreamOrderEventsResponse]  # type: ignore[assignment]
     """Open orders as a snapshot, then events in order; with after_account_event_number only the events that follow it.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
-    UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT
+    (E_RESUME_UNKNOWN): the log is not that long, start over; UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
     """
     ListFills: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListFillsRequest, _order_service_pb2.ListFillsResponse]  # type: ignore[assignment]
     """Fills of an account in order.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,7 +95,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_service_pb2.GetOrderResponse, _abc.Awaitable[_order_service_pb2.GetOrderResponse]]:
         """One order with its state. Needs reader of its world.
 
-        Errors: NOT_FOUND (E_ORDER_UNKNOWN).
+        Errors: NOT_FOUND (E_ORDER_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): the settings no longer name an instrument that was
+        traded, add it.
         """
 
     @_abc_1.abstractmethod
@@ -104,7 +107,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_service_pb2.ListOrdersResponse, _abc.Awaitable[_order_service_pb2.ListOrdersResponse]]:
         """Orders of an account, newest first. Needs reader of the world asked for, or of all worlds of the account.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
 
     @_abc_1.abstractmethod
@@ -115,8 +118,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_order_service_pb2.StreamOrderEventsResponse], _abc.AsyncIterator[_order_service_pb2.StreamOrderEventsResponse]]:
         """Open orders as a snapshot, then events in order; with after_account_event_number only the events that follow it.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_RESUME_UNKNOWN): the log is not that long, start over;
-        UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT
+        (E_RESUME_UNKNOWN): the log is not that long, start over; UNAVAILABLE (E_GOING_AWAY): resume after the last number seen.
         """
 
     @_abc_1.abstractmethod
@@ -127,7 +130,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_service_pb2.ListFillsResponse, _abc.Awaitable[_order_service_pb2.ListFillsResponse]]:
         """Fills of an account in order.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

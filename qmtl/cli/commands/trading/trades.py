@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ from qmtl.cli.show.messages import enum_word, show_json
 from qmtl.cli.show.tables import show_table
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, parse_decimal
-from qmtl.core.errors import InvalidRequest, NotFound, QmtlError
+from qmtl.core.errors import InvalidRequest, NotFound, QmtlError, refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
@@ -186,9 +186,11 @@ async def _found(channel: MeshChannel, names: Sequence[str], world: str, strateg
             payments += await _payments(channel, name, world, strategy)
         fills += mine
     fills.sort(key=lambda one: (one.venue_time.ToNanoseconds(), one.account, one.account_fill_number))
-    became = {payment.change.symbol for payment in payments if payment.change.symbol}
-    symbols = sorted({fill.symbol for fill in fills} | became)
-    instruments = {symbol: await _instrument(channel, symbol) for symbol in symbols}
+    traded = {(fill.account, fill.symbol) for fill in fills}
+    became = {(paid.account, paid.change.symbol) for paid in payments if paid.change.symbol}
+    venues = {one.account: one.venue for one in accounts}
+    instruments = await instruments_of(instrumentrpc.InstrumentServiceStub(channel), venues, traded | became)
+    symbols = sorted(instruments)
     start = sum((parse_decimal(one.starting_cash, "account.starting_cash") for one in accounts), Decimal(0))
     events = [fill_from_proto(fill) for fill in fills]
     bars, missing = await _bars(channel, accounts, symbols, events[0].time_ns if events else 0)
@@ -229,9 +231,30 @@ def require_whole(found: list[T], account: str, what: str) -> list[T]:
     return found
 
 
-async def _instrument(channel: MeshChannel, symbol: str) -> Instrument:
-    request = instrumentservicepb.GetInstrumentRequest(symbol=symbol)
-    return instrument_from_proto((await instrumentrpc.InstrumentServiceStub(channel).GetInstrument(request)).instrument)
+async def instruments_of(
+    stub: instrumentrpc.InstrumentServiceAsyncStub, venues: Mapping[str, str], traded: Set[tuple[str, str]]
+) -> dict[str, Instrument]:
+    """The instruments of pairs of account and symbol, as the venue of each account has them.
+
+    Raises InvalidRequest (E_FIELD): two venues have one symbol with other properties, so that no trade of both can be
+    reported.
+    """
+    found = dict[str, tuple[str, Instrument]]()
+    for symbol, venue in sorted({(symbol, venues[account]) for account, symbol in traded}):
+        request = instrumentservicepb.GetInstrumentRequest(symbol=symbol, venue=venue)
+        one = instrument_from_proto((await stub.GetInstrument(request)).instrument)
+        first, known = found.setdefault(symbol, (venue, one))
+        _require_alike(known, first, one, venue)
+    return {symbol: one for symbol, (_, one) in found.items()}
+
+
+def _require_alike(one: Instrument, at: str, other: Instrument, elsewhere: str) -> None:
+    """Raises InvalidRequest (E_FIELD) for instruments whose trades are no trades of one thing."""
+    kinds = [(each.base, each.quote, each.multiplier, each.quantity_decimal(each.lot)) for each in (one, other)]
+    if kinds[0] != kinds[1]:
+        told = (f"{base}/{quote} x {multiplier} in lots of {lot}" for base, quote, multiplier, lot in kinds)
+        said = " and ".join(f"{what} at {venue}" for what, venue in zip(told, (at, elsewhere), strict=True))
+        raise refused("E_FIELD", "ACCOUNT|STRATEGY", f"{one.symbol}: {said}", "one account: these are two instruments")
 
 
 async def _bars(

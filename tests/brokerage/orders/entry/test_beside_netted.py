@@ -51,7 +51,9 @@ async def test_shares_do_not_trade_with_each_other_what_an_own_exit_is_about_to_
     async with opened(database_url) as book:
         assert (await book.submit(order("exit", Side.SELL, 101, owner=S2))).record.denial is None
         crossing = netted("n", share("w1", "s1", 400), share("w2", "s2", -400))
-        assert (await submit(book, crossing)).record.denial is Denial.REDUCE_ONLY_INCREASES
+        refused = (await submit(book, crossing)).record
+        assert refused.denial is Denial.REDUCE_ONLY_INCREASES
+        assert refused.detail.endswith("held of AAPL now: 400 of 500, 101 of which own orders are closing")
         await book.show(bar(2))
         assert await held(book) == {"w2/s2": 399}
         await book.submit(STOP)
@@ -84,7 +86,8 @@ async def test_at_an_exchange_an_own_order_waits_for_a_netted_one_in_flight_and_
         for _ in range(2 if seen else 0):
             assert not await wire(book, S2, "exit")
             record = (await book.order("exit", S2)).record
-            assert (record.state, record.detail) == (OrderState.RELEASED, NETTED_FIRST)
+            both = f"{NETTED_FIRST}: 400 and {asked} are more than the 500 that are held"
+            assert (record.state, record.detail) == (OrderState.RELEASED, both)
         told = reported("t1", "n", quantity="400", side="ORDER_SIDE_SELL")
         told.key.world_id = told.key.strategy_id = NETTING
         reports = [reported_fills.report_from_proto(told)]
@@ -93,6 +96,8 @@ async def test_at_an_exchange_an_own_order_waits_for_a_netted_one_in_flight_and_
         assert await wire(book, S2, "exit") is bool(goes)
         record = (await book.order("exit", S2)).record
         assert (record.quantity, record.closed) == (goes or asked, not goes)
+        said = f"REDUCE_ONLY: netted orders have reduced 400 since it was taken, of the {asked} asked"
+        assert [one.detail for one in (await book.order("exit", S2)).events].count(said) == 1
         assert await book.verify() == 1
 
 

@@ -160,7 +160,8 @@ async def test_what_one_close_may_still_sell_another_does_not_sell_again(bare: L
     first = await flat(bare, "one")
     second = await flat(bare, "two")
     await bare.dispatch()
-    assert (await found(bare, second)).detail == CLOSES_ALREADY
+    both = "1.998 and 1.998 are more than the 1.998 that are held"
+    assert (await found(bare, second)).detail == f"{CLOSES_ALREADY}: {both}"
     await bare.settle()
     await bare.settle()
     assert (await found(bare, first)).state is OrderState.FILLED
