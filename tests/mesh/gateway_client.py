@@ -17,6 +17,7 @@ from qmtl.core.identity.keys import NodeSpec, node_id, node_ids_crc32
 from qmtl.core.identity.nodes import DagNode, QueueClass, SemanticKind
 from qmtl.core.roles import Role
 from qmtl.dag.v1 import dag_pb2 as dagpb
+from qmtl.dag.v1.hotfix_service_pb2_grpc import HotfixServiceStub
 from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceStub
 from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceStub
 from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceStub
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from qmtl.broker.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from qmtl.broker.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from qmtl.broker.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
+    from qmtl.dag.v1.hotfix_service_pb2_grpc import HotfixServiceAsyncStub
     from qmtl.dag.v1.plan_service_pb2_grpc import PlanServiceAsyncStub
     from qmtl.dag.v1.queue_catalogue_service_pb2_grpc import QueueCatalogueServiceAsyncStub
     from qmtl.dag.v1.sentinel_service_pb2_grpc import SentinelServiceAsyncStub
@@ -89,6 +91,7 @@ class GatewayClient:
     plans: PlanServiceAsyncStub
     queue_catalogue: QueueCatalogueServiceAsyncStub
     sentinels: SentinelServiceAsyncStub
+    hotfixes: HotfixServiceAsyncStub
     accounts: AccountServiceAsyncStub
     orders: OrderServiceAsyncStub
     portfolios: PortfolioServiceAsyncStub
@@ -126,6 +129,7 @@ def client_over(channel: MeshChannel) -> GatewayClient:
         PlanServiceStub(channel),
         QueueCatalogueServiceStub(channel),
         SentinelServiceStub(channel),
+        HotfixServiceStub(channel),
         AccountServiceStub(channel),
         OrderServiceStub(channel),
         PortfolioServiceStub(channel),

@@ -14,6 +14,8 @@ from qmtl.broker.v1 import portfolio_service_pb2 as portfolioservicepb
 from qmtl.cli.local.supervisor import Mesh
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
+from qmtl.dag.v1 import hotfix_service_pb2 as hotfixservicepb
+from qmtl.dag.v1 import sentinel_service_pb2 as sentinelservicepb
 from qmtl.world.v1 import activation_pb2 as activationpb
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_pb2 as bindingpb
@@ -29,6 +31,7 @@ from tests.support.waiting import eventually
 
 SOURCE = source_node()
 AVERAGE = child_node("average", [SOURCE.node_id])
+ASKED = itertools.count()
 DENIED, ACCEPTED = orderpb.ORDER_STATE_DENIED, orderpb.ORDER_STATE_ACCEPTED
 
 
@@ -152,6 +155,45 @@ async def test_who_is_demoted_may_only_reduce_what_it_holds(mesh: Mesh, client: 
         )
     )
     assert not await passes(trading, "rest", **{**MARKET, "quantity": "0.005"}, side="ORDER_SIDE_SELL")
+
+
+async def test_a_symbol_goes_to_another_version_with_its_position_and_back(mesh: Mesh, client: GatewayClient) -> None:
+    trading = TradingMesh(mesh, {"gateway": client})
+    await trading.prepare(bars_per_second=10.0)
+    await trading.priced()
+    assert await passes(trading, "opens", **MARKET, side="ORDER_SIDE_BUY")
+    await eventually(lambda: holds(trading, "0.01"))
+    request = hotfixservicepb.RedoDiffRequest(
+        request_id=trading.world, strategy_id=trading.strategy_id, version=1, hotfix_label="fix"
+    )
+    second = (await client.hotfixes.RedoDiff(request)).sentinel
+    assert (second.version, second.traffic_weight) == (2, "1")
+    await eventually(lambda: routed(trading, "to-second", 2))
+    sale = {**MARKET, "side": "ORDER_SIDE_SELL", "strategy_version": 1, "quantity": "0.004"}
+    refused = (await trading.submit(trading.order("plain", **sale))).status
+    assert (refused.state, refused.denial) == (DENIED, orderpb.DENIAL_GATE_OTHER_CANARY_SHARE)
+    assert (await trading.submit(trading.order("part", **sale, reduce_only=True))).status.denial == 0
+    await eventually(lambda: holds(trading, "0.006"))
+    assert (await trading.submit(trading.order("rest", **{**sale, "strategy_version": 2}))).status.denial == 0
+    await eventually(lambda: holds(trading, "0.002"))
+    for version, weight in ((2, "0"), (1, "1")):
+        sentinel_id = f"{trading.strategy_id}@{version}"
+        changed = sentinelservicepb.SetTrafficWeightRequest(sentinel_id=sentinel_id, traffic_weight=weight)
+        await client.sentinels.SetTrafficWeight(changed)
+    await eventually(lambda: routed(trading, "back", 1))
+    sale |= {"quantity": "0.002"}
+    assert (await trading.submit(trading.order("last", **sale))).status.denial == 0
+    await eventually(lambda: holds(trading, "0"))
+
+
+async def routed(trading: TradingMesh, name: str, version: int) -> bool:
+    """Whether what may add passes for this version alone; nothing that is asked fills."""
+    denials = []
+    for one in (1, 2):
+        terms = {**RESTING, "time_in_force": "TIME_IN_FORCE_IOC", "strategy_version": one}
+        order = trading.order(f"{name}-{one}-{next(ASKED)}", **terms)
+        denials.append((await trading.submit(order)).status.denial)
+    return [denial == orderpb.DENIAL_GATE_OTHER_CANARY_SHARE for denial in denials] == [version != 1, version != 2]
 
 
 @pytest.mark.soak
