@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from qmtl.sdk.execution.exits import is_exit, with_exits
-from qmtl.sdk.execution.legs import Route, Routing, StandingTargets, Waiting, closing_part
+from qmtl.sdk.execution.exits import is_exit, protect, with_exits
+from qmtl.sdk.execution.legs import REJECTIONS_MAX, Route, Routing, StandingTargets, Waiting, closing_part
 from qmtl.sdk.execution.planner import Followed, Leg, Planner, Sized, changes, permitted
 from qmtl.sdk.execution.port import (
     WHOLE,
@@ -43,9 +43,6 @@ from qmtl.sdk.strategy.rules import TradeRule
 
 LEG_TIMEOUT_BARS = 3
 """Bars that a leg waits for the reductions of its decision before the pair is reported as broken."""
-
-REJECTIONS_MAX = 3
-"""Orders toward one target that a venue may reject, one a bar, before the target is given up."""
 
 CLOSING = "-close"
 """Ends the name of an order that closes a position which could not be turned round in one order."""
@@ -80,7 +77,6 @@ class DecisionLogic:
         self._timeout_bars = leg_timeout_bars
         self._routing = Routing(version)
         self._left: set[str] = set()
-        self._rejected: dict[str, int] = {}
         self.standing = StandingTargets()
 
     @property
@@ -180,16 +176,19 @@ class DecisionLogic:
 
     def reject(self, client_order_id: str, message: str, time_ns: int) -> DeniedOrder | None:
         """A venue has rejected an order that was taken. Its target is decided on again at the next bar, until so many
-        orders toward it were rejected: then it is given up until it changes. What is told; None: not its own.
+        orders toward it were rejected: then it is given up until it changes. An exit is sent again by itself. What is
+        told; None: not its own.
         """
         for planner in self._planners.values():
             symbol = planner.rule.symbol
             if named_version(client_order_id, symbol) == self._routing.version:
-                count = self._rejected[symbol] = self._rejected.get(symbol, 0) + 1
-                if count < REJECTIONS_MAX:
-                    planner.last = None
+                if is_exit(client_order_id):
+                    message = planner.protection.reject(client_order_id, message)
+                elif planner.rejections < REJECTIONS_MAX - 1:
+                    planner.rejections, planner.last = planner.rejections + 1, None
                 else:
-                    message += f" ({count} orders rejected: the target is given up until it changes)"
+                    planner.rejections += 1
+                    message += f" ({planner.rejections} orders rejected: the target is given up until it changes)"
                 return DeniedOrder(client_order_id, symbol, "REJECTED", message, time_ns)
         return None
 
@@ -224,7 +223,7 @@ class DecisionLogic:
             planner, node_id = self._planners[command.node_id], command.node_id
             if command.target != self._signalled[node_id]:
                 self._signalled[node_id] = command.target
-                self._rejected.pop(planner.rule.symbol, None)
+                planner.rejections = 0
                 self._strategy.on_signal(Signal(self._names[node_id], command.time_ns, command.target))
             if planner.due(command.target):
                 due.append((planner, command))
@@ -234,6 +233,9 @@ class DecisionLogic:
             weights = self._weights or WHOLE
             decision = _Deciding(self._waiting, self._timeout_bars, weights, self._routing)
             denied += yield from decision.act(due, self.standing)
+        known = [(self._planners.get(command.node_id), command.time_ns) for command in commands]
+        for planner, time_ns in ((one, at) for one, at in known if one is not None and one.protection.lost):
+            denied += yield from protect(planner, time_ns, self._routing.version)
         return denied
 
 
@@ -369,6 +371,7 @@ class _Deciding:
             return reply
         leg.planner.last = None  # until all of the target is sent: one that returns before that is acted on again
         if listed is not None:
+            leg.planner.protection.begin(listed.orders[1:])
             yield from self._end_exits(leg)
         if closes:
             self._reducing.append((leg.symbol, order.client_order_id))

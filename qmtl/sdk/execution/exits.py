@@ -6,8 +6,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokerage.domain.orders.order import Contingency
-from qmtl.sdk.execution.planner import Leg, cut
-from qmtl.sdk.execution.port import LimitOrder, ListedOrder, MarketOrder, SubmitList
+from qmtl.sdk.execution.legs import shown_exit
+from qmtl.sdk.execution.planner import Leg, Planner, cut
+from qmtl.sdk.execution.port import (
+    AskHeldPosition,
+    AskOpenOrders,
+    Decision,
+    DeniedOrder,
+    LimitOrder,
+    ListedOrder,
+    MarketOrder,
+    SubmitExit,
+    SubmitList,
+    ask,
+    order_name,
+)
 
 STOP, TRAIL, TARGET = "-stop", "-trail", "-target"
 
@@ -36,6 +49,41 @@ def with_exits(leg: Leg, order: MarketOrder | LimitOrder) -> SubmitList | None:
         linked=tuple(one.client_order_id for one in exits),
     )
     return SubmitList(name, (entry, *exits))
+
+
+def protect(planner: Planner, time_ns: int, version: int) -> Decision[list[DeniedOrder]]:
+    """Send each exit that a venue has rejected again, by itself and at the price that it had, for all that is held.
+
+    What was denied of them; it is tried again unless that is final. What is not held any more needs none.
+    """
+    symbol, denied = planner.rule.symbol, list[DeniedOrder]()
+    working = yield from ask(AskOpenOrders(symbol, time_ns))
+    held = yield from ask(AskHeldPosition(symbol, time_ns))
+    size = cut(abs(held.expected), held.lot)
+    for kind, lost in list(planner.protection.lost.items()):
+        if not size or (lost.quantity > 0) is (held.expected > 0) or any(name.endswith(kind) for name in working):
+            planner.protection.sent(lost)
+            continue
+        name = order_name(symbol, time_ns, version) + kind
+        again = ListedOrder(
+            name,
+            symbol,
+            size.copy_sign(lost.quantity),
+            time_ns,
+            limit_price=lost.limit_price,
+            stop_price=lost.stop_price,
+            trailing=lost.trailing,
+            reduce_only=True,
+        )
+        reply = yield from ask(SubmitExit(again))
+        if not reply.denied_by:
+            planner.protection.sent(again)
+            continue
+        message = f"{reply.message} ({size} {symbol} are held without their {shown_exit(again)})"
+        denied.append(DeniedOrder(name, symbol, reply.denied_by, message, time_ns))
+        if reply.final:
+            planner.protection.sent(again)
+    return denied
 
 
 def _exits(leg: Leg, position: Decimal, name: str, price: Decimal) -> tuple[ListedOrder, ...]:

@@ -4,12 +4,12 @@ and after a promotion, and what waits for others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
-from qmtl.sdk.execution.port import Permission, named_version
+from qmtl.sdk.execution.port import ListedOrder, Permission, named_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,56 @@ def permitted_part(held: Decimal, quantity: Decimal, permission: Permission) -> 
         return quantity
     closing = closing_part(held, quantity)
     return closing if closing and closing != quantity and permission.allows(held, closing) else Decimal(0)
+
+
+REJECTIONS_MAX = 3
+"""Orders toward one target, or in place of one exit, that a venue may reject, one a bar, before they are given up."""
+
+
+class Protection:
+    """The exits that were sent for what is held of one symbol, and those of them that its venue has rejected, by what
+    their names end in (-stop, -trail, -target).
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[str, ListedOrder] = {}
+        self._rejections: dict[str, int] = {}
+        self.lost: dict[str, ListedOrder] = {}
+
+    def begin(self, exits: Sequence[ListedOrder]) -> None:
+        """These protect what is held from now on."""
+        self._sent = {_kind(one.client_order_id): one for one in exits}
+        self._rejections.clear()
+        self.lost.clear()
+
+    def sent(self, order: ListedOrder) -> None:
+        """One was sent in place of a lost one."""
+        del self.lost[_kind(order.client_order_id)]
+
+    def reject(self, client_order_id: str, message: str) -> str:
+        """Take that a venue has rejected an exit; what is said of it."""
+        kind = _kind(client_order_id)
+        order, count = self._sent.get(kind), self._rejections.get(kind, 0) + 1
+        self._rejections[kind] = count
+        if order is None:
+            return f"{message} (what it protected is held without it: it was sent by an earlier run; place one by hand)"
+        self.lost[kind] = order
+        what = f"{abs(order.quantity)} {order.symbol} are held without their {shown_exit(order)}"
+        if count < REJECTIONS_MAX:
+            return f"{message} ({what}; it is sent again)"
+        del self.lost[kind]
+        return f"{message} ({what}: {count} were rejected, it is given up; place one by hand, or close)"
+
+
+def _kind(client_order_id: str) -> str:
+    return "-" + client_order_id.rpartition("-")[2]
+
+
+def shown_exit(order: ListedOrder) -> str:
+    """An exit in words, with its number."""
+    if order.stop_price is not None:
+        return f"stop at {order.stop_price}"
+    return f"trailing stop of {order.trailing}" if order.trailing is not None else f"target at {order.limit_price}"
 
 
 class Route(Enum):

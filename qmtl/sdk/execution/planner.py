@@ -14,7 +14,7 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation
 
 from qmtl.core.decimals import to_decimal
 from qmtl.core.errors import refused
-from qmtl.sdk.execution.legs import closing_part, permitted_part
+from qmtl.sdk.execution.legs import Protection, closing_part, permitted_part
 from qmtl.sdk.execution.port import (
     AskFee,
     Decision,
@@ -42,6 +42,8 @@ class Planner:
 
     rule: TradeRule
     last: float | None = 0.0
+    rejections: int = 0  # of orders toward the target, by their venue
+    protection: Protection = field(default_factory=Protection)
 
     def due(self, target: float) -> bool:
         """Whether a target is still to be acted on. Raises InvalidRequest (E_TARGET) for one that is not finite."""

@@ -242,6 +242,13 @@ class SubmitList(Request[OrderReply]):
     orders: tuple[ListedOrder, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SubmitExit(Request[OrderReply]):
+    """Send an exit by itself, in place of one that its venue has rejected; simulated venues reject none."""
+
+    order: ListedOrder
+
+
 SentOrder = MarketOrder | LimitOrder | SubmitList
 """What a run has sent."""
 

@@ -27,11 +27,12 @@ from qmtl.sdk.execution.port import (
     OrderReply,
     Request,
     Submit,
+    SubmitExit,
     SubmitList,
     conclude,
 )
 from qmtl.sdk.execution.terms import AccountTerms
-from qmtl.sdk.mesh.wire.orders import list_to_proto
+from qmtl.sdk.mesh.wire.orders import list_to_proto, order_to_proto
 from qmtl.sdk.strategy.assembly import assemble
 from tests.brokerage.samples import OWNER
 from tests.sdk.market import prices, walk
@@ -65,12 +66,13 @@ class Venue:
             Cancel: None,
             AskHeldPosition: HeldPosition(D(held), D(1000), D(1), D("0.01")),
             Submit: reply or OrderReply(),
+            SubmitExit: reply or OrderReply(),
             SubmitList: reply or OrderReply(),
         }
         self.acts: list[Request[Any]] = []
 
     def answer(self, request: Request[Any]) -> object:
-        if isinstance(request, Submit | SubmitList | Cancel):
+        if isinstance(request, Submit | SubmitExit | SubmitList | Cancel):
             self.acts.append(request)
         return self.answers[type(request)]
 
@@ -247,3 +249,78 @@ def test_a_target_of_a_short_below_nothing_is_none() -> None:
     assert Bracket(stop="0.5", target="1").prices(D(100), long=False, tick=D(1)) == (D(150), None)
     assert Bracket(target="1.5").prices(D(100), long=False, tick=D(1)) == (None, None)
     assert Bracket(target="1.5").prices(D(100), long=True, tick=D(1)) == (None, D(250))
+
+
+class Rejecting:
+    """A position of 3 with exits, whose venue rejects what the test says."""
+
+    def __init__(self, bracket: Bracket = BOTH) -> None:
+        self.logic = DecisionLogic(assemble(Held(bracket)))
+        self.node = next(iter(self.logic.command_nodes))
+        self.bar = 0
+        self.on(Venue(), target=3.0)
+
+    def on(self, venue: Venue, target: float = 3.0) -> list[str]:
+        """The next bar; what was denied at it."""
+        self.bar += 1
+        command = Command(self.node, self.bar * BAR_NS, target, 100.01)
+        return [one.message for one in conclude(self.logic.decide([command]), venue.answer)]
+
+    def reject(self, name: str) -> str:
+        told = self.logic.reject(name, "no", self.bar * BAR_NS)
+        assert told is not None
+        assert (told.rule, told.client_order_id) == ("REJECTED", name)
+        return told.message
+
+
+def test_a_rejected_stop_is_told_with_its_numbers_and_sent_again_by_itself() -> None:
+    run, venue = Rejecting(), Venue(held=3, open_orders=("BTC-USD-900-target",))
+    assert run.reject("BTC-USD-900-stop") == "no (3 BTC-USD are held without their stop at 98.00; it is sent again)"
+    assert run.on(venue) == []
+    again = ListedOrder("BTC-USD-1800-stop", "BTC-USD", D(-3), 2 * BAR_NS, stop_price=D("98.00"), reduce_only=True)
+    assert venue.acts == [SubmitExit(again)]  # the target stays, and nothing else is sent
+    run.on(venue)
+    assert len(venue.acts) == 1
+    message = order_to_proto(OWNER, again)
+    assert (message.stop_price, message.list_id, message.reduce_only) == ("98", "", True)
+
+
+def test_an_exit_that_is_rejected_three_times_is_given_up_and_said() -> None:
+    run, venue = Rejecting(Bracket(trailing="0.03")), Venue(held=3)
+    for bar in (1, 2):
+        assert "without their trailing stop of 0.03; it is sent again" in run.reject(f"BTC-USD-{bar * 900}-trail")
+        run.on(venue)
+    assert "3 were rejected, it is given up; place one by hand, or close" in run.reject("BTC-USD-2700-trail")
+    run.on(venue)
+    assert len(venue.acts) == 2
+    run.on(venue, target=4.0)  # another order has exits of its own, which count anew
+    assert "it is sent again" in run.reject("BTC-USD-4500-trail")
+
+
+def test_what_is_closed_or_covered_again_needs_no_exit() -> None:
+    for venue in (Venue(held=0), Venue(held=-3), Venue(held=3, open_orders=("other-stop",))):
+        run = Rejecting()
+        run.reject("BTC-USD-900-stop")
+        run.on(venue)
+        assert not venue.acts
+        later = Venue(held=3)
+        run.on(later)
+        assert not later.acts
+
+
+@pytest.mark.parametrize(("final", "tries"), [(False, 2), (True, 1)])
+def test_a_replacement_that_is_denied_is_told_and_tried_again_unless_that_is_final(final: bool, tries: int) -> None:
+    run, venue = Rejecting(), Venue(held=3, reply=OrderReply("FENCED", "shut", final))
+    run.reject("BTC-USD-900-target")
+    told = [line for _ in range(2) for line in run.on(venue)]
+    assert told == ["shut (3 BTC-USD are held without their target at 105.02)"] * tries
+
+
+def test_an_exit_of_an_earlier_run_is_told_and_not_made_up() -> None:
+    logic = DecisionLogic(assemble(Held()))
+    told = logic.reject("BTC-USD-900-stop", "no", BAR_NS)
+    assert told is not None
+    assert told.message.endswith("it was sent by an earlier run; place one by hand)")
+    venue = Venue(held=3)
+    conclude(logic.decide([Command(next(iter(logic.command_nodes)), BAR_NS, 0.0, 100.0)]), venue.answer)
+    assert not [one for one in venue.acts if isinstance(one, SubmitExit)]

@@ -45,6 +45,7 @@ from qmtl.sdk.execution.port import (
     Permission,
     Request,
     Submit,
+    SubmitExit,
     SubmitList,
     Weights,
     WorkingOrder,
@@ -131,6 +132,8 @@ class MeshExecution:
                 return FeeEstimate(*fee_bound(instrument, self._market.fee, quantity, price, time_ns))
             case Submit(order=order):
                 return await self._submit(order)
+            case SubmitExit(order=exit_order):
+                return await self._submit(exit_order)
             case SubmitList(list_id=list_id, orders=orders):
                 return await self._submit_list(list_id, orders)
         raise TypeError(f"the gateway has no answer to {request!r}")
@@ -221,7 +224,7 @@ class MeshExecution:
             if before == {one.order.client_order_id: open_quantity(one) for one in self._cancelled}:
                 return portfolio, sum(before.values(), Decimal(0))
 
-    async def _submit(self, order: MarketOrder | LimitOrder) -> OrderReply:
+    async def _submit(self, order: MarketOrder | LimitOrder | ListedOrder) -> OrderReply:
         request = tradingservicepb.SubmitOrderRequest(order=order_to_proto(self._owner, order, self._market.version))
 
         async def call() -> tradingservicepb.SubmitOrderResponse:

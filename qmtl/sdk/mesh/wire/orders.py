@@ -30,8 +30,10 @@ CONTINGENCIES: Mapping[Contingency, orderpb.Contingency] = {
 }
 
 
-def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder, version: int = 0) -> orderpb.Order:
+def order_to_proto(owner: Owner, order: MarketOrder | LimitOrder | ListedOrder, version: int = 0) -> orderpb.Order:
     """An order by itself. The same order makes the same message, so sending it again is no second order."""
+    if isinstance(order, ListedOrder):
+        return _listed(owner, "", order, version)
     message = orderpb.Order(
         account=owner.account,
         world_id=owner.world_id,
