@@ -49,7 +49,7 @@ class StrategyBook:
 
     def _counted(self, of: OrderRecord, as_is: OrderRecord | None) -> OpenOrderTotals:
         """What an order counts for with its rivals on its side, of which only one can fill."""
-        if not of.rivals:
+        if of.order.contingency is None or not of.rivals:
             return totals_of(as_is)
         key = (of.order.symbol, of.order.side)
         others = [self.records[name] for name in of.rivals if name in self.records]
@@ -108,13 +108,17 @@ class StrategyBook:
 
     def _put(self, record: OrderRecord) -> None:
         self.records[record.id] = record
-        kept = [self._open.setdefault(record.order.symbol, {})]
-        if record.order.list_id:
-            kept.append(self._lists.setdefault(record.order.list_id, {}))
-        for open_orders in kept:
-            if record.closed:
-                open_orders.pop(record.id, None)
-            else:
-                open_orders[record.id] = record
-        if record.order.list_id and not kept[-1]:
-            del self._lists[record.order.list_id]
+        _show(self._open.setdefault(record.order.symbol, {}), record)
+        list_id = record.order.list_id
+        if list_id:
+            _show(self._lists.setdefault(list_id, {}), record)
+            if not self._lists[list_id]:
+                del self._lists[list_id]
+
+
+def _show(open_orders: dict[str, OrderRecord], record: OrderRecord) -> None:
+    """Keep an order among those that are open, or no more."""
+    if record.closed:
+        open_orders.pop(record.id, None)
+    else:
+        open_orders[record.id] = record

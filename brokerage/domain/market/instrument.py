@@ -105,6 +105,8 @@ class Instrument:
 
     def notional(self, price: int, quantity: int) -> int:
         """Value of `quantity` at `price` in scaled quote currency, half to even; refuses what int64 cannot hold."""
+        if not quantity:
+            return 0
         return fit(divide(price * quantity * self._up, self._down), "notional")
 
     def price_decimal(self, price: int) -> Decimal:

@@ -156,11 +156,11 @@ def _step(
     record: OrderRecord, kind: EventKind, fill: Fill | None, quantity: int
 ) -> tuple[OrderState, int, FillFlag | None]:
     """State, filled total and flag after an event; `quantity` is what an update changes the order to."""
-    if kind is not EventKind.FILLED:
+    if kind not in _FILLS:
         state = after(record.state, record.previous, kind, record.order.type, record.order.tif)
-        if kind is EventKind.UPDATED:
+        if kind in _UPDATES:
             state = after_update(state, record.filled, quantity)
-        elif kind is EventKind.MODIFY_REJECTED and state not in CLOSED:
+        elif kind in _REFUSED_UPDATES and state not in CLOSED:
             state = after_update(state, record.filled, record.quantity)  # it may have filled meanwhile
         return state, record.filled, None
     if fill is None or record.instrument is None:
@@ -172,11 +172,11 @@ def _step(
 
 
 def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> OrderRecord:
-    notional = record.notional
+    kind, notional = event.kind, record.notional
     if event.fill is not None and record.instrument is not None:
         traded = record.instrument.notional(event.fill.price, event.fill.quantity)
         notional = fit(notional + traded, "cumulative notional")
-    changed = event.kind is EventKind.UPDATED
+    changed = kind in _UPDATES
     wanted, replaces, generation = _replaced(record, event)
     return OrderRecord(
         record.id,
@@ -191,12 +191,12 @@ def _folded(record: OrderRecord, event: OrderEvent, flag: FillFlag | None) -> Or
         event.expire_ns if changed else record.expire_ns,
         event.cumulative,
         notional,
-        record.triggered or event.kind is EventKind.TRIGGERED or _released(record, event),
-        _eligible_from(record, event) if event.kind in _BEGINNINGS else record.accepted_ns,
+        record.triggered or (kind in _TRIGGERS and _triggered(record, event)),
+        _eligible_from(record, event) if kind in _BEGINNINGS else record.accepted_ns,
         record.created_ns,
         event.received_ns,
-        event.denial if event.kind is EventKind.DENIED else record.denial,
-        event.detail if event.kind is EventKind.FILLED else event.detail or record.detail,
+        event.denial if kind in _DENIALS else record.denial,
+        event.detail if kind in _FILLS else event.detail or record.detail,
         flag or record.flag,
         event.unresolved,
         event.worst if changed else record.worst,
@@ -234,6 +234,8 @@ def _replaced(record: OrderRecord, event: OrderEvent) -> tuple[WorkedTerms | Non
 
     An update to other terms than those asked for (a message, the venue's own change) leaves the replace pending.
     """
+    if record.wanted is None and event.kind not in TERMED:
+        return None, record.replaces, record.generation
     if event.kind is EventKind.PENDING_UPDATE and record.wanted is None:
         return event.terms, record.replaces + 1, record.generation
     if event.kind is EventKind.UPDATED and record.wanted == event.terms:
@@ -247,12 +249,19 @@ _BEGINNINGS = frozenset({EventKind.EMULATED, EventKind.ACCEPTED})
 TERMED = frozenset({EventKind.UPDATED, EventKind.PENDING_UPDATE})
 """Kinds of events that have terms."""
 
+# Sets, as it takes Python 3.11 longer to find a member of an enum than to look for one in a set.
+_FILLS = frozenset({EventKind.FILLED})
+_UPDATES = frozenset({EventKind.UPDATED})
+_REFUSED_UPDATES = frozenset({EventKind.MODIFY_REJECTED})
+_DENIALS = frozenset({EventKind.DENIED})
+_TRIGGERS = frozenset({EventKind.TRIGGERED, EventKind.RELEASED})
+
 _NO_TERMS = WorkedTerms(0, None, None, None, 0)
 
 
-def _released(record: OrderRecord, event: OrderEvent) -> bool:
-    """Whether an emulated stop was reached: from here on it is a market order."""
-    return event.kind is EventKind.RELEASED and record.state is OrderState.EMULATED
+def _triggered(record: OrderRecord, event: OrderEvent) -> bool:
+    """Whether its stop was reached, at the venue or, of one that is emulated, here: that is a market order since."""
+    return event.kind is EventKind.TRIGGERED or record.state is OrderState.EMULATED
 
 
 def _eligible_from(record: OrderRecord, event: OrderEvent) -> int:

@@ -104,6 +104,9 @@ _S, _E = OrderState, EventKind
 CLOSED = frozenset({_S.DENIED, _S.REJECTED, _S.CANCELED, _S.EXPIRED, _S.FILLED})
 PENDING = frozenset({_S.PENDING_UPDATE, _S.PENDING_CANCEL})
 UNHEARD = frozenset({_S.INITIALIZED, _S.EMULATED, _S.RELEASED, _S.SUBMITTED})
+_UNSENT = UNHEARD - {_S.SUBMITTED}
+_COMPLETE = frozenset({_S.DENIED, _S.FILLED})
+"""States in which nothing more is to be filled."""
 TRIGGERABLE = frozenset(
     {
         OrderType.STOP_MARKET,
@@ -207,6 +210,9 @@ TABLE: dict[OrderState, dict[EventKind, _Next]] = {
     _S.FILLED: {_E.ACCEPTED: _STAYS},
 }
 
+_GUARDED = frozenset({_E.TRIGGERED, _E.EXPIRED})
+"""Kinds that are legal for some orders only."""
+
 _RECORDED = frozenset({_E.MODIFY_REJECTED, _E.CANCEL_REJECTED})
 """A refused change that finds no matching pending state (a fill or close overtook it) is recorded, no change."""
 
@@ -216,7 +222,7 @@ def after(
 ) -> OrderState:
     """The state after an event that is not a fill. Raises Conflict (ORDER_EVENT_ILLEGAL) for what the table lacks."""
     row = TABLE[state]
-    if kind in row and _guards_hold(state, kind, order_type, tif):
+    if kind in row and (kind not in _GUARDED or _guards_hold(state, kind, order_type, tif)):
         target = row[kind]
         if isinstance(target, OrderState):
             return target
@@ -237,12 +243,12 @@ def _guards_hold(state: OrderState, kind: EventKind, order_type: OrderType, tif:
 def after_fill(state: OrderState, cumulative: int, quantity: int) -> tuple[OrderState, FillFlag | None]:
     """The state after a fill that brings the total to `cumulative`, and the flag of one that should not have been."""
     full = cumulative >= quantity
-    if state in (_S.DENIED, _S.FILLED):
+    if state in _COMPLETE:
         return state, FillFlag.OVERFILL if cumulative > quantity else FillFlag.UNEXPECTED
     if state in CLOSED:
         return (_S.FILLED if full else state), _over(cumulative, quantity)
     flag = _over(cumulative, quantity)
-    if flag is None and state in (_S.INITIALIZED, _S.EMULATED, _S.RELEASED):
+    if flag is None and state in _UNSENT:
         flag = FillFlag.UNEXPECTED
     return (_S.FILLED if full else _S.PARTIALLY_FILLED), flag
 

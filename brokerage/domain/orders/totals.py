@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import fit
-from brokerage.domain.orders.events import WorkedTerms
 from brokerage.domain.orders.order import Order, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.states import MARKET_ONCE_TRIGGERED
@@ -92,10 +91,13 @@ def totals_of(record: OrderRecord | None) -> OpenOrderTotals:
         return NO_OPEN_ORDERS
     if record.order.shares:  # they count with their owners
         return OpenOrderTotals(1)
-    working = _totals_at(record, record.instrument, record.terms)
-    if record.wanted is None:
+    price = record.worst or record.limit or record.stop
+    working = _totals_at(record, record.instrument, record.quantity, price)
+    wanted = record.wanted
+    if wanted is None:
         return working
-    return working.or_more(_totals_at(record, record.instrument, record.wanted))
+    price = wanted.worst or wanted.limit or wanted.stop
+    return working.or_more(_totals_at(record, record.instrument, wanted.quantity, price))
 
 
 def totals_of_rivals(records: Iterable[OrderRecord]) -> OpenOrderTotals:
@@ -122,9 +124,9 @@ def _is_of(record: OrderRecord, key: tuple[str, Side]) -> bool:
     return (record.order.symbol, record.order.side) == key
 
 
-def _totals_at(record: OrderRecord, instrument: Instrument, terms: WorkedTerms) -> OpenOrderTotals:
+def _totals_at(record: OrderRecord, instrument: Instrument, quantity: int, price: int | None) -> OpenOrderTotals:
     """What an order adds under some terms. A stop that was let go is a market order: it has no price."""
-    left, price = max(terms.quantity - record.filled, 0), terms.worst or terms.limit or terms.stop
+    left = max(quantity - record.filled, 0)
     if record.order.reduce_only:
         return OpenOrderTotals(1, left, reducing=left)
     if price is None or (record.triggered and record.order.type in MARKET_ONCE_TRIGGERED):

@@ -149,6 +149,8 @@ def _imprecise(name: str, written: str, instrument: Instrument, places: int) -> 
 
 def _expiry(order: Order, now: RiskContext) -> int | Refusal | None:
     """When the order ends by itself: GTD at its own time, DAY and auctions with their session."""
+    if order.tif is TimeInForce.GTC:
+        return None
     if order.tif is TimeInForce.GTD:
         return order.expire_at_ns
     try:

@@ -90,7 +90,7 @@ class SimulatedExchange:
     def _alone(self, record: OrderRecord, bar: Bar, budget: int, quote: Quote | None) -> Match:
         """What the bar would do to an order by itself."""
         tif = record.order.tif
-        session = session_of(record) if tif is TimeInForce.AT_OPEN or tif is TimeInForce.AT_CLOSE else None
+        session = session_of(record) if tif in AUCTIONS else None
         found = match(record, bar, self._profile.slippage, budget, quote=quote, session=session)
         if _ends_within(record, bar) and not (found.at_open and _opens_before(record, bar)):
             return NOT_REACHED  # whether it was before the order's end only the path within the bar could tell
@@ -131,8 +131,9 @@ class SimulatedExchange:
         elif found.why is NoFill.NO_VOLUME and record.detail != RESTS and record.order.type is OrderType.MARKET:
             yield VenueReport(record.id, EventKind.UPDATED, time, reason=RESTS)
             record = book.record(record.id)
-        over = _is_over(record, found, bar) or _ends_within(record, bar)
-        if tif is not TimeInForce.GTC and over and not record.closed:
+        if tif is TimeInForce.GTC or record.closed:
+            return
+        if _is_over(record, found, bar) or _ends_within(record, bar):
             yield VenueReport(record.id, EventKind.EXPIRED, time, reason=_why_short(record, found))
 
 

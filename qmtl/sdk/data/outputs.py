@@ -14,7 +14,7 @@ from qmtl.sdk.data.event_order import events_of
 from qmtl.sdk.engine.batch import run_graph
 from qmtl.sdk.engine.chunks import ChunkRun
 from qmtl.sdk.engine.series import Outputs, Series, followed
-from qmtl.sdk.engine.streaming import Emission, StreamEngine
+from qmtl.sdk.engine.streaming import StreamEngine
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 
@@ -72,23 +72,12 @@ def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
 
 def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     """Every vertex's series, made by the streaming engine event by event."""
-    engine, before_ns, several = StreamEngine(dag), 0, len(dag.sources) > 1
-    emissions: list[Emission] = []
-    for time_ns, source, row in events_of(dag, bind(dag, data)):
-        if several and time_ns > before_ns:
-            emissions += engine.advance(before_ns)
-        emissions += engine.push(source, time_ns, row)
-        before_ns = time_ns
-    emissions += engine.finish()
-    made: dict[str, tuple[list[int], list[Sequence[float]]]] = {v.node_id: ([], []) for v in dag.nodes}
-    for emission in emissions:
-        made[emission.vertex.node_id][0].append(emission.time_ns)
-        made[emission.vertex.node_id][1].append(emission.row)
+    made = StreamEngine(dag).replay(events_of(dag, bind(dag, data)))
     apart = dag.on_state
-    here = [vertex for vertex in dag.nodes if vertex.node_id not in apart]
-    return Outputs({v.node_id: _series(*made[v.node_id], width=len(v.schema.fields)) for v in here})
+    here = [(vertex, each) for vertex, each in zip(dag.nodes, made, strict=True) if vertex.node_id not in apart]
+    return Outputs({vertex.node_id: _series(*each, width=len(vertex.schema.fields)) for vertex, each in here})
 
 
-def _series(times: list[int], rows: list[Sequence[float]], *, width: int) -> Series:
+def _series(times: list[int], rows: Sequence[Sequence[float]], *, width: int) -> Series:
     shaped = np.array(rows, dtype=np.float64).reshape(len(rows), width)
     return Series(np.array(times, dtype=np.int64), shaped)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,9 @@ from qmtl.sdk.graph.vertices import Late, StreamInput, Vertex
 LATE_KEPT = 1000
 STATE_VERSION = 2
 _NEVER, _EVER = -(2**63), 2**63
+
+Instant = tuple[int, dict[int, Row]]
+"""What was made of the events of one time: rows by the position of their vertex in the graph, in topological order."""
 
 
 class Emission(NamedTuple):
@@ -53,8 +56,8 @@ class LateBar:
 class _Source:
     """Puts one input in order: holds bars for the allowed lateness, releases them by time."""
 
-    def __init__(self, vertex: StreamInput) -> None:
-        self.vertex = vertex
+    def __init__(self, vertex: StreamInput, position: int) -> None:
+        self.vertex, self.position = vertex, position
         self.lateness_ns = vertex.lateness_s * NS_PER_S
         self.watermark = _NEVER
         self.released = _NEVER
@@ -71,12 +74,25 @@ class _Source:
         newest = self.watermark - int(self.lateness_ns > 0 and self.released < self.watermark)
         return floor_to(newest, self._interval_ns) + self._interval_ns - 1
 
+    def take(self, time_ns: int, row: Row) -> Iterable[tuple[int, Row]]:
+        """A bar that is not late, and all bars that may be released with it."""
+        if not self.lateness_ns and not self.held:
+            self.watermark = self.released = time_ns
+            return ((time_ns, row),)
+        heapq.heappush(self.held, (time_ns, row))
+        self.watermark = max(self.watermark, time_ns - self.lateness_ns)
+        return self.release()
+
     def release(self) -> Iterator[tuple[int, Row]]:
         while self.held and self.held[0][0] <= self.watermark:
             time_ns, row = heapq.heappop(self.held)
             if time_ns > self.released:
                 self.released = time_ns
                 yield time_ns, row
+
+
+_Step = tuple[int, Run, tuple[int, ...], bool]
+"""A vertex that runs here: its position, its run, the positions of its inputs, and whether it has one and no join."""
 
 
 class StreamEngine:
@@ -87,19 +103,20 @@ class StreamEngine:
             names = ", ".join(dag.names[vertex.node_id] for vertex in dag.queries)
             raise InvalidRequest("E_TAG_QUERY_UNRESOLVED", f"{names}: queues of a tag query are found by a mesh only")
         self._dag = dag
-        self._sources = {v.node_id: _Source(v) for v in dag.sources}
+        self._sources = {v.node_id: _Source(v, dag.position(v)) for v in dag.sources}
         apart = dag.on_state  # runs in step with an account (qmtl.sdk.engine.in_step)
         self._runs: list[Run | None] = [
             None if v.node_id in apart else run_of(v, dag.names[v.node_id], virtual) for v in dag.nodes
         ]
-        self._inputs = [dag.inputs_of(v) for v in dag.nodes]
-        self._alone = [v.joining is None and len(v.inputs) == 1 for v in dag.nodes]  # nothing to be aligned
-        self._positions = {v.node_id: dag.position(v) for v in dag.sources}
+        inputs = [dag.inputs_of(v) for v in dag.nodes]
         self._aligners = [Aligner(len(v.inputs)) if v.joining is None else Joiner(v.joining) for v in dag.nodes]
         self._drives = [v.joining.drives if v.joining else () for v in dag.nodes]
-        self._behind = _behind(self._inputs)
+        self._behind = _behind(inputs)
+        alone = [v.joining is None and len(v.inputs) == 1 for v in dag.nodes]  # nothing to be aligned
+        self._steps = [(i, run, inputs[i], alone[i]) for i, run in enumerate(self._runs) if run is not None]
         self._feeds = {
-            i: [j for j, b in enumerate(self._behind) if i in b and j != i] for i in self._source_positions()
+            source.position: [step for step in self._steps if source.position in self._behind[step[0]]]
+            for source in self._sources.values()
         }
         here = [(i, each) for i, each in enumerate(self._aligners) if self._runs[i] is not None]
         self._joiners = [(i, each) for i, each in here if isinstance(each, Joiner)]
@@ -108,33 +125,33 @@ class StreamEngine:
 
     def push(self, source: Vertex, time_ns: int, row: Sequence[float]) -> list[Emission]:
         """A bar of `source` known at `time_ns`; everything that follows from it, in topological order."""
-        state = self._sources[source.node_id]
-        if time_ns <= max(state.released, state.joined) or time_ns < state.watermark:
-            self._put_aside(state.vertex, time_ns, row)
-            return []
-        heapq.heappush(state.held, (time_ns, [float(item) for item in row]))
-        return self.tick(source, time_ns)
+        return self._emissions(self._push(source, time_ns, [float(item) for item in row]))
 
     def tick(self, source: Vertex, time_ns: int) -> list[Emission]:
         """Time passed at `source` without a bar: its watermark moves, so that its silence stalls nobody."""
-        state = self._sources[source.node_id]
-        state.watermark = max(state.watermark, time_ns - state.lateness_ns)
-        return self._released(state)
+        return self._emissions(self._tick(self._sources[source.node_id], time_ns))
 
     def advance(self, time_ns: int) -> list[Emission]:
         """Every bar that is known by `time_ns` was pushed: what is missing then is not waited for."""
-        return [emission for state in self._sources.values() for emission in self.tick(state.vertex, time_ns)]
+        return self._emissions(self._advance(time_ns))
 
     def finish(self) -> list[Emission]:
         """No more events: release what the allowed lateness still holds."""
-        made: list[Emission] = []
-        for state in self._sources.values():
-            if state.held:
-                state.watermark = max(state.watermark, max(time_ns for time_ns, _ in state.held))
-                made.extend(self._released(state))
-        for state in self._sources.values():
-            state.watermark = _EVER
-        return [*made, *self._joined(_EVER)]
+        return self._emissions(self._finish())
+
+    def replay(self, events: Iterable[tuple[int, Vertex, Row]]) -> list[tuple[list[int], list[Row]]]:
+        """Push bars in order of time, advance before each later one, and finish: all that each vertex made, as times
+        and rows, by its position in the graph.
+        """
+        made: list[tuple[list[int], list[Row]]] = [([], []) for _ in self._dag.nodes]
+        several, before_ns = len(self._sources) > 1, 0
+        for time_ns, source, row in events:
+            if several and time_ns > before_ns:
+                _gather(made, self._advance(before_ns))
+            _gather(made, self._push(source, time_ns, row))
+            before_ns = time_ns
+        _gather(made, self._finish())
+        return made
 
     def watermark(self, vertex: Vertex) -> int:
         """Event time up to which a vertex has seen all it will see, ns; very negative before the first event."""
@@ -177,49 +194,74 @@ class StreamEngine:
                 run.load(nodes[vertex.node_id][0])
                 aligner.load(nodes[vertex.node_id][1])
 
-    def _released(self, state: _Source) -> list[Emission]:
-        made: list[Emission] = []
-        position = self._positions[state.vertex.node_id]
-        for time_ns, row in state.release():
-            if self._joiners:
-                made.extend(self._joined(time_ns - 1))
-            made.extend(self._event(time_ns, {position: row}))
-        if self._joiners:
-            made.extend(self._joined(_EVER))
+    def _emissions(self, made: Iterable[Instant]) -> list[Emission]:
+        nodes = self._dag.nodes
+        return [Emission(nodes[i], time_ns, tuple(row)) for time_ns, rows in made for i, row in rows.items()]
+
+    def _push(self, source: Vertex, time_ns: int, row: Row) -> list[Instant]:
+        state = self._sources[source.node_id]
+        if time_ns <= max(state.released, state.joined) or time_ns < state.watermark:
+            self._put_aside(state.vertex, time_ns, row)
+            return []
+        return self._released(state, state.take(time_ns, row))
+
+    def _tick(self, state: _Source, time_ns: int) -> list[Instant]:
+        state.watermark = max(state.watermark, time_ns - state.lateness_ns)
+        return self._released(state, state.release())
+
+    def _advance(self, time_ns: int) -> list[Instant]:
+        return [instant for state in self._sources.values() for instant in self._tick(state, time_ns)]
+
+    def _finish(self) -> list[Instant]:
+        made: list[Instant] = []
+        for state in self._sources.values():
+            if state.held:
+                state.watermark = max(state.watermark, max(time_ns for time_ns, _ in state.held))
+                made.extend(self._released(state, state.release()))
+        for state in self._sources.values():
+            state.watermark = _EVER
+        return [*made, *self._joined(_EVER)]
+
+    def _released(self, state: _Source, released: Iterable[tuple[int, Row]]) -> list[Instant]:
+        """What follows from bars of a source in their order, and from the time that it has come to."""
+        if not self._joiners:
+            steps = self._feeds[state.position]
+            return [self._event(time_ns, {state.position: row}, steps) for time_ns, row in released]
+        made: list[Instant] = []
+        for time_ns, row in released:
+            made.extend(self._joined(time_ns - 1))
+            made.append(self._event(time_ns, {state.position: row}, self._steps))
+        made.extend(self._joined(_EVER))
         return made
 
-    def _joined(self, until_ns: int) -> list[Emission]:
+    def _joined(self, until_ns: int) -> list[Instant]:
         """What follows from the instants up to `until_ns` that no input can add to any more, in their order."""
-        made: list[Emission] = []
+        made: list[Instant] = []
         while True:
             due = [joiner.next_ns(min(self._complete(at), until_ns)) for at, joiner in self._joiners]
             times = [time_ns for time_ns in due if time_ns is not None]
             if not times:
                 return made
-            made.extend(self._event(min(times), {}))
+            made.append(self._event(min(times), {}, self._steps))
 
-    def _event(self, time_ns: int, fresh: dict[int, Row]) -> list[Emission]:
-        """One instant: fresh rows by position, and everything that follows from them."""
-        nodes, runs, inputs, alone = self._dag.nodes, self._runs, self._inputs, self._alone
+    def _event(self, time_ns: int, fresh: dict[int, Row], steps: Sequence[_Step]) -> Instant:
+        """One instant: fresh rows by position, to which what the steps make of them is added."""
         complete: list[Row] | None
-        for position in range(len(runs)) if self._joiners else self._feeds[next(iter(fresh))]:
-            run = runs[position]
-            if run is None:
-                continue
-            if alone[position]:
-                row = fresh.get(inputs[position][0])
+        for position, run, inputs, alone in steps:
+            if alone:
+                row = fresh.get(inputs[0])
                 if row is None:
                     continue
                 complete = [row]
             else:
-                rows = [(k, fresh[item]) for k, item in enumerate(inputs[position]) if item in fresh]
+                rows = [(k, fresh[item]) for k, item in enumerate(inputs) if item in fresh]
                 complete = self._complete_rows(position, run, time_ns, rows)
                 if complete is None:
                     continue
             value = run.step(time_ns, complete)
             if value is not None:
                 fresh[position] = value
-        return [Emission(nodes[i], time_ns, tuple(value)) for i, value in fresh.items()]
+        return time_ns, fresh
 
     def _complete_rows(self, position: int, run: Run, time_ns: int, rows: list[tuple[int, Row]]) -> list[Row] | None:
         """The rows of all inputs of a vertex, where this instant is an event of it."""
@@ -250,9 +292,6 @@ class StreamEngine:
         if source.late is Late.SIDE_OUTPUT:
             self.late.append(LateBar(source.symbol, time_ns, tuple(row)))
 
-    def _source_positions(self) -> list[int]:
-        return [self._dag.position(vertex) for vertex in self._dag.sources]
-
 
 def _behind(inputs: Sequence[tuple[int, ...]]) -> list[frozenset[int]]:
     """For each position, itself and every position it depends on."""
@@ -260,3 +299,11 @@ def _behind(inputs: Sequence[tuple[int, ...]]) -> list[frozenset[int]]:
     for i, items in enumerate(inputs):
         found.append(frozenset({i}).union(*(found[item] for item in items)))
     return found
+
+
+def _gather(made: Sequence[tuple[list[int], list[Row]]], instants: Iterable[Instant]) -> None:
+    for time_ns, rows in instants:
+        for position, row in rows.items():
+            times, kept = made[position]
+            times.append(time_ns)
+            kept.append(row)

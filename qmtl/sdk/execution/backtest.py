@@ -336,7 +336,8 @@ class _AccountReplay:
 
     def _count(self, why: Why | None) -> None:
         if why is not None:
-            self._record.visited[why.name] = self._record.visited.get(why.name, 0) + 1
+            name = why.name
+            self._record.visited[name] = self._record.visited.get(name, 0) + 1
 
     def _finish(self, begin: int, end: int) -> None:
         self._record.orders, self._record.cancels = self._execution.orders, self._execution.cancels
