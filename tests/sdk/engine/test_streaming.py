@@ -133,6 +133,26 @@ def test_saved_engine_continues_exactly_in_another_process(btc: Bars, eth: Bars,
     assert second.save() == whole.save()
 
 
+def test_a_replay_makes_what_its_bars_make_one_by_one() -> None:
+    late, eth = StreamInput("BTC-USD", allowed_lateness="30m"), StreamInput("ETH-USD")
+    dag = build_dag([ratio(a=ta.ema(late, 3), b=eth), ta.sma(late, 4)])
+    events = list(events_of(dag, bind(dag, [walk(40, 1, "BTC-USD"), walk(40, 2, "ETH-USD")])))
+    engine, before_ns = StreamEngine(dag), 0
+    made: list[Emission] = []
+    for time_ns, source, row in events:
+        if time_ns > before_ns:
+            made += engine.advance(before_ns)
+        made += engine.push(source, time_ns, row)
+        before_ns = time_ns
+    made += engine.finish()
+    replayed = StreamEngine(dag).replay(events)
+    for vertex, (times, rows) in zip(dag.nodes, replayed, strict=True):
+        own = [one for one in made if one.vertex.node_id == vertex.node_id]
+        assert len(own) > 5
+        assert [one.time_ns for one in own] == times
+        assert [list(one.row) for one in own] == rows
+
+
 def test_state_of_another_graph_is_refused() -> None:
     state = StreamEngine(build_dag([ta.ema(BTC, 3)])).save()
     with pytest.raises(InvalidRequest, match="E_NODE_STATE"):
