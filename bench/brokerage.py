@@ -29,7 +29,7 @@ from brokerage.accounts import opening
 from brokerage.audit import Actor
 from brokerage.config import Settings
 from brokerage.domain.accounts.account import Account, AccountFeed, AccountType, TradingState
-from brokerage.domain.market.bars import Bar
+from brokerage.domain.market.bars import Bar, bar_from_doubles
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.order import Order, Owner, Side
 from brokerage.domain.orders.states import OrderState, OrderType
@@ -72,9 +72,11 @@ def resting(name: str) -> Order:
     return Order(OWNER, name, "AAPL", Side.BUY, Decimal(1), type=OrderType.LIMIT, limit_price=Decimal(20))
 
 
-def a_bar(minute: int) -> Bar:
+def a_bar(market: MarketContext, minute: int) -> Bar:
     """A bar between 99 and 101."""
-    return Bar(minute * MINUTE, (minute + 1) * MINUTE, 100_00, 101_00, 99_00, 100_00, 10_000)
+    known = market.instruments.anywhere("AAPL")
+    assert known is not None, "the settings have it"
+    return bar_from_doubles(known, minute * MINUTE, MINUTE, (100.0, 101.0, 99.0, 100.0, 10_000.0))
 
 
 async def open_store(path: Path, market: MarketContext) -> Database:
@@ -85,15 +87,21 @@ async def open_store(path: Path, market: MarketContext) -> Database:
     def begin(conn: Connection) -> None:
         opening.open_account(conn, ACCOUNT, "w1", ACTOR)
         change.set_fence(conn, Fence("w1", 1, FenceState.OPEN, EffectiveMode.PAPER, standings=STANDINGS), ACTOR, 5)
-        show.show_bars(conn, market, FEED, [a_bar(0)], 0, 7)
+        show.show_bars(conn, market, FEED, [a_bar(market, 0)], 0, 7)
 
     await db.write(begin)
     return db
 
 
 def taking(market: MarketContext, order: Order) -> Callable[[Connection], object]:
-    """Take one order, as SubmitOrder does behind its door."""
-    return lambda conn: submit.submit(conn, market, order, GATE, time.time_ns())
+    """Take one order, as SubmitOrder does behind its door. One that is denied would measure something else."""
+
+    def take(conn: Connection) -> None:
+        record = submit.submit(conn, market, order, GATE, time.time_ns())[0].record
+        if record.denial is not None:
+            raise RuntimeError(f"{order.client_order_id}: {record.denial} {record.detail}")
+
+    return take
 
 
 async def take_one(db: Database, market: MarketContext, number: int) -> None:
@@ -117,11 +125,11 @@ async def end(db: Database, market: MarketContext, count: int) -> None:
         for number in range(100):
             side = Side.BUY if number % 2 else Side.SELL
             taking(market, Order(OWNER, f"ended{minute}-{number}", "AAPL", side, Decimal(1)))(conn)
-        show.show_bars(conn, market, FEED, [a_bar(minute)], 0, 7)
+        show.show_bars(conn, market, FEED, [a_bar(market, minute)], 0, 7)
 
     def stock_up(conn: Connection) -> None:
         taking(market, Order(OWNER, "first", "AAPL", Side.BUY, Decimal(100)))(conn)
-        show.show_bars(conn, market, FEED, [a_bar(1)], 0, 7)
+        show.show_bars(conn, market, FEED, [a_bar(market, 1)], 0, 7)
 
     if count:
         await db.write(stock_up)

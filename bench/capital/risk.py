@@ -4,7 +4,8 @@
 
 A put's floor is a call of that size and one durable commit: one that is refused as expired, which is audited. A put of
 the same version again reads, checks and reports as the first does. A report's floor is a call, rows read (a list of
-snapshots) and bare numpy. Ratios are of p95, as the targets in the specification are.
+snapshots) and bare numpy. A breach is timed until its fence is at brokerage, beside a SetActivation that drains. Ratios
+are of p95, as the targets in the specification are.
 """
 
 from __future__ import annotations
@@ -23,13 +24,20 @@ from pathlib import Path
 import numpy as np
 
 from qmtl.core.errors import NotReady
+from qmtl.risk.v1 import risk_pb2 as riskpb
 from qmtl.risk.v1 import risk_service_pb2 as riskservicepb
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
+from qmtl.world.v1 import policy_service_pb2 as policyservicepb
 from tests.support.nats import NatsServer
-from tests.worldservice.harness import make_world, running_harness
+from tests.worldservice.harness import LONG, WorldHarness, make_trading, make_world, running_harness
 from tests.worldservice.risk.books import book, message_of, series, snapshot_of
+from tests.worldservice.samples import CLAIMS
 from worldservice.risk.domain.covariance import ledoit_wolf
 from worldservice.risk.domain.report import risk_report
+
+EXITS = CLAIMS + 'risk: {exit: [{when: "drawdown > 0.4", of: strategy, act: drain}]}\n'
 
 
 async def measure(strategies: int, days: int, rounds: int) -> None:
@@ -78,6 +86,45 @@ async def measure(strategies: int, days: int, rounds: int) -> None:
             said("bare covariance", bare(lambda: ledoit_wolf(rows), rounds))
             say(f"put / floor       {p95['put'] / p95['put refused']:.2f}")
             say(f"report / floor    {p95['report'] / (p95['list'] + p95['bare report']):.2f}")
+            acted, narrowed = await exits(harness, rounds)
+            fence = said("narrowing", narrowed)
+            say(f"breach / narrowing {said('breach to fence', acted) / fence:.2f}")
+
+
+async def exits(harness: WorldHarness, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of a put that breaches and whose fence is at brokerage, and of a narrowing that a person asks for."""
+    ann = await make_trading(harness, "w2", "s0", "s1")
+    await ann.policies.PutPolicy(policyservicepb.PutPolicyRequest(world_id="w2", document=EXITS, make_default=True))
+    weights, returns = book(2, 300, 1)
+    last = harness.clock.now().date() - timedelta(days=1)
+    moved = {name: series(one.values, last) for name, one in returns.items()}
+    fallen = moved | {"s0": series([*moved["s0"].values[:-1], -0.5], last)}
+    acted, narrowed = [], []
+
+    async def changed(*, active: bool) -> float:
+        change = activationpb.ActivationChange(strategy_id="s0", side=LONG, active=active, drain=not active)
+        request = activationservicepb.SetActivationRequest(world_id="w2", changes=[change])
+        began = time.perf_counter()
+        await ann.activation.SetActivation(request)
+        return time.perf_counter() - began
+
+    for number in range(rounds):
+        harness.clock.advance(1.0)
+        message = message_of(snapshot_of(weights, fallen, "world:w2", f"b{number}"))
+        message.as_of.FromDatetime(harness.clock.now())
+        message.stage = riskpb.RISK_STAGE_PAPER
+        epoch, began = harness.brokerage.state("w2")[0], time.perf_counter()
+        await ann.risk.PutSnapshot(riskservicepb.PutSnapshotRequest(world_id="w2", snapshot=message))
+        acted.append(time.perf_counter() - began)
+        if harness.brokerage.state("w2")[0] != epoch + 1:
+            raise SystemExit("the breach narrowed nothing")
+        (found,) = (await ann.risk.ListBreaches(riskservicepb.ListBreachesRequest(world_id="w2"))).breaches[:1]
+        seen = riskservicepb.AcknowledgeBreachRequest(world_id="w2", sequence=found.sequence, reason="measured")
+        await ann.risk.AcknowledgeBreach(seen)
+        await changed(active=True)
+        narrowed.append(await changed(active=False))
+        await changed(active=True)
+    return acted, narrowed
 
 
 async def timed(call: Callable[[int], Awaitable[None]], rounds: int) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 
 from sqlalchemy import Connection
 
@@ -118,11 +119,12 @@ def _require_bound(conn: Connection, snapshot: Snapshot) -> None:
     """
     scope = snapshot.scope
     named = {*names_of(snapshot.weights), *snapshot.returns, *(one.strategy_id for one in snapshot.exposures)}
+    bound = cache(partial(bindings.ever_bound, conn))
     for name in sorted(named):
         world, strategy = (scope.name, name) if scope.kind is ScopeKind.WORLD else _parts(name)
         if name in OTHERS or strategy in OTHERS:
             continue
-        if bindings.find_binding(conn, world, strategy) is None:
+        if strategy not in bound(world):
             raise NotFound(
                 "E_STRATEGY_UNKNOWN",
                 f"{name} is not bound in {scope}",

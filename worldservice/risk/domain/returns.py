@@ -96,7 +96,9 @@ def shared_returns(returns: Mapping[str, DailyReturns]) -> SharedReturns:
     count = min(one.days[-1] for one in filled) - first + 1
     if count <= 0:
         return SharedReturns(ids, _no_days(), _no_days(), np.empty((0, len(ids))))
-    growth, known, closed = _tables(filled, first, count)
+    values = _values(filled, first, count)
+    known, closed = ~np.isnan(values), _closed(filled, first, count)
+    growth = np.where(known, 1.0 + values, 1.0)  # 1 where there is no return
     open_to_all = ~closed.any(axis=1)
     ends = np.flatnonzero(open_to_all)
     if not len(ends):
@@ -105,7 +107,7 @@ def shared_returns(returns: Mapping[str, DailyReturns]) -> SharedReturns:
     whole = np.logical_and.reduceat((known | closed)[: ends[-1] + 1], begins, axis=0).all(axis=1) & known[ends].all(1)
     compounded = np.multiply.reduceat(growth[: ends[-1] + 1], begins, axis=0) - 1.0
     single = begins == ends  # a day by itself keeps its return to the last bit
-    compounded[single] = _values(filled, first, count)[ends[single]]
+    compounded[single] = values[ends[single]]
     return SharedReturns(ids, ends[whole] + first, begins[whole] + first, compounded[whole])
 
 
@@ -118,15 +120,13 @@ def _first_shared(filled: Sequence[DailyReturns]) -> int:
     return first
 
 
-def _tables(filled: Sequence[DailyReturns], first: int, count: int) -> tuple[Floats, np.ndarray, np.ndarray]:
-    """By day and strategy: 1 + return (1 where none), whether it has a value, whether its calendar is closed."""
-    values = _values(filled, first, count)
-    known = ~np.isnan(values)
+def _closed(filled: Sequence[DailyReturns], first: int, count: int) -> np.ndarray:
+    """By day and strategy: whether its calendar is closed."""
     closed = np.zeros((count, len(filled)), dtype=bool)
     for column, one in enumerate(filled):
         shut = np.array(one.closed, dtype=np.int64) - first
         closed[shut[(shut >= 0) & (shut < count)], column] = True
-    return np.where(known, 1.0 + values, 1.0), known, closed
+    return closed
 
 
 def _values(filled: Sequence[DailyReturns], first: int, count: int) -> Floats:

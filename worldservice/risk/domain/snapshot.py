@@ -136,6 +136,8 @@ def _returns(one: DailyReturns) -> Json:
 
 def runs_of(days: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending days as runs (first day, number of days) without a hole: the one short form of them."""
+    if days and days[-1] - days[0] + 1 == len(days):
+        return [(days[0], len(days))]
     runs: list[tuple[int, int]] = []
     for day in days:
         if runs and day == runs[-1][0] + runs[-1][1]:

@@ -44,6 +44,11 @@ def ask_active_bindings(conn: Connection, world_id: str) -> Later[int]:
     return lambda: int(rows().scalar_one())
 
 
+def ever_bound(conn: Connection, world_id: str) -> frozenset[str]:
+    """All strategies that are or were bound."""
+    return frozenset(conn.execute(sa.select(bindings.c.strategy_id).where(bindings.c.world_id == world_id)).scalars())
+
+
 def list_bindings(conn: Connection, world_id: str, page: Page[tuple[str]]) -> list[Binding]:
     """Bindings in order of strategy, removed ones too."""
     after = "" if page.after is None else page.after[0]
