@@ -43,7 +43,9 @@ class _Rules:
     """What parts of the account would come to with an order, against its limits."""
 
     def __init__(self, order: Order, together: int, now: RiskContext) -> None:
-        self._order, self._together, self._now = order, together, now
+        self._order, self._now = order, now
+        self._parts = now.view.exposures_with(order, together)  # valued once: most rules ask about all of them
+        self._equity = max(now.view.equity(), 0)
 
     def amount(self, what: str, name: str, most: int | None, *, gross: bool) -> Refusal | None:
         """An amount of the whole account."""
@@ -108,7 +110,7 @@ class _Rules:
     ) -> Refusal | None:
         if most is None:
             return None
-        part, equity = self._part(counts), max(self._now.view.equity(), 0)
+        part, equity = self._part(counts), self._equity
         if part is None:
             return self._unvalued(denial, what)
         amount = part.net(self._order.side) if net else part.gross
@@ -117,7 +119,14 @@ class _Rules:
         return self._above(denial, what, amount, limit, amount * RATE_ONE > most * equity)
 
     def _part(self, counts: Counts) -> Exposure | None:
-        return self._now.view.exposure_with(self._order, self._together, counts)
+        """Exposure of the owners and symbols that count. None: a part of it cannot be valued."""
+        gross = long = short = 0
+        for owner, symbol, part in self._parts:
+            if counts(owner, symbol):
+                if part is None:
+                    return None
+                gross, long, short = gross + part.gross, long + part.long, short + part.short
+        return Exposure(gross, long, short)
 
     def _sector(self, symbol: str) -> str:
         found = self._now.view.instruments.find(symbol)

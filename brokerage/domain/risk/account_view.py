@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from brokerage.domain.accounts.account import TradingState
@@ -162,29 +162,24 @@ class AccountView:
                     total += part
         return total
 
-    def exposure_with(self, order: Order, together: int, counts: Callable[[Owner, str], bool]) -> Exposure | None:
-        """Exposure of the owners and symbols that count, were `order` to bring its side to `together` in its symbol.
-
-        None: a part of it cannot be valued.
+    def exposures_with(self, order: Order, together: int) -> list[tuple[Owner, str, Exposure | None]]:
+        """Exposure of each owner in each symbol, were `order` to bring its side to `together` in its symbol. None: it
+        cannot be valued.
         """
-        total = NO_EXPOSURE
+        found: list[tuple[Owner, str, Exposure | None]] = []
         for owner, book in self.books.items():
             own = owner == order.owner
             for symbol in book.symbols() | ({order.symbol} if own else set()):
-                if counts(owner, symbol):
-                    instrument, mark, held = self.instruments.find(symbol), self.marks.get(symbol), book.held(symbol)
-                    reaches = [book.open_totals(symbol, side).reach(side, held) for side in Side]
-                    if own and symbol == order.symbol:
-                        reaches[list(Side).index(order.side)] = together
-                    if instrument is None or mark is None:
-                        if held or any(reaches):
-                            return None
-                        continue
-                    part = self.valued(exposure_of(instrument, mark.price, held, *reaches), instrument.quote)
-                    if part is None:
-                        return None
-                    total += part
-        return total
+                instrument, mark, held = self.instruments.find(symbol), self.marks.get(symbol), book.held(symbol)
+                reaches = [book.open_totals(symbol, side).reach(side, held) for side in Side]
+                if own and symbol == order.symbol:
+                    reaches[list(Side).index(order.side)] = together
+                if instrument is not None and mark is not None:
+                    part = exposure_of(instrument, mark.price, held, *reaches)
+                    found.append((owner, symbol, self.valued(part, instrument.quote)))
+                elif held or any(reaches):
+                    found.append((owner, symbol, None))
+        return found
 
     def valued(self, exposure: Exposure, currency: str) -> Exposure | None:
         """An exposure in base currency; None where it cannot be converted."""
