@@ -17,6 +17,7 @@ from qmtl.config.settings import MeshSettings
 from qmtl.core.clock import VirtualClock
 from qmtl.core.modes import ExecutionDomain
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
+from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.inventory import Inventory
@@ -28,6 +29,7 @@ from seamless.domain.bars import Bars, concatenated
 from seamless.domain.fetch_plan import FetchQuery
 from seamless.domain.ranges import Range
 from seamless.domain.sla import FetchMode, Sla
+from seamless.domain.stored import Provenance
 from seamless.fetch.fetcher import Fetcher
 from seamless.fetch.filler import Filler
 from seamless.live.feed import LiveFeed
@@ -72,6 +74,12 @@ class ExchangeRig:
         """Store and seal the exchange's bars [first, last); the artifact's fingerprint."""
         async with aclosing(self.filling.fill(self.preset, Span(at(first), at(last)))) as told:
             return [each async for each in told][-1].fingerprint
+
+    async def store(self, first: int, last: int) -> None:
+        """Store the exchange's bars [first, last), and seal nothing."""
+        source, _ = self.filling.require(self.preset)
+        told = await source.fetch(Span(at(first), at(last)), Purpose.HISTORY)
+        await self.storage.write(self.preset.dataset, told.bars, told.span, Provenance("binance"))
 
     async def fetch(
         self,

@@ -21,7 +21,6 @@ from qmtl.core.modes import ExecutionDomain
 from qmtl.core.paging import Page
 from qmtl.data.v1 import coverage_pb2 as coveragepb
 from qmtl.data.v1 import data_service_pb2 as dataservicepb
-from qmtl.exchanges.budgets import Purpose
 from qmtl.sql.database import Database
 from qmtl.wire.instants import ns_from_proto
 from seamless.artifacts.verification import damages
@@ -48,13 +47,11 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def rig(bus: Bus, db: Database, tmp_path: Path) -> AsyncIterator[ExchangeRig]:
-    """The matrix's data. What is sealed ends two bars before what was stored then: they may still be revised."""
+    """The matrix's data."""
     async with exchange_rig(bus, db, tmp_path) as found:
-        await found.fill(0, 42)
+        await found.fill(0, 40)
         more = await found.storage.read(found.preset.dataset, Span(at(30), at(32)))
-        source, _ = found.filling.require(found.preset)
-        told = await source.fetch(Span(at(42), at(60)), Purpose.HISTORY)
-        await found.storage.write(found.preset.dataset, told.bars, told.span, Provenance("binance"))
+        await found.store(40, 60)
         await found.storage.write(found.preset.dataset, corrected(more, 1.0), Span(at(30), at(32)), Provenance("later"))
         yield found
 
@@ -64,17 +61,17 @@ def sources(metadata: dataservicepb.FetchMetadata) -> list[tuple[coveragepb.Span
 
 
 async def test_a_backtest_reads_the_artifact_that_its_as_of_sees_and_nothing_else(rig: ExchangeRig) -> None:
-    newer = await rig.fill(0, 60)  # reprocessed: seals 58 bars, two of them corrected, with a later as_of
-    for as_of, rows in ((40, 40), (57, 40), (58, 58), (90, 58)):
+    newer = await rig.fill(0, 60)  # reprocessed: seals 60 bars, two of them corrected, with a later as_of
+    for as_of, rows in ((40, 40), (59, 40), (60, 60), (90, 60)):
         told = await rig.fetch(0, 60, BACKTEST, as_of=as_of)
         assert sources(told) == [(ARTIFACT, rows)], as_of
-        assert (told.artifact_fingerprint == newer) == (rows == 58)
+        assert (told.artifact_fingerprint == newer) == (rows == 60)
     for as_of in (39, 1):
         with pytest.raises(NotReady, match="E_ARTIFACT_MISSING"):
             await rig.fetch(0, 60, BACKTEST, as_of=as_of)
     with pytest.raises(InvalidRequest, match="E_AS_OF_REQUIRED"):
         await rig.fetch(0, 60, BACKTEST)
-    assert sources(await rig.fetch(0, 60)) == [(ARTIFACT, 58)]
+    assert sources(await rig.fetch(0, 60)) == [(ARTIFACT, 60)]
 
 
 async def test_a_dry_run_prefers_what_is_sealed_sees_to_its_as_of_and_seals_what_it_was_given(rig: ExchangeRig) -> None:
@@ -155,10 +152,11 @@ async def test_a_session_on_the_feed_sees_to_its_watermark(rig: ExchangeRig) -> 
 
 async def test_what_a_dry_run_was_given_is_seen_once_it_is_sealed(bus: Bus, db: Database, tmp_path: Path) -> None:
     async with exchange_rig(bus, db, tmp_path) as rig:
-        await rig.fill(0, 42)
+        await rig.fill(0, 40)
+        await rig.store(40, 42)
         given = await rig.fetch(0, 42, DRYRUN, as_of=42)
         assert (given.rows, sources(await rig.fetch(0, 60))) == (42, [(ARTIFACT, 40)])
-        assert await rig.fill(42, 44) == given.dataset_fingerprint, "the same 42 bars"
+        assert await rig.fill(0, 42) == given.dataset_fingerprint, "the same 42 bars"
         for told in (await rig.fetch(0, 60), await rig.fetch(0, 60, BACKTEST, as_of=42)):
             assert (sources(told), told.artifact_fingerprint) == ([(ARTIFACT, 42)], given.dataset_fingerprint)
         manifest = await rig.inventory.artifact(given.dataset_fingerprint)
@@ -214,7 +212,7 @@ async def test_what_a_dry_run_is_given_of_several_months_is_sealed_as_it_leaves(
 
 @pytest.mark.parametrize("domain", [BACKTEST, DRYRUN, LIVE, SHADOW])
 async def test_each_as_of_has_the_version_of_its_time_under_one_name(rig: ExchangeRig, domain: ExecutionDomain) -> None:
-    """Versions: 40 bars, then 58 of which two were corrected, then the same 58 with another correction."""
+    """Versions: 40 bars, then 60 of which two were corrected, then the same 60 with another correction."""
     first = (await rig.fetch(0, 1)).artifact_fingerprint
     second = await rig.fill(0, 60)
     more = await rig.storage.read(rig.preset.dataset, Span(at(20), at(21)))
@@ -222,7 +220,7 @@ async def test_each_as_of_has_the_version_of_its_time_under_one_name(rig: Exchan
     third = await rig.fill(0, 60)
     manifests = [await rig.inventory.artifact(key) for key in (first, second, third)]
     as_ofs = [one.as_of_ns for one in manifests if one is not None]
-    assert as_ofs == [at(40), at(58), at(58) + 1_000]
+    assert as_ofs == [at(40), at(60), at(60) + 1_000]
     asked = [at(39), as_ofs[0], as_ofs[1] - 1, as_ofs[1], as_ofs[1] + 999, as_ofs[2], at(90)]
     replies: list[dataservicepb.FetchMetadata] = []
     for as_of_ns in asked:

@@ -69,7 +69,7 @@ async def test_auto_backfill_fetches_what_is_missing_and_says_what_it_took(rig: 
 
 async def test_auto_backfill_without_a_context_seals_first(rig: ExchangeRig) -> None:
     told = await rig.fetch(0, 80, mode=FetchMode.AUTO_BACKFILL)
-    assert (told.rows, {span.source for span in told.spans}) == (78, {coveragepb.SPAN_SOURCE_ARTIFACT})
+    assert (told.rows, {span.source for span in told.spans}) == (80, {coveragepb.SPAN_SOURCE_ARTIFACT})
     with pytest.raises(InvalidRequest, match=r"E_RANGE: range.start is absent"):
         await rig.fetch(None, 100, mode=FetchMode.AUTO_BACKFILL)
 
