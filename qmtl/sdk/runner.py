@@ -7,6 +7,7 @@ as that world's activation allows. The connected ways load their transport when 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,11 +17,12 @@ from brokerage.domain.market.instrument import Instrument
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.outputs import STREAMED_INSTANTS
+from qmtl.sdk.data.outputs import STREAMED_INSTANTS, OnProgress
 from qmtl.sdk.execution.backtest import replay
 from qmtl.sdk.execution.terms import AccountTerms
 from qmtl.sdk.interrupts import interruptible, run_beside, say_plainly
 from qmtl.sdk.reports.backtest import BacktestResult
+from qmtl.sdk.reports.progress import ReplayProgress
 from qmtl.sdk.strategy.assembly import assemble
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.sdk.streams.features import bind_features
@@ -56,6 +58,7 @@ class Runner:
         features: Mapping[str, pl.DataFrame] | None = None,
         streaming: bool = False,
         every_bar: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> BacktestResult:
         """Run a strategy over local bars, without a mesh. Not authoritative.
 
@@ -64,6 +67,7 @@ class Runner:
         The result is the same bit for bit however the graph is driven: at once; `streaming`: fed 4,096 instants at a
         time, each node with the state it had, which bounds its memory; `every_bar`: event by event, and the account
         looks at every close, which takes some hundred times as long.
+        `on_progress(what, done, of)`: told as nodes and bars are done (default: a bar on a terminal, after a second).
         """
         say_plainly()
         assembled = assemble(strategy)
@@ -73,7 +77,9 @@ class Runner:
         terms = replace(terms, instruments=(*terms.instruments, *instruments))
         with interruptible(f"backtest of {assembled.name}"):
             chunk = STREAMED_INSTANTS if streaming else 0
-            made = replay(assembled, bars, terms, every_bar=every_bar, chunk=chunk)
+            with ReplayProgress(sys.stderr) as shown:
+                told = on_progress or shown
+                made = replay(assembled, bars, terms, every_bar=every_bar, chunk=chunk, on_progress=told)
             return BacktestResult(assembled.name, made, bars, terms)
 
     @staticmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,12 +19,27 @@ from qmtl.sdk.engine.streaming import StreamEngine
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
 
+E = TypeVar("E")
+OnProgress = Callable[[str, int, int], None]
+"""Told what is done, so many, of how many."""
+TOLD_EVERY = 1_024
+"""Instants of an event path between two tellings."""
 STREAMED_INSTANTS = 4_096
 """Instants that a streaming replay feeds at a time: as many rows of a few columns stay in a processor's cache."""
 
 
+def silent(what: str, done: int, of: int) -> None:
+    """Told, and says nothing."""
+
+
 def outputs_of(
-    dag: Dag, data: Bars | Iterable[Bars], *, every_bar: bool, chunk: int, wanted: Collection[str]
+    dag: Dag,
+    data: Bars | Iterable[Bars],
+    *,
+    every_bar: bool,
+    chunk: int,
+    wanted: Collection[str],
+    on_progress: OnProgress = silent,
 ) -> Outputs:
     """The series of the `wanted` vertices by NodeID, and maybe others: event by event, so many instants at a time, or,
     where `chunk` is 0, all at once.
@@ -33,16 +49,24 @@ def outputs_of(
     if chunk < 0:
         raise refused("E_FIELD", "chunk", chunk, "how many instants at a time; 0: all at once")
     if every_bar:
-        return stream_outputs(dag, data)
-    return chunked_outputs(dag, data, chunk, wanted) if chunk > 0 else batch_outputs(dag, data)
+        return stream_outputs(dag, data, on_progress)
+    if chunk > 0:
+        return chunked_outputs(dag, data, chunk, wanted, on_progress)
+    return batch_outputs(dag, data, on_progress)
 
 
-def batch_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+def batch_outputs(dag: Dag, data: Bars | Iterable[Bars], on_progress: OnProgress = silent) -> Outputs:
     """Every vertex's series, the whole history of each at once. Raises what run_graph and bind raise."""
-    return run_graph(dag, source_series(dag, data))
+    return run_graph(dag, source_series(dag, data), lambda done: on_progress("nodes", done, len(dag.nodes)))
 
 
-def chunked_outputs(dag: Dag, data: Bars | Iterable[Bars], rows: int, wanted: Collection[str] | None = None) -> Outputs:
+def chunked_outputs(
+    dag: Dag,
+    data: Bars | Iterable[Bars],
+    rows: int,
+    wanted: Collection[str] | None = None,
+    on_progress: OnProgress = silent,
+) -> Outputs:
     """As batch_outputs, fed so many instants at a time; every vertex goes on from the state that it had.
 
     `wanted`: the NodeIDs whose series are kept; None: of all. A graph that waits for the last of its inputs (Join.WAIT)
@@ -50,13 +74,14 @@ def chunked_outputs(dag: Dag, data: Bars | Iterable[Bars], rows: int, wanted: Co
     """
     run, known = ChunkRun.of(dag), source_series(dag, data)
     if run is None:
-        return stream_outputs(dag, data)
+        return stream_outputs(dag, data, on_progress)
     instants = merged_times(series.time_ns for series in known.values())
     made: dict[str, list[Series]] = {}
-    for end_ns in (*instants[rows - 1 :: rows].tolist(), 2**63 - 1):
+    for at, end_ns in enumerate((*instants[rows - 1 :: rows].tolist(), 2**63 - 1), start=1):
         for node_id, series in run.feed(known, end_ns).items():
             if node_id not in known and (wanted is None or node_id in wanted):
                 made.setdefault(node_id, []).append(series)
+        on_progress("instants of nodes", min(at * rows, len(instants)), len(instants))
     return Outputs({**known, **{node_id: followed(parts) for node_id, parts in made.items()}})
 
 
@@ -70,12 +95,21 @@ def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
     return run_graph(dag, known)
 
 
-def stream_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:
+def stream_outputs(dag: Dag, data: Bars | Iterable[Bars], on_progress: OnProgress = silent) -> Outputs:
     """Every vertex's series, made by the streaming engine event by event."""
-    made = StreamEngine(dag).replay(events_of(dag, bind(dag, data)))
+    bound = bind(dag, data)
+    total = sum(len(bars) for bars in bound.values())
+    made = StreamEngine(dag).replay(_told(events_of(dag, bound), total, on_progress))
     apart = dag.on_state
     here = [(vertex, each) for vertex, each in zip(dag.nodes, made, strict=True) if vertex.node_id not in apart]
     return Outputs({vertex.node_id: _series(*each, width=len(vertex.schema.fields)) for vertex, each in here})
+
+
+def _told(events: Iterable[E], total: int, on_progress: OnProgress) -> Iterator[E]:
+    for at, event in enumerate(events):
+        if not at % TOLD_EVERY:
+            on_progress("bars of nodes", at, total)
+        yield event
 
 
 def _series(times: list[int], rows: Sequence[Sequence[float]], *, width: int) -> Series:

@@ -8,7 +8,7 @@ and no reassociation anywhere.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,15 +36,17 @@ ARRAY_SAMPLE = 256
 _log = logging.getLogger("qmtl.sdk.engine")
 
 
-def run_graph(dag: Dag, known: Mapping[str, Series]) -> Outputs:
+def run_graph(dag: Dag, known: Mapping[str, Series], on_node: Callable[[int], None] = lambda done: None) -> Outputs:
     """Every vertex's series, by NodeID. `known`: the sources', and those computed elsewhere from the same data.
+    `on_node`: told before each how many are done.
 
     What reads the state of an account has values in step with one only: it is left out, unless that state is known.
 
     Raises InvalidRequest (E_TAG_QUERY_UNRESOLVED) for a vertex that only a mesh can feed.
     """
     made: dict[str, Series] = {}
-    for vertex in dag.nodes:
+    for at, vertex in enumerate(dag.nodes):
+        on_node(at)
         if vertex.node_id in known:
             made[vertex.node_id] = known[vertex.node_id]
             continue

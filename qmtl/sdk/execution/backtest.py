@@ -26,7 +26,7 @@ from qmtl.core.errors import refused
 from qmtl.core.fills import FillEvent
 from qmtl.core.instants import to_ns
 from qmtl.sdk.data.bars import Bars
-from qmtl.sdk.data.outputs import outputs_of
+from qmtl.sdk.data.outputs import TOLD_EVERY, OnProgress, outputs_of, silent
 from qmtl.sdk.engine.series import Outputs
 from qmtl.sdk.execution.compiled.brackets.stretches import BracketStretches
 from qmtl.sdk.execution.compiled.paying import Compiling
@@ -77,6 +77,7 @@ def replay(
     outputs: Outputs | None = None,
     compiling: Compiling = Compiling.WHERE_IT_PAYS,
     repeats: Repeats | None = None,
+    on_progress: OnProgress = silent,
 ) -> RunResult:
     """Run a strategy over history. `every_bar` drives the graph event by event and visits every bar; else bars at whose
     close nothing can happen are passed by, and `visited` of the result says why the others were not. The result is the
@@ -86,7 +87,7 @@ def replay(
     0: all at once.
     `outputs`: the graph's values over these bars, where they are known. `compiling`: when stretches without any denial,
     margin call or order but a whole market order are taken in compiled code; `path` of the result says what was.
-    `repeats`: what this run shares with others like it.
+    `repeats`: what this run shares with others like it. `on_progress`: told of nodes, then of bars, as they are done.
 
     Raises InvalidRequest: E_NOTHING_TRADED without a trade rule, E_CURRENCIES for several quote currencies;
     NotFound (E_DATA_MISSING, E_INSTRUMENT_UNKNOWN, E_PROFILE_TABLE_MISSING).
@@ -95,10 +96,13 @@ def replay(
     if not assembled.rules:
         raise refused("E_NOTHING_TRADED", "trade", "no rule", "self.trade(target, price) in setup")
     if outputs is None:
-        outputs = outputs_of(assembled.dag, bars, every_bar=every_bar, chunk=chunk, wanted=_read_of(assembled))
+        wanted = _read_of(assembled)
+        outputs = outputs_of(
+            assembled.dag, bars, every_bar=every_bar, chunk=chunk, wanted=wanted, on_progress=on_progress
+        )
     account = _AccountReplay(assembled, bars, terms, every_bar, compiling, repeats or Repeats())
     assembled.strategy.on_start()
-    record = account.run(outputs)
+    record = account.run(outputs, on_progress)
     record.undecided = tuple(undecided(assembled, bars, account.last_commands(outputs), terms))
     assembled.strategy.on_finish()
     currency = account.currency
@@ -162,10 +166,10 @@ class _AccountReplay:
         futures = any(one.pays_profit_only for one in traded)
         self._timed = self._actions.any or futures or profile.moves_with_time
 
-    def run(self, outputs: Outputs) -> RunRecord:
+    def run(self, outputs: Outputs, on_progress: OnProgress = silent) -> RunRecord:
         """Step through time, past the bars at whose close nothing can happen, or one by one."""
         if self._in_step is not None:
-            return self._run_in_step(self._in_step, outputs)
+            return self._run_in_step(self._in_step, outputs, on_progress)
         timeline, nodes = self._timeline, self._logic.command_nodes
         after_ns = self._after_ns
         if after_ns is None:
@@ -177,7 +181,11 @@ class _AccountReplay:
         end, step = len(timeline), 0
         why: Why | None = Why.BEGIN
         stretches, compiled = self._stretches(commands), 0
+        told = 0
         while step < end:
+            if step >= told:
+                on_progress("bars", step, end)
+                told = step + TOLD_EVERY
             if step >= begin and not self._record.ended and (made := stretches.take(step, end)) is not None:
                 compiled += made.end - step
                 step, why = self._follow(made), Why.EVERY
@@ -197,13 +205,15 @@ class _AccountReplay:
         self._record.path = self._path(stretches, compiled, end)
         return self._record
 
-    def _run_in_step(self, in_step: CommandsInStep, outputs: Outputs) -> RunRecord:
+    def _run_in_step(self, in_step: CommandsInStep, outputs: Outputs, on_progress: OnProgress) -> RunRecord:
         """Step through every bar; the nodes that read the position see it as of the close before."""
         timeline, known = self._timeline, KnownValues(outputs, in_step.reads)
         held = HeldAtCloses(self._account, timeline)
         begin: int | None = None
         step = end = len(timeline)
         for step in range(len(timeline)):
+            if not step % TOLD_EVERY:
+                on_progress("bars", step, end)
             time_ns = int(timeline.ends[step])
             if self._meet_bars(step) or not step:
                 self._curve.note(step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import sys
 import uuid
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ from qmtl.sdk.mesh.submission.evaluation import CROSS_CONTEXT_HITS, backtest_rep
 from qmtl.sdk.mesh.submission.result import SubmitResult
 from qmtl.sdk.mesh.wire.graph import graph_to_proto
 from qmtl.sdk.repeatability.fresh_processes import check_repeats_beside
+from qmtl.sdk.reports.progress import ReplayProgress
 from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.quotes import QuoteRule
 from qmtl.sdk.strategy.rules import TradeRule
@@ -120,7 +122,9 @@ class Submitter:
         reuse = SharedNodes(self.retrying, bound.strategy, self.world, keys, self._record_rows_max)
         outputs = await reuse.outputs(assembled.dag, fetched.bars)
         terms = replace(world_terms(terms, await self.decision()), instruments=instruments)
-        done = await asyncio.to_thread(partial(replay, assembled, fetched.bars, terms, outputs=outputs))
+        with ReplayProgress(sys.stderr) as told:
+            replayed = partial(replay, assembled, fetched.bars, terms, outputs=outputs, on_progress=told)
+            done = await asyncio.to_thread(replayed)
         features = await publish_features(self.retrying, bound.outcome.context, assembled.published, outputs, fetched)
         metrics = {**done.metrics, CROSS_CONTEXT_HITS: reuse.counts.foreign_records}
         run = (
