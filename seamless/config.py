@@ -74,6 +74,8 @@ class UniverseSettings(BaseModel):
 
     # presets that are replays, or live feeds of one exchange, each of another symbol or interval
     presets: tuple[str, ...] = Field(min_length=1, max_length=64)
+    # CSV of which symbols are members when: symbol,start,end,ticker; without it all are, at all times
+    members: Path | None = None
 
 
 class Settings(ServiceSettings):

@@ -170,6 +170,7 @@ COMMANDS = {
     "data add": "data.files:add",
     "data list": "data.datasets:list_datasets",
     "data presets": "data.presets:presets",
+    "data members": "data.presets:members",
     "data coverage": "data.datasets:coverage",
     "data ensure": "data.ensure:ensure",
     "data fetch": "data.fetch:fetch",

@@ -20,7 +20,7 @@ from qmtl.sdk.strategy.bracket import Bracket, Limit
 from qmtl.sdk.strategy.events import OrderRole, OrderState, OrderUpdate, Signal
 from qmtl.sdk.strategy.rules import Sizing
 from qmtl.sdk.strategy.strategy import Strategy
-from qmtl.sdk.streams import feature, latest, resample
+from qmtl.sdk.streams import feature, latest, member, resample
 
 __all__ = [
     "OHLCV",
@@ -58,6 +58,7 @@ __all__ = [
     "labels",
     "latest",
     "maximum",
+    "member",
     "minimum",
     "node",
     "nodesets",

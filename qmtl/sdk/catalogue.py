@@ -41,6 +41,7 @@ from qmtl.sdk.strategy import quotes as quote_rules
 from qmtl.sdk.strategy import rules
 from qmtl.sdk.streams.features import FEATURE
 from qmtl.sdk.streams.latest import LATEST
+from qmtl.sdk.streams.membership import MEMBER
 from qmtl.sdk.streams.resampling import RESAMPLE
 
 BUILTINS: tuple[Builtin, ...] = (
@@ -80,6 +81,7 @@ BUILTINS: tuple[Builtin, ...] = (
     LATEST,
     FEATURE,
     RESAMPLE,
+    MEMBER,
     arithmetic.ADD,
     arithmetic.SUBTRACT,
     arithmetic.MULTIPLY,

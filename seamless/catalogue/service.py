@@ -6,7 +6,8 @@ from qmtl.data.v1 import catalogue_service_pb2_grpc as cataloguerpc
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.wire.paging import page_from_proto, page_of
 from seamless.artifacts.inventory import DatasetState, Inventory
-from seamless.catalogue.wire import dataset_to_proto, preset_to_proto, universe_to_proto
+from seamless.catalogue.wire import dataset_to_proto, memberships_to_proto, preset_to_proto, universe_to_proto
+from seamless.domain.sessions.memberships import digest
 from seamless.presets.preset import LIVE, Preset
 
 
@@ -29,7 +30,11 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
     async def GetPreset(
         self, request: catalogueservicepb.GetPresetRequest, context: object
     ) -> catalogueservicepb.GetPresetResponse:
-        return catalogueservicepb.GetPresetResponse(preset=self._told(request.name))
+        told = self._told(request.name)
+        if told.members and told.available and (found := self._inventory.presets.universe(request.name).memberships):
+            told.memberships.extend(memberships_to_proto(found))
+            told.memberships_fingerprint = digest(found)
+        return catalogueservicepb.GetPresetResponse(preset=told)
 
     async def ListPresets(
         self, request: catalogueservicepb.ListPresetsRequest, context: object

@@ -13,6 +13,7 @@ from qmtl.wire.volumes import volume_unit_to_proto
 from seamless.artifacts.inventory import DatasetState, DatasetStatus
 from seamless.conformance.wire import STRICTNESS
 from seamless.domain.manifests import Manifest
+from seamless.domain.sessions.memberships import Membership
 from seamless.presets.preset import Preset
 from seamless.wire import ADJUSTMENTS, span_to_proto
 
@@ -74,6 +75,19 @@ def universe_to_proto(name: str, members: Sequence[str], fault: str, *, replay: 
         message=fault,
         members=members,
     )
+
+
+def memberships_to_proto(found: Sequence[Membership]) -> list[datasetspb.Membership]:
+    """Who is a member when."""
+    return [
+        datasetspb.Membership(
+            symbol=one.symbol,
+            ticker=one.ticker,
+            start_time=None if one.start_ns is None else ns_to_proto(one.start_ns),
+            end_time=None if one.end_ns is None else ns_to_proto(one.end_ns),
+        )
+        for one in found
+    ]
 
 
 def _terms(preset: Preset) -> datasetspb.DatasetTerms:

@@ -1,18 +1,21 @@
 """The presets of this process: those that come with it, and one for each configured file."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.calendars.published import exchange_calendar
+from qmtl.core.errors import InvalidRequest
 from qmtl.core.volumes import VolumeUnit
 from seamless.config import FileFeed, Settings
 from seamless.domain.bars import VALUES
 from seamless.domain.conformance.policies import POLICIES, TOLERANT
 from seamless.domain.datasets import DatasetId, Kind, parse_interval
+from seamless.domain.sessions.memberships import read_memberships
 from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
-from seamless.presets.preset import LIVE, Preset, Presets
+from seamless.presets.preset import LIVE, MembershipTable, Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
 
@@ -40,10 +43,24 @@ def presets_of(settings: Settings) -> Presets:
     followed = tuple(exchange_presets(settings.exchanges))
     live = {preset.name for preset in followed}
     named = {
-        f"{LIVE if universe.presets[0] in live else 'replay.'}{name}": universe.presets
+        f"{LIVE if universe.presets[0] in live else 'replay.'}{name}": universe
         for name, universe in settings.universes.items()
     }
-    return Presets((demo, *_stocks(), *files, *followed), {**_UNIVERSES, **named})
+    return Presets(
+        (demo, *_stocks(), *files, *followed),
+        {**_UNIVERSES, **{name: universe.presets for name, universe in named.items()}},
+        {name: _table(universe.members) for name, universe in named.items() if universe.members},
+    )
+
+
+def _table(path: Path) -> MembershipTable:
+    """The table of memberships of a file, or why there is none."""
+    try:
+        return MembershipTable(read_memberships(path.read_bytes()))
+    except OSError as error:
+        return MembershipTable(fault=f"members {path}: {error.strerror}")
+    except InvalidRequest as error:
+        return MembershipTable(fault=f"{path.name}: {error.message}")
 
 
 def _stocks() -> tuple[Preset, ...]:

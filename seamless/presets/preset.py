@@ -15,6 +15,7 @@ from qmtl.core.errors import InvalidRequest, NotFound, NotReady
 from qmtl.core.volumes import VolumeUnit
 from seamless.domain.conformance.policies import ConformancePolicy
 from seamless.domain.datasets import DatasetId, parse_dataset
+from seamless.domain.sessions.memberships import Membership, MembershipRow, memberships_of
 from seamless.domain.sla import Sla
 from seamless.domain.terms import DatasetTerms
 from seamless.sources.files.reader import FileSource
@@ -22,6 +23,7 @@ from seamless.sources.files.uploads import UploadedFile
 
 NO_TERMS = DatasetTerms()
 NO_UNIVERSES: Mapping[str, Sequence[str]] = MappingProxyType({})
+NO_TABLES: Mapping[str, MembershipTable] = MappingProxyType({})
 LIVE = "live."  # what names of universes of live feeds begin with
 HELD_BACK = 2  # bars that a source may still revise
 
@@ -58,13 +60,22 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
+class MembershipTable:
+    """The table of a universe's memberships; with a `fault` it could not be read."""
+
+    rows: tuple[MembershipRow, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Universe:
     """Presets that a session plays on one data clock, by symbol and interval: replays, or live feeds of one exchange.
-    One preset alone is a universe, too.
+    One preset alone is a universe, too. Without memberships all symbols are members at all times.
     """
 
     name: str
     members: tuple[Preset, ...]
+    memberships: tuple[Membership, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -80,9 +91,16 @@ class Universe:
 class Presets:
     """The presets of this process, found by their own name or by the dataset they serve, and the universes of them."""
 
-    def __init__(self, presets: tuple[Preset, ...], universes: Mapping[str, Sequence[str]] = NO_UNIVERSES) -> None:
+    def __init__(
+        self,
+        presets: tuple[Preset, ...],
+        universes: Mapping[str, Sequence[str]] = NO_UNIVERSES,
+        tables: Mapping[str, MembershipTable] = NO_TABLES,
+    ) -> None:
+        """`tables`: of universes whose members change, by their names."""
         self._by_name = {preset.name: preset for preset in presets}
         self.universes = universes
+        self._tables = tables
 
     @property
     def all(self) -> tuple[Preset, ...]:
@@ -107,7 +125,8 @@ class Presets:
         """The universe of a name, or of the one preset of that name.
 
         Raises NotFound (E_PRESET_UNKNOWN); NotReady (E_DATASET_UNAVAILABLE): one of its presets is not there, is no
-        replay among replays or of another exchange than the first, or has the symbol and interval of another.
+        replay among replays or of another exchange than the first, or has the symbol and interval of another, or its
+        table of memberships cannot be read or is not of its symbols.
         """
         if name not in self.universes:
             return Universe(name, (self.named(name),))
@@ -123,7 +142,21 @@ class Presets:
         if len(set(keys)) < len(keys):
             text = f"{name}: two presets of one symbol and interval"
             raise NotReady("E_DATASET_UNAVAILABLE", text, metadata={"dataset": name})
-        return Universe(name, tuple(members))
+        return Universe(name, tuple(members), self._memberships(name, members))
+
+    def _memberships(self, name: str, members: Sequence[Preset]) -> tuple[Membership, ...]:
+        """Raises NotReady (E_DATASET_UNAVAILABLE)."""
+        table = self._tables.get(name)
+        if table is None:
+            return ()
+        fault = table.fault
+        if not fault:
+            zones = {one.dataset.symbol: one.terms.time_zone for one in members}
+            try:
+                return memberships_of(table.rows, zones)
+            except InvalidRequest as error:
+                fault = error.message
+        raise NotReady("E_DATASET_UNAVAILABLE", f"{name}: {fault}", metadata={"dataset": name})
 
     def members_of(self, name: str) -> tuple[str, ...]:
         """The presets of a universe, or the one preset of that name, as they are named."""

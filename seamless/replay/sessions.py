@@ -18,7 +18,9 @@ from qmtl.sql.database import Database
 from seamless.artifacts.inventory import Inventory
 from seamless.config import Settings
 from seamless.domain.bars import Bars
+from seamless.domain.datasets import parse_dataset
 from seamless.domain.manifests import Manifest
+from seamless.domain.sessions.memberships import Membership, stretch
 from seamless.domain.sessions.playback import Member, Replay
 from seamless.domain.sessions.requests import FOLLOWERS_MAX, SessionRequest, check_name
 from seamless.metrics import SeamlessMetrics
@@ -222,12 +224,13 @@ class ReplaySessions:
     async def _draft(self, universe: Universe, asked: SessionRequest) -> Replay:
         sources = [await self._inventory.seen_at(preset, None) for preset in universe.members]
         intervals_ns = [preset.dataset.interval_ns for preset in universe.members]
-        span = asked.span(_data(sources, intervals_ns, universe.step_ns), universe.step_ns)
+        span = asked.span(_data(sources, intervals_ns, universe), universe.step_ns)
         members = []
         for preset, whole in zip(universe.members, sources, strict=True):
-            history = await self._inventory.seal_beginning(whole, span.start_ns, preset)
-            step_ns, dataset = preset.dataset.interval_ns, str(preset.dataset)
-            members.append(Member(preset.name, dataset, step_ns, whole.fingerprint, history.fingerprint))
+            step_ns, dataset, history = preset.dataset.interval_ns, str(preset.dataset), ""
+            if whole.span.start_ns + step_ns <= span.start_ns:  # else it came later than the session's start
+                history = (await self._inventory.seal_beginning(whole, span.start_ns, preset)).fingerprint
+            members.append(Member(preset.name, dataset, step_ns, whole.fingerprint, history))
         now_ns = to_ns(self._resources.clock.now())
         return Replay(
             session_id=asked.session_id,
@@ -246,7 +249,7 @@ class ReplaySessions:
         if (known.world_id, known.preset, known.bars_per_s) != (asked.world_id, universe.name, asked.bars_per_s):
             raise _conflict(known)
         sources = [await self.source(known, member) for member in known.members]
-        data = _data(sources, [member.interval_ns for member in known.members], known.interval_ns)
+        data = _data(sources, [member.interval_ns for member in known.members], universe)
         if known.span != asked.span(data, known.interval_ns):
             raise _conflict(known)
         return known
@@ -260,11 +263,17 @@ def _conflict(known: Replay) -> Conflict:
     )
 
 
-def _data(sources: Sequence[Manifest], intervals_ns: Sequence[int], step_ns: int) -> Span:
-    """The stretch that a session may begin and end in: each member has a bar before, and none ends earlier."""
-    first = [one.span.start_ns + interval_ns for one, interval_ns in zip(sources, intervals_ns, strict=True)]
-    start_ns, end_ns = max(first) - step_ns, min(one.span.end_ns for one in sources)
-    return Span(start_ns, max(start_ns, end_ns))
+def _data(sources: Sequence[Manifest], intervals_ns: Sequence[int], universe: Universe) -> Span:
+    """The stretch that a session may begin and end in: each member has a bar before, and none ends earlier, unless by
+    the universe's memberships it came later or left.
+    """
+    whole = [
+        Span(one.span.start_ns + interval_ns - universe.step_ns, one.span.end_ns)
+        for one, interval_ns in zip(sources, intervals_ns, strict=True)
+    ]
+    symbols = [parse_dataset(one.dataset).symbol for one in sources]
+    always = [Membership(symbol, symbol, None, None) for symbol in symbols]
+    return stretch(universe.memberships or always, list(zip(symbols, whole, strict=True)))
 
 
 def _playing(replay: Replay, member: Member) -> Span:

@@ -165,6 +165,7 @@ async def running(
     ingest: bool = True,
     files: Mapping[str, FileFeed] = {},
     universes: Mapping[str, Sequence[str]] = {},
+    tables: Mapping[str, Path] = {},
     uploads_max: int = 256,
     own_uploads_max: int = 64,
     world_features_max: int = 64,
@@ -175,7 +176,10 @@ async def running(
         mesh=MeshSettings(home=home),
         bind="127.0.0.1:0",
         files=files,
-        universes={name: UniverseSettings(presets=tuple(presets)) for name, presets in universes.items()},
+        universes={
+            name: UniverseSettings(presets=tuple(presets), members=tables.get(name))
+            for name, presets in universes.items()
+        },
         uploads_max=uploads_max,
     )
     clock = SystemClock()

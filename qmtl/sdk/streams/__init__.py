@@ -2,6 +2,7 @@
 
 from qmtl.sdk.streams.features import feature
 from qmtl.sdk.streams.latest import latest
+from qmtl.sdk.streams.membership import member
 from qmtl.sdk.streams.resampling import resample
 
-__all__ = ["feature", "latest", "resample"]
+__all__ = ["feature", "latest", "member", "resample"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ UNIVERSE = ["file.ohlcv.b5", "file.ohlcv.b1", "file.ohlcv.a5"]
 IN_ORDER = ["file.ohlcv.a5", "file.ohlcv.b1", "file.ohlcv.b5"]  # by symbol, then by interval
 
 
-def _file(folder: Path, name: str, minutes: int, missing: set[int]) -> FileFeed:
+def _file(folder: Path, name: str, minutes: int, missing: Collection[int]) -> FileFeed:
     """Six hours of bars, without those of some numbers."""
     numbers = [n for n in range(360 // minutes) if n not in missing]
     rows = {
@@ -134,3 +134,63 @@ async def test_what_cannot_be_played_is_named(stub: Stubs) -> None:
     early.span.CopyFrom(Duration(seconds=346 * MINUTE_S))
     with pytest.raises(InvalidRequest, match="E_DATA_SESSION"):
         await stub.sessions.OpenDataSession(early)
+
+
+TABLE = """symbol,start,end,ticker
+A,,,
+D,,2024-05-06T02:00:00Z,
+L,2024-05-06T04:00:00Z,2024-05-06T04:30:00Z,OLD
+L,2024-05-06T04:30:00Z,,
+"""
+CHANGING = ["file.ohlcv.a5", "file.ohlcv.d5", "file.ohlcv.l5"]
+
+
+@pytest.fixture
+async def changing(tmp_path: Path) -> AsyncIterator[Stubs]:
+    """A is there for six hours, D is delisted after two, L is listed after four."""
+    files = {
+        "a5": _file(tmp_path, "a5", 5, ()),
+        "d5": _file(tmp_path, "d5", 5, range(26, 72)),
+        "l5": _file(tmp_path, "l5", 5, range(48)),
+    }
+    table, wrong = tmp_path / "members.csv", tmp_path / "wrong.csv"
+    table.write_text(TABLE)
+    wrong.write_text(TABLE.replace("L,", "M,"))
+    tables = {"changing": table, "wrong": wrong, "lost": tmp_path / "none.csv"}
+    async with running(tmp_path, files=files, universes=dict.fromkeys(tables, CHANGING), tables=tables) as server:
+        server.world.roles["w1"] = {}
+        yield await server.stubs()
+
+
+async def test_a_universe_whose_members_change_has_no_survivorship_bias(changing: Stubs) -> None:
+    opening = _opening(preset="replay.changing")
+    opening.start_time.CopyFrom(time_of("2024-05-06T01:00:00Z"))
+    opened = (await changing.sessions.OpenDataSession(opening)).session
+    assert [bool(one.dataset_fingerprint) for one in opened.members] == [True, True, False], "L was not there yet"
+    assert opened.end_time.seconds == FIRST + 350 * MINUTE_S, "nor does what was delisted end the session"
+    asked = dataservicepb.FetchRequest(dataset="file.ohlcv.l5", session_id="s1")
+    asked.context.CopyFrom(context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2024-05-06T01:00:00Z"))
+    assert (await fetch_all(changing.data, asked))[1].rows == 0
+    bars, _ = await _told(changing, "replay.changing")
+    closes = {preset: [bar.close_time.seconds - FIRST for bar in bars if bar.preset == preset] for preset in CHANGING}
+    assert [(one[0] // MINUTE_S, one[-1] // MINUTE_S) for one in closes.values()] == [(65, 350), (65, 120), (245, 350)]
+    asked.context.CopyFrom(context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2024-05-06T05:50:00Z"))
+    assert (await fetch_all(changing.data, asked))[1].rows == 22
+
+
+async def test_memberships_are_told_with_their_universe_and_faults_of_their_table_by_its_name(changing: Stubs) -> None:
+    request = catalogueservicepb.GetPresetRequest(name="replay.changing")
+    told = (await changing.catalogue.GetPreset(request)).preset
+    assert [(one.symbol, one.ticker) for one in told.memberships] == [("A", "A"), ("D", "D"), ("L", "OLD"), ("L", "L")]
+    assert told.memberships[1].end_time == time_of("2024-05-06T02:00:00Z")
+    assert not told.memberships[1].HasField("start_time")
+    assert not told.memberships[3].HasField("end_time")
+    assert told.memberships_fingerprint.startswith("sha256:")
+    listed = (await changing.catalogue.ListPresets(catalogueservicepb.ListPresetsRequest())).presets
+    found = {one.name: one for one in listed if one.members}
+    assert not found["replay.changing"].memberships
+    assert "members line 4: symbol" in found["replay.wrong"].message
+    assert "none.csv: No such file" in found["replay.lost"].message
+    for name in ("replay.wrong", "replay.lost"):
+        with pytest.raises(NotReady, match="E_DATASET_UNAVAILABLE"):
+            await changing.sessions.OpenDataSession(_opening(preset=name))

@@ -23,6 +23,7 @@ def test_data(cli_mesh: CliMesh) -> None:
     assert "gaps: 9" in cli_mesh.ask("data", "coverage", PRESET)
     assert "2021-11  ███████████████▓███████▓██░·░█" in cli_mesh.ask("data", "coverage", PRESET, "--map")
     assert "schema ohlcv 1.0" in cli_mesh.ask("data", "conformance", PRESET)
+    assert "no table of memberships: all are members at all times" in cli_mesh.ask("data", "members", "demo.stocks")
     assert "E_DATASET_UNKNOWN" in cli_mesh.refused("data", "conformance", "nothing")
     assert "E_TIME" in cli_mesh.refused("data", "coverage", PRESET, "--start", "yesterday")
 
