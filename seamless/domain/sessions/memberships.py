@@ -125,8 +125,8 @@ def _row(line: int, row: Sequence[str], width: int) -> MembershipRow:
     for field, text in (("symbol", symbol), ("ticker", ticker)):
         if not text.isprintable() or len(text) > 128 or (field == "symbol" and not text):
             raise refused("E_FIELD", f"members line {line}: {field}", repr(text[:40]), "1 to 128 characters")
-    edges = (_day(f"members line {line}: {field}", text) for field, text in (("start", start), ("end", end)))
-    return MembershipRow(line, symbol, *edges, ticker)
+    first, last = (_day(f"members line {line}: {field}", text) for field, text in (("start", start), ("end", end)))
+    return MembershipRow(line, symbol, first, last, ticker)
 
 
 def _day(field: str, text: str) -> date | None:
