@@ -176,10 +176,7 @@ async def running(
         mesh=MeshSettings(home=home),
         bind="127.0.0.1:0",
         files=files,
-        universes={
-            name: UniverseSettings(presets=tuple(presets), members=tables.get(name))
-            for name, presets in universes.items()
-        },
+        universes={of: UniverseSettings(presets=tuple(p), members=tables.get(of)) for of, p in universes.items()},
         uploads_max=uploads_max,
     )
     clock = SystemClock()
