@@ -73,7 +73,12 @@ pub async fn walk(gateways: &[Gateway]) -> Outcome<()> {
 async fn put_policy(gateway: &Gateway, world: &str, sharpe: f64) -> Outcome<()> {
     let gates = format!("{{gates: {{and: [\"sharpe >= {sharpe:.4}\"]}}, score: \"sharpe\"}}");
     let document = format!("data_currency: {{max_lag: 1d}}\nselection: {gates}\nevidence: claims\n");
-    let request = PutPolicyRequest { world_id: world.to_owned(), document, make_default: true };
+    let request = PutPolicyRequest {
+        world_id: world.to_owned(),
+        document,
+        make_default: true,
+        ..PutPolicyRequest::default()
+    };
     again(|| async { PolicyServiceClient::new(gateway.clone()).put_policy(request.clone()).await }).await?;
     Ok(())
 }
@@ -285,7 +290,8 @@ async fn place(gateway: &Gateway, world: &str, strategy: &str) -> Outcome<OrderS
 /// Provokes the three kinds of details: a reason, fields, and a pause.
 async fn meet_errors(gateway: &Gateway, world: &str) -> Outcome<()> {
     let mut worlds = WorldServiceClient::new(gateway.clone());
-    let unknown = failure(worlds.get_world(GetWorldRequest { world_id: "no-such-world".to_owned() }).await)?;
+    let asked = GetWorldRequest { world_id: "no-such-world".to_owned(), ..GetWorldRequest::default() };
+    let unknown = failure(worlds.get_world(asked).await)?;
     if reason_of(&unknown) != "E_WORLD_UNKNOWN" {
         return Err(unknown.into());
     }
@@ -300,7 +306,8 @@ async fn meet_errors(gateway: &Gateway, world: &str) -> Outcome<()> {
     let calls: Vec<_> = (0..600)
         .map(|_| {
             let (mut stub, world_id) = (worlds.clone(), world.to_owned());
-            tokio::spawn(async move { stub.get_world(GetWorldRequest { world_id }).await.err() })
+            let asked = GetWorldRequest { world_id, ..GetWorldRequest::default() };
+            tokio::spawn(async move { stub.get_world(asked).await.err() })
         })
         .collect();
     let mut limited = None;
