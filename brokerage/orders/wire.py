@@ -16,9 +16,10 @@ from brokerage.domain.money import RATE_ONE, RATE_SCALE
 from brokerage.domain.orders.events import OrderEvent, fee_decimal
 from brokerage.domain.orders.lists import require_list
 from brokerage.domain.orders.order import (
-    DEMOTION,
     EXTERNAL,
     OPERATOR,
+    OWN_NAMES,
+    OWN_TAGS,
     Contingency,
     Order,
     OrderName,
@@ -63,12 +64,12 @@ POSITION_SIDES = {
 def order_from_proto(message: orderpb.Order) -> Order:
     """The client's order as a value. Raises InvalidRequest naming the field."""
     _require_single(message)
-    return _order_from_proto(message)
+    return _named(_order_from_proto(message))
 
 
 def orders_from_proto(messages: Iterable[orderpb.Order]) -> list[Order]:
     """The orders of a list as values. Raises InvalidRequest naming the field."""
-    orders = [_order_from_proto(message) for message in messages]
+    orders = [_named(_order_from_proto(message)) for message in messages]
     require_list(orders)
     return orders
 
@@ -354,11 +355,18 @@ def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | Non
     return known_enum(TRAIL_OFFSET_TYPES, number, "order.trail_offset_type")
 
 
+def _named(order: Order) -> Order:
+    """An order whose id is a client's. Raises InvalidRequest (E_NAME): brokerage finds its own again by theirs."""
+    if order.client_order_id.startswith(OWN_NAMES):
+        want = f"an id that begins with none of {', '.join(OWN_NAMES)}: those are brokerage's own"
+        raise refused("E_NAME", "order.client_order_id", order.client_order_id, want)
+    return order
+
+
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     found = tuple(require_text(tag, "order.tags", TEXT_MAX) for tag in tags)
-    for ours, what in ((OPERATOR, "orders by hand"), (DEMOTION, "orders that close what a demoted strategy holds")):
-        if ours in found:
-            raise refused("E_NAME", "order.tags", ours, f"another tag: {what} have it")
+    for ours in OWN_TAGS.intersection(found):
+        raise refused("E_NAME", "order.tags", ours, "another tag: orders of brokerage's own have it")
     if len(found) > TAGS_MAX:
         raise refused("E_NAME", "order.tags", f"{len(found)} tags", f"at most {TAGS_MAX}")
     return found

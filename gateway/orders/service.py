@@ -13,7 +13,7 @@ from gateway.events.feed import Feed
 from gateway.orders import fills
 from gateway.orders.gate import OrderGate
 from gateway.orders.trade_stream import Act, TradeActs, TradeStreamCall
-from gateway.orders.wire import gated_list_from_proto, gated_order_from_proto
+from gateway.orders.wire import asked_order_from_proto, gated_list_from_proto
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.roles import Role
@@ -55,7 +55,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
     async def SubmitOrder(
         self, request: tradingservicepb.SubmitOrderRequest, context: Context
     ) -> tradingservicepb.SubmitOrderResponse:
-        gated = gated_order_from_proto(request.order)
+        gated = asked_order_from_proto(request.order)
         await self._require_sender(request.order.world_id)
         answer = await self._gate.submit(request.order, gated, context.invocation_metadata())
         return tradingservicepb.SubmitOrderResponse(status=answer.status, duplicate=answer.duplicate)
@@ -86,7 +86,7 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         metadata = context.invocation_metadata()
 
         async def submit(order: orderpb.Order) -> Act:
-            gated = gated_order_from_proto(order)
+            gated = asked_order_from_proto(order)
             await self._require_sender(order.world_id)
 
             async def act() -> tradingservicepb.TradeStreamResponse:

@@ -19,7 +19,7 @@ from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.decimals import format_decimal, parse_decimal
-from qmtl.core.errors import InvalidRequest, Violation
+from qmtl.core.errors import InvalidRequest, Violation, refused
 from qmtl.wire.contexts import DOMAIN_NUMBERS, MODES
 from qmtl.wire.fields import known_enum
 from qmtl.wire.instants import instant_from_proto
@@ -27,6 +27,7 @@ from qmtl.wire.windows import windows_from_proto
 from qmtl.world.v1 import activation_pb2 as activationpb
 
 WEIGHT_UNIT = Decimal("1e-8")
+RUNS = "rb-"
 LIST_MAX = 16
 """Orders of one list at most, as brokerage takes them."""
 SIDES: Mapping[commonpb.Side, Side] = {commonpb.SIDE_LONG: Side.LONG, commonpb.SIDE_SHORT: Side.SHORT}
@@ -85,14 +86,24 @@ def gated_order_from_proto(order: orderpb.Order) -> GatedOrder:
     )  # fmt: skip
 
 
+def asked_order_from_proto(order: orderpb.Order) -> GatedOrder:
+    """What the gate needs of a caller's order. Raises as `gated_order_from_proto`, and InvalidRequest (E_NAME): the id
+    is a rebalancing run's, whose fills are booked under names that begin with it.
+    """
+    if order.client_order_id.startswith(RUNS):
+        want = f"an id that does not begin with {RUNS}: those are of rebalancing runs"
+        raise refused("E_NAME", "order.client_order_id", order.client_order_id, want)
+    return gated_order_from_proto(order)
+
+
 def gated_list_from_proto(orders: Sequence[orderpb.Order]) -> list[GatedOrder]:
-    """What the gate needs of a list. Raises InvalidRequest (E_ENUM, E_ORDER_FIELDS, E_ORDER_LIST_MALFORMED)."""
+    """What the gate needs of a list. Raises InvalidRequest (E_ENUM, E_ORDER_FIELDS, E_NAME, E_ORDER_LIST_MALFORMED)."""
     owners = {(order.account, order.world_id, order.strategy_id) for order in orders}
     if not 2 <= len(orders) <= LIST_MAX or len(owners) > 1:
         given = f"{len(orders)} orders of {len(owners)} owners"
         violation = Violation("orders", given, f"2 to {LIST_MAX} of one account, world and strategy")
         raise InvalidRequest("E_ORDER_LIST_MALFORMED", str(violation), violations=(violation,))
-    return [gated_order_from_proto(order) for order in orders]
+    return [asked_order_from_proto(order) for order in orders]
 
 
 def stamp_to_proto(passed: Passed, gateway_id: str) -> orderentryservicepb.GateStamp:

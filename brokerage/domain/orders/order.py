@@ -24,6 +24,9 @@ OPERATOR = "@operator"
 """Who owns orders that people send by hand; also the world of those that name none, and a tag of what closes others."""
 DEMOTION = "@demotion"
 """Tags the orders by which brokerage closes what a demoted strategy holds."""
+OWN_TAGS = frozenset({MARGIN_CALL, OPERATOR, DEMOTION})
+OWN_NAMES = ("demotion-", "flatten-", "margin-call-")
+"""How ids of orders begin that brokerage itself sends for a strategy: it finds them again by these."""
 EXTERNAL = "@external"
 """Who owns what the venue did without us: orders of other clients, liquidations, deleveraging; also its world."""
 

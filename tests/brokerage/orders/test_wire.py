@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokerage.domain.orders.denials import Denial
-from brokerage.domain.orders.order import Order, Owner, Side, TrailOffsetType
+from brokerage.domain.orders.order import OWN_TAGS, Order, Owner, Side, TrailOffsetType
 from brokerage.domain.orders.states import EventKind, FillFlag, OrderState, OrderType, OrderView, TimeInForce
 from brokerage.domain.risk.fence import Fence, FenceState, Standings
 from brokerage.fences.wire import fence_from_proto, fence_to_proto
-from brokerage.orders.wire import gate_from_proto, order_from_proto, order_to_proto, orders_from_proto
+from brokerage.orders.wire import (
+    gate_from_proto,
+    listed_orders_from_proto,
+    order_from_proto,
+    order_to_proto,
+    orders_from_proto,
+)
 from qmtl.broker.v1 import fence_pb2 as fencepb
 from qmtl.broker.v1 import fence_service_pb2 as fenceservicepb
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
@@ -161,6 +167,25 @@ def test_bad_fields_are_refused_by_name(field: str, value: str | int, reason: st
         order_from_proto(message)
     assert caught.value.reason == reason
     assert caught.value.violations[0].field == f"order.{field}"
+
+
+@pytest.mark.parametrize("name", ["demotion-abc-AAPL-1", "flatten-x", "margin-call-AAPL-1-2"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_no_client_takes_the_name_of_an_order_of_brokerages_own(name: str, listed: bool) -> None:
+    message = order_to_proto(order(name))
+    with pytest.raises(InvalidRequest, match="those are brokerage's own") as caught:
+        orders_from_proto([message, message]) if listed else order_from_proto(message)
+    assert (caught.value.reason, caught.value.violations[0].field) == ("E_NAME", "order.client_order_id")
+
+
+@pytest.mark.parametrize("tag", sorted(OWN_TAGS))
+def test_no_client_takes_a_tag_that_brokerage_decides_by(tag: str) -> None:
+    """An open order with that of a margin call would hold up the account's own."""
+    message = order_to_proto(order("o1", tags=("mine", tag)))
+    for read in (order_from_proto, lambda one: listed_orders_from_proto([one])):
+        with pytest.raises(InvalidRequest, match=f"order.tags is {tag}") as caught:
+            read(message)
+        assert caught.value.reason == "E_NAME"
 
 
 def test_too_many_tags_are_refused() -> None:
