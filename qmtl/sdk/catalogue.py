@@ -8,7 +8,7 @@ from __future__ import annotations
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
 from qmtl.sdk import arithmetic
-from qmtl.sdk.decisions import directions, quotes, targets, time_exits
+from qmtl.sdk.decisions import directions, execution_nodes, quotes, targets, time_exits
 from qmtl.sdk.graph.account_state import POSITION_TYPE
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.node_types import STREAM_INPUT, TAG_QUERY, BarCount, InputPort, NodeType, Parameter
@@ -108,6 +108,9 @@ BUILTINS: tuple[Builtin, ...] = (
     directions.TRADE_SIGNAL,
     targets.POSITION_TARGET,
     time_exits.MAX_BARS,
+    execution_nodes.PRE_TRADE_GATE,
+    execution_nodes.MICRO_BATCH,
+    execution_nodes.ROUTER,
     quotes.QUOTE_INTENT_TYPE,
     rules.ORDER_TARGET,
     rules.ORDER_BRACKET,

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
-from qmtl.sdk.decisions import position_target, quote_intent
+from qmtl.sdk.decisions import micro_batch, position_target, quote_intent
 from qmtl.sdk.decisions.targets import POSITION_TARGET
 from qmtl.sdk.graph.schemas import DIRECTION
 from qmtl.sdk.graph.vertices import StreamInput, Vertex
@@ -42,6 +42,7 @@ _TRADES: Options = {
     "trailing": "",
     "max_bars": 0,
     "limit_offset": "",
+    "every": "",
 }
 
 
@@ -155,7 +156,11 @@ def _trades(signal: Vertex, price: StreamInput, chosen: Options) -> Attaching:
         raise refused("E_FIELD", "max_bars", repr(max_bars), "a whole number of bars; 0: none")
     if chosen["sizing"] not in [one.value for one in Sizing]:
         raise refused("E_FIELD", "sizing", repr(chosen["sizing"]), ", ".join(one.value for one in Sizing))
-    texts = {name: _text(chosen, name) for name in ("lot", "stop_loss", "take_profit", "trailing", "limit_offset")}
+    texts = {
+        name: _text(chosen, name) for name in ("lot", "stop_loss", "take_profit", "trailing", "limit_offset", "every")
+    }
+    if texts["every"]:
+        target = micro_batch(target, texts["every"])
     order = Limit(offset=texts["limit_offset"]) if texts["limit_offset"] else None
 
     def attaching(strategy: Strategy) -> None:

@@ -60,7 +60,7 @@ class ByHand(Strategy):
                 self.trade(signals.position_target(direction(price), long=0.95), price, order=Limit())
             case "ccxt_futures":
                 target = signals.position_target(direction(price), long=0.5, short=-0.5)
-                self.trade(target, price, trailing="0.01")
+                self.trade(signals.micro_batch(target, "1h"), price, trailing="0.01")
             case "market_maker":
                 intent = signals.quote_intent(ta.sma(price, 3), 0.002, 0.5)
                 self.quote(intent, price, inventory_max="2", inventory_min="-1", skew="2")
@@ -71,7 +71,7 @@ class ByHand(Strategy):
     [
         ("intent_first", {"long": 0.5, "short": -0.2, "stop_loss": "0.02", "max_bars": 5}),
         ("ccxt_spot", {}),
-        ("ccxt_futures", {"trailing": "0.01"}),
+        ("ccxt_futures", {"trailing": "0.01", "every": "1h"}),
         (
             "market_maker",
             {"half_spread": 0.002, "size": 0.5, "inventory_max": "2", "inventory_min": "-1", "skew": "2"},
