@@ -55,6 +55,7 @@ class BooksQuery:
     model: accountpb.AccountModel
     end_ns: int | None = None
     own_terms: bool = False
+    opening_ns: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class PaperBooks:
     payments: Sequence[Payment]
     orders: Sequence[Order] = ()
     until_ns: int | None = None
+    opening_ns: int = -1
 
     @property
     def end_ns(self) -> int:
@@ -92,7 +94,8 @@ def query_from_proto(message: replayservicepb.ReplayBooksRequest) -> BooksQuery:
     session = require_text(message.data_session_id, "data_session_id", TEXT_MAX)
     end_ns = ns_from_proto(message.end, "end") if message.HasField("end") else None
     start_ns = ns_from_proto(message.start, "start")
-    return BooksQuery(owner, session, start_ns, message.account_model, end_ns, message.own_terms)
+    opening_ns = ns_from_proto(message.opening_at, "opening_at") if message.HasField("opening_at") else -1
+    return BooksQuery(owner, session, start_ns, message.account_model, end_ns, message.own_terms, opening_ns)
 
 
 def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> PaperBooks:
@@ -124,7 +127,8 @@ def load_books(conn: Connection, market: MarketContext, query: BooksQuery) -> Pa
         payments = paid_in(conn, owner, (paid for _, paid in known if paid.at_ns > query.start_ns))
     feeds = _feeds(account, query.session_id, {step.order.symbol for step in fills})
     orders = _sent(conn, market, owner) if query.own_terms else ()
-    return PaperBooks(account, feeds, fills, _denials(conn, market, owner), payments, orders, query.end_ns)
+    denials = _denials(conn, market, owner)
+    return PaperBooks(account, feeds, fills, denials, payments, orders, query.end_ns, query.opening_ns)
 
 
 def _require_whole(account: Account, start_ns: int) -> None:
@@ -235,14 +239,15 @@ def valued(
     told = ReplayedOrders(
         fills=[step for step in books.fills if step.event.at_ns <= found.times[-1]],
         denials=list(books.denials),
-        carried=_by_kind((paid for paid in books.payments if paid.at_ns <= found.times[-1]), currency),
+        carried=_by_kind(books.payments, currency, int(found.times[-1])),
+        opening_carried=_by_kind(books.payments, currency, books.opening_ns),
         times=found.times,
         equity=found.equity,
         invested=found.invested,
     )
     multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
     trips = closed_trips(fill_events(told, known), currency, multipliers, found.splits)
-    return list(replies(told, trips, bars, currency, market.profile_of(account)))
+    return list(replies(told, trips, bars, currency, market.profile_of(account), books.opening_ns))
 
 
 def _booked(step: OrderStep, known: dict[str, Instrument]) -> BookedFill:
@@ -250,9 +255,9 @@ def _booked(step: OrderStep, known: dict[str, Instrument]) -> BookedFill:
     return BookedFill(known[step.order.symbol], step.order.side, step.event.fill, step.event.at_ns)
 
 
-def _by_kind(payments: Iterable[Payment], currency: str) -> dict[str, int]:
+def _by_kind(payments: Iterable[Payment], currency: str, until_ns: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for payment in payments:
-        if payment.currency == currency:
+        if payment.currency == currency and payment.at_ns <= until_ns:
             found[payment.kind.value] = found.get(payment.kind.value, 0) + payment.amount
     return found

@@ -45,9 +45,10 @@ def run(
     of = market.actions
     actions = [action for one in bars for action in one.beside(of.get(one.instrument.symbol, ()), until_ns)]
     replay = OrderListReplay(
-        simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend, actions=actions
-    )
+        simulated, timeline, asked.acts, account.base_currency, spend=allowance.spend, actions=actions,
+        opening_ns=asked.opening_ns,
+    )  # fmt: skip
     found = replay.run(asked.equity_after_ns)
     multipliers = {symbol: instrument.multiplier for symbol, instrument in known.items()}
     trips = closed_trips(fill_events(found, known), account.base_currency, multipliers, found.steps)
-    return list(replies(found, trips, bars, account.base_currency, profile))
+    return list(replies(found, trips, bars, account.base_currency, profile, asked.opening_ns))

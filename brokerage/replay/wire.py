@@ -50,7 +50,9 @@ Reply = replayservicepb.ReplayOrdersResponse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it."""
+    """An order list, and what it is to be run over. `equity_after_ns`: equity is told of closes after it; prices and
+    payments by `opening_ns`, -1: of no instant.
+    """
 
     owner: Owner
     acts: Sequence[tuple[int, Act]]
@@ -58,6 +60,7 @@ class Replay:
     span: commonpb.TimeRange | None
     equity_after_ns: int
     account: Account
+    opening_ns: int = -1
 
 
 def replay_from_proto(message: replaypb.OrderReplay, market: MarketContext) -> Replay:
@@ -83,6 +86,7 @@ def replay_from_proto(message: replaypb.OrderReplay, market: MarketContext) -> R
         message.range if message.HasField("range") else None,
         ns_from_proto(message.equity_after, "equity_after") if message.HasField("equity_after") else -1,
         account_from_model(message.account_model, owner, market),
+        ns_from_proto(message.opening_at, "opening_at") if message.HasField("opening_at") else -1,
     )
 
 
@@ -144,6 +148,7 @@ def replies(
     bars: Sequence[SealedBars],
     currency: str,
     profile: BrokerageProfile,
+    opening_ns: int = -1,
 ) -> Iterator[Reply]:
     """What became of a list over bars under a profile, in parts."""
     known = {one.instrument.symbol: one.instrument for one in bars}
@@ -159,7 +164,7 @@ def replies(
         chosen = slice(begin, begin + EQUITY_ROWS)
         yield Reply(equity_arrow=_equity(found.times[chosen], found.equity[chosen], scale))
     summary = _summary(found, currency, scale)
-    summary.instruments.extend(map(_instrument, bars))
+    summary.instruments.extend(_instrument(one, opening_ns) for one in bars)
     summary.terms.CopyFrom(_terms(profile))
     yield Reply(summary=summary)
 
@@ -214,7 +219,8 @@ def _summary(found: ReplayedOrders, currency: str, scale: int) -> replaypb.Repla
             for at_ns, said in found.margin_calls[:MARGIN_CALLS_MAX]
         ],
         margin_call_count=len(found.margin_calls),
-        carried={kind: format_decimal(from_scaled(amount, scale)) for kind, amount in found.carried.items()},
+        carried=_amounts(found.carried, scale),
+        opening_carried=_amounts(found.opening_carried, scale),
         fill_count=len(found.fills),
         equity_count=len(found.times),
         invested_count=found.invested,
@@ -223,12 +229,16 @@ def _summary(found: ReplayedOrders, currency: str, scale: int) -> replaypb.Repla
     )
 
 
+def _amounts(by_kind: Mapping[str, int], scale: int) -> dict[str, str]:
+    return {kind: format_decimal(from_scaled(amount, scale)) for kind, amount in by_kind.items()}
+
+
 def _acted(result: ActionResult, currency: str, scale: int) -> str:
     amount = from_scaled(sum(payment.amount for payment in result.payments), scale)
     return f"{action_text(result.action)}: cash {format_decimal(amount)} {currency}"
 
 
-def _instrument(bars: SealedBars) -> replaypb.ReplayedInstrument:
+def _instrument(bars: SealedBars, opening_ns: int) -> replaypb.ReplayedInstrument:
     made = replaypb.ReplayedInstrument(
         symbol=bars.instrument.symbol,
         data_preset=bars.preset,
@@ -240,7 +250,9 @@ def _instrument(bars: SealedBars) -> replaypb.ReplayedInstrument:
     if bars.span_ns is not None:
         made.first_open.CopyFrom(ns_to_proto(bars.span_ns[0]))
         made.last_close.CopyFrom(ns_to_proto(bars.span_ns[1]))
-        made.last_price = format_decimal(bars.closes_by([bars.span_ns[1]])[0] or Decimal(0))
+        opening, last = bars.closes_by([opening_ns, bars.span_ns[1]])
+        made.last_price = format_decimal(last or Decimal(0))
+        made.opening_price = "" if opening is None else format_decimal(opening)
     return made
 
 

@@ -49,6 +49,7 @@ class OrderStep:
 class ReplayedOrders:
     """What became of a list: fills and denials in order, margin calls as time and sentence, what time paid by kind, and
     equity at closes, scaled, `invested` of them with an open position. `ended` says why it ended before its data did;
+    `opening_carried` is what time paid by the instant that was asked for.
     `visited` counts closes by `Why`. `acted` is what companies did, `steps` that for the round trips, and `stuck` a
     sentence for each symbol that is held and trades no more.
     """
@@ -57,6 +58,7 @@ class ReplayedOrders:
     denials: list[OrderStep] = field(default_factory=list)
     margin_calls: list[tuple[int, str]] = field(default_factory=list)
     carried: dict[str, int] = field(default_factory=dict)
+    opening_carried: dict[str, int] = field(default_factory=dict)
     ended: str = ""
     times: Steps = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     equity: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -102,7 +104,9 @@ class OrderListReplay:
         every: bool = False,
         spend: Callable[[int], None] | None = None,
         actions: Iterable[CorporateAction] = (),
+        opening_ns: int = -1,
     ) -> None:
+        self._opening_ns = opening_ns
         self._account, self._timeline, self._currency, self._every = account, timeline, currency, every
         self._spend = spend
         self._actions = CorporateActions(account, actions, timeline.columns)
@@ -210,3 +214,5 @@ class OrderListReplay:
             if payment.currency == self._currency and payment.amount:
                 kind = payment.kind.value
                 self._told.carried[kind] = self._told.carried.get(kind, 0) + payment.amount
+                if payment.at_ns <= self._opening_ns:
+                    self._told.opening_carried[kind] = self._told.opening_carried.get(kind, 0) + payment.amount

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -39,6 +39,7 @@ from qmtl.sdk.strategy.assembly import Assembled, assemble
 from qmtl.sdk.strategy.features import PublishRule
 from qmtl.sdk.strategy.strategy import Strategy
 from qmtl.stats.drift import POPULATION_BINS, bin_counts, decile_edges
+from qmtl.wire.instants import instant_from_proto, instant_to_proto
 from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import decision_pb2 as decisionpb
 from qmtl.world.v1 import divergence_pb2 as divergencepb
@@ -53,7 +54,8 @@ class TradedRun:
 
     Empty `session_id`: the world's session of that kind; empty `account`: the one that a runner opens for the strategy
     there, live the one that the world may use. `until`: bars that close after it are left out; None: none. `capital`:
-    live, what orders were sized by when the session began; None: what the policy's account starts with.
+    live, what orders were sized by when the session began; None: what the policy's account starts with. `since`: where
+    the window begins; `days`: how long before its end, or with a session that began later. Neither: with the session.
     """
 
     world: str
@@ -63,6 +65,17 @@ class TradedRun:
     until: datetime | None = None
     live: bool = False
     capital: Decimal | None = None
+    since: datetime | None = None
+    days: int | None = None
+
+    def start_of(self, listed: commonpb.TimeRange) -> datetime | None:
+        """Where the window of an order list begins; None: with the session. Raises InvalidRequest (E_FIELD)."""
+        if self.days is None:
+            return self.since
+        if self.since is not None or self.days < 1:
+            raise refused("E_FIELD", "days", self.days, "1 or more, or an instant that the window begins at")
+        began, end = (instant_from_proto(at, "range") for at in (listed.start, listed.end))
+        return max(began, end - timedelta(days=self.days))
 
 
 async def create_report(gateway: Gateway, strategy: Strategy, run: TradedRun) -> divergencepb.DivergenceReport:
@@ -99,6 +112,8 @@ async def create_report(gateway: Gateway, strategy: Strategy, run: TradedRun) ->
             capital=format_decimal(terms.cash) if run.live else "",
             features=feature_counts(assembled.published, outputs, to_ns(recorded.start)),
         )
+        if (start := run.start_of(listed.range)) is not None:
+            request.start.CopyFrom(instant_to_proto(start))
         made = client.divergence.CreateDivergenceReport
         return (await retrying.ask(lambda: made(request), "divergence report")).report
 

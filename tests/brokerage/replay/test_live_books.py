@@ -38,7 +38,7 @@ from tests.brokerage.venues.reconcile.places import BINANCE_USDM
 from tests.support.clocks import START
 from worldservice.campaigns.domain.divergence.report import DivergenceReport, Evidence, report_of
 from worldservice.campaigns.domain.divergence.verdict import Ground, Verdict
-from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
+from worldservice.campaigns.reports.sides import Told, Window, bar_of, marks_of, sides_of, unlike
 from worldservice.evaluation.replay.numbers import Replayed
 from worldservice.policy.domain.campaign.terms import CampaignTerms, DivergenceTerms
 
@@ -75,17 +75,21 @@ class Traded:
 
     @property
     def bars(self) -> SealedBars:
+        """All of them."""
+        return self.bars_until(HOURS)
+
+    def bars_until(self, hours: int) -> SealedBars:
         """Hourly bars that open where the one before closed."""
-        opens = [close_of(hour - 1) if hour else close_of(0) for hour in range(HOURS)]
-        closes = [close_of(hour) for hour in range(HOURS)]
+        opens = [close_of(hour - 1) if hour else close_of(0) for hour in range(hours)]
+        closes = [close_of(hour) for hour in range(hours)]
         columns = {
             "open": opens,
             "high": [max(pair) for pair in zip(opens, closes, strict=True)],
             "low": [min(pair) for pair in zip(opens, closes, strict=True)],
             "close": closes,
-            "volume": [Decimal(10_000)] * HOURS,
+            "volume": [Decimal(10_000)] * hours,
         }
-        times = pa.array([self.start_ns + hour * HOUR_NS for hour in range(HOURS)], pa.timestamp("ns", "UTC"))
+        times = pa.array([self.start_ns + hour * HOUR_NS for hour in range(hours)], pa.timestamp("ns", "UTC"))
         table = pa.table(
             {"open_time": times, **{name: [float(one) for one in cells] for name, cells in columns.items()}}
         )
@@ -121,39 +125,77 @@ class Traded:
         query = BooksQuery(owner, **asked)  # type: ignore[arg-type]  # fields by name
         return await self.live.db.read(lambda conn: load_books(conn, self.live.market, query))
 
-    def replayed(self) -> tuple[Replayed, Sequence[orderpb.Order]]:
+    def replayed(self, window: Window, quantity: Decimal = QUANTITY) -> tuple[Replayed, Sequence[orderpb.Order]]:
         """What the decisions come to under a model that charges half and slips nothing."""
         listed = replaypb.OrderReplay(
             world_id=OWNER.world_id, strategy_id=OWNER.strategy_id, dataset_fingerprints=["r"], account_model=MODEL
         )
-        for place, hour in enumerate(DECIDED):
+        if window.opens_later:
+            listed.opening_at.FromDatetime(window.start)
+        hours = round((window.end - START) / timedelta(hours=1))
+        for place, hour in enumerate(hour for hour in DECIDED if hour + 1 < hours):
             listed.orders.add(
                 account="replay", world_id=OWNER.world_id, strategy_id=OWNER.strategy_id, client_order_id=f"r{place}",
                 symbol=self.live.place.btc, side=f"ORDER_SIDE_{side_of(place).name}", type=orderpb.ORDER_TYPE_MARKET,
-                quantity=str(QUANTITY), decided_at=ns_to_proto(self.start_ns + (hour + 1) * HOUR_NS),
+                quantity=str(quantity), decided_at=ns_to_proto(self.start_ns + (hour + 1) * HOUR_NS),
                 time_in_force=orderpb.TIME_IN_FORCE_GTC,
             )  # fmt: skip
         market = MarketContext(Instruments([self.instrument]), BrokerageProfile())
         found = Replayed()
-        for part in run(market, replay_from_proto(listed, market), [self.bars], Allowance(10**6)):
+        for part in run(market, replay_from_proto(listed, market), [self.bars_until(hours)], Allowance(10**6)):
             found.take(part)
         return found, listed.orders
 
-    async def report(self) -> tuple[DivergenceReport, tuple[str, ...]]:
-        books, (replay, orders) = await self.books(), self.replayed()
-        live, sent = Replayed(), list[replaypb.BookedOrder]()
-        for told in booked_orders(books, [self.bars]):
+    async def report(
+        self, first: int = 0, last: int = HOURS, weight: str = "1"
+    ) -> tuple[DivergenceReport, tuple[str, ...]]:
+        """Over some hours of the session; the replay decides as much more as the strategy traded less."""
+        share, began = Decimal(weight), START + timedelta(hours=first)
+        window = Window(START, began, START + timedelta(hours=last), share, Decimal(MODEL.starting_cash))
+        books = await self.books(end_ns=to_ns(window.end), opening_ns=to_ns(window.start) if window.opens_later else -1)
+        replay, orders = self.replayed(window, QUANTITY / share)
+        live, sent, bars = Replayed(), list[replaypb.BookedOrder](), self.bars_until(last)
+        for told in booked_orders(books, [bars]):
             sent += told.orders
-        for part in valued(self.live.market, books, [self.bars]):
+        for part in valued(self.live.market, books, [bars]):
             live.take(part)
         told_both = Told(live, sent, replay, orders)
-        start, end = START, START + timedelta(hours=HOURS)
-        sides = sides_of(told_both, start, end)
-        evidence = Evidence(
-            start, end, bar_of(replay), *sides, marks_of(told_both), Ground("r", 1.0, "v", "v"), features=()
-        )
+        sides, marks = sides_of(told_both, window), marks_of(told_both, window)
+        ground = Ground("r", 1.0, "v", "v")
+        evidence = Evidence(window.start, window.end, bar_of(replay), *sides, marks, ground, features=())
         terms = CampaignTerms(divergence=DivergenceTerms(slippage_max_bps=15.0, tracking_error_max=10.0))
-        return report_of(evidence, terms), unlike(told_both, start, end)
+        return report_of(evidence, terms), unlike(told_both, START, window.end)
+
+    async def figures(self, first: int = 0, last: int = HOURS, weight: str = "1") -> list[Decimal]:
+        """What adds up: profits, their gap, costs and pairs."""
+        report, _ = await self.report(first, last, weight)
+        found, pairs = report.attribution, report.measured.pairs
+        assert found is not None
+        assert found.residual == 0
+        terms = found.terms
+        return [found.live_pnl, found.replay_pnl, terms.total, terms.fees, terms.funding, Decimal(pairs)]
+
+
+async def require_parts_add_up(traded: Traded) -> None:
+    """Windows that follow each other have the sums of the whole; so has a strategy of a quarter of the weight."""
+    whole = await traded.figures()
+    assert whole[-1] == 10
+    for middle in (4, 10, 15, 16, 26):  # flat before it, at the close of a fill and while a tenth is held
+        parts = [await traded.figures(0, middle), await traded.figures(middle)]
+        assert [sum(pair) for pair in zip(*parts, strict=True)] == whole, middle
+    three = [await traded.figures(first, last) for first, last in ((0, 4), (4, 15), (15, HOURS))]
+    assert [sum(each) for each in zip(*three, strict=True)] == whole
+    report, _ = await traded.report(15)
+    assert report.attribution is not None
+    assert (report.attribution.terms.opening, report.days) == (0, 1)  # both hold a tenth
+
+    scaled, not_alike = await traded.report(15, weight="0.25")
+    assert not_alike == ()
+    assert (scaled.measured.fill_ratio, scaled.attribution) == (1.0, report.attribution)
+    assert scaled.curve == report.curve
+    assert [await traded.figures(0, 15, "0.25"), await traded.figures(15, HOURS, "0.25")] == [
+        await traded.figures(0, 15), await traded.figures(15)
+    ]  # fmt: skip
 
 
 async def test_twenty_basis_points_worse_at_the_exchange_are_found_as_execution(tmp_path: Path) -> None:
@@ -180,6 +222,7 @@ async def test_twenty_basis_points_worse_at_the_exchange_are_found_as_execution(
             equity.take(part)
         assert Decimal(equity.whole().equity) - 10_000 == report.attribution.live_pnl
         assert equity.whole().instruments[0].bars_digest == traded.bars.digest()
+        await require_parts_add_up(traded)
 
         with pytest.raises(InvalidRequest, match="E_ACCOUNT_NOT_PAPER"):  # its own numbers are no evidence
             await traded.books(own_terms=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmtl.core.errors import NotReady
-from worldservice.campaigns.domain.divergence.attribution import Attribution, Marks, attribute
+from worldservice.campaigns.domain.divergence.attribution import Attribution, Marks, Opening, attribute
 from worldservice.campaigns.domain.divergence.pairing import PairKind, TradedOrder, pair_orders
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -62,7 +62,8 @@ def test_the_price_term_is_split_at_the_mark_that_the_order_arrived_at() -> None
 
 
 def test_another_last_mark_and_a_position_from_before_are_the_mark_term() -> None:
-    marks = Marks(Decimal(105), Decimal(103), start=Decimal(2), multiplier=Decimal(10))
+    held = Opening(Decimal(2), Decimal(99))
+    marks = Marks(Decimal(105), Decimal(103), held, held, multiplier=Decimal(10))
     found = gap(LIVE, REPLAY, BTC=marks)
     assert found.terms.mark == Decimal(40)  # 2 held, replay ends with 2
     assert found.residual == NONE
@@ -144,8 +145,10 @@ def test_terms_add_up_to_the_gap_to_the_last_decimal(
     live: list[TradedOrder], replay: list[TradedOrder], numbers: list[Decimal], funding: tuple[Decimal, Decimal]
 ) -> None:
     marks = {
-        "A": Marks(numbers[0], numbers[1], numbers[2], Decimal(5)),
-        "B": Marks(numbers[2], numbers[3], -numbers[0]),
+        "A": Marks(
+            numbers[0], numbers[1], Opening(numbers[2], numbers[3]), Opening(numbers[1], numbers[0]), Decimal(5)
+        ),
+        "B": Marks(numbers[2], numbers[3], Opening(-numbers[0], numbers[1])),
     }
     found = attribute(pair_orders(live, replay, BAR), marks, *funding)
     assert found.residual == NONE
@@ -160,3 +163,68 @@ def test_a_live_run_equal_to_its_replay_has_no_gap_in_any_term(live: list[Traded
     assert terms.total == terms.unmatched == terms.fill == terms.fees == terms.mark == NONE
     assert terms.arrival + terms.execution == NONE
     assert not arrived or terms.execution.quantize(Decimal("1E-12")) == NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Fills of one order, each at an instant of a session of 48 steps."""
+
+    order: TradedOrder
+    fills: tuple[tuple[int, Decimal, Decimal], ...]
+
+    def between(self, first: int, last: int) -> TradedOrder:
+        """With what it filled after a step and by another."""
+        mine = [(quantity, price) for step, quantity, price in self.fills if first < step <= last]
+        quantity, notional = sum((q for q, _ in mine), NONE), sum((q * p for q, p in mine), NONE)
+        return replace(self.order, quantity=quantity, notional=notional, fee=quantity / 8)
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> list[Filled]:
+    made = []
+    for index in range(draw(st.integers(0, 5))):
+        fills = draw(st.lists(st.tuples(st.integers(1, 48), amounts, prices), max_size=3))
+        decided = START + timedelta(minutes=5 * draw(st.integers(0, 8)))
+        made.append(Filled(TradedOrder(f"o{index}", "A", draw(st.booleans()), decided), tuple(fills)))
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(sessions(), sessions(), st.lists(prices, min_size=6, max_size=6), st.integers(0, 48))
+def test_windows_that_follow_each_other_add_up_to_the_whole(
+    live: list[Filled], replay: list[Filled], closes: list[Decimal], cut: int
+) -> None:
+    marks = {cut: (closes[0], closes[1]), 48: (closes[2], closes[3]), 0: (NONE, NONE)}
+
+    def over(first: int, last: int) -> Attribution:
+        held = [
+            sum((one.between(0, first).quantity * one.order.sign for one in side), NONE) if first else NONE
+            for side in (live, replay)
+        ]
+        opened = [Opening(quantity, price) for quantity, price in zip(held, marks[first], strict=True)]
+        sides = [[one.between(first, last) for one in side] for side in (live, replay)]
+        return attribute(pair_orders(*sides, BAR), {"A": Marks(*marks[last], *opened, multiplier=Decimal(5))})
+
+    before, after, whole = over(0, cut), over(cut, 48), over(0, 48)
+    assert before.live_pnl + after.live_pnl == whole.live_pnl
+    assert before.replay_pnl + after.replay_pnl == whole.replay_pnl
+    assert before.terms.total + after.terms.total == whole.terms.total
+    assert before.terms.fees + after.terms.fees == whole.terms.fees
+    assert [before.residual, after.residual] == [NONE, NONE]
+
+
+def test_another_position_as_the_window_opens_is_a_term_of_its_own() -> None:
+    marks = Marks(
+        Decimal(104), Decimal(104), Opening(Decimal(3), Decimal(100)), Opening(Decimal(1), Decimal(100)), Decimal(10)
+    )
+    found = gap([], [], BTC=marks)
+    assert (found.live_pnl, found.replay_pnl, found.terms.opening) == (Decimal(120), Decimal(40), Decimal(80))
+    assert found.residual == found.terms.mark == NONE
+
+
+def test_an_order_of_before_the_window_counts_where_it_or_its_pair_filled_in_it() -> None:
+    old = [order("a", True, 0), order("b", True, 5), order("c", True, 30)]
+    theirs = [order("x", True, 0), order("y", True, 5, "1", "100"), order("z", True, 60)]
+    found = pair_orders(old, theirs, BAR).since(START + timedelta(minutes=30))
+    assert [(p.live.client_order_id, p.replay.client_order_id) for p in found.pairs] == [("b", "y")]
+    assert [one.client_order_id for one in (*found.only_live, *found.only_replay)] == ["c", "z"]

@@ -19,6 +19,8 @@ from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.core.errors import NotReady, QmtlError
 from qmtl.core.roles import Role
 from qmtl.sql.instants import micros
+from qmtl.world.v1 import activation_pb2 as activationpb
+from qmtl.world.v1 import activation_service_pb2 as activationservicepb
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
@@ -28,6 +30,7 @@ from tests.support.world_stubs import WorldStubs
 from tests.worldservice.campaigns.test_service import EASY, NAMED, campaign, governed, reasons
 from tests.worldservice.harness import WorldHarness, evaluation, stamp
 from tests.worldservice.samples import DOCUMENT, list_chunks, order_list
+from worldservice.activation import tables as activation_tables
 from worldservice.worlds import tables as world_tables
 
 DAYS = 24
@@ -105,9 +108,14 @@ class Books:
             last_close=stamp(self.start + timedelta(days=DAYS)), last_price="101",
             bars_digest=self.live_digest if live else "blake3:bars",
         )  # fmt: skip
+        asked = (self.harness.replays.books if live else self.harness.replays.asked)[-1]
+        if asked.HasField("opening_at"):
+            instrument.opening_price = "100.5"
         return replaypb.ReplaySummary(
-            equity="1", base_currency="USD", fill_count=12, equity_count=closes, instruments=[instrument]
-        )
+            equity="1", base_currency="USD", fill_count=12, equity_count=closes, instruments=[instrument],
+            carried={"FUNDING": "-3" if live else "-2"},
+            opening_carried={"FUNDING": "-1.5"} if live and asked.HasField("opening_at") else None,
+        )  # fmt: skip
 
     async def request(
         self, ann: WorldStubs, starts: timedelta = timedelta(0), until: timedelta = timedelta(days=DAYS)
@@ -166,7 +174,7 @@ async def test_twenty_basis_points_of_slippage_are_found_and_bar_a_promotion(har
         "0",
     )
     gap = Decimal(report.terms.live_pnl) - Decimal(report.terms.replay_pnl)
-    assert gap == Decimal("-4.8")
+    assert gap == Decimal("-5.8")  # with 1 of funding
     assert Decimal(report.terms.execution) / (12 * 200) * 10_000 == Decimal(-20)
     assert (report.created_by, list(report.recordings), report.policy_version) == ("bob", ["sha256:recording"], 2)
     assert len(report.days) == DAYS
@@ -239,6 +247,57 @@ async def test_a_list_that_copies_what_the_account_traded_is_unknown(harness: Wo
     assert report.reasons[0].endswith(
         "orders in BTC-USD follow the account's equity, not the replay's: the list is a copy"
     )
+
+
+async def test_a_window_may_begin_in_the_midst_of_a_session(harness: WorldHarness) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness))
+    request = await books.request(ann)
+    whole = await made(ann, request)
+    assert (whole.terms.funding, len(whole.days)) == ("-1", DAYS)
+    request.start.CopyFrom(stamp(books.start + timedelta(days=2)))
+    report = await made(ann, request)
+    assert (report.start, report.end, len(report.days)) == (request.start, whole.end, DAYS - 2)
+    assert harness.replays.books[-1].opening_at == harness.replays.asked[-1].opening_at == request.start
+    assert harness.replays.asked[-1].range.start == whole.start  # both are followed from there
+    assert (report.figures.pair_count, report.figures.match_rate) == (11, 1.0)
+    terms = report.terms
+    # two held from 100.5 on, five more pairs of them, one sold: by the prices of the fills and 1.1 of fees
+    assert Decimal(terms.replay_pnl) == 2 * (100 - Decimal("100.5")) - Decimal("1.1") - 2
+    assert Decimal(terms.live_pnl) == 2 * (100 - Decimal("100.5")) - 11 * 2 * SLIP - Decimal("1.1") - Decimal("1.5")
+    assert (terms.execution, terms.funding, terms.opening) == ("-4.4", "0.5", "0")
+    assert report.report_id != whole.report_id
+    for days in (-1, DAYS):
+        request.start.CopyFrom(stamp(books.start + timedelta(days=days)))
+        said = await refusal(ann, request)
+        assert (said.reason, said.violations[0].field) == ("E_DIVERGENCE_WINDOW", "start")
+
+
+async def test_a_weight_of_the_whole_window_scales_the_replay_and_one_that_changed_in_it_is_unknown(
+    harness: WorldHarness,
+) -> None:
+    ann = await governed(harness, POLICY)
+    books = Books(harness, await opened(harness), slip=Decimal(0))
+    change = activationpb.ActivationChange(strategy_id="s", side="SIDE_LONG", weight="0.25")
+    request = await books.request(ann)
+    await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
+    report = await made(ann, request)
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert report.reasons[0].startswith("the strategy trades at weight 0.25, and its entry last changed at ")
+    assert report.reasons[0].endswith(": begin the window then or later")
+    assert (report.weight, report.figures.fill_ratio) == ("", 1.0)
+    entries = activation_tables.activation_entries
+
+    def earlier(conn: sa.Connection) -> None:
+        conn.execute(sa.update(entries).values(changed_us=micros(books.start + timedelta(days=2))))
+
+    await harness.fill(earlier)
+    request.start.CopyFrom(stamp(books.start + timedelta(days=2)))
+    scaled = await made(ann, request)
+    assert (scaled.weight, scaled.figures.fill_ratio, list(scaled.unequal)) == ("0.25", 4.0, [])
+    assert Decimal(scaled.terms.replay_pnl) == (2 * (100 - Decimal("100.5")) - Decimal("1.1") - 2) / 4
+    assert scaled.terms.opening == "0.75"  # a position of two, the replay's of half a one, and half a point more
+    assert [one.replay_growth for one in scaled.days][-1] == pytest.approx(1 - 1.1 / 4 / 100_000, abs=1e-9)
 
 
 async def test_of_a_session_that_was_never_evaluated_the_version_is_that_of_the_run_before_it(

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -29,7 +30,7 @@ from worldservice.campaigns.domain.divergence.report import Evidence, report_of
 from worldservice.campaigns.domain.divergence.verdict import Ground
 from worldservice.campaigns.domain.phases import Phase
 from worldservice.campaigns.reports import store
-from worldservice.campaigns.reports.sides import Told, bar_of, marks_of, sides_of, unlike
+from worldservice.campaigns.reports.sides import Told, Window, bar_of, marks_of, sides_of, unlike
 from worldservice.campaigns.reports.wire import Source, features_from_proto, head_of, report_to_proto, unexplained
 from worldservice.campaigns.store import find_campaign
 from worldservice.evaluation import store as evaluation_store
@@ -71,26 +72,37 @@ class _Basis:
     version: str
     live_version: str
     unequal: tuple[str, ...]
+    asked_start: datetime | None
+    weight: Decimal
 
     @property
-    def window(self) -> tuple[datetime, datetime]:
-        """From the session's start to the end of the list, which may begin sooner: its recording begins with a bar.
+    def window(self) -> Window:
+        """From the session's start, or where it is said, to the end of the list, which may begin sooner: its recording
+        begins with a bar.
 
-        Raises InvalidRequest (E_DIVERGENCE_WINDOW): it begins later.
+        Raises InvalidRequest (E_DIVERGENCE_WINDOW): the list begins later, or the window not in the session.
         """
         span, since = self.request.range, self.session.start
         start = instant_from_proto(span.start, "range.start")
         if start > since:
             want = f"{since.isoformat()} at most, the start of session {self.session.session_id}"
             raise refused("E_DIVERGENCE_WINDOW", "order_list.range.start", start.isoformat(), want)
-        return since, instant_from_proto(span.end, "range.end")
+        end = instant_from_proto(span.end, "range.end")
+        asked = since if self.asked_start is None else self.asked_start
+        if not since <= asked < end:
+            want = f"in session {self.session.session_id}, {since.isoformat()} to {end.isoformat()}"
+            raise refused("E_DIVERGENCE_WINDOW", "start", asked.isoformat(), want)
+        cash = self.request.account_model.starting_cash
+        return Window(since, asked, end, self.weight, parse_decimal(cash, "starting_cash") if cash else Decimal(0))
 
     @property
     def replay(self) -> replaypb.OrderReplay:
         """The list over the window. Raises InvalidRequest (E_DIVERGENCE_WINDOW)."""
         asked = replaypb.OrderReplay()
         asked.CopyFrom(self.request)
-        asked.range.start.CopyFrom(instant_to_proto(self.window[0]))
+        asked.range.start.CopyFrom(instant_to_proto(self.window.since))
+        if self.window.opens_later:
+            asked.opening_at.CopyFrom(instant_to_proto(self.window.start))
         return asked
 
 
@@ -142,6 +154,7 @@ class ReportMaker:
             report.session_id,
             features=features_from_proto(report.features),
             capital=report.capital,
+            start=instant_from_proto(report.start, "start"),
         )
 
         def read(conn: Connection) -> _Basis:
@@ -152,27 +165,28 @@ class ReportMaker:
                 version=report.replay_version,
                 live_version=report.strategy_version,
                 unequal=tuple(report.unequal),
+                weight=parse_decimal(report.weight or "1", "weight"),
             )
 
         return await self._compared(source, await self.writes.db.read(read))
 
     async def _compared(self, source: Source, basis: _Basis) -> divergencepb.DivergenceReport:
         """Asks brokerage for both sides, and compares them."""
-        _, end = basis.window
-        live, orders = await self._live(source, basis, end)
+        live, orders = await self._live(source, basis, basis.window)
         told = Told(live, orders, await self._replayed(source, basis), basis.request.orders)
         return await asyncio.to_thread(_compared, basis, told, source)
 
-    async def _live(self, source: Source, basis: _Basis, end: datetime) -> tuple[Replayed, list[replaypb.BookedOrder]]:
+    async def _live(self, source: Source, basis: _Basis, window: Window) -> tuple[Replayed, list[replaypb.BookedOrder]]:
         request = replayservicepb.ReplayBooksRequest(
             world_id=source.world_id,
             strategy_id=source.strategy_id,
             account=source.account,
             data_session_id=source.session_id,
-            start=instant_to_proto(basis.session.start),
-            end=instant_to_proto(end),
+            start=instant_to_proto(window.since),
+            end=instant_to_proto(window.end),
             account_model=basis.request.account_model,
             own_terms=True,
+            opening_at=instant_to_proto(window.start) if window.opens_later else None,
         )
         found, orders = Replayed(), list[replaypb.BookedOrder]()
         with scoped(self.brokerage.ReplayBooks(request, timeout=REPLAY_TIMEOUT.total_seconds())) as replies:
@@ -210,6 +224,10 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
     elif source.capital:
         raise refused("E_FIELD", "capital", source.capital, "none: a paper account has its own")
     version = version_of(conn, world.world_id, name)
+    start = session.start if source.start is None else source.start
+    weight, unequal = _weight(conn, world, name, start)
+    if weight != 1 and not model.starting_cash:
+        unequal = (f"the strategy trades at weight {weight}, and the policy states no account to scale the replay in",)
     return _Basis(
         request=replay_request(body, model),
         session=session,
@@ -219,7 +237,9 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         policy_version=policy_version,
         version=version,
         live_version=_live_version(conn, source, session, Stage.LIVE if live else Stage.PAPER),
-        unequal=(*_weights(conn, world, name), *(_in_canary(conn, world, name, session) if live else ())),
+        unequal=(*unequal, *(_in_canary(conn, world, name, start) if live else ())),
+        asked_start=source.start,
+        weight=weight,
     )
 
 
@@ -241,29 +261,37 @@ def _live_version(conn: Connection, source: Source, session: Session, stage: Sta
     return next((run.evidence.strategy_version for run in known), "")
 
 
-def _weights(conn: Connection, world: World, strategy_id: str) -> tuple[str, ...]:
-    """Quantities of a replay are not scaled by a weight."""
+def _weight(conn: Connection, world: World, strategy_id: str, start: datetime) -> tuple[Decimal, tuple[str, ...]]:
+    """The weight that the replay is scaled by, and why no one weight is that of the whole window, as sentences."""
     entries = load_activation(conn, world.world_id, world.created_at).entries
-    found = sorted({e.weight for e in entries if e.strategy_id == strategy_id and e.active and not _is_plain(e.weight)})
-    return tuple(f"the strategy trades at weight {weight:g}, the replay at 1" for weight in found)
+    mine = [e for e in entries if e.strategy_id == strategy_id and e.active and not math.isclose(e.weight, 0.0)]
+    weights = sorted({e.weight for e in mine})
+    if all(math.isclose(weight, 1.0, abs_tol=1e-12) for weight in weights):
+        return Decimal(1), ()
+    if len(weights) > 1:
+        told = " and ".join(f"{weight:g}" for weight in weights)
+        return Decimal(1), (f"the strategy trades at weights {told} on its sides, the replay at one",)
+    changed = max(e.changed_at for e in mine)
+    if changed > start:
+        told = f"the strategy trades at weight {weights[0]:g}, and its entry last changed at {timestamp_text(changed)}"
+        return Decimal(1), (f"{told}: begin the window then or later",)
+    return Decimal(repr(weights[0])), ()
 
 
-def _in_canary(conn: Connection, world: World, strategy_id: str, session: Session) -> Iterator[str]:
-    """Steps of a canary in the session: its orders are parts of those of the replay, whatever the weight is now."""
+def _in_canary(conn: Connection, world: World, strategy_id: str, start: datetime) -> Iterator[str]:
+    """Steps of a canary in the window: its orders are parts of those of the replay, whatever the weight is now."""
     campaign = find_campaign(conn, world.world_id, strategy_id)
     if campaign.phase is not Phase.LIVE_FULL or campaign.since is None or campaign.since == campaign.live_since:
         return
-    if campaign.since > session.start:
-        yield f"the strategy traded at canary shares until {timestamp_text(campaign.since)}, the replay at 1"
-
-
-def _is_plain(weight: float) -> bool:
-    return any(math.isclose(weight, plain, abs_tol=1e-12) for plain in (0.0, 1.0))
+    if campaign.since > start:
+        until = timestamp_text(campaign.since)
+        yield f"the strategy traded at canary shares until {until}: begin the window then or later"
 
 
 def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.DivergenceReport:
-    start, end = basis.window
-    live, replay = sides_of(told, start, end)
+    window = basis.window
+    start, end = window.start, window.end
+    live, replay = sides_of(told, window)
     instruments = told.replay.whole().instruments
     lasts = [instant_from_proto(one.last_close, "last_close") for one in instruments if one.HasField("last_close")]
     prints = tuple(basis.request.dataset_fingerprints)
@@ -273,11 +301,13 @@ def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.Diverge
         live_version=basis.live_version,
         replay_version=basis.version,
         cut=len(lasts) < len(instruments) or min(lasts, default=start) < end,
-        unlike=(*unlike(told, start, end), *basis.unequal),
+        unlike=(*unlike(told, window.since, end), *basis.unequal),
     )
-    evidence = Evidence(start, end, bar_of(told.replay), live, replay, marks_of(told), ground, features=source.features)
+    bar, marks = bar_of(told.replay), marks_of(told, window)
+    evidence = Evidence(start, end, bar, live, replay, marks, ground, features=source.features)
     whole = replace(source, recordings=prints, execution_model=basis.model_text, policy_version=basis.policy_version)
     whole = replace(whole, capital=basis.capital, domain=basis.session.domain, unequal=basis.unequal)
+    whole = replace(whole, weight=basis.weight)
     return report_to_proto(report_of(evidence, basis.terms), whole)
 
 

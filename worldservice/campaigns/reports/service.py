@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from qmtl.core.errors import NotFound
 from qmtl.rpc.auth.call import current_call
 from qmtl.wire.fields import require_text
+from qmtl.wire.instants import instant_from_proto
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import divergence_pb2 as divergencepb
 from qmtl.world.v1 import divergence_service_pb2 as divergenceservicepb
@@ -39,6 +40,7 @@ class DivergenceServicer(AuditedServicer, divergencerpc.DivergenceServiceService
             require_text(request.session_id, "session_id"),
             features=features_from_proto(request.features),
             capital=request.capital,
+            start=instant_from_proto(request.start, "start") if request.HasField("start") else None,
         )
         return divergenceservicepb.CreateDivergenceReportResponse(report=await self._maker.made(act, source))
 

@@ -1,11 +1,14 @@
-"""One side of a report from what brokerage says of it: orders with what they filled, daily returns, what time paid."""
+"""One side of a report from what brokerage says of it: orders with what they filled, daily returns, what time paid.
+
+Both sides are followed from the session's start. A window that begins later takes what they held at its price then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 from qmtl.broker.v1 import order_pb2 as orderpb
@@ -14,7 +17,7 @@ from qmtl.core.decimals import parse_decimal
 from qmtl.core.errors import NotReady
 from qmtl.core.instants import from_ns
 from qmtl.wire.instants import instant_from_proto
-from worldservice.campaigns.domain.divergence.attribution import Marks
+from worldservice.campaigns.domain.divergence.attribution import EXACT, Marks, Opening
 from worldservice.campaigns.domain.divergence.pairing import ZERO, TradedOrder
 from worldservice.campaigns.domain.divergence.provenance import SizedOrder, no_replay
 from worldservice.campaigns.domain.divergence.report import Side
@@ -22,6 +25,7 @@ from worldservice.evaluation.replay.numbers import Replayed
 
 SETTLED = "VARIATION"
 """Profit of futures that is paid from day to day: their orders have it already."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,14 +38,37 @@ class Told:
     replay_orders: Sequence[orderpb.Order]
 
 
-def sides_of(told: Told, start: datetime, end: datetime) -> tuple[Side, Side]:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a report is about: from `start` to `end` of a session that began at `since`, the start or before it.
+
+    `weight` is the share of its quantities that the replay counts with, `cash` what it began with.
+    """
+
+    since: datetime
+    start: datetime
+    end: datetime
+    weight: Decimal = Decimal(1)
+    cash: Decimal = ZERO
+
+    @property
+    def opens_later(self) -> bool:
+        """Whether the session had begun before it."""
+        return self.start > self.since
+
+    def is_before(self, fill: orderpb.Fill) -> bool:
+        """Whether a fill is part of what was held as the window opened: a bar that ends then is of the time before."""
+        return self.opens_later and instant_from_proto(fill.account_time, "account_time") <= self.start
+
+
+def sides_of(told: Told, window: Window) -> tuple[Side, Side]:
     """Live and replay over a window. An order of the replay arrived at the mark that one of live did at that close."""
-    live = [_booked(one, start) for one in told.live_orders]
+    live = [_booked(one, window.since) for one in told.live_orders]
     marks = _arrivals(live)
     replayed = [_listed(one, marks) for one in told.replay_orders]
     return (
-        _side(told.live, _within(live, start, end)),
-        _side(told.replay, _within(replayed, start, end)),
+        _side(told.live, _within(live, window), replace(window, weight=Decimal(1))),
+        _side(told.replay, _within(replayed, window), window),
     )
 
 
@@ -50,18 +77,37 @@ def _arrivals(live: Iterable[TradedOrder]) -> dict[tuple[str, datetime], Decimal
     return {(one.symbol, one.decided_at): one.arrival for one in live if one.arrival is not None}
 
 
-def marks_of(told: Told) -> Mapping[str, Marks]:
-    """The last prices of symbols that both have, with the value of a point."""
+def marks_of(told: Told, window: Window) -> Mapping[str, Marks]:
+    """The last prices of symbols that both have, with the value of a point and what each side began with.
+
+    Raises NotReady (E_MARK_MISSING): something was held as the window opened, and its price then is not known.
+    """
     live = {one.symbol: one for one in told.live.whole().instruments if one.last_price}
     replay = {one.symbol: one for one in told.replay.whole().instruments if one.last_price}
     return {
         symbol: Marks(
             live=parse_decimal(live[symbol].last_price, "last_price"),
             replay=parse_decimal(replay[symbol].last_price, "last_price"),
+            live_opening=_opening(told.live, live[symbol], window, Decimal(1)),
+            replay_opening=_opening(told.replay, replay[symbol], window, window.weight),
             multiplier=parse_decimal(live[symbol].multiplier, "multiplier"),
         )
         for symbol in live.keys() & replay.keys()
     }
+
+
+def _opening(replayed: Replayed, instrument: replaypb.ReplayedInstrument, window: Window, weight: Decimal) -> Opening:
+    symbol, held = instrument.symbol, ZERO
+    for fill in replayed.fills:
+        if fill.symbol == symbol and window.is_before(fill):
+            quantity = parse_decimal(fill.quantity, "quantity")
+            held += quantity if fill.side == orderpb.ORDER_SIDE_BUY else -quantity
+    if not held:
+        return Opening()
+    if not instrument.opening_price:
+        hint = "begin the window at the close of a bar"
+        raise NotReady("E_MARK_MISSING", f"no price of {symbol} as the window opened", hint=hint)
+    return Opening(held * weight, parse_decimal(instrument.opening_price, "opening_price"))
 
 
 def unlike(told: Told, start: datetime, end: datetime) -> tuple[str, ...]:
@@ -96,10 +142,15 @@ def bar_of(replayed: Replayed) -> timedelta:
     return min(steps)
 
 
-def daily_returns(closes: Iterable[tuple[datetime, Decimal]]) -> dict[date, float]:
-    """Simple returns by UTC day, from the first close on; a close at midnight is the end of the day before."""
+def daily_returns(closes: Iterable[tuple[datetime, Decimal]], start: datetime = BEGINNING) -> dict[date, float]:
+    """Simple returns by UTC day, from the last close by `start` or else the first on; a close at midnight is the end of
+    the day before.
+    """
     found, last, before = dict[date, float](), dict[date, Decimal](), Decimal(0)
     for at, equity in closes:
+        if at <= start:
+            before = equity
+            continue
         last[(at - timedelta(microseconds=1)).date()] = equity
         before = before or equity
     for day, equity in last.items():
@@ -108,28 +159,39 @@ def daily_returns(closes: Iterable[tuple[datetime, Decimal]]) -> dict[date, floa
     return found
 
 
-def _side(replayed: Replayed, orders: Sequence[TradedOrder]) -> Side:
-    summary = replayed.whole()
+def _side(replayed: Replayed, orders: Sequence[TradedOrder], window: Window) -> Side:
+    summary, weight = replayed.whole(), window.weight
     worth = {one.symbol: parse_decimal(one.multiplier, "multiplier") for one in summary.instruments}
     filled = {order.client_order_id: order for order in orders}
     for fill in replayed.fills:
+        if window.is_before(fill):
+            continue
         known = filled.get(fill.client_order_id) or _forced(fill)
         quantity, price = parse_decimal(fill.quantity, "quantity"), parse_decimal(fill.price, "price")
         fee = parse_decimal(fill.fee or "0", "fee")
-        if fill.fee_currency != summary.base_currency:
-            fee *= price * worth.get(fill.symbol, Decimal(1))
-        filled[fill.client_order_id] = replace(
-            known,
-            quantity=known.quantity + quantity,
-            notional=known.notional + quantity * price,
-            fee=known.fee + fee,
-        )
+        with localcontext(EXACT):
+            if fill.fee_currency != summary.base_currency:
+                fee *= price * worth.get(fill.symbol, Decimal(1))
+            filled[fill.client_order_id] = replace(
+                known,
+                quantity=known.quantity + quantity * weight,
+                notional=known.notional + quantity * price * weight,
+                fee=known.fee + fee * weight,
+            )
     for one in replayed.denials:
         if one.client_order_id in filled:
             rule = orderpb.Denial.Name(one.denial).removeprefix("DENIAL_")
             filled[one.client_order_id] = replace(filled[one.client_order_id], denial=rule)
-    paid = (parse_decimal(value, "carried") for kind, value in summary.carried.items() if kind != SETTLED)
-    return Side(tuple(filled.values()), daily_returns(_closes(replayed)), sum(paid, ZERO))
+    paid = _paid(summary.carried) - (_paid(summary.opening_carried) if window.opens_later else ZERO)
+    closes = _closes(replayed)
+    if weight != 1:  # what it earned is scaled, what it began with is not
+        closes = [(at, window.cash + (equity - window.cash) * weight) for at, equity in closes]
+    returns = daily_returns(closes, window.start) if window.opens_later else daily_returns(closes)
+    return Side(tuple(filled.values()), returns, paid * weight)
+
+
+def _paid(carried: Mapping[str, str]) -> Decimal:
+    return sum((parse_decimal(value, "carried") for kind, value in carried.items() if kind != SETTLED), ZERO)
 
 
 def _forced(fill: orderpb.Fill) -> TradedOrder:
@@ -138,9 +200,9 @@ def _forced(fill: orderpb.Fill) -> TradedOrder:
     return TradedOrder(fill.client_order_id, fill.symbol, fill.side == orderpb.ORDER_SIDE_BUY, at)
 
 
-def _within(orders: Iterable[TradedOrder], start: datetime, end: datetime) -> list[TradedOrder]:
-    """What was decided at the last close can be filled by no bar of the window."""
-    return [order for order in orders if start <= order.decided_at < end]
+def _within(orders: Iterable[TradedOrder], window: Window) -> list[TradedOrder]:
+    """Those of the session up to its end: what was decided at the last close can be filled by no bar of the window."""
+    return [order for order in orders if window.since <= order.decided_at < window.end]
 
 
 def _booked(one: replaypb.BookedOrder, start: datetime) -> TradedOrder:

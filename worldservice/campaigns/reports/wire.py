@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, localcontext
 
 from qmtl.core.decimals import format_decimal, parse_decimal
@@ -23,7 +24,9 @@ FEATURES_MAX, NODE_MAX = 100, 200
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a report is about and was made from. `capital`: of live trading, what both sides begin with."""
+    """What a report is about and was made from. `capital`: of live trading, what both sides begin with; `start`: where
+    the window begins, None: where the session does; `weight`: of the replay.
+    """
 
     world_id: str
     strategy_id: str
@@ -36,6 +39,8 @@ class Source:
     features: tuple[FeatureDrift, ...] = ()
     unequal: tuple[str, ...] = ()
     capital: str = ""
+    start: datetime | None = None
+    weight: Decimal = Decimal(1)
     domain: ExecutionDomain = ExecutionDomain.DRYRUN
 
 
@@ -106,6 +111,7 @@ def report_to_proto(report: DivergenceReport, source: Source) -> divergencepb.Di
         ],
         replay_version=report.ground.replay_version,
         unequal=source.unequal,
+        weight="" if source.weight == 1 else format_decimal(source.weight),
     )
     made.report_id = digest(made.SerializeToString(deterministic=True))
     return made
@@ -148,4 +154,5 @@ def _terms(found: Attribution) -> divergencepb.DivergenceTerms:
         fees=format_decimal(terms.fees),
         funding=format_decimal(terms.funding),
         mark=format_decimal(terms.mark),
+        opening=format_decimal(terms.opening),
     )

@@ -28,7 +28,7 @@ from qmtl.broker.v1 import order_pb2 as qmtl_dot_broker_dot_v1_dot_order__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/broker/v1/replay.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\"\x98\x03\n\x0bOrderReplay\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12-\n\x06orders\x18\x03 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\x12\x38\n\x07\x63\x61ncels\x18\x04 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedCancelR\x07\x63\x61ncels\x12\x31\n\x14\x64\x61taset_fingerprints\x18\x05 \x03(\tR\x13\x64\x61tasetFingerprints\x12/\n\x05range\x18\x06 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12=\n\x0c\x65quity_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65quityAfter\x12\x41\n\raccount_model\x18\x08 \x01(\x0b\x32\x1c.qmtl.broker.v1.AccountModelR\x0c\x61\x63\x63ountModel\"\xaf\x01\n\x0eReplayedCancel\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12\x39\n\ndecided_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdecidedAt\x12(\n\rorders_before\x18\x03 \x01(\rH\x00R\x0cordersBefore\x88\x01\x01\x42\x10\n\x0e_orders_before\";\n\rReplayedFills\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills\"G\n\x0eReplayedTrades\x12\x35\n\x06trades\x18\x01 \x03(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTradeR\x06trades\"x\n\rReplayedTrade\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x37\n\tclosed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x63losedAt\x12\x16\n\x06profit\x18\x03 \x01(\tR\x06profit\"K\n\x0fReplayedDenials\x12\x38\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedDenialR\x07\x64\x65nials\"\xb2\x01\n\x0eReplayedDenial\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12.\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\"^\n\x12ReplayedMarginCall\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x8b\x05\n\rReplaySummary\x12\x16\n\x06\x65quity\x18\x01 \x01(\tR\x06\x65quity\x12#\n\rbase_currency\x18\x02 \x01(\tR\x0c\x62\x61seCurrency\x12\x14\n\x05\x65nded\x18\x03 \x01(\tR\x05\x65nded\x12\x45\n\x0cmargin_calls\x18\x04 \x03(\x0b\x32\".qmtl.broker.v1.ReplayedMarginCallR\x0bmarginCalls\x12*\n\x11margin_call_count\x18\x05 \x01(\x04R\x0fmarginCallCount\x12\x44\n\x07\x63\x61rried\x18\x06 \x03(\x0b\x32*.qmtl.broker.v1.ReplaySummary.CarriedEntryR\x07\x63\x61rried\x12\x1d\n\nfill_count\x18\x07 \x01(\x04R\tfillCount\x12!\n\x0c\x65quity_count\x18\x08 \x01(\x04R\x0b\x65quityCount\x12%\n\x0einvested_count\x18\t \x01(\x04R\rinvestedCount\x12\x44\n\x0binstruments\x18\n \x03(\x0b\x32\".qmtl.broker.v1.ReplayedInstrumentR\x0binstruments\x12\x33\n\x05terms\x18\x0b \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTermsR\x05terms\x12+\n\x11\x63orporate_actions\x18\x0c \x03(\tR\x10\x63orporateActions\x12!\n\x0cnot_tradable\x18\r \x03(\tR\x0bnotTradable\x1a:\n\x0c\x43\x61rriedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xe6\x02\n\x12ReplayedInstrument\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n\x0b\x64\x61ta_preset\x18\x02 \x01(\tR\ndataPreset\x12\x1e\n\nmultiplier\x18\x03 \x01(\tR\nmultiplier\x12\x1a\n\x08\x63\x61lendar\x18\x04 \x01(\tR\x08\x63\x61lendar\x12\x39\n\nfirst_open\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tfirstOpen\x12\x39\n\nlast_close\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tlastClose\x12%\n\x0e\x63overage_ratio\x18\x07 \x01(\x01R\rcoverageRatio\x12\x1d\n\nlast_price\x18\x08 \x01(\tR\tlastPrice\x12\x1f\n\x0b\x62\x61rs_digest\x18\t \x01(\tR\nbarsDigest\"\xdc\x01\n\x0b\x42ookedOrder\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12-\n\x04side\x18\x03 \x01(\x0e\x32\x19.qmtl.broker.v1.OrderSideR\x04side\x12\x39\n\ndecided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdecidedAt\x12#\n\rarrival_price\x18\x05 \x01(\tR\x0c\x61rrivalPrice\"\xa6\x01\n\rReplayedTerms\x12$\n\x0emaker_fee_rate\x18\x01 \x01(\tR\x0cmakerFeeRate\x12$\n\x0etaker_fee_rate\x18\x02 \x01(\tR\x0ctakerFeeRate\x12#\n\rslippage_rate\x18\x03 \x01(\tR\x0cslippageRate\x12$\n\rparticipation\x18\x04 \x01(\tR\rparticipationBW\n\x11io.qmtl.broker.v1B\x0bReplayProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqmtl/broker/v1/replay.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1aqmtl/broker/v1/order.proto\x1a\x1bqmtl/common/v1/common.proto\"\xd3\x03\n\x0bOrderReplay\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12-\n\x06orders\x18\x03 \x03(\x0b\x32\x15.qmtl.broker.v1.OrderR\x06orders\x12\x38\n\x07\x63\x61ncels\x18\x04 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedCancelR\x07\x63\x61ncels\x12\x31\n\x14\x64\x61taset_fingerprints\x18\x05 \x03(\tR\x13\x64\x61tasetFingerprints\x12/\n\x05range\x18\x06 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12=\n\x0c\x65quity_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65quityAfter\x12\x41\n\raccount_model\x18\x08 \x01(\x0b\x32\x1c.qmtl.broker.v1.AccountModelR\x0c\x61\x63\x63ountModel\x12\x39\n\nopening_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\topeningAt\"\xaf\x01\n\x0eReplayedCancel\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12\x39\n\ndecided_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdecidedAt\x12(\n\rorders_before\x18\x03 \x01(\rH\x00R\x0cordersBefore\x88\x01\x01\x42\x10\n\x0e_orders_before\";\n\rReplayedFills\x12*\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x14.qmtl.broker.v1.FillR\x05\x66ills\"G\n\x0eReplayedTrades\x12\x35\n\x06trades\x18\x01 \x03(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTradeR\x06trades\"x\n\rReplayedTrade\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x37\n\tclosed_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x63losedAt\x12\x16\n\x06profit\x18\x03 \x01(\tR\x06profit\"K\n\x0fReplayedDenials\x12\x38\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x1e.qmtl.broker.v1.ReplayedDenialR\x07\x64\x65nials\"\xb2\x01\n\x0eReplayedDenial\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12.\n\x06\x64\x65nial\x18\x02 \x01(\x0e\x32\x16.qmtl.broker.v1.DenialR\x06\x64\x65nial\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12.\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\"^\n\x12ReplayedMarginCall\x12.\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xaa\x06\n\rReplaySummary\x12\x16\n\x06\x65quity\x18\x01 \x01(\tR\x06\x65quity\x12#\n\rbase_currency\x18\x02 \x01(\tR\x0c\x62\x61seCurrency\x12\x14\n\x05\x65nded\x18\x03 \x01(\tR\x05\x65nded\x12\x45\n\x0cmargin_calls\x18\x04 \x03(\x0b\x32\".qmtl.broker.v1.ReplayedMarginCallR\x0bmarginCalls\x12*\n\x11margin_call_count\x18\x05 \x01(\x04R\x0fmarginCallCount\x12\x44\n\x07\x63\x61rried\x18\x06 \x03(\x0b\x32*.qmtl.broker.v1.ReplaySummary.CarriedEntryR\x07\x63\x61rried\x12\x1d\n\nfill_count\x18\x07 \x01(\x04R\tfillCount\x12!\n\x0c\x65quity_count\x18\x08 \x01(\x04R\x0b\x65quityCount\x12%\n\x0einvested_count\x18\t \x01(\x04R\rinvestedCount\x12\x44\n\x0binstruments\x18\n \x03(\x0b\x32\".qmtl.broker.v1.ReplayedInstrumentR\x0binstruments\x12\x33\n\x05terms\x18\x0b \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedTermsR\x05terms\x12+\n\x11\x63orporate_actions\x18\x0c \x03(\tR\x10\x63orporateActions\x12!\n\x0cnot_tradable\x18\r \x03(\tR\x0bnotTradable\x12Z\n\x0fopening_carried\x18\x0e \x03(\x0b\x32\x31.qmtl.broker.v1.ReplaySummary.OpeningCarriedEntryR\x0eopeningCarried\x1a:\n\x0c\x43\x61rriedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a\x41\n\x13OpeningCarriedEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x8b\x03\n\x12ReplayedInstrument\x12\x16\n\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n\x0b\x64\x61ta_preset\x18\x02 \x01(\tR\ndataPreset\x12\x1e\n\nmultiplier\x18\x03 \x01(\tR\nmultiplier\x12\x1a\n\x08\x63\x61lendar\x18\x04 \x01(\tR\x08\x63\x61lendar\x12\x39\n\nfirst_open\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tfirstOpen\x12\x39\n\nlast_close\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tlastClose\x12%\n\x0e\x63overage_ratio\x18\x07 \x01(\x01R\rcoverageRatio\x12\x1d\n\nlast_price\x18\x08 \x01(\tR\tlastPrice\x12\x1f\n\x0b\x62\x61rs_digest\x18\t \x01(\tR\nbarsDigest\x12#\n\ropening_price\x18\n \x01(\tR\x0copeningPrice\"\xdc\x01\n\x0b\x42ookedOrder\x12&\n\x0f\x63lient_order_id\x18\x01 \x01(\tR\rclientOrderId\x12\x16\n\x06symbol\x18\x02 \x01(\tR\x06symbol\x12-\n\x04side\x18\x03 \x01(\x0e\x32\x19.qmtl.broker.v1.OrderSideR\x04side\x12\x39\n\ndecided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tdecidedAt\x12#\n\rarrival_price\x18\x05 \x01(\tR\x0c\x61rrivalPrice\"\xa6\x01\n\rReplayedTerms\x12$\n\x0emaker_fee_rate\x18\x01 \x01(\tR\x0cmakerFeeRate\x12$\n\x0etaker_fee_rate\x18\x02 \x01(\tR\x0ctakerFeeRate\x12#\n\rslippage_rate\x18\x03 \x01(\tR\x0cslippageRate\x12$\n\rparticipation\x18\x04 \x01(\tR\rparticipationBW\n\x11io.qmtl.broker.v1B\x0bReplayProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,30 +38,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.qmtl.broker.v1B\013ReplayProtoP\001Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1'
   _globals['_REPLAYSUMMARY_CARRIEDENTRY']._loaded_options = None
   _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_options = b'8\001'
+  _globals['_REPLAYSUMMARY_OPENINGCARRIEDENTRY']._loaded_options = None
+  _globals['_REPLAYSUMMARY_OPENINGCARRIEDENTRY']._serialized_options = b'8\001'
   _globals['_ORDERREPLAY']._serialized_start=168
-  _globals['_ORDERREPLAY']._serialized_end=576
-  _globals['_REPLAYEDCANCEL']._serialized_start=579
-  _globals['_REPLAYEDCANCEL']._serialized_end=754
-  _globals['_REPLAYEDFILLS']._serialized_start=756
-  _globals['_REPLAYEDFILLS']._serialized_end=815
-  _globals['_REPLAYEDTRADES']._serialized_start=817
-  _globals['_REPLAYEDTRADES']._serialized_end=888
-  _globals['_REPLAYEDTRADE']._serialized_start=890
-  _globals['_REPLAYEDTRADE']._serialized_end=1010
-  _globals['_REPLAYEDDENIALS']._serialized_start=1012
-  _globals['_REPLAYEDDENIALS']._serialized_end=1087
-  _globals['_REPLAYEDDENIAL']._serialized_start=1090
-  _globals['_REPLAYEDDENIAL']._serialized_end=1268
-  _globals['_REPLAYEDMARGINCALL']._serialized_start=1270
-  _globals['_REPLAYEDMARGINCALL']._serialized_end=1364
-  _globals['_REPLAYSUMMARY']._serialized_start=1367
-  _globals['_REPLAYSUMMARY']._serialized_end=2018
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_start=1960
-  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_end=2018
-  _globals['_REPLAYEDINSTRUMENT']._serialized_start=2021
-  _globals['_REPLAYEDINSTRUMENT']._serialized_end=2379
-  _globals['_BOOKEDORDER']._serialized_start=2382
-  _globals['_BOOKEDORDER']._serialized_end=2602
-  _globals['_REPLAYEDTERMS']._serialized_start=2605
-  _globals['_REPLAYEDTERMS']._serialized_end=2771
+  _globals['_ORDERREPLAY']._serialized_end=635
+  _globals['_REPLAYEDCANCEL']._serialized_start=638
+  _globals['_REPLAYEDCANCEL']._serialized_end=813
+  _globals['_REPLAYEDFILLS']._serialized_start=815
+  _globals['_REPLAYEDFILLS']._serialized_end=874
+  _globals['_REPLAYEDTRADES']._serialized_start=876
+  _globals['_REPLAYEDTRADES']._serialized_end=947
+  _globals['_REPLAYEDTRADE']._serialized_start=949
+  _globals['_REPLAYEDTRADE']._serialized_end=1069
+  _globals['_REPLAYEDDENIALS']._serialized_start=1071
+  _globals['_REPLAYEDDENIALS']._serialized_end=1146
+  _globals['_REPLAYEDDENIAL']._serialized_start=1149
+  _globals['_REPLAYEDDENIAL']._serialized_end=1327
+  _globals['_REPLAYEDMARGINCALL']._serialized_start=1329
+  _globals['_REPLAYEDMARGINCALL']._serialized_end=1423
+  _globals['_REPLAYSUMMARY']._serialized_start=1426
+  _globals['_REPLAYSUMMARY']._serialized_end=2236
+  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_start=2111
+  _globals['_REPLAYSUMMARY_CARRIEDENTRY']._serialized_end=2169
+  _globals['_REPLAYSUMMARY_OPENINGCARRIEDENTRY']._serialized_start=2171
+  _globals['_REPLAYSUMMARY_OPENINGCARRIEDENTRY']._serialized_end=2236
+  _globals['_REPLAYEDINSTRUMENT']._serialized_start=2239
+  _globals['_REPLAYEDINSTRUMENT']._serialized_end=2634
+  _globals['_BOOKEDORDER']._serialized_start=2637
+  _globals['_BOOKEDORDER']._serialized_end=2857
+  _globals['_REPLAYEDTERMS']._serialized_start=2860
+  _globals['_REPLAYEDTERMS']._serialized_end=3026
 # @@protoc_insertion_point(module_scope)

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class OrderReplay(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "orders", "cancels", "dataset_fingerprints", "range", "equity_after", "account_model")
+    __slots__ = ("world_id", "strategy_id", "orders", "cancels", "dataset_fingerprints", "range", "equity_after", "account_model", "opening_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class OrderReplay(_message.Message):
     RANGE_FIELD_NUMBER: _ClassVar[int]
     EQUITY_AFTER_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
+    OPENING_AT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     orders: _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]
@@ -30,7 +31,8 @@ class OrderReplay(_message.Message):
     range: _common_pb2.TimeRange
     equity_after: _timestamp_pb2.Timestamp
     account_model: _account_pb2.AccountModel
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ...) -> None: ...
+    opening_at: _timestamp_pb2.Timestamp
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., orders: _Optional[_Iterable[_Union[_order_pb2.Order, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[ReplayedCancel, _Mapping]]] = ..., dataset_fingerprints: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., equity_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ..., opening_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ReplayedCancel(_message.Message):
     __slots__ = ("client_order_id", "decided_at", "orders_before")
@@ -91,8 +93,15 @@ class ReplayedMarginCall(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ReplaySummary(_message.Message):
-    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count", "invested_count", "instruments", "terms", "corporate_actions", "not_tradable")
+    __slots__ = ("equity", "base_currency", "ended", "margin_calls", "margin_call_count", "carried", "fill_count", "equity_count", "invested_count", "instruments", "terms", "corporate_actions", "not_tradable", "opening_carried")
     class CarriedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class OpeningCarriedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +121,7 @@ class ReplaySummary(_message.Message):
     TERMS_FIELD_NUMBER: _ClassVar[int]
     CORPORATE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     NOT_TRADABLE_FIELD_NUMBER: _ClassVar[int]
+    OPENING_CARRIED_FIELD_NUMBER: _ClassVar[int]
     equity: str
     base_currency: str
     ended: str
@@ -125,10 +135,11 @@ class ReplaySummary(_message.Message):
     terms: ReplayedTerms
     corporate_actions: _containers.RepeatedScalarFieldContainer[str]
     not_tradable: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ..., corporate_actions: _Optional[_Iterable[str]] = ..., not_tradable: _Optional[_Iterable[str]] = ...) -> None: ...
+    opening_carried: _containers.ScalarMap[str, str]
+    def __init__(self, equity: _Optional[str] = ..., base_currency: _Optional[str] = ..., ended: _Optional[str] = ..., margin_calls: _Optional[_Iterable[_Union[ReplayedMarginCall, _Mapping]]] = ..., margin_call_count: _Optional[int] = ..., carried: _Optional[_Mapping[str, str]] = ..., fill_count: _Optional[int] = ..., equity_count: _Optional[int] = ..., invested_count: _Optional[int] = ..., instruments: _Optional[_Iterable[_Union[ReplayedInstrument, _Mapping]]] = ..., terms: _Optional[_Union[ReplayedTerms, _Mapping]] = ..., corporate_actions: _Optional[_Iterable[str]] = ..., not_tradable: _Optional[_Iterable[str]] = ..., opening_carried: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ReplayedInstrument(_message.Message):
-    __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio", "last_price", "bars_digest")
+    __slots__ = ("symbol", "data_preset", "multiplier", "calendar", "first_open", "last_close", "coverage_ratio", "last_price", "bars_digest", "opening_price")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     DATA_PRESET_FIELD_NUMBER: _ClassVar[int]
     MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +149,7 @@ class ReplayedInstrument(_message.Message):
     COVERAGE_RATIO_FIELD_NUMBER: _ClassVar[int]
     LAST_PRICE_FIELD_NUMBER: _ClassVar[int]
     BARS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OPENING_PRICE_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     data_preset: str
     multiplier: str
@@ -147,7 +159,8 @@ class ReplayedInstrument(_message.Message):
     coverage_ratio: float
     last_price: str
     bars_digest: str
-    def __init__(self, symbol: _Optional[str] = ..., data_preset: _Optional[str] = ..., multiplier: _Optional[str] = ..., calendar: _Optional[str] = ..., first_open: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., last_price: _Optional[str] = ..., bars_digest: _Optional[str] = ...) -> None: ...
+    opening_price: str
+    def __init__(self, symbol: _Optional[str] = ..., data_preset: _Optional[str] = ..., multiplier: _Optional[str] = ..., calendar: _Optional[str] = ..., first_open: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_close: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., coverage_ratio: _Optional[float] = ..., last_price: _Optional[str] = ..., bars_digest: _Optional[str] = ..., opening_price: _Optional[str] = ...) -> None: ...
 
 class BookedOrder(_message.Message):
     __slots__ = ("client_order_id", "symbol", "side", "decided_at", "arrival_price")

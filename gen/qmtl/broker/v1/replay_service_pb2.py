@@ -28,7 +28,7 @@ from qmtl.broker.v1 import replay_pb2 as qmtl_dot_broker_dot_v1_dot_replay__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/replay_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1bqmtl/broker/v1/replay.proto\x1a\x1cqmtl/common/v1/options.proto\"\xd2\x02\n\x12ReplayBooksRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07\x61\x63\x63ount\x18\x03 \x01(\tR\x07\x61\x63\x63ount\x12&\n\x0f\x64\x61ta_session_id\x18\x04 \x01(\tR\rdataSessionId\x12\x30\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12\x41\n\raccount_model\x18\x06 \x01(\x0b\x32\x1c.qmtl.broker.v1.AccountModelR\x0c\x61\x63\x63ountModel\x12,\n\x03\x65nd\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03\x65nd\x12\x1b\n\town_terms\x18\x08 \x01(\x08R\x08ownTerms\"\x84\x01\n\x13ReplayBooksResponse\x12\x38\n\x04part\x18\x01 \x01(\x0b\x32$.qmtl.broker.v1.ReplayOrdersResponseR\x04part\x12\x33\n\x06orders\x18\x02 \x03(\x0b\x32\x1b.qmtl.broker.v1.BookedOrderR\x06orders\"+\n\x13ReplayOrdersRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xac\x02\n\x14ReplayOrdersResponse\x12\x35\n\x05\x66ills\x18\x01 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedFillsH\x00R\x05\x66ills\x12\x38\n\x06trades\x18\x02 \x01(\x0b\x32\x1e.qmtl.broker.v1.ReplayedTradesH\x00R\x06trades\x12;\n\x07\x64\x65nials\x18\x03 \x01(\x0b\x32\x1f.qmtl.broker.v1.ReplayedDenialsH\x00R\x07\x64\x65nials\x12#\n\x0c\x65quity_arrow\x18\x04 \x01(\x0cH\x00R\x0b\x65quityArrow\x12\x39\n\x07summary\x18\x05 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplaySummaryH\x00R\x07summaryB\x06\n\x04part2\x82\x02\n\rReplayService\x12\x8d\x01\n\x0cReplayOrders\x12#.qmtl.broker.v1.ReplayOrdersRequest\x1a$.qmtl.broker.v1.ReplayOrdersResponse\".\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18#\n\x1aqmtl.broker.v1.OrderReplay\x10\x80\x80\x80\x04\x18\x01(\x01\x30\x01\x12\x61\n\x0bReplayBooks\x12\".qmtl.broker.v1.ReplayBooksRequest\x1a#.qmtl.broker.v1.ReplayBooksResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x02\x30\x01\x42^\n\x11io.qmtl.broker.v1B\x12ReplayServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qmtl/broker/v1/replay_service.proto\x12\x0eqmtl.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqmtl/broker/v1/account.proto\x1a\x1bqmtl/broker/v1/replay.proto\x1a\x1cqmtl/common/v1/options.proto\"\x8d\x03\n\x12ReplayBooksRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x18\n\x07\x61\x63\x63ount\x18\x03 \x01(\tR\x07\x61\x63\x63ount\x12&\n\x0f\x64\x61ta_session_id\x18\x04 \x01(\tR\rdataSessionId\x12\x30\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\x12\x41\n\raccount_model\x18\x06 \x01(\x0b\x32\x1c.qmtl.broker.v1.AccountModelR\x0c\x61\x63\x63ountModel\x12,\n\x03\x65nd\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x03\x65nd\x12\x1b\n\town_terms\x18\x08 \x01(\x08R\x08ownTerms\x12\x39\n\nopening_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\topeningAt\"\x84\x01\n\x13ReplayBooksResponse\x12\x38\n\x04part\x18\x01 \x01(\x0b\x32$.qmtl.broker.v1.ReplayOrdersResponseR\x04part\x12\x33\n\x06orders\x18\x02 \x03(\x0b\x32\x1b.qmtl.broker.v1.BookedOrderR\x06orders\"+\n\x13ReplayOrdersRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xac\x02\n\x14ReplayOrdersResponse\x12\x35\n\x05\x66ills\x18\x01 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplayedFillsH\x00R\x05\x66ills\x12\x38\n\x06trades\x18\x02 \x01(\x0b\x32\x1e.qmtl.broker.v1.ReplayedTradesH\x00R\x06trades\x12;\n\x07\x64\x65nials\x18\x03 \x01(\x0b\x32\x1f.qmtl.broker.v1.ReplayedDenialsH\x00R\x07\x64\x65nials\x12#\n\x0c\x65quity_arrow\x18\x04 \x01(\x0cH\x00R\x0b\x65quityArrow\x12\x39\n\x07summary\x18\x05 \x01(\x0b\x32\x1d.qmtl.broker.v1.ReplaySummaryH\x00R\x07summaryB\x06\n\x04part2\x82\x02\n\rReplayService\x12\x8d\x01\n\x0cReplayOrders\x12#.qmtl.broker.v1.ReplayOrdersRequest\x1a$.qmtl.broker.v1.ReplayOrdersResponse\".\x90\x02\x01\xa8\xbb\x18\x02\xca\xbb\x18#\n\x1aqmtl.broker.v1.OrderReplay\x10\x80\x80\x80\x04\x18\x01(\x01\x30\x01\x12\x61\n\x0bReplayBooks\x12\".qmtl.broker.v1.ReplayBooksRequest\x1a#.qmtl.broker.v1.ReplayBooksResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x02\x30\x01\x42^\n\x11io.qmtl.broker.v1B\x12ReplayServiceProtoP\x01Z3github.com/qmtl/qmtl/gen/go/qmtl/broker/v1;brokerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYSERVICE'].methods_by_name['ReplayBooks']._loaded_options = None
   _globals['_REPLAYSERVICE'].methods_by_name['ReplayBooks']._serialized_options = b'\220\002\001\250\273\030\002'
   _globals['_REPLAYBOOKSREQUEST']._serialized_start=178
-  _globals['_REPLAYBOOKSREQUEST']._serialized_end=516
-  _globals['_REPLAYBOOKSRESPONSE']._serialized_start=519
-  _globals['_REPLAYBOOKSRESPONSE']._serialized_end=651
-  _globals['_REPLAYORDERSREQUEST']._serialized_start=653
-  _globals['_REPLAYORDERSREQUEST']._serialized_end=696
-  _globals['_REPLAYORDERSRESPONSE']._serialized_start=699
-  _globals['_REPLAYORDERSRESPONSE']._serialized_end=999
-  _globals['_REPLAYSERVICE']._serialized_start=1002
-  _globals['_REPLAYSERVICE']._serialized_end=1260
+  _globals['_REPLAYBOOKSREQUEST']._serialized_end=575
+  _globals['_REPLAYBOOKSRESPONSE']._serialized_start=578
+  _globals['_REPLAYBOOKSRESPONSE']._serialized_end=710
+  _globals['_REPLAYORDERSREQUEST']._serialized_start=712
+  _globals['_REPLAYORDERSREQUEST']._serialized_end=755
+  _globals['_REPLAYORDERSRESPONSE']._serialized_start=758
+  _globals['_REPLAYORDERSRESPONSE']._serialized_end=1058
+  _globals['_REPLAYSERVICE']._serialized_start=1061
+  _globals['_REPLAYSERVICE']._serialized_end=1319
 # @@protoc_insertion_point(module_scope)

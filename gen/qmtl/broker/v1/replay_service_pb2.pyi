@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ReplayBooksRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "account", "data_session_id", "start", "account_model", "end", "own_terms")
+    __slots__ = ("world_id", "strategy_id", "account", "data_session_id", "start", "account_model", "end", "own_terms", "opening_at")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class ReplayBooksRequest(_message.Message):
     ACCOUNT_MODEL_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     OWN_TERMS_FIELD_NUMBER: _ClassVar[int]
+    OPENING_AT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     account: str
@@ -30,7 +31,8 @@ class ReplayBooksRequest(_message.Message):
     account_model: _account_pb2.AccountModel
     end: _timestamp_pb2.Timestamp
     own_terms: bool
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., account: _Optional[str] = ..., data_session_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., own_terms: _Optional[bool] = ...) -> None: ...
+    opening_at: _timestamp_pb2.Timestamp
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., account: _Optional[str] = ..., data_session_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_model: _Optional[_Union[_account_pb2.AccountModel, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., own_terms: _Optional[bool] = ..., opening_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ReplayBooksResponse(_message.Message):
     __slots__ = ("part", "orders")

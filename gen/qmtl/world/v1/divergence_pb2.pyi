@@ -25,7 +25,7 @@ DIVERGENCE_VERDICT_FAIL: DivergenceVerdict
 DIVERGENCE_VERDICT_UNKNOWN: DivergenceVerdict
 
 class DivergenceReport(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version", "drift", "execution_domain", "capital", "features", "replay_version", "unequal")
+    __slots__ = ("world_id", "strategy_id", "report_id", "created_at", "created_by", "start", "end", "verdict", "reasons", "order_list", "account", "session_id", "recordings", "coverage_ratio", "strategy_version", "execution_model", "figures", "terms", "denials", "days", "live_slippage_bps", "replay_slippage_bps", "policy_version", "drift", "execution_domain", "capital", "features", "replay_version", "unequal", "weight")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     REPORT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class DivergenceReport(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     REPLAY_VERSION_FIELD_NUMBER: _ClassVar[int]
     UNEQUAL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     report_id: str
@@ -84,7 +85,8 @@ class DivergenceReport(_message.Message):
     features: _containers.RepeatedCompositeFieldContainer[FeatureCounts]
     replay_version: str
     unequal: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ..., drift: _Optional[_Iterable[_Union[FeatureDrift, _Mapping]]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., capital: _Optional[str] = ..., features: _Optional[_Iterable[_Union[FeatureCounts, _Mapping]]] = ..., replay_version: _Optional[str] = ..., unequal: _Optional[_Iterable[str]] = ...) -> None: ...
+    weight: str
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., report_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_by: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[DivergenceVerdict, str]] = ..., reasons: _Optional[_Iterable[str]] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., recordings: _Optional[_Iterable[str]] = ..., coverage_ratio: _Optional[float] = ..., strategy_version: _Optional[str] = ..., execution_model: _Optional[str] = ..., figures: _Optional[_Union[DivergenceFigures, _Mapping]] = ..., terms: _Optional[_Union[DivergenceTerms, _Mapping]] = ..., denials: _Optional[_Iterable[_Union[DivergenceDenials, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DivergenceDay, _Mapping]]] = ..., live_slippage_bps: _Optional[_Iterable[float]] = ..., replay_slippage_bps: _Optional[_Iterable[float]] = ..., policy_version: _Optional[int] = ..., drift: _Optional[_Iterable[_Union[FeatureDrift, _Mapping]]] = ..., execution_domain: _Optional[_Union[_common_pb2.ExecutionDomain, str]] = ..., capital: _Optional[str] = ..., features: _Optional[_Iterable[_Union[FeatureCounts, _Mapping]]] = ..., replay_version: _Optional[str] = ..., unequal: _Optional[_Iterable[str]] = ..., weight: _Optional[str] = ...) -> None: ...
 
 class FeatureDrift(_message.Message):
     __slots__ = ("node", "psi")
@@ -133,7 +135,7 @@ class DivergenceFigures(_message.Message):
     def __init__(self, pair_count: _Optional[int] = ..., shifted_count: _Optional[int] = ..., only_live_count: _Optional[int] = ..., only_replay_count: _Optional[int] = ..., match_rate: _Optional[float] = ..., fill_ratio: _Optional[float] = ..., live_slippage_bps: _Optional[float] = ..., replay_slippage_bps: _Optional[float] = ..., tracking_error: _Optional[float] = ..., day_count: _Optional[int] = ..., mean_difference: _Optional[float] = ..., mean_t: _Optional[float] = ...) -> None: ...
 
 class DivergenceTerms(_message.Message):
-    __slots__ = ("live_pnl", "replay_pnl", "unmatched", "fill", "arrival", "execution", "fees", "funding", "mark")
+    __slots__ = ("live_pnl", "replay_pnl", "unmatched", "fill", "arrival", "execution", "fees", "funding", "mark", "opening")
     LIVE_PNL_FIELD_NUMBER: _ClassVar[int]
     REPLAY_PNL_FIELD_NUMBER: _ClassVar[int]
     UNMATCHED_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +145,7 @@ class DivergenceTerms(_message.Message):
     FEES_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
     MARK_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
     live_pnl: str
     replay_pnl: str
     unmatched: str
@@ -152,7 +155,8 @@ class DivergenceTerms(_message.Message):
     fees: str
     funding: str
     mark: str
-    def __init__(self, live_pnl: _Optional[str] = ..., replay_pnl: _Optional[str] = ..., unmatched: _Optional[str] = ..., fill: _Optional[str] = ..., arrival: _Optional[str] = ..., execution: _Optional[str] = ..., fees: _Optional[str] = ..., funding: _Optional[str] = ..., mark: _Optional[str] = ...) -> None: ...
+    opening: str
+    def __init__(self, live_pnl: _Optional[str] = ..., replay_pnl: _Optional[str] = ..., unmatched: _Optional[str] = ..., fill: _Optional[str] = ..., arrival: _Optional[str] = ..., execution: _Optional[str] = ..., fees: _Optional[str] = ..., funding: _Optional[str] = ..., mark: _Optional[str] = ..., opening: _Optional[str] = ...) -> None: ...
 
 class DivergenceDenials(_message.Message):
     __slots__ = ("rule", "live_count", "replay_count")

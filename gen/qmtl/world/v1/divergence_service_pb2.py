@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
 from qmtl.world.v1 import divergence_pb2 as qmtl_dot_world_dot_v1_dot_divergence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/divergence_service.proto\x12\rqmtl.world.v1\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/divergence.proto\"\x87\x02\n\x1d\x43reateDivergenceReportRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1d\n\norder_list\x18\x03 \x01(\tR\torderList\x12\x18\n\x07\x61\x63\x63ount\x18\x04 \x01(\tR\x07\x61\x63\x63ount\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12\x38\n\x08\x66\x65\x61tures\x18\x06 \x03(\x0b\x32\x1c.qmtl.world.v1.FeatureCountsR\x08\x66\x65\x61tures\x12\x18\n\x07\x63\x61pital\x18\x07 \x01(\tR\x07\x63\x61pital\"Y\n\x1e\x43reateDivergenceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x06report\"u\n\x1aGetDivergenceReportRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1b\n\treport_id\x18\x03 \x01(\tR\x08reportId\"V\n\x1bGetDivergenceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x06report\"\x8b\x01\n\x1cListDivergenceReportsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x88\x01\n\x1dListDivergenceReportsResponse\x12\x39\n\x07reports\x18\x01 \x03(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x07reports\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\x87\x03\n\x11\x44ivergenceService\x12~\n\x16\x43reateDivergenceReport\x12,.qmtl.world.v1.CreateDivergenceReportRequest\x1a-.qmtl.world.v1.CreateDivergenceReportResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12u\n\x13GetDivergenceReport\x12).qmtl.world.v1.GetDivergenceReportRequest\x1a*.qmtl.world.v1.GetDivergenceReportResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12{\n\x15ListDivergenceReports\x12+.qmtl.world.v1.ListDivergenceReportsRequest\x1a,.qmtl.world.v1.ListDivergenceReportsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldDivergenceServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qmtl/world/v1/divergence_service.proto\x12\rqmtl.world.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\x1a\x1cqmtl/common/v1/options.proto\x1a\x1eqmtl/world/v1/divergence.proto\"\xb9\x02\n\x1d\x43reateDivergenceReportRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1d\n\norder_list\x18\x03 \x01(\tR\torderList\x12\x18\n\x07\x61\x63\x63ount\x18\x04 \x01(\tR\x07\x61\x63\x63ount\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12\x38\n\x08\x66\x65\x61tures\x18\x06 \x03(\x0b\x32\x1c.qmtl.world.v1.FeatureCountsR\x08\x66\x65\x61tures\x12\x18\n\x07\x63\x61pital\x18\x07 \x01(\tR\x07\x63\x61pital\x12\x30\n\x05start\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05start\"Y\n\x1e\x43reateDivergenceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x06report\"u\n\x1aGetDivergenceReportRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12\x1b\n\treport_id\x18\x03 \x01(\tR\x08reportId\"V\n\x1bGetDivergenceReportResponse\x12\x37\n\x06report\x18\x01 \x01(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x06report\"\x8b\x01\n\x1cListDivergenceReportsRequest\x12\x19\n\x08world_id\x18\x01 \x01(\tR\x07worldId\x12\x1f\n\x0bstrategy_id\x18\x02 \x01(\tR\nstrategyId\x12/\n\x04page\x18\x03 \x01(\x0b\x32\x1b.qmtl.common.v1.PageRequestR\x04page\"\x88\x01\n\x1dListDivergenceReportsResponse\x12\x39\n\x07reports\x18\x01 \x03(\x0b\x32\x1f.qmtl.world.v1.DivergenceReportR\x07reports\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x18.qmtl.common.v1.PageInfoR\x04page2\x87\x03\n\x11\x44ivergenceService\x12~\n\x16\x43reateDivergenceReport\x12,.qmtl.world.v1.CreateDivergenceReportRequest\x1a-.qmtl.world.v1.CreateDivergenceReportResponse\"\x07\x90\x02\x02\xa8\xbb\x18\x01\x12u\n\x13GetDivergenceReport\x12).qmtl.world.v1.GetDivergenceReportRequest\x1a*.qmtl.world.v1.GetDivergenceReportResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x12{\n\x15ListDivergenceReports\x12+.qmtl.world.v1.ListDivergenceReportsRequest\x1a,.qmtl.world.v1.ListDivergenceReportsResponse\"\x07\x90\x02\x01\xa8\xbb\x18\x01\x42\x64\n\x10io.qmtl.world.v1B\x1bWorldDivergenceServiceProtoP\x01Z1github.com/qmtl/qmtl/gen/go/qmtl/world/v1;worldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +42,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIVERGENCESERVICE'].methods_by_name['GetDivergenceReport']._serialized_options = b'\220\002\001\250\273\030\001'
   _globals['_DIVERGENCESERVICE'].methods_by_name['ListDivergenceReports']._loaded_options = None
   _globals['_DIVERGENCESERVICE'].methods_by_name['ListDivergenceReports']._serialized_options = b'\220\002\001\250\273\030\001'
-  _globals['_CREATEDIVERGENCEREPORTREQUEST']._serialized_start=149
-  _globals['_CREATEDIVERGENCEREPORTREQUEST']._serialized_end=412
-  _globals['_CREATEDIVERGENCEREPORTRESPONSE']._serialized_start=414
-  _globals['_CREATEDIVERGENCEREPORTRESPONSE']._serialized_end=503
-  _globals['_GETDIVERGENCEREPORTREQUEST']._serialized_start=505
-  _globals['_GETDIVERGENCEREPORTREQUEST']._serialized_end=622
-  _globals['_GETDIVERGENCEREPORTRESPONSE']._serialized_start=624
-  _globals['_GETDIVERGENCEREPORTRESPONSE']._serialized_end=710
-  _globals['_LISTDIVERGENCEREPORTSREQUEST']._serialized_start=713
-  _globals['_LISTDIVERGENCEREPORTSREQUEST']._serialized_end=852
-  _globals['_LISTDIVERGENCEREPORTSRESPONSE']._serialized_start=855
-  _globals['_LISTDIVERGENCEREPORTSRESPONSE']._serialized_end=991
-  _globals['_DIVERGENCESERVICE']._serialized_start=994
-  _globals['_DIVERGENCESERVICE']._serialized_end=1385
+  _globals['_CREATEDIVERGENCEREPORTREQUEST']._serialized_start=182
+  _globals['_CREATEDIVERGENCEREPORTREQUEST']._serialized_end=495
+  _globals['_CREATEDIVERGENCEREPORTRESPONSE']._serialized_start=497
+  _globals['_CREATEDIVERGENCEREPORTRESPONSE']._serialized_end=586
+  _globals['_GETDIVERGENCEREPORTREQUEST']._serialized_start=588
+  _globals['_GETDIVERGENCEREPORTREQUEST']._serialized_end=705
+  _globals['_GETDIVERGENCEREPORTRESPONSE']._serialized_start=707
+  _globals['_GETDIVERGENCEREPORTRESPONSE']._serialized_end=793
+  _globals['_LISTDIVERGENCEREPORTSREQUEST']._serialized_start=796
+  _globals['_LISTDIVERGENCEREPORTSREQUEST']._serialized_end=935
+  _globals['_LISTDIVERGENCEREPORTSRESPONSE']._serialized_start=938
+  _globals['_LISTDIVERGENCEREPORTSRESPONSE']._serialized_end=1074
+  _globals['_DIVERGENCESERVICE']._serialized_start=1077
+  _globals['_DIVERGENCESERVICE']._serialized_end=1468
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from qmtl.common.v1 import common_pb2 as _common_pb2
 from qmtl.common.v1 import options_pb2 as _options_pb2
 from qmtl.world.v1 import divergence_pb2 as _divergence_pb2
@@ -10,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateDivergenceReportRequest(_message.Message):
-    __slots__ = ("world_id", "strategy_id", "order_list", "account", "session_id", "features", "capital")
+    __slots__ = ("world_id", "strategy_id", "order_list", "account", "session_id", "features", "capital", "start")
     WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_LIST_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +21,7 @@ class CreateDivergenceReportRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     CAPITAL_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
     world_id: str
     strategy_id: str
     order_list: str
@@ -25,7 +29,8 @@ class CreateDivergenceReportRequest(_message.Message):
     session_id: str
     features: _containers.RepeatedCompositeFieldContainer[_divergence_pb2.FeatureCounts]
     capital: str
-    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., features: _Optional[_Iterable[_Union[_divergence_pb2.FeatureCounts, _Mapping]]] = ..., capital: _Optional[str] = ...) -> None: ...
+    start: _timestamp_pb2.Timestamp
+    def __init__(self, world_id: _Optional[str] = ..., strategy_id: _Optional[str] = ..., order_list: _Optional[str] = ..., account: _Optional[str] = ..., session_id: _Optional[str] = ..., features: _Optional[_Iterable[_Union[_divergence_pb2.FeatureCounts, _Mapping]]] = ..., capital: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateDivergenceReportResponse(_message.Message):
     __slots__ = ("report",)

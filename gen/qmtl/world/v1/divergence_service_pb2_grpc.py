@@ -61,11 +61,11 @@ class DivergenceServiceServicer:
     """
 
     def CreateDivergenceReport(self, request, context):
-        """Makes and stores a report from the session's start to the end of the list's range. The same list, account and books
-        again: the report that is stored. Needs operator.
+        """Makes and stores a report from the session's start, or from where it is said, to the end of the list's range. The same
+        list, account, start and books again: the report that is stored. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-        (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+        (E_DIVERGENCE_WINDOW: the list begins after the session does, or the window not in it; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
         those of brokerage's ReplayOrders and ReplayBooks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -37,11 +37,11 @@ class DivergenceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DivergenceServiceAsyncStub: ...
     CreateDivergenceReport: _grpc.UnaryUnaryMultiCallable[_divergence_service_pb2.CreateDivergenceReportRequest, _divergence_service_pb2.CreateDivergenceReportResponse]
-    """Makes and stores a report from the session's start to the end of the list's range. The same list, account and books
-    again: the report that is stored. Needs operator.
+    """Makes and stores a report from the session's start, or from where it is said, to the end of the list's range. The same
+    list, account, start and books again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list begins after the session does, or the window not in it; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _grpc.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]
@@ -58,11 +58,11 @@ class DivergenceServiceAsyncStub(DivergenceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDivergenceReport: _aio.UnaryUnaryMultiCallable[_divergence_service_pb2.CreateDivergenceReportRequest, _divergence_service_pb2.CreateDivergenceReportResponse]  # type: ignore[assignment]
-    """Makes and stores a report from the session's start to the end of the list's range. The same list, account and books
-    again: the report that is stored. Needs operator.
+    """Makes and stores a report from the session's start, or from where it is said, to the end of the list's range. The same
+    list, account, start and books again: the report that is stored. Needs operator.
 
     Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-    (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+    (E_DIVERGENCE_WINDOW: the list begins after the session does, or the window not in it; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
     those of brokerage's ReplayOrders and ReplayBooks.
     """
     GetDivergenceReport: _aio.UnaryUnaryMultiCallable[_divergence_service_pb2.GetDivergenceReportRequest, _divergence_service_pb2.GetDivergenceReportResponse]  # type: ignore[assignment]
@@ -82,11 +82,11 @@ class DivergenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _divergence_service_pb2.CreateDivergenceReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_divergence_service_pb2.CreateDivergenceReportResponse, _abc.Awaitable[_divergence_service_pb2.CreateDivergenceReportResponse]]:
-        """Makes and stores a report from the session's start to the end of the list's range. The same list, account and books
-        again: the report that is stored. Needs operator.
+        """Makes and stores a report from the session's start, or from where it is said, to the end of the list's range. The same
+        list, account, start and books again: the report that is stored. Needs operator.
 
         Errors: NOT_FOUND (E_BINDING_UNKNOWN, E_ORDER_LIST_UNKNOWN, E_SESSION_UNKNOWN); INVALID_ARGUMENT
-        (E_DIVERGENCE_WINDOW: the list begins after the session does; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
+        (E_DIVERGENCE_WINDOW: the list begins after the session does, or the window not in it; E_FIELD: counts of a feature, or a capital on paper, or more than twice what the account is known to have had); FAILED_PRECONDITION (E_NO_CAMPAIGN);
         those of brokerage's ReplayOrders and ReplayBooks.
         """
 

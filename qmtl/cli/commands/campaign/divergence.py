@@ -15,7 +15,7 @@ from qmtl.cli.gateway.calls import ask, endpoint_options
 from qmtl.cli.gateway.ids import whole_strategy_id
 from qmtl.cli.options import Access, StrategyId, WorldId, with_access
 from qmtl.cli.projects.loading import load_strategy
-from qmtl.cli.show.drawing.divergence_picture import draw_divergence, side_of
+from qmtl.cli.show.drawing.divergence_picture import TERMS, draw_divergence, side_of
 from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
@@ -29,7 +29,6 @@ from qmtl.world.v1 import divergence_service_pb2_grpc as divergencerpc
 
 PATIENCE_S = 60.0
 BLOCKING = frozenset({divergencepb.DIVERGENCE_VERDICT_FAIL, divergencepb.DIVERGENCE_VERDICT_UNKNOWN})
-TERMS = ("unmatched", "fill", "arrival", "execution", "fees", "funding", "mark")
 
 
 @with_access
@@ -47,18 +46,22 @@ def report(
     capital: Annotated[
         str, typer.Option("--capital", help="With --live: what it sized orders by first. Default: the policy's cash.")
     ] = "",
+    days: Annotated[int | None, typer.Option("--days", help="Only the last so many days of the session.")] = None,
+    since: Annotated[str, typer.Option("--since", help="Only from this time of the session on.")] = "",
     until: Annotated[str, typer.Option("--until", help="Leave out bars that close after this time.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw the report into this picture file.")] = None,
 ) -> None:
     """Compare trading with its replay: with --code a new report, else the newest; exit code 1 when it blocks.
 
     The session's recording is sealed and replayed from the session's start; brokerage says what both sides came to.
+    What they held where --days or --since begins counts from its price then.
     """
     strategy_id = whole_strategy_id(access, strategy_id)
     if code:
         end = instant(until, "--until") if until else None
         money = parse_decimal(capital, "--capital") if capital else None
-        found = _made(access, code, TradedRun(world_id, strategy_id, session, account, end, live, money))
+        start = instant(since, "--since") if since else None
+        found = _made(access, code, TradedRun(world_id, strategy_id, session, account, end, live, money, start, days))
     else:
         found = _stored(access, world_id, strategy_id)
     if access.json:
@@ -84,8 +87,7 @@ def show_report(found: divergencepb.DivergenceReport) -> None:
     show_pairs(f"report {found.report_id}", list(_figures(found)))
     if found.HasField("terms"):
         terms = found.terms
-        values = (terms.unmatched, terms.fill, terms.arrival, terms.execution, terms.fees, terms.funding, terms.mark)
-        rows = [("replay", terms.replay_pnl), *zip(TERMS, values, strict=True), (side, terms.live_pnl)]
+        rows = [("replay", terms.replay_pnl), *((name, getattr(terms, name)) for name in TERMS), (side, terms.live_pnl)]
         show_table(f"from the replay's profit to that of {side}", ("term", "amount"), rows)
     for one in found.denials:
         typer.echo(f"denied by {one.rule}: {one.live_count} {side}, {one.replay_count} in the replay")
@@ -116,6 +118,8 @@ def _figures(found: divergencepb.DivergenceReport) -> Iterator[tuple[str, str]]:
     yield "session, account", f"{found.session_id}, {found.account}"
     if found.capital:
         yield "capital", f"{found.capital}, which both sides began with"
+    if found.weight:
+        yield "weight", f"{found.weight} of the replay's quantities, as the strategy traded"
     yield "recordings", "\n".join(found.recordings) or "none"
     yield "bars there", f"{found.coverage_ratio:.2%}"
     yield "version", found.strategy_version or "never told"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LIVE, REPLAY, BETTER, WORSE = "#1f5f8b", "#e07b39", "#2a7f4f", "#b3261e"
 TITLES = {"PASS": BETTER, "WARN": "#a86500", "FAIL": WORSE, "UNKNOWN": "#555555"}
-TERMS = ("unmatched", "fill", "arrival", "execution", "fees", "funding", "mark")
+TERMS = ("unmatched", "fill", "arrival", "execution", "fees", "funding", "mark", "opening")
 PSI_WATCHED, PSI_SHIFTED = 0.1, 0.25
 BINS = 20
 MARKED_MAX, TICKS_MAX = 40, 8
@@ -85,8 +85,7 @@ def _draw_terms(axes: Axes, report: divergencepb.DivergenceReport) -> None:
         _say(axes, "no terms: a last price is missing")
         return
     told = report.terms
-    values = (told.unmatched, told.fill, told.arrival, told.execution, told.fees, told.funding, told.mark)
-    steps = [float(one) for one in values]
+    steps = [float(getattr(told, name) or 0) for name in TERMS]
     ends = list(accumulate(steps, initial=float(told.replay_pnl)))
     axes.bar(0, ends[0], color=REPLAY, width=0.7)
     for place, (begin, step) in enumerate(zip(ends, steps, strict=False), start=1):

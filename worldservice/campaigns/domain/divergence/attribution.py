@@ -1,8 +1,9 @@
 """Why a live run earned more or less than its replay: terms that add up to the gap without residual, in decimals.
 
 Of an order with side e, quantity q, price p and arrival mark a, and a last mark M: PnL = sum e q (M - p) - fees +
-funding. Live less replay is UNMATCHED + FILL + ARRIVAL + EXECUTION + FEES + FUNDING + MARK. A mean price may have no
-end as a decimal: it and FILL are rounded at the 18th place and ARRIVAL takes what they left, so that nothing is lost.
+funding. Live less replay is UNMATCHED + FILL + ARRIVAL + EXECUTION + FEES + FUNDING + MARK + OPENING. What a side holds
+as the window opens counts from its price then, so that profits of windows that follow each other add up to those of the
+whole. A mean price may have no end as a decimal: it and FILL are rounded at the 18th place, ARRIVAL takes the rest.
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ PLACE = Decimal("1E-18")
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """What a side holds of a symbol as the window opens, negative when short, and the price then."""
+
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
 class Marks:
-    """Of one symbol: the last mark of each side, the position that both start from and the value of a point."""
+    """Of one symbol: the last mark of each side, what each begins with and the value of a point."""
 
     live: Decimal
     replay: Decimal
-    start: Decimal = ZERO
+    live_opening: Opening = Opening()
+    replay_opening: Opening = Opening()
     multiplier: Decimal = Decimal(1)
 
 
@@ -40,6 +50,7 @@ class Terms:
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     mark: Decimal = ZERO
+    opening: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
@@ -80,12 +91,13 @@ def _attribution(pairing: Pairing, marks: Mapping[str, Marks], funding: tuple[De
         raise NotReady("E_MARK_MISSING", f"no last mark of {', '.join(missing)}", hint="replay the whole window again")
     fees_live = sum((order.fee for order in (*live, *pairing.only_live)), ZERO)
     fees_replay = sum((order.fee for order in (*replay, *pairing.only_replay)), ZERO)
-    started = {symbol: (one.start, ZERO) for symbol, one in marks.items()}
-    live_pnl = _gain((started, paired_live, only_live), marks, live=True) - fees_live + funding[0]
-    replay_pnl = _gain((started, paired_replay, only_replay), marks, live=False) - fees_replay + funding[1]
+    began = {symbol: _opened(one.live_opening) for symbol, one in marks.items()}
+    replay_began = {symbol: _opened(one.replay_opening) for symbol, one in marks.items()}
+    live_pnl = _gain((began, paired_live, only_live), marks, live=True) - fees_live + funding[0]
+    held = (replay_began, paired_replay, only_replay)
+    replay_pnl = _gain(held, marks, live=False) - fees_replay + funding[1]
     fill, execution = _of_pairs(pairing.pairs, marks)
     gap = _gain((paired_live,), marks, live=True) - _gain((paired_replay,), marks, live=True)
-    held = (started, paired_replay, only_replay)
     terms = Terms(
         unmatched=_gain((only_live,), marks, live=True) - _gain((only_replay,), marks, live=True),
         fill=fill,
@@ -94,12 +106,18 @@ def _attribution(pairing: Pairing, marks: Mapping[str, Marks], funding: tuple[De
         fees=fees_replay - fees_live,
         funding=funding[0] - funding[1],
         mark=_gain(held, marks, live=True) - _gain(held, marks, live=False),
+        opening=_gain((began,), marks, live=True) - _gain((replay_began,), marks, live=True),
     )
     return Attribution(live_pnl, replay_pnl, terms)
 
 
 _Flows = Mapping[str, tuple[Decimal, Decimal]]
 """By symbol: quantity bought less sold, and its notional."""
+
+
+def _opened(opening: Opening) -> tuple[Decimal, Decimal]:
+    """As if it had been bought at the price that it opened at."""
+    return opening.quantity, opening.quantity * opening.price
 
 
 def _flows(orders: Iterable[TradedOrder]) -> _Flows:

@@ -67,6 +67,18 @@ class Pairing:
         total = len(self.pairs) + len(self.only_live) + len(self.only_replay)
         return len(self.pairs) / total if total else float("nan")
 
+    def since(self, start: datetime) -> Pairing:
+        """Orders decided from an instant on, or that filled anything, with the orders that they are paired with."""
+
+        def counts(*orders: TradedOrder) -> bool:
+            return any(order.decided_at >= start or order.quantity for order in orders)
+
+        return Pairing(
+            tuple(pair for pair in self.pairs if counts(pair.live, pair.replay)),
+            tuple(order for order in self.only_live if counts(order)),
+            tuple(order for order in self.only_replay if counts(order)),
+        )
+
 
 _Key = tuple[str, bool, datetime, int]
 

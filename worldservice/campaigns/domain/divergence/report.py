@@ -24,7 +24,9 @@ BPS = Decimal(10_000)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a report: orders with their fills in the order they were sent, simple returns by UTC day, funding."""
+    """One side of a report: orders, also those decided before the window, with their fills in it, in the order sent;
+    simple returns by UTC day, funding.
+    """
 
     orders: tuple[TradedOrder, ...]
     returns: Mapping[date, float]
@@ -81,7 +83,7 @@ class DivergenceReport:
 
 def report_of(evidence: Evidence, terms: CampaignTerms) -> DivergenceReport:
     """The report on a window; pure: the same evidence, the same report."""
-    pairing = pair_orders(evidence.live.orders, evidence.replay.orders, evidence.bar)
+    pairing = pair_orders(evidence.live.orders, evidence.replay.orders, evidence.bar).since(evidence.start)
     attribution = attribute(pairing, evidence.marks, evidence.live.funding, evidence.replay.funding)
     shared = sorted(evidence.live.returns.keys() & evidence.replay.returns.keys())
     gaps = np.array([evidence.live.returns[day] - evidence.replay.returns[day] for day in shared])
@@ -158,7 +160,8 @@ def _by_notional(slippages: Sequence[tuple[Decimal, Decimal]]) -> float:
 
 def _denials(evidence: Evidence) -> Mapping[str, tuple[int, int]]:
     live, replay = (
-        Counter(order.denial for order in side.orders if order.denial) for side in (evidence.live, evidence.replay)
+        Counter(order.denial for order in side.orders if order.denial and order.decided_at >= evidence.start)
+        for side in (evidence.live, evidence.replay)
     )
     return {rule: (live[rule], replay[rule]) for rule in sorted({*live, *replay})}
 
