@@ -187,7 +187,7 @@ async def require_parts_add_up(traded: Traded) -> None:
     assert [sum(each) for each in zip(*three, strict=True)] == whole
     report, _ = await traded.report(15)
     assert report.attribution is not None
-    assert (report.attribution.terms.opening, report.days) == (0, 1)  # both hold a tenth
+    assert (report.attribution.terms.opening, report.days) == (Decimal(0), 1)  # both hold a tenth
 
     scaled, not_alike = await traded.report(15, weight="0.25")
     assert not_alike == ()

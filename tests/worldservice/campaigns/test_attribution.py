@@ -201,9 +201,11 @@ def test_windows_that_follow_each_other_add_up_to_the_whole(
             sum((one.between(0, first).quantity * one.order.sign for one in side), NONE) if first else NONE
             for side in (live, replay)
         ]
-        opened = [Opening(quantity, price) for quantity, price in zip(held, marks[first], strict=True)]
-        sides = [[one.between(first, last) for one in side] for side in (live, replay)]
-        return attribute(pair_orders(*sides, BAR), {"A": Marks(*marks[last], *opened, multiplier=Decimal(5))})
+        mine, theirs = (Opening(quantity, price) for quantity, price in zip(held, marks[first], strict=True))
+        pairing = pair_orders(
+            [one.between(first, last) for one in live], [one.between(first, last) for one in replay], BAR
+        )
+        return attribute(pairing, {"A": Marks(*marks[last], mine, theirs, Decimal(5))})
 
     before, after, whole = over(0, cut), over(cut, 48), over(0, 48)
     assert before.live_pnl + after.live_pnl == whole.live_pnl
