@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from brokerage import audit
 from brokerage.accounts import opening, store
 from brokerage.accounts.sharing import require_room
-from brokerage.accounts.wire import ACCOUNT_TYPES, fee_rate_of, fee_text, require_currency
+from brokerage.accounts.wire import ACCOUNT_TYPES, fee_rate_of, fee_text, require_currency, world_from_proto
 from brokerage.audit import Actor
 from brokerage.domain.accounts.account import Account, AccountType, TradingState
 from brokerage.domain.models.profiles.named import profile_named
@@ -57,7 +57,7 @@ def draft(market: MarketContext, request: accountservicepb.OpenVenueAccountReque
 
 def worlds_from(request: accountservicepb.OpenVenueAccountRequest) -> list[str]:
     """The worlds that are to use it. Raises InvalidRequest (E_FIELD)."""
-    worlds = [require_text(world, "world_ids", 128) for world in request.world_ids]
+    worlds = [world_from_proto(world, "world_ids") for world in request.world_ids]
     if not 1 <= len(worlds) <= WORLDS_MAX or len(set(worlds)) < len(worlds):
         raise refused("E_FIELD", "world_ids", f"{len(worlds)} names", f"1 to {WORLDS_MAX}, each once")
     return worlds

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from brokerage.accounts import at_venues, limits, opening, sharing, store, trading_state
 from brokerage.accounts.access import AccountAccess
 from brokerage.accounts.opening import AccountOpening
-from brokerage.accounts.wire import TRADING_STATES, account_to_proto, limits_from_proto
+from brokerage.accounts.wire import TRADING_STATES, account_to_proto, limits_from_proto, world_from_proto
 from brokerage.audit import calling_actor
 from brokerage.domain.accounts.account import Account
 from qmtl.broker.v1 import account_pb2 as accountpb
@@ -49,7 +49,7 @@ class AccountService(accountrpc.AccountServiceServicer):
     async def OpenPaperAccount(
         self, request: accountservicepb.OpenPaperAccountRequest, context: object
     ) -> accountservicepb.OpenPaperAccountResponse:
-        world_id = require_text(request.world_id, "world_id", 128)
+        world_id = world_from_proto(request.world_id)
         await self._roles.require(world_id, Role.OPERATOR)
         wanted, actor = await self._openings.draft(request, self._now_ns()), calling_actor()
         account = await self._db.write(
@@ -93,7 +93,7 @@ class AccountService(accountrpc.AccountServiceServicer):
     async def AllowWorld(
         self, request: accountservicepb.AllowWorldRequest, context: object
     ) -> accountservicepb.AllowWorldResponse:
-        world_id = require_text(request.world_id, "world_id", 128)
+        world_id = world_from_proto(request.world_id)
         await self._access.operable(request.account, world_id)
         actor, now_ns = calling_actor(), self._now_ns()
         account = await self._db.write(

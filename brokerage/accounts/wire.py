@@ -179,6 +179,16 @@ def costs_of(
     return maker, taker, slippage, participation
 
 
+def world_from_proto(world_id: str, field: str = "world_id") -> str:
+    """The name of a world that is to use an account.
+
+    Raises InvalidRequest (E_FIELD, E_NAME): "@operator" and the like are owners in no world.
+    """
+    if world_id.startswith("@"):
+        raise refused("E_NAME", field, world_id[:80], "a world: names that begin with @ are brokerage's own")
+    return require_text(world_id, field, 128)
+
+
 def require_currency(currency: str) -> None:
     """Raises InvalidRequest (E_NAME) for what is no currency."""
     if not CURRENCY.fullmatch(currency):

@@ -14,6 +14,7 @@ from brokerage.orders.wire import event_to_proto, fill_to_proto, status_to_proto
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
 from qmtl.core.errors import InvalidRequest
+from qmtl.wire.fields import require_int64
 from qmtl.wire.paging import page_from_proto, page_of
 
 EVENTS_MAX = 500
@@ -33,9 +34,13 @@ def list_orders(
 def list_fills(
     conn: Connection, market: MarketContext, request: orderservicepb.ListFillsRequest
 ) -> orderservicepb.ListFillsResponse:
-    """A page of fills in order. Raises NotFound (E_INSTRUMENT_UNKNOWN): the scales of one of them are not known."""
+    """A page of fills in order.
+
+    Raises InvalidRequest (E_FIELD, E_PAGE_TOKEN), NotFound (E_INSTRUMENT_UNKNOWN): the scales of one are not known.
+    """
     page = page_from_proto(request, (int,))
-    start = max(request.after_account_fill_number, page.after[0] if page.after is not None else 0)
+    after = require_int64(request.after_account_fill_number, "after_account_fill_number")
+    start = max(after, page.after[0] if page.after is not None else 0)
     of = OrdersOf(request.account, request.world_id, request.strategy_id)
     found = store.fills_after(conn, of, start, page.size + 1, market.instruments)
     shown, info = page_of(found, page, lambda row: (row[2],), _fill)

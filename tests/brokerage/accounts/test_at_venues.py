@@ -152,6 +152,9 @@ def test_worlds_are_named_once_each() -> None:
     for names in ([], ["w1", "w1"], [f"w{number}" for number in range(101)]):
         with pytest.raises(InvalidRequest, match="E_FIELD"):
             at_venues.worlds_from(accountservicepb.OpenVenueAccountRequest(world_ids=names))
+    with pytest.raises(InvalidRequest, match="world_ids is @operator, want a world") as caught:
+        at_venues.worlds_from(accountservicepb.OpenVenueAccountRequest(world_ids=["w1", "@operator"]))
+    assert caught.value.reason == "E_NAME"
 
 
 def test_an_account_of_a_venue_that_is_set_up_no_more_is_told() -> None:

@@ -129,7 +129,10 @@ async def test_what_cannot_be_asked_for_or_told_is_refused_by_name(tmp_path: Pat
         with pytest.raises(NotFound, match="no longer name it") as unknown:
             await listed(book, nothing)
         assert unknown.value.reason == "E_INSTRUMENT_UNKNOWN"
-        request = orderservicepb.ListFillsRequest(account="acc")
+        request = orderservicepb.ListFillsRequest(account="acc", after_account_fill_number=2**63)
+        with pytest.raises(InvalidRequest, match="after_account_fill_number"):
+            await book.db.read(lambda conn: list_fills(conn, MARKET, request))
+        request.after_account_fill_number = 0
         with pytest.raises(NotFound, match="has filled in AAPL, which the settings no longer name at paper") as unknown:
             await book.db.read(lambda conn: list_fills(conn, nothing, request))
         assert unknown.value.reason == "E_INSTRUMENT_UNKNOWN"

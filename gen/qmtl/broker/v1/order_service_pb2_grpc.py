@@ -93,7 +93,8 @@ class OrderServiceServicer:
     def ListFills(self, request, context):
         """Fills of an account in order.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN,
+        E_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,8 @@ class OrderServiceStub:
     ListFills: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListFillsRequest, _order_service_pb2.ListFillsResponse]
     """Fills of an account in order.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN,
+    E_FIELD).
     """
 
 @_typing.type_check_only
@@ -81,7 +82,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ListFills: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListFillsRequest, _order_service_pb2.ListFillsResponse]  # type: ignore[assignment]
     """Fills of an account in order.
 
-    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
+    Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN,
+    E_FIELD).
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +132,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_service_pb2.ListFillsResponse, _abc.Awaitable[_order_service_pb2.ListFillsResponse]]:
         """Fills of an account in order.
 
-        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN).
+        Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); NOT_FOUND (E_INSTRUMENT_UNKNOWN): as GetOrder; INVALID_ARGUMENT (E_PAGE_TOKEN,
+        E_FIELD).
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
