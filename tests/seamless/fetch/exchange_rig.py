@@ -64,6 +64,7 @@ class ExchangeRig:
     filler: Filler
     feed: LiveFeed
     live: LiveSessions
+    sessions: ReplaySessions
     inventory: Inventory
     storage: Storage
     market: Market
@@ -124,7 +125,9 @@ async def exchange_rig(
         sessions = ReplaySessions(inventory, db, clock, settings, metrics)
         filler = Filler(filling)
         fetcher = Fetcher(inventory, storage, sessions, live, filler, clock, storage_budget_s, metrics)
-        yield ExchangeRig(preset, fetcher, filling, filler, feed, live, inventory, storage, there, clock, metrics)
+        yield ExchangeRig(
+            preset, fetcher, filling, filler, feed, live, sessions, inventory, storage, there, clock, metrics
+        )
 
 
 def corrected(bars: Bars, by: float) -> Bars:

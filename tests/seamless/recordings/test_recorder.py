@@ -75,6 +75,28 @@ async def test_a_recording_has_what_was_acted_on_and_not_what_was_said_later(rig
     assert live.dataset_fingerprint != sealed.fingerprint, "storage has the correction"
 
 
+async def test_the_history_of_a_recording_that_is_played_is_what_is_known_now(rig: ExchangeRig, db: Database) -> None:
+    """As of the recorded time it would lack what was said of it since; what was recorded stays as it was told."""
+    recorder, session = Recorder(rig.inventory, db), await opened(rig, "s", 90)
+    await heard(rig, recorder, session, 90)
+    [(_, recorded)] = await recorder.seal_live("s", final=True)
+    await rig.fill(80, 100)
+    wrong = corrected(await rig.bars(85, 92), 1.0)
+    await rig.storage.write(rig.preset.dataset, wrong, Span(at(85), at(92)), Provenance("later"))
+    newest = await rig.inventory.artifact(await rig.fill(80, 100))
+    assert newest is not None
+
+    async def find(_: str) -> LiveSession:
+        return session
+
+    recording = await recorder.recording([recorded.fingerprint], "s", find)
+    played = await rig.sessions.play_recording(recording, SessionRequest("r", "w1", None, LENGTH_DEFAULT, 0.0))
+    assert (played.recorded, played.span) == ("s", Span(at(90), at(100)))
+    told = await rig.fetch(80, 100, ExecutionDomain.DRYRUN, as_of=98, session="r")
+    before = await rig.inventory.range_digest(newest, Span(at(80), at(90)), rig.preset)
+    assert (told.rows, told.dataset_fingerprint) == (10, before), "nothing of the recording's own time"
+
+
 async def test_what_is_sealed_at_the_end_gets_no_more(rig: ExchangeRig, db: Database) -> None:
     recorder, session = Recorder(rig.inventory, db), await opened(rig, "s", 90)
     assert await recorder.seal_live("s", final=False) == []
