@@ -153,6 +153,21 @@ async def test_symbols_are_netted_over_strategies_and_gross_is_not(database_url:
         assert await denial(book, asked("e", 50)) is None
 
 
+async def test_of_two_worlds_that_reserve_at_once_one_is_taken(database_url: str) -> None:
+    """The worked reservation at a tenth: of 100,000 at a leverage of 1.5, with 90,000 held, two buys of 40,000."""
+    async with opened(database_url) as book:
+        await limit(book, leverage_max=RATE_ONE * 3 // 2)
+        for number, owner in enumerate((OWNERS[0], OWNERS[2])):
+            assert await denial(book, asked(f"held-{number}", 4_500, owner=owner, symbol="COIN-USD")) is None
+        wanted = [asked(f"at-once-{n}", 4_000, owner=OWNERS[n], symbol="COIN-USD") for n in (0, 2)]
+        answers = await asyncio.gather(*(told(book, one) for one in wanted))
+        (refused,) = [answer for answer in answers if answer[0] is not None]
+        assert refused == (
+            Denial.LEVERAGE_ABOVE_LIMIT,
+            "gross exposure of the account 170000 USD would be above leverage_max 1.5 times the equity 100000 USD",
+        )
+
+
 async def test_what_only_reduces_passes_whatever_the_limits(database_url: str) -> None:
     async with opened(database_url) as book:
         await book.submit(asked("a", 90))

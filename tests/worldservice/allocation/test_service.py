@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 
 from qmtl.common.v1 import common_pb2 as commonpb
@@ -12,9 +14,11 @@ from qmtl.world.v1 import allocation_pb2 as allocationpb
 from qmtl.world.v1 import audit_service_pb2 as auditservicepb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
 from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
+from tests.support.world_stubs import WorldStubs
 from tests.worldservice.allocation.accounts import AccountsWithBooks, reason_of
 from tests.worldservice.allocation.requests import PB, change, scaled, traded, upsert
 from tests.worldservice.harness import WorldHarness, eventually
+from tests.worldservice.risk.books import book, message_of, series, snapshot_of
 from worldservice.allocation.store import sets
 
 
@@ -209,6 +213,7 @@ async def test_budgets_follow_equity_at_the_next_day_and_at_once_after_a_fall(
 
 async def test_a_proposal(allocating: WorldHarness, accounts: AccountsWithBooks) -> None:
     ann = await traded(allocating, accounts)
+    await _hub_is_silent(allocating, accounts, ann)
     vol = np.array([0.01, 0.02])
     lower = (np.array([[1, 0.5], [0.5, 1]]) * np.outer(vol, vol))[np.tril_indices(2)]
     covariance = allocationpb.StrategyCovariance(
@@ -223,3 +228,34 @@ async def test_a_proposal(allocating: WorldHarness, accounts: AccountsWithBooks)
     assert [row.share for row in found.worlds] == ["0.98"]
     request.method = allocationpb.PROPOSAL_METHOD_UNSPECIFIED
     assert await reason_of(ann.allocations.ProposeAllocations(request)) == "E_ENUM"
+
+
+async def _hub_is_silent(allocating: WorldHarness, accounts: AccountsWithBooks, ann: WorldStubs) -> None:
+    """A hub that is silent stops no rebalance: its plan says why its risk is not known."""
+    plan, propose = PB.PlanRebalanceRequest(rebalance=scaled("0.5")), PB.ProposeAllocationsRequest(account="main")
+    propose.method = allocationpb.PROPOSAL_METHOD_INVERSE_VOL
+
+    async def told() -> tuple[list[str], str]:
+        accounts.mark = ("60000", allocating.clock.now())
+        shown = (await ann.allocations.PlanRebalance(plan)).plan
+        assert len(shown.orders) == 2
+        unknown = [each.rpartition("RISK_UNKNOWN: ")[2].partition(":")[0] for each in shown.warnings if "RISK" in each]
+        assert bool(shown.risk_snapshot) is bool(shown.risk_before) is not bool(unknown)
+        return unknown, shown.risk_snapshot
+
+    assert await told() == (["E_SNAPSHOT_MISSING"], "")
+    assert await reason_of(ann.allocations.ProposeAllocations(propose)) == "E_SNAPSHOT_MISSING"
+    weights, returns = book(2, 120, 1)
+    last = allocating.clock.now().date() - timedelta(days=1)
+    named = {name: f"w1/s{number + 1}" for number, name in enumerate(weights)}
+    message = message_of(snapshot_of(
+        {named[name]: share for name, share in weights.items()},
+        {named[name]: series(one.values, last) for name, one in returns.items()}, "account:main", "v1",
+    ))  # fmt: skip
+    message.as_of.FromDatetime(allocating.clock.now())
+    await ann.risk.PutSnapshot(riskservicepb.PutSnapshotRequest(account="main", snapshot=message))
+    assert await told() == ([], "v1")
+    assert len((await ann.allocations.ProposeAllocations(propose)).strategies) == 2
+    allocating.clock.advance(900.0)
+    assert await told() == (["E_SNAPSHOT_EXPIRED"], "")
+    assert await reason_of(ann.allocations.ProposeAllocations(propose)) == "E_SNAPSHOT_EXPIRED"
