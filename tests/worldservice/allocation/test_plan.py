@@ -223,6 +223,19 @@ def test_above_a_budget_only_what_adds_is_dropped_for_it() -> None:
     assert _with_rules(rules, scaled(a="1.05")) == (LegReason.BELOW_LOT,), "nothing is traded of it: it adds nothing"
     assert _with_rules(rules, scaled(a="1.1")) == (LegReason.OVER_BUDGET,)
     assert _with_rules(rules, scaled(a="0.9")) == (), "it is above its budget afterwards too, and reduces"
+    fine = replace(rules, constraints=lots("0.00001"))
+    assert _with_rules(fine, scaled(a="1.00001")) == (LegReason.OVER_BUDGET,), "by less than a dollar"
+
+
+def test_what_a_world_gives_up_makes_room_in_its_budget_for_what_it_adds() -> None:
+    rows = (held("a/adds", "1"), held("a/gives", "1"))  # 120,000 together, which is the budget
+    rules = Rules(lots("0.1"), {(Owner("a", "adds"), 1): Standing.OPEN}, (Budget("a", "", F(120_000), F(60_000)),))
+    scales = ExplicitScales({}, {Owner("a", "adds"): F("1.5"), Owner("a", "gives"): F("0.5")})
+    found = plan_of(Book("acc", 1, F(10**6), rows), Asked("{}", scales, {}), rules, NOW)
+    assert [(row.leg.owner.strategy_id, row.rounded) for row in found.legs] == [
+        ("adds", F("0.5")),
+        ("gives", F("-0.5")),
+    ]
 
 
 def test_no_plan_on_half_a_book() -> None:
