@@ -187,8 +187,8 @@ def require_well_formed(order: Order) -> None:
 
 def _unreadable(order: Order) -> list[Violation]:
     """Numbers of an order that are none, or that no contract carries."""
-    amounts = [("quantity", order.quantity), ("position_target", order.position_target)]
-    amounts += [("shares.quantity", share.quantity) for share in order.shares]
+    shares = [("shares.quantity", share.quantity) for share in order.shares] if order.shares else ()
+    amounts = (("quantity", order.quantity), ("position_target", order.position_target), *shares)
     prices = (
         ("limit_price", order.limit_price),
         ("stop_price", order.stop_price),

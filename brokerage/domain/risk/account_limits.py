@@ -25,8 +25,10 @@ Counts = Callable[[Owner, str], bool]
 def account_limits(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | None:
     """The first limit of its account that an order would break, were it and all that is open to fill."""
     limits = now.view.account_limits
+    if not limits.binds or now.mark is None:
+        return None
     together = now.reach(order, sized)
-    if not limits.binds or now.mark is None or not increases(order.side, together, now.held):
+    if not increases(order.side, together, now.held):
         return None
     rules = _Rules(order, together, now)
     return (

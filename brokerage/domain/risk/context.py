@@ -78,7 +78,7 @@ def context_of(view: AccountView, order: Order, instrument: Instrument, at_ns: i
         position=book.ledger.position(order.symbol),
         buys=book.open_totals(order.symbol, Side.BUY),
         sells=book.open_totals(order.symbol, Side.SELL),
-        open_orders=sum(totals.orders for totals in book.totals.values()),
+        open_orders=sum([totals.orders for totals in book.totals.values()]),
         mark=view.marks.get(order.symbol),
         view=view,
         limits=view.limits,

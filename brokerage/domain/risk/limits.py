@@ -55,7 +55,7 @@ def tightened(limits: Limits, world: RiskLimits, side: Side, scale: int) -> Limi
 
     `scale` is the places of the currency the order is valued in.
     """
-    if world == UNLIMITED and scale == LIMIT_SCALE:
+    if scale == LIMIT_SCALE and (world is UNLIMITED or world == UNLIMITED):
         return limits
     own, position = at_scale(limits, scale), _of_side(world, side)
     return replace(

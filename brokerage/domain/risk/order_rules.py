@@ -38,8 +38,10 @@ def tradable(order: Order, sized: SizedOrder, now: RiskContext) -> Refusal | Non
     listed_ns, known = now.instrument.listed_ns, (now.view.endings.get(order.symbol), now.instrument.delisted_ns)
     if now.at_ns < listed_ns:
         return Refusal(Denial.NOT_TRADABLE, f"{order.symbol} is listed at {timestamp_text(from_ns(listed_ns))} only")
-    ends_ns = min((one for one in known if one), default=None)
-    if ends_ns is None or now.at_ns < ends_ns:
+    if not any(known):
+        return None
+    ends_ns = min(one for one in known if one)
+    if now.at_ns < ends_ns:
         return None
     ended = timestamp_text(from_ns(ends_ns))
     told = f"{order.symbol} trades no more since {ended}: it was delisted, has expired, or is others now"

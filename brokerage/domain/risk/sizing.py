@@ -20,13 +20,9 @@ from qmtl.core.errors import InvalidRequest
 def size(order: Order, now: RiskContext) -> SizedOrder | Refusal:
     """Bring an order to the instrument's scales and the gate's weight, or say which rule its numbers break."""
     instrument = now.instrument
-    if order.quantity.scaleb(instrument.quantity_scale) > INT64_MAX:
-        most = format_decimal(instrument.quantity_decimal(INT64_MAX))
-        written = format_decimal(order.quantity)
-        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {written} of {order.symbol} is above {most}")
     quantity = _scaled(order.quantity, instrument.quantity_scale)
     if quantity is None:
-        return _imprecise("quantity", format_decimal(order.quantity), instrument, instrument.quantity_scale)
+        return _uncounted(order, instrument)
     if quantity % instrument.lot:
         written, lot = (format_decimal(one) for one in (order.quantity, instrument.quantity_decimal(instrument.lot)))
         return Refusal(Denial.LOT, f"quantity {written} is no multiple of {lot}, the lot of {order.symbol}")
@@ -140,6 +136,15 @@ def _price(name: str, price: Decimal | None, instrument: Instrument) -> int | Re
         tick = format_decimal(instrument.price_decimal(instrument.tick))
         return Refusal(Denial.TICK, f"{name} {written} is no multiple of {tick}, the tick of {instrument.symbol}")
     return scaled
+
+
+def _uncounted(order: Order, instrument: Instrument) -> Refusal:
+    """Why a quantity is no number of units that can be counted: it is too large, or finer than they are."""
+    written = format_decimal(order.quantity)
+    if order.quantity.scaleb(instrument.quantity_scale) > INT64_MAX:
+        most = format_decimal(instrument.quantity_decimal(INT64_MAX))
+        return Refusal(Denial.QUANTITY_ABOVE_MAXIMUM, f"quantity {written} of {order.symbol} is above {most}")
+    return _imprecise("quantity", written, instrument, instrument.quantity_scale)
 
 
 def _imprecise(name: str, written: str, instrument: Instrument, places: int) -> Refusal:
