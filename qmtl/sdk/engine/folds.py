@@ -31,19 +31,19 @@ COUNTED_FROM = 30_000
 class FoldState:
     """The streaming form: one fold and its state."""
 
-    __slots__ = ("_out", "_params", "fold", "values")
+    __slots__ = ("_out", "_params", "_step", "fold", "values")
 
     def __init__(self, fold: Fold, values: list[float] | None = None) -> None:
         self.fold = fold
         self.values: list[float] = [0.0] * fold.state_size if values is None else list(values)
         if len(self.values) != fold.state_size:
             raise ValueError(f"state of {fold.code_hash} has {len(self.values)} numbers, want {fold.state_size}")
-        self._params = list(fold.params)
+        self._step, self._params = fold.step, list(fold.params)
         self._out = [0.0] * fold.outputs
 
     def advance(self, x: list[float]) -> list[float] | None:
         """Take one input; the value it makes, or None while warming up."""
-        return list(self._out) if self.fold.step(self.values, self._params, x, self._out) else None
+        return self._out.copy() if self._step(self.values, self._params, x, self._out) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

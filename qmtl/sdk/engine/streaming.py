@@ -200,7 +200,7 @@ class StreamEngine:
 
     def _push(self, source: Vertex, time_ns: int, row: Row) -> list[Instant]:
         state = self._sources[source.node_id]
-        if time_ns <= max(state.released, state.joined) or time_ns < state.watermark:
+        if time_ns <= state.released or time_ns <= state.joined or time_ns < state.watermark:
             self._put_aside(state.vertex, time_ns, row)
             return []
         return self._released(state, state.take(time_ns, row))

@@ -284,15 +284,16 @@ class _AccountReplay:
         """One step: money up to its bars, its bars, money up to its close, and what is decided then. Whether what is
         held may have changed.
         """
-        time_ns, moved = self._timeline.ends.item(step), self._meet_bars(step)
+        moved = self._meet_bars(step)
         if marked:
-            same = not self._late and self._logic.settled and not commands.changes(step, step + 1)
+            time_ns = self._timeline.ends.item(step)
+            same = not self._late and self._logic.settled and not commands.changes_at(step)
             self._decide(step, time_ns, [] if same else commands.at(step, time_ns))
         return moved
 
     def _meet_bars(self, step: int) -> bool:
         """The bars of a step; whether they or time did more than to move marks."""
-        timeline, time_ns, moved = self._timeline, self._timeline.ends.item(step), self._timed
+        timeline, moved = self._timeline, self._timed
         rows = timeline.rows_at(step)
         if self._timed:
             begin_ns = min(timeline.columns[symbol].start_ns.item(row) for symbol, row in rows)
@@ -311,6 +312,7 @@ class _AccountReplay:
             else:
                 self._tell(fill_event(direct))
         if self._timed:
+            time_ns = timeline.ends.item(step)
             self._record.pay(self.currency, self._account.advance(time_ns))
             self._acted(self._actions.end(time_ns, len(self._record.fills)))
         return moved

@@ -64,6 +64,10 @@ class CommandTable:
         """At how many steps of [step, end) a target is not that of its command before."""
         return bisect_left(self._changes, end) - bisect_left(self._changes, step)
 
+    def changes_at(self, step: int) -> bool:
+        """Whether a target of a step is not that of its command before."""
+        return self.next_change(step, step + 1) == step
+
     def at(self, step: int, end_ns: int) -> list[Command]:
         """The commands of a step that ends at `end_ns`."""
         found: list[Command] = []
