@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+from dataclasses import FrozenInstanceError, InitVar, dataclass, field, make_dataclass, replace
 
 import pytest
 
@@ -81,7 +81,90 @@ def _with_a_base() -> type[object]:
     return Child
 
 
-@pytest.mark.parametrize("make", [_with_a_factory, _with_more_to_do, _with_a_base])
+def _not_frozen() -> type[object]:
+    @dataclass(slots=True)
+    class Loose:
+        one: int
+
+    return Loose
+
+
+def _without_slots() -> type[object]:
+    @dataclass(frozen=True)
+    class Open:
+        one: int
+
+    return Open
+
+
+def _keyword_only() -> type[object]:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Named:
+        one: int
+
+    return Named
+
+
+def _not_in_init() -> type[object]:
+    @dataclass(frozen=True, slots=True)
+    class Filled:
+        one: int
+        two: int = field(init=False, default=2)
+
+    return Filled
+
+
+def _with_an_init_only_field() -> type[object]:
+    @dataclass(frozen=True, slots=True)
+    class Seeded:
+        one: int
+        seed: InitVar[int]
+
+    return Seeded
+
+
+def _no_dataclass() -> type[object]:
+    class Bare:
+        __slots__ = ("one",)
+
+    return Bare
+
+
+REFUSED = [
+    _with_a_factory,
+    _with_more_to_do,
+    _with_a_base,
+    _not_frozen,
+    _without_slots,
+    _keyword_only,
+    _not_in_init,
+    _with_an_init_only_field,
+    _no_dataclass,
+]
+
+
+@pytest.mark.parametrize("make", REFUSED)
 def test_other_classes_are_refused(make: Callable[[], type[object]]) -> None:
     with pytest.raises(TypeError, match="is not a plain frozen, slotted dataclass"):
         fast_init(make())
+
+
+@pytest.mark.parametrize("name", ["self", "_cls", "_unfrozen", "_set", "_default_one"])
+def test_a_field_of_a_name_that_it_uses_itself_is_refused(name: str) -> None:
+    made = make_dataclass("Clashing", [("one", int, 1), (name, int, 2)], frozen=True, slots=True)
+    with pytest.raises(TypeError, match=rf"Clashing: fields \['{name}'\] have names that its __init__ uses"):
+        fast_init(made)
+
+
+def test_a_slot_for_weak_references_is_refused_at_once() -> None:
+    @dataclass(frozen=True, slots=True, weakref_slot=True)
+    class Referred:
+        one: int
+
+    with pytest.raises(TypeError, match="object layout differs"):
+        fast_init(Referred)
+
+
+def test_it_has_no_subclasses() -> None:
+    with pytest.raises(TypeError, match="Child: a class with fast_init has no subclasses"):
+        type("Child", (Fast,), {"__slots__": ()})
