@@ -63,5 +63,5 @@ def _require_same_layout(cls: type, unfrozen: type) -> None:
     object.__setattr__(object.__new__(cls), "__class__", unfrozen)
 
 
-def _refuse_subclass(cls: type, **_: object) -> NoReturn:
+def _refuse_subclass(cls: type, /, **_: object) -> NoReturn:
     raise TypeError(f"{cls.__name__}: a class with fast_init has no subclasses")

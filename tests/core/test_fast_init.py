@@ -41,6 +41,23 @@ def test_it_is_made_and_compared_and_shown_as_before() -> None:
         Fast()  # type: ignore[call-arg]
 
 
+def test_fields_have_their_own_defaults() -> None:
+    @fast_init
+    @dataclass(frozen=True, slots=True)
+    class Made:
+        one: int
+        two: str
+        three: int = 3
+        four: int = 4
+
+    made = Made(1, "two", four=5)
+    assert (made.one, made.two, made.three, made.four) == (1, "two", 3, 5)
+    assert str(inspect.signature(Made)).startswith("(one: ")
+    assert Made.__init__.__qualname__.endswith("Made.__init__")
+    with pytest.raises(TypeError, match="two"):
+        Made(1)  # type: ignore[call-arg]
+
+
 def test_it_is_frozen() -> None:
     made = Fast(1)
     changes: list[Callable[[], None]] = [
@@ -57,6 +74,7 @@ def test_it_is_frozen() -> None:
 def _with_a_factory() -> type[object]:
     @dataclass(frozen=True, slots=True)
     class Listing:
+        one: int
         items: list[int] = field(default_factory=list)
 
     return Listing
@@ -101,6 +119,7 @@ def _keyword_only() -> type[object]:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Named:
         one: int
+        two: int = field(kw_only=False)
 
     return Named
 
