@@ -214,7 +214,7 @@ def _way_in(decision: decisionpb.DecisionEnvelope, standing: Standing) -> str:
 def _entry_text(decision: decisionpb.DecisionEnvelope, standing: Standing, entry: activationpb.ActivationEntry) -> str:
     side = enum_word(commonpb.Side, entry.side).lower()
     if entry.freeze:
-        return f"{side} is frozen"
+        return f"{side} is frozen {_frozen_by(decision, entry)}"
     if not entry.active:
         return f"{side} is inactive"
     if entry.drain and entry.effective_mode in _TRADING:
@@ -224,6 +224,14 @@ def _entry_text(decision: decisionpb.DecisionEnvelope, standing: Standing, entry
     if entry.effective_mode in _TRADING:
         return f"{side} trades in {mode} at weight {entry.weight}{_window(entry)}"
     return f"{side} is active and computes only ({mode}): {_held_by(decision, standing)}"
+
+
+def _frozen_by(decision: decisionpb.DecisionEnvelope, entry: activationpb.ActivationEntry) -> str:
+    """Who froze an entry, and what ends that: an operator's change clears the run."""
+    if entry.run_id:
+        resume = f"qmtl world resume {decision.world_id} {entry.run_id}"
+        return f"by run {entry.run_id}: where that has ended, {resume} opens what stood before"
+    return f"by an operator: qmtl world activate {decision.world_id} {entry.strategy_id} --orders all ends that"
 
 
 def _closing_text(standing: Standing, entry: activationpb.ActivationEntry) -> str:

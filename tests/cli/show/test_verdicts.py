@@ -79,7 +79,16 @@ def test_other_reasons_to_be_out(
             {"active": True, "weight": "0.5", "effective_mode": PAPER},
             "long trades in PAPER at weight 0.5",
         ),
-        (decided(PAPER, "s"), {"active": True, "freeze": True}, "long is frozen"),
+        (
+            decided(PAPER, "s"),
+            {"active": True, "freeze": True},
+            "long is frozen by an operator: qmtl world activate w s --orders all ends that",
+        ),
+        (
+            decided(PAPER, "s"),
+            {"freeze": True, "run_id": "r-7"},
+            "long is frozen by run r-7: where that has ended, qmtl world resume w r-7 opens what stood before",
+        ),
         (
             decided(PAPER),
             {"active": True, "drain": True, "effective_mode": PAPER},
