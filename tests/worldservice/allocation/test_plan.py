@@ -15,7 +15,7 @@ from worldservice.allocation.domain.legs import LegReason, Mark, check_marks, le
 from worldservice.allocation.domain.plan import Approach, Asked, Book, Rules, Standing, plan_of
 from worldservice.allocation.domain.scaling import ExplicitScales, ScaleMode, ShareChange, ratio
 from worldservice.allocation.domain.shares import Owner
-from worldservice.allocation.domain.trading.constraints import Force, Row, Terms, constraints_of
+from worldservice.allocation.domain.trading.constraints import Row, Terms, constraints_of
 from worldservice.allocation.domain.trading.netting import Execution, Split, whole_steps
 from worldservice.allocation.domain.trading.overlay import Proxy
 
@@ -96,11 +96,11 @@ def test_constraints_merge_field_by_field_and_later_wins() -> None:
     rows = [
         Row("", "", Terms(lot=F("0.01"), notional_min=F(10))),
         Row("", "BTC", Terms(lot=F("0.1"))),
-        Row("x", "", Terms(notional_min=F(20), force=Force.DAY)),
+        Row("x", "", Terms(notional_min=F(20))),
         Row("x", "BTC", Terms(quantity_min=F(1))),
     ]
     found = constraints_of(rows, {("x", "BTC"): Terms(lot=F("0.001"), quantity_min=F("0.001"))})
-    assert found.of("x", "BTC") == Terms(F("0.1"), F(1), F(20), None, Force.DAY)
+    assert found.of("x", "BTC") == Terms(F("0.1"), F(1), F(20))
     assert found.of("y", "BTC") == Terms(F("0.1"), None, F(10))
     assert found.of("y", "ETH") == Terms(F("0.01"), None, F(10))
 

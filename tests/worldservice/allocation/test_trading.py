@@ -13,7 +13,6 @@ from tests.worldservice.allocation.books import MARK, NOW, F, held, lots, scaled
 from worldservice.allocation.domain.legs import legs_of
 from worldservice.allocation.domain.plan import Approach, Asked, Book, Rules, plan_of
 from worldservice.allocation.domain.scaling import ScaleMode
-from worldservice.allocation.domain.trading.constraints import Force
 from worldservice.allocation.domain.trading.cost import Market, cost_of, permanent_bps, temporary_bps
 from worldservice.allocation.domain.trading.netting import PlannedOrder, residual_lots
 from worldservice.allocation.domain.trading.overlay import Proxy, Way, check_proxies, choices_of, hybrid_hedges
@@ -133,8 +132,6 @@ def test_no_pace_is_best_under_a_permanent_impact_that_large() -> None:
 
 
 def test_lots_that_are_no_legs_are_counted() -> None:
-    order = PlannedOrder(
-        "v", "S", Fraction(5), Fraction(1), (Fraction(2), Fraction(3)), False, Force.IOC, (0, 1), (3, 2)
-    )
+    order = PlannedOrder("v", "S", Fraction(5), Fraction(1), (Fraction(2), Fraction(3)), False, (0, 1), (3, 2))
     assert residual_lots([order]) == 0
     assert residual_lots([order, replace(order, shares=(3, 3)), replace(order, slices=(Fraction(2),))]) == 4

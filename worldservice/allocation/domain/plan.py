@@ -366,7 +366,7 @@ def _hash(account: str, asked: Asked, planned: Sequence[PlannedLeg], orders: Seq
     ]
     sent = [
         [order.venue, order.symbol, str(order.quantity), _words(order.slices), str(order.reduce_only),
-         order.force.value, _words(order.legs), _words(order.shares)]
+         _words(order.legs), _words(order.shares)]
         for order in orders
     ]  # fmt: skip
     return digest(canonical_json([account, asked.content, asked.execution.value, legs, sent]))

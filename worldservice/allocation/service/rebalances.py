@@ -15,6 +15,7 @@ from qmtl.sql.database import signal
 from qmtl.wire.fields import require_text
 from qmtl.wire.paging import page_from_proto, page_of
 from qmtl.world.v1 import allocation_service_pb2 as allocationservicepb
+from worldservice.allocation.domain.amounts import text_of
 from worldservice.allocation.domain.plan import Plan
 from worldservice.allocation.domain.run import Run, RunState, expired
 from worldservice.allocation.domain.trading.netting import residual_lots
@@ -198,7 +199,7 @@ def _record(conn: Connection, act: Act, asked: Recorded, plan: Plan) -> Recorded
     run = replace(asked.run, two_person=two_person)
     recorded = replace(asked, run=run)
     runs.insert_run(conn, recorded)
-    marks = sorted({f"{row.leg.symbol} {float(row.leg.mark.price):.10g}" for row in plan.legs})
+    marks = sorted({f"{row.leg.symbol} {text_of(row.leg.mark.price, 18)}" for row in plan.legs})
     audit_write(conn, act, f"rebalance {run.run_id} plan {run.plan_hash}, marks {', '.join(marks)}: {run.reason}")
     drafts = [
         rebalancing_planned(run_to_proto(run, recorded.request, recorded.plan), act),

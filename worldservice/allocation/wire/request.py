@@ -157,7 +157,6 @@ def _row(message: rebalancepb.OrderConstraint, path: str) -> Row:
         number("quantity_min", message.quantity_min),
         number("notional_min", message.notional_min),
         number("order_notional_max", message.order_notional_max),
-        None,
         message.canonical_symbol or None,
     )
     return Row(message.venue, message.symbol, terms)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from enum import Enum
 from fractions import Fraction
 
 from qmtl.core.errors import Exhausted, refused
@@ -12,13 +11,6 @@ from worldservice.allocation.domain.legs import Held, LegReason
 
 ROWS_MAX = 500
 ANY = ""
-
-
-class Force(Enum):
-    """How long an order of a rebalance works: what trades at once, or until the session ends."""
-
-    IOC = "IOC"
-    DAY = "DAY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +21,6 @@ class Terms:
     quantity_min: Fraction | None = None
     notional_min: Fraction | None = None
     order_notional_max: Fraction | None = None
-    force: Force | None = None
     canonical: str | None = None
 
     def over(self, before: Terms) -> Terms:

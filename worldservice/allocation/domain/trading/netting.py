@@ -14,7 +14,7 @@ from itertools import groupby
 from worldservice.allocation.domain.amounts import steps_toward_zero
 from worldservice.allocation.domain.legs import Leg, LegReason, Mark, reduces
 from worldservice.allocation.domain.shares import Owner
-from worldservice.allocation.domain.trading.constraints import Constraints, Force, Terms
+from worldservice.allocation.domain.trading.constraints import Constraints, Terms
 
 NO_LOT = Fraction(1, 10**8)
 """Step of a symbol whose lot nobody states: the finest that brokerage keeps."""
@@ -63,7 +63,6 @@ class PlannedOrder:
     lot: Fraction
     slices: tuple[Fraction, ...]
     reduce_only: bool
-    force: Force
     legs: tuple[int, ...]
     shares: tuple[int, ...]
 
@@ -139,7 +138,7 @@ def orders_of(planned: Sequence[PlannedLeg], constraints: Constraints, split: Sp
             sent = (row.rounded,) if slices == [steps] else tuple(each * lot for each in slices)
             orders.append(
                 PlannedOrder(
-                    leg.venue, leg.symbol, row.rounded, lot, sent, row.reduce_only, terms.force or Force.IOC,
+                    leg.venue, leg.symbol, row.rounded, lot, sent, row.reduce_only,
                     (index,), (steps,),
                 )
             )  # fmt: skip
@@ -162,7 +161,7 @@ def netted_orders(
         reducing = all(planned[i].reduce_only for i in members)
         orders.append(
             PlannedOrder(
-                *at, net, lot, tuple(each * lot for each in slices), reducing, terms.force or Force.IOC,
+                *at, net, lot, tuple(each * lot for each in slices), reducing,
                 tuple(members), steps,
             )
         )  # fmt: skip
