@@ -105,8 +105,9 @@ class Backfiller:
     async def ensure(self, source: BarSource, calendar: Calendar, span: Span, tell: Tell = lambda _: None) -> Progress:
         """Fetch what is missing of a range, as far as its bars have closed; `tell` hears of each window's end.
 
-        A window that cannot be had does not stop the others; its reason is among `failures`. Raises Unavailable,
-        Exhausted (E_RATE_LIMITED) where the source's time cannot be had.
+        A window that cannot be had does not stop the others; its reason is among `failures`. A full disk stops those
+        that have not begun: what cannot be kept is not asked for. Raises Unavailable, Exhausted (E_RATE_LIMITED) where
+        the source's time cannot be had.
         """
         dataset, step = source.dataset, source.dataset.interval_ns
         closed_ns = floor_to(await source.now_ns(Purpose.HISTORY), step)
@@ -114,12 +115,15 @@ class Backfiller:
         missing = await self.missing(dataset, calendar, span)
         windows = windows_of(missing, step, WINDOW_BARS)
         failures: list[str] = []
-        done = 0
+        done, disk_full = 0, False
 
         async def fill(window: Window) -> None:
-            nonlocal done
+            nonlocal done, disk_full
             async with self._seats:
-                failure = await self._fill(source, calendar, window)
+                try:
+                    failure = _not_fetched(window) if disk_full else await self._fill(source, calendar, window)
+                except DiskFull as error:
+                    failure, disk_full = str(error), True
             done += 1
             over = done
             failures.extend([failure] if failure else [])
@@ -138,7 +142,7 @@ class Backfiller:
         return replace(found, windows=windows, windows_done=done, failures=tuple(sorted(failures)))
 
     async def _fill(self, source: BarSource, calendar: Calendar, window: Window) -> str:
-        """See that a window is filled, here or elsewhere; why it could not be, or nothing."""
+        """See that a window is filled, here or elsewhere; why it could not be, or nothing. Raises DiskFull."""
         name = f"seamless/backfill/{source.dataset}/{window.number}"
         attempt = 0
         while True:
@@ -149,6 +153,8 @@ class Backfiller:
                     return await self._unsettled(source, calendar, window)
                 await self._clock.sleep(OTHERS_S)
             except (Unavailable, Exhausted, Conflict) as error:
+                if error.reason == "E_DISK_SMALL":  # to fetch it again would not help
+                    raise DiskFull(f"window {window.number}: E_DISK_SMALL: {error.message}: {error.hint}") from error
                 attempt += 1
                 self._metrics.backfill_attempts.labels(type(error).__name__).inc()
                 if attempt >= ATTEMPTS:
@@ -181,6 +187,14 @@ class Backfiller:
         left = await self.missing(source.dataset, calendar, window.span)
         count = bars(left, source.dataset.interval_ns)
         return f"window {window.number}: {source.producer} does not say what became of {count} bars" if left else ""
+
+
+class DiskFull(Exception):
+    """A window came and could not be kept."""
+
+
+def _not_fetched(window: Window) -> str:
+    return f"window {window.number}: not fetched, as there is no room for it (E_DISK_SMALL)"
 
 
 def _failure(window: Window, error: QmtlError, attempts: int) -> str:

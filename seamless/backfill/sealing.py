@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from qmtl.calendars.spans import Span
-from qmtl.core.errors import Conflict
+from qmtl.core.errors import Conflict, Exhausted
 from seamless.artifacts.ingest import judged
 from seamless.artifacts.inventory import Inventory
 from seamless.domain.bars import VALUES, Bars
@@ -32,13 +32,13 @@ async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, pr
     bars = await storage.read(preset.dataset, Span(known.have[0].start_ns, known.have[-1].end_ns))
     newest = await inventory.newest(preset)
     schema = await inventory.schemas.in_force(preset.dataset.kind.value)
-    outcome = await asyncio.to_thread(
-        judged, preset, _raw(bars), producer, newest, inventory.archive, schema, closed_ns
-    )
     try:
+        outcome = await asyncio.to_thread(
+            judged, preset, _raw(bars), producer, newest, inventory.archive, schema, closed_ns
+        )
         await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
-    except Conflict as error:
-        return Sealed(refusal=error.message)
+    except (Conflict, Exhausted) as error:
+        return Sealed(refusal=": ".join(filter(None, (error.message, error.hint))))
     fingerprint = outcome.manifest.fingerprint if outcome.manifest else ""
     return Sealed(fingerprint, outcome.refusal, outcome.report.held_back)
 

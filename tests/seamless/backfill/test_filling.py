@@ -27,6 +27,7 @@ from seamless.presets.preset import Presets
 from seamless.storage.storage import Storage
 from tests.exchange.core.faults import Trouble
 from tests.exchange.market.client import MINUTE_MS, Market, bars_of, market
+from tests.support.disks import SmallDisk
 
 MINUTE_NS = 60_000_000_000
 FIRST_MS = 1_700_000_000_000 // (1_000 * MINUTE_MS) * 1_000 * MINUTE_MS
@@ -43,13 +44,13 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def filling(
-    bus: Bus, db: Database, folder: Path, registry: CollectorRegistry | None = None
+    bus: Bus, db: Database, folder: Path, registry: CollectorRegistry | None = None, first_ms: int = FIRST_MS
 ) -> AsyncIterator[tuple[Filling, Market, Inventory]]:
     clock, metrics = SystemClock(), SeamlessMetrics(registry or CollectorRegistry())
     storage = Storage(folder / "stored", db)
     inventory = Inventory(Presets((PRESET,)), db, Archive(folder), metrics)
     backfiller = Backfiller(storage, Flights(bus, clock, lease_s=2), clock, metrics, Random(1))
-    async with market(lambda: NOW_MS, first_ms=FIRST_MS) as there, bars_of(there) as source:
+    async with market(lambda: NOW_MS, first_ms=first_ms) as there, bars_of(there) as source:
         yield Filling({PRESET.name: source}, backfiller, storage, inventory), there, inventory
 
 
@@ -105,6 +106,51 @@ async def test_a_bar_without_all_of_its_fields_costs_no_other_bar(bus: Bus, db: 
         assert (last.progress.present, last.progress.empty) == (2_499, 0)
         (failure,) = last.progress.failures
         assert "E_SOURCE_ANSWER after 6 attempts: 1 bars came without all of their fields" in failure
+
+
+async def test_a_full_disk_ends_it_without_asking_again_and_says_where_room_is_wanted(
+    bus: Bus, db: Database, small_disk: SmallDisk
+) -> None:
+    """Eight windows are on their way at once; those after them are not asked for."""
+    first_ms = FIRST_MS - 10_000 * MINUTE_MS
+    span = Span(first_ms * 1_000_000, WHOLE.end_ns)
+    async with filling(bus, db, small_disk.folder, first_ms=first_ms) as (one, there, _):
+        small_disk.fill()
+        last = (await filled(one, span))[-1]
+        assert (last.done, last.fingerprint, last.progress.present) == (True, "", 0)
+        *windows, unsealed = sorted(last.progress.failures, key=lambda failure: failure.startswith("not sealed"))
+        assert unsealed == "not sealed: nothing is stored"
+        came = [failure for failure in windows if "not fetched" not in failure]
+        assert (len(windows), len(came)) == (13, 8)
+        folder = small_disk.folder / "stored"
+        assert all(f"E_DISK_SMALL: {folder}" in failure and "No space left on device" in failure for failure in came)
+        assert all("free space, or choose another data_dir" in failure for failure in came)
+        asked = len(there.told.asked)
+        small_disk.free()
+        last = (await filled(one, span))[-1]
+        assert (last.progress.ratio, last.progress.failures) == (1.0, ())
+        assert len(there.told.asked) - asked > asked, "all 13 now, where 8 were asked for"
+
+
+async def test_what_came_and_cannot_be_sealed_for_want_of_room_is_told_and_stays(
+    bus: Bus, db: Database, tmp_path: Path, small_disk: SmallDisk
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (small_disk.folder / "stored").symlink_to(other)  # what is stored has room
+    async with filling(bus, db, small_disk.folder) as (one, there, inventory):
+        small_disk.fill()
+        last = (await filled(one))[-1]
+        assert (last.progress.ratio, last.fingerprint) == (1.0, "")
+        (failure,) = last.progress.failures
+        assert failure.startswith(f"not sealed: {small_disk.folder}")
+        assert "No space left on device" in failure
+        assert "free space, or choose another data_dir" in failure
+        assert await inventory.newest(PRESET) is None
+        asked = len(there.told.asked)
+        small_disk.free()
+        last = (await filled(one))[-1]
+        assert (bool(last.fingerprint), last.progress.failures, len(there.told.asked)) == (True, (), asked)
 
 
 async def test_what_nothing_fetches_is_refused(bus: Bus, db: Database, tmp_path: Path) -> None:
