@@ -127,9 +127,9 @@ async def test_a_full_disk_ends_it_without_asking_again_and_says_where_room_is_w
         assert all("free space, or choose another data_dir" in failure for failure in came)
         asked = len(there.told.asked)
         small_disk.free()
-        last = (await filled(one, span))[-1]
+        last = (await filled(one))[-1]
         assert (last.progress.ratio, last.progress.failures) == (1.0, ())
-        assert len(there.told.asked) - asked > asked, "all 13 now, where 8 were asked for"
+        assert len(there.told.asked) > asked
 
 
 async def test_what_came_and_cannot_be_sealed_for_want_of_room_is_told_and_stays(
