@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import sqlalchemy as sa
 from dagmanager import tables
 from dagmanager.diffs.domain import diff
 from dagmanager.tables import nodes as node_rows
+from qmtl.cli.local.ports import free_ports
 from qmtl.core.errors import QmtlError
 from qmtl.core.identity import keys as identity_keys
 from qmtl.core.identity.dag import check_dag
@@ -239,13 +239,6 @@ def row(size: int, kind: str, spent: Cost) -> str:
     return f"{size:>8} {kind:<8} {spent.cpu_ms:>10.1f} {spent.wall_ms:>10.1f}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def child(args: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as out, subprocess.Popen(args, env=env, stdout=out, stderr=out) as process:
@@ -258,7 +251,7 @@ def child(args: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subpr
 
 @contextlib.asynccontextmanager
 async def service(home: Path, url: str) -> AsyncIterator[tuple[psutil.Process, DagStubs]]:
-    port, nats_port = free_port(), free_port()
+    port, nats_port = free_ports(2)
     ensure_dev_keys(home)
     token = mint_service_token(home, "gateway")
     root = Path(__file__).parents[1]

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from types import MappingProxyType
 
 import psycopg
 
+from qmtl.cli.local.ports import keep
 from qmtl.cli.prod.documents import database_name
 from qmtl.cli.prod.topology import NATS, Process, Topology, read_topology
 from qmtl.config.settings import SERVICES
@@ -41,16 +41,11 @@ def environment() -> dict[str, str]:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many neighbouring ports that nobody listens on."""
+    """The first of so many neighbouring ports that nobody listens on, kept for this process."""
     while True:
         first = random.SystemRandom().randrange(21_000, 31_000)
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
+        if all(keep(port) for port in range(first, first + count)):
+            return first
 
 
 @dataclass

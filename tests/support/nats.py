@@ -7,7 +7,6 @@ async def test_y(nats_server: NatsServer): ...  # one server per test: nats_serv
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -19,28 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from qmtl.cli.local.ports import free_ports
+
 START_S = 15.0
-_DICE = random.SystemRandom()
-_GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port nobody listens on, given out once by this process.
-
-    Below the kernel's own range, so that no outgoing connection takes it before it is bound; drawn at random, so that
-    test processes side by side do not draw the same.
-    """
-    while True:
-        port = _DICE.randrange(10_000, 20_000)
-        if port in _GIVEN:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _GIVEN.add(port)
-        return port
+    """A port nobody listens on, given out once, to this process alone."""
+    return free_ports(1)[0]
 
 
 class NatsServer:

@@ -1,10 +1,14 @@
-"""Which ports of this machine are free, and the refusal to start on one that is not."""
+"""Which ports of this machine are free, kept for who was told so, and the refusal to start on one that is not."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 
 from qmtl.config.settings import split_address
 from qmtl.core.errors import Conflict
@@ -25,14 +29,46 @@ def is_free(address: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on now."""
+    """Different ports nobody listens on now, kept for this process."""
     found: list[int] = []
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if len(found) == count:
             break
-        if is_free(f"127.0.0.1:{port}"):
+        if keep(port):
             found.append(port)
     return found
+
+
+def keep(port: int) -> bool:
+    """Keep a port for this process as long as it lives, whether something listens there yet or not; False: it listens
+    already, or is kept, by this process or by another of the same user.
+    """
+    if port in _kept():
+        return False
+    try:
+        fcntl.lockf(_register(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    if not is_free(f"127.0.0.1:{port}"):
+        fcntl.lockf(_register(), fcntl.LOCK_UN, 1, port)
+        return False
+    _kept().add(port)
+    return True
+
+
+@cache
+def _kept() -> set[int]:
+    """Ports that were given out here: a process is never refused its own locks."""
+    return set()
+
+
+@cache
+def _register() -> int:
+    """The user's file with a byte for each port: who has the lock of a byte has its port. The kernel takes the locks of
+    a process back when it ends, and gives none of them to its children.
+    """
+    path = os.path.join(tempfile.gettempdir(), f"qmtl-ports-{os.getuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def refuse_taken(addresses: Iterable[tuple[str, str]]) -> None:

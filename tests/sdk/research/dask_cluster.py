@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import socket
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
 
 from distributed import Client, Scheduler, Worker
 
+from tests.support.nats import free_port
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__, "qmtl.sdk.research.runs"])
 START_S = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
 
 
 class DaskCluster:

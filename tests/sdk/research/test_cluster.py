@@ -14,7 +14,8 @@ import pytest
 from qmtl.core.errors import InvalidRequest, NotReady, Unavailable
 from qmtl.sdk import Runner
 from tests.sdk.research.crosses import DATA, GRID, Cross, same
-from tests.sdk.research.dask_cluster import DaskCluster, free_port
+from tests.sdk.research.dask_cluster import DaskCluster
+from tests.support.nats import free_port
 
 
 def test_a_sweep_outlives_a_worker_and_is_resumed_after_its_scheduler(tmp_path: Path) -> None:
