@@ -139,9 +139,17 @@ def test_a_hedge_has_a_budget_of_its_own_and_none_without_a_share() -> None:
     own = (Budget("a", "", F(100_000), F(0)), Budget("a", OVERLAY, F(60_000), F(0)))
     (row,) = plan(rows, Approach.OVERLAY, budgets=own, a="0.5").legs
     assert row.rounded == -10, "what its world has used does not count"
-    for budgets in ((*own[:1], replace(own[1], gross_max=F(59_999))), own[:1]):
-        (row,) = plan(rows, Approach.OVERLAY, budgets=budgets, a="0.5").legs
+    for budgets, why in (
+        (
+            (*own[:1], replace(own[1], gross_max=F(59_999))),
+            f"the gross exposure that fits is, of a/{OVERLAY} at most 59999",
+        ),
+        (own[:1], "without a share its budget is 0"),
+    ):
+        found = plan(rows, Approach.OVERLAY, budgets=budgets, a="0.5")
+        (row,) = found.legs
         assert (row.is_dropped, row.reasons) == (True, (LegReason.OVER_BUDGET,))
+        assert f"OVER_BUDGET: a/{OVERLAY} FUT: {why}" in found.warnings
     rows.append(held(f"a/{OVERLAY}", "-10", "FUT", FUT))
     (row,) = plan(rows, Approach.OVERLAY, budgets=own[:1], a="1.25").legs
     assert (row.rounded, row.reduce_only) == (F("2.5"), True), "what reduces passes"

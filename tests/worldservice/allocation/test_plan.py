@@ -212,6 +212,8 @@ def test_a_leg_above_a_budget_is_dropped(strategy: str) -> None:
         ("a", (LegReason.OVER_BUDGET,))
     ]
     assert [order.quantity for order in netted.orders] == [F("-0.5")], "it denies nobody else's share"
+    whose = "a/s" if strategy else "world a"
+    assert f"OVER_BUDGET: a/s BTC: the gross exposure that fits is, of {whose} at most 119999" in netted.warnings
     enough = replace(rules, budgets=(Budget("a", strategy, F(120_000), F(60_000)),))
     assert _with_rules(enough, scaled(a="2")) == ()
     assert _with_rules(rules, scaled(a="0.5")) == ()

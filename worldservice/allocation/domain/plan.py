@@ -21,7 +21,7 @@ from worldservice.allocation.domain.budgets import Budget
 from worldservice.allocation.domain.legs import Held, Leg, LegReason, check_marks, legs_of
 from worldservice.allocation.domain.scaling import ScaleMode, Scales
 from worldservice.allocation.domain.shares import STRATEGIES_MAX, Owner
-from worldservice.allocation.domain.trading.budgeting import within_budgets
+from worldservice.allocation.domain.trading.budgeting import named_budgets, within_budgets
 from worldservice.allocation.domain.trading.constraints import Constraints, aliased, notes_of
 from worldservice.allocation.domain.trading.cost import Cost, Market, cost_of
 from worldservice.allocation.domain.trading.netting import (
@@ -189,7 +189,7 @@ def plan_of(book: Book, asked: Asked, rules: Rules, now: datetime) -> Plan:
     closes = _closes(legs, asked)
     warnings = (
         *map(_closing, closes.items()), *_warnings(planned, choices, costs), *_hedge_warnings(held, legs, asked),
-        *_account_warnings(book, after, orders),
+        *named_budgets(planned, rules.budgets), *_account_warnings(book, after, orders),
     )  # fmt: skip
     return Plan(
         book.account, book.sequence, asked.execution, tuple(planned), tuple(orders), before, after, costs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from worldservice.allocation.domain.amounts import text_of
 from worldservice.allocation.domain.budgets import Budget, budget_keys
 from worldservice.allocation.domain.legs import Held, Leg, LegReason
 from worldservice.allocation.domain.trading.netting import PlannedLeg
@@ -37,6 +38,28 @@ def within_budgets(held: Sequence[Held], rows: Sequence[PlannedLeg], budgets: Se
         else:
             add(row.leg, change)
     return found
+
+
+def named_budgets(rows: Sequence[PlannedLeg], budgets: Sequence[Budget]) -> list[str]:
+    """Of each leg that a budget left out, a sentence with the budgets that it counts in."""
+    most = {(each.world_id, each.strategy_id): each.gross_max for each in budgets}
+    found = []
+    for row in rows:
+        if LegReason.OVER_BUDGET not in row.reasons:
+            continue
+        owner = row.leg.owner
+        told = [f"{_owner_text(key)} at most {text_of(most[key])}" for key in budget_keys(owner) if key in most]
+        why = (
+            f"the gross exposure that fits is, of {' and of '.join(told)}"
+            if told
+            else "without a share its budget is 0"
+        )
+        found.append(f"OVER_BUDGET: {_owner_text(owner)} {row.leg.symbol}: {why}")
+    return found
+
+
+def _owner_text(key: tuple[str, str]) -> str:
+    return f"{key[0]}/{key[1]}" if key[1] else f"world {key[0]}"
 
 
 def growth(row: PlannedLeg) -> Fraction:
