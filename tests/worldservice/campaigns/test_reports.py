@@ -267,6 +267,9 @@ async def test_a_window_may_begin_in_the_midst_of_a_session(harness: WorldHarnes
     assert Decimal(terms.live_pnl) == 2 * (100 - Decimal("100.5")) - 11 * 2 * SLIP - Decimal("1.1") - Decimal("1.5")
     assert (terms.execution, terms.funding, terms.opening) == ("-4.4", "0.5", "0")
     assert report.report_id != whole.report_id
+    request.start.CopyFrom(stamp(books.start + timedelta(days=DAYS - 19)))
+    short = await made(ann, request)
+    assert short.reasons[0].startswith("the window has 19 days, want 20, or a begin within a day of ")
     for days in (-1, DAYS):
         request.start.CopyFrom(stamp(books.start + timedelta(days=days)))
         said = await refusal(ann, request)

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -225,11 +225,19 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         raise refused("E_FIELD", "capital", source.capital, "none: a paper account has its own")
     version = version_of(conn, world.world_id, name)
     start = session.start if source.start is None else source.start
-    weight, unequal = _weight(conn, world, name, start)
+    weight, since, unequal = _weight(conn, world, name, start)
     if weight != 1 and not model.starting_cash:
         unequal = (f"the strategy trades at weight {weight}, and the policy states no account to scale the replay in",)
+    request = replay_request(body, model)
+    canary = _canary_end(conn, world, name) if live else None
+    if canary is not None and canary > start:
+        unequal += (
+            f"the strategy traded at canary shares until {timestamp_text(canary)}: begin the window then or later",
+        )
+    comparable = max(at for at in (session.start, since, canary) if at is not None)
+    unequal += tuple(_cut_short(start, comparable, request, policy.campaign))
     return _Basis(
-        request=replay_request(body, model),
+        request=request,
         session=session,
         capital=model.starting_cash if live else "",
         terms=policy.campaign,
@@ -237,7 +245,7 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         policy_version=policy_version,
         version=version,
         live_version=_live_version(conn, source, session, Stage.LIVE if live else Stage.PAPER),
-        unequal=(*unequal, *(_in_canary(conn, world, name, start) if live else ())),
+        unequal=unequal,
         asked_start=source.start,
         weight=weight,
     )
@@ -261,31 +269,44 @@ def _live_version(conn: Connection, source: Source, session: Session, stage: Sta
     return next((run.evidence.strategy_version for run in known), "")
 
 
-def _weight(conn: Connection, world: World, strategy_id: str, start: datetime) -> tuple[Decimal, tuple[str, ...]]:
-    """The weight that the replay is scaled by, and why no one weight is that of the whole window, as sentences."""
+def _weight(
+    conn: Connection, world: World, strategy_id: str, start: datetime
+) -> tuple[Decimal, datetime | None, tuple[str, ...]]:
+    """The weight that the replay is scaled by, since when where it is not 1, and why no one weight is that of the whole
+    window, as sentences.
+    """
     entries = load_activation(conn, world.world_id, world.created_at).entries
     mine = [e for e in entries if e.strategy_id == strategy_id and e.active and not math.isclose(e.weight, 0.0)]
     weights = sorted({e.weight for e in mine})
     if all(math.isclose(weight, 1.0, abs_tol=1e-12) for weight in weights):
-        return Decimal(1), ()
+        return Decimal(1), None, ()
     if len(weights) > 1:
         told = " and ".join(f"{weight:g}" for weight in weights)
-        return Decimal(1), (f"the strategy trades at weights {told} on its sides, the replay at one",)
+        return Decimal(1), None, (f"the strategy trades at weights {told} on its sides, the replay at one",)
     changed = max(e.changed_at for e in mine)
     if changed > start:
         told = f"the strategy trades at weight {weights[0]:g}, and its entry last changed at {timestamp_text(changed)}"
-        return Decimal(1), (f"{told}: begin the window then or later",)
-    return Decimal(repr(weights[0])), ()
+        return Decimal(1), changed, (f"{told}: begin the window then or later",)
+    return Decimal(repr(weights[0])), changed, ()
 
 
-def _in_canary(conn: Connection, world: World, strategy_id: str, start: datetime) -> Iterator[str]:
-    """Steps of a canary in the window: its orders are parts of those of the replay, whatever the weight is now."""
+def _canary_end(conn: Connection, world: World, strategy_id: str) -> datetime | None:
+    """When its last canary ended: orders before are parts of those of the replay, whatever the weight is now."""
     campaign = find_campaign(conn, world.world_id, strategy_id)
-    if campaign.phase is not Phase.LIVE_FULL or campaign.since is None or campaign.since == campaign.live_since:
-        return
-    if campaign.since > start:
-        until = timestamp_text(campaign.since)
-        yield f"the strategy traded at canary shares until {until}: begin the window then or later"
+    had_one = campaign.phase is Phase.LIVE_FULL and campaign.since != campaign.live_since
+    return campaign.since if had_one else None
+
+
+def _cut_short(
+    start: datetime, comparable: datetime, request: replaypb.OrderReplay, terms: CampaignTerms
+) -> Iterator[str]:
+    """Whoever chooses a short window could leave bad days out: it has the policy's length, or begins within a day of
+    what can be compared.
+    """
+    end, want = instant_from_proto(request.range.end, "range.end"), terms.divergence.window
+    if start - comparable >= timedelta(days=1) and end - start < want:
+        told = f"the window has {(end - start) / timedelta(days=1):.3g} days, want {want / timedelta(days=1):g}"
+        yield f"{told}, or a begin within a day of {timestamp_text(comparable)}"
 
 
 def _compared(basis: _Basis, told: Told, source: Source) -> divergencepb.DivergenceReport:
