@@ -99,6 +99,23 @@ def test_the_fee_of_a_netted_fill_is_shared_by_what_it_brought(
     assert share_fees(coin, charged, booked) == want
 
 
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (EventKind.MODIFY_REJECTED, False),
+        (EventKind.CANCELED, False),
+        (EventKind.PENDING_CANCEL, True),
+        (EventKind.TRIGGERED, True),
+    ],
+)
+def test_a_replace_is_asked_for_until_it_is_refused_or_its_order_ends(kind: EventKind, left: bool) -> None:
+    terms = WorkedTerms(30, None, 90_00, None, 0)
+    asked, _ = happened(working(kind=OrderType.STOP_MARKET), EventKind.PENDING_UPDATE, NOW, terms=terms)
+    record, _ = happened(asked, kind, NOW)
+    assert (record.wanted, record.replaces, record.generation) == (terms if left else None, 1, 0)
+    assert record.triggered == (kind is EventKind.TRIGGERED)
+
+
 def test_a_pending_change_that_is_refused_restores_what_was_before() -> None:
     record, _ = happened(working(), EventKind.FILLED, NOW, fill=fill(4))
     for pending, refused in (
