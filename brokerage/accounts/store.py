@@ -58,6 +58,11 @@ _OF_WORLD, _LOCK_OF_WORLD = Prepared(_SELECT.where(_BY_WORLD)), Prepared(_LOCK.w
 _IS_FEED = (_FEED.preset == sa.bindparam("preset"), _FEED.session_id == sa.bindparam("session"))
 _BY_FEED = t.accounts.c.account.in_(sa.select(_FEED.account).where(*_IS_FEED))
 _ON_FEED, _LOCK_ON_FEED = Prepared(_SELECT.where(_BY_FEED)), Prepared(_LOCK.where(_BY_FEED))
+_SOURCES = Prepared(
+    sa.select(_FEED.preset, _FEED.session_id, t.account_worlds.c.world_id)
+    .join(t.account_worlds, t.account_worlds.c.account == _FEED.account)
+    .distinct()
+)
 _SYMBOL_ON = Prepared(sa.select(_FEED.symbol).where(*_IS_FEED).limit(1))
 _SAVE = Prepared(sa.update(t.accounts).where(t.accounts.c.account == OF))
 _ALLOWED = Prepared(
@@ -139,10 +144,7 @@ def live_accounts_of(conn: Connection, symbol: str) -> list[Account]:
 
 def sources(conn: Connection) -> list[tuple[str, str, str]]:
     """Preset and replay session of every feed, each with a world whose account is on it."""
-    worlds = t.account_worlds.c
-    query = sa.select(_FEED.preset, _FEED.session_id, worlds.world_id).distinct()
-    rows = conn.execute(query.join(t.account_worlds, worlds.account == _FEED.account))
-    return [(row.preset, row.session_id, row.world_id) for row in rows]
+    return [(row.preset, row.session_id, row.world_id) for row in _SOURCES.rows(conn)]
 
 
 def name_at(conn: Connection, venue: str) -> str | None:

@@ -23,7 +23,7 @@ from qmtl.dag.v1 import plan_service_pb2 as planservicepb
 from qmtl.sql.database import Database
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 
-IDLE_S = 0.5
+IDLE_S = 1.0
 CALL_S = 3.0
 TTL_S = 8.0  # an attempt that takes longer is another's to make
 log = structlog.stdlib.get_logger("qmtl.gateway.submissions")

@@ -6,8 +6,10 @@ import time
 
 from sqlalchemy import Connection, text
 
+from qmtl.sql.statements.prepared import Prepared
+
 _TABLE = "CREATE TABLE IF NOT EXISTS qmtl_store_check (id INTEGER PRIMARY KEY, checked_us BIGINT NOT NULL)"
-_WRITE = (
+_WRITE = Prepared(
     "INSERT INTO qmtl_store_check (id, checked_us) VALUES (1, :at)"
     " ON CONFLICT (id) DO UPDATE SET checked_us = excluded.checked_us"
 )
@@ -20,4 +22,4 @@ def make_check_table(conn: Connection) -> None:
 
 def write_check(conn: Connection) -> None:
     """Replace the row, with the time at which it was written."""
-    conn.execute(text(_WRITE), {"at": time.time_ns() // 1000})
+    _WRITE.send(conn, {"at": time.time_ns() // 1000})

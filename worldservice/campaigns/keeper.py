@@ -6,7 +6,8 @@ Any replica may; each move is one transaction under the world's lock, and what a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -40,6 +41,16 @@ _Seen = tuple[Campaign, int, SnapshotHeader | None]  # a campaign, and what its 
 log = structlog.stdlib.get_logger("qmtl.worldservice.campaigns")
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What one look finds, each by world and run or strategy. What an act changes is looked at again in its round."""
+
+    settled: Sequence[tuple[str, str]]
+    drifted: Sequence[tuple[str, str]]
+    moving: Sequence[tuple[str, str]]
+    phases: Mapping[Phase, int]
+
+
 class CampaignKeeper:
     """One per process."""
 
@@ -71,17 +82,23 @@ class CampaignKeeper:
     async def round(self) -> None:
         """One pass over open promotions and over the campaigns that follow their binding."""
         try:
-            for world_id, run_id in await self._db.read(self._settled):
+            due = await self._db.read(self._due)
+            for world_id, run_id in due.settled:
                 ended = await self._one(partial(self._settle, world_id=world_id, run_id=run_id), world_id, run_id)
                 if ended is not None:
                     self._metrics.promotions.labels(ended.value).inc()
-            for world_id, name in await self._db.read(_drifted):
+            if due.settled:
+                due = await self._db.read(self._due)
+            for world_id, name in due.drifted:
                 await self._one(partial(self._phase, world_id=world_id, strategy_id=name), world_id, name)
-            for world_id, name in await self._db.read(self._moving):
+            if due.drifted:
+                due = await self._db.read(self._due)
+            for world_id, name in due.moving:
                 done = await self._one(partial(self._live, world_id=world_id, strategy_id=name), world_id, name)
                 for kind in done or ():
                     self._metrics.campaign_actions.labels(kind.value).inc()
-            for phase, count in (await self._db.read(store.count_phases)).items():
+            phases = await self._db.read(store.count_phases) if due.moving else due.phases
+            for phase, count in phases.items():
                 self._metrics.campaigns.labels(phase.value).set(count)
         except QmtlError as error:
             log.warning("campaigns_unsettled", error=str(error))
@@ -111,6 +128,9 @@ class CampaignKeeper:
         act = own_act("SettleCampaign", world_id, self._clock.now())
         campaign = store.find_campaign(conn, world_id, strategy_id)
         settle_phase(conn, act, campaign, _trading(conn, world, binding))
+
+    def _due(self, conn: Connection) -> _Due:
+        return _Due(self._settled(conn), _drifted(conn), self._moving(conn), store.count_phases(conn))
 
     def _settled(self, conn: Connection) -> list[tuple[str, str]]:
         """World and run of each promotion that time, a change or its apply moves on."""

@@ -78,13 +78,16 @@ def _drifted() -> sa.Select[tuple[str, str, str]]:
 
 def count_phases(conn: Connection) -> dict[Phase, int]:
     """How many bound strategies are in each phase; one whose campaign never moved is in BACKTEST."""
+    found = {row.phase: row.bound for row in _COUNT.rows(conn)}
+    return {one: found.get(one.value, 0) for one in Phase}
+
+
+def _count() -> sa.Select[tuple[str, int]]:
     c, b = campaigns.c, bindings.c
     phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value).label("phase")
     joined = bindings.outerjoin(campaigns, sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id))
     query = sa.select(phase, sa.func.count().label("bound")).select_from(joined)
-    rows = conn.execute(query.where(b.state == BindingState.ACTIVE.value).group_by(phase))
-    found = {row.phase: row.bound for row in rows}
-    return {one: found.get(one.value, 0) for one in Phase}
+    return query.where(b.state == BindingState.ACTIVE.value).group_by(sa.text("phase"))
 
 
 def live_campaigns(conn: Connection) -> list[Campaign]:
@@ -224,6 +227,7 @@ def _promotion_values(promotion: Promotion) -> dict[str, object]:
 
 
 # What the keeper asks each second.
+_COUNT = Prepared(_count())
 _DRIFTED = Prepared(_drifted())
 _LIVE = Prepared(
     sa.select(campaigns.c.campaign)

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from qmtl.sql.instants import micros
+from qmtl.sql.statements.prepared import Prepared
 from qmtl.world.v1 import activation_pb2 as activationpb
 from worldservice.activation.domain.activation import TRADING
 from worldservice.activation.tables import activation_entries
@@ -56,9 +57,15 @@ def told_closings(conn: Connection, world_id: str) -> list[activationpb.Position
 
 def worlds_to_look_at(conn: Connection) -> list[str]:
     """Worlds in which somebody drains, or something is being closed, by name."""
+    return sorted(str(name) for name in _LOOKED_AT.rows(conn).scalars())
+
+
+def _looked_at() -> sa.CompoundSelect[tuple[str]]:
     entries, closings = activation_entries.c, position_closings.c
     drains = sa.select(entries.world_id).where(
         entries.drain, entries.active, sa.not_(entries.freeze), entries.effective_mode.in_([m.value for m in TRADING])
     )
-    going = sa.select(closings.world_id).where(closings.state == ClosingState.CLOSING.value)
-    return sorted({str(name) for query in (drains, going) for name in conn.execute(query.distinct()).scalars()})
+    return drains.union(sa.select(closings.world_id).where(closings.state == ClosingState.CLOSING.value))
+
+
+_LOOKED_AT = Prepared(_looked_at())

@@ -29,6 +29,7 @@ from brokerage.orders.entry.contingencies import record_in
 from brokerage.orders.entry.permission import shares_held
 from brokerage.orders.rows import shares_of
 from brokerage.orders.working import load_open_orders
+from qmtl.sql.statements.prepared import Prepared
 
 WITHDRAWN = "WITHDRAWN: it could add, and may only reduce"
 NARROWED = "REDUCE_ONLY: it may not add any more"
@@ -36,17 +37,11 @@ NARROWED = "REDUCE_ONLY: it may not add any more"
 
 def accounts_to_narrow(conn: Connection, venue: str = PAPER.name, at: VenueKind = VenueKind.PAPER) -> list[str]:
     """Accounts at a venue with open orders, not reduce-only, of a strategy that may add nothing on their side."""
-    heads = t.orders.c
-    query = (
-        sa.select(heads.account, heads.world_id, heads.strategy_id, heads.side)
-        .where(heads.venue == venue, heads.open, sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
-        .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")), heads.strategy_id != EXTERNAL)
-    )
-    netted = query.add_columns(heads.shares).where(heads.strategy_id == NETTING)
-    held = {
-        row.account for row in conn.execute(netted) if shares_held(shares_of(row.shares), partial(_known, conn), at)
-    }
-    rows = conn.execute(query.where(heads.strategy_id != NETTING).distinct()).all()
+    of_venue = {"venue": venue}
+    own = _ADDING.ask(conn, of_venue)
+    netted = _NETTED.rows(conn, of_venue)
+    held = {row.account for row in netted if shares_held(shares_of(row.shares), partial(_known, conn), at)}
+    rows = own.rows().all()
     fences = {world_id: load_fence(conn, world_id) for world_id in {row.world_id for row in rows}}
     barred = [row for row in rows if _only_reduces(fences[row.world_id], row.strategy_id, Side(row.side), at)]
     return sorted(held | {row.account for row in barred})
@@ -97,3 +92,18 @@ def _narrow(
         commands.narrow(book, record.id)
         made += commands.note(book, record.id, account.time(now_ns, record.order.symbol), NARROWED)
     return made
+
+
+def _adding() -> sa.Select[tuple[str, str, str, str]]:
+    heads = t.orders.c
+    return (
+        sa.select(heads.account, heads.world_id, heads.strategy_id, heads.side)
+        .where(heads.venue == sa.bindparam("venue"), heads.open)
+        .where(sa.not_(heads.reduce_only), sa.not_(heads.gate_reduce_only))
+        .where(heads.state.not_in(("RELEASED", "PENDING_CANCEL", "INITIALIZED")), heads.strategy_id != EXTERNAL)
+    )
+
+
+# Asked each second and at every wire and fence.
+_NETTED = Prepared(_adding().add_columns(t.orders.c.shares).where(t.orders.c.strategy_id == NETTING))
+_ADDING = Prepared(_adding().where(t.orders.c.strategy_id != NETTING).distinct())

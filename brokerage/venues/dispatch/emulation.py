@@ -27,16 +27,23 @@ from brokerage.orders import journal
 from brokerage.orders.entry.contingencies import settle_lists
 from brokerage.orders.entry.permission import may_go, narrow
 from brokerage.orders.working import load_open_orders
+from qmtl.sql.statements.prepared import Prepared
 
 HELD = "HELD: its stop was reached while the fence or the account lets nothing like it pass"
 
 
 def accounts_with_stops(conn: Connection, venue: str = PAPER.name) -> list[str]:
     """Accounts at a venue in which an emulated stop is watched, or orders of a list are open."""
+    return list(_WITH_STOPS.rows(conn, {"venue": venue}).scalars())
+
+
+def _with_stops() -> sa.Select[tuple[str]]:
     heads, held = t.orders.c, (OrderState.EMULATED.value, OrderState.INITIALIZED.value)
-    query = sa.select(heads.account).where(heads.venue == venue, heads.open)
-    query = query.where(sa.or_(heads.state.in_(held), heads.list_id != ""))
-    return list(conn.execute(query.distinct().order_by(heads.account)).scalars())
+    query = sa.select(heads.account).where(heads.venue == sa.bindparam("venue"), heads.open)
+    return query.where(sa.or_(heads.state.in_(held), heads.list_id != "")).distinct().order_by(heads.account)
+
+
+_WITH_STOPS = Prepared(_with_stops())
 
 
 def release_reached(conn: Connection, market: MarketContext, account_name: str, now_ns: int) -> int:

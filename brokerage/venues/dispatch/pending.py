@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from brokerage.domain.simulation.arrivals import Arrival
 from brokerage.fences.intents import INTENT, UNANSWERED
 from brokerage.schema import AnyRow
 from qmtl.exchanges.budgets import Purpose
+from qmtl.sql.statements.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,27 @@ class PendingIntent:
 
 def pending(conn: Connection, at_venue: str = PAPER.name) -> list[PendingIntent]:
     """Every intent of a venue's accounts whose outcome is not known, oldest first."""
+    return [_intent_of(row) for row in _PENDING.rows(conn, {"venue": at_venue})]
+
+
+def _intent_of(row: AnyRow) -> PendingIntent:
+    return PendingIntent(
+        name=OrderName(Owner(row.account, row.world_id, row.strategy_id), row.client_order_id),
+        order_id=row.order_id,
+        act=VenueAct(row.act),
+        number=row.number,
+        epoch=row.epoch,
+        wire_ns=row.wire_ns,
+        unresolved_ns=row.updated_ns if row.unresolved else None,
+        arrival=None if row.arrives_ns is None else Arrival(row.arrives_ns, row.answer_lost),
+        data_ns=row.position_ns if row.session_id else None,
+        reduces=row.reduce_only or row.gate_reduce_only,
+    )
+
+
+def _pending() -> sa.Select[Any]:
     heads, venue, feeds = t.orders.c, t.venue_orders.c, t.account_feeds.c
-    query = (
+    return (
         sa.select(
             t.send_intents,
             heads.unresolved,
@@ -66,22 +87,9 @@ def pending(conn: Connection, at_venue: str = PAPER.name) -> list[PendingIntent]
             t.venue_orders,
             sa.and_(venue.venue_order_id == INTENT.venue_order_id, INTENT.act == VenueAct.SUBMIT.value),
         )
-        .where(UNANSWERED, heads.venue == at_venue)
+        .where(UNANSWERED, heads.venue == sa.bindparam("venue"))
         .order_by(INTENT.sent_ns, INTENT.order_id, INTENT.number)
     )
-    return [_intent_of(row) for row in conn.execute(query)]
 
 
-def _intent_of(row: AnyRow) -> PendingIntent:
-    return PendingIntent(
-        name=OrderName(Owner(row.account, row.world_id, row.strategy_id), row.client_order_id),
-        order_id=row.order_id,
-        act=VenueAct(row.act),
-        number=row.number,
-        epoch=row.epoch,
-        wire_ns=row.wire_ns,
-        unresolved_ns=row.updated_ns if row.unresolved else None,
-        arrival=None if row.arrives_ns is None else Arrival(row.arrives_ns, row.answer_lost),
-        data_ns=row.position_ns if row.session_id else None,
-        reduces=row.reduce_only or row.gate_reduce_only,
-    )
+_PENDING = Prepared(_pending())  # asked each second and at every wire

@@ -90,14 +90,12 @@ def history_after(conn: Connection, world_id: str, revision: int, limit: int) ->
 
 def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
     """By world, the activation's revision and when it was made."""
-    query = sa.select(activations.c.world_id, activations.c.revision, activations.c.time_us)
-    return {row.world_id: (row.revision, instant(row.time_us)) for row in conn.execute(query)}
+    return {row.world_id: (row.revision, instant(row.time_us)) for row in _REVISIONS.rows(conn)}
 
 
 def pending_fences(conn: Connection) -> list[str]:
     """Worlds whose fence brokerage has not confirmed."""
-    query = sa.select(world_fences.c.world_id).where(world_fences.c.confirmed_epoch < world_fences.c.epoch)
-    return list(conn.execute(query.order_by(world_fences.c.world_id)).scalars())
+    return list(_PENDING.rows(conn).scalars())
 
 
 def trading_worlds(conn: Connection) -> list[str]:
@@ -163,3 +161,9 @@ _HEAD, _FENCE = (
     Prepared(sa.select(table).where(table.c.world_id == sa.bindparam("world"))) for table in (activations, world_fences)
 )
 _ENTRIES = sa.select(activation_entries).where(activation_entries.c.world_id == sa.bindparam("world"))  # has decimals
+_REVISIONS = Prepared(sa.select(activations.c.world_id, activations.c.revision, activations.c.time_us))
+_PENDING = Prepared(
+    sa.select(world_fences.c.world_id)
+    .where(world_fences.c.confirmed_epoch < world_fences.c.epoch)
+    .order_by(world_fences.c.world_id)
+)

@@ -9,16 +9,27 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from qmtl.sql.instants import instant, micros
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.activation.domain.gate_session import GateSession
 from worldservice.activation.tables import gate_acks, gate_sessions
 
 ACKED_SIGNAL = "activation_acked"  # of commits that recorded an acknowledgement
+_HELD = Prepared(
+    sa.select(gate_sessions).where(gate_sessions.c.gateway_id == sa.bindparam("gateway")).with_for_update()
+)
+_SAVE = Prepared(
+    "INSERT INTO gate_sessions"
+    " (gateway_id, boot_id, renewed_us, applied, opened_us, displaced_boot, refused_boot)"
+    " VALUES (:gateway_id, :boot_id, :renewed_us, :applied, :opened_us, :displaced_boot, :refused_boot)"
+    " ON CONFLICT (gateway_id) DO UPDATE SET boot_id = excluded.boot_id, renewed_us = excluded.renewed_us,"
+    " applied = excluded.applied, opened_us = excluded.opened_us, displaced_boot = excluded.displaced_boot,"
+    " refused_boot = excluded.refused_boot"
+)
 
 
 def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
     """A gateway's session, with its row held until the transaction ends."""
-    where = gate_sessions.c.gateway_id == gateway_id
-    row = conn.execute(sa.select(gate_sessions).where(where).with_for_update()).mappings().one_or_none()
+    row = _HELD.rows(conn, {"gateway": gateway_id}).mappings().one_or_none()
     if row is None:
         return None
     return GateSession(
@@ -35,6 +46,7 @@ def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
 def save_gate(conn: Connection, gate: GateSession) -> None:
     """Take the place of the session the gateway had."""
     values = {
+        "gateway_id": gate.gateway_id,
         "boot_id": gate.boot_id,
         "renewed_us": micros(gate.renewed_at),
         "applied": json.dumps(dict(gate.applied), sort_keys=True),
@@ -42,9 +54,7 @@ def save_gate(conn: Connection, gate: GateSession) -> None:
         "displaced_boot": gate.displaced,
         "refused_boot": gate.refused,
     }
-    where = gate_sessions.c.gateway_id == gate.gateway_id
-    if conn.execute(sa.update(gate_sessions).where(where).values(**values)).rowcount == 0:
-        conn.execute(sa.insert(gate_sessions).values(gateway_id=gate.gateway_id, **values))
+    _SAVE.send(conn, values)
 
 
 def clamp_gates(conn: Connection, now: datetime) -> None:

@@ -12,12 +12,16 @@ from sqlalchemy.exc import IntegrityError
 
 from qmtl.core.errors import NotFound, NotReady
 from qmtl.core.paging import Page
+from qmtl.sql.statements.prepared import Prepared
 from worldservice.allocation.domain.run import Run
 from worldservice.allocation.tables import rebalance_runs
 
 REBALANCE_SIGNAL = "rebalance"
 _RUN = TypeAdapter(Run)
 _ROW = rebalance_runs.c
+_GOING = Prepared(
+    sa.select(_ROW.account, _ROW.run_id).where(_ROW.state.in_(["EXECUTING", "CANCELING"])).order_by(_ROW.sequence)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,7 @@ def list_runs(conn: Connection, account: str, page: Page[tuple[int]]) -> Sequenc
 
 def going_runs(conn: Connection) -> list[tuple[str, str]]:
     """Account and id of every run under way."""
-    query = sa.select(_ROW.account, _ROW.run_id).where(_ROW.state.in_(["EXECUTING", "CANCELING"]))
-    return [(row.account, row.run_id) for row in conn.execute(query.order_by(_ROW.sequence))]
+    return [(row.account, row.run_id) for row in _GOING.rows(conn)]
 
 
 def _values(run: Run) -> dict[str, object]:

@@ -60,7 +60,7 @@ class Replayer:
     ) -> None:
         self._writes, self._settings, self._narrow_to, self._replays = writes, settings, narrow_to, replays
         self._presets = presets
-        self._wake = asyncio.Event()
+        self._wake, self._turn = asyncio.Event(), asyncio.Lock()
         self._waiting: dict[Key, asyncio.Event] = {}
         self._last_world = ""
 
@@ -80,28 +80,31 @@ class Replayer:
 
     async def _work(self) -> None:
         while True:
-            self._wake.clear()
-            if not await self._one():
-                await first_of(self._wake.wait(), self._writes.clock.sleep(IDLE_S))
-
-    async def _one(self) -> bool:
-        """Take a run that is due and settle it; False: none is, or the store is away."""
-        try:
-            now = self._writes.clock.now()
-            pending = await self._writes.db.write(lambda conn: store.take_due(conn, now, self._last_world))
-            if pending is None:
-                return False
-            self._last_world = pending.world_id
+            async with self._turn:  # one looks for all that are idle
+                pending = await self._next()
             try:
                 await self._settle(pending)
+            except QmtlError as error:  # the lease ends, and it is taken again
+                log.warning("replay_unsettled", error=str(error))
             finally:
                 done = self._waiting.pop((pending.world_id, pending.strategy_id, pending.asked.stage), None)
                 if done is not None:
                     done.set()
-        except QmtlError as error:  # the lease ends, and it is taken again
-            log.warning("replay_unsettled", error=str(error))
-            return False
-        return True
+
+    async def _next(self) -> PendingReplay:
+        """Take a run, once one is due and the store answers."""
+        while True:
+            self._wake.clear()
+            now = self._writes.clock.now()
+            try:
+                pending = await self._writes.db.write(lambda conn: store.take_due(conn, now, self._last_world))  # noqa: B023
+            except QmtlError as error:
+                log.warning("replays_unread", error=str(error))
+                pending = None
+            if pending is not None:
+                self._last_world = pending.world_id
+                return pending
+            await first_of(self._wake.wait(), self._writes.clock.sleep(IDLE_S))
 
     async def _settle(self, pending: PendingReplay) -> None:
         try:
