@@ -89,10 +89,11 @@ def merge(
     known = lookups.known_for(conn, dag, keys, asker, members)
     planned()
     outcome = diff.decide(dag, asked.contexts, keys, known)
-    numbers = _write(conn, outcome, dag, known, asked.created_by, cause)
+    numbers, written = _write(conn, outcome, dag, known, asked.created_by, cause)
     if is_new_dag:
         plan_store.store_members(conn, plan.dag_id, dag, numbers)
     referred = plan_store.refer(conn, plan, asked.contexts, cause.now)
+    written()
     sentinel_id = _make_sentinel(conn, asked, plan, dag, cause)
     for place in referred():
         places[place] += 1
@@ -157,8 +158,8 @@ def _make_sentinel(conn: Connection, asked: Question, plan: PlanRef, dag: Dag, c
 
 def _write(
     conn: Connection, outcome: DiffOutcome, dag: Dag, known: Known, created_by: str, cause: Cause
-) -> Mapping[str, int]:
-    """Write what is new; the numbers of new nodes by NodeID."""
+) -> tuple[Mapping[str, int], Later[None]]:
+    """Write what is new; the numbers of new nodes by NodeID, and what raises Raced once the answer is there."""
     forms = dict(zip(dag.node_ids, dag.forms, strict=True))
     numbers = _insert_nodes(conn, outcome.new_nodes, known, forms, created_by, micros(cause.now))
     for node in sorted(outcome.changed_schemas, key=lambda node: node.node_id):
@@ -169,9 +170,9 @@ def _write(
         _insert_tags(conn, tagged, plan_store.numbers_of(conn, outcome.new_tags))
         for node_id, tags in sorted(outcome.new_tags.items()):
             conn.execute(sa.update(nodes).where(nodes.c.node_id == node_id).values(tags=",".join(tags)))
-    _insert_queues(conn, outcome.new_queues, micros(cause.now))
+    written = _insert_queues(conn, outcome.new_queues, micros(cause.now))
     recompute.begin(conn, [node.node_id for node in outcome.changed_schemas], cause.now)
-    return numbers
+    return numbers, written
 
 
 def _insert_nodes(
@@ -200,10 +201,11 @@ def _insert_nodes(
         }
         for node in sorted(new, key=lambda node: node.node_id)
     ]
-    if _INSERT_NODE.run_each(conn, rows) != len(rows):
-        raise Raced
+    inserted = _INSERT_NODE.change_each(conn, rows)
     wanted = {node.node_id for node in new}.union(*(node.spec.dependencies for node in new))
     numbers = plan_store.numbers_of(conn, wanted)
+    if inserted() != len(rows):
+        raise Raced
     links = sorted((numbers[node.node_id], numbers[dep]) for node in new for dep in set(node.spec.dependencies))
     if links:
         _INSERT_EDGE.send_each(conn, [{"node_no": node, "dependency_no": dep} for node, dep in links])
@@ -217,29 +219,34 @@ def _insert_tags(conn: Connection, tagged: Sequence[DagNode], numbers: Mapping[s
         _INSERT_TAG.send_each(conn, [{"tag": tag, "interval_s": at, "node_no": node_no} for tag, at, node_no in rows])
 
 
-def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> None:
+def _insert_queues(conn: Connection, new: Sequence[NewQueue], now_us: int) -> Later[None]:
+    """What raises Raced once the answer is there."""
     fresh = sorted((queue for queue in new if not queue.revived), key=lambda queue: queue.compute_key)
-    if fresh:
-        rows = [
-            {
-                "compute_key": queue.compute_key,
-                "node_id": queue.node.node_id,
-                "world_id": queue.context.world_id,
-                "execution_domain": queue.context.execution_domain.name,
-                "as_of": instants.timestamp_text(queue.context.as_of),
-                "partition": queue.context.partition,
-                "now": now_us,
-            }
-            for queue in fresh
-        ]
-        if _INSERT_QUEUE.run_each(conn, rows) != len(rows):
-            raise Raced
+    rows = [
+        {
+            "compute_key": queue.compute_key,
+            "node_id": queue.node.node_id,
+            "world_id": queue.context.world_id,
+            "execution_domain": queue.context.execution_domain.name,
+            "as_of": instants.timestamp_text(queue.context.as_of),
+            "partition": queue.context.partition,
+            "now": now_us,
+        }
+        for queue in fresh
+    ]
+    inserted = _INSERT_QUEUE.change_each(conn, rows)
     revived = sorted(queue.compute_key for queue in new if queue.revived)
     for part in bounded(revived):
         again = queues.c.compute_key.in_(part)
         dropped = sa.update(queues).where(again, queues.c.state.not_in(_WITH_RECORDS))
         conn.execute(dropped.values(rows=0, first_bucket_us=None, last_bucket_us=None, created_us=now_us))
         conn.execute(sa.update(queues).where(again).values(state="ACTIVE", released_us=None, retry_us=None))
+
+    def written() -> None:
+        if inserted() != len(fresh):
+            raise Raced
+
+    return written
 
 
 def _publish_sets(

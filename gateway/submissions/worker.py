@@ -36,7 +36,8 @@ from qmtl.sql.database import Database
 from qmtl.wire.contexts import context_to_proto
 from qmtl.world.v1 import binding_service_pb2 as bindingservicepb
 
-IDLE_S = 0.5  # how long due or abandoned submissions of other processes may wait to be seen
+IDLE_S = 1.0  # how long due or abandoned submissions of other processes may wait to be seen
+REMOTE_LOOK_S = 0.5  # and the end of what is worked on elsewhere, by who waits for it
 LOCAL_LOOK_S = 2.0  # how long the end of what is worked on here may wait to be seen when a cancel ends it, not its work
 SETTLED = frozenset({State.COMPLETED, State.FAILED, State.CANCELED})
 SMALL_BYTES = REQUEST_BYTES_DEFAULT - 16  # of a question that is sent in one message, with room for what is around it
@@ -108,7 +109,7 @@ class Workers:
         deadline = self._clock.monotonic() + within_s
         try:
             while record.state not in SETTLED and (left := deadline - self._clock.monotonic()) > 0:
-                look_s = LOCAL_LOOK_S if record.strategy_id in self._working else IDLE_S
+                look_s = LOCAL_LOOK_S if record.strategy_id in self._working else REMOTE_LOOK_S
                 await asyncio.wait({told}, timeout=min(left, look_s))
                 if told.done():
                     return told.result()

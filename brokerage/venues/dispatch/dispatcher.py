@@ -7,7 +7,7 @@ gone, which is what an unknown outcome is for. With the default link there is ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -109,15 +109,19 @@ class Dispatcher:
         """
         if self._cancels.end_waits(self._clock.monotonic()):
             self._looked = None  # a list may want them still
-        await self._narrow()
-        if self._looked is not fences and await self._look_at_stops():
+        barred, waiting = await self._db.read(self._seen)
+        looks = self._looked is not fences
+        if barred:
+            await self._narrow(barred)
+        if looks and await self._look_at_stops():
             self._looked = fences
-        return await self.work()
+        return await self.work(None if barred or looks else waiting)
 
-    async def work(self) -> float:
-        """Do what is due now for every intent; how many seconds until the next is due."""
+    async def work(self, waiting: Sequence[PendingIntent] | None = None) -> float:
+        """Do what is due now for every intent, read anew unless given; how many seconds until the next is due."""
         now_ns = self._now_ns()
-        waiting = await self._db.read(partial(pending.pending, at_venue=self._market.venue))
+        if waiting is None:
+            waiting = await self._db.read(partial(pending.pending, at_venue=self._market.venue))
         known = {intent.key for intent in waiting}
         self._flying = {key: due for key, due in self._flying.items() if key in known}
         self._sent_once &= known
@@ -132,12 +136,15 @@ class Dispatcher:
         ahead = [at_ns - now_ns for at_ns in due if at_ns is not None]
         return max(min([LOOK_S, *(left / SECOND_NS for left in ahead)]), 0.0)
 
-    async def _narrow(self) -> None:
+    def _seen(self, conn: Connection) -> tuple[list[str], list[PendingIntent]]:
+        """Accounts to narrow, and the intents whose outcome is not known."""
+        venue, kind = self._market.venue, self._market.kind
+        return protection.accounts_to_narrow(conn, venue, kind), pending.pending(conn, venue)
+
+    async def _narrow(self, accounts: Iterable[str]) -> None:
         """Protection outlives permission: where a fence narrowed, what could add is withdrawn."""
         now_ns = self._now_ns()
-        for account in await self._db.read(
-            partial(protection.accounts_to_narrow, venue=self._market.venue, at=self._market.kind)
-        ):
+        for account in accounts:
             narrow = partial(protection.narrow_account, market=self._market, account_name=account, now_ns=now_ns)
             await self._in_account(account, narrow)
 

@@ -31,6 +31,7 @@ class Pipeline:
         self._flush = dbapi.generators.send
         self._mode = ExitStack()
         self._pipeline = self._mode.enter_context(driver.pipeline())
+        self.syncs = 0  # how often all answers were heard
 
     def begin(self, text: str) -> None:
         """Send what begins the transaction."""
@@ -86,6 +87,7 @@ class Pipeline:
         """Send all first: psycopg's own sync waits for answers with a part of a long statement unsent, for ever."""
         self._driver.wait(self._flush(self._driver.pgconn))
         self._pipeline.sync()
+        self.syncs += 1
 
     def _first(self, error: BaseException) -> BaseException:
         """The error that came before those of the statements that were not run because of it."""
@@ -106,6 +108,12 @@ def hear(conn: Connection) -> None:
         pipeline.hear()
     except conn.dialect.loaded_dbapi.Error as error:
         raise wrapped(conn, "", (), error) from error
+
+
+def syncs(conn: Connection) -> int:
+    """How often the transaction has waited until all was answered; what was sent before the last time has been."""
+    pipeline = _pipeline_of(conn)
+    return 0 if pipeline is None else pipeline.syncs
 
 
 def drain(conn: Connection) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from qmtl.sql.errors import wrapped
-from qmtl.sql.statements.pipeline import drain, hear
+from qmtl.sql.statements.pipeline import drain, hear, syncs
 from qmtl.sql.statements.rows import Make, Rows
 
 Clause = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
@@ -111,12 +111,21 @@ class Prepared:
 
     def run_each(self, conn: Connection, values: Sequence[Values]) -> int:
         """Change rows once for each of the values, all of the same names; how many in all. Raises DBAPIError."""
-        if len(values) < 2:
-            return sum(self.run(conn, each) for each in values)
-        cursor = self._sent_each(conn, values)
-        hear(conn)
-        changed: int = cursor.rowcount
-        cursor.close()
+        return self.change_each(conn, values)()
+
+    def change_each(self, conn: Connection, values: Sequence[Values]) -> Later[int]:
+        """As `run_each`, without waiting: see `change`."""
+        if not values:
+            return lambda: 0
+        if len(values) == 1:
+            return self.change(conn, values[0])
+        before, cursor = syncs(conn), self._sent_each(conn, values)
+
+        def changed() -> int:  # the driver adds the answers up as they come: all are there after the next sync
+            if syncs(conn) == before:
+                hear(conn)
+            return int(cursor.rowcount)
+
         return changed
 
     def send_each(self, conn: Connection, values: Sequence[Values]) -> None:

@@ -204,5 +204,5 @@ async def test_how_often_a_diff_waits_for_its_store(postgres_url: str) -> None:
         await store.diff(chain(3), "s1")
         before, dag = trips.count, chain(4)
         await store.diff([*dag, node("mine", dag[-1])], "s2")
-        assert trips.count - before == 19
+        assert trips.count - before == 17
         await store.db.close()

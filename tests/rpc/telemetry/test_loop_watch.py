@@ -18,7 +18,7 @@ async def test_who_holds_the_loop_is_seen() -> None:
     registry = CollectorRegistry()
     task = asyncio.create_task(LoopWatch(registry).run())
     await asyncio.sleep(0)
-    time.sleep(0.4)  # noqa: ASYNC251 - what is watched for
+    time.sleep(0.6)  # noqa: ASYNC251 - what is watched for
     await eventually(lambda: (registry.get_sample_value(LONGEST) or 0.0) >= 0.3)
     task.cancel()
 
