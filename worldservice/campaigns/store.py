@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -78,16 +79,16 @@ def _drifted() -> sa.Select[tuple[str, str, str]]:
 
 def count_phases(conn: Connection) -> dict[Phase, int]:
     """How many bound strategies are in each phase; one whose campaign never moved is in BACKTEST."""
-    found = {row.phase: row.bound for row in _COUNT.rows(conn)}
+    found = {row.in_phase: row.bound for row in _COUNT.rows(conn)}
     return {one: found.get(one.value, 0) for one in Phase}
 
 
-def _count() -> sa.Select[tuple[str, int]]:
+def _count() -> sa.Select[Any]:
     c, b = campaigns.c, bindings.c
-    phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value).label("phase")
+    phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value).label("in_phase")  # a name that no column has
     joined = bindings.outerjoin(campaigns, sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id))
-    query = sa.select(phase, sa.func.count().label("bound")).select_from(joined)
-    return query.where(b.state == BindingState.ACTIVE.value).group_by(sa.text("phase"))
+    query: sa.Select[Any] = sa.select(*(phase, sa.func.count().label("bound"))).select_from(joined)
+    return query.where(b.state == BindingState.ACTIVE.value).group_by(sa.text("in_phase"))
 
 
 def live_campaigns(conn: Connection) -> list[Campaign]:

@@ -167,6 +167,13 @@ async def test_changes_are_counted(things: Database) -> None:
     assert await things.write(lambda conn: touch.run_each(conn, many)) == 2
     assert await things.write(lambda conn: touch.run_each(conn, many[:1])) == 1
     assert await things.write(lambda conn: touch.run_each(conn, [])) == 0
+
+    def later(conn: Connection) -> list[int]:
+        changed = [touch.change_each(conn, values) for values in (many, many[:1], [])]
+        Prepared(OF_KIND).rows(conn, {"kind": "odd"}).all()  # all answers have come with these
+        return [each() for each in (*changed, touch.change_each(conn, many))]
+
+    assert await things.write(later) == [2, 1, 0, 2]
     rows = await things.read(lambda conn: Prepared(OF_KIND).rows(conn, {"kind": "odd"}).all())
     assert [(row.name, row.price, row.amount) for row in rows] == [("n1", 7, 2), ("n3", 7, 3), ("n5", 7, 5)]
 

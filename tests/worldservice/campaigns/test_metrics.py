@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection
 
 from qmtl.core.errors import NotReady
+from qmtl.sql.database import Database
 from qmtl.world.v1 import campaign_service_pb2 as campaignservicepb
 from tests.worldservice.campaigns.test_reports import POLICY, Books, made, opened
 from tests.worldservice.campaigns.test_service import NAMED, governed, request
 from tests.worldservice.harness import WorldHarness, eventually
+from tests.worldservice.samples import binding, world
+from worldservice.campaigns import store
+from worldservice.campaigns.domain.phases import Campaign, Phase
+from worldservice.worlds.domain.binding import Stage
+from worldservice.worlds.store import bindings, worlds
 
 
 async def test_each_act_end_and_refusal_is_counted_once(harness: WorldHarness) -> None:
@@ -45,3 +52,19 @@ async def test_each_act_end_and_refusal_is_counted_once(harness: WorldHarness) -
         return counted("campaigns", phase="PAPER") == 1 and counted("campaigns", phase="LIVE_FULL") == 0
 
     await eventually(in_phase)
+
+
+async def test_who_never_moved_is_counted_with_those_at_the_beginning(database_url: str) -> None:
+    db = Database(database_url)
+    await db.migrate("worldservice:migrations")
+
+    def lay(conn: Connection) -> None:
+        worlds.insert_world(conn, world())
+        for name in ("stored", "new"):
+            bindings.save_binding(conn, binding(name, Stage.BACKTEST))
+        store.save_campaign(conn, Campaign("alpha", "stored"))
+
+    await db.write(lay)
+    counted = await db.read(store.count_phases)
+    assert {phase: count for phase, count in counted.items() if count} == {Phase.BACKTEST: 2}
+    await db.close()
