@@ -87,8 +87,13 @@ def _count() -> sa.Select[Any]:
     c, b = campaigns.c, bindings.c
     phase = sa.func.coalesce(c.phase, Phase.BACKTEST.value).label("in_phase")  # a name that no column has
     joined = bindings.outerjoin(campaigns, sa.and_(c.world_id == b.world_id, c.strategy_id == b.strategy_id))
-    query: sa.Select[Any] = sa.select(*(phase, sa.func.count().label("bound"))).select_from(joined)
-    return query.where(b.state == BindingState.ACTIVE.value).group_by(sa.text("in_phase"))
+    columns: list[Any] = [phase, sa.func.count().label("bound")]
+    return (
+        sa.select(*columns)
+        .select_from(joined)
+        .where(b.state == BindingState.ACTIVE.value)
+        .group_by(sa.text("in_phase"))
+    )
 
 
 def live_campaigns(conn: Connection) -> list[Campaign]:
