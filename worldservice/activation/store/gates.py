@@ -17,14 +17,7 @@ ACKED_SIGNAL = "activation_acked"  # of commits that recorded an acknowledgement
 _HELD = Prepared(
     sa.select(gate_sessions).where(gate_sessions.c.gateway_id == sa.bindparam("gateway")).with_for_update()
 )
-_SAVE = Prepared(
-    "INSERT INTO gate_sessions"
-    " (gateway_id, boot_id, renewed_us, applied, opened_us, displaced_boot, refused_boot)"
-    " VALUES (:gateway_id, :boot_id, :renewed_us, :applied, :opened_us, :displaced_boot, :refused_boot)"
-    " ON CONFLICT (gateway_id) DO UPDATE SET boot_id = excluded.boot_id, renewed_us = excluded.renewed_us,"
-    " applied = excluded.applied, opened_us = excluded.opened_us, displaced_boot = excluded.displaced_boot,"
-    " refused_boot = excluded.refused_boot"
-)
+_SAVE = Prepared(sa.update(gate_sessions).where(gate_sessions.c.gateway_id == sa.bindparam("gateway")))
 
 
 def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
@@ -46,7 +39,6 @@ def find_gate(conn: Connection, gateway_id: str) -> GateSession | None:
 def save_gate(conn: Connection, gate: GateSession) -> None:
     """Take the place of the session the gateway had."""
     values = {
-        "gateway_id": gate.gateway_id,
         "boot_id": gate.boot_id,
         "renewed_us": micros(gate.renewed_at),
         "applied": json.dumps(dict(gate.applied), sort_keys=True),
@@ -54,7 +46,8 @@ def save_gate(conn: Connection, gate: GateSession) -> None:
         "displaced_boot": gate.displaced,
         "refused_boot": gate.refused,
     }
-    _SAVE.send(conn, values)
+    if _SAVE.run(conn, {"gateway": gate.gateway_id, **values}) == 0:
+        conn.execute(sa.insert(gate_sessions).values(gateway_id=gate.gateway_id, **values))
 
 
 def clamp_gates(conn: Connection, now: datetime) -> None:
