@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from qmtl.sdk.execution.exits import is_exit, protect, with_exits
-from qmtl.sdk.execution.legs import REJECTIONS_MAX, Route, Routing, StandingTargets, Waiting, closing_part
+from qmtl.sdk.execution.legs import CLOSING, REJECTIONS_MAX, Route, Routing, StandingTargets, Waiting, closing_part
 from qmtl.sdk.execution.planner import Followed, Leg, Planner, Sized, changes, permitted
 from qmtl.sdk.execution.port import (
     WHOLE,
@@ -43,9 +43,6 @@ from qmtl.sdk.strategy.rules import TradeRule
 
 LEG_TIMEOUT_BARS = 3
 """Bars that a leg waits for the reductions of its decision before the pair is reported as broken."""
-
-CLOSING = "-close"
-"""Ends the name of an order that closes a position which could not be turned round in one order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,8 +383,9 @@ class _Deciding:
         symbol = planner.rule.symbol
         before = self._waiting.get(symbol)
         bars = 0 if before is None else before.bars + 1
-        if bars < self._timeout_bars:
-            self._waiting[symbol] = Waiting(at.target, bars, tuple(reductions))
+        waiting = Waiting(at.target, bars, tuple(reductions))
+        if bars < self._timeout_bars or waiting.closes(symbol):
+            self._waiting[symbol] = waiting
             return
         del self._waiting[symbol]
         planner.last = at.target

@@ -11,6 +11,9 @@ from enum import Enum
 
 from qmtl.sdk.execution.port import ListedOrder, Permission, named_version
 
+CLOSING = "-close"
+"""Ends the name of an order that closes a position which could not be turned round in one order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -19,6 +22,12 @@ class Waiting:
     target: float
     bars: int
     reductions: tuple[tuple[str, str], ...]
+
+    def closes(self, symbol: str) -> bool:
+        """Whether it waits for its own order that flattens it alone: that is its target, however long it fills."""
+        return bool(self.reductions) and all(
+            own == symbol and not name.endswith(CLOSING) for own, name in self.reductions
+        )
 
 
 def closing_part(held: Decimal, quantity: Decimal) -> Decimal:

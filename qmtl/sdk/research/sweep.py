@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -80,8 +81,9 @@ class SweepResult:
         axes.set_yticks(range(len(ys)), [str(value) for value in ys])
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-        axes.set_title(f"{self.objective}: {self.verdict}", fontsize="x-small")
-        figure.colorbar(drawn)
+        width = int(9 * figure.get_figwidth())  # letters of that size, so that none are cut off
+        axes.set_title(textwrap.fill(str(self.verdict), width), fontsize="x-small")
+        figure.colorbar(drawn, label=self.objective)
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(target, dpi=110)

@@ -251,6 +251,24 @@ def test_a_target_of_a_short_below_nothing_is_none() -> None:
     assert Bracket(target="1.5").prices(D(100), long=True, tick=D(1)) == (None, D(250))
 
 
+def test_what_closes_slowly_is_no_denial() -> None:
+    bars = prices(*[101.0] * 7, *[99.5] * 9, volume=20.0)  # 2 a bar are filled, a tenth of it, of 9
+    run = Runner.backtest(Large(), bars, terms=AccountTerms(cash=D(1000), profile=spot("0")))
+    assert run.replay.denials == ()
+    assert sum(fill.quantity for fill in run.replay.fills) == 0
+    assert [fill.quantity for fill in run.replay.fills] == [2, 2, 2, 2, 1, -2, -2, -2, -2, -1]
+
+
+class Large(Held):
+    """Wants more than a bar's volume lets through, with exits that it never meets."""
+
+    def setup(self) -> None:
+        price = StreamInput("BTC-USD")
+        direction = signals.threshold(price, above=self.above, below=self.above)
+        target = signals.position_target(direction, long=9.0, short=0.0)
+        self.trade(target, price, sizing=Sizing.UNITS, lot="1", bracket=Bracket(stop="0.5"))
+
+
 class Rejecting:
     """A position of 3 with exits, whose venue rejects what the test says."""
 

@@ -14,8 +14,9 @@ from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.core.instants import NS_PER_S
 from qmtl.data.v1 import datasets_pb2 as datasetspb
 from qmtl.sdk.engine.streaming import Emission
-from qmtl.sdk.execution.decide import CLOSING, Command, DecisionLogic
+from qmtl.sdk.execution.decide import Command, DecisionLogic
 from qmtl.sdk.execution.in_step import CommandsInStep
+from qmtl.sdk.execution.legs import CLOSING
 from qmtl.sdk.execution.port import DeniedOrder, conclude_async
 from qmtl.sdk.mesh.data_clock import Step
 from qmtl.sdk.mesh.retrying import RetryingClient

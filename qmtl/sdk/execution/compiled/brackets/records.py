@@ -9,11 +9,11 @@ from decimal import Decimal
 from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.orders.order import order_id
 from qmtl.sdk.execution.compiled.exits import CLOSE, LIST, MARKET, STOP, TARGET, TRAIL
-from qmtl.sdk.execution.decide import CLOSING
 from qmtl.sdk.execution.exits import STOP as STOP_NAME
 from qmtl.sdk.execution.exits import TARGET as TARGET_NAME
 from qmtl.sdk.execution.exits import TRAIL as TRAIL_NAME
 from qmtl.sdk.execution.exits import with_exits
+from qmtl.sdk.execution.legs import CLOSING
 from qmtl.sdk.execution.planner import Leg, Planner
 from qmtl.sdk.execution.port import Cancel, HeldPosition, MarketOrder, SentOrder, order_name
 from qmtl.sdk.execution.records.columns import FillColumns

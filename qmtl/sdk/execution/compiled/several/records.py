@@ -13,7 +13,7 @@ from brokerage.domain.orders.order import Owner, order_id
 from qmtl.core.decimals import from_scaled
 from qmtl.core.fills import FillEvent
 from qmtl.sdk.execution.compiled.several.kernel import CLOSING_ORDER
-from qmtl.sdk.execution.decide import CLOSING
+from qmtl.sdk.execution.legs import CLOSING
 from qmtl.sdk.execution.port import MarketOrder, SentOrder, order_name
 
 if TYPE_CHECKING:
