@@ -100,7 +100,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         strategies = StrategyServicer(db, peers, roles, workers, clock, answer_within_s=settings.warmup_deadline_s)
         events = EventServicer(sources, roles, subscribers, stream_offer(settings), server.draining)
         limits = TradeStreamLimits(settings.trade_idle_s, settings.subscriber_write_s)
-        trading = TradingServicer(gate, roles, sources.orders, bus.link, limits, server.draining)
+        trading = TradingServicer(gate, roles, sources.orders, limits, server.draining)
         executor = RebalanceExecutor(peers, gate, bus, clock)
         runs = RebalancingServicer(peers, executor)
         catalogue = QueueCatalogue(bus, db, peers, roles, ProducerLeases(bus, clock))

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from controlbus.jetstream.connection import Link
 from gateway.events.feed import Feed
 from gateway.orders import fills
 from gateway.orders.gate import OrderGate
@@ -41,14 +40,12 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
         gate: OrderGate,
         roles: WorldRoles,
         orders: Feed[orderpb.OrderEvents],
-        link: Link,
         limits: TradeStreamLimits,
         draining: asyncio.Event,
     ) -> None:
         self._gate = gate
         self._roles = roles
         self._orders = orders
-        self._link = link
         self._limits = limits
         self._draining = draining
 
@@ -150,8 +147,9 @@ class TradingServicer(tradingrpc.TradingServiceServicer):
     async def ReplayFills(
         self, request: tradingservicepb.ReplayFillsRequest, context: object
     ) -> AsyncIterator[tradingservicepb.ReplayFillsResponse]:
-        account = await fills.account_of(self._gate.peers, request.account)
-        async with aclosing(fills.replay(self._link, account, request.after_account_fill_number)) as batches:
+        after = request.after_account_fill_number
+        batches = fills.replay(self._gate.peers, request.account, request.world_id, after)
+        async with aclosing(batches):
             async for batch in batches:
                 yield tradingservicepb.ReplayFillsResponse(fills=batch)
 

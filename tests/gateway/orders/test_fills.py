@@ -1,4 +1,4 @@
-"""Orders and fills of a real paper account through the gateway: one trade stream, and the log of fills replayed."""
+"""Orders and fills of a real paper account through the gateway: one trade stream, and the fills read again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controlbus.bus import connected
-from controlbus.jetstream.subjects import fills_subject
+from gateway.orders.fills import FILLS_PER_MESSAGE
 from qmtl.broker.v1 import account_service_pb2 as accountservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import reported_fill_service_pb2 as reportedfillservicepb
-from qmtl.core.errors import Conflict, NotFound, OutOfRange, PermissionDenied
+from qmtl.core.errors import Conflict, NotFound, PermissionDenied
 from qmtl.core.roles import Role
 from qmtl.gateway.v1 import event_pb2 as eventpb
 from qmtl.gateway.v1 import trading_service_pb2 as tradingservicepb
@@ -22,7 +21,6 @@ from tests.gateway.events.test_service import created, following
 from tests.gateway.harness import GatewayHarness, make_world, submitted, trading
 from tests.gateway.orders.test_service import reply_of
 from tests.mesh.gateway_client import GatewayClient
-from tests.support.waiting import eventually
 
 PRESET = "demo.btc.15m"
 
@@ -41,52 +39,45 @@ async def account_of(harness: GatewayHarness, client: GatewayClient) -> tuple[st
     return world, strategy_id, (await client.accounts.OpenPaperAccount(opened)).account.account
 
 
-async def replayed(client: GatewayClient, account: str, after: int) -> list[int]:
-    request = tradingservicepb.ReplayFillsRequest(account=account, after_account_fill_number=after)
+async def replayed(client: GatewayClient, account: str, after: int, world_id: str = "") -> list[int]:
+    request = tradingservicepb.ReplayFillsRequest(account=account, after_account_fill_number=after, world_id=world_id)
     return [fill.account_fill_number async for reply in client.trading.ReplayFills(request) for fill in reply.fills]
 
 
-async def test_fills_are_replayed_in_order_from_a_place_and_a_gap_is_told(harness: GatewayHarness) -> None:
+async def test_reported_fills_are_booked_once_and_replayed_from_a_place(harness: GatewayHarness) -> None:
     ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
     world, strategy_id, account = await account_of(harness, ann)
     assert await replayed(ann, account, 0) == []
-    async with connected(harness.mesh.nats_url, service="t") as bus:
-        for sequence in (1, 2, 3, 5):
-            fill = orderpb.Fill(account=account, world_id=world, strategy_id=strategy_id, account_fill_number=sequence)
-            name = f"{account}-{sequence}"
-            await bus.publish(fills_subject(world, account), fill.SerializeToString(), msg_id=name)
-            if sequence == 3:
-                assert await replayed(ann, account, 0) == [1, 2, 3]
-                assert await replayed(ann, account, 2) == [3]
-    with pytest.raises(OutOfRange):
-        await replayed(ann, account, 0)
-    with pytest.raises(NotFound):
-        await replayed(eve, account, 0)
-
-
-async def test_reported_fills_are_booked_once_and_come_back_in_the_log(harness: GatewayHarness) -> None:
-    ann, eve = await harness.client(), await harness.client(Role.OWNER, "eve", ["w-other"])
-    world, strategy_id, account = await account_of(harness, ann)
     await ann.trading.SubmitOrder(tradingservicepb.SubmitOrderRequest(order=market_order(world, strategy_id, account)))
     key = orderpb.OrderKey(account=account, world_id=world, strategy_id=strategy_id, client_order_id="o-1")
+    fills = [reported(key, f"t-{number}") for number in range(FILLS_PER_MESSAGE + 2)]
+    told = await ann.trading.ReportFills(reports(*fills, fills[0]))
+    assert (told.booked, told.duplicates) == (FILLS_PER_MESSAGE + 2, 1)
+    assert await replayed(ann, account, 0) == list(range(1, FILLS_PER_MESSAGE + 3))
+    assert await replayed(ann, account, FILLS_PER_MESSAGE) == [FILLS_PER_MESSAGE + 1, FILLS_PER_MESSAGE + 2]
+    assert await replayed(ann, account, 10_000) == []
+    assert await replayed(ann, account, FILLS_PER_MESSAGE + 1, world) == [FILLS_PER_MESSAGE + 2]
+    for name, world_id, reason in (
+        (account, "", "WORLD_FORBIDDEN"),
+        ("none", "", "ACCOUNT"),
+        (account, "w-b", "WORLD"),
+    ):
+        with pytest.raises((NotFound, PermissionDenied), match=reason):
+            await replayed(eve, name, 0, world_id)
+    with pytest.raises(PermissionDenied):
+        await eve.trading.ReportFills(reports(fills[0]))
+    fills[0].quantity = "0.002"
+    with pytest.raises(Conflict):
+        await ann.trading.ReportFills(reports(fills[0]))
+
+
+def reported(key: orderpb.OrderKey, trade_id: str) -> reportedfillservicepb.ReportedFill:
     fill = reportedfillservicepb.ReportedFill(
-        key=key, symbol="BTC-USD", venue="paper", side=orderpb.ORDER_SIDE_BUY, trade_id="t-1", quantity="0.01",
-        price="100", fee="0.25",
-        fee_currency="USD", liquidity_side=orderpb.LIQUIDITY_SIDE_TAKER,
+        key=key, symbol="BTC-USD", venue="paper", side=orderpb.ORDER_SIDE_BUY, trade_id=trade_id, quantity="0.0001",
+        price="100", fee="0.25", fee_currency="USD", liquidity_side=orderpb.LIQUIDITY_SIDE_TAKER,
     )  # fmt: skip
     fill.venue_time.FromDatetime(datetime(2026, 1, 5, tzinfo=UTC))
-    told = await ann.trading.ReportFills(reports(fill, fill))
-    assert (told.booked, told.duplicates) == (1, 1)
-
-    async def logged() -> bool:
-        return await replayed(ann, account, 0) == [1]
-
-    await eventually(logged)
-    with pytest.raises(PermissionDenied):
-        await eve.trading.ReportFills(reports(fill))
-    fill.quantity = "0.02"
-    with pytest.raises(Conflict):
-        await ann.trading.ReportFills(reports(fill))
+    return fill
 
 
 async def reports(*fills: reportedfillservicepb.ReportedFill) -> AsyncIterator[tradingservicepb.ReportFillsRequest]:

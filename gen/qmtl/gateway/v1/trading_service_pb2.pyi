@@ -130,12 +130,14 @@ class ReportFillsResponse(_message.Message):
     def __init__(self, booked: _Optional[int] = ..., duplicates: _Optional[int] = ...) -> None: ...
 
 class ReplayFillsRequest(_message.Message):
-    __slots__ = ("account", "after_account_fill_number")
+    __slots__ = ("account", "after_account_fill_number", "world_id")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     AFTER_ACCOUNT_FILL_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WORLD_ID_FIELD_NUMBER: _ClassVar[int]
     account: str
     after_account_fill_number: int
-    def __init__(self, account: _Optional[str] = ..., after_account_fill_number: _Optional[int] = ...) -> None: ...
+    world_id: str
+    def __init__(self, account: _Optional[str] = ..., after_account_fill_number: _Optional[int] = ..., world_id: _Optional[str] = ...) -> None: ...
 
 class ReplayFillsResponse(_message.Message):
     __slots__ = ("fills",)

@@ -139,7 +139,9 @@ class TradingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayFills(self, request, context):
-        """Fills of an account from the durable log. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD).
+        """Fills of an account after a number, in order, up to the newest.
+
+        Errors: as OrderService.ListFills.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,7 +71,10 @@ class TradingServiceStub:
     Errors: ABORTED (E_FILL_CONFLICT); PERMISSION_DENIED.
     """
     ReplayFills: _grpc.UnaryStreamMultiCallable[_trading_service_pb2.ReplayFillsRequest, _trading_service_pb2.ReplayFillsResponse]
-    """Fills of an account from the durable log. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD)."""
+    """Fills of an account after a number, in order, up to the newest.
+
+    Errors: as OrderService.ListFills.
+    """
 
 @_typing.type_check_only
 class TradingServiceAsyncStub(TradingServiceStub):
@@ -116,7 +119,10 @@ class TradingServiceAsyncStub(TradingServiceStub):
     Errors: ABORTED (E_FILL_CONFLICT); PERMISSION_DENIED.
     """
     ReplayFills: _aio.UnaryStreamMultiCallable[_trading_service_pb2.ReplayFillsRequest, _trading_service_pb2.ReplayFillsResponse]  # type: ignore[assignment]
-    """Fills of an account from the durable log. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD)."""
+    """Fills of an account after a number, in order, up to the newest.
+
+    Errors: as OrderService.ListFills.
+    """
 
 class TradingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders through the gate to brokerage, and fills of external executors."""
@@ -200,6 +206,9 @@ class TradingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trading_service_pb2.ReplayFillsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_trading_service_pb2.ReplayFillsResponse], _abc.AsyncIterator[_trading_service_pb2.ReplayFillsResponse]]:
-        """Fills of an account from the durable log. Errors: NOT_FOUND (E_ACCOUNT_UNKNOWN); OUT_OF_RANGE (E_RESUME_TOO_OLD)."""
+        """Fills of an account after a number, in order, up to the newest.
+
+        Errors: as OrderService.ListFills.
+        """
 
 def add_TradingServiceServicer_to_server(servicer: TradingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
