@@ -60,7 +60,7 @@ async def test_reported_fills_are_booked_once_and_replayed_from_a_place(harness:
     for name, world_id, reason in (
         (account, "", "WORLD_FORBIDDEN"),
         ("none", "", "ACCOUNT"),
-        (account, "w-b", "WORLD"),
+        (account, "w-b", "ACCOUNT"),
     ):
         with pytest.raises((NotFound, PermissionDenied), match=reason):
             await replayed(eve, name, 0, world_id)
