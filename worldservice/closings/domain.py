@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -30,7 +30,7 @@ class ClosingState(Enum):
 class Closing:
     """One closing. `mode` is where the strategy trades, `detail` what brokerage said last.
 
-    `until` is counted anew where a fill came after it was flat.
+    `until` is counted anew where a fill came after it was flat, from `reopened_at`.
     """
 
     world_id: str
@@ -43,11 +43,17 @@ class Closing:
     state: ClosingState = ClosingState.CLOSING
     ended_at: datetime | None = None
     detail: str = ""
+    reopened_at: datetime | None = None
 
     @property
     def key(self) -> Key:
         """Whose it is, in its world."""
         return self.strategy_id, self.side.value
+
+    @property
+    def within(self) -> timedelta:
+        """The time that it has, each time that it begins."""
+        return self.until - (self.reopened_at or self.began_at)
 
     @property
     def closing_id(self) -> str:
@@ -120,8 +126,10 @@ def answered(closing: Closing, answer: Answer, now: datetime) -> Closing:
     One that was FLAT and is not any more, as a fill came late, goes on, and has its whole time again.
     """
     if closing.state is ClosingState.FLAT and answer.left:
-        until = now + (closing.until - closing.began_at)
-        return replace(closing, state=ClosingState.CLOSING, until=until, ended_at=None, detail=answer.text)
+        return replace(
+            closing, state=ClosingState.CLOSING, until=now + closing.within, ended_at=None, detail=answer.text,
+            reopened_at=now,
+        )  # fmt: skip
     if closing.state is not ClosingState.CLOSING:
         return closing
     if answer.left == ():

@@ -6,7 +6,7 @@ While brokerage is away nothing is lost; a closing that is not done in time ends
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -38,7 +38,7 @@ from worldservice.closings.domain import (
 )
 from worldservice.evaluation.domain.decision import DecisionSettings
 from worldservice.evaluation.facts import decide_world
-from worldservice.policy.domain.governance import PositionPolicy
+from worldservice.policy.domain.governance import OnDemote, PositionPolicy
 from worldservice.policy.store import policy_of
 from worldservice.timing import BrokerageTiming
 from worldservice.worlds.acts import audit_write, own_act
@@ -63,6 +63,11 @@ class Standing:
     policy: PositionPolicy | None
     due: Mapping[Key, Entry]
     newest: Mapping[Key, Closing]
+
+    @property
+    def stay_flat(self) -> Collection[Key]:
+        """Sides that are to be flat now: a policy that does not close any more keeps what is held."""
+        return self.due if self.policy is not None and self.policy.on_demote is OnDemote.FLAT else ()
 
     def changes(self, world_id: str, now: datetime) -> list[Closing]:
         """What is to begin or to stop."""
@@ -110,7 +115,7 @@ class ClosingKeeper:
                 standing = await self._db.write(lambda conn: self._begin(conn, world_id))
             for closing in standing.newest.values():
                 if closing.state is ClosingState.CLOSING or (
-                    closing.key in standing.due and self._may_have_filled(closing)
+                    closing.key in standing.stay_flat and self._may_have_filled(closing)
                 ):
                     answer = await self._ask(closing)
                     await self._db.write(partial(self._follow, asked=closing, answer=answer))

@@ -116,6 +116,18 @@ def test_it_ends_flat_or_when_its_time_is_over_and_says_what_is_left() -> None:
     assert answered(away, Answer(()), closing.until).state is ClosingState.FLAT  # flat is flat, however late
 
 
+def test_each_time_that_a_fill_comes_late_it_has_the_policys_time_and_no_more() -> None:
+    some, at = Answer(("acc holds 10 AAPL after 1 orders",)), LATER
+    closing = begun()
+    for _ in range(3):
+        closing = answered(closing, Answer(()), at)
+        assert closing.state is ClosingState.FLAT
+        at += timedelta(days=1)
+        closing = answered(closing, some, at)
+        assert (closing.state, closing.until) == (ClosingState.CLOSING, at + FLAT.flat_within)
+    assert answered(closing, some, closing.until).state is ClosingState.NOT_CLOSED
+
+
 def test_each_end_has_its_sentence() -> None:
     closing = begun()
     assert sentence(closing) == (
