@@ -80,28 +80,41 @@ def _arrivals(live: Iterable[TradedOrder]) -> dict[tuple[str, datetime], Decimal
 def marks_of(told: Told, window: Window) -> Mapping[str, Marks]:
     """The last prices of symbols that both have, with the value of a point and what each side began with.
 
-    Raises NotReady (E_MARK_MISSING): something was held as the window opened, and its price then is not known.
+    Raises NotReady (E_MARK_MISSING): something was held as the window opened, and its price then, or its last price on
+    either side, is not known.
     """
     live = {one.symbol: one for one in told.live.whole().instruments if one.last_price}
     replay = {one.symbol: one for one in told.replay.whole().instruments if one.last_price}
+    held, replay_held = _held(told.live, window), _held(told.replay, window)
+    if missing := sorted({*held, *replay_held} - (live.keys() & replay.keys())):
+        hint = "replay what the strategy trades, all of it"
+        raise NotReady("E_MARK_MISSING", f"no last mark on both sides of {', '.join(missing)}", hint=hint)
     return {
         symbol: Marks(
             live=parse_decimal(live[symbol].last_price, "last_price"),
             replay=parse_decimal(replay[symbol].last_price, "last_price"),
-            live_opening=_opening(told.live, live[symbol], window, Decimal(1)),
-            replay_opening=_opening(told.replay, replay[symbol], window, window.weight),
+            live_opening=_opening(held.get(symbol, ZERO), live[symbol], Decimal(1)),
+            replay_opening=_opening(replay_held.get(symbol, ZERO), replay[symbol], window.weight),
             multiplier=parse_decimal(live[symbol].multiplier, "multiplier"),
         )
         for symbol in live.keys() & replay.keys()
     }
 
 
-def _opening(replayed: Replayed, instrument: replaypb.ReplayedInstrument, window: Window, weight: Decimal) -> Opening:
-    symbol, held = instrument.symbol, ZERO
+def _held(replayed: Replayed, window: Window) -> Mapping[str, Decimal]:
+    """What a side held as the window opened, by symbol."""
+    found = dict[str, Decimal]()
     for fill in replayed.fills:
-        if fill.symbol == symbol and window.is_before(fill):
+        if window.is_before(fill):
             quantity = parse_decimal(fill.quantity, "quantity")
-            held += quantity if fill.side == orderpb.ORDER_SIDE_BUY else -quantity
+            found[fill.symbol] = found.get(fill.symbol, ZERO) + (
+                quantity if fill.side == orderpb.ORDER_SIDE_BUY else -quantity
+            )
+    return {symbol: quantity for symbol, quantity in found.items() if quantity}
+
+
+def _opening(held: Decimal, instrument: replaypb.ReplayedInstrument, weight: Decimal) -> Opening:
+    symbol = instrument.symbol
     if not held:
         return Opening()
     if not instrument.opening_price:
