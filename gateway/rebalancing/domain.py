@@ -181,11 +181,19 @@ def end_of(orders: Sequence[PlannedOrder], filled: Mapping[int, Filled], *, canc
 
 
 def reasons_of(orders: Sequence[PlannedOrder], filled: Mapping[int, Filled], most: int = 100) -> list[str]:
-    """Why legs stopped short, one a leg, the first of them."""
+    """Why legs stopped short, one a leg; the last says of how many more it is not told."""
     found = []
     for symbol, part in ((order.symbol, part) for order in orders for part in order.parts):
         of_leg = filled.get(part.leg, Filled())
         if of_leg.quantity != abs(part.quantity):
             named = f"{part.world_id}/{part.strategy_id} {symbol}"
-            found.append(f"leg {part.leg} {named}: {of_leg.reason or 'NOT_SENT'}"[:500])
-    return found[:most]
+            found.append(shortened(f"leg {part.leg} {named}: {of_leg.reason or 'NOT_SENT'}", 500))
+    if len(found) <= most:
+        return found
+    return [*found[: most - 1], f"and {len(found) - most + 1} legs more"]
+
+
+def shortened(text: str, most: int) -> str:
+    """A sentence in so many bytes of UTF-8 at most: one that is cut ends in "..."."""
+    written = text.encode()
+    return text if len(written) <= most else written[: max(most - 3, 0)].decode(errors="ignore") + "..."[:most]

@@ -37,9 +37,10 @@ from gateway.rebalancing.domain import (
     order_id,
     position_target,
     reasons_of,
+    shortened,
 )
 from gateway.rebalancing.prices import Price, Prices
-from gateway.rebalancing.wire import orders_of, shares_to_proto, trades_of
+from gateway.rebalancing.wire import orders_of, progress_to_proto, shares_to_proto, trades_of
 from qmtl.broker.v1 import order_entry_service_pb2 as orderentryservicepb
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.broker.v1 import order_service_pb2 as orderservicepb
@@ -53,8 +54,6 @@ from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 
 AT_ONCE_MAX = 32
 LOOK_S, LOOK_MAX_S = 0.1, 1.0
-REASONS_CHARS, REASON_MIN = 400_000, 40
-"""Reasons of all legs together: a report of as many as a plan may have stays within the megabyte of a request."""
 AWAY = (Unavailable, DeadlineExceeded, Exhausted)
 CLOSED = frozenset({
     orderpb.ORDER_VIEW_FILLED, orderpb.ORDER_VIEW_CANCELED, orderpb.ORDER_VIEW_EXPIRED, orderpb.ORDER_VIEW_REJECTED,
@@ -160,14 +159,14 @@ class RunDriver:
         """A rule or the venue said no: its legs end, and the run where the rule is about all of it."""
         name = _denial(status) or "REJECTED"
         if name in STOPPING:
-            self._stopped = self._stopped or f"{name}: {status.message}"[:500]
+            self._stopped = self._stopped or shortened(f"{name}: {status.message}", 500)
         return self._stop(order, f"{name}: {status.message}")
 
     def _stop(self, order: PlannedOrder, reason: str) -> bool:
         for part in order.parts:
             filled = self._filled.get(part.leg, Filled())
             if filled.quantity != abs(part.quantity):
-                self._filled[part.leg] = filled.because(reason[:400])
+                self._filled[part.leg] = filled.because(shortened(reason, 400))
         return False
 
     async def _send(
@@ -206,7 +205,7 @@ class RunDriver:
                 )
                 await self._pause(LOOK_MAX_S)
             except QmtlError as error:
-                self._stopped = self._stopped or f"{error.reason}: {error.message}"[:500]
+                self._stopped = self._stopped or shortened(f"{error.reason}: {error.message}", 500)
                 self._stop(order, f"{error.reason}: {error.message}")
                 return None
 
@@ -304,7 +303,7 @@ class RunDriver:
     async def _report(self, end: End | None, reasons: Sequence[str]) -> None:
         """Told until it is taken. Raises Conflict, NotReady where the run is another's or closed."""
         state = None if end is None else f"REBALANCE_STATE_{end.name}"
-        legs = [self._progress(index) for index in range(len(self.run.plan.legs))]
+        legs = progress_to_proto(self.run.plan.legs, self._filled)
         request = progressservicepb.ReportRebalanceRequest(
             account=self.run.account, run_id=self.run.run_id, epoch=self.epoch, progress=legs, end=state,
             reasons=reasons,
@@ -316,14 +315,6 @@ class RunDriver:
             except AWAY as error:
                 log.warning("rebalance_not_reported", run=self.run.run_id, error=str(error))
                 await self._pause(LOOK_MAX_S)
-
-    def _progress(self, leg: int) -> rebalancepb.LegProgress:
-        filled, most = self._filled.get(leg, Filled()), max(REASONS_CHARS // len(self.run.plan.legs), REASON_MIN)
-        sign = -1 if self.run.plan.legs[leg].rounded.startswith("-") else 1
-        return rebalancepb.LegProgress(
-            filled=f"{sign * filled.quantity:f}", notional=f"{sign * filled.notional:f}",
-            fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()}, reason=filled.reason[:most],
-        )  # fmt: skip
 
     def _key(self, order: PlannedOrder, parts: tuple[LegPart, ...], number: int, attempt: int) -> orderpb.OrderKey:
         """The name of a try; of parts that trade with each other only that of what the first gets."""

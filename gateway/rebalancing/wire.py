@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gateway.rebalancing.domain import LegOrder, LegPart, NettedOrder, PlannedOrder, net_of
+from gateway.rebalancing.domain import Filled, LegOrder, LegPart, NettedOrder, PlannedOrder, net_of, shortened
 from qmtl.broker.v1 import order_pb2 as orderpb
 from qmtl.world.v1 import rebalance_pb2 as rebalancepb
+
+PROGRESS_BYTES, FIELD_BYTES = 950_000, 8
+"""Progress of all legs: beside a hundred reasons of a run's end it stays within the megabyte of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,27 @@ def _netted(plan: rebalancepb.RebalancePlan, order: rebalancepb.RebalanceOrder) 
     parts.sort(key=lambda part: (part.world_id, part.strategy_id))
     slices = tuple(Decimal(each) for each in order.slices) or (Decimal(0),)
     return NettedOrder(order.symbol, slices, lot, order.reduce_only, tuple(parts))
+
+
+def progress_to_proto(
+    legs: Sequence[rebalancepb.RebalanceLeg], filled: Mapping[int, Filled]
+) -> list[rebalancepb.LegProgress]:
+    """What was traded of each leg, whole, and why those that stopped short did, in the room that is left."""
+    made = [_progress(leg, filled.get(index, Filled())) for index, leg in enumerate(legs)]
+    if short := [index for index, one in filled.items() if one.reason]:
+        room = PROGRESS_BYTES - sum(one.ByteSize() + FIELD_BYTES for one in made)
+        for index in short:
+            made[index].reason = shortened(filled[index].reason, max(room // len(short), 0))
+    return made
+
+
+def _progress(leg: rebalancepb.RebalanceLeg, filled: Filled) -> rebalancepb.LegProgress:
+    sign = -1 if leg.rounded.startswith("-") else 1
+    return rebalancepb.LegProgress(
+        filled=f"{sign * filled.quantity:f}",
+        notional=f"{sign * filled.notional:f}",
+        fees={currency: f"{fee:f}" for currency, fee in filled.fees.items()},
+    )
 
 
 def shares_to_proto(parts: Sequence[LegPart]) -> list[orderpb.OrderShare]:

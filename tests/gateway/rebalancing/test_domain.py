@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -17,8 +18,10 @@ from gateway.rebalancing.domain import (
     position_target,
     reasons_of,
 )
-from gateway.rebalancing.wire import shares_to_proto, trades_of
+from gateway.rebalancing.wire import progress_to_proto, shares_to_proto, trades_of
 from qmtl.broker.v1 import order_pb2 as orderpb
+from qmtl.world.v1 import rebalance_pb2 as rebalancepb
+from qmtl.world.v1 import rebalance_progress_service_pb2 as progressservicepb
 
 D = Decimal
 SELLS = LegOrder(0, "w1", "s1", "BTC", (D("-0.2"), D("-0.1")), True, D("0.7"))
@@ -93,7 +96,25 @@ def test_legs_that_stopped_short_say_why() -> None:
         "leg 0 w1/s1 BTC: NOT_SENT",
         "leg 2 w1/s2 BTC: NOT_FILLED: 0.4 missing",
     ]
-    assert len(reasons_of([SELLS, BUYS], {}, most=1)) == 1
+    assert reasons_of([SELLS, BUYS], {}, most=1) == ["and 2 legs more"]
+    many = [replace(SELLS, leg=leg) for leg in range(103)]
+    told = reasons_of(many, {0: Filled(reason="x" * 1_000)})
+    assert (len(told), told[98:]) == (100, ["leg 98 w1/s1 BTC: NOT_SENT", "and 4 legs more"])
+    assert (len(told[0]), told[0][-5:]) == (500, "xx...")
+
+
+@pytest.mark.parametrize("count", [2, 10_000])
+def test_a_report_of_as_many_legs_as_a_plan_may_have_fits_in_a_request(count: int) -> None:
+    legs = [rebalancepb.RebalanceLeg(rounded="-0.12345678")] * count
+    fees = {"USDT": D("1.034512345678"), "BNB": D("0.00012345")}
+    reason = "NOT_FILLED: 0.02 missing after 3 tries, the last CANCELED: é" + "y" * 400
+    filled = {leg: Filled(D("0.10345678"), D("345.12345678901234"), fees, reason) for leg in range(count)}
+    told = progress_to_proto(legs, filled)
+    assert progressservicepb.ReportRebalanceRequest(progress=told).ByteSize() < 1_000_000
+    assert (told[-1].filled, told[-1].notional) == ("-0.10345678", "-345.12345678901234")
+    assert dict(told[-1].fees) == {"USDT": "1.034512345678", "BNB": "0.00012345"}
+    assert told[-1].reason == reason if count == 2 else told[-1].reason.endswith("...")
+    assert told[-1].reason[:7] == reason[:7]
 
 
 def netted(*steps: int, slices: tuple[str, ...] = ("0.8",)) -> NettedOrder:
