@@ -303,6 +303,37 @@ async def test_a_weight_of_the_whole_window_scales_the_replay_and_one_that_chang
     assert [one.replay_growth for one in scaled.days][-1] == pytest.approx(1 - 1.1 / 4 / 100_000, abs=1e-9)
 
 
+async def test_another_weight_earlier_in_the_window_is_unknown_though_the_strategy_trades_at_one_now(
+    harness: WorldHarness,
+) -> None:
+    ann = await governed(harness, POLICY)
+
+    async def weighted(weight: str) -> str:
+        change = activationpb.ActivationChange(strategy_id="s", side="SIDE_LONG", weight=weight)
+        await ann.activation.SetActivation(activationservicepb.SetActivationRequest(world_id="w1", changes=[change]))
+        at = harness.clock.now().strftime("%Y-%m-%dT%H:%M")
+        harness.clock.advance(60)
+        return at
+
+    await weighted("0.25")
+    whole = await weighted("1")
+    for _ in range(2):
+        await weighted("1")
+    books = Books(harness, await opened(harness), slip=Decimal(0))
+    request = await books.request(ann)
+    report = await made(ann, request)
+    assert report.verdict == divergencepb.DIVERGENCE_VERDICT_UNKNOWN
+    assert report.reasons[0].startswith(f"the strategy traded at weight 0.25 until {whole}")
+    assert report.reasons[0].endswith(", the replay at 1: begin the window then or later")
+    assert (report.weight, report.figures.fill_ratio) == ("", 1.0)
+    await weighted("0.5")
+    await weighted("1")  # after the window
+    request.start.CopyFrom(stamp(books.start + timedelta(days=DAYS - 1)))
+    later = await made(ann, request)
+    assert any("weight 0.25" in said for said in later.unequal)
+    assert not any("weight 0.5" in said for said in later.unequal)
+
+
 async def test_of_a_session_that_was_never_evaluated_the_version_is_that_of_the_run_before_it(
     harness: WorldHarness,
 ) -> None:

@@ -88,6 +88,18 @@ def history_after(conn: Connection, world_id: str, revision: int, limit: int) ->
     return list(conn.execute(query).scalars())
 
 
+def history_before(conn: Connection, world_id: str, revision: int, limit: int) -> list[bytes]:
+    """Envelopes as published, of lower revisions, the highest first."""
+    table = activation_history
+    query = (
+        sa.select(table.c.envelope)
+        .where(table.c.world_id == world_id, table.c.revision < revision)
+        .order_by(table.c.revision.desc())
+        .limit(limit)
+    )
+    return list(conn.execute(query).scalars())
+
+
 def revisions(conn: Connection) -> dict[str, tuple[int, datetime]]:
     """By world, the activation's revision and when it was made."""
     return {row.world_id: (row.revision, instant(row.time_us)) for row in _REVISIONS.rows(conn)}

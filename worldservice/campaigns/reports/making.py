@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,12 +24,12 @@ from qmtl.rpc.chunks import Chunked
 from qmtl.rpc.client.streams import scoped
 from qmtl.wire.instants import instant_from_proto, instant_to_proto
 from qmtl.world.v1 import divergence_pb2 as divergencepb
-from worldservice.activation.store.activations import load_activation
 from worldservice.campaigns.domain.divergence.report import Evidence, report_of
 from worldservice.campaigns.domain.divergence.verdict import Ground
 from worldservice.campaigns.domain.phases import Phase
 from worldservice.campaigns.reports import store
 from worldservice.campaigns.reports.sides import Told, Window, bar_of, marks_of, sides_of, unlike
+from worldservice.campaigns.reports.weights import traded_at
 from worldservice.campaigns.reports.wire import Source, features_from_proto, head_of, report_to_proto, unexplained
 from worldservice.campaigns.store import find_campaign
 from worldservice.evaluation import store as evaluation_store
@@ -225,16 +224,17 @@ def _basis(conn: Connection, world: World, source: Source, policy: Policy | None
         raise refused("E_FIELD", "capital", source.capital, "none: a paper account has its own")
     version = version_of(conn, world.world_id, name)
     start = session.start if source.start is None else source.start
-    weight, since, unequal = _weight(conn, world, name, start)
+    request = replay_request(body, model)
+    traded = traded_at(conn, world, name, start, instant_from_proto(request.range.end, "range.end"))
+    weight, unequal = traded.weight, traded.unequal
     if weight != 1 and not model.starting_cash:
         unequal = (f"the strategy trades at weight {weight}, and the policy states no account to scale the replay in",)
-    request = replay_request(body, model)
     canary = _canary_end(conn, world, name) if live else None
     if canary is not None and canary > start:
         unequal += (
             f"the strategy traded at canary shares until {timestamp_text(canary)}: begin the window then or later",
         )
-    comparable = max(at for at in (session.start, since, canary) if at is not None)
+    comparable = max(at for at in (session.start, traded.since, canary) if at is not None)
     unequal += tuple(_cut_short(start, comparable, request, policy.campaign))
     return _Basis(
         request=request,
@@ -267,27 +267,6 @@ def _live_version(conn: Connection, source: Source, session: Session, stage: Sta
     mine = [run for run in runs if run.evidence.session_id == source.session_id]
     known = mine or evaluation_store.runs_until(conn, world_id, strategy_id, session.opened_at)[-1:]
     return next((run.evidence.strategy_version for run in known), "")
-
-
-def _weight(
-    conn: Connection, world: World, strategy_id: str, start: datetime
-) -> tuple[Decimal, datetime | None, tuple[str, ...]]:
-    """The weight that the replay is scaled by, since when where it is not 1, and why no one weight is that of the whole
-    window, as sentences.
-    """
-    entries = load_activation(conn, world.world_id, world.created_at).entries
-    mine = [e for e in entries if e.strategy_id == strategy_id and e.active and not math.isclose(e.weight, 0.0)]
-    weights = sorted({e.weight for e in mine})
-    if all(math.isclose(weight, 1.0, abs_tol=1e-12) for weight in weights):
-        return Decimal(1), None, ()
-    if len(weights) > 1:
-        told = " and ".join(f"{weight:g}" for weight in weights)
-        return Decimal(1), None, (f"the strategy trades at weights {told} on its sides, the replay at one",)
-    changed = max(e.changed_at for e in mine)
-    if changed > start:
-        told = f"the strategy trades at weight {weights[0]:g}, and its entry last changed at {timestamp_text(changed)}"
-        return Decimal(1), changed, (f"{told}: begin the window then or later",)
-    return Decimal(repr(weights[0])), changed, ()
 
 
 def _canary_end(conn: Connection, world: World, strategy_id: str) -> datetime | None:
