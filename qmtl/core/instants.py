@@ -11,6 +11,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S: Final = 1_000_000_000
 OLDEST_S: Final = -62_135_596_800  # year 1
 NEWEST_S: Final = 253_402_300_799  # year 9999
+YEARS: Final = 1678, 2261  # the first and the last that int64 nanoseconds hold whole
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 

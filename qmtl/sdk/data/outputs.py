@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from qmtl.sdk.engine.series import Outputs, Series, followed
 from qmtl.sdk.engine.streaming import StreamEngine
 from qmtl.sdk.graph.account_state import PositionState
 from qmtl.sdk.graph.dag import Dag
+from qmtl.sdk.graph.vertices import Node
 
 E = TypeVar("E")
 OnProgress = Callable[[str, int, int], None]
@@ -72,9 +73,20 @@ def chunked_outputs(
     `wanted`: the NodeIDs whose series are kept; None: of all. A graph that waits for the last of its inputs (Join.WAIT)
     is run event by event.
     """
-    run, known = ChunkRun.of(dag), source_series(dag, data)
-    if run is None:
+    if ChunkRun.of(dag) is None:
         return stream_outputs(dag, data, on_progress)
+    known = source_series(dag, data)
+    forms = [one.array_form for one in dag.nodes if isinstance(one, Node) and one.array_form and one.array_form.used]
+    made = _chunked(dag, known, rows, wanted, on_progress)
+    if not all(form.used for form in forms):  # what the earlier chunks had of it is not kept either
+        return chunked_outputs(dag, data, rows, wanted, on_progress)
+    return Outputs({**known, **{node_id: followed(parts) for node_id, parts in made.items()}})
+
+
+def _chunked(
+    dag: Dag, known: Mapping[str, Series], rows: int, wanted: Collection[str] | None, on_progress: OnProgress
+) -> dict[str, list[Series]]:
+    run = ChunkRun(dag)
     instants = merged_times(series.time_ns for series in known.values())
     made: dict[str, list[Series]] = {}
     for at, end_ns in enumerate((*instants[rows - 1 :: rows].tolist(), 2**63 - 1), start=1):
@@ -82,7 +94,7 @@ def chunked_outputs(
             if node_id not in known and (wanted is None or node_id in wanted):
                 made.setdefault(node_id, []).append(series)
         on_progress("instants of nodes", min(at * rows, len(instants)), len(instants))
-    return Outputs({**known, **{node_id: followed(parts) for node_id, parts in made.items()}})
+    return made
 
 
 def flat_outputs(dag: Dag, data: Bars | Iterable[Bars]) -> Outputs:

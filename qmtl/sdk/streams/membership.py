@@ -12,7 +12,7 @@ import numpy as np
 from qmtl.core.errors import refused
 from qmtl.core.identity.canonical import Json
 from qmtl.core.identity.nodes import SemanticKind
-from qmtl.core.instants import timestamp_text, to_ns
+from qmtl.core.instants import YEARS, timestamp_text, to_ns
 from qmtl.sdk.graph.builtins import Builtin
 from qmtl.sdk.graph.fold import Vector
 from qmtl.sdk.graph.node_types import BarCount, InputPort, NodeType, Parameter, ParameterType
@@ -96,7 +96,8 @@ def _ns(text: str, field: str) -> int | None:
     try:
         return to_ns(_instant(text)) if text else None
     except ValueError:
-        raise refused("E_FIELD", field, repr(text), "a day, an instant with an offset, or nothing") from None
+        want = f"a day or an instant with an offset, of the years {YEARS[0]} to {YEARS[1]}, or nothing"
+        raise refused("E_FIELD", field, repr(text), want) from None
 
 
 def _text(text: str) -> str:
@@ -106,6 +107,8 @@ def _text(text: str) -> str:
 def _instant(text: str) -> datetime:
     """Raises ValueError."""
     found = datetime.fromisoformat(text)
+    if not YEARS[0] <= found.year <= YEARS[1]:
+        raise ValueError(text)
     if len(text) == len("2008-09-15"):
         return found.replace(tzinfo=UTC)
     if found.tzinfo is None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from qmtl.calendars.spans import Span
 from qmtl.core.errors import refused
-from qmtl.core.instants import to_ns
+from qmtl.core.instants import YEARS, to_ns
 
 COLUMNS = ("symbol", "start", "end", "ticker")
 ROWS_MAX = 4096
@@ -95,15 +95,15 @@ def at(memberships: Sequence[Membership], instant_ns: int) -> tuple[Membership, 
 
 def stretch(memberships: Sequence[Membership], data: Sequence[tuple[str, Span]]) -> Span:
     """Where a session may begin and end, by the data of each symbol: as far as each that is a member without a start
-    reaches back, and each that is one still reaches on. Who came later, or left, bounds nothing: without any such
-    bound, as far as there is data.
+    reaches back, and each that is one still reaches on. A start no later than any data, and an end no earlier, are
+    none. Who came later, or left, bounds nothing: without any such bound, as far as there is data.
     """
-    since = {one.symbol for one in memberships if one.start_ns is None}
-    still = {one.symbol for one in memberships if one.end_ns is None}
+    oldest_ns, newest_ns = min(span.start_ns for _, span in data), max(span.end_ns for _, span in data)
+    since = {one.symbol for one in memberships if one.start_ns is None or one.start_ns <= oldest_ns}
+    still = {one.symbol for one in memberships if one.end_ns is None or one.end_ns >= newest_ns}
     first = [span.start_ns for symbol, span in data if symbol in since]
     last = [span.end_ns for symbol, span in data if symbol in still]
-    start_ns = max(first) if first else min(span.start_ns for _, span in data)
-    end_ns = min(last) if last else max(span.end_ns for _, span in data)
+    start_ns, end_ns = max(first, default=oldest_ns), min(last, default=newest_ns)
     return Span(start_ns, max(start_ns, end_ns))
 
 
@@ -134,13 +134,13 @@ def _day(field: str, text: str) -> date | None:
     if not text:
         return None
     try:
-        if len(text) == len("2024-05-06"):
-            return date.fromisoformat(text)
-        found = datetime.fromisoformat(text)
+        found = date.fromisoformat(text) if len(text) == len("2024-05-06") else datetime.fromisoformat(text)
     except ValueError:
         raise refused("E_FIELD", field, repr(text[:40]), _WANT_TIME) from None
-    if found.tzinfo is None:
+    if isinstance(found, datetime) and found.tzinfo is None:
         raise refused("E_FIELD", field, repr(text[:40]), _WANT_TIME)
+    if not YEARS[0] <= found.year <= YEARS[1]:
+        raise refused("E_FIELD", field, text, f"a year of {YEARS[0]} to {YEARS[1]}, or nothing for always or still")
     return found
 
 

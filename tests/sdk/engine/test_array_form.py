@@ -81,6 +81,16 @@ def test_over_a_long_history_a_sample_is_compared() -> None:
     assert batch_outputs(build_dag([made]), bars.between(None, int(bars.open_ns[256])))[made].rows[1, 0] > 0.0
 
 
+def test_of_one_that_is_switched_off_in_a_later_chunk_nothing_is_kept() -> None:
+    def closes(view: BatchView) -> Floats:
+        made: Floats = np.array(view[0].latest)
+        made[1] = -1.0  # between two compared
+        return made if len(view) == 1_200 else made + 1.0
+
+    made, bars = Node(PRICE, lambda view: view[0].latest, compute_batch=closes), walk(2_000, 3)
+    assert chunked_outputs(build_dag([made]), bars, 1_200)[made].rows[:, 0].tolist() == bars.values[:, 3].tolist()
+
+
 def _centred(view: BatchView) -> Floats:
     closes = view[0].latest
     made: Floats = closes - closes.mean()

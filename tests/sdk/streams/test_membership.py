@@ -42,6 +42,8 @@ def test_a_day_is_its_midnight_and_an_offset_is_counted() -> None:
         ([("2008-09-15", "2008-09-20"), ("", "")], r"stays\[1\].start"),
         ([("2008-09-15T10:00:00", "")], r"stays\[0\].start"),
         ([("", "soon")], r"stays\[0\].end"),
+        ([("2008-09-15", "9999-12-31")], r"stays\[0\].end is '9999-12-31', want .* of the years 1678 to 2261"),
+        ([("0001-01-01T00:00:00+14:00", "")], r"stays\[0\].start"),
     ],
 )
 def test_stays_that_make_no_sense_are_refused(stays: list[tuple[str, str]], told: str) -> None:

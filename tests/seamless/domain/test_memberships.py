@@ -57,6 +57,8 @@ def test_the_fingerprint_is_of_the_memberships_and_not_of_their_table() -> None:
         ("symbol,start,end,ticker\nLEH,,," + "L" * 129, "members line 2: ticker"),
         ("symbol,start,end\nLEH,01/02/2008,", "members line 2: start"),
         ("symbol,start,end\nLEH,,2008-09-15T00:00:00", "members line 2: end"),
+        ("symbol,start,end\nLEH,,9999-12-31", "line 2: end is 9999-12-31, want a year of 1678 to 2261, or nothing"),
+        ("symbol,start,end\nLEH,0001-01-01T00:00:00+14:00,", "members line 2: start"),
         ('symbol,start,end\n"LEH,,', "want a CSV file"),
         ("symbol,start,end\nLEH,,\nAIG,,", "members line 3: symbol"),
         ("symbol,start,end\nLEH,,", "no row of META"),
@@ -83,3 +85,6 @@ def test_who_came_later_or_left_bounds_no_session() -> None:
     assert of(A=always, B=(30, None), C=(None, 50)) == Span(10, 90)
     assert of(A=always, B=(30, 90), C=(10, 50)) == Span(0, 100)
     assert of(A=(0, 100), B=(30, 90), C=(10, 50)) == Span(0, 100)
+    assert of(A=always, B=(-5, 101), C=(10, 50)) == Span(30, 90), "before and after all data: as without an edge"
+    assert of(A=(1, 99), B=(0, 100), C=(10, 50)) == Span(30, 90)
+    assert of(A=always, B=(1, 99), C=(10, 50)) == Span(0, 100)

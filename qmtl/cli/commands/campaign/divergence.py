@@ -20,6 +20,7 @@ from qmtl.cli.show.formats import instant
 from qmtl.cli.show.messages import as_dict, enum_word, show_json, when
 from qmtl.cli.show.tables import show_pairs, show_table
 from qmtl.core.decimals import parse_decimal
+from qmtl.core.errors import refused
 from qmtl.rpc.client.channel import MeshChannel
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.divergence import TradedRun, create_report
@@ -56,6 +57,18 @@ def report(
     The session's recording is sealed and replayed from the session's start; brokerage says what both sides came to.
     What they held where --days or --since begins counts from its price then.
     """
+    chosen = {
+        "--session": session,
+        "--account": account,
+        "--live": live,
+        "--capital": capital,
+        "--days": days is not None,
+        "--since": since,
+        "--until": until,
+    }
+    if not code and (said := [name for name, value in chosen.items() if value]):
+        want = "--code FILE[:CLASS] beside them: they choose what a new report is of"
+        raise refused("E_FIELD", "options", " ".join(said), want)
     strategy_id = whole_strategy_id(access, strategy_id)
     if code:
         end = instant(until, "--until") if until else None

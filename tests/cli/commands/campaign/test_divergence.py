@@ -7,8 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from examples.ema_cross import EmaCross
+from qmtl.cli.main import app
+from qmtl.core.errors import InvalidRequest
 from qmtl.sdk import Runner
 from qmtl.sdk.mesh.client import Gateway
 from qmtl.sdk.mesh.session.terms import SessionTerms
@@ -28,6 +31,21 @@ campaign: {{divergence: {{min_pairs: 4, slippage_max_bps: {limit}}}}}
 def put_policy(mesh: CliMesh, folder: Path, slippage: int, limit: int) -> None:
     (folder / "policy.yaml").write_text(POLICY.format(slippage=slippage, limit=limit), encoding="utf-8")
     mesh.ask("world", "policy", "set", WORLD, folder / "policy.yaml", "--as", "owner")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--live"], "options is --live, want --code"),
+        (["--session", "s1", "--account", "a1"], "--session --account"),
+        (["--days", "0", "--until", "2024-05-06T00:00:00Z"], "--days --until"),
+        (["--since", "2024-05-06T00:00:00Z", "--capital", "1"], "--capital --since"),
+    ],
+)
+def test_what_a_stored_report_is_of_cannot_be_chosen(options: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["campaign", "report", WORLD, "s-1", *options])
+    assert isinstance(done.exception, InvalidRequest)
+    assert told in str(done.exception)
 
 
 def test_twenty_basis_points_that_the_model_does_not_have_are_found_as_execution(
