@@ -70,8 +70,9 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The sentences in one line."""
-        return "; ".join((self.error,) if self.left is None else self.left)[:DETAIL_MAX]
+        """The sentences in one line; one that is cut ends in "..."."""
+        told = "; ".join((self.error,) if self.left is None else self.left)
+        return told if len(told) <= DETAIL_MAX else told[: DETAIL_MAX - 3] + "..."
 
 
 def demoted(

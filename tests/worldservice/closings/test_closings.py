@@ -128,6 +128,12 @@ def test_each_time_that_a_fill_comes_late_it_has_the_policys_time_and_no_more() 
     assert answered(closing, some, closing.until).state is ClosingState.NOT_CLOSED
 
 
+def test_what_is_left_is_told_to_a_length_and_a_cut_is_seen() -> None:
+    many = Answer(tuple(f"acc holds 10 S{number}" for number in range(100)))
+    assert (len(many.text), many.text[-6:]) == (500, "acc...")
+    assert Answer(("x" * 500,)).text == "x" * 500
+
+
 def test_each_end_has_its_sentence() -> None:
     closing = begun()
     assert sentence(closing) == (

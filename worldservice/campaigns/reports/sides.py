@@ -120,7 +120,7 @@ def _opening(held: Decimal, instrument: replaypb.ReplayedInstrument, weight: Dec
     if not instrument.opening_price:
         hint = "begin the window at the close of a bar"
         raise NotReady("E_MARK_MISSING", f"no price of {symbol} as the window opened", hint=hint)
-    return Opening(held * weight, parse_decimal(instrument.opening_price, "opening_price"))
+    return Opening(EXACT.multiply(held, weight), parse_decimal(instrument.opening_price, "opening_price"))
 
 
 def unlike(told: Told, start: datetime, end: datetime) -> tuple[str, ...]:
@@ -195,12 +195,14 @@ def _side(replayed: Replayed, orders: Sequence[TradedOrder], window: Window) -> 
         if one.client_order_id in filled:
             rule = orderpb.Denial.Name(one.denial).removeprefix("DENIAL_")
             filled[one.client_order_id] = replace(filled[one.client_order_id], denial=rule)
-    paid = _paid(summary.carried) - (_paid(summary.opening_carried) if window.opens_later else ZERO)
+    before = _paid(summary.opening_carried) if window.opens_later else ZERO
+    paid = EXACT.subtract(_paid(summary.carried), before)
     closes = _closes(replayed)
     if weight != 1:  # what it earned is scaled, what it began with is not
-        closes = [(at, window.cash + (equity - window.cash) * weight) for at, equity in closes]
+        with localcontext(EXACT):
+            closes = [(at, window.cash + (equity - window.cash) * weight) for at, equity in closes]
     returns = daily_returns(closes, window.start) if window.opens_later else daily_returns(closes)
-    return Side(tuple(filled.values()), returns, paid * weight)
+    return Side(tuple(filled.values()), returns, EXACT.multiply(paid, weight))
 
 
 def _paid(carried: Mapping[str, str]) -> Decimal:
