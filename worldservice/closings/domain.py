@@ -101,10 +101,11 @@ def changes(
     stands. One that was stopped has not: its strategy might go on, and may not again.
     """
     flat = policy.on_demote is OnDemote.FLAT
+    why = "it may go on, or does not trade any more" if flat else "the policy closes nothing any more"
     found = []
     for key, last in newest.items():
         if last.state is ClosingState.CLOSING and (not flat or key not in due):
-            found.append(ended(last, ClosingState.STOPPED, "it may go on, or does not trade any more", now))
+            found.append(ended(last, ClosingState.STOPPED, why, now))
     for key, entry in due.items() if flat else ():
         before = newest.get(key)
         if before is None or before.state is ClosingState.STOPPED or _ended_before(before, entry):

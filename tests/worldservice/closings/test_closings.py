@@ -89,8 +89,9 @@ def test_one_that_has_ended_is_begun_again_by_another_demotion_only(state: Closi
 def test_who_may_go_on_again_is_closed_no_further() -> None:
     (stopped,) = changes("w", FLAT, {}, {KEY: begun()}, LATER)
     assert (stopped.state, stopped.ended_at) == (ClosingState.STOPPED, LATER)
+    assert stopped.detail.startswith("it may go on")
     (stopped,) = changes("w", replace(FLAT, on_demote=OnDemote.DRAIN), due(), {KEY: begun()}, LATER)
-    assert stopped.state is ClosingState.STOPPED
+    assert (stopped.state, stopped.detail) == (ClosingState.STOPPED, "the policy closes nothing any more")
     assert changes("w", FLAT, {}, {KEY: stopped}, LATER) == []
 
 
