@@ -66,10 +66,12 @@ def judged(
     archive: Archive,
     schema: InForce = BUILT_IN,
     closed_ns: int | None = None,
+    expected: str = "",
 ) -> IngestOutcome:
     """Conform, stabilise, seal and write what a source gave; work for a thread.
 
     `closed_ns`: the close of the newest bar that the source has, where its time is known; else the delivery's last.
+    `expected`: the fingerprint that the bars must have; empty: any. Others are refused, and nothing is written.
     """
     dataset = preset.dataset
     bars, report = conform(
@@ -89,13 +91,18 @@ def judged(
         manifest = seal(stable, report, preset.calendar, producer=producer, newest=newest)
     except NotReady as refusal:
         return IngestOutcome(report, None, refusal.message)
+    if expected and manifest.fingerprint != expected:
+        text = f"{dataset}: the fingerprint of its {manifest.rows} bars is {manifest.fingerprint}, want {expected}"
+        return IngestOutcome(report, None, text)
     archive.write(manifest, stable)
     return IngestOutcome(report, manifest)
 
 
 def _is_current(newest: Manifest, preset: Preset) -> bool:
-    """Whether a file that never changes would be sealed as it was."""
+    """Whether a file that never changes would be sealed as it was. One that was added was judged as it came, and its
+    bars keep the producer that was the first to add them.
+    """
     source, calendar = preset.source, preset.calendar
-    made = (newest.rule_version, newest.policy, newest.calendar, newest.calendar_version, newest.producer)
-    now = (RULE_VERSION, preset.policy.name, calendar.name, calendar.version, source.producer if source else "")
-    return made == now
+    made = (newest.rule_version, newest.policy, newest.calendar, newest.calendar_version)
+    now = (RULE_VERSION, preset.policy.name, calendar.name, calendar.version)
+    return made == now and (isinstance(source, UploadedFile) or newest.producer == (source.producer if source else ""))

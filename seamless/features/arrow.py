@@ -7,10 +7,10 @@ import struct
 import pyarrow as pa
 
 from qmtl.core.errors import refused
+from seamless.arrow import has_compressed_batches
 from seamless.domain.features import FeatureRows
 
 TIME = "time_ns"
-_HEADER, _COMPRESSION = 2, 3  # fields of Arrow's Message and RecordBatch
 
 
 def rows_of_arrow(body: bytes) -> tuple[FeatureRows, dict[str, str]]:
@@ -46,29 +46,8 @@ def _table(body: bytes) -> pa.Table:
         odd = next((one for one in reader.schema if one.type not in (pa.int64(), pa.float64())), None)
         if odd is not None:
             raise refused("E_FEATURE_ROWS", odd.name[:80], str(odd.type)[:80], f"float64, and {TIME} as int64")
-        for message in pa.ipc.MessageReader.open_stream(body):
-            if message.type == "record batch" and _is_compressed(message.metadata.to_pybytes()):
-                raise refused("E_FEATURE_ROWS", "arrow_ipc", "compressed", "an Arrow IPC stream without compression")
+        if has_compressed_batches(body):
+            raise refused("E_FEATURE_ROWS", "arrow_ipc", "compressed", "an Arrow IPC stream without compression")
         table = reader.read_all()
     table.validate(full=True)
     return table
-
-
-def _is_compressed(metadata: bytes) -> bool:
-    """Whether the batch that a message of Arrow's flatbuffers describes says how it was compressed."""
-
-    def field(table: int, number: int) -> int | None:
-        """Where a field of a table is; None: it is not there."""
-        (back,) = struct.unpack_from("<i", metadata, table)
-        (size,) = struct.unpack_from("<H", metadata, table - back)
-        if 4 + 2 * number >= size:
-            return None
-        (offset,) = struct.unpack_from("<H", metadata, table - back + 4 + 2 * number)
-        return table + offset if offset else None
-
-    (root,) = struct.unpack_from("<I", metadata, 0)
-    header = field(root, _HEADER)
-    if header is None:
-        raise ValueError("a message without a header")
-    (inner,) = struct.unpack_from("<I", metadata, header)
-    return field(header + inner, _COMPRESSION) is not None

@@ -14,6 +14,7 @@ from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.rpc.auth.call import require_all_worlds, require_stated, require_user
 from qmtl.rpc.chunks import gathered
 from seamless.artifacts.inventory import Inventory
+from seamless.artifacts.wire import artifact_to_proto
 from seamless.catalogue.wire import preset_to_proto
 from seamless.conformance.wire import report_to_proto
 from seamless.domain.manifests import Manifest
@@ -46,6 +47,7 @@ class FileServicer(filerpc.FileServiceServicer):
         if added.outcome.manifest is not None:
             status = self._inventory.status(added.preset)
             reply.preset.CopyFrom(preset_to_proto(added.preset, status))
+            reply.artifact.CopyFrom(artifact_to_proto(added.outcome.manifest))
             reply.first_bars.extend(await self._first_bars(added.outcome.manifest, added.preset.dataset.interval_ns))
         return reply
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from seamless.uploads import store
 from seamless.uploads.wire import upload_from_proto, upload_to_proto
 
 LOOK_S = 5.0
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 log = structlog.stdlib.get_logger("qmtl.seamless.uploads")
 
 
@@ -48,7 +50,6 @@ class Uploads:
         self._own_max = own_max
         self._known: dict[str, UploadedFile] = {}
         self._records: dict[str, bytes] = {}
-        self._givers: dict[str, str] = {}
         self._adding = asyncio.Lock()
 
     async def run(self, clock: Clock) -> None:
@@ -68,7 +69,7 @@ class Uploads:
             if self._records.get(message.name) == body:
                 continue
             upload = upload_from_proto(message, self._folder)
-            self._know(upload, message.added_by, body)
+            self._know(upload, body)
             await self._inventory.add_sealed(preset_of(upload))
 
     async def add(self, addition: filespb.FileAddition, giver: str) -> Addition:
@@ -79,18 +80,19 @@ class Uploads:
         """
         said = filespb.AddedFile()
         said.CopyFrom(addition.file)
+        said.added_by = giver
         said.sha256 = await asyncio.to_thread(lambda: hashlib.sha256(inflate(addition.content)).hexdigest())
         draft = upload_from_proto(said, self._folder)
         async with self._adding:
             await self.load()
-            self._require_room([who for name, who in self._givers.items() if name != draft.name], giver)
-            return await self._add(draft, addition.content, giver)
+            self._require_room([one.giver for one in self._known.values() if one.name != draft.name], giver)
+            return await self._add(draft, addition)
 
-    async def _add(self, draft: UploadedFile, content: bytes, giver: str) -> Addition:
+    async def _add(self, draft: UploadedFile, addition: filespb.FileAddition) -> Addition:
         """The file is durable before it is recorded, and never deleted once it may be."""
-        await asyncio.to_thread(write_file, draft.path, content)
+        await asyncio.to_thread(write_file, draft.path, addition.content)
         try:
-            upload, made = await self._judged(draft)
+            upload, made = await self._judged(draft, addition.expected_fingerprint)
         except BaseException:  # a cancelled call too
             self._drop(draft)
             raise
@@ -102,13 +104,11 @@ class Uploads:
         except Conflict:
             self._drop(draft)
             raise
-        message = upload_to_proto(upload)
-        message.added_by = giver
-        body = message.SerializeToString()
+        body = upload_to_proto(upload).SerializeToString()
 
         def check(bodies: Sequence[bytes]) -> None:  # another process may have taken files since
             known = map(filespb.AddedFile.FromString, bodies)
-            self._require_room([one.added_by for one in known if one.name != upload.name], giver)
+            self._require_room([one.added_by for one in known if one.name != upload.name], upload.giver)
 
         try:
             await self._db.write(lambda conn: store.save_upload(conn, upload.name, body, check))
@@ -119,12 +119,12 @@ class Uploads:
             raise
         self._inventory.add(made.preset)
         before = self._known.get(upload.name)
-        self._know(upload, giver, body)
+        self._know(upload, body)
         if before is not None and before.path != upload.path:
             before.path.unlink(missing_ok=True)
         return made
 
-    async def _judged(self, draft: UploadedFile) -> tuple[UploadedFile, Addition]:
+    async def _judged(self, draft: UploadedFile, expected: str) -> tuple[UploadedFile, Addition]:
         raw, layout = await asyncio.to_thread(read_upload, draft)
         upload = replace(draft, hints=replace(draft.hints, interval_s=layout.interval_s))
         preset = preset_of(upload)
@@ -132,11 +132,13 @@ class Uploads:
         newest = await self._inventory.newest(preset)
         schema = await self._inventory.schemas.in_force(preset.dataset.kind.value)
         archive = self._inventory.archive
-        outcome = await asyncio.to_thread(judged, preset, raw, upload.producer, newest, archive, schema)
+        outcome = await asyncio.to_thread(
+            judged, preset, raw, upload.producer, newest, archive, schema, expected=expected
+        )
         return upload, Addition(preset, layout, outcome)
 
-    def _know(self, upload: UploadedFile, giver: str, body: bytes) -> None:
-        self._known[upload.name], self._givers[upload.name], self._records[upload.name] = upload, giver, body
+    def _know(self, upload: UploadedFile, body: bytes) -> None:
+        self._known[upload.name], self._records[upload.name] = upload, body
 
     def _require_room(self, others: Sequence[str], giver: str) -> None:
         """Raises Exhausted (E_FILES_FULL); `others` are the givers of the other files. Who gives a file anew has it in
@@ -166,6 +168,9 @@ class Uploads:
 
 
 def require_addition(addition: filespb.FileAddition) -> None:
-    """Raises InvalidRequest (E_FIELD) for an addition without a file."""
+    """Raises InvalidRequest (E_FIELD) for an addition without a file, or with no fingerprint where one is said."""
     if not addition.content:
         raise refused("E_FIELD", "content", "empty", "a file")
+    expected = addition.expected_fingerprint
+    if expected and not _FINGERPRINT.fullmatch(expected):
+        raise refused("E_FIELD", "expected_fingerprint", repr(expected[:80]), "sha256: and 64 of 0-9 a-f, or empty")

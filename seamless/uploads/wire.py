@@ -66,6 +66,7 @@ def upload_from_proto(message: filespb.AddedFile, folder: Path) -> UploadedFile:
         strictness=_STRICTNESS[message.strictness],
         volume_unit=volume_unit_from_proto(message.volume_unit) if message.volume_unit else VolumeUnit.BASE,
         terms=_terms(message.terms, zone),
+        giver=message.added_by,
     )
 
 
@@ -89,6 +90,7 @@ def upload_to_proto(upload: UploadedFile) -> filespb.AddedFile:
         date_order=upload.hints.dates,
         decimal=upload.hints.decimal,
         sha256=upload.sha256,
+        added_by=upload.giver,
     )
     if upload.hints.interval_s:
         message.interval.seconds = upload.hints.interval_s

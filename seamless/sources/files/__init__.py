@@ -1,1 +1,1 @@
-"""Bars of files: reading CSV and Parquet, and the packaged sample."""
+"""Bars of files: reading CSV, Parquet and Arrow IPC, and the packaged sample."""

@@ -69,7 +69,7 @@ def _detected(table: Table, hints: FileHints, calendar: Calendar) -> tuple[RawCo
     interval_s = hints.interval_s or _interval_s(times.ns)
     times = _labelled(times, interval_s, calendar, hints.zone)
     layout = FileLayout(
-        separator=SEPARATORS.get(table.separator, "Parquet"),
+        separator=SEPARATORS.get(table.separator, table.typed),
         decimal={"": "", ".": "point", ",": "comma"}[form.decimal if form else ""],
         time=times.words,
         columns={ours: columns.names[place] for ours, place in columns.places.items()},

@@ -1,22 +1,28 @@
-"""The content of a file as columns of text, whatever its encoding and separator; Parquet keeps its types."""
+"""The content of a file as columns of text, whatever its encoding and separator; Parquet and Arrow keep their types."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from qmtl.core.errors import InvalidRequest, refused
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 FIELDS_MIN = 6
 CELLS_MAX = 60_000_000  # a small Parquet file may say that it has more rows than memory holds
 _HEAD_LINES = 200
+_ARROW_STARTS = (b"ARROW1\0\0", b"\xff\xff\xff\xff")  # of a file, of a stream
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,13 +34,16 @@ class Table:
 
     first: tuple[str, ...]
     rows: pl.DataFrame
-    separator: str  # empty: Parquet
+    separator: str  # empty: columns with types
+    typed: str = ""  # "Parquet" or "Arrow IPC"
 
 
 def read_table(content: bytes, cells_max: int = CELLS_MAX) -> Table:
     """Raises InvalidRequest (E_FILE_LAYOUT) for what is no table of at least six columns, or one of too many cells."""
     if content[:4] == b"PAR1":
-        return _parquet(content, cells_max)
+        return _typed(content, cells_max, "Parquet", _parquet)
+    if content.startswith(_ARROW_STARTS):
+        return _typed(content, cells_max, "Arrow IPC", _arrow_ipc)
     text = _text(content)
     lines = [line for line in text.splitlines()[:_HEAD_LINES] if line.strip()]
     separator, width = _separator(lines)
@@ -108,19 +117,26 @@ def _text(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")  # names of columns are all that can differ
 
 
-def _parquet(content: bytes, cells_max: int) -> Table:
-    """Arrow's own library reads it, for polars ends the process where a damaged page says how large it is."""
-    import pyarrow as pa  # only for Parquet: it costs 100 ms at import
+def _typed(content: bytes, cells_max: int, form: str, read: Callable[[bytes, int], pa.Table]) -> Table:
+    """Arrow's own library reads it, for polars ends the process where damaged bytes say how large they are."""
+    import pyarrow as pa  # only where it is needed: it costs 100 ms at import
 
+    broken = (pa.ArrowException, OSError, ValueError, struct.error)
     try:
-        frame = _arrow_read(content, cells_max)
-    except (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise refused("E_FILE_LAYOUT", "file", f"Parquet that cannot be read: {error}"[:200], "whole Parquet") from None
+        table = read(content, cells_max)
+        table.validate(full=True)
+        table = table.rename_columns(table.column_names)  # a name that is no text is an error here, a panic in polars
+        frame = pl.from_arrow(table)
+        if not isinstance(frame, pl.DataFrame) or frame.height != table.num_rows:
+            raise ValueError(f"it says that it has {table.num_rows} rows")
+        frame = frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    except (*broken, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise refused("E_FILE_LAYOUT", "file", f"{form} that cannot be read: {error}"[:200], f"whole {form}") from None
     names = tuple(frame.columns)
-    return Table(names, frame.rename({name: str(place) for place, name in enumerate(names)}), "")
+    return Table(names, frame.rename({name: str(place) for place, name in enumerate(names)}), "", form)
 
 
-def _arrow_read(content: bytes, cells_max: int) -> pl.DataFrame:
+def _parquet(content: bytes, cells_max: int) -> pa.Table:
     """The rows of Parquet. Texts are read by a dictionary: one of them in many rows is held once."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -134,9 +150,30 @@ def _arrow_read(content: bytes, cells_max: int) -> pl.DataFrame:
     texts = [one.name for one in schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
     with parquet.ParquetFile(source, read_dictionary=texts) as file:
         table = file.read(use_threads=False)
-    table.validate(full=True)
-    table = table.rename_columns(table.column_names)  # a name that is no text is an error here, and a panic in polars
-    frame = pl.from_arrow(table)
-    if not isinstance(frame, pl.DataFrame) or frame.height != rows:
+    if table.num_rows != rows:
         raise ValueError(f"it says that it has {rows} rows")
-    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    return table
+
+
+def _arrow_ipc(content: bytes, cells_max: int) -> pa.Table:
+    """The rows of an Arrow stream or an Arrow file."""
+    import pyarrow as pa
+
+    from seamless import arrow
+
+    is_file = content.startswith(arrow.FILE_START)
+    is_plain = (
+        *(pa.types.is_integer, pa.types.is_float32, pa.types.is_float64, pa.types.is_decimal),
+        *(pa.types.is_timestamp, pa.types.is_date, pa.types.is_string, pa.types.is_large_string),
+    )
+    with pa.ipc.open_file(content) if is_file else pa.ipc.open_stream(content) as reader:
+        for one in reader.schema:
+            if not any(fits(one.type) for fits in is_plain):  # what may be far larger than its bytes
+                want = "numbers, dates, timestamps or strings"
+                raise refused("E_FILE_LAYOUT", one.name[:80], str(one.type)[:80], want)
+        if arrow.has_compressed_blocks(content) if is_file else arrow.has_compressed_batches(content):
+            raise refused("E_FILE_LAYOUT", "file", "compressed Arrow IPC", "Arrow IPC without compression, or Parquet")
+        table = reader.read_all()
+    if table.num_rows * table.num_columns > cells_max:
+        raise _too_many(f"{table.num_rows} rows of {table.num_columns} columns", cells_max)
+    return table

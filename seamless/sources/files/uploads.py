@@ -30,11 +30,12 @@ class UploadedFile:
     strictness: str
     volume_unit: VolumeUnit
     terms: DatasetTerms
+    giver: str  # the subject that added it
 
     @property
     def producer(self) -> str:
-        """Who made the bars, for the manifest."""
-        return f"file {self.file_name or self.name}"
+        """Where the bars come from, for the manifest."""
+        return f"file {self.file_name or self.name} by {self.giver}"
 
 
 def inflate(content: bytes) -> bytes:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import zlib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from qmtl.calendars.calendars import AlwaysOpen
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound, PermissionDenied
 from qmtl.core.roles import Role
+from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
 from qmtl.data.v1 import catalogue_service_pb2 as catalogueservicepb
 from qmtl.data.v1 import conformance_pb2 as conformancepb
 from qmtl.data.v1 import coverage_service_pb2 as coverageservicepb
@@ -17,6 +22,8 @@ from qmtl.data.v1 import data_session_service_pb2 as datasessionservicepb
 from qmtl.data.v1 import file_service_pb2 as fileservicepb
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.rpc.chunks import Chunked
+from seamless.domain.bars import SCHEMA
+from seamless.domain.conformance.conform import RULE_VERSION
 from tests.seamless.serving import Stubs, fetch_all, running
 
 HOURS = "ts,open,high,low,close,volume\n" + "".join(
@@ -25,10 +32,12 @@ HOURS = "ts,open,high,low,close,volume\n" + "".join(
 )
 
 
-async def add(stub: Stubs, content: str | bytes, name: str = "mine", **said: object) -> fileservicepb.AddFileResponse:
+async def add(
+    stub: Stubs, content: str | bytes, name: str = "mine", fingerprint: str = "", **said: object
+) -> fileservicepb.AddFileResponse:
     plain = content.encode() if isinstance(content, str) else content
     file = filespb.AddedFile(**{"name": name, "symbol": "X", "file_name": "bars.csv", **said})  # type: ignore[arg-type]
-    addition = filespb.FileAddition(file=file, content=zlib.compress(plain))
+    addition = filespb.FileAddition(file=file, content=zlib.compress(plain), expected_fingerprint=fingerprint)
     return await stub.files.AddFile(Chunked(fileservicepb.AddFileRequest, addition))
 
 
@@ -68,14 +77,73 @@ async def test_other_bars_under_a_name_are_a_new_artifact_and_the_old_one_stays(
     assert first.preset == again.preset == changed.preset
     listed = (await stub.catalogue.ListDatasets(catalogueservicepb.ListDatasetsRequest())).datasets
     [now] = [one for one in listed if one.dataset == first.preset.dataset]
-    from qmtl.data.v1 import artifact_service_pb2 as artifactservicepb
-
     artifacts = (
         await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset="file.ohlcv.mine"))
     ).artifacts
     assert len(artifacts) == 2
     assert artifacts[0].dataset_fingerprint == now.dataset_fingerprint
     assert artifacts[0].as_of.ToNanoseconds() > artifacts[1].as_of.ToNanoseconds()
+
+
+def fingerprint_of_hours() -> str:
+    """The fingerprint of HOURS as any client computes it from docs/data.md."""
+    rows = "".join(
+        f"{(1_704_067_200_000 + hour * 3_600_000) * 1_000_000},{100 + hour},{101 + hour},{99 + hour},{100 + hour}.5,7\n"
+        for hour in range(48)
+    )
+    leaf = hashlib.sha256(f"qmtl-leaf-1\nohlcv:file-mine:X:1h\n2024-01\n{rows}".encode()).hexdigest()
+    schema = ",".join(f"{name}={kind}" for name, kind in SCHEMA)
+    rules = f"schema {schema}\nrules {RULE_VERSION}\ncalendar 24/7 {AlwaysOpen().version}\n"
+    return "sha256:" + hashlib.sha256(f"qmtl-range-1\n2024-01 sha256:{leaf}\n{rules}".encode()).hexdigest()
+
+
+def arrow_of_hours() -> bytes:
+    """HOURS as a program sends them."""
+    hours = pl.read_csv(HOURS.encode()).with_columns(pl.from_epoch("ts", "ms").dt.replace_time_zone("UTC"))
+    out = io.BytesIO()
+    hours.write_ipc_stream(out, compression="uncompressed")
+    return out.getvalue()
+
+
+async def test_bars_are_published_as_arrow_and_are_the_artifact_that_their_client_computed(stub: Stubs) -> None:
+    mine = fingerprint_of_hours()
+    made = await add(stub, arrow_of_hours(), fingerprint=mine, final=True)
+    assert (made.refusal, made.layout.separator) == ("", "Arrow IPC")
+    assert (made.artifact.dataset_fingerprint, made.artifact.rows) == (mine, 48)
+    assert made.artifact.producer == "file bars.csv by alice"
+    found = await stub.artifacts.GetArtifact(artifactservicepb.GetArtifactRequest(dataset_fingerprint=mine))
+    assert found.artifact == made.artifact
+    assert (
+        await add(stub, HOURS, fingerprint=mine, final=True)
+    ).artifact == made.artifact  # other bytes, the same bars
+
+
+async def test_bars_with_another_fingerprint_than_expected_leave_nothing_behind(stub: Stubs) -> None:
+    mine = fingerprint_of_hours()
+    refused = await add(stub, HOURS, fingerprint=mine)  # the newest two are held back
+    assert refused.refusal.startswith("ohlcv:file-mine:X:1h: the fingerprint of its 46 bars is sha256:")
+    assert refused.refusal.endswith(f", want {mine}")
+    assert not refused.HasField("artifact")
+    assert (refused.report.rows_in, refused.report.bars_held_back) == (48, 2)
+    with pytest.raises(NotFound):
+        await stub.catalogue.GetPreset(catalogueservicepb.GetPresetRequest(name="file.ohlcv.mine"))
+    made = await add(stub, HOURS, fingerprint=mine, final=True)
+    assert made.artifact.dataset_fingerprint == mine
+    again = await add(stub, HOURS.replace("100.5,7", "100.75,7"), fingerprint=mine, final=True)
+    assert "want" in again.refusal
+    listed = await stub.artifacts.ListArtifacts(artifactservicepb.ListArtifactsRequest(dataset="file.ohlcv.mine"))
+    assert list(listed.artifacts) == [made.artifact]
+    for odd in ("sha256:", mine[:-1], mine.upper(), mine.removeprefix("sha256:")):
+        with pytest.raises(InvalidRequest, match="E_FIELD: expected_fingerprint"):
+            await add(stub, HOURS, fingerprint=odd)
+
+
+async def test_bars_that_another_adds_again_stay_their_first_ones(tmp_path: Path) -> None:
+    async with running(tmp_path, ingest=False) as seamless:
+        first = await add(await seamless.stubs(), HOURS)
+        again = await add(await seamless.stubs(subject="bob"), HOURS)
+        assert again.artifact == first.artifact
+        assert again.artifact.producer == "file bars.csv by alice"
 
 
 async def test_terms_are_kept_and_told(stub: Stubs) -> None:

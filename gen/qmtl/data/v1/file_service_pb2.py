@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from qmtl.common.v1 import options_pb2 as qmtl_dot_common_dot_v1_dot_options__pb2
+from qmtl.data.v1 import artifacts_pb2 as qmtl_dot_data_dot_v1_dot_artifacts__pb2
 from qmtl.data.v1 import bars_pb2 as qmtl_dot_data_dot_v1_dot_bars__pb2
 from qmtl.data.v1 import conformance_pb2 as qmtl_dot_data_dot_v1_dot_conformance__pb2
 from qmtl.data.v1 import datasets_pb2 as qmtl_dot_data_dot_v1_dot_datasets__pb2
 from qmtl.data.v1 import files_pb2 as qmtl_dot_data_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/data/v1/file_service.proto\x12\x0cqmtl.data.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\x1a\x18qmtl/data/v1/files.proto\"&\n\x0e\x41\x64\x64\x46ileRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xf6\x01\n\x0f\x41\x64\x64\x46ileResponse\x12,\n\x06preset\x18\x01 \x01(\x0b\x32\x14.qmtl.data.v1.PresetR\x06preset\x12\x30\n\x06layout\x18\x02 \x01(\x0b\x32\x18.qmtl.data.v1.FileLayoutR\x06layout\x12\x37\n\x06report\x18\x03 \x01(\x0b\x32\x1f.qmtl.data.v1.ConformanceReportR\x06report\x12\x30\n\nfirst_bars\x18\x04 \x03(\x0b\x32\x11.qmtl.data.v1.BarR\tfirstBars\x12\x18\n\x07refusal\x18\x05 \x01(\tR\x07refusal2\x84\x01\n\x0b\x46ileService\x12u\n\x07\x41\x64\x64\x46ile\x12\x1c.qmtl.data.v1.AddFileRequest\x1a\x1d.qmtl.data.v1.AddFileResponse\"+\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18 \n\x19qmtl.data.v1.FileAddition\x10\x80\x80\x80\x08(\x01\x42V\n\x0fio.qmtl.data.v1B\x10\x46ileServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fqmtl/data/v1/file_service.proto\x12\x0cqmtl.data.v1\x1a\x1cqmtl/common/v1/options.proto\x1a\x1cqmtl/data/v1/artifacts.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\x1a\x18qmtl/data/v1/files.proto\"&\n\x0e\x41\x64\x64\x46ileRequest\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"\xaa\x02\n\x0f\x41\x64\x64\x46ileResponse\x12,\n\x06preset\x18\x01 \x01(\x0b\x32\x14.qmtl.data.v1.PresetR\x06preset\x12\x30\n\x06layout\x18\x02 \x01(\x0b\x32\x18.qmtl.data.v1.FileLayoutR\x06layout\x12\x37\n\x06report\x18\x03 \x01(\x0b\x32\x1f.qmtl.data.v1.ConformanceReportR\x06report\x12\x30\n\nfirst_bars\x18\x04 \x03(\x0b\x32\x11.qmtl.data.v1.BarR\tfirstBars\x12\x18\n\x07refusal\x18\x05 \x01(\tR\x07refusal\x12\x32\n\x08\x61rtifact\x18\x06 \x01(\x0b\x32\x16.qmtl.data.v1.ArtifactR\x08\x61rtifact2\x84\x01\n\x0b\x46ileService\x12u\n\x07\x41\x64\x64\x46ile\x12\x1c.qmtl.data.v1.AddFileRequest\x1a\x1d.qmtl.data.v1.AddFileResponse\"+\x90\x02\x02\xa8\xbb\x18\x01\xca\xbb\x18 \n\x19qmtl.data.v1.FileAddition\x10\x80\x80\x80\x08(\x01\x42V\n\x0fio.qmtl.data.v1B\x10\x46ileServiceProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\020FileServiceProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_FILESERVICE'].methods_by_name['AddFile']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['AddFile']._serialized_options = b'\220\002\002\250\273\030\001\312\273\030 \n\031qmtl.data.v1.FileAddition\020\200\200\200\010'
-  _globals['_ADDFILEREQUEST']._serialized_start=191
-  _globals['_ADDFILEREQUEST']._serialized_end=229
-  _globals['_ADDFILERESPONSE']._serialized_start=232
-  _globals['_ADDFILERESPONSE']._serialized_end=478
-  _globals['_FILESERVICE']._serialized_start=481
-  _globals['_FILESERVICE']._serialized_end=613
+  _globals['_ADDFILEREQUEST']._serialized_start=221
+  _globals['_ADDFILEREQUEST']._serialized_end=259
+  _globals['_ADDFILERESPONSE']._serialized_start=262
+  _globals['_ADDFILERESPONSE']._serialized_end=560
+  _globals['_FILESERVICE']._serialized_start=563
+  _globals['_FILESERVICE']._serialized_end=695
 # @@protoc_insertion_point(module_scope)

@@ -47,9 +47,11 @@ class FileServiceServicer:
     """
 
     def AddFile(self, request_iterator, context):
-        """Takes a file of bars and makes it the preset `file.ohlcv.{name}`, replayable at once and after every restart. The same
-        file again changes nothing; another one of the same symbol and interval under the name is a new artifact, and the old
-        one stays. A file that conformance refuses makes no preset: the answer says why. Needs operator of all worlds.
+        """Publishes bars that no source here fetches: takes a file of them, seals it as an artifact and makes it the preset
+        `file.ohlcv.{name}`, replayable at once and after every restart. The same file again changes nothing; another one of
+        the same symbol and interval under the name is a new artifact, and the old one stays. A file that conformance refuses,
+        or whose bars have another fingerprint than the one expected, makes no preset and no artifact: the answer says why.
+        Needs operator of all worlds.
 
         Errors: INVALID_ARGUMENT (E_FILE_LAYOUT): no table of bars, or one that can be read in two ways; (E_CALENDAR_UNKNOWN,
         E_CALENDAR_RANGE, E_INTERVAL, E_FIELD); ABORTED (E_FILE_CONFLICT): the name is taken; RESOURCE_EXHAUSTED (E_FILES_FULL,

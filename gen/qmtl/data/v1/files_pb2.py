@@ -28,7 +28,7 @@ from qmtl.data.v1 import conformance_pb2 as qmtl_dot_data_dot_v1_dot_conformance
 from qmtl.data.v1 import datasets_pb2 as qmtl_dot_data_dot_v1_dot_datasets__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qmtl/data/v1/files.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\"\xbf\x03\n\tAddedFile\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\tfile_name\x18\x02 \x01(\tR\x08\x66ileName\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x14\n\x05\x66inal\x18\x05 \x01(\x08R\x05\x66inal\x12\x43\n\nstrictness\x18\x06 \x01(\x0e\x32#.qmtl.data.v1.ConformanceStrictnessR\nstrictness\x12\x39\n\x0bvolume_unit\x18\x07 \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit\x12\x30\n\x05terms\x18\x08 \x01(\x0b\x32\x1a.qmtl.data.v1.DatasetTermsR\x05terms\x12\x1d\n\ndate_order\x18\t \x01(\tR\tdateOrder\x12\x18\n\x07\x64\x65\x63imal\x18\n \x01(\tR\x07\x64\x65\x63imal\x12\x16\n\x06sha256\x18\x0b \x01(\tR\x06sha256\x12\x19\n\x08\x61\x64\x64\x65\x64_by\x18\x0c \x01(\tR\x07\x61\x64\x64\x65\x64\x42y\"U\n\x0c\x46ileAddition\x12+\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.qmtl.data.v1.AddedFileR\x04\x66ile\x12\x18\n\x07\x63ontent\x18\x02 \x01(\x0cR\x07\x63ontent\"\xed\x01\n\nFileLayout\x12\x1c\n\tseparator\x18\x01 \x01(\tR\tseparator\x12\x18\n\x07\x64\x65\x63imal\x18\x02 \x01(\tR\x07\x64\x65\x63imal\x12\x12\n\x04time\x18\x03 \x01(\tR\x04time\x12?\n\x07\x63olumns\x18\x04 \x03(\x0b\x32%.qmtl.data.v1.FileLayout.ColumnsEntryR\x07\x63olumns\x12\x16\n\x06unread\x18\x05 \x03(\tR\x06unread\x1a:\n\x0c\x43olumnsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42P\n\x0fio.qmtl.data.v1B\nFilesProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qmtl/data/v1/files.proto\x12\x0cqmtl.data.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17qmtl/data/v1/bars.proto\x1a\x1eqmtl/data/v1/conformance.proto\x1a\x1bqmtl/data/v1/datasets.proto\"\xbf\x03\n\tAddedFile\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n\tfile_name\x18\x02 \x01(\tR\x08\x66ileName\x12\x16\n\x06symbol\x18\x03 \x01(\tR\x06symbol\x12\x35\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08interval\x12\x14\n\x05\x66inal\x18\x05 \x01(\x08R\x05\x66inal\x12\x43\n\nstrictness\x18\x06 \x01(\x0e\x32#.qmtl.data.v1.ConformanceStrictnessR\nstrictness\x12\x39\n\x0bvolume_unit\x18\x07 \x01(\x0e\x32\x18.qmtl.data.v1.VolumeUnitR\nvolumeUnit\x12\x30\n\x05terms\x18\x08 \x01(\x0b\x32\x1a.qmtl.data.v1.DatasetTermsR\x05terms\x12\x1d\n\ndate_order\x18\t \x01(\tR\tdateOrder\x12\x18\n\x07\x64\x65\x63imal\x18\n \x01(\tR\x07\x64\x65\x63imal\x12\x16\n\x06sha256\x18\x0b \x01(\tR\x06sha256\x12\x19\n\x08\x61\x64\x64\x65\x64_by\x18\x0c \x01(\tR\x07\x61\x64\x64\x65\x64\x42y\"\x88\x01\n\x0c\x46ileAddition\x12+\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.qmtl.data.v1.AddedFileR\x04\x66ile\x12\x18\n\x07\x63ontent\x18\x02 \x01(\x0cR\x07\x63ontent\x12\x31\n\x14\x65xpected_fingerprint\x18\x03 \x01(\tR\x13\x65xpectedFingerprint\"\xed\x01\n\nFileLayout\x12\x1c\n\tseparator\x18\x01 \x01(\tR\tseparator\x12\x18\n\x07\x64\x65\x63imal\x18\x02 \x01(\tR\x07\x64\x65\x63imal\x12\x12\n\x04time\x18\x03 \x01(\tR\x04time\x12?\n\x07\x63olumns\x18\x04 \x03(\x0b\x32%.qmtl.data.v1.FileLayout.ColumnsEntryR\x07\x63olumns\x12\x16\n\x06unread\x18\x05 \x03(\tR\x06unread\x1a:\n\x0c\x43olumnsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42P\n\x0fio.qmtl.data.v1B\nFilesProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILELAYOUT_COLUMNSENTRY']._serialized_options = b'8\001'
   _globals['_ADDEDFILE']._serialized_start=161
   _globals['_ADDEDFILE']._serialized_end=608
-  _globals['_FILEADDITION']._serialized_start=610
-  _globals['_FILEADDITION']._serialized_end=695
-  _globals['_FILELAYOUT']._serialized_start=698
-  _globals['_FILELAYOUT']._serialized_end=935
-  _globals['_FILELAYOUT_COLUMNSENTRY']._serialized_start=877
-  _globals['_FILELAYOUT_COLUMNSENTRY']._serialized_end=935
+  _globals['_FILEADDITION']._serialized_start=611
+  _globals['_FILEADDITION']._serialized_end=747
+  _globals['_FILELAYOUT']._serialized_start=750
+  _globals['_FILELAYOUT']._serialized_end=987
+  _globals['_FILELAYOUT_COLUMNSENTRY']._serialized_start=929
+  _globals['_FILELAYOUT_COLUMNSENTRY']._serialized_end=987
 # @@protoc_insertion_point(module_scope)

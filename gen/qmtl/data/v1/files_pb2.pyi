@@ -41,12 +41,14 @@ class AddedFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., file_name: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., final: _Optional[bool] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[_datasets_pb2.DatasetTerms, _Mapping]] = ..., date_order: _Optional[str] = ..., decimal: _Optional[str] = ..., sha256: _Optional[str] = ..., added_by: _Optional[str] = ...) -> None: ...
 
 class FileAddition(_message.Message):
-    __slots__ = ("file", "content")
+    __slots__ = ("file", "content", "expected_fingerprint")
     FILE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     file: AddedFile
     content: bytes
-    def __init__(self, file: _Optional[_Union[AddedFile, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+    expected_fingerprint: str
+    def __init__(self, file: _Optional[_Union[AddedFile, _Mapping]] = ..., content: _Optional[bytes] = ..., expected_fingerprint: _Optional[str] = ...) -> None: ...
 
 class FileLayout(_message.Message):
     __slots__ = ("separator", "decimal", "time", "columns", "unread")

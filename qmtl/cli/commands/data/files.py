@@ -65,7 +65,9 @@ class VolumeOf(Enum):
 @with_access
 def add(
     access: Access,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, in any dialect, or Parquet.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV in any dialect, Parquet or Arrow IPC.", exists=True)
+    ],
     symbol: Annotated[str, typer.Option(help="Instrument, for example AAPL or BTC-USD.")],
     name: Annotated[str, typer.Option(help="The preset is file.ohlcv.NAME. Default: the file's name.")] = "",
     interval: Annotated[str, typer.Option(help="Length of a bar, for example 1d. Default: found in the file.")] = "",
@@ -80,6 +82,7 @@ def add(
     licence: Annotated[str, typer.Option(help="Under which terms it may be used.")] = "",
     dates: Annotated[DateOrder | None, typer.Option(help="Settles dates such as 03/04/2024.")] = None,
     decimal: Annotated[str, typer.Option(help="Settles numbers such as 42,000: the decimal sign.")] = "",
+    fingerprint: Annotated[str, typer.Option(help="Refuse the file unless its bars have this fingerprint.")] = "",
 ) -> None:
     """Make a file of bars a preset, replayable at once: its columns, formats and faults are found and told."""
     said = filespb.AddedFile(
@@ -104,11 +107,12 @@ def add(
     )
     if interval:
         said.interval.seconds = parse_interval(interval)
-    reply = ask(access, _Adding(filespb.FileAddition(file=said, content=_content(file))))
+    addition = filespb.FileAddition(file=said, content=_content(file), expected_fingerprint=fingerprint)
+    reply = ask(access, _Adding(addition))
     if access.json:
         show_json(as_dict(reply))
     else:
-        _show(reply)
+        _show(reply, strict=strict)
     if reply.refusal:
         raise typer.Exit(1)
 
@@ -159,7 +163,7 @@ def _name_of(file: Path) -> str:
     return plain.strip("-")[:64] or "bars"
 
 
-def _show(reply: fileservicepb.AddFileResponse) -> None:
+def _show(reply: fileservicepb.AddFileResponse, *, strict: bool) -> None:
     report, layout = reply.report, reply.layout
     typer.echo(
         f"read: {layout.separator}{f', decimal {layout.decimal}' if layout.decimal else ''}, times {layout.time}; "
@@ -177,7 +181,8 @@ def _show(reply: fileservicepb.AddFileResponse) -> None:
         if never_on_saturdays(report, reply.first_bars, reply.preset.terms.calendar):
             typer.echo("no bar on a Saturday: an exchange's? --calendar XNYS, or its own code, expects none there")
     if reply.refusal:
-        typer.echo(f"refused: {reply.refusal}; without --strict what is wrong is dropped or flagged")
+        hint = "; without --strict what is wrong is dropped or flagged" if strict else ""
+        typer.echo(f"refused: {reply.refusal}{hint}")
         return
     values = ("open", "high", "low", "close", "volume")
     rows = [(when(bar.open_time), *(f"{getattr(bar, value):g}" for value in values)) for bar in reply.first_bars]
@@ -186,6 +191,7 @@ def _show(reply: fileservicepb.AddFileResponse) -> None:
         held = plural(report.bars_held_back, "newest bar")
         typer.echo(f"held back: the {held}, which may still be revised; --final serves all")
     preset = reply.preset
+    typer.echo(f"sealed: {plural(reply.artifact.rows, 'bar')}, {reply.artifact.dataset_fingerprint}")
     typer.echo(
         f"ready: {preset.name}, {preset.symbol} {span_word(preset.interval.seconds)}, "
         f"calendar {preset.terms.calendar}; qmtl world create WORLD --preset {preset.name}"

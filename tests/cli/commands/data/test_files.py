@@ -68,6 +68,7 @@ def test_daily_stocks_with_a_gap_and_a_bad_row(cli_mesh: CliMesh, files: Path) -
     assert "low or high does not enclose open and close" in told
     assert "held back: the 2 newest bars" in told
     assert "2024-03-01" in told
+    assert "sealed: 21 bars, sha256:" in told
     assert "ready: file.ohlcv.aapl, AAPL 1d, calendar XNYS" in told
     _world_on(cli_mesh, "file.ohlcv.aapl")
 
@@ -96,6 +97,10 @@ def test_a_strict_refusal_says_what_and_a_file_of_anything_is_refused(cli_mesh: 
     done = cli_mesh.invoke("data", "add", bars, "--symbol", "A", "--name", "no", *again)
     assert done.returncode == 1
     assert "refused: ohlcv:file-no:A:1d: refused by" in done.stdout
+    expected = ("--fingerprint", f"sha256:{'0' * 64}", "--home", cli_mesh.mesh.home)
+    done = cli_mesh.invoke("data", "add", bars, "--symbol", "A", "--name", "no", *expected)
+    assert done.returncode == 1
+    assert f", want sha256:{'0' * 64}\n" in done.stdout
     (files / "letter.csv").write_text("dear all,\nthis is no table\n")
     assert "E_FILE_LAYOUT" in cli_mesh.refused("data", "add", files / "letter.csv", "--symbol", "A")
     assert "E_PRESET_UNKNOWN" in cli_mesh.refused("world", "create", "w9", "--preset", "file.ohlcv.no")
