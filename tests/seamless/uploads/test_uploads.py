@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from qmtl.core.errors import Conflict, Exhausted, InvalidRequest, NotFound
+from qmtl.core.paging import Page
 from qmtl.data.v1 import files_pb2 as filespb
 from qmtl.sql.database import Database
 from seamless.artifacts.archive import Archive
+from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.preset import Presets
@@ -67,6 +69,22 @@ async def test_what_is_refused_leaves_nothing_behind(db: Database, tmp_path: Pat
             addition("time,open,high,low,close,volume\n2024-01-01,1,2,1,1," + "1" * 200_000 + "\n"), "alice"
         )
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+async def test_a_start_does_not_judge_again_what_was_added_by_whomever(db: Database, tmp_path: Path) -> None:
+    for giver in ("alice", "bob"):
+        uploads, _ = await started(db, tmp_path)
+        await uploads.add(addition(HOURS), giver)
+    registry = CollectorRegistry()
+    inventory = Inventory(Presets(()), db, Archive(tmp_path), SeamlessMetrics(registry))
+    await Uploads(inventory, db, tmp_path / "uploads", 8, 8).load()
+    await ingest_all(inventory)
+    (preset,) = inventory.presets.all
+    assert isinstance(preset.source, UploadedFile)
+    assert preset.source.giver == "bob"
+    assert [one for metric in registry.collect() for one in metric.samples if one.labels.get("preset")] == []
+    (manifest,) = await inventory.artifacts(preset, Page(9, None))
+    assert manifest.producer == "file bars.csv by alice"
 
 
 async def test_a_file_added_at_one_process_is_served_by_another_of_the_store(db: Database, tmp_path: Path) -> None:
