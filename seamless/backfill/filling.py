@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 
-from qmtl.calendars.spans import Span
-from qmtl.core.errors import NotReady, refused
+from qmtl.calendars.spans import Coverage, Span
+from qmtl.core.errors import Exhausted, NotReady, Unavailable, refused
 from qmtl.core.tasks.ending import end
 from seamless.artifacts.inventory import Inventory
 from seamless.backfill.backfiller import Backfiller, BarSource, Progress
-from seamless.backfill.sealing import seal_stored
+from seamless.backfill.sealing import Sealed, ask_again, seal_stored
 from seamless.presets.preset import Preset
 from seamless.storage.storage import Storage
 
@@ -55,6 +55,7 @@ class Filling:
         source, backfiller = self.require(preset)
         if span.bars(preset.dataset.interval_ns) > BARS_MAX:
             raise refused("E_RANGE", "range", f"{span.bars(preset.dataset.interval_ns)} bars", f"at most {BARS_MAX}")
+        before = (await self._storage.coverage(preset.dataset)).have
         yield Filled(await backfiller.progress(preset.dataset, preset.calendar, span))
         told: asyncio.Queue[Progress | None] = asyncio.Queue()
         work = asyncio.ensure_future(backfiller.ensure(source, preset.calendar, span, told.put_nowait))
@@ -63,8 +64,15 @@ class Filling:
             while (progress := await told.get()) is not None:
                 yield Filled(progress)
             last = await work
-            sealed = await seal_stored(preset, self._storage, self._inventory, source.producer, last.closed_ns)
+            sealed = await self._sealed(preset, source, before, last.closed_ns)
             told_why = (*last.failures, f"not sealed: {sealed.refusal}") if sealed.refusal else last.failures
             yield Filled(replace(last, failures=told_why), True, sealed.fingerprint, sealed.held_back)
         finally:
             await end(work)
+
+    async def _sealed(self, preset: Preset, source: BarSource, before: Coverage, closed_ns: int) -> Sealed:
+        try:
+            await ask_again(preset, source, self._storage, self._inventory, before, closed_ns)
+        except (Unavailable, Exhausted) as error:
+            return Sealed(refusal=f"what was held back before could not be asked for again: {error.message}")
+        return await seal_stored(preset, self._storage, self._inventory, source.producer, closed_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -44,13 +44,18 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 @asynccontextmanager
 async def filling(
-    bus: Bus, db: Database, folder: Path, registry: CollectorRegistry | None = None, first_ms: int = FIRST_MS
+    bus: Bus,
+    db: Database,
+    folder: Path,
+    registry: CollectorRegistry | None = None,
+    first_ms: int = FIRST_MS,
+    now: Callable[[], int] = lambda: NOW_MS,
 ) -> AsyncIterator[tuple[Filling, Market, Inventory]]:
     clock, metrics = SystemClock(), SeamlessMetrics(registry or CollectorRegistry())
     storage = Storage(folder / "stored", db)
     inventory = Inventory(Presets((PRESET,)), db, Archive(folder), metrics)
     backfiller = Backfiller(storage, Flights(bus, clock, lease_s=2), clock, metrics, Random(1))
-    async with market(lambda: NOW_MS, first_ms=first_ms) as there, bars_of(there) as source:
+    async with market(now, first_ms=first_ms) as there, bars_of(there) as source:
         yield Filling({PRESET.name: source}, backfiller, storage, inventory), there, inventory
 
 
@@ -85,6 +90,33 @@ async def test_bars_of_long_ago_are_settled_and_none_is_held_back(bus: Bus, db: 
             sealed = await inventory.newest(PRESET)
             assert sealed is not None
             assert (sealed.fingerprint, sealed.rows, last.held_back) == (last.fingerprint, rows, held)
+
+
+async def test_what_was_held_back_is_asked_for_again_before_it_is_sealed(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    until, held = Span(WHOLE.start_ns, WHOLE.end_ns + 100 * MINUTE_NS), NOW_MS - MINUTE_MS
+    async with filling(bus, db, tmp_path) as (one, _, _):
+        assert (await filled(one, until))[-1].held_back == 2
+    async with filling(bus, db, tmp_path, now=lambda: NOW_MS + 10 * MINUTE_MS) as (one, there, inventory):
+        there.tape.correct(held)
+        last = (await filled(one, until))[-1]
+        assert (last.progress.failures, last.progress.present) == ((), 2_510)
+        sealed = await inventory.newest(PRESET)
+        assert sealed is not None
+        assert sealed.rows == 2_508
+        for nth, open_ms in ((-1, held), (-2, held - MINUTE_MS)):
+            values = [column.item(nth) for column in inventory.archive.bars(sealed, WHOLE).values()]
+            assert values == [float(each) for each in there.tape.candle(open_ms).values]
+        asked = len(there.told.asked)
+        await filled(one, until)
+        assert len(there.told.asked) == asked
+    async with filling(bus, db, tmp_path, now=lambda: NOW_MS + 20 * MINUTE_MS) as (one, there, inventory):
+        there.tape.blank.add(NOW_MS + 9 * MINUTE_MS)
+        last = (await filled(one, until))[-1]
+        assert last.fingerprint == ""
+        assert "not sealed: what was held back before could not be asked for again" in last.progress.failures[-1]
+        assert await inventory.newest(PRESET) == sealed
 
 
 async def test_what_cannot_be_had_is_named_and_does_not_stop_the_rest(bus: Bus, db: Database, tmp_path: Path) -> None:
