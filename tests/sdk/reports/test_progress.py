@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,20 @@ def test_a_terminal_shows_a_bar_after_a_second_and_wipes_it_out() -> None:
     assert len(lines) == 12 + 2  # from 1.0 s to 2.375 s, then blanks and the beginning of the line
     assert lines[-2:] == [" " * 72, ""]
     assert {len(line) for line in lines[:-1]} == {72}
+
+
+class OnlyWrites:
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@pytest.mark.parametrize("gone", ["none", "closed", "writes"])
+def test_a_backtest_runs_where_the_error_stream_is_no_file(gone: str) -> None:
+    closed = io.StringIO()
+    closed.close()
+    stream: Any = {"none": None, "closed": closed, "writes": OnlyWrites()}[gone]
+    with contextlib.redirect_stderr(stream):
+        assert Runner.backtest(Cross(), walk(40)).replay.fills
 
 
 def test_what_is_quick_and_what_nobody_watches_shows_nothing() -> None:
