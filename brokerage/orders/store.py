@@ -12,10 +12,9 @@ from brokerage import schema as t
 from brokerage.domain.market.symbols import Instruments
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import OrderEvent
-from brokerage.domain.orders.order import NETTING, OrderName, Owner
+from brokerage.domain.orders.order import NETTED, NETTING, OrderName, Owner
 from brokerage.domain.orders.record import OrderRecord
 from brokerage.domain.orders.stored import StoredOrder
-from brokerage.domain.trading.netted import NETTED
 from brokerage.orders.rows import event_of, head_values, order_of, record_of
 from brokerage.schema import OF, AnyRow, Values
 from qmtl.core.errors import NotFound

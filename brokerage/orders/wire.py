@@ -55,6 +55,7 @@ TYPES = {orderpb.OrderType.Value(f"ORDER_TYPE_{kind.name}"): kind for kind in Or
 TIFS = {orderpb.TimeInForce.Value(f"TIME_IN_FORCE_{tif.name}"): tif for tif in TimeInForce}
 TRAIL_OFFSET_TYPES = {orderpb.TrailOffsetType.Value(f"TRAIL_OFFSET_TYPE_{kind.name}"): kind for kind in TrailOffsetType}
 CONTINGENCIES = {orderpb.Contingency.Value(f"CONTINGENCY_{one.name}"): one for one in Contingency}
+OWN_TAGS_FOLDED = frozenset(tag.casefold() for tag in OWN_TAGS)
 POSITION_SIDES = {
     orderpb.POSITION_SIDE_UNSPECIFIED: PositionSide.BOTH,
     orderpb.POSITION_SIDE_BOTH: PositionSide.BOTH,
@@ -365,8 +366,9 @@ def _named(order: Order) -> Order:
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     found = tuple(require_text(tag, "order.tags", TEXT_MAX) for tag in tags)
-    for ours in OWN_TAGS.intersection(found):
-        raise refused("E_NAME", "order.tags", ours, "another tag: orders of brokerage's own have it")
+    for tag in found:
+        if tag.casefold() in OWN_TAGS_FOLDED:  # SQLite finds a tag whatever its case
+            raise refused("E_NAME", "order.tags", tag, "another tag: orders of brokerage's own have it")
     if len(found) > TAGS_MAX:
         raise refused("E_NAME", "order.tags", f"{len(found)} tags", f"at most {TAGS_MAX}")
     return found

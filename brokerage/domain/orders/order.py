@@ -24,7 +24,11 @@ OPERATOR = "@operator"
 """Who owns orders that people send by hand; also the world of those that name none, and a tag of what closes others."""
 DEMOTION = "@demotion"
 """Tags the orders by which brokerage closes what a demoted strategy holds."""
-OWN_TAGS = frozenset({MARGIN_CALL, OPERATOR, DEMOTION})
+NETTED = "NETTED"
+"""Tags what a netted order brought its owner; what that reduced cuts orders that wait for it."""
+INTERNAL = "INTERNAL"
+"""Tags what strategies traded with each other, at the price of the fill or at the mark."""
+OWN_TAGS = frozenset({MARGIN_CALL, OPERATOR, DEMOTION, NETTED, INTERNAL})
 OWN_NAMES = ("demotion-", "flatten-", "margin-call-")
 """How ids of orders begin that brokerage itself sends for a strategy: it finds them again by these."""
 EXTERNAL = "@external"

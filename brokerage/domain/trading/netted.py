@@ -15,7 +15,7 @@ from brokerage.domain.market.instrument import Instrument
 from brokerage.domain.money import RATE_ONE
 from brokerage.domain.orders.denials import Denial, Refusal
 from brokerage.domain.orders.events import EventTime, Fill, Liquidity, OrderEvent
-from brokerage.domain.orders.order import Order, OrderShare, Side, SizedOrder
+from brokerage.domain.orders.order import INTERNAL, NETTED, Order, OrderShare, Side, SizedOrder
 from brokerage.domain.orders.record import OrderRecord, share_fees, share_units
 from brokerage.domain.orders.reports import VenueReport
 from brokerage.domain.orders.states import EventKind, OrderType, TimeInForce
@@ -28,10 +28,6 @@ from brokerage.domain.trading.commands import UNSIZED, examine, take
 from brokerage.domain.trading.reports import book_report
 from qmtl.core.decimals import format_decimal
 
-NETTED = "NETTED"
-"""Tags what a netted order brought its owner."""
-INTERNAL = "INTERNAL"
-"""Tags what strategies traded with each other, at the price of the fill or at the mark."""
 CROSSED = "0"
 Done = list[tuple[StrategyBook, OrderEvent]]
 

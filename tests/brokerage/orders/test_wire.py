@@ -178,9 +178,11 @@ def test_no_client_takes_the_name_of_an_order_of_brokerages_own(name: str, liste
     assert (caught.value.reason, caught.value.violations[0].field) == ("E_NAME", "order.client_order_id")
 
 
-@pytest.mark.parametrize("tag", sorted(OWN_TAGS))
+@pytest.mark.parametrize("tag", [*sorted(OWN_TAGS), "NETTED", "netted", "Internal"])
 def test_no_client_takes_a_tag_that_brokerage_decides_by(tag: str) -> None:
-    """An open order with that of a margin call would hold up the account's own."""
+    """An open order with that of a margin call would hold up the account's own; what one with that of a netted order
+    has reduced would be cut off the strategy's other exits. SQLite finds a tag whatever its case.
+    """
     message = order_to_proto(order("o1", tags=("mine", tag)))
     for read in (order_from_proto, lambda one: listed_orders_from_proto([one])):
         with pytest.raises(InvalidRequest, match=f"order.tags is {tag}") as caught:
