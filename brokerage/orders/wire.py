@@ -358,7 +358,7 @@ def _trail_offset_type(number: orderpb.TrailOffsetType) -> TrailOffsetType | Non
 
 def _named(order: Order) -> Order:
     """An order whose id is a client's. Raises InvalidRequest (E_NAME): brokerage finds its own again by theirs."""
-    if order.client_order_id.startswith(OWN_NAMES):
+    if order.client_order_id.casefold().startswith(OWN_NAMES):  # SQLite finds a name whatever its case
         want = f"an id that begins with none of {', '.join(OWN_NAMES)}: those are brokerage's own"
         raise refused("E_NAME", "order.client_order_id", order.client_order_id, want)
     return order

@@ -169,7 +169,9 @@ def test_bad_fields_are_refused_by_name(field: str, value: str | int, reason: st
     assert caught.value.violations[0].field == f"order.{field}"
 
 
-@pytest.mark.parametrize("name", ["demotion-abc-AAPL-1", "flatten-x", "margin-call-AAPL-1-2"])
+@pytest.mark.parametrize(
+    "name", ["demotion-abc-AAPL-1", "Demotion-abc-AAPL-1", "flatten-x", "FLATTEN-x", "margin-call-AAPL-1-2"]
+)
 @pytest.mark.parametrize("listed", [False, True])
 def test_no_client_takes_the_name_of_an_order_of_brokerages_own(name: str, listed: bool) -> None:
     message = order_to_proto(order(name))
