@@ -32,6 +32,8 @@ class FileFeed(BaseModel):
     time_unit: Literal["s", "ms", "us", "ns"] = "s"
     conformance: Literal["strict", "tolerant"] = "strict"
     min_coverage: float = Field(default=0.98, ge=0.0, le=1.0)
+    # whether the file ends for good, as of what was delisted: else its newest two bars are held back
+    final: bool = False
 
 
 class ExchangeFeed(BaseModel):

@@ -15,7 +15,7 @@ from seamless.domain.sessions.memberships import read_memberships
 from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
-from seamless.presets.preset import LIVE, MembershipTable, Preset, Presets
+from seamless.presets.preset import HELD_BACK, LIVE, MembershipTable, Preset, Presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
 
@@ -111,4 +111,5 @@ def _file(name: str, feed: FileFeed) -> Preset:
         source=source if there else None,
         detail="" if there else f"there is no file {feed.path}",
         volume_unit=VolumeUnit(feed.volume_unit.upper()),
+        held_back=0 if feed.final else HELD_BACK,
     )

@@ -150,7 +150,7 @@ async def changing(tmp_path: Path) -> AsyncIterator[Stubs]:
     """A is there for six hours, D is delisted after two, L is listed after four."""
     files = {
         "a5": _file(tmp_path, "a5", 5, ()),
-        "d5": _file(tmp_path, "d5", 5, range(26, 72)),
+        "d5": _file(tmp_path, "d5", 5, range(26, 72)).model_copy(update={"final": True}),
         "l5": _file(tmp_path, "l5", 5, range(48)),
     }
     table, wrong = tmp_path / "members.csv", tmp_path / "wrong.csv"
@@ -173,9 +173,26 @@ async def test_a_universe_whose_members_change_has_no_survivorship_bias(changing
     assert (await fetch_all(changing.data, asked))[1].rows == 0
     bars, _ = await _told(changing, "replay.changing")
     closes = {preset: [bar.close_time.seconds - FIRST for bar in bars if bar.preset == preset] for preset in CHANGING}
-    assert [(one[0] // MINUTE_S, one[-1] // MINUTE_S) for one in closes.values()] == [(65, 350), (65, 120), (245, 350)]
+    assert [(one[0] // MINUTE_S, one[-1] // MINUTE_S) for one in closes.values()] == [
+        (65, 350),
+        (65, 130),
+        (245, 350),
+    ], "all bars of D"
     asked.context.CopyFrom(context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2024-05-06T05:50:00Z"))
     assert (await fetch_all(changing.data, asked))[1].rows == 22
+
+
+async def test_a_session_after_a_member_left_plays_the_others_and_has_its_whole_history(changing: Stubs) -> None:
+    opening = _opening(preset="replay.changing")
+    opening.start_time.CopyFrom(time_of("2024-05-06T03:00:00Z"))
+    opened = (await changing.sessions.OpenDataSession(opening)).session
+    assert [bool(one.dataset_fingerprint) for one in opened.members] == [True, True, False]
+    bars, _ = await _told(changing, "replay.changing")
+    closes = {preset: [bar.close_time.seconds - FIRST for bar in bars if bar.preset == preset] for preset in CHANGING}
+    assert [(one[0] // MINUTE_S, one[-1] // MINUTE_S) for one in closes.values() if one] == [(185, 350), (245, 350)]
+    asked = dataservicepb.FetchRequest(dataset="file.ohlcv.d5", session_id="s1")
+    asked.context.CopyFrom(context_of(commonpb.EXECUTION_DOMAIN_DRYRUN, "2024-05-06T03:00:00Z"))
+    assert (await fetch_all(changing.data, asked))[1].rows == 26, "its last two bars are there, too"
 
 
 async def test_memberships_are_told_with_their_universe_and_faults_of_their_table_by_its_name(changing: Stubs) -> None:
