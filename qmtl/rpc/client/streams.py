@@ -13,7 +13,7 @@ from typing import Any, Generic, Self, TypeVar
 import grpc
 from grpc import aio
 
-from qmtl.core.errors import QmtlError
+from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.rpc.status import from_parts, from_rpc_error
 
 Req = TypeVar("Req")
@@ -34,9 +34,26 @@ class _Stream:
     """What all streams share: grpc's call, seen through."""
 
     _call: Any  # one of grpc's three streaming calls; each subclass narrows it by what it offers
+    _canceled = False
 
     def cancel(self) -> bool:
+        self._canceled = True
         return bool(self._call.cancel())
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The peer's errors as classes. A call that grpc has cancelled by itself, as when its channel is closed or the
+        peer dies while it is written to, is Unavailable: a CancelledError that nobody asked for ends tasks in silence.
+        """
+        try:
+            yield
+        except aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if self._canceled or (asking is not None and asking.cancelling()):
+                raise
+            raise Unavailable("E_CHANNEL_CLOSED", "the channel was closed during the call") from None
 
     def cancelled(self) -> bool:
         return bool(self._call.cancelled())
@@ -68,10 +85,8 @@ class _Stream:
         return details
 
     async def wait_for_connection(self) -> None:
-        try:
+        with self._told():
             await self._call.wait_for_connection()
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
 
 
 class _Reading(_Stream, Generic[Res]):
@@ -85,17 +100,13 @@ class _Reading(_Stream, Generic[Res]):
     async def __anext__(self) -> Res:
         if self._replies is None:
             self._replies = aiter(self._call)
-        try:
+        with self._told():
             return await anext(self._replies)
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
 
     async def read(self) -> Any:
         """The next message or `grpc.aio.EOF`."""
-        try:
+        with self._told():
             return await self._call.read()
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
 
 
 class _Writing(_Stream, Generic[Req]):
@@ -104,9 +115,8 @@ class _Writing(_Stream, Generic[Req]):
     async def write(self, request: Req) -> None:
         """Send one message. A call that is over raises its own error, not that it is over."""
         try:
-            await self._call.write(request)
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+            with self._told():
+                await self._call.write(request)
         except asyncio.InvalidStateError:
             outcome = await self._outcome() if self._call.done() else None
             if outcome is None:
@@ -115,10 +125,8 @@ class _Writing(_Stream, Generic[Req]):
 
     async def done_writing(self) -> None:
         """Tell the peer that no more will come; nothing when the call is over already."""
-        try:
+        with self._told():
             await self._call.done_writing()
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
 
     async def _outcome(self) -> QmtlError | None:
         code = await self.code()
@@ -144,10 +152,8 @@ class WritingCall(_Writing[Req], aio.StreamUnaryCall[Req, Res]):
         return self._reply().__await__()
 
     async def _reply(self) -> Res:
-        try:
+        with self._told():
             reply: Res = await self._call
-        except aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
         return reply
 
 

@@ -370,11 +370,12 @@ async def test_a_cancelled_caller_cancels_the_whole_chain(mesh: Mesh, home: Path
         await asking
 
 
-async def test_closing_the_channel_fails_a_call_under_way(mesh: Mesh, home: Path) -> None:
+@every_kind
+async def test_closing_the_channel_fails_a_call_under_way(mesh: Mesh, home: Path, kind: str) -> None:
     gate = Gate()
     server = await mesh.serve(gate.wait)
     channel = await mesh.channel(server, as_user=user(home), as_service=peer(home))
-    asking = asyncio.create_task(EchoStub(channel).say("Post", "x"))
+    asking = asyncio.create_task(EchoStub(channel).say(kind, "x"))
     async with asyncio.timeout(5):
         await gate.reached.wait()
         await channel.close()
