@@ -29,28 +29,33 @@ def is_free(address: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on now, kept for this process."""
+    """Different ports nobody listens on now, kept for this process. Raises Conflict (E_PORT_IN_USE): too few."""
     found: list[int] = []
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if len(found) == count:
             break
         if keep(port):
             found.append(port)
+    if len(found) < count:
+        raise Conflict("E_PORT_IN_USE", f"{len(found)} ports of {PORTS[0]} to {PORTS[-1]} are free, want {count}")
     return found
 
 
 def keep(port: int) -> bool:
     """Keep a port for this process as long as it lives, whether something listens there yet or not; False: it listens
     already, or is kept, by this process or by another of the same user.
+
+    Raises Conflict (E_PORT_IN_USE): the file of kept ports cannot be opened.
     """
     if port in _kept():
         return False
+    register = _register()
     try:
-        fcntl.lockf(_register(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        fcntl.lockf(register, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except OSError:
         return False
     if not is_free(f"127.0.0.1:{port}"):
-        fcntl.lockf(_register(), fcntl.LOCK_UN, 1, port)
+        fcntl.lockf(register, fcntl.LOCK_UN, 1, port)
         return False
     _kept().add(port)
     return True
@@ -68,7 +73,11 @@ def _register() -> int:
     a process back when it ends, and gives none of them to its children.
     """
     path = os.path.join(tempfile.gettempdir(), f"qmtl-ports-{os.getuid()}")
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        text = f"no port can be kept: {path} cannot be opened ({error.strerror})"
+        raise Conflict("E_PORT_IN_USE", text, hint="remove it, or set TMPDIR to a folder of your own") from error
 
 
 def refuse_taken(addresses: Iterable[tuple[str, str]]) -> None:

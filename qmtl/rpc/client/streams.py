@@ -53,7 +53,8 @@ class _Stream:
             asking = asyncio.current_task()
             if self._canceled or (asking is not None and asking.cancelling()):
                 raise
-            raise Unavailable("E_CHANNEL_CLOSED", "the channel was closed during the call") from None
+            text = "grpc ended the call: its channel was closed, its peer died, or what it was to send raised"
+            raise Unavailable("E_CHANNEL_CLOSED", text) from None
 
     def cancelled(self) -> bool:
         return bool(self._call.cancelled())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from qmtl.cli.local.ports import free_ports, is_free, keep
 from tests.support.processes import python_env
@@ -27,6 +29,17 @@ def test_a_port_is_kept_for_the_process_that_was_told_it_until_that_ends() -> No
         other.kill()
     assert keep(port)
     assert not keep(port), "it was given out here"
+
+
+def test_a_file_of_kept_ports_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """Else every port would seem taken."""
+    (tmp_path / f"qmtl-ports-{os.getuid()}").mkdir()
+    args = [sys.executable, "-c", KEEPER]
+    told = subprocess.run(
+        args, env={**python_env(), "TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False, input=""
+    )
+    assert told.returncode
+    assert f"E_PORT_IN_USE: no port can be kept: {tmp_path}/qmtl-ports-" in told.stderr
 
 
 def test_a_port_where_somebody_listens_is_not_kept() -> None:
