@@ -55,7 +55,7 @@ async def filled_s(bus: Bus, home: Path, name: str, limits: ExchangeLimits) -> t
         await source.now_ns()
         span = Span(first_ms * 1_000_000, (first_ms + PAGES * PAGE * MINUTE_MS) * 1_000_000)
         began = time.perf_counter()
-        found = await backfiller.ensure(source, AlwaysOpen(), span)
+        found = await backfiller.ensure(source, AlwaysOpen(), span, held_back=2)
         took = time.perf_counter() - began
         assert found.ratio == 1.0, found
     await db.close()

@@ -102,8 +102,11 @@ class Backfiller:
         known = await self._storage.coverage(dataset)
         return subtract(calendar.expected(span, dataset.interval_ns), union(known.have, known.empty))
 
-    async def ensure(self, source: BarSource, calendar: Calendar, span: Span, tell: Tell = lambda _: None) -> Progress:
-        """Fetch what is missing of a range, as far as its bars have closed; `tell` hears of each window's end.
+    async def ensure(
+        self, source: BarSource, calendar: Calendar, span: Span, tell: Tell = lambda _: None, *, held_back: int
+    ) -> Progress:
+        """Fetch what is missing of a range, as far as its bars have closed; `tell` hears of each window's end. The
+        newest `held_back` bars of the source are kept as what it may still revise.
 
         A window that cannot be had does not stop the others; its reason is among `failures`. A full disk stops those
         that have not begun: what cannot be kept is not asked for. Raises Unavailable, Exhausted (E_RATE_LIMITED) where
@@ -116,12 +119,13 @@ class Backfiller:
         windows = windows_of(missing, step, WINDOW_BARS)
         failures: list[str] = []
         done, disk_full = 0, False
+        young = Span(closed_ns - held_back * step, closed_ns)
 
         async def fill(window: Window) -> None:
             nonlocal done, disk_full
             async with self._seats:
                 try:
-                    failure = _not_fetched(window) if disk_full else await self._fill(source, calendar, window)
+                    failure = _not_fetched(window) if disk_full else await self._fill(source, calendar, window, young)
                 except DiskFull as error:
                     failure, disk_full = str(error), True
             done += 1
@@ -141,7 +145,7 @@ class Backfiller:
         self._metrics.backfill_ratio.labels(str(source.dataset)).set(found.ratio)
         return replace(found, windows=windows, windows_done=done, failures=tuple(sorted(failures)))
 
-    async def _fill(self, source: BarSource, calendar: Calendar, window: Window) -> str:
+    async def _fill(self, source: BarSource, calendar: Calendar, window: Window, young: Span) -> str:
         """See that a window is filled, here or elsewhere; why it could not be, or nothing. Raises DiskFull."""
         name = f"seamless/backfill/{source.dataset}/{window.number}"
         attempt = 0
@@ -149,7 +153,7 @@ class Backfiller:
             try:
                 if not await self.missing(source.dataset, calendar, window.span):
                     return ""
-                if await self._flights.fly(name, lambda: self._fetch(source, calendar, window)):
+                if await self._flights.fly(name, lambda: self._fetch(source, calendar, window, young)):
                     return await self._unsettled(source, calendar, window)
                 await self._clock.sleep(OTHERS_S)
             except (Unavailable, Exhausted, Conflict) as error:
@@ -165,16 +169,14 @@ class Backfiller:
             except QmtlError as error:  # nothing that waiting helps
                 return _failure(window, error, attempt + 1)
 
-    async def _fetch(self, source: BarSource, calendar: Calendar, window: Window) -> None:
+    async def _fetch(self, source: BarSource, calendar: Calendar, window: Window, young: Span) -> None:
         """Fetch what is missing of a window and store it at once."""
         missing = await self.missing(source.dataset, calendar, window.span)
         if not missing:
             return  # another process had it
         wanted = Span(missing[0].start_ns, missing[-1].end_ns)
         answer = await source.fetch(wanted, Purpose.HISTORY)
-        if not answer.span.empty:
-            said = Provenance(source.producer, answer.empty)
-            await self._storage.write(source.dataset, answer.bars, answer.span, said)
+        await keep(self._storage, source, answer, young)
         self._metrics.backfilled_rows.labels(str(source.dataset)).inc(len(answer.bars))
         if answer.broken:  # the others are kept, and these are asked for again
             first = timestamp_text(from_ns(answer.broken[0]))
@@ -187,6 +189,17 @@ class Backfiller:
         left = await self.missing(source.dataset, calendar, window.span)
         count = bars(left, source.dataset.interval_ns)
         return f"window {window.number}: {source.producer} does not say what became of {count} bars" if left else ""
+
+
+async def keep(storage: Storage, source: BarSource, answer: Answer, young: Span) -> None:
+    """Store an answer, but for the spans that its source has not read itself: nobody knows anything of those.
+
+    Raises as `Storage.write`.
+    """
+    whole = () if answer.span.empty else (answer.span,)
+    for span in subtract(whole, answer.unread):
+        told = (intersect(part, (span,)) for part in (answer.empty, answer.outage, (young,)))
+        await storage.write(source.dataset, answer.bars.within(span), span, Provenance(source.producer, *told))
 
 
 class DiskFull(Exception):

@@ -58,7 +58,9 @@ class Filling:
         before = (await self._storage.coverage(preset.dataset)).have
         yield Filled(await backfiller.progress(preset.dataset, preset.calendar, span))
         told: asyncio.Queue[Progress | None] = asyncio.Queue()
-        work = asyncio.ensure_future(backfiller.ensure(source, preset.calendar, span, told.put_nowait))
+        work = asyncio.ensure_future(
+            backfiller.ensure(source, preset.calendar, span, told.put_nowait, held_back=preset.held_back)
+        )
         work.add_done_callback(lambda _: told.put_nowait(None))
         try:
             while (progress := await told.get()) is not None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from qmtl.calendars.spans import Coverage, Span, bars, intersect, subtract
+from qmtl.calendars.spans import Coverage, Span, bars, intersect, normalise, subtract
 from qmtl.core.errors import Conflict, Exhausted, NotReady, Unavailable
 from qmtl.exchanges.budgets import Purpose
 from seamless.artifacts.ingest import judged
 from seamless.artifacts.inventory import Inventory
-from seamless.backfill.backfiller import BarSource
+from seamless.backfill.backfiller import BarSource, keep
 from seamless.domain.bars import VALUES, Bars
 from seamless.domain.conformance.raw_columns import RawColumns
-from seamless.domain.stored import Provenance
 from seamless.presets.preset import Preset
 from seamless.storage.storage import Storage
 
@@ -30,29 +29,35 @@ class Sealed:
 async def ask_again(
     preset: Preset, source: BarSource, storage: Storage, inventory: Inventory, before: Coverage, closed_ns: int
 ) -> None:
-    """Ask the source anew for what was there `before`, was held back and is settled now: it may have revised it.
-    What it lists no more stays as it is. Raises Unavailable, Exhausted (E_RATE_LIMITED) as the source and the store do.
+    """Ask the source anew for what is settled now and was kept as the newest that it had, or was there `before`, told
+    live, and held back: it may have revised it. What it lists no more stays as it is.
+
+    Raises Unavailable, Exhausted (E_RATE_LIMITED) as the source and the store do.
     """
     step, held = preset.dataset.interval_ns, preset.held_back
+    settled_ns = closed_ns - held * step
+    unsettled = (await storage.coverage(preset.dataset)).unsettled
+    due = [Span(one.start_ns, min(one.end_ns, settled_ns)) for one in unsettled if one.start_ns < settled_ns]
     newest = await inventory.newest(preset)
-    if not before or (newest is None and bars(before, step) > held):
-        return
-    since_ns = before[0].start_ns if newest is None else newest.span.end_ns
-    until_ns = max(since_ns, closed_ns - held * step)
-    due: list[Span] = []
-    for span in intersect(before, (Span(since_ns, until_ns),)):
-        left = held - bars(tuple(due), step)
-        due += [Span(span.start_ns, min(span.end_ns, span.start_ns + left * step))] if left else []
-    if not due:
-        return
-    try:
-        answer = await source.fetch(Span(due[0].start_ns, due[-1].end_ns), Purpose.HISTORY)
-    except NotReady:
-        return
-    if answer.broken or subtract(tuple(due), (answer.span,)):
-        raise Unavailable("E_SOURCE_ANSWER", f"{source.producer} does not say what became of {preset.dataset}")
-    said = Provenance(source.producer, answer.empty)
-    await storage.write(preset.dataset, answer.bars, answer.span, said)
+    if newest is not None and newest.span.end_ns < settled_ns:
+        due += _first(intersect(before, (Span(newest.span.end_ns, settled_ns),)), held, step)
+    for span in normalise(due):
+        try:
+            answer = await source.fetch(span, Purpose.HISTORY)
+        except NotReady:
+            continue
+        if answer.broken or subtract((span,), (answer.span,)):
+            raise Unavailable("E_SOURCE_ANSWER", f"{source.producer} does not say what became of {preset.dataset}")
+        await keep(storage, source, answer, Span(settled_ns, closed_ns))
+
+
+def _first(spans: Coverage, count: int, interval_ns: int) -> list[Span]:
+    """The first bars of spans in order."""
+    found: list[Span] = []
+    for span in spans:
+        left = count - bars(tuple(found), interval_ns)
+        found += [Span(span.start_ns, min(span.end_ns, span.start_ns + left * interval_ns))] if left else []
+    return found
 
 
 async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str, closed_ns: int) -> Sealed:

@@ -17,21 +17,27 @@ from seamless.domain.bars import Bars, RowFlag, coverage_of, no_bars, of_values
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who gave bars, and what it said about those it did not give: nothing traded, or it was down."""
+    """Who gave bars, what it said about those it did not give (nothing traded, or it was down), and which of those it
+    gave it may still revise.
+    """
 
     producer: str
     empty: Coverage = ()
     outage: Coverage = ()
+    unsettled: Coverage = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCoverage:
-    """Spans of a dataset: asked for and answered, there, and stated empty or down. `version` grows with each write."""
+    """Spans of a dataset: asked for and answered, there, stated empty or down, and, `unsettled`, there as the newest that
+    their source had and not asked for again since. `version` grows with each write.
+    """
 
     read: Coverage = ()
     have: Coverage = ()
     empty: Coverage = ()
     outage: Coverage = ()
+    unsettled: Coverage = ()
     version: int = 0
 
 
@@ -39,7 +45,7 @@ def check_delivery(bars: Bars, span: Span, interval_ns: int, provenance: Provena
     """Raises InvalidRequest (E_RANGE, E_BARS) unless the bars are distinct, in order, on the grid and inside the span,
     and so are the spans that the source spoke of, apart from the bars.
     """
-    edges = [span, *provenance.empty, *provenance.outage]
+    edges = [span, *provenance.empty, *provenance.outage, *provenance.unsettled]
     off = [edge for one in edges for edge in (one.start_ns, one.end_ns) if floor_to(edge, interval_ns) != edge]
     if off or span.empty:
         raise refused("E_RANGE", "span", off[0] if off else "empty", f"edges on the grid of {interval_ns} ns")
@@ -48,7 +54,8 @@ def check_delivery(bars: Bars, span: Span, interval_ns: int, provenance: Provena
         raise refused("E_BARS", "bars", "unordered, repeated or off the grid", "one bar for each open, in order")
     have = coverage_of(times, interval_ns)
     whole = (span,)
-    for name, told in (("bars", have), ("empty", provenance.empty), ("outage", provenance.outage)):
+    said = (("empty", provenance.empty), ("outage", provenance.outage), ("unsettled", provenance.unsettled))
+    for name, told in (("bars", have), *said):
         if subtract(normalise(told), whole):
             raise refused("E_RANGE", name, "outside the span", "inside the span that was read")
     if intersect(have, normalise((*provenance.empty, *provenance.outage))):
@@ -60,7 +67,8 @@ def with_delivery(known: StoredCoverage, have: Coverage, span: Span, provenance:
     there = union(known.have, have)
     empty = subtract(union(subtract(known.empty, (span,)), normalise(provenance.empty)), there)
     outage = subtract(union(subtract(known.outage, (span,)), normalise(provenance.outage)), union(there, empty))
-    return StoredCoverage(union(known.read, (span,)), there, empty, outage, known.version)
+    unsettled = union(subtract(known.unsettled, (span,)), intersect(normalise(provenance.unsettled), have))
+    return StoredCoverage(union(known.read, (span,)), there, empty, outage, unsettled, known.version)
 
 
 def layered(parts: Sequence[Bars]) -> Bars:

@@ -22,7 +22,7 @@ from qmtl.calendars.spans import Coverage, Span, floor_to, intersect, normalise,
 from qmtl.core.errors import QmtlError, Unavailable
 from qmtl.core.instants import from_ns, timestamp_text
 from qmtl.exchanges.budgets import Purpose
-from seamless.backfill.backfiller import Backfiller, BarSource
+from seamless.backfill.backfiller import Backfiller, BarSource, Progress
 from seamless.domain.bars import Bars, concatenated, no_bars
 from seamless.domain.stored import Provenance
 from seamless.metrics import SeamlessMetrics
@@ -103,7 +103,7 @@ class LiveFeed:
         start_ns = floor_to(now_ns - self._history_ns, step)
         quick_ns = min(max(start_ns, self._source.quick_from_ns(now_ns)), now_ns)
         self._older, history = Span(start_ns, quick_ns), Span(quick_ns, now_ns)
-        found = await self._backfiller.ensure(self._source, self.preset.calendar, history)
+        found = await self._ensure(history)
         missing = await self._backfiller.missing(dataset, self.preset.calendar, history)
         open_end = bool(missing) and missing[-1].end_ns == now_ns
         start_ns = missing[-1].start_ns if open_end else now_ns
@@ -118,11 +118,15 @@ class LiveFeed:
         if self._older.empty:
             return
         try:
-            found = await self._backfiller.ensure(self._source, self.preset.calendar, self._older)
+            found = await self._ensure(self._older)
         except QmtlError as error:
             log.warning("history_not_filled", preset=self.preset.name, reason=error.reason, error=error.message)
         else:
             log.info("history_filled", preset=self.preset.name, bars=found.present, failures=found.failures)
+
+    async def _ensure(self, span: Span) -> Progress:
+        preset = self.preset
+        return await self._backfiller.ensure(self._source, preset.calendar, span, held_back=preset.held_back)
 
     async def look(self) -> bool:
         """Ask once for what has closed since the last look; whether all of it came. Raises as source and store do."""

@@ -42,7 +42,7 @@ _COUNT_CHANGE = sa.text(
     "INSERT INTO stored (dataset, version) VALUES (:dataset, 1)"
     " ON CONFLICT (dataset) DO UPDATE SET version = stored.version + 1 RETURNING version"
 )
-_STATEMENTS = ("read", "have", "empty", "outage")
+_STATEMENTS = ("read", "have", "empty", "outage", "unsettled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,7 @@ def _next_version(conn: Connection, dataset: str) -> int:
 
 def _coverage(conn: Connection, dataset: str, near: Span | None, version: int = 0) -> StoredCoverage:
     where = (stored_spans.c.dataset == dataset,) if near is None else _touching(dataset, near)
-    read, have, empty, outage = (_spans_of(conn, name, where) for name in _STATEMENTS)
-    return StoredCoverage(read, have, empty, outage, version)
+    return StoredCoverage(*(_spans_of(conn, name, where) for name in _STATEMENTS), version=version)
 
 
 def _spans_of(conn: Connection, statement: str, where: Iterable[sa.ColumnElement[bool]]) -> Coverage:

@@ -21,12 +21,16 @@ Row = tuple[int, Values | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """Bars of a span, in order; `empty` is what the exchange says never was, `broken` opens with fields missing."""
+    """Bars of a span, in order; `empty` is what the source says never was, `broken` opens with fields missing, `outage`
+    when it says that its venue was down, `unread` what it has not asked for itself.
+    """
 
     span: Span
     bars: Bars
     empty: Coverage = ()
     broken: tuple[int, ...] = ()
+    outage: Coverage = ()
+    unread: Coverage = ()
 
     def unresolved(self, interval_ns: int) -> Coverage:
         """Bars of the span that are neither there nor said to be absent."""

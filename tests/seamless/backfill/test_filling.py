@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from random import Random
+from urllib.parse import quote
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -117,6 +118,26 @@ async def test_what_was_held_back_is_asked_for_again_before_it_is_sealed(
         assert last.fingerprint == ""
         assert "not sealed: what was held back before could not be asked for again" in last.progress.failures[-1]
         assert await inventory.newest(PRESET) == sealed
+
+
+async def test_what_was_held_back_is_known_although_nothing_could_be_sealed(
+    bus: Bus, db: Database, tmp_path: Path
+) -> None:
+    until, held = Span(WHOLE.start_ns, WHOLE.end_ns + 100 * MINUTE_NS), NOW_MS - MINUTE_MS
+    in_the_way = tmp_path / quote(str(PRESET.dataset), safe="")
+    in_the_way.write_bytes(b"")  # where the dataset's artifacts go
+    async with filling(bus, db, tmp_path) as (one, _, inventory):
+        last = (await filled(one, until))[-1]
+        assert (last.progress.ratio, last.fingerprint) == (1.0, "")
+        assert "not sealed: " in last.progress.failures[0]
+    in_the_way.unlink()
+    async with filling(bus, db, tmp_path, now=lambda: NOW_MS + 10 * MINUTE_MS) as (one, there, inventory):
+        there.tape.correct(held)
+        assert (await filled(one, until))[-1].progress.failures == ()
+        sealed = await inventory.newest(PRESET)
+        assert sealed is not None
+        values = [column.item(-1) for column in inventory.archive.bars(sealed, Span(0, NOW_MS * 1_000_000)).values()]
+        assert values == [float(each) for each in there.tape.candle(held).values]
 
 
 async def test_what_cannot_be_had_is_named_and_does_not_stop_the_rest(bus: Bus, db: Database, tmp_path: Path) -> None:

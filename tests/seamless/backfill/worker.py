@@ -49,7 +49,7 @@ async def main(nats_url: str, database_url: str, folder: str, address: str, exch
         flights = Flights(bus, clock, lease_s=LEASE_S)
         metrics = SeamlessMetrics(CollectorRegistry())
         backfiller = Backfiller(Storage(Path(folder), db), flights, clock, metrics, Random())
-        found_at_end = await backfiller.ensure(source, AlwaysOpen(), Span(start_ns, end_ns))
+        found_at_end = await backfiller.ensure(source, AlwaysOpen(), Span(start_ns, end_ns), held_back=2)
         stands = (found_at_end.present, found_at_end.empty, found_at_end.expected, *found_at_end.failures)
         sys.stdout.write(f"\n{' '.join(str(word) for word in stands)}\n")
         await source.close()

@@ -33,25 +33,30 @@ def _bars(values: dict[int, float]) -> Bars:
 
 
 slots = st.sets(st.integers(0, SIZE - 1))
-deliveries = st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(1, 9), slots, slots, slots), max_size=8)
+deliveries = st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(1, 9), slots, slots, slots, slots), max_size=8)
 layers = st.lists(st.dictionaries(st.integers(0, 9), st.sampled_from([1.0, 2.0]), max_size=6), max_size=4)
 
 
 @given(deliveries)
-def test_what_is_known_equals_a_model_of_sets(told: list[tuple[int, int, set[int], set[int], set[int]]]) -> None:
+def test_what_is_known_equals_a_model_of_sets(
+    told: list[tuple[int, int, set[int], set[int], set[int], set[int]]],
+) -> None:
     known = StoredCoverage()
     read, have = set[int](), set[int]()
-    empty, outage = set[int](), set[int]()
-    for start, length, bars, nothing, down in told:
+    empty, outage, unsettled = set[int](), set[int](), set[int]()
+    for start, length, bars, nothing, down, young in told:
         inside = set(range(start, start + length))
         gave = bars & inside
         said, was_down = (nothing & inside) - gave, (down & inside) - gave
         span = Span(start * STEP, (start + length) * STEP)
-        known = with_delivery(known, _spans(gave), span, Provenance("p", _spans(said), _spans(was_down)))
+        provenance = Provenance("p", _spans(said), _spans(was_down), _spans(young & inside))
+        known = with_delivery(known, _spans(gave), span, provenance)
         read, have = read | inside, have | gave
         empty = ((empty - inside) | said) - have
         outage = ((outage - inside) | was_down) - have - empty
-    assert [_slots(one) for one in (known.read, known.have, known.empty, known.outage)] == [read, have, empty, outage]
+        unsettled = (unsettled - inside) | (young & gave)
+    found = (known.read, known.have, known.empty, known.outage, known.unsettled)
+    assert [_slots(one) for one in found] == [read, have, empty, outage, unsettled]
 
 
 @given(layers)
@@ -82,6 +87,7 @@ def test_grouping_parts_changes_nothing(given_layers: list[dict[int, float]], cu
         (_bars({0: 1.0}), Span(0, 120), Provenance("p", empty=(Span(0, 60),)), "E_RANGE"),
         (_bars({}), Span(0, 120), Provenance("p", outage=(Span(60, 180),)), "E_RANGE"),
         (_bars({}), Span(0, 120), Provenance("p", empty=(Span(0, 61),)), "E_RANGE"),
+        (_bars({}), Span(0, 120), Provenance("p", unsettled=(Span(60, 180),)), "E_RANGE"),
         (
             of_values(np.array([60, 60]), [np.ones(2)] * 5, np.zeros(2, np.uint8)),
             Span(0, 120),
