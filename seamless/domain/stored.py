@@ -29,8 +29,8 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class StoredCoverage:
-    """Spans of a dataset: asked for and answered, there, stated empty or down, and, `unsettled`, there as the newest that
-    their source had and not asked for again since. `version` grows with each write.
+    """Spans of a dataset: asked for and answered, there, stated empty or down, and `unsettled`, there as the newest
+    that the source had and not asked for again since. `version` grows with each write.
     """
 
     read: Coverage = ()

@@ -130,7 +130,8 @@ def _next_version(conn: Connection, dataset: str) -> int:
 
 def _coverage(conn: Connection, dataset: str, near: Span | None, version: int = 0) -> StoredCoverage:
     where = (stored_spans.c.dataset == dataset,) if near is None else _touching(dataset, near)
-    return StoredCoverage(*(_spans_of(conn, name, where) for name in _STATEMENTS), version=version)
+    read, have, empty, outage, unsettled = (_spans_of(conn, name, where) for name in _STATEMENTS)
+    return StoredCoverage(read, have, empty, outage, unsettled, version)
 
 
 def _spans_of(conn: Connection, statement: str, where: Iterable[sa.ColumnElement[bool]]) -> Coverage:

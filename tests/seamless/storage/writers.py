@@ -52,7 +52,7 @@ def bars_of(writer: int, page: int) -> Bars:
     return of_values(bars.time_ns, [column + by for column in bars.values()], bars.flags)
 
 
-async def write(url: str, folder: Path, writer: int, pages: list[int], told: Callable[[int], None]) -> None:
+async def write(url: str, folder: Path, writer: int, pages: list[int], told: Callable[[int], object]) -> None:
     db = Database(url)
     storage = Storage(folder, db)
     for page in pages:
@@ -69,7 +69,7 @@ def forked(url: str, folder: Path, writer: int, pages: list[int]) -> tuple[int, 
     pid = os.fork()
     if pid == 0:
         os.dup2(2, 1)  # logs are no answer
-        asyncio.run(write(url, folder, writer, pages, lambda page: bool(os.write(there, bytes([page])))))
+        asyncio.run(write(url, folder, writer, pages, lambda page: os.write(there, bytes([page]))))
         os._exit(0)
     os.close(there)
     return pid, here
