@@ -30,7 +30,7 @@ from qmtl.rpc.auth.roles import WorldRoles
 from qmtl.rpc.rules.contracts import service_of
 from qmtl.rpc.run import Runtime, start
 from qmtl.rpc.server.server import Server
-from qmtl.sql.database import open_database
+from qmtl.sql.database import Database, open_database
 from qmtl.world.v1 import access_service_pb2 as accessservicepb
 from qmtl.world.v1 import access_service_pb2_grpc as accessrpc
 from qmtl.world.v1 import session_service_pb2_grpc as sessionrpc
@@ -60,6 +60,8 @@ from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
 from seamless.recordings.recorder import Recorder
+from seamless.remotes.learning import Learning
+from seamless.remotes.source import remote_sources
 from seamless.replay.service import DataSessionServicer
 from seamless.replay.sessions import ReplaySessions
 from seamless.replay.subscription import Subscriptions
@@ -86,7 +88,7 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.patiently("store", uploads.load)
         await runtime.patiently("store", inventory.load)
         runtime.watch_disk("data disk", settings.data_path)
-        feeds, filling = await follow_exchanges(runtime, settings, inventory, storage, metrics, stack)
+        feeds, filling = await fetch_and_follow(runtime, settings, inventory, storage, metrics, db, stack)
         live = LiveSessions(feeds, inventory, db, runtime.clock)
         await runtime.patiently("store", live.tell_changes)
         sessions = ReplaySessions(inventory, db, runtime.clock, settings, metrics)
@@ -115,21 +117,26 @@ async def compose(runtime: Runtime, settings: Settings) -> None:
         await runtime.serve(server)
 
 
-async def follow_exchanges(
+async def fetch_and_follow(
     runtime: Runtime,
     settings: Settings,
     inventory: Inventory,
     storage: Storage,
     metrics: SeamlessMetrics,
+    db: Database,
     stack: AsyncExitStack,
 ) -> tuple[Mapping[str, LiveFeed], Filling]:
-    """Follow every exchange of the settings, in the background: the feeds by their presets, and what fills datasets.
-    Without one no broker is asked for.
+    """Follow every exchange and other seamless of the settings, in the background: the feeds by their presets, and what
+    fills datasets. Without one no broker is asked for.
     """
-    if not settings.exchanges:
+    if not settings.exchanges and not settings.remotes:
         return {}, Filling({}, None, storage, inventory)
     bus = await stack.enter_async_context(service_bus(runtime))
     found = await stack.enter_async_context(sources(settings, inventory.presets, bus, runtime.clock))
+    remotes = await stack.enter_async_context(remote_sources(settings, inventory))
+    learning = Learning(inventory, db, remotes, runtime.outages.note)
+    await runtime.patiently("store", learning.load)
+    runtime.background("remotes", partial(learning.run, runtime.clock, Random()))
     backfiller = Backfiller(storage, Flights(bus, runtime.clock), runtime.clock, metrics, Random())
     made = feeds_of(settings, inventory.presets, found, storage, backfiller, metrics)
     worlds = sessionrpc.SessionServiceStub(runtime.channel("worldservice"))
@@ -139,7 +146,7 @@ async def follow_exchanges(
         runtime.background(f"feed-told-{name}", FeedReports(name, clock, worlds, runtime.clock).run)
         if len(clock.feeds) > 1:
             runtime.background(f"feed-lags-{name}", MemberLags(name, clock, metrics).run)
-    return made, Filling(found, backfiller, storage, inventory)
+    return made, Filling({**found, **remotes}, backfiller, storage, inventory)
 
 
 def add_services(

@@ -1,11 +1,13 @@
 """Settings of seamless: section `[seamless]` of qmtl.toml."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qmtl.config.settings import ServiceSettings
 
@@ -67,6 +69,44 @@ class ExchangeSettings(BaseModel):
     feeds: Mapping[str, ExchangeFeed] = Field(default_factory=dict)
 
 
+class RemoteFeed(BaseModel):
+    """One dataset of another seamless: `[seamless.remotes.<NAME>.feeds.<key>]`, preset `remote.<NAME>.<key>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # its id, there and here: "ohlcv:binance:BTC%2FUSDT:1m"
+    dataset: str
+
+
+class RemoteSettings(BaseModel):
+    """Another seamless that datasets are taken of: `[seamless.remotes.<NAME>]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # of its mesh's gateway, or its own: host:port
+    address: str
+    # file with the token of a user of that mesh: what a gateway asks for
+    token: Path | None = None
+    # file with the token of a service of that mesh: what the service itself asks for
+    service_token: Path | None = None
+    # CA of that mesh; without one only loopback is called
+    ca: Path | None = None
+    # certificate and key that the service itself asks for
+    cert: Path | None = None
+    key: Path | None = None
+    feeds: Mapping[str, RemoteFeed] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> RemoteSettings:
+        if self.token is None and self.service_token is None:
+            raise ValueError("token and service_token are empty, want one of them")
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("one of cert and key is empty, want both or neither")
+        if self.cert is not None and self.ca is None:
+            raise ValueError("ca is empty, want the CA of that mesh with cert and key")
+        return self
+
+
 class UniverseSettings(BaseModel):
     """Presets that worlds trade together: `[seamless.universes.<NAME>]`, preset `replay.<NAME>`, or `live.<NAME>` where
     the first is of an exchange.
@@ -93,6 +133,7 @@ class Settings(ServiceSettings):
     identity_uploads_max: int = Field(default=64, ge=0)
     exchanges: Mapping[str, ExchangeSettings] = Field(default_factory=dict)
     universes: Mapping[str, UniverseSettings] = Field(default_factory=dict)
+    remotes: Mapping[str, RemoteSettings] = Field(default_factory=dict)
     # how long a replay waits for a subscriber that takes nothing
     subscriber_patience_s: float = Field(default=30.0, gt=0.0)
     # sessions that still play: in all, and of one world

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
+from uuid import uuid4
 
 import structlog
 
@@ -66,6 +67,7 @@ class Inventory:
         self._statuses = {preset.name: _first_status(preset) for preset in presets.all}
         self._manifests: dict[str, Manifest] = {}
         self._digests: dict[tuple[str, Span], str] = {}
+        self.store_id = ""  # until it is loaded
 
     def status(self, preset: Preset) -> DatasetStatus:
         """The state of a preset's dataset."""
@@ -76,6 +78,11 @@ class Inventory:
         self.presets.add(preset)
         self._statuses.setdefault(preset.name, _first_status(preset))
 
+    def place(self, preset: Preset) -> None:
+        """Serve a preset in the place of the one of its name, as what is known of it now says."""
+        self.presets.add(preset)
+        self._statuses[preset.name] = _first_status(preset)
+
     async def add_sealed(self, preset: Preset) -> None:
         """The same; ready at once if it was sealed before, here or by another process of the store."""
         self.add(preset)
@@ -83,7 +90,9 @@ class Inventory:
             self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
 
     async def load(self) -> None:
-        """Make ready what an earlier run sealed."""
+        """Make ready what an earlier run sealed, and learn this store's id, which its first process gave it."""
+        fresh = uuid4().hex
+        self.store_id = await self._db.write(lambda conn: store.store_id(conn, fresh))
         for preset in self.presets.all:
             if await self.newest(preset) is not None:
                 self._statuses[preset.name] = DatasetStatus(DatasetState.READY)
@@ -168,7 +177,7 @@ class Inventory:
             preset.calendar,
             rule_version=RULE_VERSION,
             policy=preset.policy.name,
-            producer=preset.exchange or preset.name,
+            producer=preset.exchange or preset.remote or preset.name,
         )
         known = await self.artifact(made.fingerprint)
         if known is not None:
@@ -233,7 +242,7 @@ class Inventory:
 
 
 def _first_status(preset: Preset) -> DatasetStatus:
-    if preset.exchange:  # nothing is ingested by itself; what was never sealed is said to be missing
+    if preset.exchange or preset.remote:  # nothing is ingested by itself; what was never sealed is said to be missing
         return DatasetStatus(DatasetState.READY)
     return (
         DatasetStatus(DatasetState.INGESTING)

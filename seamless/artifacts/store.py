@@ -51,6 +51,19 @@ spans = sa.Table(
 )
 
 
+store_ids = sa.Table("store_ids", metadata, text_column("id", key=True))
+
+
+def store_id(conn: Connection, fresh: str) -> str:
+    """The id of this store, which is `fresh` if it has none yet. In a write: two that ask first get the same."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text("LOCK TABLE store_ids IN EXCLUSIVE MODE"))
+    known = conn.scalar(sa.select(store_ids.c.id))
+    if known is None:
+        conn.execute(sa.insert(store_ids), {"id": fresh})
+    return known or fresh
+
+
 def add_artifact(conn: Connection, manifest: Manifest) -> None:
     """Record a sealed artifact; a known fingerprint is left as it is, but what a run was given may be sealed later."""
     mine = artifacts.c.fingerprint == manifest.fingerprint

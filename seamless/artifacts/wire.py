@@ -21,4 +21,5 @@ def artifact_to_proto(manifest: Manifest) -> artifactspb.Artifact:
         producer=manifest.producer,
         watermark=ns_to_proto(manifest.watermark_ns),
         leaves=[leaf.digest for leaf in manifest.leaves],
+        months=[leaf.month for leaf in manifest.leaves],
     )

@@ -1,4 +1,4 @@
-"""Datasets that are fetched from exchanges, filled on demand with their progress told as it comes."""
+"""Datasets of exchanges and of other services, filled on demand with their progress told as it comes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from qmtl.calendars.spans import Coverage, Span
 from qmtl.core.errors import Exhausted, NotReady, Unavailable, refused
 from qmtl.core.tasks.ending import end
 from seamless.artifacts.inventory import Inventory
+from seamless.backfill.agreement import agree
 from seamless.backfill.backfiller import Backfiller, BarSource, Progress
 from seamless.backfill.sealing import Sealed, ask_again, seal_stored
 from seamless.presets.preset import Preset
+from seamless.remotes.source import RemoteSource
 from seamless.storage.storage import Storage
 
 BARS_MAX = 1_000_000  # of one request
@@ -43,7 +45,7 @@ class Filling:
         """What fetches a preset. Raises NotReady (E_DATASET_UNAVAILABLE)."""
         source = self._sources.get(preset.name)
         if source is None or self._backfiller is None:
-            text = f"{preset.name} is not fetched from an exchange"
+            text = f"{preset.name} is not fetched from an exchange or another seamless"
             raise NotReady("E_DATASET_UNAVAILABLE", text, metadata={"dataset": preset.name})
         return source, self._backfiller
 
@@ -75,6 +77,11 @@ class Filling:
     async def _sealed(self, preset: Preset, source: BarSource, before: Coverage, closed_ns: int) -> Sealed:
         try:
             await ask_again(preset, source, self._storage, self._inventory, before, closed_ns)
+            expected = ""
+            if isinstance(source, RemoteSource):
+                expected = await agree(source, self._storage, await self._inventory.newest(preset))
         except (Unavailable, Exhausted) as error:
             return Sealed(refusal=f"what was held back before could not be asked for again: {error.message}")
-        return await seal_stored(preset, self._storage, self._inventory, source.producer, closed_ns)
+        except NotReady as error:
+            return Sealed(refusal=str(error))
+        return await seal_stored(preset, self._storage, self._inventory, source.producer, closed_ns, expected)

@@ -60,8 +60,13 @@ def _first(spans: Coverage, count: int, interval_ns: int) -> list[Span]:
     return found
 
 
-async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, producer: str, closed_ns: int) -> Sealed:
-    """Seal all bars that are stored but the newest that the source has, whose last closed at `closed_ns`."""
+async def seal_stored(
+    preset: Preset, storage: Storage, inventory: Inventory, producer: str, closed_ns: int, expected: str = ""
+) -> Sealed:
+    """Seal all bars that are stored but the newest that the source has, whose last closed at `closed_ns`.
+
+    `expected`: the fingerprint that they must have; empty: any.
+    """
     known = await storage.coverage(preset.dataset)
     if not known.have:
         return Sealed(refusal="nothing is stored")
@@ -70,7 +75,7 @@ async def seal_stored(preset: Preset, storage: Storage, inventory: Inventory, pr
     schema = await inventory.schemas.in_force(preset.dataset.kind.value)
     try:
         outcome = await asyncio.to_thread(
-            judged, preset, _raw(stored), producer, newest, inventory.archive, schema, closed_ns
+            judged, preset, _raw(stored), producer, newest, inventory.archive, schema, closed_ns, expected
         )
         await inventory.record(preset, outcome.report, outcome.manifest, outcome.refusal)
     except (Conflict, Exhausted) as error:

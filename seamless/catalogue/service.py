@@ -21,7 +21,8 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         self, request: catalogueservicepb.ListDatasetsRequest, context: object
     ) -> catalogueservicepb.ListDatasetsResponse:
         page = page_from_proto(request, (str,))
-        by_dataset = {str(preset.dataset): preset for preset in reversed(self._inventory.presets.all)}
+        by_use = sorted(reversed(self._inventory.presets.all), key=lambda preset: preset.available)
+        by_dataset = {str(preset.dataset): preset for preset in by_use}
         rest = [name for name in sorted(by_dataset) if page.after is None or name > page.after[0]]
         told = [await self._dataset(by_dataset[name]) for name in rest[: page.size + 1]]
         datasets, more = page_of(told, page, lambda message: (message.dataset,), lambda message: message)
@@ -61,7 +62,7 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         presets = self._inventory.presets
         if name not in presets.universes:
             preset = presets.named(name)
-            return preset_to_proto(preset, self._inventory.status(preset))
+            return preset_to_proto(preset, self._inventory.status(preset), self._inventory.store_id)
         replay = not name.startswith(LIVE)
         try:
             universe = presets.universe(name)

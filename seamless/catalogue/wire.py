@@ -46,7 +46,7 @@ def dataset_to_proto(preset: Preset, status: DatasetStatus, newest: Manifest | N
     return dataset
 
 
-def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
+def preset_to_proto(preset: Preset, status: DatasetStatus, store_id: str) -> datasetspb.Preset:
     """A preset, and whether it can be used."""
     return datasetspb.Preset(
         name=preset.name,
@@ -61,6 +61,7 @@ def preset_to_proto(preset: Preset, status: DatasetStatus) -> datasetspb.Preset:
         interval=Duration(seconds=preset.dataset.interval_s),
         volume_unit=volume_unit_to_proto(preset.volume_unit),
         terms=_terms(preset),
+        lineage=(store_id, *preset.lineage),
     )
 
 

@@ -16,6 +16,7 @@ from seamless.domain.sla import BASELINE, TOLERANT_PARTIAL
 from seamless.domain.terms import Adjustment, DatasetTerms
 from seamless.presets.exchanges import exchange_presets
 from seamless.presets.preset import HELD_BACK, LIVE, MembershipTable, Preset, Presets
+from seamless.presets.remotes import remote_presets
 from seamless.sources.files.reader import FileSource
 from seamless.sources.files.samples import SAMPLE_PACKAGE, STOCKS, btc_sample, stock_sample
 
@@ -47,7 +48,7 @@ def presets_of(settings: Settings) -> Presets:
         for name, universe in settings.universes.items()
     }
     return Presets(
-        (demo, *_stocks(), *files, *followed),
+        (demo, *_stocks(), *files, *followed, *remote_presets(settings.remotes)),
         {**_UNIVERSES, **{name: universe.presets for name, universe in named.items()}},
         {name: _table(universe.members) for name, universe in named.items() if universe.members},
     )

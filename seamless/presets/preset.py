@@ -30,8 +30,8 @@ HELD_BACK = 2  # bars that a source may still revise
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One named assembly. `source` is a file, `exchange` the section of an exchange that is followed; with neither it
-    is not available here, and `detail` says why.
+    """One named assembly. `source` is a file, `exchange` the section of an exchange that is followed, `remote` that of
+    another seamless which has said what the dataset is; with none it is not available here, and `detail` says why.
     """
 
     name: str
@@ -48,6 +48,8 @@ class Preset:
     held_back: int = HELD_BACK  # of a delivery, its newest bars are not sealed
     exchange: str = ""
     stream: bool = False  # live bars by websocket, where the exchange has one
+    remote: str = ""
+    lineage: tuple[str, ...] = ()  # the stores that its bars come through, nearest first
 
     @property
     def unchanging(self) -> bool:
@@ -56,7 +58,7 @@ class Preset:
 
     @property
     def available(self) -> bool:
-        return self.source is not None or bool(self.exchange)
+        return self.source is not None or bool(self.exchange or self.remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,11 @@ class Presets:
         """The preset of a name."""
         return self._by_name.get(name)
 
+    def of_dataset(self, dataset: str) -> Preset | None:
+        """The preset that serves a dataset; one that is available before others."""
+        found = [preset for preset in self.all if str(preset.dataset) == dataset]
+        return next((preset for preset in found if preset.available), found[0] if found else None)
+
     def named(self, name: str) -> Preset:
         """The preset of a name. Raises NotFound (E_PRESET_UNKNOWN)."""
         if name not in self._by_name:
@@ -167,7 +174,7 @@ class Presets:
 
         Raises NotFound (E_DATASET_UNKNOWN), NotReady (E_DATASET_UNAVAILABLE).
         """
-        preset = self._by_name.get(name) or next((one for one in self.all if str(one.dataset) == name), None)
+        preset = self._by_name.get(name) or self.of_dataset(name)
         if preset is None:
             raise _unknown(name)
         if not preset.available:

@@ -46,7 +46,7 @@ class FileServicer(filerpc.FileServiceServicer):
         )
         if added.outcome.manifest is not None:
             status = self._inventory.status(added.preset)
-            reply.preset.CopyFrom(preset_to_proto(added.preset, status))
+            reply.preset.CopyFrom(preset_to_proto(added.preset, status, self._inventory.store_id))
             reply.artifact.CopyFrom(artifact_to_proto(added.outcome.manifest))
             reply.first_bars.extend(await self._first_bars(added.outcome.manifest, added.preset.dataset.interval_ns))
         return reply

@@ -154,6 +154,9 @@ class Uploads:
         """Raises Conflict (E_FILE_CONFLICT) if the name is that of other data."""
         known = self._inventory.presets.find(preset.name)
         if known is None:
+            other = next((one for one in self._inventory.presets.all if one.dataset == preset.dataset), None)
+            if other is not None:
+                raise Conflict("E_FILE_CONFLICT", f"{preset.dataset} is that of preset {other.name}, want another name")
             return
         if preset.name.rpartition(".")[2] not in self._known:
             raise Conflict("E_FILE_CONFLICT", f"{preset.name} is a file of the configuration, want another name")

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import polars as pl
 from prometheus_client import CollectorRegistry
 
+from controlbus.bus import connected
 from qmtl.common.v1 import common_pb2 as commonpb
 from qmtl.config.settings import MeshSettings, ServiceSettings
 from qmtl.core.clock import SystemClock
@@ -43,8 +45,10 @@ from seamless.__main__ import add_registries, add_services, add_status
 from seamless.artifacts.archive import Archive
 from seamless.artifacts.ingest import ingest_all
 from seamless.artifacts.inventory import Inventory
+from seamless.backfill.backfiller import Backfiller
 from seamless.backfill.filling import Filling
-from seamless.config import FileFeed, Settings, UniverseSettings
+from seamless.backfill.flights import Flights
+from seamless.config import FileFeed, RemoteSettings, Settings, UniverseSettings
 from seamless.features.files import FeatureFiles
 from seamless.features.plane import FeaturePlane
 from seamless.fetch.fetcher import Fetcher
@@ -53,10 +57,13 @@ from seamless.live.sessions import LiveSessions
 from seamless.metrics import SeamlessMetrics
 from seamless.presets.builtin import presets_of
 from seamless.recordings.recorder import Recorder
+from seamless.remotes.learning import Learning
+from seamless.remotes.source import remote_sources
 from seamless.replay.sessions import ReplaySessions
 from seamless.status import StatusServicer
 from seamless.storage.storage import Storage
 from seamless.uploads.uploads import Uploads
+from tests.rpc.certificates import Authority
 from tests.support.shared.stores import lay_store
 
 ROLE_TTL_S = 10
@@ -148,13 +155,23 @@ class Seamless:
     world: World
     world_server: Server
     clock: SkippingClock  # of the access checks only
+    storage: Storage
+    learning: Learning | None = None  # of what other services have
+    ca: Authority | None = None
 
     async def stubs(
         self, role: Role = Role.OPERATOR, worlds: Sequence[str] | None = None, subject: str = "alice"
     ) -> Stubs:
         user = mint_user_token(self.home, role, subject, worlds)
         peer = mint_service_token(self.home, "gateway")
-        channel = connect(f"127.0.0.1:{self.server.port}", user_token=lambda: user, service_token=lambda: peer)
+        ca, pair = (None, None) if self.ca is None else (self.ca.file, self.ca.issue("gateway"))
+        channel = connect(
+            f"127.0.0.1:{self.server.port}",
+            user_token=lambda: user,
+            service_token=lambda: peer,
+            ca=ca,
+            client_pair=pair,
+        )
         return stubs_of(await self.stack.enter_async_context(channel))
 
 
@@ -169,15 +186,25 @@ async def running(
     uploads_max: int = 256,
     own_uploads_max: int = 64,
     world_features_max: int = 64,
+    remotes: Mapping[str, RemoteSettings] = {},
+    nats_url: str = "",
+    ca: Authority | None = None,
 ) -> AsyncIterator[Seamless]:
-    """A server that stops at the end; without `ingest` its datasets stay as they are stored."""
+    """A server that stops at the end; without `ingest` its datasets stay as they are stored. With a CA it speaks TLS
+    and asks for certificates.
+    """
     ensure_dev_keys(home)
+    pair = (None, None) if ca is None else ca.issue("seamless")
     settings = Settings(
         mesh=MeshSettings(home=home),
         bind="127.0.0.1:0",
         files=files,
         universes={of: UniverseSettings(presets=tuple(p), members=tables.get(of)) for of, p in universes.items()},
         uploads_max=uploads_max,
+        remotes=remotes,
+        tls_cert=pair[0],
+        tls_key=pair[1],
+        tls_client_ca=None if ca is None else ca.file,
     )
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -203,7 +230,7 @@ async def running(
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         live = LiveSessions({}, inventory, db, clock)
-        filling = Filling({}, None, storage, inventory)
+        filling, learning = await fetching(settings, inventory, storage, db, nats_url, metrics, stack)
         filler, budget_s = Filler(filling), settings.storage_budget_s
         fetcher = Fetcher(inventory, storage, sessions, live, filler, clock, budget_s, metrics)
         add_services(
@@ -216,7 +243,27 @@ async def running(
         stack.push_async_callback(_end, tasks)
         stack.push_async_callback(server.stop, 0.5)
         await server.start()
-        yield Seamless(home, server, inventory, stack, world, world_server, access_clock)
+        yield Seamless(home, server, inventory, stack, world, world_server, access_clock, storage, learning, ca)
+
+
+async def fetching(
+    settings: Settings,
+    inventory: Inventory,
+    storage: Storage,
+    db: Database,
+    nats_url: str,
+    metrics: SeamlessMetrics,
+    stack: AsyncExitStack,
+) -> tuple[Filling, Learning | None]:
+    """What fills datasets of other services, and what learns of those."""
+    if not settings.remotes:
+        return Filling({}, None, storage, inventory), None
+    bus = await stack.enter_async_context(connected(nats_url, service="seamless"))
+    remotes = await stack.enter_async_context(remote_sources(settings, inventory))
+    learning = Learning(inventory, db, remotes, Outages(SystemClock(), Metrics()).note)
+    await learning.load()
+    backfiller = Backfiller(storage, Flights(bus, SystemClock(), lease_s=2), SystemClock(), metrics, Random(1))
+    return Filling(remotes, backfiller, storage, inventory), learning
 
 
 async def fetch_all(

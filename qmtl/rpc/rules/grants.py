@@ -118,6 +118,11 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         *_each(WORLDS, "GetWorld"),
         *_each(SESSIONS, "GetSession OpenSession AdvanceWatermark AdvanceFeed"),
         *_each(WORLD_ACCESS, "GetEffectiveRole"),
+        # of another seamless: what it has sealed
+        *_each(DATA, "Fetch"),
+        *_each(DATA_ARTIFACTS, "ListArtifacts"),
+        *_each(DATA_CATALOGUE, "ListPresets"),
+        *_each(DATA_COVERAGE, "GetCoverage"),
     ),
     "controlbus": (),
     "operator": (),

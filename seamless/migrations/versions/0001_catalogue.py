@@ -28,6 +28,13 @@ def upgrade() -> None:
     op.create_table(
         "uploads", _text("name"), sa.Column("body", sa.LargeBinary(), nullable=False), sa.PrimaryKeyConstraint("name")
     )
+    op.create_table("store_ids", _text("id"), sa.PrimaryKeyConstraint("id"))
+    op.create_table(
+        "remote_presets",
+        _text("name"),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     _create_stored()
     _create_schemas()
     _create_features()

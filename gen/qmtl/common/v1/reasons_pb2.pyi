@@ -98,6 +98,10 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_ETAG_MISMATCH: _ClassVar[Reason]
     REASON_EXCHANGE_UNKNOWN: _ClassVar[Reason]
     REASON_HISTORY_SHORT: _ClassVar[Reason]
+    REASON_REMOTE_UNREACHABLE: _ClassVar[Reason]
+    REASON_REMOTE_REFUSED: _ClassVar[Reason]
+    REASON_REMOTE_DIFFERS: _ClassVar[Reason]
+    REASON_REMOTE_LOOP: _ClassVar[Reason]
     REASON_FEED: _ClassVar[Reason]
     REASON_SOURCE_ANSWER: _ClassVar[Reason]
     REASON_EXECUTION_MODEL: _ClassVar[Reason]
@@ -557,6 +561,10 @@ REASON_EQUITY: Reason
 REASON_ETAG_MISMATCH: Reason
 REASON_EXCHANGE_UNKNOWN: Reason
 REASON_HISTORY_SHORT: Reason
+REASON_REMOTE_UNREACHABLE: Reason
+REASON_REMOTE_REFUSED: Reason
+REASON_REMOTE_DIFFERS: Reason
+REASON_REMOTE_LOOP: Reason
 REASON_FEED: Reason
 REASON_SOURCE_ANSWER: Reason
 REASON_EXECUTION_MODEL: Reason

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from qmtl.common.v1 import common_pb2 as qmtl_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/data/v1/artifacts.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xa3\x03\n\x08\x41rtifact\x12/\n\x13\x64\x61taset_fingerprint\x18\x01 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12/\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12/\n\x05range\x18\x04 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x12\n\x04rows\x18\x05 \x01(\x04R\x04rows\x12!\n\x0crule_version\x18\x06 \x01(\tR\x0bruleVersion\x12\x1a\n\x08\x63\x61lendar\x18\x07 \x01(\tR\x08\x63\x61lendar\x12)\n\x10\x63\x61lendar_version\x18\x08 \x01(\tR\x0f\x63\x61lendarVersion\x12\x1a\n\x08producer\x18\t \x01(\tR\x08producer\x12\x38\n\twatermark\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12\x16\n\x06leaves\x18\x0b \x03(\tR\x06leavesBT\n\x0fio.qmtl.data.v1B\x0e\x41rtifactsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqmtl/data/v1/artifacts.proto\x12\x0cqmtl.data.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bqmtl/common/v1/common.proto\"\xbb\x03\n\x08\x41rtifact\x12/\n\x13\x64\x61taset_fingerprint\x18\x01 \x01(\tR\x12\x64\x61tasetFingerprint\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12/\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04\x61sOf\x12/\n\x05range\x18\x04 \x01(\x0b\x32\x19.qmtl.common.v1.TimeRangeR\x05range\x12\x12\n\x04rows\x18\x05 \x01(\x04R\x04rows\x12!\n\x0crule_version\x18\x06 \x01(\tR\x0bruleVersion\x12\x1a\n\x08\x63\x61lendar\x18\x07 \x01(\tR\x08\x63\x61lendar\x12)\n\x10\x63\x61lendar_version\x18\x08 \x01(\tR\x0f\x63\x61lendarVersion\x12\x1a\n\x08producer\x18\t \x01(\tR\x08producer\x12\x38\n\twatermark\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\twatermark\x12\x16\n\x06leaves\x18\x0b \x03(\tR\x06leaves\x12\x16\n\x06months\x18\x0c \x03(\tR\x06monthsBT\n\x0fio.qmtl.data.v1B\x0e\x41rtifactsProtoP\x01Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.qmtl.data.v1B\016ArtifactsProtoP\001Z/github.com/qmtl/qmtl/gen/go/qmtl/data/v1;datav1'
   _globals['_ARTIFACT']._serialized_start=109
-  _globals['_ARTIFACT']._serialized_end=528
+  _globals['_ARTIFACT']._serialized_end=552
 # @@protoc_insertion_point(module_scope)

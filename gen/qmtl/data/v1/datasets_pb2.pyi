@@ -85,7 +85,7 @@ class Dataset(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., source: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., range: _Optional[_Union[_common_pb2.TimeRange, _Mapping]] = ..., rows: _Optional[int] = ..., data_ratio: _Optional[float] = ..., dataset_fingerprint: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., message: _Optional[str] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[DatasetTerms, _Mapping]] = ...) -> None: ...
 
 class Preset(_message.Message):
-    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval", "volume_unit", "terms", "members", "memberships", "memberships_fingerprint")
+    __slots__ = ("name", "dataset", "description", "strictness", "min_coverage", "replay", "available", "message", "symbol", "interval", "volume_unit", "terms", "members", "memberships", "memberships_fingerprint", "lineage")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class Preset(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     MEMBERSHIPS_FIELD_NUMBER: _ClassVar[int]
     MEMBERSHIPS_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     description: str
@@ -116,7 +117,8 @@ class Preset(_message.Message):
     members: _containers.RepeatedScalarFieldContainer[str]
     memberships: _containers.RepeatedCompositeFieldContainer[Membership]
     memberships_fingerprint: str
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[str] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[DatasetTerms, _Mapping]] = ..., members: _Optional[_Iterable[str]] = ..., memberships: _Optional[_Iterable[_Union[Membership, _Mapping]]] = ..., memberships_fingerprint: _Optional[str] = ...) -> None: ...
+    lineage: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., description: _Optional[str] = ..., strictness: _Optional[_Union[_conformance_pb2.ConformanceStrictness, str]] = ..., min_coverage: _Optional[str] = ..., replay: _Optional[bool] = ..., available: _Optional[bool] = ..., message: _Optional[str] = ..., symbol: _Optional[str] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., volume_unit: _Optional[_Union[_bars_pb2.VolumeUnit, str]] = ..., terms: _Optional[_Union[DatasetTerms, _Mapping]] = ..., members: _Optional[_Iterable[str]] = ..., memberships: _Optional[_Iterable[_Union[Membership, _Mapping]]] = ..., memberships_fingerprint: _Optional[str] = ..., lineage: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Membership(_message.Message):
     __slots__ = ("symbol", "ticker", "start_time", "end_time")
