@@ -21,8 +21,9 @@ class CatalogueServicer(cataloguerpc.CatalogueServiceServicer):
         self, request: catalogueservicepb.ListDatasetsRequest, context: object
     ) -> catalogueservicepb.ListDatasetsResponse:
         page = page_from_proto(request, (str,))
-        by_use = sorted(reversed(self._inventory.presets.all), key=lambda preset: preset.available)
-        by_dataset = {str(preset.dataset): preset for preset in by_use}
+        by_dataset: dict[str, Preset] = {}
+        for preset in sorted(self._inventory.presets.all, key=lambda preset: not preset.available):
+            by_dataset.setdefault(str(preset.dataset), preset)
         rest = [name for name in sorted(by_dataset) if page.after is None or name > page.after[0]]
         told = [await self._dataset(by_dataset[name]) for name in rest[: page.size + 1]]
         datasets, more = page_of(told, page, lambda message: (message.dataset,), lambda message: message)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 from prometheus_client import CollectorRegistry
@@ -194,24 +195,17 @@ async def running(
     and asks for certificates.
     """
     ensure_dev_keys(home)
-    pair = (None, None) if ca is None else ca.issue("seamless")
-    settings = Settings(
-        mesh=MeshSettings(home=home),
-        bind="127.0.0.1:0",
+    settings = settings_of(
+        home,
+        ca,
         files=files,
         universes={of: UniverseSettings(presets=tuple(p), members=tables.get(of)) for of, p in universes.items()},
         uploads_max=uploads_max,
         remotes=remotes,
-        tls_cert=pair[0],
-        tls_key=pair[1],
-        tls_client_ca=None if ca is None else ca.file,
     )
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        lay_store(settings.database_url, "seamless")
-        db = Database(settings.database_url, synchronous="NORMAL")
-        stack.push_async_callback(db.close)
-        await db.migrate("seamless:migrations")
+        db = await store_of(settings, stack)
         metrics = SeamlessMetrics(CollectorRegistry())
         inventory = Inventory(presets_of(settings), db, Archive(settings.data_path), metrics)
         storage = Storage(settings.data_path / "stored", db)
@@ -223,10 +217,7 @@ async def running(
         sessions = ReplaySessions(inventory, db, clock, settings, metrics)
         world, access_clock = World(), SkippingClock()  # type: ignore[abstract] # nothing else is asked of it
         world_server = await stack.enter_async_context(worldservice(home, world))
-        own = mint_service_token(home, "seamless")
-        channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
-        stub = accessrpc.AccessServiceStub(await stack.enter_async_context(channel))
-        roles = WorldRoles(stub.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, access_clock)
+        roles = await roles_of(home, world_server, access_clock, stack)
         authenticator = Authenticator.from_settings(settings, clock)
         server = Server(settings, service="seamless", authenticator=authenticator, clock=clock)
         live = LiveSessions({}, inventory, db, clock)
@@ -244,6 +235,32 @@ async def running(
         stack.push_async_callback(server.stop, 0.5)
         await server.start()
         yield Seamless(home, server, inventory, stack, world, world_server, access_clock, storage, learning, ca)
+
+
+def settings_of(home: Path, ca: Authority | None, **given: Any) -> Settings:
+    """Settings on loopback, with a certificate where there is a CA."""
+    cert, key = (None, None) if ca is None else ca.issue("seamless")
+    trust = None if ca is None else ca.file
+    return Settings(
+        mesh=MeshSettings(home=home), bind="127.0.0.1:0", tls_cert=cert, tls_key=key, tls_client_ca=trust, **given
+    )
+
+
+async def store_of(settings: Settings, stack: AsyncExitStack) -> Database:
+    """The catalogue, with its tables."""
+    lay_store(settings.database_url, "seamless")
+    db = Database(settings.database_url, synchronous="NORMAL")
+    stack.push_async_callback(db.close)
+    await db.migrate("seamless:migrations")
+    return db
+
+
+async def roles_of(home: Path, world_server: Server, clock: SkippingClock, stack: AsyncExitStack) -> WorldRoles:
+    """Roles as seamless asks worldservice for them."""
+    own = mint_service_token(home, "seamless")
+    channel = connect(f"127.0.0.1:{world_server.port}", service_token=lambda: own)
+    stub = accessrpc.AccessServiceStub(await stack.enter_async_context(channel))
+    return WorldRoles(stub.GetEffectiveRole, accessservicepb.GetEffectiveRoleRequest, clock)
 
 
 async def fetching(

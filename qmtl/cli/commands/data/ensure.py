@@ -1,4 +1,4 @@
-"""`qmtl data ensure`: fetch what is missing of an exchange's dataset, with how far it is as it goes."""
+"""`qmtl data ensure`: fetch what is missing of a dataset from its exchange or service, told as it goes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ensure(
     start: Annotated[str, typer.Option("--start", help="First open, for example 2026-01-01.")],
     end: Annotated[str, typer.Option("--end", help="End of the range; what has not closed yet is left out.")],
 ) -> None:
-    """Fetch what is missing of a range from its exchange, and seal it. Breaking off keeps what came."""
+    """Fetch what is missing of a range from its exchange or service, and seal it. Breaking off keeps what came."""
     request = coverageservicepb.EnsureCoverageRequest(dataset=dataset)
     request.range.start.FromDatetime(instant(start, "--start"))
     request.range.end.FromDatetime(instant(end, "--end"))
