@@ -212,6 +212,25 @@ async def test_what_comes_from_here_is_not_taken_back(homes: tuple[Path, Path], 
             assert "E_REMOTE_LOOP" in preset.detail
 
 
+async def test_what_it_does_not_give_is_told(homes: tuple[Path, Path], tmp_path: Path, nats_url: str) -> None:
+    there, here = homes
+    lay_file(tmp_path / "bars.csv")
+    async with lab(there, tmp_path / "bars.csv") as other:
+        known, wrong = remote(other, tmp_path, there), tmp_path / "wrong.jwt"
+        wrong.write_text("nobody")
+        remotes = {
+            "lab": known.model_copy(update={"feeds": {"x": RemoteFeed(dataset="ohlcv:lab:Z:1d")}}),
+            "shut": known.model_copy(update={"service_token": wrong}),
+        }
+        async with running(here, ingest=False, remotes=remotes, nats_url=nats_url) as server:
+            assert server.learning is not None
+            assert not await server.learning.learn()
+            details = [server.inventory.presets.named(f"remote.{name}.x").detail for name in remotes]
+            assert all(f"E_REMOTE_REFUSED: seamless {name} at" in d for name, d in zip(remotes, details, strict=True))
+            assert "it has no dataset ohlcv:lab:Z:1d" in details[0]
+            assert "it refused E_TOKEN" in details[1]
+
+
 class Altered(
     datarpc.DataServiceServicer,
     coveragerpc.CoverageServiceServicer,
