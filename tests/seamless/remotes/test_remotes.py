@@ -226,9 +226,10 @@ async def test_what_it_does_not_give_is_told(homes: tuple[Path, Path], tmp_path:
             assert server.learning is not None
             assert not await server.learning.learn()
             details = [server.inventory.presets.named(f"remote.{name}.x").detail for name in remotes]
-            assert all(f"E_REMOTE_REFUSED: seamless {name} at" in d for name, d in zip(remotes, details, strict=True))
-            assert "it has no dataset ohlcv:lab:Z:1d" in details[0]
-            assert "it refused E_TOKEN" in details[1]
+            at = other.server.port
+            assert details[0] == (f"E_REMOTE_REFUSED: seamless lab at 127.0.0.1:{at}: it has no dataset ohlcv:lab:Z:1d")
+            assert details[1].startswith(f"E_REMOTE_UNREACHABLE: seamless shut at 127.0.0.1:{at} does not answer: ")
+            assert "token is refused by its peer" in details[1]
 
 
 class Altered(
